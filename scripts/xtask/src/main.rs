@@ -1,0 +1,2 @@
+//! Placeholder until this crate has content.
+fn main() {}

@@ -1,1 +1,22 @@
-//! Placeholder until this crate's content lands.
+//! Byte stores, clocks, randomness and threads behind one seam.
+//!
+//! Always: everything above does all its input and output through [`Backend`]; every failure names the operation and
+//! the path. Does not know: records, keys, transactions, or anything else the bytes mean.
+
+#![forbid(unsafe_code)]
+
+mod backend;
+mod clock;
+mod directory;
+mod error;
+mod file;
+mod random;
+mod threads;
+
+pub use backend::Backend;
+pub use clock::{Clock, SystemClock};
+pub use directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
+pub use error::{Error, ErrorKind, Operation, Result};
+pub use file::{Advice, File};
+pub use random::{Random, SeededRandom, SystemRandom};
+pub use threads::{NoThreads, Running, SystemThreads, Threads};

@@ -1,0 +1,169 @@
+//! Why the engine could not do what was asked.
+//!
+//! Always: damage is its own variant with file and offset, never "not found"; an unsure commit says so.
+//! Does not know: the public error codes; `entidb_core` converts.
+
+use crate::format::Sequence;
+
+/// The result of an engine operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What is wrong with bytes that should have been ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Damage {
+    /// A checksum or structure is wrong: bytes were changed or lost by accident.
+    Damaged,
+    /// The checksum is right and the authentication tag is wrong: bytes were changed on purpose or mixed up.
+    Tampered,
+    /// A file the database lists is not there.
+    Missing,
+}
+
+/// An engine failure.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The storage below failed.
+    #[error(transparent)]
+    Storage(#[from] entidb_storage::Error),
+    /// Bytes on disk are not what was written.
+    #[error("{file} is {} at byte {offset}: {detail}; restore a backup, or salvage what still verifies", damage_word(*damage))]
+    Corrupt {
+        /// What sort of damage.
+        damage: Damage,
+        /// Which file, relative to the database.
+        file: String,
+        /// At which byte.
+        offset: u64,
+        /// What was expected and found.
+        detail: String,
+    },
+    /// The folder holds something else.
+    #[error("{path:?} is not an EntiDB database: {detail}")]
+    NotADatabase {
+        /// The path.
+        path: String,
+        /// What was found.
+        detail: String,
+    },
+    /// The folder holds no database and none may be made.
+    #[error("no database at {path:?}; open with create to make one")]
+    NoDatabase {
+        /// The path.
+        path: String,
+    },
+    /// A newer version of EntiDB wrote this.
+    #[error("{file} has format {found}, this library reads up to {newest}; use a newer EntiDB")]
+    FormatTooNew {
+        /// Which file.
+        file: String,
+        /// Its format.
+        found: u32,
+        /// The newest we read.
+        newest: u32,
+    },
+    /// No key slot opens with this key or password.
+    #[error("the key or password does not open this database; the files are untouched")]
+    WrongKey,
+    /// The database is encrypted and no key was given.
+    #[error("the database is encrypted; give its key or password")]
+    EncryptionRequired,
+    /// A key was given and the database is not encrypted.
+    #[error("the database is not encrypted; open it without a key")]
+    NotEncrypted,
+    /// The database is older than the caller knows it was.
+    #[error("the database is at generation {found}, but {expected} was seen before: it was rolled back")]
+    RollbackDetected {
+        /// What is there.
+        found: u64,
+        /// What was expected at least.
+        expected: u64,
+    },
+    /// A key, value or transaction is over its limit.
+    #[error("the {what} has {size} bytes, the limit is {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// An option or argument makes no sense.
+    #[error("{what} {problem}")]
+    InvalidArgument {
+        /// Which one.
+        what: &'static str,
+        /// What is wrong with it and what would be right.
+        problem: String,
+    },
+    /// The handle was closed.
+    #[error("the database is closed; open it again")]
+    Closed,
+    /// Opened for reading only.
+    #[error("the database is open for reading only; open it for writing")]
+    ReadOnly,
+    /// An earlier failure to make bytes durable stopped all writing.
+    #[error("writing stopped after a failure ({cause}); reads go on; close and open the database to recover")]
+    WritesStopped {
+        /// The first failure.
+        cause: String,
+    },
+    /// The commit may or may not be durable: the failure came between writing it and knowing.
+    #[error("it is not known whether commit {sequence} is durable ({cause}); reopen the database and look")]
+    CommitUnknown {
+        /// The commit.
+        sequence: Sequence,
+        /// The failure.
+        cause: String,
+    },
+    /// Another write transaction is open and the wait is over.
+    #[error("another write transaction is open; commit or abort it, or wait longer")]
+    Busy,
+    /// Something was not over in the time given.
+    #[error("{what} took longer than {timeout_ms} ms")]
+    Timeout {
+        /// What was waited for.
+        what: &'static str,
+        /// How long.
+        timeout_ms: u64,
+    },
+    /// The caller cancelled it.
+    #[error("cancelled")]
+    Cancelled,
+    /// Memory for this could not be had.
+    #[error("no memory for {what} ({bytes} bytes)")]
+    OutOfMemory {
+        /// What for.
+        what: &'static str,
+        /// How much.
+        bytes: u64,
+    },
+    /// This build or platform cannot do it.
+    #[error("{what} is not supported here")]
+    Unsupported {
+        /// What.
+        what: &'static str,
+    },
+    /// An invariant of ours does not hold: a defect in EntiDB.
+    #[error("internal error: {detail}; please report it")]
+    Internal {
+        /// Which invariant.
+        detail: String,
+    },
+}
+
+fn damage_word(damage: Damage) -> &'static str {
+    match damage {
+        Damage::Damaged => "damaged",
+        Damage::Tampered => "tampered with",
+        Damage::Missing => "missing",
+    }
+}
+
+impl Error {
+    /// Damage found in a file.
+    pub(crate) fn damaged(file: impl Into<String>, offset: u64, detail: impl Into<String>) -> Self {
+        Self::Corrupt { damage: Damage::Damaged, file: file.into(), offset, detail: detail.into() }
+    }
+}

@@ -1,0 +1,8 @@
+//! Every byte on disk starts here: layouts, limits and versions.
+//!
+//! Always: one layout is written once, as constants beside its encode and decode.
+//! Format: docs/spec/file-format.md.
+
+mod sequence;
+
+pub use sequence::{EntryKind, FileNumber, Sequence};

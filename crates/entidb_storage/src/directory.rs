@@ -1,0 +1,129 @@
+//! What the folder of a database must do: name files, make names durable, hold the lock.
+//!
+//! Always: names are relative, written with `/`, at most one folder deep; anything else is `InvalidName`.
+//! Does not know: what the files hold.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::file::File;
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OpenMode {
+    /// An existing file, for reading only.
+    Read,
+    /// An existing file, for reading and writing.
+    Write,
+    /// A new file, for reading and writing; it must not exist.
+    CreateNew,
+    /// A file for reading and writing, made when missing; its bytes are kept.
+    CreateOrOpen,
+}
+
+/// Whether a lock excludes everyone or only exclusive holders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LockKind {
+    /// Nobody else may hold it.
+    Exclusive,
+    /// Any number of shared holders, no exclusive one.
+    Shared,
+}
+
+/// One name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The name inside the folder, without the folder.
+    pub name: String,
+    /// True for a folder.
+    pub is_folder: bool,
+}
+
+/// What this directory can do beyond the minimum. Correctness never needs any of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Abilities {
+    /// `rename` replaces atomically.
+    pub rename: bool,
+    /// `hard_link` works.
+    pub hard_link: bool,
+    /// Names need `flush_names` to be durable (false: names are durable once the file is flushed).
+    pub names_need_flush: bool,
+}
+
+/// A held lock; dropping it lets go.
+pub trait Lock: Send + Sync {
+    /// What is held.
+    fn kind(&self) -> LockKind;
+}
+
+/// The root folder of a database.
+///
+/// # Durability of names
+///
+/// A created, renamed or removed name is durable only after `flush_names` of its folder returned `Ok`. Until then
+/// a crash may keep the old state, the new one, or for a rename both names or either. On Windows and in browsers
+/// names become durable with the file and `flush_names` is a successful no-op; `abilities` says which.
+/// A rename is atomic: never half.
+pub trait Directory: Send + Sync {
+    /// The place for messages: the path as the caller gave it, or a label such as `memory`.
+    fn location(&self) -> &str;
+
+    /// What works here beyond the minimum.
+    fn abilities(&self) -> Abilities;
+
+    /// Opens a regular file. Links, pipes and devices are refused, never followed.
+    ///
+    /// # Errors
+    /// `NotFound`, `AlreadyExists`, `IsAFolder`, `NotARegularFile`, `PermissionDenied`, `ReadOnly`, `NoSpace`,
+    /// `TooManyOpenFiles`, `InvalidName`, `Device`. Nothing is created by a failed open.
+    fn open(&self, name: &str, mode: OpenMode) -> Result<Arc<dyn File>>;
+
+    /// Creates a folder directly under the root; one that is there already is fine.
+    ///
+    /// # Errors
+    /// `NotAFolder` when a file has the name, `PermissionDenied`, `ReadOnly`, `NoSpace`, `InvalidName`, `Device`.
+    fn create_folder(&self, name: &str) -> Result<()>;
+
+    /// Removes a file's name. Handles that are open on it keep working where the platform allows it.
+    ///
+    /// # Errors
+    /// `NotFound`, `IsAFolder`, `PermissionDenied`, `ReadOnly`, `InvalidName`, `Device`.
+    fn remove(&self, name: &str) -> Result<()>;
+
+    /// Gives a file another name, replacing what had it.
+    ///
+    /// # Errors
+    /// `Unsupported` where the platform has no rename, otherwise as [`remove`](Directory::remove).
+    fn rename(&self, from: &str, to: &str) -> Result<()>;
+
+    /// Gives a file a second name, which must be free.
+    ///
+    /// # Errors
+    /// `Unsupported` where the platform has none, `AlreadyExists`, otherwise as [`remove`](Directory::remove).
+    fn hard_link(&self, from: &str, to: &str) -> Result<()>;
+
+    /// The entries of a folder (`""` is the root), sorted by name.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotAFolder`, `PermissionDenied`, `InvalidName`, `Device`.
+    fn list(&self, folder: &str) -> Result<Vec<Entry>>;
+
+    /// Makes the names in a folder (`""` is the root) durable.
+    ///
+    /// # Errors
+    /// `NotFound`, `Device`; then no name changed since the last good flush can be trusted.
+    fn flush_names(&self, folder: &str) -> Result<()>;
+
+    /// Takes the lock `name` without waiting. The lock is the operating system's: it dies with its holder, and it
+    /// excludes a second handle in this process as it does another process.
+    ///
+    /// # Errors
+    /// `Locked` with the holder's pid where known, or as [`open`](Directory::open).
+    fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>>;
+
+    /// Bytes the device can still take.
+    ///
+    /// # Errors
+    /// `Unsupported` where nobody knows, `Device`.
+    fn free_bytes(&self) -> Result<u64>;
+}

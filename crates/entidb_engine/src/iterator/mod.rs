@@ -1,0 +1,8 @@
+//! One ordered view over memtables and segments.
+//!
+//! Always: what a view shows is exactly what its sequence may see.
+//! Does not know: where its sources keep their bytes.
+
+mod cursor;
+
+pub(crate) use cursor::EntryCursor;

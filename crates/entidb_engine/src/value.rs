@@ -1,0 +1,73 @@
+//! A value handed out by a read: borrowed from a cached block where possible, copied where not.
+//!
+//! Always: the bytes never change and stay valid as long as the value lives, whatever happens to the database.
+//! Does not know: which key it belongs to.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// Memory that can lend bytes for as long as it is counted: a cached block, a memtable arena.
+pub(crate) trait Pinned: Send + Sync {
+    /// The bytes of `start..start + len`, or an empty slice when there are none (never, for ranges we made).
+    fn bytes(&self, start: usize, len: usize) -> &[u8];
+}
+
+/// The bytes of a value. Cheap to clone; keeps what it borrows from alive.
+#[derive(Clone)]
+pub struct Value(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Owned(Arc<[u8]>),
+    Pinned { memory: Arc<dyn Pinned>, start: usize, len: usize },
+}
+
+impl Value {
+    /// A value with bytes of its own.
+    #[must_use]
+    pub fn owned(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self(Repr::Owned(bytes.into()))
+    }
+
+    /// A value that lives in counted memory.
+    pub(crate) fn pinned(memory: Arc<dyn Pinned>, start: usize, len: usize) -> Self {
+        Self(Repr::Pinned { memory, start, len })
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Owned(bytes) => bytes,
+            Repr::Pinned { memory, start, len } => memory.bytes(*start, *len),
+        }
+    }
+}
+
+impl Deref for Value {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl AsRef<[u8]> for Value {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Value {}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({} bytes)", self.as_bytes().len())
+    }
+}

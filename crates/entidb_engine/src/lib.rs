@@ -5,11 +5,23 @@
 
 #![deny(unsafe_code)]
 
+mod engine;
 mod error;
 mod format;
 mod iterator;
+mod options;
+mod stats;
+mod transaction;
 mod value;
 
+pub use engine::Engine;
 pub use error::{Damage, Error, Result};
 pub use format::{EntryKind, FileNumber, Sequence};
+pub use iterator::{KeyRange, successor_of_prefix};
+pub use options::{
+    Compression, Durability, KEY_BYTES_MAX, KdfParameters, KeySource, Options, VALUE_BYTES_MAX, ZonePolicies,
+    ZonePolicy,
+};
+pub use stats::{OpenReport, Stats};
+pub use transaction::{Direction, Iter, Savepoint, Snapshot, WriteTransaction};
 pub use value::Value;

@@ -3,6 +3,7 @@
 //! Always: what a view shows is exactly what its sequence may see.
 //! Does not know: where its sources keep their bytes.
 
+mod bounds;
 mod cursor;
 
-pub(crate) use cursor::EntryCursor;
+pub use bounds::{KeyRange, successor_of_prefix};

@@ -1,0 +1,42 @@
+//! Reads at a sequence, buffered changes, and the handles users hold while they read and write.
+//!
+//! Always: a snapshot never changes; a write transaction sees its own changes and nobody else does until it commits.
+//! Does not know: how commits reach the disk (`wal`), or which files hold what (`version`).
+
+mod buffer;
+mod iter;
+mod snapshot;
+mod write;
+
+pub(crate) use buffer::{Own, WriteBuffer};
+pub use iter::{Direction, Iter};
+pub use snapshot::Snapshot;
+pub use write::{Savepoint, WriteTransaction};
+
+use crate::error::{Error, Result};
+use crate::options::{KEY_BYTES_MAX, VALUE_BYTES_MAX, invalid};
+
+pub(crate) fn check_key(key: &[u8]) -> Result<()> {
+    if key.is_empty() {
+        return Err(invalid("key", format!("is empty; give 1 to {KEY_BYTES_MAX} bytes")));
+    }
+    if key.len() > KEY_BYTES_MAX {
+        return Err(Error::TooLarge { what: "key", size: key.len() as u64, limit: KEY_BYTES_MAX as u64 });
+    }
+    Ok(())
+}
+
+pub(crate) fn check_value(value: &[u8]) -> Result<()> {
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(Error::TooLarge { what: "value", size: value.len() as u64, limit: VALUE_BYTES_MAX as u64 });
+    }
+    Ok(())
+}
+
+/// The number in a counter's bytes.
+pub(crate) fn counter_from(value: &[u8]) -> Result<i64> {
+    match <[u8; 8]>::try_from(value) {
+        Ok(bytes) => Ok(i64::from_le_bytes(bytes)),
+        Err(_) => Err(invalid("counter", format!("has a value of {} bytes; a counter has 8", value.len()))),
+    }
+}

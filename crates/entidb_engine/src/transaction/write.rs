@@ -1,0 +1,238 @@
+//! A write transaction: changes buffered in private until they commit as one.
+//!
+//! Always: one write transaction at a time; it sees the last commit and its own changes; dropped means aborted.
+//! Does not know: how a commit becomes durable (`wal`).
+
+use std::sync::Arc;
+
+use crate::engine::{ReadPoint, WriterToken};
+use crate::error::{Error, Result};
+use crate::format::Sequence;
+use crate::iterator::KeyRange;
+use crate::options::{Durability, invalid};
+use crate::transaction::buffer::{Own, Undo, WriteBuffer};
+use crate::transaction::{Direction, Iter, check_key, check_value, counter_from};
+use crate::value::Value;
+
+/// A place in a transaction to go back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Savepoint {
+    transaction: u64,
+    depth: usize,
+    number: u64,
+}
+
+/// Changes that become visible and durable together, or not at all.
+pub struct WriteTransaction {
+    token: WriterToken,
+    point: Arc<ReadPoint>,
+    buffer: Arc<WriteBuffer>,
+    undo: Vec<Undo>,
+    /// Places in `undo` that can still be gone back to, with the number of the savepoint that made them.
+    marks: Vec<(usize, u64)>,
+    savepoints_made: u64,
+    bytes_max: u64,
+}
+
+impl WriteTransaction {
+    pub(crate) fn new(token: WriterToken, point: ReadPoint, bytes_max: u64) -> Self {
+        Self {
+            token,
+            point: Arc::new(point),
+            buffer: Arc::new(WriteBuffer::default()),
+            undo: Vec::new(),
+            marks: Vec::new(),
+            savepoints_made: 0,
+            bytes_max,
+        }
+    }
+
+    /// The last commit this transaction sees beneath its own changes.
+    #[must_use]
+    pub fn sequence(&self) -> Sequence {
+        self.point.sequence()
+    }
+
+    /// The sequence this transaction gets if it commits. Exact, because there is one writer.
+    #[must_use]
+    pub fn next_sequence(&self) -> Sequence {
+        self.point.sequence().next()
+    }
+
+    /// Bytes the changes take so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.buffer.bytes()
+    }
+
+    /// True when nothing was changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// The value of a key, own changes included.
+    ///
+    /// # Errors
+    /// `Closed`, `Corrupt`, or a failure of the storage.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        match self.buffer.own(key)? {
+            Own::Nothing => self.point.get(key),
+            Own::Put(value) => Ok(Some(value)),
+            Own::Deleted => Ok(None),
+            Own::Add(delta) => {
+                let base = self.point.get(key)?.map_or(Ok(0), |value| counter_from(&value))?;
+                Ok(Some(Value::owned(base.wrapping_add(delta).to_le_bytes())))
+            }
+        }
+    }
+
+    /// True when the key has a value, own changes included.
+    ///
+    /// # Errors
+    /// As [`get`](WriteTransaction::get).
+    pub fn exists(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.get(key)?.is_some())
+    }
+
+    /// The number a counter has reached, own changes included; 0 when nothing was ever added.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the value is no counter, otherwise as [`get`](WriteTransaction::get).
+    pub fn counter(&self, key: &[u8]) -> Result<i64> {
+        self.get(key)?.map_or(Ok(0), |value| counter_from(&value))
+    }
+
+    /// The keys and values of a range, own changes included as they are now: later changes do not show in it.
+    ///
+    /// # Errors
+    /// As [`get`](WriteTransaction::get).
+    pub fn range(&self, range: impl Into<KeyRange>, direction: Direction) -> Result<Iter> {
+        let own = (!self.buffer.is_empty()).then(|| Arc::clone(&self.buffer));
+        Iter::new(Arc::clone(&self.point), own, range.into(), direction)
+    }
+
+    /// Gives a key a value.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an empty key, `TooLarge` for a key, value or transaction over its limit. The
+    /// transaction stays as it was.
+    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        check_key(key)?;
+        check_value(value)?;
+        self.check_room(WriteBuffer::cost(key, value))?;
+        let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
+        Arc::make_mut(&mut self.buffer).put(key, Value::owned(value), undo);
+        Ok(())
+    }
+
+    /// Takes a key's value away; fine when it has none.
+    ///
+    /// # Errors
+    /// As [`put`](WriteTransaction::put).
+    pub fn delete(&mut self, key: &[u8]) -> Result<()> {
+        check_key(key)?;
+        self.check_room(WriteBuffer::cost(key, &[]))?;
+        let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
+        Arc::make_mut(&mut self.buffer).delete(key, undo);
+        Ok(())
+    }
+
+    /// Takes the values of all keys in `start..end` away, at the cost of one change however many there are.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when `start` is empty or not before `end`, otherwise as [`put`](WriteTransaction::put).
+    pub fn delete_range(&mut self, start: &[u8], end: &[u8]) -> Result<()> {
+        check_key(start)?;
+        check_key(end)?;
+        if start >= end {
+            return Err(invalid("range", "ends before it starts; give the smaller key first"));
+        }
+        self.check_room(WriteBuffer::cost(start, end))?;
+        let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
+        Arc::make_mut(&mut self.buffer).delete_range(start, end, undo);
+        Ok(())
+    }
+
+    /// Adds to the counter under a key without reading it. The sum wraps around at the ends of 64 bits.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when this transaction put something else than a counter there, otherwise as
+    /// [`put`](WriteTransaction::put).
+    pub fn add(&mut self, key: &[u8], delta: i64) -> Result<()> {
+        check_key(key)?;
+        self.check_room(WriteBuffer::cost(key, &[0; 8]))?;
+        let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
+        Arc::make_mut(&mut self.buffer).add(key, delta, undo)
+    }
+
+    /// A place to come back to with [`rollback_to`](WriteTransaction::rollback_to).
+    pub fn savepoint(&mut self) -> Savepoint {
+        self.savepoints_made = self.savepoints_made.saturating_add(1);
+        self.marks.push((self.undo.len(), self.savepoints_made));
+        Savepoint { transaction: self.token.number(), depth: self.marks.len(), number: self.savepoints_made }
+    }
+
+    /// Undoes every change since the savepoint. The savepoint stays usable; later ones are gone.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the savepoint is of another transaction or was undone already.
+    pub fn rollback_to(&mut self, savepoint: &Savepoint) -> Result<()> {
+        let mark = savepoint.depth.checked_sub(1).and_then(|place| self.marks.get(place)).copied();
+        let length = match mark {
+            Some((length, number)) if number == savepoint.number && savepoint.transaction == self.token.number() => {
+                length
+            }
+            _ => return Err(invalid("savepoint", "is not of this transaction or was rolled back; make a new one")),
+        };
+        self.marks.truncate(savepoint.depth);
+        let undone: Vec<Undo> = self.undo.drain(length..).collect();
+        Arc::make_mut(&mut self.buffer).undo(undone.into_iter().rev());
+        Ok(())
+    }
+
+    /// Makes the changes visible and as durable as the database was opened for. Returns their sequence; a
+    /// transaction without changes takes none and returns the last one it saw.
+    ///
+    /// # Errors
+    /// `CommitUnknown` when it may or may not be durable; `WritesStopped` after an earlier failure; `Closed`;
+    /// `Storage` with `NoSpace` when nothing was written. Except for `CommitUnknown`, nothing was changed.
+    pub fn commit(self) -> Result<Sequence> {
+        let durability = self.token.default_durability();
+        self.commit_with(durability)
+    }
+
+    /// As [`commit`](WriteTransaction::commit), with its own durability.
+    ///
+    /// # Errors
+    /// As [`commit`](WriteTransaction::commit).
+    pub fn commit_with(self, durability: Durability) -> Result<Sequence> {
+        let Self { token, point, buffer, undo, .. } = self;
+        drop(undo);
+        let last = point.sequence();
+        drop(point);
+        if buffer.is_empty() {
+            return Ok(last);
+        }
+        token.commit(buffer, durability)
+    }
+
+    /// Forgets the changes.
+    pub fn abort(self) {
+        drop(self);
+    }
+
+    fn check_room(&self, cost: u64) -> Result<()> {
+        let size = self.buffer.bytes().saturating_add(cost);
+        if size > self.bytes_max {
+            return Err(Error::TooLarge { what: "transaction", size, limit: self.bytes_max });
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for WriteTransaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WriteTransaction(on {}, {} bytes)", self.sequence(), self.bytes())
+    }
+}

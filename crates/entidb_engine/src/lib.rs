@@ -10,6 +10,7 @@ mod error;
 mod format;
 mod iterator;
 mod options;
+mod range_tombstone;
 mod stats;
 mod transaction;
 mod value;

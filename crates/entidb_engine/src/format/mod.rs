@@ -4,5 +4,7 @@
 //! Format: docs/spec/file-format.md.
 
 mod sequence;
+mod varint;
 
 pub use sequence::{EntryKind, FileNumber, Sequence};
+pub(crate) use varint::{Reader, put_bytes, put_varint};

@@ -1,0 +1,121 @@
+//! Reading one key at a sequence: what its versions, newest first, come to.
+//!
+//! Always: sources are asked newest first, and no more of them than the answer needs. A counter's additions are summed
+//! with wrap-around, so the order in which they were folded never shows.
+//! Does not know: where versions are kept.
+
+use crate::error::{Error, Result};
+use crate::format::{EntryKind, Sequence};
+use crate::range_tombstone::RangeTombstones;
+use crate::value::Value;
+
+/// One version of a key.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// The commit that wrote it.
+    pub(crate) sequence: Sequence,
+    /// What it says.
+    pub(crate) kind: EntryKind,
+    /// Its value; empty for a deletion.
+    pub(crate) value: Value,
+}
+
+/// What is known so far about one key.
+#[derive(Debug)]
+pub(crate) struct PointRead {
+    at: Sequence,
+    tombstone: Option<Sequence>,
+    sum: Option<i64>,
+    outcome: Option<Option<Value>>,
+}
+
+impl PointRead {
+    /// A read that may see what was committed up to `at`.
+    pub(crate) const fn new(at: Sequence) -> Self {
+        Self { at, tombstone: None, sum: None, outcome: None }
+    }
+
+    /// The newest sequence the read may see.
+    pub(crate) const fn at(&self) -> Sequence {
+        self.at
+    }
+
+    /// True when no older source can change the answer.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    /// Asks the next older source. `newest_at` returns the source's newest version of the key at or before a sequence.
+    /// Returns true when the answer is known.
+    pub(crate) fn visit(
+        &mut self,
+        tombstones: &RangeTombstones,
+        key: &[u8],
+        mut newest_at: impl FnMut(Sequence) -> Result<Option<Found>>,
+    ) -> Result<bool> {
+        if !tombstones.is_empty() {
+            self.tombstone = self.tombstone.max(tombstones.covering(key, self.at));
+        }
+        let mut at = self.at;
+        while let Some(found) = newest_at(at)? {
+            if self.offer(found.sequence, found.kind, found.value)? {
+                return Ok(true);
+            }
+            let Some(older) = found.sequence.0.checked_sub(1) else { break };
+            at = Sequence(older);
+        }
+        // Every version in an older source is older than a tombstone in this one.
+        if self.tombstone.is_some() {
+            self.settle(None)?;
+        }
+        Ok(self.is_done())
+    }
+
+    /// Takes the next older version. Returns true when the answer is known.
+    fn offer(&mut self, sequence: Sequence, kind: EntryKind, value: Value) -> Result<bool> {
+        if self.tombstone.is_some_and(|tombstone| sequence < tombstone) {
+            self.settle(None)?;
+            return Ok(true);
+        }
+        match kind {
+            EntryKind::Put => self.settle(Some(value))?,
+            EntryKind::Delete | EntryKind::DeleteRange => self.settle(None)?,
+            EntryKind::Add => {
+                self.sum = Some(self.sum.unwrap_or(0).wrapping_add(counter_from(&value)?));
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn settle(&mut self, base: Option<Value>) -> Result<()> {
+        self.outcome = Some(match (self.sum, base) {
+            (None, base) => base,
+            (Some(sum), None) => Some(counter_value(sum)),
+            (Some(sum), Some(base)) => Some(counter_value(sum.wrapping_add(counter_from(&base)?))),
+        });
+        Ok(())
+    }
+
+    /// The answer, once every source that matters was asked.
+    pub(crate) fn finish(mut self) -> Result<Option<Value>> {
+        if self.outcome.is_none() {
+            self.settle(None)?;
+        }
+        Ok(self.outcome.flatten())
+    }
+}
+
+/// The number in a counter's value.
+pub(crate) fn counter_from(value: &[u8]) -> Result<i64> {
+    let bytes: [u8; 8] = value.try_into().map_err(|_| Error::InvalidArgument {
+        what: "counter",
+        problem: format!("has a value of {} bytes under its key; a counter's value has 8", value.len()),
+    })?;
+    Ok(i64::from_le_bytes(bytes))
+}
+
+/// A counter's value.
+pub(crate) fn counter_value(number: i64) -> Value {
+    Value::owned(number.to_le_bytes().as_slice())
+}

@@ -1,0 +1,356 @@
+//! What a reader at one sequence sees of many sources: one value per key, in key order, both ways.
+//!
+//! Always: exactly the keys and values that were current at the sequence, inside the bounds. Sources come newest first,
+//! and for any key every version in a source is newer than every version and tombstone for it in a later source; that
+//! is what lets a range tombstone jump over the deleted stretch in the sources behind it.
+//! Does not know: where its sources keep their bytes.
+
+use std::sync::Arc;
+
+use super::cursor::EntryCursor;
+use super::merge::Merge;
+use super::point::{counter_from, counter_value};
+use super::span::Span;
+use crate::error::{Error, Result};
+use crate::format::{EntryKind, Sequence};
+use crate::range_tombstone::RangeTombstones;
+use crate::value::Value;
+
+/// After this many deleted entries in a row under one tombstone, jumping is cheaper than walking.
+const WALK_BEFORE_JUMP: u32 = 4;
+
+/// One source of a view.
+pub(crate) struct ViewSource {
+    /// Its entries.
+    pub(crate) cursor: Box<dyn EntryCursor>,
+    /// Its range tombstones.
+    pub(crate) tombstones: Arc<RangeTombstones>,
+}
+
+impl ViewSource {
+    /// A source without range tombstones.
+    pub(crate) fn plain(cursor: Box<dyn EntryCursor>) -> Self {
+        Self { cursor, tombstones: Arc::default() }
+    }
+}
+
+/// Where a view stands.
+enum Place {
+    /// Nowhere.
+    Outside,
+    /// At the merge's entry; its value is the merge's.
+    AtEntry,
+    /// The merge has moved past the key's versions, forward or backward; the value is held here.
+    Held { value: Value, forward: bool },
+}
+
+/// A movable position among the keys visible at one sequence.
+pub(crate) struct View {
+    merge: Merge,
+    /// The tombstones of the sources that have any, with the number of the source behind each.
+    tombstones: Vec<(usize, Arc<RangeTombstones>)>,
+    at: Sequence,
+    range: Span,
+    key: Vec<u8>,
+    place: Place,
+    failed: Option<Error>,
+}
+
+impl View {
+    /// A view of `sources` (newest first) at a sequence, inside `range`; not valid until a seek.
+    pub(crate) fn new(sources: Vec<ViewSource>, at: Sequence, range: Span) -> Self {
+        let mut cursors = Vec::with_capacity(sources.len());
+        let mut tombstones = Vec::new();
+        for (index, source) in sources.into_iter().enumerate() {
+            if !source.tombstones.is_empty() {
+                tombstones.push((index, source.tombstones));
+            }
+            cursors.push(source.cursor);
+        }
+        Self { merge: Merge::new(cursors), tombstones, at, range, key: Vec::new(), place: Place::Outside, failed: None }
+    }
+
+    /// The sequence the view shows.
+    pub(crate) const fn at(&self) -> Sequence {
+        self.at
+    }
+
+    /// The stretch of keys the view shows.
+    pub(crate) const fn range(&self) -> &Span {
+        &self.range
+    }
+
+    /// True when the view is at a key.
+    pub(crate) const fn is_valid(&self) -> bool {
+        !matches!(self.place, Place::Outside)
+    }
+
+    /// The key here; empty when not valid. Lives until the view moves.
+    pub(crate) fn key(&self) -> &[u8] {
+        if self.is_valid() { &self.key } else { &[] }
+    }
+
+    /// The value here; empty when not valid. Lives until the view moves.
+    pub(crate) fn value(&self) -> &[u8] {
+        match &self.place {
+            Place::Outside => &[],
+            Place::AtEntry => self.merge.value(),
+            Place::Held { value, .. } => value,
+        }
+    }
+
+    /// The value here as one that outlives the view.
+    pub(crate) fn pin_value(&self) -> Value {
+        match &self.place {
+            Place::Outside => Value::owned([].as_slice()),
+            Place::AtEntry => self.merge.pin_value(),
+            Place::Held { value, .. } => value.clone(),
+        }
+    }
+
+    /// To the first visible key.
+    pub(crate) fn seek_first(&mut self) -> Result<()> {
+        self.guarded(|view| {
+            if view.range.start().is_empty() {
+                view.merge.seek_first()?
+            } else {
+                view.merge.seek(view.range.start())?
+            }
+            view.settle_forward()
+        })
+    }
+
+    /// To the last visible key.
+    pub(crate) fn seek_last(&mut self) -> Result<()> {
+        self.guarded(|view| {
+            match view.range.end() {
+                Some(end) => view.merge.seek_before(end)?,
+                None => view.merge.seek_last()?,
+            }
+            view.settle_backward()
+        })
+    }
+
+    /// To the first visible key at or after `key`.
+    pub(crate) fn seek(&mut self, key: &[u8]) -> Result<()> {
+        if key <= self.range.start() {
+            return self.seek_first();
+        }
+        self.guarded(|view| {
+            view.merge.seek(key)?;
+            view.settle_forward()
+        })
+    }
+
+    /// To the last visible key before `key`.
+    pub(crate) fn seek_before(&mut self, key: &[u8]) -> Result<()> {
+        if self.range.is_past_end(key) {
+            return self.seek_last();
+        }
+        self.guarded(|view| {
+            view.merge.seek_before(key)?;
+            view.settle_backward()
+        })
+    }
+
+    /// To the visible key after this one. Nothing happens when not valid.
+    pub(crate) fn next(&mut self) -> Result<()> {
+        let place = std::mem::replace(&mut self.place, Place::Outside);
+        self.guarded(|view| match place {
+            Place::Outside => Ok(()),
+            Place::AtEntry => {
+                view.leave_key()?;
+                view.settle_forward()
+            }
+            Place::Held { forward: true, .. } => view.settle_forward(),
+            Place::Held { forward: false, .. } => {
+                view.merge.seek(&view.key)?;
+                if view.merge.is_valid() && view.merge.key() == view.key {
+                    view.leave_key()?;
+                }
+                view.settle_forward()
+            }
+        })
+    }
+
+    /// To the visible key before this one. Nothing happens when not valid.
+    pub(crate) fn previous(&mut self) -> Result<()> {
+        let place = std::mem::replace(&mut self.place, Place::Outside);
+        self.guarded(|view| match place {
+            Place::Outside => Ok(()),
+            Place::Held { forward: false, .. } => view.settle_backward(),
+            Place::AtEntry | Place::Held { forward: true, .. } => {
+                view.merge.seek_before(&view.key)?;
+                view.settle_backward()
+            }
+        })
+    }
+
+    /// Acts unless an earlier act failed: a view that has failed once keeps failing.
+    fn guarded(&mut self, act: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.place = Place::Outside;
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        act(self).inspect_err(|error| {
+            self.place = Place::Outside;
+            self.failed = Some(error.clone());
+        })
+    }
+
+    /// Moves the merge past the versions of `self.key` that are left.
+    fn leave_key(&mut self) -> Result<()> {
+        self.merge.next()?;
+        while self.merge.is_valid() && self.merge.key() == self.key {
+            self.merge.next()?;
+        }
+        Ok(())
+    }
+
+    fn remember_key(&mut self) {
+        self.key.clear();
+        self.key.extend_from_slice(self.merge.key());
+    }
+
+    /// From the merge's entry on, finds the first visible key. The entry is the newest version of its key.
+    fn settle_forward(&mut self) -> Result<()> {
+        let mut walked = 0_u32;
+        while self.merge.is_valid() {
+            if self.range.is_past_end(self.merge.key()) {
+                return Ok(());
+            }
+            let sequence = self.merge.sequence();
+            if sequence > self.at {
+                self.merge.next()?;
+                continue;
+            }
+            let mut covered_from = None;
+            if !self.tombstones.is_empty() {
+                self.remember_key();
+                covered_from = self.newest_cover();
+            }
+            if let Some(cover) = covered_from.as_ref().filter(|cover| sequence < cover.sequence) {
+                walked += 1;
+                if walked > WALK_BEFORE_JUMP && self.merge.current_source() > Some(cover.source) {
+                    walked = 0;
+                    self.merge.skip_to(cover.source + 1, &cover.end)?;
+                } else {
+                    self.leave_key()?;
+                }
+                continue;
+            }
+            walked = 0;
+            match self.merge.kind() {
+                EntryKind::Put => {
+                    self.remember_key();
+                    self.place = Place::AtEntry;
+                    return Ok(());
+                }
+                EntryKind::Delete | EntryKind::DeleteRange => {
+                    self.remember_key();
+                    self.leave_key()?;
+                }
+                EntryKind::Add => {
+                    self.remember_key();
+                    let value = self.sum_forward(covered_from.map(|cover| cover.sequence))?;
+                    self.place = Place::Held { value, forward: true };
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sums additions from the merge's entry to the key's older versions, and leaves the key.
+    fn sum_forward(&mut self, tombstone: Option<Sequence>) -> Result<Value> {
+        let mut sum = 0_i64;
+        while self.merge.is_valid() && self.merge.key() == self.key {
+            let covered = tombstone.is_some_and(|tombstone| self.merge.sequence() < tombstone);
+            let kind = if covered { EntryKind::Delete } else { self.merge.kind() };
+            if matches!(kind, EntryKind::Put | EntryKind::Add) {
+                sum = sum.wrapping_add(counter_from(self.merge.value())?);
+            }
+            if kind != EntryKind::Add {
+                self.leave_key()?;
+                break;
+            }
+            self.merge.next()?;
+        }
+        Ok(counter_value(sum))
+    }
+
+    /// From the merge's entry back, finds the last visible key. The entry is the oldest version of its key.
+    fn settle_backward(&mut self) -> Result<()> {
+        let mut walked = 0_u32;
+        while self.merge.is_valid() {
+            if self.merge.key() < self.range.start() {
+                return Ok(());
+            }
+            self.remember_key();
+            let cover = self.newest_cover();
+            if let Some(cover) = &cover {
+                if walked >= WALK_BEFORE_JUMP && self.merge.current_source() > Some(cover.source) {
+                    walked = 0;
+                    self.merge.skip_before(cover.source + 1, &cover.start)?;
+                    continue;
+                }
+            }
+            if let Some(value) = self.fold_backward(cover.as_ref().map(|cover| cover.sequence))? {
+                self.place = Place::Held { value, forward: false };
+                return Ok(());
+            }
+            walked = if cover.is_some() { walked + 1 } else { 0 };
+        }
+        Ok(())
+    }
+
+    /// Folds the versions of `self.key`, oldest first, into the value visible, and leaves the key.
+    fn fold_backward(&mut self, tombstone: Option<Sequence>) -> Result<Option<Value>> {
+        let mut value: Option<Value> = None;
+        while self.merge.is_valid() && self.merge.key() == self.key {
+            let sequence = self.merge.sequence();
+            if sequence <= self.at && tombstone.is_none_or(|tombstone| sequence >= tombstone) {
+                match self.merge.kind() {
+                    EntryKind::Put => value = Some(self.merge.pin_value()),
+                    EntryKind::Delete | EntryKind::DeleteRange => value = None,
+                    EntryKind::Add => {
+                        let base = value.as_deref().map_or(Ok(0), counter_from)?;
+                        value = Some(counter_value(base.wrapping_add(counter_from(self.merge.value())?)));
+                    }
+                }
+            }
+            self.merge.previous()?;
+        }
+        Ok(value)
+    }
+
+    /// The newest tombstone the view may see over `self.key`.
+    fn newest_cover(&self) -> Option<KeyCover> {
+        let mut newest: Option<KeyCover> = None;
+        for (source, list) in &self.tombstones {
+            if let Some(cover) = list.cover(&self.key, self.at)
+                && newest.as_ref().is_none_or(|newest| newest.sequence < cover.sequence)
+            {
+                newest = Some(KeyCover {
+                    source: *source,
+                    sequence: cover.sequence,
+                    start: Arc::clone(cover.start),
+                    end: Arc::clone(cover.end),
+                });
+            }
+        }
+        newest
+    }
+}
+
+/// The newest tombstone over a key and the source it is in.
+struct KeyCover {
+    source: usize,
+    sequence: Sequence,
+    start: Arc<[u8]>,
+    end: Arc<[u8]>,
+}
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;

@@ -1,0 +1,310 @@
+//! Merge and view against maps built entry by entry.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use proptest::prelude::*;
+
+use super::super::point::PointRead;
+use super::super::sorted::{Entry, Sorted, in_order};
+use super::*;
+use crate::iterator::{Found, KeyRange};
+
+/// One commit of a random history.
+#[derive(Debug, Clone)]
+pub(crate) enum Act {
+    Put(u8, u8),
+    Delete(u8),
+    Add(u8, i8),
+    DeleteRange(u8, u8),
+}
+
+/// Keys below 32 hold values, the others counters, so that no addition meets a plain value.
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => (0_u8..32, any::<u8>()).prop_map(|(key, value)| Act::Put(key, value)),
+        2 => (0_u8..40).prop_map(Act::Delete),
+        2 => (32_u8..40, any::<i8>()).prop_map(|(key, delta)| Act::Add(key, delta)),
+        1 => (0_u8..40, 0_u8..40).prop_map(|(start, end)| Act::DeleteRange(start, end)),
+    ]
+}
+
+fn key(number: u8) -> Vec<u8> {
+    // Keys of unequal lengths, some a prefix of others.
+    let mut key = vec![b'z', number / 4];
+    key.extend(std::iter::repeat_n(b'x', usize::from(number % 4)));
+    key
+}
+
+type State = BTreeMap<Vec<u8>, Vec<u8>>;
+
+fn apply(state: &mut State, act: &Act) {
+    match act {
+        Act::Put(number, value) => {
+            state.insert(key(*number), vec![*value; usize::from(*value % 5)]);
+        }
+        Act::Delete(number) => {
+            state.remove(&key(*number));
+        }
+        Act::Add(number, delta) => {
+            let base = state.get(&key(*number)).map_or(0, |v| i64::from_le_bytes(v.as_slice().try_into().unwrap()));
+            state.insert(key(*number), (base + i64::from(*delta)).to_le_bytes().to_vec());
+        }
+        Act::DeleteRange(start, end) => {
+            let (start, end) = (key(*start), key(*end));
+            state.retain(|key, _| !(*key >= start && *key < end));
+        }
+    }
+}
+
+/// The history cut into sources, newest first, with the states after each commit.
+fn sources_of(history: &[Act], cuts: &[usize]) -> (Vec<(Vec<Entry>, RangeTombstones)>, Vec<State>) {
+    let mut sources = vec![(Vec::new(), RangeTombstones::default())];
+    let mut states = vec![State::new()];
+    for (index, act) in history.iter().enumerate() {
+        if cuts.contains(&index) {
+            sources.push((Vec::new(), RangeTombstones::default()));
+        }
+        let sequence = index as u64 + 1;
+        let (entries, tombstones) = sources.last_mut().unwrap();
+        match act {
+            Act::Put(number, value) => {
+                let value = vec![*value; usize::from(*value % 5)];
+                entries.push(Entry::new(&key(*number), sequence, EntryKind::Put, &value));
+            }
+            Act::Delete(number) => entries.push(Entry::new(&key(*number), sequence, EntryKind::Delete, &[])),
+            Act::Add(number, delta) => {
+                let delta = i64::from(*delta).to_le_bytes();
+                entries.push(Entry::new(&key(*number), sequence, EntryKind::Add, &delta));
+            }
+            Act::DeleteRange(start, end) => {
+                *tombstones = tombstones.with(&key(*start), &key(*end), Sequence(sequence));
+            }
+        }
+        let mut state = states.last().unwrap().clone();
+        apply(&mut state, act);
+        states.push(state);
+    }
+    sources.reverse();
+    (sources, states)
+}
+
+fn view_of(sources: &[(Vec<Entry>, RangeTombstones)], at: u64, range: Span) -> View {
+    let sources = sources
+        .iter()
+        .map(|(entries, tombstones)| ViewSource {
+            cursor: Box::new(Sorted::new(entries.clone())),
+            tombstones: Arc::new(tombstones.clone()),
+        })
+        .collect();
+    View::new(sources, Sequence(at), range)
+}
+
+fn here(view: &View) -> Option<(Vec<u8>, Vec<u8>)> {
+    assert_eq!(view.value(), view.pin_value().as_bytes());
+    view.is_valid().then(|| (view.key().to_vec(), view.value().to_vec()))
+}
+
+fn pair((key, value): (&Vec<u8>, &Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
+    (key.clone(), value.clone())
+}
+
+proptest! {
+    #[test]
+    fn a_view_shows_the_state_after_its_commit_both_ways(
+        history in prop::collection::vec(act(), 1..120),
+        cuts in prop::collection::vec(1_usize..120, 0..12),
+        bounds in (0_u8..44, 0_u8..44, any::<bool>(), any::<bool>()),
+        walk in prop::collection::vec((0_u8..6, 0_u8..42), 0..40),
+        at_index in any::<prop::sample::Index>(),
+    ) {
+        let (sources, states) = sources_of(&history, &cuts);
+        let at = at_index.index(states.len());
+        let range = Span::from(&KeyRange {
+            start: if bounds.2 { Bound::Included(key(bounds.0)) } else { Bound::Unbounded },
+            end: if bounds.3 { Bound::Excluded(key(bounds.1)) } else { Bound::Unbounded },
+        });
+        let state: State = states[at].iter().filter(|(key, _)| range.contains(key)).map(pair).collect();
+        let mut view = view_of(&sources, at as u64, range);
+
+        let mut shown = Vec::new();
+        view.seek_first().unwrap();
+        while let Some(entry) = here(&view) {
+            shown.push(entry);
+            view.next().unwrap();
+        }
+        prop_assert_eq!(&shown, &state.iter().map(pair).collect::<Vec<_>>());
+        view.seek_last().unwrap();
+        while let Some(entry) = here(&view) {
+            prop_assert_eq!(Some(entry), shown.pop());
+            view.previous().unwrap();
+        }
+        prop_assert!(shown.is_empty());
+
+        let mut expected: Option<(Vec<u8>, Vec<u8>)> = None;
+        for (step, number) in walk {
+            let sought = key(number);
+            match step {
+                0 | 1 if expected.is_some() => {
+                    let from = expected.as_ref().unwrap().0.clone();
+                    if step == 0 {
+                        view.next().unwrap();
+                        expected = state.range::<Vec<u8>, _>((Bound::Excluded(&from), Bound::Unbounded)).next().map(pair);
+                    } else {
+                        view.previous().unwrap();
+                        expected = state.range(..from).next_back().map(pair);
+                    }
+                }
+                2 => {
+                    view.seek_first().unwrap();
+                    expected = state.iter().next().map(pair);
+                }
+                3 => {
+                    view.seek_last().unwrap();
+                    expected = state.iter().next_back().map(pair);
+                }
+                4 => {
+                    view.seek(&sought).unwrap();
+                    expected = state.range(sought..).next().map(pair);
+                }
+                _ => {
+                    view.seek_before(&sought).unwrap();
+                    expected = state.range(..sought).next_back().map(pair);
+                }
+            }
+            prop_assert_eq!(&here(&view), &expected);
+        }
+    }
+
+    #[test]
+    fn reading_a_key_through_its_sources_gives_what_the_state_has(
+        history in prop::collection::vec(act(), 1..100),
+        cuts in prop::collection::vec(1_usize..100, 0..8),
+    ) {
+        let (sources, states) = sources_of(&history, &cuts);
+        for (at, state) in states.iter().enumerate() {
+            for number in 0..40 {
+                let wanted = key(number);
+                let mut read = PointRead::new(Sequence(at as u64));
+                for (entries, tombstones) in &sources {
+                    let newest = |at: Sequence| {
+                        let versions = entries.iter().filter(|entry| entry.key == wanted && entry.sequence <= at);
+                        Ok(versions.max_by_key(|entry| entry.sequence).map(|entry| Found {
+                            sequence: entry.sequence,
+                            kind: entry.kind,
+                            value: Value::owned(entry.value.as_slice()),
+                        }))
+                    };
+                    if read.visit(tombstones, &wanted, newest).unwrap() {
+                        break;
+                    }
+                }
+                let found = read.finish().unwrap().map(|value| value.to_vec());
+                prop_assert_eq!(found.as_ref(), state.get(&wanted));
+            }
+        }
+    }
+
+    #[test]
+    fn a_merge_is_its_sources_sorted_whichever_way_it_is_walked(
+        sources in prop::collection::vec(prop::collection::vec((0_u8..12, 0_u64..6), 0..20), 0..14),
+        walk in prop::collection::vec((0_u8..8, 0_u8..12), 0..60),
+    ) {
+        let lists: Vec<Vec<Entry>> = sources
+            .iter()
+            .enumerate()
+            .map(|(source, list)| {
+                let entry = |(number, round): &(u8, u64)| {
+                    Entry::new(&key(*number), round * 100 + source as u64, EntryKind::Put, &[source as u8])
+                };
+                let mut list: Vec<Entry> = list.iter().map(entry).collect();
+                list.sort_by(|a, b| crate::iterator::entry_order(&a.key, a.sequence, &b.key, b.sequence));
+                list.dedup();
+                list
+            })
+            .collect();
+        let all = in_order(lists.iter().flatten().cloned().collect());
+        let mut merge = Merge::new(lists.into_iter().map(|list| Box::new(Sorted::new(list)) as Box<dyn EntryCursor>).collect());
+        let mut place: Option<usize> = None;
+        for (step, number) in walk {
+            let sought = key(number);
+            let before = all.partition_point(|entry| entry.key < sought);
+            match step {
+                0 => { merge.seek_first().unwrap(); place = Some(0) }
+                1 => { merge.seek_last().unwrap(); place = all.len().checked_sub(1) }
+                2 => { merge.seek(&sought).unwrap(); place = Some(before) }
+                3 => { merge.seek_before(&sought).unwrap(); place = before.checked_sub(1) }
+                _ => if let Some(from) = place {
+                    if step % 2 == 0 { merge.next().unwrap(); place = Some(from + 1) }
+                    else { merge.previous().unwrap(); place = from.checked_sub(1) }
+                }
+            }
+            place = place.filter(|place| *place < all.len());
+            prop_assert_eq!(merge.is_valid(), place.is_some());
+            if let Some(entry) = place.map(|place| &all[place]) {
+                prop_assert_eq!(merge.key(), entry.key.as_slice());
+                prop_assert_eq!(merge.sequence(), entry.sequence);
+                prop_assert_eq!(merge.value(), entry.value.as_slice());
+            } else {
+                place = None;
+            }
+        }
+    }
+}
+
+/// A source that fails at its third entry.
+struct Failing(Sorted, u32);
+
+impl EntryCursor for Failing {
+    fn seek_first(&mut self) -> Result<()> {
+        self.0.seek_first()
+    }
+    fn seek_last(&mut self) -> Result<()> {
+        self.0.seek_last()
+    }
+    fn seek(&mut self, key: &[u8]) -> Result<()> {
+        self.0.seek(key)
+    }
+    fn seek_before(&mut self, key: &[u8]) -> Result<()> {
+        self.0.seek_before(key)
+    }
+    fn next(&mut self) -> Result<()> {
+        self.1 += 1;
+        if self.1 == 2 {
+            return Err(Error::damaged("seg/1", 7, "a checksum is wrong"));
+        }
+        self.0.next()
+    }
+    fn previous(&mut self) -> Result<()> {
+        self.0.previous()
+    }
+    fn is_valid(&self) -> bool {
+        self.0.is_valid()
+    }
+    fn key(&self) -> &[u8] {
+        self.0.key()
+    }
+    fn sequence(&self) -> Sequence {
+        self.0.sequence()
+    }
+    fn kind(&self) -> EntryKind {
+        self.0.kind()
+    }
+    fn value(&self) -> &[u8] {
+        self.0.value()
+    }
+}
+
+#[test]
+fn a_view_that_failed_once_keeps_failing() {
+    let entries = (0..9).map(|number| Entry::new(&key(number), 1, EntryKind::Put, b"v")).collect();
+    let source = ViewSource::plain(Box::new(Failing(Sorted::new(entries), 0)));
+    let mut view = View::new(vec![source], Sequence(5), Span::all());
+    view.seek_first().unwrap();
+    view.next().unwrap();
+    for _ in 0..3 {
+        assert!(matches!(view.next(), Err(Error::Corrupt { offset: 7, .. })));
+        assert!(!view.is_valid());
+        assert!(view.seek_first().is_err());
+    }
+}

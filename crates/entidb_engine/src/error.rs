@@ -62,6 +62,14 @@ pub enum Error {
         /// The newest we read.
         newest: u32,
     },
+    /// A newer version of EntiDB used features in this file that we do not know.
+    #[error("{file} needs features {unknown:#x} this library does not know; use a newer EntiDB")]
+    FeaturesUnknown {
+        /// Which file.
+        file: String,
+        /// The feature bits we do not know.
+        unknown: u32,
+    },
     /// No key slot opens with this key or password.
     #[error("the key or password does not open this database; the files are untouched")]
     WrongKey,

@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod crypto;
 mod engine;
 mod error;
 mod format;
@@ -15,9 +16,10 @@ mod stats;
 mod transaction;
 mod value;
 
+pub use crypto::{Aead, AeadFailure, AesGcmProvider, Provider};
 pub use engine::Engine;
 pub use error::{Damage, Error, Result};
-pub use format::{EntryKind, FileNumber, Sequence};
+pub use format::{Cipher, DatabaseId, EntryKind, FileKind, FileNumber, Sequence};
 pub use iterator::{KeyRange, successor_of_prefix};
 pub use options::{
     Compression, Durability, KEY_BYTES_MAX, KdfParameters, KeySource, Options, VALUE_BYTES_MAX, ZonePolicies,

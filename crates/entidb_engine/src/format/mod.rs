@@ -3,8 +3,11 @@
 //! Always: one layout is written once, as constants beside its encode and decode.
 //! Format: docs/spec/file-format.md.
 
+pub(crate) mod file_header;
 mod sequence;
+pub(crate) mod unit;
 mod varint;
 
+pub use file_header::{Cipher, DatabaseId, FileKind};
 pub use sequence::{EntryKind, FileNumber, Sequence};
 pub(crate) use varint::{Reader, put_bytes, put_varint};

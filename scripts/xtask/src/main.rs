@@ -3,11 +3,19 @@
 //! Always: everything a command builds or downloads stays in the clone (`target/`, `.build/`) or in the usual
 //! caches of cargo, pip and npm.
 //! Does not know: how the database works; it only runs, checks and packs it.
+#![forbid(unsafe_code)]
 
+mod bench;
 mod codegen;
+mod dist;
 mod failure;
+mod header;
 mod process;
 mod repository;
+mod setup;
+mod snippet;
+mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -15,10 +23,11 @@ use clap::{Parser, Subcommand};
 
 use failure::{Failure, Result};
 use repository::Repository;
+use test::Tier;
 
 /// The commands of EntiDB's contributors.
 #[derive(Debug, Parser)]
-#[command(bin_name = "cargo xtask", version, propagate_version = false)]
+#[command(bin_name = "cargo xtask")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -26,16 +35,54 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Install or build what the suites need, into the clone or the usual caches
+    Setup,
+    /// Run the suites and print one table of what they did
+    Test {
+        /// Run every layer at full size (about an hour)
+        #[arg(long, conflicts_with = "release")]
+        full: bool,
+        /// Run every layer at the size of a release (many hours)
+        #[arg(long)]
+        release: bool,
+        /// Run only these suites; may be given more than once
+        #[arg(long, value_name = "NAME", value_delimiter = ',')]
+        only: Vec<String>,
+        /// Print the names of the suites and run nothing
+        #[arg(long)]
+        list: bool,
+    },
     /// Write the generated files from their sources
     Codegen {
         /// Only say which files are not up to date, and fail if any is
         #[arg(long)]
         check: bool,
     },
+    /// Write include/entidb.h and the symbol list from entidb_ffi
+    Header {
+        /// Only say which files are not up to date, and compile the header as C11 and C++17
+        #[arg(long)]
+        check: bool,
+    },
+    /// Judge code and documents by the rules a compiler does not know
+    Tidy,
+    /// Run the benchmark NAME, or all; `compare` runs the one against other engines
+    Bench {
+        /// The benchmark
+        name: Option<String>,
+        /// What to hand on to it
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
+    /// Build what is published into dist/: crates, c, python, node
+    Dist {
+        /// What to pack; everything when none is named
+        kinds: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -44,27 +91,55 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
+fn run(command: Command) -> Result<()> {
     let repository = Repository::find()?;
-    match &arguments.command {
-        Command::Codegen { check } => codegen_command(&repository, *check),
+    match command {
+        Command::Setup => setup::provide(&repository, &setup::everything(&repository)),
+        Command::Test { list: true, .. } => {
+            test::list(&repository);
+            Ok(())
+        }
+        Command::Test { full, release, only, .. } => {
+            let tier = match (full, release) {
+                (_, true) => Tier::Release,
+                (true, _) => Tier::Full,
+                _ => Tier::Quick,
+            };
+            test::run(repository, tier, &only)
+        }
+        Command::Codegen { check: false } => wrote(&codegen::write(&repository)?),
+        Command::Codegen { check: true } => up_to_date(&codegen::stale(&repository)?, "codegen"),
+        Command::Header { check } => header_command(&repository, check),
+        Command::Tidy => tidy::run(&repository),
+        Command::Bench { name, rest } => bench::run(&repository, name.as_deref(), &rest),
+        Command::Dist { kinds } => dist::run(&repository, &kinds),
     }
 }
 
-fn codegen_command(repository: &Repository, check: bool) -> Result<()> {
-    if !check {
-        for path in codegen::write(repository)? {
-            println!("wrote {path}");
-        }
+fn header_command(repository: &Repository, check: bool) -> Result<()> {
+    if !repository.has_content(header::ROOT) {
+        println!("SKIPPED: entidb_ffi has no content yet");
         return Ok(());
     }
-    let stale = codegen::stale(repository)?;
+    if !check {
+        return wrote(&header::write(repository)?);
+    }
+    up_to_date(&header::stale(repository)?, "header")?;
+    header::compiles(repository, "cc", "c", "-std=c11")?;
+    header::compiles(repository, "c++", "c++", "-std=c++17")
+}
+
+fn wrote(paths: &[&str]) -> Result<()> {
+    for path in paths {
+        println!("wrote {path}");
+    }
+    Ok(())
+}
+
+fn up_to_date(stale: &[&str], command: &str) -> Result<()> {
     if stale.is_empty() {
         println!("generated files are up to date");
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "not up to date: {}; run `cargo xtask codegen`",
-        stale.join(", ")
-    )))
+    Err(Failure::new(format!("not up to date: {}; run `cargo xtask {command}`", stale.join(", "))))
 }

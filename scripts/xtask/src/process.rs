@@ -44,11 +44,7 @@ impl Process {
         let program = program.as_ref();
         Self {
             command: Command::new(program),
-            shown: program
-                .file_name()
-                .unwrap_or(program.as_os_str())
-                .to_string_lossy()
-                .into_owned(),
+            shown: program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned(),
             log: None,
             deadline: DEADLINE_DEFAULT,
         }
@@ -80,12 +76,6 @@ impl Process {
         self
     }
 
-    /// Removes one variable of its environment.
-    pub(crate) fn env_remove(mut self, name: &str) -> Self {
-        self.command.env_remove(name);
-        self
-    }
-
     /// Keeps its output in this file.
     pub(crate) fn log(mut self, path: impl Into<PathBuf>) -> Self {
         self.log = Some(path.into());
@@ -101,19 +91,14 @@ impl Process {
     /// Runs it to its end and returns what it printed, failed or not.
     pub(crate) fn finish(mut self) -> Result<Finished> {
         let Some(log) = self.log.take() else {
-            let output = self
-                .command
-                .stdin(Stdio::null())
-                .output()
-                .during(format_args!("cannot run {}", self.shown))?;
+            let output =
+                self.command.stdin(Stdio::null()).output().during(format_args!("cannot run {}", self.shown))?;
             let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
             text.push_str(&String::from_utf8_lossy(&output.stderr));
             return Ok(self.finished(output.status, text));
         };
         let file = File::create(&log).during(format_args!("cannot write {}", log.display()))?;
-        let twin = file
-            .try_clone()
-            .during(format_args!("cannot write {}", log.display()))?;
+        let twin = file.try_clone().during(format_args!("cannot write {}", log.display()))?;
         let mut child = self
             .command
             .stdin(Stdio::null())
@@ -124,19 +109,12 @@ impl Process {
         let began = Instant::now();
         let mut told = began;
         let status = loop {
-            if let Some(status) = child
-                .try_wait()
-                .during(format_args!("cannot wait for {}", self.shown))?
-            {
+            if let Some(status) = child.try_wait().during(format_args!("cannot wait for {}", self.shown))? {
                 break status;
             }
             if began.elapsed() > self.deadline {
-                child
-                    .kill()
-                    .during(format_args!("cannot stop {}", self.shown))?;
-                child
-                    .wait()
-                    .during(format_args!("cannot wait for {}", self.shown))?;
+                child.kill().during(format_args!("cannot stop {}", self.shown))?;
+                child.wait().during(format_args!("cannot wait for {}", self.shown))?;
                 return Err(Failure::new(format!(
                     "{} did not end within {} s and was stopped; its output is in {}",
                     self.shown,
@@ -146,11 +124,7 @@ impl Process {
             }
             if told.elapsed() > HEARTBEAT {
                 told = Instant::now();
-                println!(
-                    "      still running after {} s: {}",
-                    began.elapsed().as_secs(),
-                    self.shown
-                );
+                println!("      still running after {} s: {}", began.elapsed().as_secs(), self.shown);
             }
             std::thread::sleep(Duration::from_millis(25));
         };
@@ -161,32 +135,18 @@ impl Process {
     /// Runs it and fails when it does, with the end of what it printed.
     pub(crate) fn succeed(self) -> Result<String> {
         let finished = self.finish()?;
-        if finished.success {
-            Ok(finished.output)
-        } else {
-            Err(finished.failure())
-        }
+        if finished.success { Ok(finished.output) } else { Err(finished.failure()) }
     }
 
     fn finished(&self, status: ExitStatus, output: String) -> Finished {
-        Finished {
-            success: status.success(),
-            output,
-            shown: self.shown.clone(),
-            ending: status.to_string(),
-        }
+        Finished { success: status.success(), output, shown: self.shown.clone(), ending: status.to_string() }
     }
 }
 
 impl Finished {
     /// The failure this ending amounts to.
     pub(crate) fn failure(&self) -> Failure {
-        Failure::new(format!(
-            "`{}` failed ({})\n{}",
-            self.shown,
-            self.ending,
-            tail(&self.output, 120)
-        ))
+        Failure::new(format!("`{}` failed ({})\n{}", self.shown, self.ending, tail(&self.output, 120)))
     }
 }
 
@@ -199,11 +159,7 @@ pub(crate) fn tail(text: &str, lines: usize) -> String {
 
 /// Whether a program can be started at all.
 pub(crate) fn available(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output()
-        .is_ok_and(|output| output.status.success())
+    Command::new(program).arg("--version").stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
 }
 
 #[cfg(all(test, unix))]
@@ -212,26 +168,15 @@ mod tests {
 
     #[test]
     fn a_failing_program_fails_with_its_words() {
-        let failure = Process::new("sh")
-            .args(["-c", "echo the reason; exit 3"])
-            .succeed()
-            .unwrap_err()
-            .to_string();
-        assert!(
-            failure.contains("the reason") && failure.contains("exit"),
-            "{failure}"
-        );
+        let failure = Process::new("sh").args(["-c", "echo the reason; exit 3"]).succeed().unwrap_err().to_string();
+        assert!(failure.contains("the reason") && failure.contains("exit"), "{failure}");
     }
 
     #[test]
     fn a_program_past_its_deadline_is_stopped() {
-        let log =
-            std::env::temp_dir().join(format!("entidb-xtask-{}-deadline.log", std::process::id()));
-        let outcome = Process::new("sh")
-            .args(["-c", "sleep 30"])
-            .log(&log)
-            .deadline(Duration::from_millis(50))
-            .finish();
+        let log = std::env::temp_dir().join(format!("entidb-xtask-{}-deadline.log", std::process::id()));
+        let outcome =
+            Process::new("sh").args(["-c", "sleep 30"]).log(&log).deadline(Duration::from_millis(50)).finish();
         assert!(outcome.unwrap_err().to_string().contains("did not end"));
         fs::remove_file(log).unwrap();
     }

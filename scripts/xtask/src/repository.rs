@@ -12,16 +12,7 @@ use serde_json::Value;
 use crate::failure::{During, Failure, Result};
 
 /// Folders that builds make; nothing in them is ours to judge.
-const BUILT: &[&str] = &[
-    "target",
-    ".build",
-    "node_modules",
-    ".git",
-    "dist",
-    ".venv",
-    "__pycache__",
-    ".pytest_cache",
-];
+const BUILT: &[&str] = &["target", ".build", "node_modules", ".git", "dist", ".venv", "__pycache__", ".pytest_cache"];
 
 /// The first words of a crate that has no content yet.
 const PLACEHOLDER: &str = "//! Placeholder until";
@@ -55,26 +46,16 @@ impl Repository {
     /// Finds the clone this program was built from.
     pub(crate) fn find() -> Result<Self> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = here
-            .ancestors()
-            .nth(2)
-            .filter(|root| root.join("Cargo.toml").is_file())
-            .ok_or_else(|| {
-                Failure::new(
-                    "the clone this program was built from has moved; run it through `cargo xtask`",
-                )
-            })?;
-        Ok(Self {
-            root: root.to_path_buf(),
-        })
+        let root = here.ancestors().nth(2).filter(|root| root.join("Cargo.toml").is_file()).ok_or_else(|| {
+            Failure::new("the clone this program was built from has moved; run it through `cargo xtask`")
+        })?;
+        Ok(Self { root: root.to_path_buf() })
     }
 
     /// A repository at another place, for tests of the checks.
     #[cfg(test)]
     pub(crate) fn at(root: &Path) -> Self {
-        Self {
-            root: root.to_path_buf(),
-        }
+        Self { root: root.to_path_buf() }
     }
 
     /// The root folder.
@@ -101,8 +82,7 @@ impl Repository {
     pub(crate) fn write(&self, relative: &str, text: &str) -> Result<()> {
         let path = self.path(relative);
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)
-                .during(format_args!("cannot make the folder of {relative}"))?;
+            fs::create_dir_all(folder).during(format_args!("cannot make the folder of {relative}"))?;
         }
         fs::write(&path, text).during(format_args!("cannot write {relative}"))
     }
@@ -129,9 +109,7 @@ impl Repository {
                 found
             }
         };
-        found.retain(|file| {
-            !file.split('/').any(|part| BUILT.contains(&part)) && self.path(file).is_file()
-        });
+        found.retain(|file| !file.split('/').any(|part| BUILT.contains(&part)) && self.path(file).is_file());
         found.sort();
         found.dedup();
         Ok(found)
@@ -141,23 +119,13 @@ impl Repository {
     pub(crate) fn files_in(&self, folder: &str, extension: &str) -> Result<Vec<String>> {
         let prefix = format!("{folder}/");
         let suffix = format!(".{extension}");
-        Ok(self
-            .files()?
-            .into_iter()
-            .filter(|file| file.starts_with(&prefix) && file.ends_with(&suffix))
-            .collect())
+        Ok(self.files()?.into_iter().filter(|file| file.starts_with(&prefix) && file.ends_with(&suffix)).collect())
     }
 
     /// Tracked files and new ones that no ignore rule hides; `None` outside a git clone.
     fn files_by_git(&self) -> Option<Vec<String>> {
         let output = Command::new("git")
-            .args([
-                "ls-files",
-                "-z",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-            ])
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(&self.root)
             .output()
             .ok()?;
@@ -165,18 +133,11 @@ impl Repository {
             return None;
         }
         let text = String::from_utf8(output.stdout).ok()?;
-        Some(
-            text.split('\0')
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        )
+        Some(text.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
     fn walk(&self, folder: &Path, found: &mut Vec<String>) -> Result<()> {
-        for entry in
-            fs::read_dir(folder).during(format_args!("cannot list {}", folder.display()))?
-        {
+        for entry in fs::read_dir(folder).during(format_args!("cannot list {}", folder.display()))? {
             let entry = entry.during(format_args!("cannot list {}", folder.display()))?;
             let path = entry.path();
             if path.is_dir() && !path.is_symlink() {
@@ -192,8 +153,7 @@ impl Repository {
 
     /// Whether a crate has content: its root file is there and is not the placeholder.
     pub(crate) fn has_content(&self, root_file: &str) -> bool {
-        self.read(root_file)
-            .is_ok_and(|text| !text.starts_with(PLACEHOLDER))
+        self.read(root_file).is_ok_and(|text| !text.starts_with(PLACEHOLDER))
     }
 
     /// The packages of the workspace, as `cargo metadata` gives them.
@@ -204,43 +164,20 @@ impl Repository {
             .output()
             .during("cannot run cargo metadata")?;
         if !output.status.success() {
-            return Err(Failure::new(format!(
-                "cargo metadata failed: {}",
-                String::from_utf8_lossy(&output.stderr)
-            )));
+            return Err(Failure::new(format!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr))));
         }
-        let metadata: Value =
-            serde_json::from_slice(&output.stdout).during("cargo metadata gave no JSON")?;
-        let packages = metadata
-            .get("packages")
-            .and_then(Value::as_array)
-            .map_or(&[][..], Vec::as_slice);
-        Ok(packages
-            .iter()
-            .map(|package| self.package(package))
-            .collect())
+        let metadata: Value = serde_json::from_slice(&output.stdout).during("cargo metadata gave no JSON")?;
+        let packages = metadata.get("packages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        Ok(packages.iter().map(|package| self.package(package)).collect())
     }
 
     fn package(&self, package: &Value) -> Package {
-        let text = |value: &Value, key: &str| {
-            value
-                .get(key)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let list = |key: &str| {
-            package
-                .get(key)
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default()
-        };
+        let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let list = |key: &str| package.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         let relative = |path: &str| {
-            Path::new(path).strip_prefix(&self.root).map_or_else(
-                |_| path.to_owned(),
-                |path| path.to_string_lossy().replace('\\', "/"),
-            )
+            Path::new(path)
+                .strip_prefix(&self.root)
+                .map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().replace('\\', "/"))
         };
         let mut uses = Vec::new();
         let mut tests_use = Vec::new();
@@ -249,38 +186,22 @@ impl Repository {
             if dependency.get("path").is_none_or(Value::is_null) {
                 continue;
             }
-            let into = if text(&dependency, "kind") == "dev" {
-                &mut tests_use
-            } else {
-                &mut uses
-            };
+            let into = if text(&dependency, "kind") == "dev" { &mut tests_use } else { &mut uses };
             into.push(text(&dependency, "name"));
         }
         let mut roots = Vec::new();
         let mut c_library = None;
         for target in list("targets") {
-            let kinds = target
-                .get("kind")
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default();
+            let kinds = target.get("kind").and_then(Value::as_array).cloned().unwrap_or_default();
             let is = |wanted: &str| kinds.iter().any(|kind| kind == wanted);
-            if is("lib")
-                || is("rlib")
-                || is("cdylib")
-                || is("staticlib")
-                || is("bin")
-                || is("proc-macro")
-            {
+            if is("lib") || is("rlib") || is("cdylib") || is("staticlib") || is("bin") || is("proc-macro") {
                 roots.push(relative(&text(&target, "src_path")));
             }
             if is("staticlib") {
                 c_library = Some(text(&target, "name"));
             }
         }
-        let manifest = text(package, "manifest_path")
-            .replace("/Cargo.toml", "")
-            .replace("\\Cargo.toml", "");
+        let manifest = text(package, "manifest_path").replace("/Cargo.toml", "").replace("\\Cargo.toml", "");
         Package {
             name: text(package, "name"),
             version: text(package, "version"),

@@ -535,71 +535,43 @@ impl ErrorCode {
             Self::NameExists => {
                 "a snapshot, cursor, stream, view or worker of this name is already there with another definition"
             }
-            Self::Migration => {
-                "a migration step is missing, out of order or failed; no later step was run"
-            }
+            Self::Migration => "a migration step is missing, out of order or failed; no later step was run",
             Self::DatabaseLocked => "another process has the database open for writing",
-            Self::Busy => {
-                "something else in this process holds the writer or the job, and the wait for it ended"
-            }
+            Self::Busy => "something else in this process holds the writer or the job, and the wait for it ended",
             Self::Closed => "the database, or the handle this one came from, has been closed",
             Self::ReadOnly => "a write was asked of a database or transaction opened for reading",
             Self::Forked => "the handle was opened by the parent of this process",
             Self::Gap => "changes between the position asked for and the oldest one kept are gone",
             Self::Cancelled => "the call was cancelled by the caller or by close",
             Self::Timeout => "the deadline of the call passed before it was done",
-            Self::InUse => {
-                "the thing to close, drop or replace still has open transactions, cursors or jobs"
-            }
+            Self::InUse => "the thing to close, drop or replace still has open transactions, cursors or jobs",
             Self::SnapshotExpired => "the commit asked for is older than the history that is kept",
-            Self::LibraryMismatch => {
-                "the binding and the library were built for different versions of the C ABI"
-            }
+            Self::LibraryMismatch => "the binding and the library were built for different versions of the C ABI",
             Self::Io => "the operating system reported an error on a file",
-            Self::NoSpace => {
-                "the disk or the quota is full; reads go on and nothing acknowledged is lost"
-            }
+            Self::NoSpace => "the disk or the quota is full; reads go on and nothing acknowledged is lost",
             Self::OutOfMemory => "memory for this call could not be had; the database stays usable",
             Self::WritesStopped => {
                 "an earlier flush or write failed, so the database takes no more writes; reads go on"
             }
-            Self::PermissionDenied => {
-                "the operating system does not let this process use the file or folder"
-            }
+            Self::PermissionDenied => "the operating system does not let this process use the file or folder",
             Self::NotADirectory => "the path of the database is something else than a folder",
-            Self::NotARegularFile => {
-                "a file of the database is a link, a device, a pipe or a folder"
-            }
-            Self::DatabaseNotFound => {
-                "there is no database at the path and the options do not allow creating one"
-            }
+            Self::NotARegularFile => "a file of the database is a link, a device, a pipe or a folder",
+            Self::DatabaseNotFound => "there is no database at the path and the options do not allow creating one",
             Self::LimitReached => "the database has reached a size limit set in its options",
             Self::TooManyOpenFiles => "this process or system has no file descriptor left",
-            Self::TargetNotEmpty => {
-                "the folder to write a backup, restore or salvage into already holds something"
-            }
+            Self::TargetNotEmpty => "the folder to write a backup, restore or salvage into already holds something",
             Self::ReadOnlyStorage => "the file system is mounted for reading only",
-            Self::Corrupt => {
-                "bytes on disk fail their checksum, contradict each other, or are missing"
-            }
+            Self::Corrupt => "bytes on disk fail their checksum, contradict each other, or are missing",
             Self::Tampered => "an encrypted block fails its authentication under the right key",
-            Self::FormatTooNew => {
-                "a newer version of EntiDB wrote this database; nothing was touched"
-            }
-            Self::NotADatabase => {
-                "the folder holds files, but no EntiDB database; nothing was touched"
-            }
-            Self::WrongKey => {
-                "the key or password opens no key slot of this database; the data is not in doubt"
-            }
+            Self::FormatTooNew => "a newer version of EntiDB wrote this database; nothing was touched",
+            Self::NotADatabase => "the folder holds files, but no EntiDB database; nothing was touched",
+            Self::WrongKey => "the key or password opens no key slot of this database; the data is not in doubt",
             Self::EncryptionRequired => "the database is encrypted and no key was given",
             Self::NotEncrypted => "a key was given for a database that is not encrypted",
             Self::RollbackDetected => "the files are an older state than the anchor remembers",
             Self::FormatTooOld => "the database has a format this version no longer reads",
             Self::Truncated => "the bytes end inside an item",
-            Self::NotCanonical => {
-                "the bytes are valid CBOR in a form that is not the canonical one"
-            }
+            Self::NotCanonical => "the bytes are valid CBOR in a form that is not the canonical one",
             Self::TooDeep => "arrays, maps or tags are nested deeper than the limit",
             Self::DuplicateKey => "a map holds the same key twice",
             Self::InvalidUtf8 => "a text is not valid UTF-8, or holds a lone surrogate",
@@ -607,24 +579,16 @@ impl ErrorCode {
             Self::UnsupportedItem => {
                 "the bytes hold an item EntiDB does not store, such as undefined or an unassigned simple value"
             }
-            Self::InvalidTagContent => {
-                "a timestamp, uuid, decimal, entity id or vector has content of the wrong form"
-            }
+            Self::InvalidTagContent => "a timestamp, uuid, decimal, entity id or vector has content of the wrong form",
             Self::InvalidKey => "a map key is neither text nor an integer",
             Self::NumberOutOfRange => "a number does not fit the type it must go into",
-            Self::WrongType => {
-                "a value is of another type than the caller's type or the operation expects"
-            }
-            Self::Malformed => {
-                "the bytes are not CBOR, or not the frame, key or message they should be"
-            }
+            Self::WrongType => "a value is of another type than the caller's type or the operation expects",
+            Self::Malformed => "the bytes are not CBOR, or not the frame, key or message they should be",
             Self::DocumentTooLarge => "a document has more bytes or items than the limit",
             Self::Unrepresentable => "a value of the host language has no form in a document",
             Self::PatchMismatch => "an operation of a patch does not fit the document it met",
             Self::Unauthorized => "the server does not accept the token",
-            Self::Forbidden => {
-                "the token is good, but not for this collection, partition or operation"
-            }
+            Self::Forbidden => "the token is good, but not for this collection, partition or operation",
             Self::ClockSkew => "the clocks of client and server differ by more than is allowed",
             Self::Protocol => "a message of the peer breaks the sync protocol",
             Self::Network => "the server cannot be reached, or the connection broke",
@@ -632,42 +596,24 @@ impl ErrorCode {
             Self::Diverged => "the history of the server is not the one this database followed",
             Self::ProtocolTooNew => "client and server share no version of the sync protocol",
             Self::RateLimited => "the server takes no more requests of this device for a while",
-            Self::QueryInvalid => {
-                "the query contradicts itself, or uses an operator where it has no meaning"
-            }
-            Self::ScanForbidden => {
-                "no index serves the query and the scan policy forbids reading the whole collection"
-            }
-            Self::PageTokenInvalid => {
-                "the token to continue from belongs to another query, or was altered"
-            }
-            Self::QueryTooLarge => {
-                "the query, or what it must hold in memory to answer, is over its limit"
-            }
-            Self::Conflict => {
-                "another transaction committed a change to what this one read or wrote"
-            }
+            Self::QueryInvalid => "the query contradicts itself, or uses an operator where it has no meaning",
+            Self::ScanForbidden => "no index serves the query and the scan policy forbids reading the whole collection",
+            Self::PageTokenInvalid => "the token to continue from belongs to another query, or was altered",
+            Self::QueryTooLarge => "the query, or what it must hold in memory to answer, is over its limit",
+            Self::Conflict => "another transaction committed a change to what this one read or wrote",
             Self::TransactionEnded => "the transaction has already been committed or aborted",
             Self::CommitUnknown => "the flush of this commit failed, so it may or may not survive",
             Self::AlreadyExists => "insert met an entity with the same id",
             Self::EntityNotFound => "replace or update met no entity with this id",
-            Self::VersionMismatch => {
-                "the entity has another version than the one the caller compared with"
-            }
+            Self::VersionMismatch => "the entity has another version than the one the caller compared with",
             Self::UniqueViolation => "another entity already has this key in a unique index",
-            Self::TransactionExpired => {
-                "the transaction was open longer than allowed and has been aborted"
-            }
+            Self::TransactionExpired => "the transaction was open longer than allowed and has been aborted",
             Self::SavepointNotFound => {
                 "the savepoint was released, rolled back past, or belongs to another transaction"
             }
-            Self::ForeignHandle => {
-                "a transaction, collection or cursor of one database was used with another"
-            }
+            Self::ForeignHandle => "a transaction, collection or cursor of one database was used with another",
             Self::Internal => "an invariant of EntiDB does not hold",
-            Self::Panic => {
-                "a defect in EntiDB stopped the call, and its handle refuses further use"
-            }
+            Self::Panic => "a defect in EntiDB stopped the call, and its handle refuses further use",
         }
     }
 
@@ -676,17 +622,11 @@ impl ErrorCode {
     pub const fn hint(self) -> &'static str {
         match self {
             Self::InvalidArgument => "correct the argument the message names",
-            Self::InvalidHandle => {
-                "pass a live handle of the right type, and free each handle once"
-            }
+            Self::InvalidHandle => "pass a live handle of the right type, and free each handle once",
             Self::UnknownOption => "use the nearest name the message gives, or upgrade the library",
             Self::TooLarge => "make it smaller, split it, or raise the limit the message names",
-            Self::Unsupported => {
-                "ask for it with the feature test first, or use a build that has it"
-            }
-            Self::ConcurrentUse => {
-                "give each thread a handle of its own, or put a lock around the shared one"
-            }
+            Self::Unsupported => "ask for it with the feature test first, or use a build that has it",
+            Self::ConcurrentUse => "give each thread a handle of its own, or put a lock around the shared one",
             Self::CollectionNotFound => "create the collection first, or correct the name",
             Self::CollectionExists => "open the existing one, or choose another name",
             Self::IndexNotFound => "list the indexes of the collection and correct the name",
@@ -695,64 +635,40 @@ impl ErrorCode {
             Self::NameNotFound => "list what exists and correct the name",
             Self::NameExists => "replace the existing one on purpose, or choose another name",
             Self::Migration => "correct the step the message names and run the migration again",
-            Self::DatabaseLocked => {
-                "close it in the process the message names, or open it read-only"
-            }
+            Self::DatabaseLocked => "close it in the process the message names, or open it read-only",
             Self::Busy => "end the other transaction or job, or wait longer",
             Self::Closed => "open the database again and take new handles from it",
             Self::ReadOnly => "open the database or begin the transaction for writing",
             Self::Forked => "open the database in the child after the fork, and not before",
-            Self::Gap => {
-                "read the present state in full, then follow the feed from its latest sequence"
-            }
+            Self::Gap => "read the present state in full, then follow the feed from its latest sequence",
             Self::Cancelled => "call again if the result is still wanted",
             Self::Timeout => "allow more time, or ask for less at once",
             Self::InUse => "close what the message names first",
             Self::SnapshotExpired => "choose a later commit, or keep more history",
             Self::LibraryMismatch => "install the two in the same version",
-            Self::Io => {
-                "look at the path, the operation and the system's code in the message, and check the device"
-            }
+            Self::Io => "look at the path, the operation and the system's code in the message, and check the device",
             Self::NoSpace => "free space, or delete entities and compact; writing then resumes",
             Self::OutOfMemory => "ask for less at once, or lower the cache and memtable sizes",
-            Self::WritesStopped => {
-                "mend the cause the message names, then close and reopen the database"
-            }
-            Self::PermissionDenied => {
-                "change the permissions or the owner of the path in the message"
-            }
+            Self::WritesStopped => "mend the cause the message names, then close and reopen the database",
+            Self::PermissionDenied => "change the permissions or the owner of the path in the message",
             Self::NotADirectory => "give the path of a folder, or of one that can be created",
-            Self::NotARegularFile => {
-                "put the regular file back; EntiDB does not follow links among its own files"
-            }
+            Self::NotARegularFile => "put the regular file back; EntiDB does not follow links among its own files",
             Self::DatabaseNotFound => "correct the path, or allow creation",
-            Self::LimitReached => {
-                "delete entities and compact, or raise the limit the message names"
-            }
+            Self::LimitReached => "delete entities and compact, or raise the limit the message names",
             Self::TooManyOpenFiles => "close what is not needed, or raise the limit of open files",
             Self::TargetNotEmpty => "give an empty or new folder; nothing there was changed",
             Self::ReadOnlyStorage => "open the database read-only, or remount the file system",
-            Self::Corrupt => {
-                "run verify, then restore a backup or salvage what still verifies into a new database"
-            }
-            Self::Tampered => {
-                "treat the files as altered: restore a trusted backup and find out who could write there"
-            }
+            Self::Corrupt => "run verify, then restore a backup or salvage what still verifies into a new database",
+            Self::Tampered => "treat the files as altered: restore a trusted backup and find out who could write there",
             Self::FormatTooNew => "open it with the version the message names or a later one",
             Self::NotADatabase => "correct the path, or give an empty folder",
             Self::WrongKey => "give the right key or password",
             Self::EncryptionRequired => "open it with its key or password",
             Self::NotEncrypted => "open it without a key, or write an encrypted copy",
-            Self::RollbackDetected => {
-                "find out who put the older files back; accept them only on purpose"
-            }
+            Self::RollbackDetected => "find out who put the older files back; accept them only on purpose",
             Self::FormatTooOld => "upgrade it step by step with the versions the message names",
-            Self::Truncated => {
-                "pass the whole document; the offset is where the missing part begins"
-            }
-            Self::NotCanonical => {
-                "canonicalise them first; the offset names the first item to change"
-            }
+            Self::Truncated => "pass the whole document; the offset is where the missing part begins",
+            Self::NotCanonical => "canonicalise them first; the offset names the first item to change",
             Self::TooDeep => "flatten the document, or raise the depth limit",
             Self::DuplicateKey => "keep one of the two entries",
             Self::InvalidUtf8 => "repair the text, or store it as bytes",
@@ -764,35 +680,23 @@ impl ErrorCode {
             Self::InvalidKey => "use text or integer keys",
             Self::NumberOutOfRange => "use a wider type, or a decimal",
             Self::WrongType => "correct the type, or the field at the path the message gives",
-            Self::Malformed => {
-                "pass bytes that this version of EntiDB wrote, or that follow its specification"
-            }
+            Self::Malformed => "pass bytes that this version of EntiDB wrote, or that follow its specification",
             Self::DocumentTooLarge => "split the document, or raise the limit the message names",
             Self::Unrepresentable => "convert the value at the path the message gives",
-            Self::PatchMismatch => {
-                "read the document again and correct the operation the message names"
-            }
+            Self::PatchMismatch => "read the document again and correct the operation the message names",
             Self::Unauthorized => "fetch a new token",
             Self::Forbidden => "ask for a token with the scope the message names",
             Self::ClockSkew => "set the clock",
-            Self::Protocol => {
-                "upgrade the side the message names; nothing of the message was applied"
-            }
-            Self::Network => {
-                "try again later; local work goes on and is kept for the next exchange"
-            }
+            Self::Protocol => "upgrade the side the message names; nothing of the message was applied",
+            Self::Network => "try again later; local work goes on and is kept for the next exchange",
             Self::ServerUnavailable => "try again after the time it named",
             Self::Diverged => "fetch a full copy; local changes that were not sent are kept apart",
             Self::ProtocolTooNew => "upgrade the older side",
             Self::RateLimited => "wait as long as the message says",
             Self::QueryInvalid => "correct the part of the query the message names",
-            Self::ScanForbidden => {
-                "create the index the message suggests, add a limit, or allow the scan"
-            }
+            Self::ScanForbidden => "create the index the message suggests, add a limit, or allow the scan",
             Self::PageTokenInvalid => "run the query from its start",
-            Self::QueryTooLarge => {
-                "add an index that gives the order, a limit, or raise the limit the message names"
-            }
+            Self::QueryTooLarge => "add an index that gives the order, a limit, or raise the limit the message names",
             Self::Conflict => "run the whole transaction again",
             Self::TransactionEnded => "begin a new transaction",
             Self::CommitUnknown => {

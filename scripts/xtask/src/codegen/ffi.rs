@@ -52,13 +52,7 @@ mod tests {
     #[test]
     fn outcomes_and_errors_have_their_own_prefix() {
         let text = render(&Table::parse(SAMPLE).unwrap());
-        assert!(
-            text.contains("pub const ENTIDB_NOT_FOUND: entidb_status = 1;"),
-            "{text}"
-        );
-        assert!(
-            text.contains("pub const ENTIDB_ERROR_DATABASE_LOCKED: entidb_status = 201;"),
-            "{text}"
-        );
+        assert!(text.contains("pub const ENTIDB_NOT_FOUND: entidb_status = 1;"), "{text}");
+        assert!(text.contains("pub const ENTIDB_ERROR_DATABASE_LOCKED: entidb_status = 201;"), "{text}");
     }
 }

@@ -12,17 +12,13 @@ use super::table::{Code, Family, Table};
 /// The text of `docs/reference/errors.md`.
 pub(crate) fn render(table: &Table) -> String {
     let mut out = format!("<!-- {BANNER} -->\n\n# Errors\n\n{INTRODUCTION}");
-    out.push_str(
-        "\n## Outcomes\n\nThese carry no error.\n\n| Number | C | Meaning |\n|---|---|---|\n",
-    );
+    out.push_str("\n## Outcomes\n\nThese carry no error.\n\n| Number | C | Meaning |\n|---|---|---|\n");
     for outcome in &table.outcomes {
-        let _ = writeln!(
-            out,
-            "| {} | `ENTIDB_{}` | {} |",
-            outcome.number, outcome.name, outcome.meaning
-        );
+        let _ = writeln!(out, "| {} | `ENTIDB_{}` | {} |", outcome.number, outcome.name, outcome.meaning);
     }
-    out.push_str("\n## Families\n\n| Hundreds | Family | Group | Python | TypeScript | Meaning |\n|---|---|---|---|---|---|\n");
+    out.push_str(
+        "\n## Families\n\n| Hundreds | Family | Group | Python | TypeScript | Meaning |\n|---|---|---|---|---|---|\n",
+    );
     for family in &table.families {
         let _ = writeln!(
             out,
@@ -36,17 +32,8 @@ pub(crate) fn render(table: &Table) -> String {
         );
     }
     for family in &table.families {
-        let _ = write!(
-            out,
-            "\n## {}\n\n{}.\n",
-            capital(&family.name),
-            capital(&family.meaning)
-        );
-        for code in table
-            .codes
-            .iter()
-            .filter(|code| code.number / 100 == family.number)
-        {
+        let _ = write!(out, "\n## {}\n\n{}.\n", capital(&family.name), capital(&family.meaning));
+        for code in table.codes.iter().filter(|code| code.number / 100 == family.number) {
             row(&mut out, family, code);
         }
     }
@@ -101,13 +88,7 @@ mod tests {
     #[test]
     fn every_code_has_a_heading() {
         let text = render(&Table::parse(SAMPLE).unwrap());
-        assert!(
-            text.contains("### 201 DATABASE_LOCKED") && text.contains("### 202 BUSY"),
-            "{text}"
-        );
-        assert!(
-            text.contains("`DatabaseLockedError` (a `StateError`)"),
-            "{text}"
-        );
+        assert!(text.contains("### 201 DATABASE_LOCKED") && text.contains("### 202 BUSY"), "{text}");
+        assert!(text.contains("`DatabaseLockedError` (a `StateError`)"), "{text}");
     }
 }

@@ -24,11 +24,7 @@ pub(crate) fn render(table: &Table) -> String {
             family.group
         );
         names.push(format!("{}Error", family.class));
-        for code in table
-            .codes
-            .iter()
-            .filter(|code| code.number / 100 == family.number)
-        {
+        for code in table.codes.iter().filter(|code| code.number / 100 == family.number) {
             let Some(class) = code.own_class() else {
                 continue;
             };
@@ -48,14 +44,8 @@ pub(crate) fn render(table: &Table) -> String {
     }
     out.push_str("\n\n_ROWS: Final[dict[int, tuple[type[EntidbError], str, str, str]]] = {\n");
     for code in &table.codes {
-        let family = table
-            .families
-            .iter()
-            .find(|family| family.number == code.number / 100);
-        let class = code
-            .own_class()
-            .or_else(|| family.map(|family| family.class.clone()))
-            .unwrap_or_default();
+        let family = table.families.iter().find(|family| family.number == code.number / 100);
+        let class = code.own_class().or_else(|| family.map(|family| family.class.clone())).unwrap_or_default();
         let _ = writeln!(
             out,
             "    {}: ({class}Error, \"{}\", \"{}\", \"{}\"),",
@@ -146,10 +136,7 @@ mod tests {
     fn a_code_with_its_own_class_stands_below_its_family() {
         let text = render(&Table::parse(SAMPLE).unwrap());
         assert!(text.contains("class StateError(EntidbError):"), "{text}");
-        assert!(
-            text.contains("class DatabaseLockedError(StateError):"),
-            "{text}"
-        );
+        assert!(text.contains("class DatabaseLockedError(StateError):"), "{text}");
         assert!(text.contains("202: (StateError, \"BUSY\""), "{text}");
     }
 }

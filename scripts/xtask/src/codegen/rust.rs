@@ -20,21 +20,16 @@ pub(crate) fn render(table: &Table) -> String {
     );
     out.push_str(CODE_HEAD);
     for code in &table.codes {
-        let planned = code.planned.as_ref().map_or_else(String::new, |planned| {
-            format!("\n///\n/// Reserved for: {planned}.")
-        });
-        let retired = code.retired.as_ref().map_or_else(String::new, |retired| {
-            format!("\n///\n/// No longer given: {retired}.")
-        });
-        let _ = writeln!(
-            out,
-            "/// {}.{planned}{retired}\n{} = {},",
-            capital(&code.meaning),
-            code.variant(),
-            code.number
-        );
+        let planned =
+            code.planned.as_ref().map_or_else(String::new, |planned| format!("\n///\n/// Reserved for: {planned}."));
+        let retired =
+            code.retired.as_ref().map_or_else(String::new, |retired| format!("\n///\n/// No longer given: {retired}."));
+        let _ =
+            writeln!(out, "/// {}.{planned}{retired}\n{} = {},", capital(&code.meaning), code.variant(), code.number);
     }
-    out.push_str("}\n\nimpl ErrorCode {\n/// Every code, in the order of their numbers.\npub const ALL: &'static [Self] = &[");
+    out.push_str(
+        "}\n\nimpl ErrorCode {\n/// Every code, in the order of their numbers.\npub const ALL: &'static [Self] = &[",
+    );
     for code in &table.codes {
         let _ = write!(out, "Self::{},", code.variant());
     }
@@ -52,36 +47,17 @@ pub(crate) fn render(table: &Table) -> String {
         table,
         |code| format!("\"{}\"", code.name),
     );
-    method(
-        &mut out,
-        "What happened, as one sentence without a full stop.",
-        "meaning",
-        "&'static str",
-        table,
-        |code| format!("\"{}\"", code.meaning),
-    );
-    method(
-        &mut out,
-        "What the caller can do about it.",
-        "hint",
-        "&'static str",
-        table,
-        |code| format!("\"{}\"", code.action),
-    );
-    method(
-        &mut out,
-        "Whether the same call can succeed later.",
-        "retry",
-        "Retry",
-        table,
-        |code| format!("Retry::{}", code.retry.variant()),
-    );
+    method(&mut out, "What happened, as one sentence without a full stop.", "meaning", "&'static str", table, |code| {
+        format!("\"{}\"", code.meaning)
+    });
+    method(&mut out, "What the caller can do about it.", "hint", "&'static str", table, |code| {
+        format!("\"{}\"", code.action)
+    });
+    method(&mut out, "Whether the same call can succeed later.", "retry", "Retry", table, |code| {
+        format!("Retry::{}", code.retry.variant())
+    });
     out.push_str("/// The family, which is the hundreds of the number.\n#[must_use]\npub const fn family(self) -> Family { match self.number() / 100 {");
-    for family in table
-        .families
-        .iter()
-        .filter(|family| family.name != "defect")
-    {
+    for family in table.families.iter().filter(|family| family.name != "defect") {
         let _ = write!(out, "{} => Family::{},", family.number, family.variant());
     }
     out.push_str("_ => Family::Defect,}\n}\n}\n\n");
@@ -111,8 +87,7 @@ const CODE_HEAD: &str = "/// What kind of error a call met.
 pub enum ErrorCode {
 ";
 
-const FROM_NUMBER_HEAD: &str =
-    "/// The code with this number, or `None` for an outcome or a number of a newer version.
+const FROM_NUMBER_HEAD: &str = "/// The code with this number, or `None` for an outcome or a number of a newer version.
 #[must_use]
 pub const fn from_number(number: i32) -> Option<Self> {
 Some(match number {";
@@ -147,10 +122,7 @@ fn method(
     table: &Table,
     row: impl Fn(&super::table::Code) -> String,
 ) {
-    let _ = write!(
-        out,
-        "/// {summary}\n#[must_use]\npub const fn {name}(self) -> {gives} {{ match self {{"
-    );
+    let _ = write!(out, "/// {summary}\n#[must_use]\npub const fn {name}(self) -> {gives} {{ match self {{");
     // Rows that give the same share an arm, as clippy would ask.
     let mut arms: Vec<(String, Vec<String>)> = Vec::new();
     for code in &table.codes {
@@ -161,10 +133,7 @@ fn method(
         }
     }
     for (value, variants) in arms {
-        let pattern: Vec<String> = variants
-            .iter()
-            .map(|variant| format!("Self::{variant}"))
-            .collect();
+        let pattern: Vec<String> = variants.iter().map(|variant| format!("Self::{variant}")).collect();
         let _ = writeln!(out, "{} => {value},", pattern.join(" | "));
     }
     out.push_str("}\n}\n\n");
@@ -173,13 +142,7 @@ fn method(
 fn families(out: &mut String, table: &Table) {
     out.push_str("/// A hundred of codes that mean the same sort of trouble.\n#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]\n#[non_exhaustive]\n#[repr(i32)]\npub enum Family {\n");
     for family in &table.families {
-        let _ = writeln!(
-            out,
-            "/// {}.\n{} = {},",
-            capital(&family.meaning),
-            family.variant(),
-            family.number
-        );
+        let _ = writeln!(out, "/// {}.\n{} = {},", capital(&family.meaning), family.variant(), family.number);
     }
     out.push_str("}\n\nimpl Family {\n/// The hundreds digit.\n#[must_use]\npub const fn number(self) -> i32 { self as i32 }\n\n/// The name in lower case.\n#[must_use]\npub const fn name(self) -> &'static str { match self {");
     for family in &table.families {
@@ -187,11 +150,8 @@ fn families(out: &mut String, table: &Table) {
     }
     out.push_str("}\n}\n\n/// The coarse kind, one of ");
     let named: Vec<String> = GROUPS.iter().map(|group| format!("`{group}`")).collect();
-    let _ = write!(
-        out,
-        "{}.\n#[must_use]\npub const fn group(self) -> &'static str {{ match self {{",
-        named.join(", ")
-    );
+    let _ =
+        write!(out, "{}.\n#[must_use]\npub const fn group(self) -> &'static str {{ match self {{", named.join(", "));
     for group in GROUPS {
         let members: Vec<String> = table
             .families
@@ -209,9 +169,7 @@ fn families(out: &mut String, table: &Table) {
 /// A sentence with its first letter in upper case, for documentation.
 pub(crate) fn capital(sentence: &str) -> String {
     let mut letters = sentence.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().collect::<String>() + letters.as_str()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
 }
 
 #[cfg(test)]
@@ -222,10 +180,7 @@ mod tests {
     #[test]
     fn every_code_is_a_variant_with_its_number() {
         let text = render(&Table::parse(SAMPLE).unwrap());
-        assert!(
-            text.contains("DatabaseLocked = 201,") && text.contains("Busy = 202,"),
-            "{text}"
-        );
+        assert!(text.contains("DatabaseLocked = 201,") && text.contains("Busy = 202,"), "{text}");
         assert!(text.contains("201 => Self::DatabaseLocked"), "{text}");
         assert!(text.contains("Self::Busy => Retry::AfterSpace"), "{text}");
     }

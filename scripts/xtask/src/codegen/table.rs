@@ -11,14 +11,7 @@ use serde::Deserialize;
 use crate::failure::{During, Failure, Result};
 
 /// The groups a family may belong to.
-pub(crate) const GROUPS: &[&str] = &[
-    "VALIDATION",
-    "QUERY",
-    "CONNECTION",
-    "TRANSACTION",
-    "IO",
-    "INTERNAL",
-];
+pub(crate) const GROUPS: &[&str] = &["VALIDATION", "QUERY", "CONNECTION", "TRANSACTION", "IO", "INTERNAL"];
 
 /// The whole table.
 #[derive(Debug, Deserialize)]
@@ -121,8 +114,7 @@ impl Code {
 
     /// The stem of the class raised for it, when it has one of its own.
     pub(crate) fn own_class(&self) -> Option<String> {
-        self.class
-            .then(|| self.class_name.clone().unwrap_or_else(|| self.variant()))
+        self.class.then(|| self.class_name.clone().unwrap_or_else(|| self.variant()))
     }
 }
 
@@ -139,12 +131,7 @@ impl Table {
         self.families
             .iter()
             .find(|family| family.number == code.number / 100)
-            .ok_or_else(|| {
-                Failure::new(format!(
-                    "code {} {} lies in no family",
-                    code.number, code.name
-                ))
-            })
+            .ok_or_else(|| Failure::new(format!("code {} {} lies in no family", code.number, code.name)))
     }
 
     fn judge(&self) -> Result<()> {
@@ -153,16 +140,10 @@ impl Table {
         let mut classes = BTreeSet::new();
         for family in &self.families {
             if !(1..=9).contains(&family.number) || !numbers.insert(family.number * 100) {
-                return refused(format!(
-                    "family {} is not one of 1 to 9, or is there twice",
-                    family.number
-                ));
+                return refused(format!("family {} is not one of 1 to 9, or is there twice", family.number));
             }
             if !GROUPS.contains(&family.group.as_str()) {
-                return refused(format!(
-                    "family {} has group {}; use one of {GROUPS:?}",
-                    family.name, family.group
-                ));
+                return refused(format!("family {} has group {}; use one of {GROUPS:?}", family.name, family.group));
             }
             if !classes.insert(family.class.clone()) {
                 return refused(format!("two families have the class {}", family.class));
@@ -171,10 +152,7 @@ impl Table {
         }
         for outcome in &self.outcomes {
             if outcome.number >= 100 || !numbers.insert(outcome.number) {
-                return refused(format!(
-                    "outcome {} is over 99 or there twice",
-                    outcome.number
-                ));
+                return refused(format!("outcome {} is over 99 or there twice", outcome.number));
             }
             upper_case(&outcome.name)?;
             sentence(&outcome.meaning)?;
@@ -182,10 +160,7 @@ impl Table {
         for code in &self.codes {
             self.family(code)?;
             if code.number % 100 == 0 || !numbers.insert(code.number) {
-                return refused(format!(
-                    "code {} ends a hundred or is there twice",
-                    code.number
-                ));
+                return refused(format!("code {} ends a hundred or is there twice", code.number));
             }
             upper_case(&code.name)?;
             if !names.insert(code.name.clone()) {
@@ -202,11 +177,7 @@ impl Table {
             sentence(&code.meaning)?;
             sentence(&code.action)?;
         }
-        if self
-            .outcomes
-            .first()
-            .is_none_or(|outcome| outcome.number != 0)
-        {
+        if self.outcomes.first().is_none_or(|outcome| outcome.number != 0) {
             return refused("the first outcome is 0, success".to_owned());
         }
         if !self.codes.is_sorted_by_key(|code| code.number) {
@@ -229,9 +200,7 @@ fn camel_case(name: &str) -> String {
 }
 
 fn upper_case(name: &str) -> Result<()> {
-    let good = name
-        .chars()
-        .all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');
+    let good = name.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');
     if good && name.starts_with(|letter: char| letter.is_ascii_uppercase()) {
         return Ok(());
     }
@@ -240,17 +209,13 @@ fn upper_case(name: &str) -> Result<()> {
 
 fn sentence(text: &str) -> Result<()> {
     if text.is_empty() || text.ends_with('.') || text.contains(['\n', '"', '\\', '`', '|']) {
-        return refused(format!(
-            "`{text}` is not one plain sentence without a full stop"
-        ));
+        return refused(format!("`{text}` is not one plain sentence without a full stop"));
     }
     Ok(())
 }
 
 fn refused<T>(sentence: String) -> Result<T> {
-    Err(Failure::new(format!(
-        "the table of errors is refused: {sentence}"
-    )))
+    Err(Failure::new(format!("the table of errors is refused: {sentence}")))
 }
 
 #[cfg(test)]
@@ -290,9 +255,7 @@ pub(crate) mod tests {
 
     fn refusal(from: &str, to: &str) -> String {
         assert!(SAMPLE.contains(from), "the sample holds {from}");
-        Table::parse(&SAMPLE.replace(from, to))
-            .unwrap_err()
-            .to_string()
+        Table::parse(&SAMPLE.replace(from, to)).unwrap_err().to_string()
     }
 
     #[test]
@@ -330,8 +293,6 @@ pub(crate) mod tests {
 
     #[test]
     fn a_field_that_is_unknown_is_refused() {
-        assert!(
-            refusal("action = \"wait\"", "action = \"wait\"\nhint = \"wait\"").contains("hint")
-        );
+        assert!(refusal("action = \"wait\"", "action = \"wait\"\nhint = \"wait\"").contains("hint"));
     }
 }

@@ -13,10 +13,7 @@ use super::table::Table;
 /// The text of `bindings/node/lib/errors.g.ts`.
 pub(crate) fn render(table: &Table) -> String {
     let mut out = format!("// {BANNER}\n{HEAD}");
-    let _ = write!(
-        out,
-        "\n/** The name of every code. */\nexport type ErrorCode =\n"
-    );
+    let _ = write!(out, "\n/** The name of every code. */\nexport type ErrorCode =\n");
     for code in &table.codes {
         let _ = writeln!(out, "  | \"{}\"", code.name);
     }
@@ -29,11 +26,7 @@ pub(crate) fn render(table: &Table) -> String {
             capital(&family.meaning),
             class = family.class
         );
-        for code in table
-            .codes
-            .iter()
-            .filter(|code| code.number / 100 == family.number)
-        {
+        for code in table.codes.iter().filter(|code| code.number / 100 == family.number) {
             let Some(class) = code.own_class() else {
                 continue;
             };
@@ -48,14 +41,8 @@ pub(crate) fn render(table: &Table) -> String {
     }
     out.push_str("\nconst rows: ReadonlyMap<number, Row> = new Map<number, Row>([\n");
     for code in &table.codes {
-        let family = table
-            .families
-            .iter()
-            .find(|family| family.number == code.number / 100);
-        let class = code
-            .own_class()
-            .or_else(|| family.map(|family| family.class.clone()))
-            .unwrap_or_default();
+        let family = table.families.iter().find(|family| family.number == code.number / 100);
+        let class = code.own_class().or_else(|| family.map(|family| family.class.clone())).unwrap_or_default();
         let _ = writeln!(
             out,
             "  [{}, [{class}Error, \"{}\", \"{}\", \"{}\"]],",
@@ -67,19 +54,12 @@ pub(crate) fn render(table: &Table) -> String {
     }
     out.push_str("]);\n\nconst families: ReadonlyMap<number, readonly [ErrorClass, ErrorFamily, ErrorGroup]> = new Map<\n  number,\n  readonly [ErrorClass, ErrorFamily, ErrorGroup]\n>([\n");
     for family in &table.families {
-        let _ = writeln!(
-            out,
-            "  [{}, [{}Error, \"{}\", \"{}\"]],",
-            family.number, family.class, family.name, family.group
-        );
+        let _ =
+            writeln!(out, "  [{}, [{}Error, \"{}\", \"{}\"]],", family.number, family.class, family.name, family.group);
     }
     out.push_str("]);\n");
     out.push_str(TAIL);
-    let named: Vec<String> = table
-        .families
-        .iter()
-        .map(|family| format!("\"{}\"", family.name))
-        .collect();
+    let named: Vec<String> = table.families.iter().map(|family| format!("\"{}\"", family.name)).collect();
     let mut groups: Vec<String> = Vec::new();
     for family in &table.families {
         let group = format!("\"{}\"", family.group);
@@ -87,8 +67,7 @@ pub(crate) fn render(table: &Table) -> String {
             groups.push(group);
         }
     }
-    out.replace("@FAMILIES@", &named.join(" | "))
-        .replace("@GROUPS@", &groups.join(" | "))
+    out.replace("@FAMILIES@", &named.join(" | ")).replace("@GROUPS@", &groups.join(" | "))
 }
 
 const HEAD: &str = r#"//
@@ -176,18 +155,9 @@ mod tests {
     #[test]
     fn a_code_with_its_own_class_stands_below_its_family() {
         let text = render(&Table::parse(SAMPLE).unwrap());
-        assert!(
-            text.contains("export class StateError extends EntidbError"),
-            "{text}"
-        );
-        assert!(
-            text.contains("export class DatabaseLockedError extends StateError"),
-            "{text}"
-        );
+        assert!(text.contains("export class StateError extends EntidbError"), "{text}");
+        assert!(text.contains("export class DatabaseLockedError extends StateError"), "{text}");
         assert!(text.contains("[202, [StateError, \"BUSY\""), "{text}");
-        assert!(
-            !text.contains('@'.to_string().as_str()) || text.contains("@internal"),
-            "{text}"
-        );
+        assert!(!text.contains('@'.to_string().as_str()) || text.contains("@internal"), "{text}");
     }
 }

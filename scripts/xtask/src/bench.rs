@@ -1,0 +1,55 @@
+//! Runs benchmarks by name.
+//!
+//! Always: under the release profile, and never as part of `test`.
+//! Does not know: what is measured; each file of `crates/entidb_bench/benches` asks one question.
+
+use std::process::Command;
+
+use crate::failure::{During, Failure, Result};
+use crate::repository::{Repository, cargo};
+
+/// The comparison with other engines, in a workspace of its own so that nobody compiles them by accident.
+const COMPARE: &str = "crates/entidb_bench/compare";
+
+/// Runs one benchmark, or every one of the workspace when none is named.
+pub(crate) fn run(repository: &Repository, name: Option<&str>, rest: &[String]) -> Result<()> {
+    let mut command = Command::new(cargo());
+    command.current_dir(repository.root());
+    match name {
+        Some("compare") => {
+            if !repository.has(COMPARE) {
+                return Err(Failure::new(format!("{COMPARE} does not exist yet")));
+            }
+            command.args(["run", "--release"]).current_dir(repository.path(COMPARE));
+        }
+        Some(name) => {
+            let known = names(repository)?;
+            if !known.iter().any(|bench| bench == name) {
+                return Err(Failure::new(format!(
+                    "there is no benchmark `{name}`; choose from {}",
+                    if known.is_empty() { "none, as none is written yet".to_owned() } else { known.join(", ") }
+                )));
+            }
+            command.args(["bench", "-p", "entidb_bench", "--bench", name]);
+        }
+        None => {
+            command.args(["bench", "-p", "entidb_bench"]);
+        }
+    }
+    if !rest.is_empty() {
+        command.arg("--").args(rest);
+    }
+    // A benchmark talks to the person who started it, so its output is not captured.
+    let status = command.status().during("cannot run cargo bench")?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("the benchmark failed ({status})"))) }
+}
+
+fn names(repository: &Repository) -> Result<Vec<String>> {
+    let files = repository.files_in("crates/entidb_bench/benches", "rs")?;
+    Ok(files
+        .iter()
+        .filter_map(|file| file.strip_prefix("crates/entidb_bench/benches/")?.strip_suffix(".rs"))
+        .filter(|name| !name.contains('/'))
+        .map(str::to_owned)
+        .collect())
+}

@@ -1,0 +1,134 @@
+//! Builds what is published: crates, the C library, the Python wheel, the npm package.
+//!
+//! Always: packages land in `dist/`, built under the release profile; nothing is uploaded.
+//! Does not know: registries and their secrets; the release workflow has those.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::{During, Failure, Result};
+use crate::process::Process;
+use crate::repository::{Repository, cargo};
+use crate::setup::{Need, npm_name, provide, venv_python};
+
+/// What can be packed.
+const KINDS: &[&str] = &["crates", "c", "python", "node"];
+
+/// The crates that are published, each after those it uses.
+const CRATES: &[(&str, &str)] = &[
+    ("entidb_storage", "crates/entidb_storage/src/lib.rs"),
+    ("entidb_codec", "crates/entidb_codec/src/lib.rs"),
+    ("entidb_engine", "crates/entidb_engine/src/lib.rs"),
+    ("entidb_core", "crates/entidb_core/src/lib.rs"),
+    ("entidb_ffi", "crates/entidb_ffi/src/lib.rs"),
+    ("entidb_cli", "crates/entidb_cli/src/main.rs"),
+    ("entidb_abi", "bindings/abi/src/lib.rs"),
+];
+
+/// Packs the kinds asked for, all when none is named.
+pub(crate) fn run(repository: &Repository, kinds: &[String]) -> Result<()> {
+    for kind in kinds {
+        if !KINDS.contains(&kind.as_str()) {
+            return Err(Failure::new(format!(
+                "there is nothing called `{kind}` to pack; choose from {}",
+                KINDS.join(", ")
+            )));
+        }
+    }
+    let dist = repository.path("dist");
+    fs::create_dir_all(&dist).during("cannot make dist")?;
+    for kind in KINDS.iter().filter(|kind| kinds.is_empty() || kinds.iter().any(|asked| asked == *kind)) {
+        match *kind {
+            "crates" => crates(repository)?,
+            "c" => c(repository, &dist)?,
+            "python" => python(repository, &dist)?,
+            _ => node(repository, &dist)?,
+        }
+    }
+    Ok(())
+}
+
+/// Packs every crate that has content, and builds each from its package.
+fn crates(repository: &Repository) -> Result<()> {
+    let ready: Vec<&str> =
+        CRATES.iter().filter(|(_, root)| repository.has_content(root)).map(|(name, _)| *name).collect();
+    println!("dist: packing {}", ready.join(", "));
+    let mut arguments = vec!["package", "--no-verify", "--allow-dirty"];
+    for name in &ready {
+        arguments.extend(["-p", name]);
+    }
+    shown(Command::new(cargo()).args(arguments).current_dir(repository.root()))
+}
+
+/// The library in both forms with its headers.
+fn c(repository: &Repository, dist: &Path) -> Result<()> {
+    if !repository.has_content(crate::header::ROOT) {
+        println!("dist: no C library, because entidb_ffi has no content yet");
+        return Ok(());
+    }
+    shown(Command::new(cargo()).args(["build", "--release", "-p", "entidb_ffi"]).current_dir(repository.root()))?;
+    let place = dist.join("c");
+    fs::create_dir_all(place.join("include")).during("cannot make dist/c/include")?;
+    fs::create_dir_all(place.join("lib")).during("cannot make dist/c/lib")?;
+    for header in ["include/entidb.h", "include/entidb.hpp"] {
+        if repository.has(header) {
+            fs::copy(repository.path(header), place.join(header)).during(format_args!("cannot copy {header}"))?;
+        }
+    }
+    let name = repository
+        .packages()?
+        .into_iter()
+        .find(|package| package.name == "entidb_ffi")
+        .and_then(|package| package.c_library)
+        .ok_or_else(|| Failure::new("entidb_ffi builds no static library"))?;
+    let built = repository.target_folder().join("release");
+    let mut copied = Vec::new();
+    for file in [
+        format!("lib{name}.a"),
+        format!("lib{name}.so"),
+        format!("lib{name}.dylib"),
+        format!("{name}.dll"),
+        format!("{name}.lib"),
+    ] {
+        if built.join(&file).is_file() {
+            fs::copy(built.join(&file), place.join("lib").join(&file)).during(format_args!("cannot copy {file}"))?;
+            copied.push(file);
+        }
+    }
+    println!("dist: {} with {}", place.display(), copied.join(", "));
+    Ok(())
+}
+
+/// The wheel, and the source distribution beside it.
+fn python(repository: &Repository, dist: &Path) -> Result<()> {
+    if !repository.has("bindings/python/pyproject.toml") {
+        println!("dist: no wheel, because bindings/python is no package yet");
+        return Ok(());
+    }
+    provide(repository, &[Need::PythonTools])?;
+    shown(
+        Command::new(venv_python(repository))
+            .args(["-m", "maturin", "build", "--release", "--out"])
+            .arg(dist)
+            .current_dir(repository.path("bindings/python")),
+    )
+}
+
+/// The npm package, built for this platform.
+fn node(repository: &Repository, dist: &Path) -> Result<()> {
+    if !repository.has("bindings/node/package.json") {
+        println!("dist: no npm package, because bindings/node is no package yet");
+        return Ok(());
+    }
+    provide(repository, &[Need::NodePackages])?;
+    let folder: PathBuf = repository.path("bindings/node");
+    Process::new(npm_name()).args(["run", "build"]).dir(&folder).env("ENTIDB_CARGO_PROFILE", "release").succeed()?;
+    shown(Command::new(npm_name()).args(["pack", "--pack-destination"]).arg(dist).current_dir(folder))
+}
+
+/// Runs a program that talks to the person who started it.
+fn shown(command: &mut Command) -> Result<()> {
+    let status = command.status().during("cannot start a program")?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("{:?} failed ({status})", command.get_program()))) }
+}

@@ -1,0 +1,182 @@
+//! Brings the machine to where the suites can run.
+//!
+//! Always: says what it installs before it does; puts it into the clone (`.build/`) or the usual caches; a tool
+//! that cannot be had is a failure with a remedy, never a silent gap.
+//! Does not know: what a suite does with a tool.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::failure::{During, Failure, Result};
+use crate::process::{Process, available};
+use crate::repository::Repository;
+
+/// Something a suite needs besides Rust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// rustfmt and clippy.
+    Lints,
+    /// A C and a C++ compiler.
+    Compilers,
+    /// A Python interpreter.
+    Python,
+    /// The virtual environment with the tools of `requirements.txt`.
+    PythonTools,
+    /// Node, npm and the packages of `bindings/node/package.json`.
+    NodePackages,
+}
+
+/// The oldest Python that the package supports.
+const PYTHON_MINOR_MIN: u32 = 11;
+
+/// The oldest Node that the package supports.
+const NODE_MAJOR_MIN: u32 = 20;
+
+/// The tools of the virtual environment, pinned.
+const REQUIREMENTS: &str = "scripts/xtask/requirements.txt";
+
+/// Provides every need of the list.
+pub(crate) fn provide(repository: &Repository, needs: &[Need]) -> Result<()> {
+    for need in needs {
+        match need {
+            Need::Lints => lints()?,
+            Need::Compilers => compilers()?,
+            Need::Python => python()?,
+            Need::PythonTools => python_tools(repository)?,
+            Need::NodePackages => node_packages(repository)?,
+        }
+    }
+    Ok(())
+}
+
+/// Everything that the packages present need.
+pub(crate) fn everything(repository: &Repository) -> Vec<Need> {
+    let mut needs = vec![Need::Lints, Need::Compilers, Need::Python];
+    if repository.has("bindings/python/pyproject.toml") {
+        needs.push(Need::PythonTools);
+    }
+    if repository.has("bindings/node/package.json") {
+        needs.push(Need::NodePackages);
+    }
+    needs
+}
+
+/// The interpreter of the virtual environment.
+pub(crate) fn venv_python(repository: &Repository) -> PathBuf {
+    let venv = repository.path(".build/venv");
+    if cfg!(windows) { venv.join("Scripts/python.exe") } else { venv.join("bin/python") }
+}
+
+/// The Python of the machine, by the name it goes by.
+pub(crate) fn python_name() -> &'static str {
+    if cfg!(windows) { "python" } else { "python3" }
+}
+
+/// npm, by the name it goes by.
+pub(crate) fn npm_name() -> &'static str {
+    if cfg!(windows) { "npm.cmd" } else { "npm" }
+}
+
+fn lints() -> Result<()> {
+    if available("rustfmt") && available("cargo-clippy") {
+        return Ok(());
+    }
+    if !available("rustup") {
+        return Err(Failure::new("rustfmt or clippy is missing and there is no rustup to add it; install both"));
+    }
+    println!("setup: adding rustfmt and clippy with rustup");
+    Process::new("rustup").args(["component", "add", "rustfmt", "clippy"]).succeed().map(drop)
+}
+
+fn compilers() -> Result<()> {
+    if cfg!(windows) || (available("cc") && available("c++")) {
+        return Ok(());
+    }
+    debian(&["gcc", "g++", "libc6-dev"], "a C and a C++ compiler")
+}
+
+fn python() -> Result<()> {
+    if !available(python_name()) {
+        debian(&["python3", "python3-venv"], "Python")?;
+    }
+    let printed = Process::new(python_name())
+        .args(["-c", "import sys; print(sys.version_info[0] * 1000 + sys.version_info[1])"])
+        .succeed()?;
+    let found: u32 = printed.trim().parse().during("cannot read the version of Python")?;
+    if found < 3000 + PYTHON_MINOR_MIN {
+        return Err(Failure::new(format!(
+            "{} is version 3.{}, and 3.{PYTHON_MINOR_MIN} or later is needed",
+            python_name(),
+            found.saturating_sub(3000)
+        )));
+    }
+    Ok(())
+}
+
+fn python_tools(repository: &Repository) -> Result<()> {
+    python()?;
+    let wanted = repository.read(REQUIREMENTS)?;
+    let stamp = ".build/venv/requirements.installed";
+    if repository.read(stamp).is_ok_and(|installed| installed == wanted) && venv_python(repository).is_file() {
+        return Ok(());
+    }
+    println!("setup: making the virtual environment .build/venv with {REQUIREMENTS}");
+    let venv = repository.path(".build/venv");
+    if venv.exists() {
+        fs::remove_dir_all(&venv).during("cannot remove the old .build/venv")?;
+    }
+    repository.build_folder("")?;
+    let make = || Process::new(python_name()).args(["-m", "venv"]).args([&venv]).succeed();
+    if make().is_err() {
+        // Debian keeps the part of the standard library that makes environments in a package of its own.
+        debian(&["python3-venv"], "the venv module of Python")?;
+        make()?;
+    }
+    Process::new(venv_python(repository))
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .args([repository.path(REQUIREMENTS)])
+        .succeed()?;
+    repository.write(stamp, &wanted)
+}
+
+fn node_packages(repository: &Repository) -> Result<()> {
+    if !available("node") || !available(npm_name()) {
+        debian(&["nodejs", "npm"], "Node")?;
+    }
+    let printed = Process::new("node").args(["-p", "process.versions.node.split('.')[0]"]).succeed()?;
+    let found: u32 = printed.trim().parse().during("cannot read the version of Node")?;
+    if found < NODE_MAJOR_MIN {
+        return Err(Failure::new(format!("node is version {found}, and {NODE_MAJOR_MIN} or later is needed")));
+    }
+    // npm ci needs the lock file; it also keeps what is installed equal to what is committed.
+    let lock = repository.read("bindings/node/package-lock.json")?;
+    let stamp = "bindings/node/node_modules/.entidb-lock";
+    if repository.read(stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    println!("setup: npm ci in bindings/node");
+    Process::new(npm_name())
+        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+        .dir(repository.path("bindings/node"))
+        .succeed()?;
+    repository.write(stamp, &lock)
+}
+
+/// Installs Debian packages where that is possible, and says what to do where it is not.
+fn debian(packages: &[&str], what: &str) -> Result<()> {
+    let root = Process::new("id").args(["-u"]).succeed().is_ok_and(|id| id.trim() == "0");
+    if !root || !available("apt-get") {
+        return Err(Failure::new(format!(
+            "{what} is missing; install it (on Debian: apt-get install {})",
+            packages.join(" ")
+        )));
+    }
+    println!("setup: apt-get install {}", packages.join(" "));
+    Process::new("apt-get").args(["update", "-qq"]).succeed()?;
+    Process::new("apt-get")
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .succeed()
+        .map(drop)
+}

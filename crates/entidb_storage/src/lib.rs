@@ -11,6 +11,8 @@ mod directory;
 mod error;
 mod file;
 mod random;
+#[cfg(feature = "simulated")]
+pub mod simulated;
 mod threads;
 
 pub use backend::Backend;

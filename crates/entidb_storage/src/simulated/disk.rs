@@ -1,0 +1,314 @@
+//! What the simulated device holds: files, names, and for each what is durable and what still waits.
+//!
+//! Always: the live state is the durable one with every waiting change applied, unless a failed flush forgot some.
+//! A clone shares all bytes. Does not know: calls, faults or handles.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::content::Content;
+use super::dice::Dice;
+use super::law::{CacheLaw, Laws, NamesWithFile};
+
+/// The number of a file inside one world.
+pub(super) type FileIndex = usize;
+
+/// A change of a file's bytes that is not durable yet.
+#[derive(Debug, Clone)]
+pub(super) enum Pending {
+    Write { offset: u64, bytes: Arc<[u8]> },
+    Zeros { offset: u64, len: u64 },
+    SetLen { len: u64 },
+}
+
+impl Pending {
+    pub(super) fn apply(&self, content: &mut Content) {
+        match self {
+            Self::Write { offset, bytes } => content.write(*offset, bytes),
+            Self::Zeros { offset, len } => content.zero(*offset, *len),
+            Self::SetLen { len } => content.set_len(*len),
+        }
+    }
+}
+
+/// One file, whatever its names.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Inode {
+    pub(super) live: Arc<Content>,
+    pub(super) durable: Arc<Content>,
+    pub(super) pending: Vec<Pending>,
+    /// A failed flush forgot changes, so `live` is no longer `durable` plus `pending`.
+    pub(super) diverged: bool,
+    /// A write was accepted that the device will refuse: the next flush fails.
+    pub(super) doomed: bool,
+}
+
+impl Inode {
+    /// A file as a crash leaves it: what is there is durable.
+    pub(super) fn settled(content: Arc<Content>) -> Self {
+        Self { live: Arc::clone(&content), durable: content, ..Self::default() }
+    }
+
+    fn change(&mut self, change: Pending) {
+        change.apply(Arc::make_mut(&mut self.live));
+        self.pending.push(change);
+    }
+
+    fn make_durable(&mut self, kept: usize) {
+        if kept == 0 && !self.diverged {
+            self.durable = Arc::clone(&self.live);
+            self.pending.clear();
+            return;
+        }
+        let settle = self.pending.len().saturating_sub(kept);
+        let durable = Arc::make_mut(&mut self.durable);
+        for change in self.pending.drain(..settle) {
+            change.apply(durable);
+        }
+    }
+}
+
+/// A change of names that is not durable yet.
+#[derive(Debug, Clone)]
+pub(super) enum NameChange {
+    /// A name for a file: a new file or a hard link.
+    Name { path: Arc<str>, file: FileIndex },
+    /// The name goes.
+    Unname { path: Arc<str> },
+    /// One name goes and another comes, never half.
+    Rename { from: Arc<str>, to: Arc<str>, file: FileIndex },
+    /// A folder under the root.
+    Folder { name: Arc<str> },
+}
+
+/// The folder of a path; `""` is the root.
+pub(super) fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Names and folders at one moment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    pub(super) files: Arc<BTreeMap<Arc<str>, FileIndex>>,
+    pub(super) folders: Arc<BTreeSet<Arc<str>>>,
+}
+
+impl Names {
+    pub(super) fn apply(&mut self, change: &NameChange) {
+        match change {
+            NameChange::Name { path, file } => {
+                Arc::make_mut(&mut self.files).insert(Arc::clone(path), *file);
+            }
+            NameChange::Unname { path } => {
+                Arc::make_mut(&mut self.files).remove(path);
+            }
+            NameChange::Rename { from, to, file } => {
+                let files = Arc::make_mut(&mut self.files);
+                // Another file may have taken the old name since; then that one keeps it.
+                if files.get(from) == Some(file) {
+                    files.remove(from);
+                }
+                files.insert(Arc::clone(to), *file);
+            }
+            NameChange::Folder { name } => {
+                Arc::make_mut(&mut self.folders).insert(Arc::clone(name));
+            }
+        }
+    }
+
+    /// Drops files whose folder did not survive.
+    pub(super) fn drop_orphans(&mut self) {
+        let lost = |path: &str| {
+            let folder = folder_of(path);
+            !folder.is_empty() && !self.folders.contains(folder)
+        };
+        if self.files.keys().any(|path| lost(path)) {
+            let files: BTreeMap<_, _> = self
+                .files
+                .iter()
+                .filter(|(path, _)| !lost(path))
+                .map(|(path, file)| (Arc::clone(path), *file))
+                .collect();
+            self.files = Arc::new(files);
+        }
+    }
+}
+
+/// The device.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Disk {
+    pub(super) files: Vec<Arc<Inode>>,
+    pub(super) names: Names,
+    pub(super) durable_names: Names,
+    pub(super) pending_names: Vec<NameChange>,
+    /// Removed names, for the fault that brings one back.
+    pub(super) removed: Vec<(Arc<str>, FileIndex)>,
+    /// Counts the changes, so that equal states need not be looked at twice.
+    pub(super) version: u64,
+}
+
+impl Disk {
+    pub(super) fn file(&self, file: FileIndex) -> Option<&Inode> {
+        self.files.get(file).map(AsRef::as_ref)
+    }
+
+    pub(super) fn file_mut(&mut self, file: FileIndex) -> Option<&mut Inode> {
+        self.version += 1;
+        self.files.get_mut(file).map(Arc::make_mut)
+    }
+
+    pub(super) fn live(&self, file: FileIndex) -> Option<&Content> {
+        self.file(file).map(|inode| inode.live.as_ref())
+    }
+
+    pub(super) fn len(&self, file: FileIndex) -> u64 {
+        self.live(file).map_or(0, Content::len)
+    }
+
+    /// True when a crash now could lose or keep anything.
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending_names.is_empty() || self.files.iter().any(|inode| !inode.pending.is_empty() || inode.diverged)
+    }
+
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.names.files.values().map(|file| self.len(*file)).sum()
+    }
+
+    pub(super) fn change_bytes(&mut self, file: FileIndex, change: Pending) {
+        if let Some(inode) = self.file_mut(file) {
+            inode.change(change);
+        }
+    }
+
+    pub(super) fn change_names(&mut self, change: NameChange) {
+        self.version += 1;
+        self.names.apply(&change);
+        self.pending_names.push(change);
+    }
+
+    pub(super) fn create(&mut self, path: &Arc<str>) -> FileIndex {
+        let file = self.files.len();
+        self.files.push(Arc::new(Inode::default()));
+        self.change_names(NameChange::Name { path: Arc::clone(path), file });
+        file
+    }
+
+    pub(super) fn remove(&mut self, path: &Arc<str>, file: FileIndex) {
+        self.removed.push((Arc::clone(path), file));
+        self.change_names(NameChange::Unname { path: Arc::clone(path) });
+    }
+
+    /// Makes a file's bytes durable and what the laws let go with it.
+    pub(super) fn flush(&mut self, file: FileIndex, laws: &Laws, all: bool) {
+        let kept = self.file(file).map_or(0, |inode| {
+            if all || !laws.set_len_needs_flush_all {
+                return 0;
+            }
+            // `flush_data` owes the bytes and the length to read them, not a length set after the last write.
+            inode.pending.iter().rev().take_while(|change| matches!(change, Pending::SetLen { .. })).count()
+        });
+        if let Some(inode) = self.file_mut(file) {
+            inode.make_durable(kept);
+        }
+        match laws.flush_names_too {
+            NamesWithFile::Nothing => {}
+            NamesWithFile::AllEarlier => {
+                // One by one, not a copy of the live names: a failed flush may have forgotten some of those.
+                for change in self.pending_names.drain(..) {
+                    self.durable_names.apply(&change);
+                }
+            }
+            NamesWithFile::Own => {
+                let own_folders: Vec<Arc<str>> = (self.pending_names.iter())
+                    .filter_map(|change| match change {
+                        NameChange::Name { path, file: of } | NameChange::Rename { to: path, file: of, .. }
+                            if *of == file =>
+                        {
+                            Some(Arc::from(folder_of(path)))
+                        }
+                        _ => None,
+                    })
+                    .collect();
+                let durable = &mut self.durable_names;
+                self.pending_names.retain(|change| {
+                    let own = match change {
+                        NameChange::Name { file: of, .. } | NameChange::Rename { file: of, .. } => *of == file,
+                        NameChange::Folder { name } => own_folders.contains(name),
+                        NameChange::Unname { .. } => false,
+                    };
+                    if own {
+                        durable.apply(change);
+                    }
+                    !own
+                });
+            }
+        }
+    }
+
+    /// A flush that fails: by the dice some bytes reach the disk, the rest is treated by the cache law.
+    pub(super) fn fail_flush(&mut self, file: FileIndex, law: CacheLaw, nothing_lands: bool, dice: &mut Dice) {
+        let Some(inode) = self.file_mut(file) else { return };
+        inode.doomed = false;
+        if !nothing_lands {
+            let durable = Arc::make_mut(&mut inode.durable);
+            for change in &inode.pending {
+                if dice.coin() {
+                    change.apply(durable);
+                }
+            }
+        }
+        match law {
+            CacheLaw::StaysDirty => inode.diverged = true,
+            CacheLaw::MarkedClean => {
+                inode.pending.clear();
+                inode.diverged = true;
+            }
+            CacheLaw::Reverted => {
+                inode.pending.clear();
+                inode.live = Arc::clone(&inode.durable);
+                inode.diverged = false;
+            }
+        }
+    }
+
+    /// Makes the names of a folder durable.
+    pub(super) fn flush_names(&mut self, folder: &str) {
+        self.version += 1;
+        let durable = &mut self.durable_names;
+        let mut waiting = Vec::new();
+        for change in self.pending_names.drain(..) {
+            match &change {
+                NameChange::Rename { from, to, file } if folder_of(from) != folder && folder_of(to) == folder => {
+                    // The new name is in the flushed folder, the old one is not: it may stay beside it.
+                    durable.apply(&NameChange::Name { path: Arc::clone(to), file: *file });
+                    waiting.push(NameChange::Unname { path: Arc::clone(from) });
+                }
+                _ if change.touches(folder) => durable.apply(&change),
+                _ => waiting.push(change),
+            }
+        }
+        self.pending_names = waiting;
+    }
+
+    /// A flush of names that fails: what waited is forgotten, reverted or stays, by the cache law.
+    pub(super) fn fail_flush_names(&mut self, folder: &str, law: CacheLaw) {
+        self.version += 1;
+        match law {
+            CacheLaw::StaysDirty => {}
+            // The live names of a mounted system do not go back; the changes are only never written.
+            CacheLaw::MarkedClean | CacheLaw::Reverted => {
+                self.pending_names.retain(|change| !change.touches(folder));
+            }
+        }
+    }
+}
+
+impl NameChange {
+    pub(super) fn touches(&self, folder: &str) -> bool {
+        match self {
+            Self::Name { path, .. } | Self::Unname { path } => folder_of(path) == folder,
+            Self::Rename { from, to, .. } => folder_of(from) == folder || folder_of(to) == folder,
+            Self::Folder { .. } => folder.is_empty(),
+        }
+    }
+}

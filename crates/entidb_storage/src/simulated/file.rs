@@ -1,0 +1,210 @@
+//! An open file of a simulated world.
+//!
+//! Always: reads see the live bytes; only a flush makes them durable. Does not know: names, after it was opened.
+
+use std::sync::Arc;
+
+use super::content::Content;
+use super::disk::{FileIndex, Pending};
+use super::fault::FaultKind;
+use super::world::{State, Subject, World};
+use crate::error::{ErrorKind, Operation, Result};
+use crate::file::File;
+
+pub(super) struct SimulatedFile {
+    pub(super) world: Arc<World>,
+    pub(super) file: FileIndex,
+    pub(super) path: Arc<str>,
+    pub(super) writable: bool,
+}
+
+/// How far a misdirected write goes astray.
+const MISDIRECTED_BYTES: u64 = 512;
+
+impl SimulatedFile {
+    fn subject(&self, operation: Operation, offset: u64, len: u64) -> Subject<'_> {
+        Subject { operation, path: &self.path, offset, len }
+    }
+
+    fn store(
+        &self,
+        state: &mut State,
+        subject: &Subject<'_>,
+        fault: Option<FaultKind>,
+        offset: u64,
+        change: Pending,
+    ) -> Result<()> {
+        if !self.writable {
+            return Err(subject.fail(ErrorKind::ReadOnly));
+        }
+        let end = match &change {
+            Pending::Write { bytes, .. } => offset.checked_add(bytes.len() as u64),
+            Pending::Zeros { len, .. } => offset.checked_add(*len),
+            Pending::SetLen { len } => Some(*len),
+        };
+        let room = end.is_some_and(|end| state.has_room(state.disk.len(self.file), end));
+        if !room {
+            return Err(subject.fail(ErrorKind::NoSpace));
+        }
+        if let Pending::Write { bytes, .. } = &change {
+            state.trace.add_bytes(bytes);
+        }
+        state.disk.change_bytes(self.file, change);
+        if fault == Some(FaultKind::DelayedDevice)
+            && let Some(inode) = state.disk.file_mut(self.file)
+        {
+            inode.doomed = true;
+        }
+        Ok(())
+    }
+
+    fn flush(&self, operation: Operation) -> Result<()> {
+        let subject = self.subject(operation, 0, 0);
+        self.world.call(subject, |state, fault| {
+            let doomed = state.disk.file(self.file).is_some_and(|inode| inode.doomed);
+            if fault.is_some() || doomed {
+                let nothing_lands = fault == Some(FaultKind::FlushLost);
+                state.disk.fail_flush(self.file, state.cache_law, nothing_lands, &mut state.dice);
+                let no_space = fault == Some(FaultKind::NoSpaceAtFlush);
+                return Err(if no_space { subject.fail(ErrorKind::NoSpace) } else { subject.device() });
+            }
+            if !state.flushes_lie {
+                state.disk.flush(self.file, &self.world.laws, operation == Operation::FlushAll);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl File for SimulatedFile {
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        let subject = self.subject(Operation::Read, offset, buffer.len() as u64);
+        self.world.call(subject, |state, fault| {
+            let wanted = if fault == Some(FaultKind::ShortRead) { buffer.len().div_ceil(2) } else { buffer.len() };
+            let Some(buffer) = buffer.get_mut(..wanted) else { return Ok(0) };
+            if fault == Some(FaultKind::FlippedBit) {
+                flip(state, self.file, offset, buffer.len() as u64);
+            }
+            let Some(inode) = state.disk.file(self.file) else { return Ok(0) };
+            let count = if fault == Some(FaultKind::StaleRead) {
+                inode.durable.read(offset, buffer)
+            } else {
+                inode.live.read(offset, buffer)
+            };
+            if fault == Some(FaultKind::FlippedBitOnce) {
+                let bit = state.dice.below(count as u64 * 8);
+                if let Some(byte) = usize::try_from(bit / 8).ok().and_then(|at| buffer.get_mut(at)) {
+                    *byte ^= 1 << (bit % 8);
+                }
+            }
+            Ok(count)
+        })
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<usize> {
+        let subject = self.subject(Operation::Write, offset, bytes.len() as u64);
+        self.world.call(subject, |state, fault| {
+            let bytes = match fault {
+                Some(FaultKind::ZeroWrite) => return Ok(0),
+                Some(FaultKind::ShortWrite) => bytes.get(..bytes.len().div_ceil(2)).unwrap_or_default(),
+                _ => bytes,
+            };
+            let offset = if fault == Some(FaultKind::MisdirectedWrite) {
+                offset.saturating_add(MISDIRECTED_BYTES)
+            } else {
+                offset
+            };
+            self.store(state, &subject, fault, offset, Pending::Write { offset, bytes: Arc::from(bytes) })?;
+            Ok(bytes.len())
+        })
+    }
+
+    fn append(&self, parts: &[&[u8]]) -> Result<u64> {
+        let all = parts.concat();
+        let subject = self.subject(Operation::Write, 0, all.len() as u64);
+        self.world.call(subject, |state, fault| {
+            let end = state.disk.len(self.file);
+            if all.is_empty() {
+                return Ok(end);
+            }
+            match fault {
+                Some(FaultKind::ZeroWrite) => Err(subject.fail(ErrorKind::WroteNothing)),
+                Some(FaultKind::ShortWrite) => {
+                    let prefix = all.get(..all.len() / 2).unwrap_or_default();
+                    self.store(state, &subject, fault, end, Pending::Write { offset: end, bytes: Arc::from(prefix) })?;
+                    Err(subject.device())
+                }
+                _ => {
+                    let astray = if fault == Some(FaultKind::MisdirectedWrite) { MISDIRECTED_BYTES } else { 0 };
+                    let offset = end.saturating_add(astray);
+                    let bytes = Arc::from(all.as_slice());
+                    self.store(state, &subject, fault, offset, Pending::Write { offset, bytes })?;
+                    Ok(end)
+                }
+            }
+        })
+    }
+
+    fn len(&self) -> Result<u64> {
+        let subject = self.subject(Operation::Len, 0, 0);
+        self.world.call(subject, |state, _| Ok(state.disk.len(self.file)))
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        let subject = self.subject(Operation::SetLen, 0, len);
+        self.world.call(subject, |state, fault| self.store(state, &subject, fault, 0, Pending::SetLen { len }))
+    }
+
+    fn preallocate(&self, offset: u64, len: u64) -> Result<()> {
+        let subject = self.subject(Operation::Preallocate, offset, len);
+        self.world
+            .call(subject, |state, fault| self.store(state, &subject, fault, offset, Pending::Zeros { offset, len }))
+    }
+
+    fn flush_data(&self) -> Result<()> {
+        self.flush(Operation::FlushData)
+    }
+
+    fn flush_all(&self) -> Result<()> {
+        self.flush(Operation::FlushAll)
+    }
+}
+
+/// Flips a bit of the device inside a range, wherever it is held.
+fn flip(state: &mut State, file: FileIndex, offset: u64, len: u64) {
+    let range = state.disk.len(file).saturating_sub(offset).min(len);
+    if range == 0 {
+        return;
+    }
+    let bit = state.dice.below(range * 8);
+    let at = offset + bit / 8;
+    let Some(inode) = state.disk.file_mut(file) else { return };
+    for content in [&mut inode.live, &mut inode.durable] {
+        flip_in(content, at, 1 << (bit % 8));
+    }
+}
+
+fn flip_in(content: &mut Arc<Content>, at: u64, mask: u8) {
+    let mut byte = [0_u8];
+    if content.read(at, &mut byte) == 1 {
+        let [byte] = byte;
+        Arc::make_mut(content).write(at, &[byte ^ mask]);
+    }
+}
+
+impl Drop for SimulatedFile {
+    fn drop(&mut self) {
+        let mut state = self.world.state.lock();
+        state.open_files = state.open_files.saturating_sub(1);
+    }
+}
+
+impl std::fmt::Debug for SimulatedFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimulatedFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}

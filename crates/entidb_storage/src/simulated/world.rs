@@ -1,0 +1,175 @@
+//! The state a simulated backend shares with its handles, and the one door every call goes through.
+//!
+//! Always: a call is counted, shown to the observer, judged by the faults and traced, in that order.
+//! Does not know: what each operation does (`directory`, `file`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::clock::SimulatedClock;
+use super::dice::{Dice, mix};
+use super::disk::Disk;
+use super::fault::{EIO, Fault, FaultKind};
+use super::law::{CacheLaw, Laws, Personality};
+use super::trace::{Call, Trace};
+use super::{CallPoint, Frozen};
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::random::SeededRandom;
+
+/// Who holds a lock file.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    pub(super) exclusive: bool,
+    pub(super) shared: usize,
+}
+
+/// Sees each call before it happens.
+pub(super) type Observer = Arc<dyn Fn(&CallPoint<'_>) + Send + Sync>;
+
+/// All that changes.
+pub(super) struct State {
+    pub(super) disk: Disk,
+    pub(super) trace: Trace,
+    pub(super) faults: Vec<Fault>,
+    pub(super) faults_struck: u64,
+    pub(super) cache_law: CacheLaw,
+    pub(super) flushes_lie: bool,
+    pub(super) capacity_bytes: Option<u64>,
+    pub(super) power_off_at: Option<u64>,
+    pub(super) calls_max: Option<u64>,
+    pub(super) observer: Option<Observer>,
+    pub(super) open_files: usize,
+    pub(super) locks: BTreeMap<Arc<str>, Holders>,
+    pub(super) dice: Dice,
+}
+
+/// One simulated machine with its device.
+pub(super) struct World {
+    pub(super) personality: Personality,
+    pub(super) laws: Laws,
+    pub(super) seed: u64,
+    pub(super) clock: Arc<SimulatedClock>,
+    pub(super) random: Arc<SeededRandom>,
+    pub(super) state: Mutex<State>,
+}
+
+/// What a call is about, for the trace and for errors.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) operation: Operation,
+    pub(super) path: &'a Arc<str>,
+    pub(super) offset: u64,
+    pub(super) len: u64,
+}
+
+impl Subject<'_> {
+    pub(super) fn fail(&self, kind: ErrorKind) -> Error {
+        let error = Error::new(self.operation, self.path.as_ref(), kind);
+        if matches!(self.operation, Operation::Read | Operation::Write) { error.at(self.offset) } else { error }
+    }
+
+    pub(super) fn device(&self) -> Error {
+        self.fail(ErrorKind::Device { os_code: Some(EIO) })
+    }
+}
+
+impl World {
+    pub(super) fn new(personality: Personality, seed: u64, disk: Disk) -> Self {
+        let laws = personality.laws();
+        Self {
+            personality,
+            laws,
+            seed,
+            clock: Arc::default(),
+            random: Arc::new(SeededRandom::new(mix(seed, 1))),
+            state: Mutex::new(State {
+                disk,
+                trace: Trace::default(),
+                faults: Vec::new(),
+                faults_struck: 0,
+                cache_law: laws.after_failed_flush,
+                flushes_lie: false,
+                capacity_bytes: None,
+                power_off_at: None,
+                calls_max: None,
+                observer: None,
+                open_files: 0,
+                locks: BTreeMap::new(),
+                dice: Dice::new(mix(seed, 2)),
+            }),
+        }
+    }
+
+    pub(super) fn freeze(&self, state: &State) -> Frozen {
+        Frozen {
+            personality: self.personality,
+            seed: mix(self.seed, state.trace.calls.len() as u64),
+            flushes_lie: state.flushes_lie,
+            disk: state.disk.clone(),
+        }
+    }
+
+    /// Makes one call.
+    pub(super) fn call<T>(
+        &self,
+        subject: Subject<'_>,
+        act: impl FnOnce(&mut State, Option<FaultKind>) -> Result<T>,
+    ) -> Result<T> {
+        self.clock.advance_nanos(1000);
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let index = state.trace.calls.len() as u64;
+        if let Some(observer) = &state.observer {
+            let observer = Arc::clone(observer);
+            observer(&CallPoint { world: self, state, index, operation: subject.operation, path: subject.path });
+        }
+        let result = if state.power_off_at.is_some_and(|at| index >= at) || state.is_over(index) {
+            Err(subject.device())
+        } else {
+            let strikes = |fault: &&Fault| fault.strikes(index, subject.operation);
+            let fault = state.faults.iter().find(strikes).map(|fault| fault.kind);
+            state.faults_struck += u64::from(fault.is_some());
+            let flushes =
+                matches!(subject.operation, Operation::FlushData | Operation::FlushAll | Operation::FlushNames);
+            match fault.filter(|_| !flushes).and_then(|kind| kind.error(subject.operation, subject.path)) {
+                Some(error) => Err(error),
+                None => act(state, fault),
+            }
+        };
+        state.trace.push(Call {
+            operation: subject.operation,
+            path: Arc::clone(subject.path),
+            offset: subject.offset,
+            len: subject.len,
+            failed: result.is_err(),
+        });
+        result
+    }
+}
+
+impl State {
+    /// True when the run has made more calls than it may.
+    fn is_over(&self, index: u64) -> bool {
+        let Some(max) = self.calls_max else { return false };
+        if index >= max.saturating_mul(2) {
+            give_up(max);
+        }
+        index >= max
+    }
+
+    /// True when growing a file from `len` to `end` finds room.
+    pub(super) fn has_room(&self, len: u64, end: u64) -> bool {
+        end <= super::content::FILE_BYTES_MAX
+            && self
+                .capacity_bytes
+                .is_none_or(|capacity| end <= len || self.disk.used_bytes().saturating_add(end - len) <= capacity)
+    }
+}
+
+/// Ends a run that does not end by itself: every call has failed for as long as the whole run was allowed to take.
+#[expect(clippy::panic, reason = "the code under test loops for ever on errors; only unwinding gets out of it")]
+fn give_up(max: u64) -> ! {
+    panic!("hang: still calling after {max} calls and as many failures");
+}

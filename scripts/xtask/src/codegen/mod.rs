@@ -85,8 +85,9 @@ pub(crate) fn stale(repository: &Repository) -> Result<Vec<&'static str>> {
 /// Lays Rust source out as `cargo fmt` would, so that the two never disagree.
 fn formatted(repository: &Repository, source: &str) -> Result<String> {
     let mut child = Command::new("rustfmt")
-        .args(["--edition", "2024", "--emit", "stdout", "--quiet", "--config-path"])
-        .arg(repository.root())
+        .args(["--edition", "2024", "--emit", "stdout", "--quiet"])
+        // The layout is in the root's rustfmt.toml, wherever the command was started.
+        .current_dir(repository.root())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -7,11 +7,65 @@
 
 mod derive;
 mod key;
+mod keyring;
 mod keys;
 mod protection;
 mod provider;
 
 pub(crate) use key::Secret;
+pub(crate) use keyring::{Keyring, Surroundings};
 pub(crate) use keys::Keys;
 pub(crate) use protection::Protection;
 pub use provider::{Aead, AeadFailure, AesGcmProvider, Provider};
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::format::{Cipher, DatabaseId};
+use crate::options::{KdfParameters, KeySource};
+
+/// The keys of a database: what its files are protected with, and in an encrypted one the keyring they came from.
+pub(crate) struct Opened {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) keyring: Option<Keyring>,
+}
+
+/// Makes the keys of a new database: encrypted when a key is given. The keyring is on stable storage when this
+/// returns; write the root after it, never before.
+///
+/// # Errors
+/// `InvalidArgument`, `Storage`, `OutOfMemory`.
+pub(crate) fn create(
+    around: Surroundings,
+    database_id: DatabaseId,
+    key: Option<&KeySource>,
+    kdf: KdfParameters,
+) -> Result<Opened> {
+    let Some(key) = key else {
+        return Ok(Opened { keys: Arc::new(Keys::plain(database_id)), keyring: None });
+    };
+    let keyring = Keyring::create(around, database_id, key, kdf)?;
+    Ok(Opened { keys: Arc::new(keyring.keys()), keyring: Some(keyring) })
+}
+
+/// Opens the keys of a database whose root says how it is protected. Writes nothing.
+///
+/// # Errors
+/// `NotEncrypted` for a key that is not needed, `EncryptionRequired` for one that is; otherwise as
+/// [`Keyring::open`].
+pub(crate) fn open(
+    around: Surroundings,
+    cipher: Cipher,
+    database_id: DatabaseId,
+    key: Option<&KeySource>,
+) -> Result<Opened> {
+    match (cipher, key) {
+        (Cipher::Plain, None) => Ok(Opened { keys: Arc::new(Keys::plain(database_id)), keyring: None }),
+        (Cipher::Plain, Some(_)) => Err(Error::NotEncrypted),
+        (Cipher::Aes256Gcm, None) => Err(Error::EncryptionRequired),
+        (Cipher::Aes256Gcm, Some(key)) => {
+            let keyring = Keyring::open(around, database_id, key)?;
+            Ok(Opened { keys: Arc::new(keyring.keys()), keyring: Some(keyring) })
+        }
+    }
+}

@@ -53,3 +53,7 @@ impl Aead for Gcm {
         self.0.decrypt_inout_detached(nonce.into(), aad, InOutBuf::from(body), tag.into()).map_err(|_| AeadFailure)
     }
 }
+
+#[cfg(test)]
+#[path = "provider_tests.rs"]
+mod tests;

@@ -4,6 +4,7 @@
 //! Format: docs/spec/file-format.md.
 
 pub(crate) mod file_header;
+pub(crate) mod keyring_copy;
 mod sequence;
 pub(crate) mod unit;
 mod varint;

@@ -1,0 +1,276 @@
+//! The keyring: the file that gives the data keys to whoever has a key or password of the database.
+//!
+//! Always: two copies, and at every moment of a change at least one of them is whole on stable storage; a wrong key
+//! changes nothing and is told apart from damage. Each slot wraps the root key, the root key wraps the list of data
+//! keys: so one key of several can change the list without knowing the others.
+//! Does not know: which files use which data key.
+//! Format: docs/spec/encryption.md, "KEYRING".
+
+mod change;
+mod slot;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use entidb_storage::{Directory, ErrorKind, File, OpenMode, Random};
+use zeroize::Zeroizing;
+
+use crate::crypto::derive;
+use crate::crypto::key::Secret;
+use crate::crypto::keys::{DataKeys, Keys};
+use crate::crypto::protection::Protection;
+use crate::crypto::provider::Provider;
+use crate::error::{Damage, Error, Result};
+use crate::format::FileNumber;
+use crate::format::file_header::{Cipher, DatabaseId, FileHeader, FileKind};
+use crate::format::keyring_copy::{
+    COPY_BYTES, DATA_KEY_BYTES, DATA_KEYS_MAX, KEYRING_FILE, KeyringCopy, SLOTS_MAX, Slot,
+};
+use crate::format::unit::{ENCRYPTED_TRAILER_BYTES, Stream, Unit};
+use crate::options::{KdfParameters, KeySource};
+
+/// What a keyring needs from outside.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) provider: Arc<dyn Provider>,
+}
+
+/// The keyring of an open database. Holds the root key, so that data keys can be added without asking again.
+pub(crate) struct Keyring {
+    around: Surroundings,
+    database_id: DatabaseId,
+    generation: u64,
+    slots: [Option<Slot>; SLOTS_MAX],
+    root_key: Arc<Secret>,
+    data_keys: DataKeys,
+    copies_damaged: u32,
+    /// The copy known to be whole on stable storage: always written last.
+    whole: Place,
+}
+
+/// One of the two copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    A,
+    B,
+}
+
+impl Place {
+    fn offset(self) -> u64 {
+        match self {
+            Self::A => 0,
+            Self::B => COPY_BYTES as u64,
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+impl Keyring {
+    /// Makes the keyring of a new database, with one slot and the first data key, on stable storage.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a key that protects nothing, `Storage`, `OutOfMemory`.
+    pub(crate) fn create(
+        around: Surroundings,
+        database_id: DatabaseId,
+        key: &KeySource,
+        kdf: KdfParameters,
+    ) -> Result<Self> {
+        key.validate()?;
+        let root_key = Arc::new(random_secret(&*around.random)?);
+        let data_keys = DataKeys::from([(1, Arc::new(random_secret(&*around.random)?))]);
+        let mut slots = [const { None }; SLOTS_MAX];
+        if let Some(first) = slots.first_mut() {
+            *first = Some(slot::wrap(&around, database_id, key, kdf, &root_key)?);
+        }
+        let mut keyring =
+            Self { around, database_id, generation: 0, slots, root_key, data_keys, copies_damaged: 0, whole: Place::A };
+        keyring.write()?;
+        keyring.around.directory.flush_names("")?;
+        Ok(keyring)
+    }
+
+    /// Reads the keyring of a database with one of its keys. Writes nothing.
+    ///
+    /// # Errors
+    /// `WrongKey`; `Corrupt`: missing, damaged when neither copy is whole, tampered when a whole copy is not ours;
+    /// `FormatTooNew`, `Storage`, `OutOfMemory`.
+    pub(crate) fn open(around: Surroundings, database_id: DatabaseId, key: &KeySource) -> Result<Self> {
+        let Newest { copy, whole, copies_damaged } = read_newest(&*around.directory)?;
+        copy.header.expect(FileKind::Keyring, FileNumber(0), database_id)?;
+        let root_key = slot::unwrap_any(&around, database_id, key, &copy.slots)?;
+        let data_keys = open_list(&copy, &root_key, &*around.provider)?;
+        let KeyringCopy { generation, slots, .. } = copy;
+        let root_key = Arc::new(root_key);
+        Ok(Self { around, database_id, generation, slots, root_key, data_keys, copies_damaged, whole })
+    }
+
+    /// The data keys, for the files of the database.
+    pub(crate) fn keys(&self) -> Keys {
+        Keys::encrypted(self.database_id, Arc::clone(&self.around.provider), self.data_keys.clone())
+    }
+
+    /// How many of the two copies were damaged when the keyring was read. [`repair`](Self::repair) puts them right.
+    pub(crate) fn copies_damaged(&self) -> u32 {
+        self.copies_damaged
+    }
+
+    /// How many slots are in use.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
+    /// Grows with every change of the keyring.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+}
+
+/// The copy that counts, which of the two it is, and how many are damaged.
+struct Newest {
+    copy: KeyringCopy,
+    whole: Place,
+    copies_damaged: u32,
+}
+
+fn read_newest(directory: &dyn Directory) -> Result<Newest> {
+    let file = directory.open(KEYRING_FILE, OpenMode::Read).map_err(|error| match error.kind {
+        ErrorKind::NotFound => Error::Corrupt {
+            damage: Damage::Missing,
+            file: KEYRING_FILE.to_owned(),
+            offset: 0,
+            detail: "without it nobody can read the database".to_owned(),
+        },
+        _ => error.into(),
+    })?;
+    let (a, b) = (read_copy(&*file, Place::A)?, read_copy(&*file, Place::B)?);
+    let newest = |copy, whole, copies_damaged| Ok(Newest { copy, whole, copies_damaged });
+    match (a, b) {
+        // One is written and flushed before the other, so a crash leaves one of them old or torn and the other whole.
+        (Ok(a), Ok(b)) if a.generation == b.generation && a != b => {
+            Err(Error::tampered(KEYRING_FILE, COPY_BYTES as u64, "the two copies have one generation but differ"))
+        }
+        (Ok(a), Ok(b)) if b.generation > a.generation => newest(b, Place::B, 0),
+        (Ok(a), Ok(_)) => newest(a, Place::A, 0),
+        (Ok(a), Err(error)) if is_damage(&error) => newest(a, Place::A, 1),
+        (Err(error), Ok(b)) if is_damage(&error) => newest(b, Place::B, 1),
+        // Nothing passes a right checksum by accident: a newer library wrote it, or somebody changed it.
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Err(a), Err(b)) => Err(if is_damage(&a) { b } else { a }),
+    }
+}
+
+fn is_damage(error: &Error) -> bool {
+    matches!(error, Error::Corrupt { damage: Damage::Damaged, .. })
+}
+
+/// Reads one copy. A storage failure is the outer error: it says nothing about the copy.
+fn read_copy(file: &dyn File, place: Place) -> Result<Result<KeyringCopy>> {
+    let offset = place.offset();
+    let mut bytes = vec![0; COPY_BYTES];
+    match file.read_exact_at(offset, &mut bytes) {
+        Ok(()) => Ok(KeyringCopy::decode(&bytes, offset)),
+        Err(error) => match error.kind {
+            ErrorKind::UnexpectedEnd { found, wanted } => {
+                let detail = format!("this copy has {found} of {wanted} bytes");
+                Ok(Err(Error::damaged(KEYRING_FILE, offset, detail)))
+            }
+            _ => Err(error.into()),
+        },
+    }
+}
+
+/// Where the sealed list of data keys stands and what it is bound to.
+fn list_unit(clear_part: &[u8]) -> Unit<'_> {
+    Unit { stream: Stream::Data, number: 0, offset: 0, header: clear_part, previous_tag: [0; 16] }
+}
+
+fn list_protection(header: &FileHeader, root_key: &Secret, provider: &dyn Provider, new: bool) -> Result<Protection> {
+    let encoded = header.encode();
+    let key = derive::file_key(root_key, &header.salt, header.bound(&encoded))?;
+    Ok(Protection::new(header, Some(provider.aes_256_gcm(key.bytes())), new))
+}
+
+fn open_list(copy: &KeyringCopy, root_key: &Secret, provider: &dyn Provider) -> Result<DataKeys> {
+    let protection = list_protection(&copy.header, root_key, provider, false)?;
+    let clear = KeyringCopy::clear_part(copy.generation, &copy.slots, copy.list.len());
+    let mut list = Zeroizing::new(copy.list.clone());
+    let (len, _) = protection.open(list_unit(&clear), &mut list)?;
+    let mut keys = BTreeMap::new();
+    for entry in list.get(..len).unwrap_or_default().chunks(DATA_KEY_BYTES) {
+        let (Some((generation, _)), Some(key)) = (entry.split_first_chunk::<4>(), entry.last_chunk::<32>()) else {
+            return Err(Error::tampered(KEYRING_FILE, 0, "the list of data keys ends in the middle of one"));
+        };
+        keys.insert(u32::from_le_bytes(*generation), Arc::new(Secret::new(Zeroizing::new(*key))));
+    }
+    if keys.is_empty() {
+        return Err(Error::tampered(KEYRING_FILE, 0, "the list of data keys is empty"));
+    }
+    Ok(keys)
+}
+
+fn random_secret(random: &dyn Random) -> Result<Secret> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    random.fill(bytes.as_mut())?;
+    Ok(Secret::new(bytes))
+}
+
+impl Keyring {
+    /// Writes the keyring as it is here: the copy that does not count, flush, the other, flush. A crash at any moment
+    /// leaves the old or the new one. After an error either may be what is on disk; the next open shows which.
+    fn write(&mut self) -> Result<()> {
+        let mut salt = [0; 32];
+        self.around.random.fill(&mut salt)?;
+        // Used up by every attempt, so two copies of one generation never differ.
+        self.generation = self.generation.saturating_add(1);
+        let generation = self.generation;
+        let header = FileHeader {
+            kind: FileKind::Keyring,
+            cipher: Cipher::Aes256Gcm,
+            compatible: 0,
+            read_only: 0,
+            incompatible: 0,
+            number: FileNumber(0),
+            database_id: self.database_id,
+            key_generation: 0,
+            salt,
+        };
+        if self.data_keys.len() > DATA_KEYS_MAX {
+            let size = self.data_keys.len() as u64;
+            return Err(Error::TooLarge { what: "list of data keys", size, limit: DATA_KEYS_MAX as u64 });
+        }
+        let plain_bytes = self.data_keys.len() * DATA_KEY_BYTES;
+        let list_bytes = plain_bytes + ENCRYPTED_TRAILER_BYTES;
+        // Room for the trailer from the start: a vector that grows leaves its old memory unwiped.
+        let mut list = Zeroizing::new(Vec::with_capacity(list_bytes));
+        for (generation, key) in &self.data_keys {
+            list.extend_from_slice(&generation.to_le_bytes());
+            list.extend_from_slice(key.bytes());
+        }
+        let clear = KeyringCopy::clear_part(generation, &self.slots, list_bytes);
+        let protection = list_protection(&header, &self.root_key, &*self.around.provider, true)?;
+        protection.seal(list_unit(&clear), &mut list, 0)?;
+        let copy = KeyringCopy { header, generation, slots: self.slots.clone(), list: list.to_vec() };
+        let bytes = copy.encode()?;
+        let file = self.around.directory.open(KEYRING_FILE, OpenMode::CreateOrOpen)?;
+        for _ in 0..2 {
+            let place = self.whole.other();
+            file.write_all_at(place.offset(), &bytes)?;
+            file.flush_all()?;
+            self.whole = place;
+        }
+        self.copies_damaged = 0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Key slots: wrapping the root key for one key or password, and finding the slot that one opens.
+//!
+//! Always: the commitment is compared, in constant time, before anything is decrypted; no error says which slot came
+//! how far. Does not know: the list of data keys.
+//! Format: docs/spec/encryption.md, "Key slots".
+
+use zeroize::Zeroizing;
+
+use super::Surroundings;
+use crate::crypto::derive::{self, SlotKeys};
+use crate::crypto::key::Secret;
+use crate::error::{Error, Result};
+use crate::format::file_header::DatabaseId;
+use crate::format::keyring_copy::{Slot, SlotKind, WRAPPED_KEY_BYTES};
+use crate::format::unit::TAG_BYTES;
+use crate::options::{KdfParameters, KeySource};
+
+/// A new slot that gives the root key to whoever has `key`.
+pub(super) fn wrap(
+    around: &Surroundings,
+    database_id: DatabaseId,
+    key: &KeySource,
+    kdf: KdfParameters,
+    root_key: &Secret,
+) -> Result<Slot> {
+    let kind = match key {
+        KeySource::Raw(_) => SlotKind::Raw,
+        KeySource::Password(_) => SlotKind::Password(kdf),
+    };
+    let mut kdf_salt = [0; 16];
+    around.random.fill(&mut kdf_salt)?;
+    let mut slot_salt = [0; 32];
+    around.random.fill(&mut slot_salt)?;
+    let SlotKeys { wrap, commitment } = derive::slot_keys(key, kdf, &kdf_salt, &slot_salt)?;
+    let mut slot = Slot { kind, kdf_salt, slot_salt, commitment, wrapped: [0; WRAPPED_KEY_BYTES] };
+    let mut wrapped = Zeroizing::new(*root_key.bytes());
+    let tag = around
+        .provider
+        .aes_256_gcm(wrap.bytes())
+        .seal(&NONCE, &aad(database_id, &slot), wrapped.as_mut())
+        .map_err(|_| Error::Internal { detail: "the cipher refused to wrap 32 bytes".to_owned() })?;
+    for (to, from) in slot.wrapped.iter_mut().zip(wrapped.iter().chain(&tag)) {
+        *to = *from;
+    }
+    Ok(slot)
+}
+
+/// The root key, from whichever slot this key opens.
+///
+/// # Errors
+/// `WrongKey` when it opens none; `OutOfMemory`.
+pub(super) fn unwrap_any(
+    around: &Surroundings,
+    database_id: DatabaseId,
+    key: &KeySource,
+    slots: &[Option<Slot>],
+) -> Result<Secret> {
+    find(around, database_id, key, slots)?.map(|(_, root_key)| root_key).ok_or(Error::WrongKey)
+}
+
+/// The slot this key opens, by its place, and the root key.
+pub(super) fn find(
+    around: &Surroundings,
+    database_id: DatabaseId,
+    key: &KeySource,
+    slots: &[Option<Slot>],
+) -> Result<Option<(usize, Secret)>> {
+    for (place, slot) in slots.iter().enumerate() {
+        let Some(slot) = slot else { continue };
+        if let Some(root_key) = unwrap(around, database_id, key, slot)? {
+            return Ok(Some((place, root_key)));
+        }
+    }
+    Ok(None)
+}
+
+fn unwrap(around: &Surroundings, database_id: DatabaseId, key: &KeySource, slot: &Slot) -> Result<Option<Secret>> {
+    let kdf = match (key, slot.kind) {
+        (KeySource::Raw(_), SlotKind::Raw) => KdfParameters::default(),
+        (KeySource::Password(_), SlotKind::Password(kdf)) => kdf,
+        (KeySource::Raw(_), SlotKind::Password(_)) | (KeySource::Password(_), SlotKind::Raw) => return Ok(None),
+    };
+    let SlotKeys { wrap, commitment } = derive::slot_keys(key, kdf, &slot.kdf_salt, &slot.slot_salt)?;
+    if !derive::equal_in_constant_time(&commitment, &slot.commitment) {
+        return Ok(None);
+    }
+    let (Some(wrapped), Some(tag)) = (slot.wrapped.first_chunk::<32>(), slot.wrapped.last_chunk::<TAG_BYTES>()) else {
+        return Err(Error::Internal { detail: "a wrapped key is not a key and a tag long".to_owned() });
+    };
+    let mut root_key = Zeroizing::new(*wrapped);
+    let opened =
+        around.provider.aes_256_gcm(wrap.bytes()).open(&NONCE, &aad(database_id, slot), root_key.as_mut(), tag);
+    Ok(opened.is_ok().then(|| Secret::new(root_key)))
+}
+
+/// All zeros: the key of a slot is made from a fresh salt and used once.
+const NONCE: [u8; 12] = [0; 12];
+
+fn aad(database_id: DatabaseId, slot: &Slot) -> Vec<u8> {
+    let mut aad = b"entidb/v1/slot".to_vec();
+    aad.extend_from_slice(&database_id.0);
+    aad.extend_from_slice(&slot.bound());
+    aad
+}

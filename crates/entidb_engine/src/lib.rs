@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod format;
 mod iterator;
+mod memtable;
 mod options;
 mod range_tombstone;
 mod stats;

@@ -1,0 +1,205 @@
+//! Memory that only grows: the bytes of every entry, readable while more are added.
+//!
+//! Always: bytes below a chunk's `filled` mark were written before the mark moved and never change again, so whoever
+//! reads the mark may read them. There is one writer, because there is one [`ArenaWriter`] and it cannot be cloned.
+//! Does not know: what the bytes mean. Unsafe because a chunk is read and appended to at once, which no safe container
+//! allows; a fully safe one (a box for each entry) was measured and was slower (see `crates/entidb_bench`).
+
+#![expect(unsafe_code, reason = "one buffer is appended to by one thread and read by others below a published mark")]
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::sync::Arc;
+
+use super::atomic::{AtomicPtr, AtomicUsize, Ordering, Touched};
+use crate::error::{Error, Result};
+use crate::value::Pinned;
+
+/// Addresses count units of this many bytes, so that 32 bits reach 32 GiB.
+const UNIT_BYTES: usize = 8;
+const CHUNK_COUNT_MAX: usize = 4096;
+const CHUNK_ALIGN: usize = 64;
+const FIRST_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Where something starts in the arena. 0 is nowhere.
+pub(super) type Address = u32;
+
+struct Chunk {
+    memory: AtomicPtr<u8>,
+    /// Written before `memory` is published and never again.
+    capacity: AtomicUsize,
+    filled: AtomicUsize,
+    touched: Touched,
+}
+
+/// The readers' side.
+pub(super) struct Arena {
+    chunks: Box<[Chunk]>,
+    chunk_bytes: usize,
+}
+
+/// The one writer's side.
+pub(super) struct ArenaWriter {
+    arena: Arc<Arena>,
+    chunk_index: usize,
+    /// First chunk index that is free: a chunk larger than `chunk_bytes` takes several.
+    next_index: usize,
+    offset: usize,
+    capacity: usize,
+    used_bytes: usize,
+    reserved_bytes: usize,
+}
+
+impl Arena {
+    /// An arena in chunks of `chunk_bytes` (a power of two), and its writer.
+    pub(super) fn create(chunk_bytes: usize) -> Result<(Arc<Self>, ArenaWriter)> {
+        let chunk_bytes = chunk_bytes.next_power_of_two().max(UNIT_BYTES);
+        let mut chunks = Vec::new();
+        let count = super::atomic::scaled_down(CHUNK_COUNT_MAX);
+        chunks.try_reserve_exact(count).map_err(|_| out_of_memory(count * size_of::<Chunk>()))?;
+        for _ in 0..count {
+            chunks.push(Chunk {
+                memory: AtomicPtr::new(std::ptr::null_mut()),
+                capacity: AtomicUsize::new(0),
+                filled: AtomicUsize::new(0),
+                touched: Touched::default(),
+            });
+        }
+        let arena = Arc::new(Self { chunks: chunks.into_boxed_slice(), chunk_bytes });
+        let writer = ArenaWriter {
+            arena: Arc::clone(&arena),
+            chunk_index: 0,
+            next_index: 0,
+            offset: UNIT_BYTES,
+            capacity: 0,
+            used_bytes: 0,
+            reserved_bytes: count * size_of::<Chunk>(),
+        };
+        Ok((arena, writer))
+    }
+
+    /// The written bytes from an address to the end of its chunk; nothing for an address nobody wrote.
+    pub(super) fn tail(&self, address: Address) -> &[u8] {
+        self.tail_at((address as usize).saturating_mul(UNIT_BYTES))
+    }
+
+    fn tail_at(&self, start: usize) -> &[u8] {
+        let Some(chunk) = self.chunks.get(start / self.chunk_bytes) else { return &[] };
+        let offset = start % self.chunk_bytes;
+        let filled = chunk.filled.load(Ordering::Acquire);
+        let memory = chunk.memory.load(Ordering::Acquire);
+        if memory.is_null() || offset >= filled {
+            return &[];
+        }
+        chunk.touched.read(offset / UNIT_BYTES..filled.div_ceil(UNIT_BYTES));
+        // SAFETY: `offset < filled <= capacity`, the length of the allocation at `memory`.
+        let from = unsafe { memory.add(offset) };
+        // SAFETY: every byte below `filled` was written before the Release store of `filled` that the Acquire load
+        // above read, and is never written again; the chunk is freed only when the arena is dropped, which the
+        // borrow of `self` outlives.
+        unsafe { std::slice::from_raw_parts(from, filled - offset) }
+    }
+}
+
+impl Pinned for Arena {
+    fn bytes(&self, start: usize, len: usize) -> &[u8] {
+        self.tail_at(start).get(..len).unwrap_or_default()
+    }
+}
+
+/// The place of a byte for [`Pinned::bytes`].
+pub(super) fn byte_offset(address: Address, within: usize) -> usize {
+    (address as usize).saturating_mul(UNIT_BYTES).saturating_add(within)
+}
+
+impl ArenaWriter {
+    /// Appends the parts, one after the other, and returns where they start. Nothing changes on failure.
+    pub(super) fn append(&mut self, parts: &[&[u8]]) -> Result<Address> {
+        let len = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+        let padded = len.checked_next_multiple_of(UNIT_BYTES).ok_or_else(|| out_of_memory(len))?;
+        if self.capacity.saturating_sub(self.offset) < padded {
+            self.add_chunk(padded)?;
+        }
+        let start = self.chunk_index * self.arena.chunk_bytes + self.offset;
+        let address = Address::try_from(start / UNIT_BYTES).map_err(|_| out_of_memory(len))?;
+        let chunk = self.arena.chunks.get(self.chunk_index).ok_or_else(|| out_of_memory(len))?;
+        let memory = chunk.memory.load(Ordering::Relaxed);
+        chunk.touched.write(self.offset / UNIT_BYTES..(self.offset + padded) / UNIT_BYTES);
+        let mut to = self.offset;
+        for part in parts {
+            // SAFETY: `to + part.len() <= offset + padded <= capacity`, checked above.
+            let place = unsafe { memory.add(to) };
+            // SAFETY: the place is inside the allocation and above `filled`, where no reader looks, and no other
+            // writer exists: `self` is borrowed mutably and is the only one. The part cannot overlap it, because a
+            // shared slice of the arena ends at `filled`.
+            unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), place, part.len()) };
+            to += part.len();
+        }
+        // SAFETY: `to <= offset + padded <= capacity`.
+        let rest = unsafe { memory.add(to) };
+        // SAFETY: as for the parts; fills the gap up to the unit, so that every byte below `filled` was written.
+        unsafe { std::ptr::write_bytes(rest, 0, self.offset + padded - to) };
+        self.offset += padded;
+        self.used_bytes += padded;
+        chunk.filled.store(self.offset, Ordering::Release);
+        Ok(address)
+    }
+
+    /// Bytes appended so far.
+    pub(super) fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    /// Bytes taken from the allocator.
+    pub(super) fn reserved_bytes(&self) -> usize {
+        self.reserved_bytes
+    }
+
+    fn add_chunk(&mut self, needed: usize) -> Result<()> {
+        let arena = &*self.arena;
+        let index = self.next_index;
+        // The first unit of the first chunk stays unused, so that address 0 is nowhere.
+        let offset = if index == 0 { UNIT_BYTES } else { 0 };
+        let needed = needed.checked_add(offset).ok_or_else(|| out_of_memory(needed))?;
+        let usual = if index == 0 { arena.chunk_bytes.min(FIRST_CHUNK_BYTES) } else { arena.chunk_bytes };
+        let capacity = needed.max(usual);
+        let Some(chunk) = arena.chunks.get(index) else { return Err(out_of_memory(capacity)) };
+        let layout = Layout::from_size_align(capacity, CHUNK_ALIGN).map_err(|_| out_of_memory(capacity))?;
+        // SAFETY: the layout's size is not zero.
+        let memory = unsafe { alloc(layout) };
+        if memory.is_null() {
+            return Err(out_of_memory(capacity));
+        }
+        // SAFETY: `offset` is 0 or one unit, and `capacity` is more than that.
+        unsafe { std::ptr::write_bytes(memory, 0, offset) };
+        chunk.touched.resize(capacity.div_ceil(UNIT_BYTES));
+        chunk.capacity.store(capacity, Ordering::Relaxed);
+        chunk.memory.store(memory, Ordering::Release);
+        self.chunk_index = index;
+        self.next_index = index + capacity.div_ceil(arena.chunk_bytes);
+        self.offset = offset;
+        self.capacity = capacity;
+        self.reserved_bytes += capacity;
+        Ok(())
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        for chunk in &self.chunks {
+            let memory = chunk.memory.load(Ordering::Acquire);
+            let capacity = chunk.capacity.load(Ordering::Relaxed);
+            if memory.is_null() {
+                continue;
+            }
+            if let Ok(layout) = Layout::from_size_align(capacity, CHUNK_ALIGN) {
+                // SAFETY: `memory` came from `alloc` with this very layout and is freed once, here; nobody borrows
+                // from an arena that is being dropped.
+                unsafe { dealloc(memory, layout) };
+            }
+        }
+    }
+}
+
+fn out_of_memory(bytes: usize) -> Error {
+    Error::OutOfMemory { what: "the memtable", bytes: bytes as u64 }
+}

@@ -1,0 +1,267 @@
+//! The newest writes, ordered, readable without locks while more are written.
+//!
+//! Always: an entry that was inserted before a read began is seen by it; readers never wait for the writer. One
+//! insert runs at a time; an insert that fails changes nothing a reader can see.
+//! Does not know: the log, snapshots' lifetimes, or when it is full.
+//!
+//! Below it lie an arena that holds the entries (`arena`, the only unsafe code), their layout (`entry`), a tree of
+//! atomics that orders them (`node`, `tree`) and a hash for zones that are read by whole keys (`hash`).
+
+mod arena;
+mod atomic;
+mod cursor;
+mod entry;
+mod hash;
+mod node;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::format::{EntryKind, Sequence};
+use crate::range_tombstone::RangeTombstones;
+use crate::value::Value;
+use arena::{Address, Arena, ArenaWriter};
+pub(crate) use cursor::MemtableCursor;
+use entry::Entry;
+use hash::Hash;
+use node::Probe;
+use tree::Tree;
+
+/// Values from this size on are lent from the memtable rather than copied: a copy then costs more than a count, and
+/// a small value that someone keeps must not keep a whole memtable in memory.
+const PINNED_VALUE_BYTES_MIN: usize = 4096;
+
+/// How a memtable is made.
+#[derive(Debug, Clone)]
+pub(crate) struct MemtableConfig {
+    /// The first key bytes whose keys are also found by a hash.
+    pub(crate) point_zones: [bool; 256],
+    /// Memory is taken from the allocator in pieces of this size, a power of two larger than any key.
+    pub(crate) chunk_bytes: usize,
+    /// Makes the hash one that nobody outside can aim at.
+    pub(crate) hash_seed: u64,
+}
+
+impl Default for MemtableConfig {
+    fn default() -> Self {
+        Self { point_zones: [false; 256], chunk_bytes: 2 << 20, hash_seed: 0 }
+    }
+}
+
+/// The newest writes of a database.
+pub(crate) struct Memtable {
+    config: MemtableConfig,
+    arena: Arc<Arena>,
+    tree: Tree,
+    hash: Hash,
+    tombstones: ArcSwap<RangeTombstones>,
+    writer: Mutex<ArenaWriter>,
+    used_bytes: AtomicUsize,
+    entry_count: AtomicU64,
+    tombstone_count: AtomicU64,
+}
+
+/// A version of a key that a read found.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'a> {
+    /// The commit that wrote it.
+    pub(crate) sequence: Sequence,
+    /// What it says: `Put`, `Delete` or `Add`.
+    pub(crate) kind: EntryKind,
+    /// Its value; empty for a delete, the change for an add.
+    pub(crate) value: &'a [u8],
+    memtable: &'a Memtable,
+    address: Address,
+}
+
+/// Adds on top of each other, already summed.
+#[derive(Clone, Copy)]
+pub(crate) struct AddRun<'a> {
+    /// Their sum, wrapping.
+    pub(crate) sum: i64,
+    /// The sequence of the oldest of them: a range tombstone at or before it has no say in them.
+    pub(crate) oldest: Sequence,
+    /// The version below them in this memtable, a `Put` or a `Delete`, when there is one.
+    pub(crate) base: Option<Found<'a>>,
+}
+
+impl Memtable {
+    /// An empty memtable.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(crate) fn new(config: MemtableConfig) -> Result<Self> {
+        let (arena, mut writer) = Arena::create(config.chunk_bytes)?;
+        let nothing = (&[][..], Sequence::ZERO, EntryKind::Delete, &[][..]);
+        let smallest = entry::append(&mut writer, &arena, 0, nothing)?;
+        let hash = Hash::new(config.hash_seed);
+        let tree = Tree::new(smallest)?;
+        let memtable = Self {
+            config,
+            arena,
+            tree,
+            hash,
+            tombstones: ArcSwap::from_pointee(RangeTombstones::default()),
+            writer: Mutex::new(writer),
+            used_bytes: AtomicUsize::new(0),
+            entry_count: AtomicU64::new(0),
+            tombstone_count: AtomicU64::new(0),
+        };
+        Ok(memtable)
+    }
+
+    /// Adds a version of a key. Of one key, each must be newer than the one before.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, `TooLarge`; `InvalidArgument` for an empty key, a range delete, or an add whose value is no
+    /// number;
+    /// `Internal` when the version is not newer than the newest.
+    pub(crate) fn insert(&self, key: &[u8], sequence: Sequence, kind: EntryKind, value: &[u8]) -> Result<()> {
+        if kind == EntryKind::DeleteRange {
+            let problem = "is a range delete, which goes to the range tombstones".to_owned();
+            return Err(Error::InvalidArgument { what: "the entry", problem });
+        }
+        if key.is_empty() {
+            let problem = "is empty; a key has at least one byte".to_owned();
+            return Err(Error::InvalidArgument { what: "the key", problem });
+        }
+        let mut writer = self.writer.lock();
+        let probe = Probe::new(key);
+        let tag = self.is_hashed(key).then(|| self.hash.tag(key));
+        let way = self.tree.way(&self.arena, &probe)?;
+        self.tree.reserve(&way)?;
+        if let Some(tag) = tag {
+            self.hash.reserve(tag)?;
+        }
+        let address = entry::append(&mut writer, &self.arena, way.found, (key, sequence, kind, value))?;
+        self.tree.insert(&self.arena, &way, &probe, address);
+        if let Some(tag) = tag {
+            self.hash.insert(tag, way.found, address);
+        }
+        self.used_bytes.store(writer.used_bytes(), Ordering::Relaxed);
+        self.entry_count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The newest version of a key at or before `at`.
+    #[inline]
+    pub(crate) fn get(&self, key: &[u8], at: Sequence) -> Option<Found<'_>> {
+        let (address, entry) = entry::visible(&self.arena, self.newest(key), at)?;
+        Some(self.found(address, &entry))
+    }
+
+    /// The versions of a key at or before `at`, newest first.
+    pub(crate) fn versions(&self, key: &[u8], at: Sequence) -> impl Iterator<Item = Found<'_>> + use<'_> {
+        let first = entry::visible(&self.arena, self.newest(key), at).map_or(0, |(address, _)| address);
+        let mut next = first;
+        std::iter::from_fn(move || {
+            if next == 0 {
+                return None;
+            }
+            let entry = Entry::at(&self.arena, next);
+            let found = self.found(next, &entry);
+            next = entry.links.older;
+            Some(found)
+        })
+    }
+
+    /// A cursor over all entries.
+    pub(crate) fn cursor(self: &Arc<Self>) -> MemtableCursor {
+        MemtableCursor::new(Arc::clone(self))
+    }
+
+    /// Deletes every key in `start..end` that is older than `sequence`.
+    pub(crate) fn add_range_tombstone(&self, start: &[u8], end: &[u8], sequence: Sequence) {
+        let _writer = self.writer.lock();
+        let next = self.tombstones.load().with(start, end, sequence);
+        self.tombstones.store(Arc::new(next));
+        self.tombstone_count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The deleted ranges as they are now.
+    pub(crate) fn range_tombstones(&self) -> Arc<RangeTombstones> {
+        self.tombstones.load_full()
+    }
+
+    /// True when no range was deleted, at the cost of one load.
+    #[inline]
+    pub(crate) fn has_no_range_tombstones(&self) -> bool {
+        self.tombstone_count.load(Ordering::Acquire) == 0
+    }
+
+    /// Bytes in use, by which a memtable is judged full: entries, nodes, hash and range tombstones.
+    pub(crate) fn bytes(&self) -> usize {
+        let tombstones = if self.has_no_range_tombstones() { 0 } else { self.tombstones.load().bytes() };
+        let nodes_and_hash =
+            if self.entry_count() == 0 { 0 } else { self.tree.used_bytes().saturating_add(self.hash.table_bytes()) };
+        self.used_bytes.load(Ordering::Relaxed).saturating_add(nodes_and_hash).saturating_add(tombstones)
+    }
+
+    /// Bytes taken from the allocator, which comes in larger pieces.
+    pub(crate) fn reserved_bytes(&self) -> usize {
+        let arena = self.writer.lock().reserved_bytes();
+        arena.saturating_add(self.tree.reserved_bytes()).saturating_add(self.hash.reserved_bytes())
+    }
+
+    /// How many versions were inserted.
+    pub(crate) fn entry_count(&self) -> u64 {
+        self.entry_count.load(Ordering::Relaxed)
+    }
+
+    /// True when there is neither an entry nor a range tombstone.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entry_count() == 0 && self.has_no_range_tombstones()
+    }
+
+    #[inline]
+    fn is_hashed(&self, key: &[u8]) -> bool {
+        let zone = key.first().copied().unwrap_or(0);
+        self.config.point_zones.get(usize::from(zone)).copied().unwrap_or(false)
+    }
+
+    #[inline]
+    fn newest(&self, key: &[u8]) -> Address {
+        if self.is_hashed(key) {
+            self.hash.find(&self.arena, self.hash.tag(key), key)
+        } else {
+            self.tree.find(&self.arena, &Probe::new(key))
+        }
+    }
+
+    fn found<'a>(&'a self, address: Address, entry: &Entry<'a>) -> Found<'a> {
+        Found { sequence: entry.sequence, kind: entry.kind, value: entry.value, memtable: self, address }
+    }
+
+    fn pin(&self, address: Address, entry: &Entry<'_>) -> Value {
+        if entry.value.len() < PINNED_VALUE_BYTES_MIN {
+            return Value::owned(entry.value);
+        }
+        let memory: Arc<Arena> = Arc::clone(&self.arena);
+        Value::pinned(memory, entry::value_offset(address, entry), entry.value.len())
+    }
+}
+
+impl<'a> Found<'a> {
+    /// The value as one that outlives the memtable's lock-free read: lent when large, copied when small.
+    pub(crate) fn pin(&self) -> Value {
+        self.memtable.pin(self.address, &Entry::at(&self.memtable.arena, self.address))
+    }
+
+    /// When this is an add: what it and the adds right below it amount to, without walking them. They all lie in
+    /// `oldest..=sequence`; a range tombstone newer than `oldest` splits the run, and only walking it is right then.
+    pub(crate) fn add_run(&self) -> Option<AddRun<'a>> {
+        let adds = Entry::at(&self.memtable.arena, self.address).adds()?;
+        let base = (adds.base != 0).then(|| {
+            let entry = Entry::at(&self.memtable.arena, adds.base);
+            self.memtable.found(adds.base, &entry)
+        });
+        Some(AddRun { sum: adds.sum, oldest: adds.oldest, base })
+    }
+}

@@ -6,10 +6,15 @@
 
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
-use crate::random::Random;
-use crate::threads::Threads;
+#[cfg(any(unix, windows))]
+use crate::error::Result;
+#[cfg(any(unix, windows))]
+use crate::file::{FileDirectory, RootMode};
+use crate::memory::MemoryDirectory;
+use crate::random::{Random, SystemRandom};
+use crate::threads::{SystemThreads, Threads};
 
 /// The parts of the outside world a database uses.
 #[derive(Clone)]
@@ -22,6 +27,41 @@ pub struct Backend {
     pub random: Arc<dyn Random>,
     /// Background threads, or the statement that there are none.
     pub threads: Arc<dyn Threads>,
+}
+
+impl Backend {
+    /// The folder `path` of the operating system, with its clocks, randomness and threads.
+    ///
+    /// ```
+    /// use entidb_storage::{Backend, ErrorKind, RootMode};
+    /// let missing = std::env::temp_dir().join("entidb-doc-no-such-folder");
+    /// let error = Backend::file(&missing, RootMode::Existing).unwrap_err();
+    /// assert_eq!(error.kind, ErrorKind::NotFound);
+    /// ```
+    ///
+    /// # Errors
+    /// As [`FileDirectory::open`].
+    #[cfg(any(unix, windows))]
+    pub fn file(path: impl AsRef<std::path::Path>, mode: RootMode) -> Result<Self> {
+        Ok(Self::of_system(Arc::new(FileDirectory::open(path, mode)?)))
+    }
+
+    /// Memory that goes away with the last handle, with the system's clocks, randomness and threads.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::of_system(Arc::new(MemoryDirectory::new()))
+    }
+
+    /// Any directory, with the system's clocks, randomness and threads.
+    #[must_use]
+    pub fn of_system(directory: Arc<dyn Directory>) -> Self {
+        Self {
+            directory,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            threads: Arc::new(SystemThreads),
+        }
+    }
 }
 
 impl std::fmt::Debug for Backend {

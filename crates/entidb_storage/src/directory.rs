@@ -117,6 +117,9 @@ pub trait Directory: Send + Sync {
     /// Takes the lock `name` without waiting. The lock is the operating system's: it dies with its holder, and it
     /// excludes a second handle in this process as it does another process.
     ///
+    /// It is held on a file of that name. An exclusive lock makes the file when it is missing; a shared one creates
+    /// and writes nothing, so where nobody ever held an exclusive lock it is `NotFound`.
+    ///
     /// # Errors
     /// `Locked` with the holder's pid where known, or as [`open`](Directory::open).
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>>;

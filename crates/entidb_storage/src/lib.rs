@@ -10,6 +10,8 @@ mod clock;
 mod directory;
 mod error;
 mod file;
+mod memory;
+mod name;
 mod random;
 #[cfg(feature = "simulated")]
 pub mod simulated;
@@ -20,5 +22,9 @@ pub use clock::{Clock, SystemClock};
 pub use directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use file::{Advice, File};
+#[cfg(any(unix, windows))]
+pub use file::{FileDirectory, RootMode};
+pub use memory::MemoryDirectory;
+pub use name::{NAME_BYTES_MAX, Name};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use threads::{NoThreads, Running, SystemThreads, Threads};

@@ -1,9 +1,32 @@
-//! What a file must do: positional reads and writes, and flushes with an exact promise.
+//! What a file must do: positional reads and writes, and flushes with an exact promise; and in the modules below,
+//! the operating system's files.
 //!
 //! Always: every call names its offset; there is no cursor. A file is written through one handle at a time.
 //! Does not know: what the bytes mean, or what the file is called by others.
 
+#[cfg(any(unix, windows))]
+mod directory;
+#[cfg(any(unix, windows))]
+mod flush;
+#[cfg(any(unix, windows))]
+mod handle;
+#[cfg(any(unix, windows))]
+mod lock;
+#[cfg(any(unix, windows))]
+mod open;
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod platform;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod platform;
+
 use crate::error::{Error, ErrorKind, Operation, Result};
+
+#[cfg(any(unix, windows))]
+pub use directory::FileDirectory;
+#[cfg(any(unix, windows))]
+pub use open::RootMode;
 
 /// What the caller is about to do, as a hint the backend may ignore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +67,10 @@ pub trait File: Send + Sync {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize>;
 
     /// Writes `bytes` at `offset`, growing the file when needed, and returns how many were written: possibly fewer.
+    /// A gap between the old end and `offset` reads as zeros. No bytes grow nothing.
     ///
     /// # Errors
-    /// `NoSpace`, `ReadOnly`, `Interrupted`, `Device`.
+    /// `NoSpace`, also for an offset no file can have, `ReadOnly` on a handle for reading, `Interrupted`, `Device`.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<usize>;
 
     /// Writes the parts one after the other at the end of the file and returns the offset of the first byte.

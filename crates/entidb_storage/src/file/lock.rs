@@ -1,0 +1,120 @@
+//! The lock of a folder, held by the operating system.
+//!
+//! Always: it dies with its holder, however the holder dies; it excludes a second handle in this process as it does
+//! another process. The file's existence means nothing. An exclusive holder leaves its process number in the file;
+//! a shared one writes nothing and creates nothing.
+//! Does not know: what is protected.
+//!
+//! `flock` on Unix and `LockFileEx` on Windows, through the standard library. The record locks of POSIX are avoided:
+//! they let go when *any* handle of the process on the file is closed, and do not exclude inside a process.
+
+use std::fs::{File, TryLockError};
+
+use super::platform::{self, Root};
+use crate::directory::{Lock, LockKind, OpenMode};
+use crate::error::ErrorKind;
+use crate::name::Name;
+
+/// A held lock.
+#[derive(Debug)]
+pub(super) struct SystemLock {
+    file: File,
+    kind: LockKind,
+    /// The process that took it. A child made by `fork` inherits the value, not the right to let go.
+    taken_by: u32,
+}
+
+impl Lock for SystemLock {
+    fn kind(&self) -> LockKind {
+        self.kind
+    }
+}
+
+/// How often a lock file that was replaced under us is opened anew.
+const TRIES: u32 = 16;
+
+/// Takes the lock without waiting.
+pub(super) fn take(root: &Root, name: Name<'_>, kind: LockKind) -> Result<SystemLock, ErrorKind> {
+    let mode = match kind {
+        LockKind::Exclusive => OpenMode::CreateOrOpen,
+        LockKind::Shared => OpenMode::Read,
+    };
+    for _ in 0..TRIES {
+        let file = root.open_file(name, mode)?;
+        let taken = match kind {
+            LockKind::Exclusive => file.try_lock(),
+            LockKind::Shared => file.try_lock_shared(),
+        };
+        match taken {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ErrorKind::Locked { holder_pid: holder(&file) }),
+            Err(TryLockError::Error(error)) => return Err(ErrorKind::from_os(&error)),
+        }
+        // Somebody may have removed or replaced the file between our opening and our locking it. Then we hold a
+        // lock nobody else will ever meet.
+        if root.is_same_file(name, &file)? {
+            let lock = SystemLock { file, kind, taken_by: std::process::id() };
+            if kind == LockKind::Exclusive {
+                lock.leave_number();
+            }
+            return Ok(lock);
+        }
+    }
+    Err(ErrorKind::Locked { holder_pid: None })
+}
+
+impl SystemLock {
+    /// Writes our number into the file. The number only helps a message, and a full disk must not keep anyone from
+    /// opening a database to make room in it, so a failure costs the number and not the lock.
+    fn leave_number(&self) {
+        let text = format!("{:<11}\n", self.taken_by);
+        if write_start(&self.file, text.as_bytes()).is_err() {
+            let _number_lost = self.file.set_len(0);
+        }
+    }
+}
+
+impl Drop for SystemLock {
+    fn drop(&mut self) {
+        // A forked child shares the lock with its parent: letting go in the child would let go for the parent too.
+        // Closing without letting go leaves the parent's lock alone.
+        if self.taken_by != std::process::id() {
+            return;
+        }
+        if self.kind == LockKind::Exclusive {
+            let _number_stays = self.file.set_len(0);
+        }
+        // Said outright, because a child made by `fork` may keep the file open beyond our own closing of it.
+        let _closing_lets_go_too = self.file.unlock();
+    }
+}
+
+/// The process the last exclusive holder named, while it runs. A killed holder leaves its number behind.
+fn holder(file: &File) -> Option<u32> {
+    let mut bytes = [0_u8; 16];
+    let count = read_start(file, &mut bytes).ok()?;
+    let text = std::str::from_utf8(bytes.get(..count)?).ok()?;
+    let number = text.trim_end().parse().ok()?;
+    platform::is_running(number).then_some(number)
+}
+
+#[cfg(unix)]
+fn write_start(file: &File, bytes: &[u8]) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
+}
+
+#[cfg(unix)]
+fn read_start(file: &File, bytes: &mut [u8]) -> std::io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, bytes, 0)
+}
+
+#[cfg(windows)]
+fn write_start(file: &File, bytes: &[u8]) -> std::io::Result<()> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, 0).map(|_| ())
+}
+
+/// Fails while the file is locked by another: locks are mandatory on Windows, so the holder stays unknown there.
+#[cfg(windows)]
+fn read_start(file: &File, bytes: &mut [u8]) -> std::io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, bytes, 0)
+}

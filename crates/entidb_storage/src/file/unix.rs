@@ -1,0 +1,231 @@
+//! The calls on names that Unix systems offer: Linux, Android, macOS, iOS, the BSDs.
+//!
+//! Always: everything is asked relative to the open root folder, so renaming or replacing the path of the root while
+//! we run cannot make us touch another database. Our own files and folders are never reached through a link, and a
+//! pipe or device is refused before it is opened.
+//! Does not know: what an error means to the caller beyond its kind.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::directory::{Abilities, Entry, OpenMode};
+use crate::error::ErrorKind;
+use crate::name::Name;
+
+type Result<T> = std::result::Result<T, ErrorKind>;
+
+/// What this platform does beyond the minimum.
+pub(super) const ABILITIES: Abilities = Abilities { rename: true, hard_link: true, names_need_flush: true };
+
+/// The open root folder.
+#[derive(Debug)]
+pub(super) struct Root {
+    folder: OwnedFd,
+}
+
+/// A folder under the root, or the root.
+enum Folder<'a> {
+    Root(BorrowedFd<'a>),
+    Under(OwnedFd),
+}
+
+impl AsFd for Folder<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Root(folder) => *folder,
+            Self::Under(folder) => folder.as_fd(),
+        }
+    }
+}
+
+impl Root {
+    /// Opens the folder. A link to a folder is followed here and only here: it is the caller's own path.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(kind)?;
+        Ok(Self { folder })
+    }
+
+    /// Makes the folder, for us alone.
+    pub(super) fn make(path: &Path) -> Result<()> {
+        rustix::fs::mkdirat(CWD, path, Mode::RWXU).map_err(kind)
+    }
+
+    /// Takes back the folder that [`make`](Self::make) made. It is empty, so nothing can be lost.
+    pub(super) fn unmake(path: &Path) {
+        let _best_effort = rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR);
+    }
+
+    /// Makes the name of the root itself durable.
+    pub(super) fn flush_parent(path: &Path) -> Result<()> {
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            Some(_) => PathBuf::from("."),
+            None => return Ok(()),
+        };
+        let parent = Self::open(&parent)?;
+        flush(parent.folder)
+    }
+
+    /// Opens a regular file.
+    pub(super) fn open_file(&self, name: Name<'_>, mode: OpenMode) -> Result<File> {
+        let folder = self.folder(name.folder)?;
+        if mode != OpenMode::CreateNew {
+            // Opening a device can do things (rewind a tape, arm a watchdog), so we look before we open.
+            match file_type(&folder, name.file) {
+                Ok(found) => regular(found)?,
+                Err(ErrorKind::NotFound) if mode == OpenMode::CreateOrOpen => {}
+                Err(other) => return Err(other),
+            }
+        }
+        let access = match mode {
+            OpenMode::Read => OFlags::RDONLY,
+            OpenMode::Write => OFlags::RDWR,
+            OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+            OpenMode::CreateOrOpen => OFlags::RDWR | OFlags::CREATE,
+        };
+        // NONBLOCK so that a pipe put there since we looked cannot hold us; it means nothing to a regular file.
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&folder, name.file, flags, Mode::RUSR | Mode::WUSR).map_err(kind)?;
+        let found = rustix::fs::fstat(&file).map_err(kind)?;
+        regular(FileType::from_raw_mode(found.st_mode))?;
+        Ok(File::from(file))
+    }
+
+    /// True when `name` still means the file behind `file`.
+    pub(super) fn is_same_file(&self, name: Name<'_>, file: &File) -> Result<bool> {
+        let folder = self.folder(name.folder)?;
+        let named = match rustix::fs::statat(&folder, name.file, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(named) => named,
+            Err(Errno::NOENT) => return Ok(false),
+            Err(error) => return Err(kind(error)),
+        };
+        let held = rustix::fs::fstat(file).map_err(kind)?;
+        Ok(named.st_dev == held.st_dev && named.st_ino == held.st_ino)
+    }
+
+    /// Makes a folder under the root, or finds it there.
+    pub(super) fn create_folder(&self, name: &str) -> Result<()> {
+        match rustix::fs::mkdirat(&self.folder, name, Mode::RWXU) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => match file_type(&self.folder, name)? {
+                FileType::Directory => Ok(()),
+                _ => Err(ErrorKind::NotAFolder),
+            },
+            Err(error) => Err(kind(error)),
+        }
+    }
+
+    /// Removes a regular file's name.
+    pub(super) fn remove(&self, name: Name<'_>) -> Result<()> {
+        let folder = self.folder(name.folder)?;
+        regular(file_type(&folder, name.file)?)?;
+        rustix::fs::unlinkat(&folder, name.file, AtFlags::empty()).map_err(kind)
+    }
+
+    /// Gives a regular file another name, replacing what had it.
+    pub(super) fn rename(&self, from: Name<'_>, to: Name<'_>) -> Result<()> {
+        let (old, new) = (self.folder(from.folder)?, self.folder(to.folder)?);
+        regular(file_type(&old, from.file)?)?;
+        rustix::fs::renameat(&old, from.file, &new, to.file).map_err(kind)
+    }
+
+    /// Gives a regular file a second name.
+    pub(super) fn hard_link(&self, from: Name<'_>, to: Name<'_>) -> Result<()> {
+        let (old, new) = (self.folder(from.folder)?, self.folder(to.folder)?);
+        regular(file_type(&old, from.file)?)?;
+        match rustix::fs::linkat(&old, from.file, &new, to.file, AtFlags::empty()) {
+            Ok(()) => Ok(()),
+            // What FAT, exFAT and some network file systems answer: they have no second names.
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => Err(ErrorKind::Unsupported),
+            Err(error) => Err(kind(error)),
+        }
+    }
+
+    /// The entries of a folder, in no order. A name that is not text is shown with replacement characters: it is not
+    /// one of ours and can only be reported.
+    pub(super) fn list(&self, folder: &str) -> Result<Vec<Entry>> {
+        let folder = self.folder(folder)?;
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&folder).map_err(kind)? {
+            let entry = entry.map_err(kind)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let is_folder = match entry.file_type() {
+                FileType::Unknown => match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(found) => FileType::from_raw_mode(found.st_mode) == FileType::Directory,
+                    // Removed since the folder was read.
+                    Err(Errno::NOENT) => continue,
+                    Err(error) => return Err(kind(error)),
+                },
+                known => known == FileType::Directory,
+            };
+            entries.push(Entry { name: name.to_string_lossy().into_owned(), is_folder });
+        }
+        Ok(entries)
+    }
+
+    /// Makes the names in a folder durable.
+    pub(super) fn flush_names(&self, folder: &str) -> Result<()> {
+        match self.folder(folder)? {
+            Folder::Root(root) => flush(root.try_clone_to_owned().map_err(|error| ErrorKind::from_os(&error))?),
+            Folder::Under(folder) => flush(folder),
+        }
+    }
+
+    /// Bytes an ordinary user can still write to the file system of the root.
+    pub(super) fn free_bytes(&self) -> Result<u64> {
+        let found = rustix::fs::fstatvfs(&self.folder).map_err(kind)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    fn folder(&self, name: &str) -> Result<Folder<'_>> {
+        if name.is_empty() {
+            return Ok(Folder::Root(self.folder.as_fd()));
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.folder, name, flags, Mode::empty()) {
+            Ok(folder) => Ok(Folder::Under(folder)),
+            // A link where a folder should be: macOS says LOOP, Linux NOTDIR.
+            Err(Errno::LOOP) => Err(ErrorKind::NotAFolder),
+            Err(error) => Err(kind(error)),
+        }
+    }
+}
+
+/// True when a process with this number is running, as far as we may see.
+pub(super) fn is_running(process: u32) -> bool {
+    let Some(process) = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw) else { return false };
+    match rustix::process::test_kill_process(process) {
+        Ok(()) => true,
+        Err(error) => error == Errno::PERM,
+    }
+}
+
+fn file_type(folder: &impl AsFd, name: &str) -> Result<FileType> {
+    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(kind)?;
+    Ok(FileType::from_raw_mode(found.st_mode))
+}
+
+fn regular(found: FileType) -> Result<()> {
+    match found {
+        FileType::RegularFile => Ok(()),
+        FileType::Directory => Err(ErrorKind::IsAFolder),
+        _ => Err(ErrorKind::NotARegularFile),
+    }
+}
+
+/// Through the standard library, which asks for a full flush on Apple systems where `fsync` alone is not one.
+fn flush(folder: OwnedFd) -> Result<()> {
+    File::from(folder).sync_all().map_err(|error| ErrorKind::from_os(&error))
+}
+
+fn kind(error: Errno) -> ErrorKind {
+    ErrorKind::from_os(&std::io::Error::from(error))
+}

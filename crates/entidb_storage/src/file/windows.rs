@@ -1,0 +1,209 @@
+//! The calls on names that Windows offers.
+//!
+//! Always: our own files are never reached through a reparse point, and only ordinary files are accepted. Names are
+//! durable with the file's own flush: Windows has no flush of a folder.
+//! Does not know: free space, for which the standard library has no call.
+
+use std::fs::{File, FileType, OpenOptions};
+use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::directory::{Abilities, Entry, OpenMode};
+use crate::error::ErrorKind;
+use crate::name::Name;
+
+type Result<T> = std::result::Result<T, ErrorKind>;
+
+/// What this platform does beyond the minimum.
+pub(super) const ABILITIES: Abilities = Abilities { rename: true, hard_link: true, names_need_flush: false };
+
+/// Opens the link itself instead of what it points to.
+const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x0000_0400;
+const ERROR_SHARING_VIOLATION: i32 = 32;
+const ERROR_ACCESS_DENIED: i32 = 5;
+/// A scanner or indexer that looks at a fresh file lets go within milliseconds; 10 tries make half a second.
+const TRIES: u32 = 10;
+
+/// The root folder, by its full path.
+#[derive(Debug)]
+pub(super) struct Root {
+    path: PathBuf,
+}
+
+impl Root {
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        // The full path now, so that a later change of the current folder does not move the database.
+        let path = std::path::absolute(path).map_err(kind)?;
+        if !std::fs::metadata(&path).map_err(kind)?.is_dir() {
+            return Err(ErrorKind::NotAFolder);
+        }
+        Ok(Self { path })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub(super) fn make(path: &Path) -> Result<()> {
+        std::fs::create_dir(path).map_err(kind)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub(super) fn unmake(path: &Path) {
+        let _best_effort = std::fs::remove_dir(path);
+    }
+
+    pub(super) fn flush_parent(_path: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub(super) fn open_file(&self, name: Name<'_>, mode: OpenMode) -> Result<File> {
+        let path = self.path_of(name)?;
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if mode != OpenMode::CreateNew => regular(found.file_type(), found.file_attributes())?,
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(kind(error)),
+            Ok(_) | Err(_) => {}
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(mode != OpenMode::Read).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+        match mode {
+            OpenMode::Read | OpenMode::Write => {}
+            OpenMode::CreateNew => {
+                options.create_new(true);
+            }
+            OpenMode::CreateOrOpen => {
+                options.create(true).truncate(false);
+            }
+        }
+        let file = patiently(|| options.open(&path))?;
+        let found = file.metadata().map_err(kind)?;
+        regular(found.file_type(), found.file_attributes())?;
+        Ok(file)
+    }
+
+    /// An open file cannot be taken out from under its name here without our sharing mode allowing it, and the lock
+    /// file is never removed; so the name is believed.
+    pub(super) fn is_same_file(&self, _name: Name<'_>, _file: &File) -> Result<bool> {
+        Ok(true)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub(super) fn create_folder(&self, name: &str) -> Result<()> {
+        let path = self.path.join(name);
+        match std::fs::create_dir(&path) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                let found = std::fs::symlink_metadata(&path).map_err(kind)?;
+                if found.is_dir() { Ok(()) } else { Err(ErrorKind::NotAFolder) }
+            }
+            Err(error) => Err(kind(error)),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub(super) fn remove(&self, name: Name<'_>) -> Result<()> {
+        let path = self.regular_path(name)?;
+        patiently(|| std::fs::remove_file(&path))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub(super) fn rename(&self, from: Name<'_>, to: Name<'_>) -> Result<()> {
+        let (from, to) = (self.regular_path(from)?, self.path_of(to)?);
+        if std::fs::symlink_metadata(&to).is_ok_and(|found| found.is_dir()) {
+            return Err(ErrorKind::IsAFolder);
+        }
+        patiently(|| std::fs::rename(&from, &to))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub(super) fn hard_link(&self, from: Name<'_>, to: Name<'_>) -> Result<()> {
+        let (from, to) = (self.regular_path(from)?, self.path_of(to)?);
+        std::fs::hard_link(from, to).map_err(kind)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub(super) fn list(&self, folder: &str) -> Result<Vec<Entry>> {
+        let folder = self.folder_path(folder)?;
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(kind)? {
+            let entry = entry.map_err(kind)?;
+            let is_folder = entry.file_type().map_err(kind)?.is_dir();
+            entries.push(Entry { name: entry.file_name().to_string_lossy().into_owned(), is_folder });
+        }
+        Ok(entries)
+    }
+
+    pub(super) fn flush_names(&self, folder: &str) -> Result<()> {
+        self.folder_path(folder).map(|_| ())
+    }
+
+    pub(super) fn free_bytes(&self) -> Result<u64> {
+        Err(ErrorKind::Unsupported)
+    }
+
+    /// The path of a folder that is there and is no link.
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    fn folder_path(&self, folder: &str) -> Result<PathBuf> {
+        if folder.is_empty() {
+            return Ok(self.path.clone());
+        }
+        let path = self.path.join(folder);
+        let found = std::fs::symlink_metadata(&path).map_err(kind)?;
+        if found.is_dir() && found.file_attributes() & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
+            Ok(path)
+        } else {
+            Err(ErrorKind::NotAFolder)
+        }
+    }
+
+    fn path_of(&self, name: Name<'_>) -> Result<PathBuf> {
+        Ok(self.folder_path(name.folder)?.join(name.file))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    fn regular_path(&self, name: Name<'_>) -> Result<PathBuf> {
+        let path = self.path_of(name)?;
+        let found = std::fs::symlink_metadata(&path).map_err(kind)?;
+        regular(found.file_type(), found.file_attributes())?;
+        Ok(path)
+    }
+}
+
+/// Nobody can say without a call the standard library does not have, so the number is believed.
+pub(super) fn is_running(_process: u32) -> bool {
+    true
+}
+
+fn regular(found: FileType, attributes: u32) -> Result<()> {
+    if found.is_dir() {
+        Err(ErrorKind::IsAFolder)
+    } else if found.is_file() && attributes & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
+        Ok(())
+    } else {
+        Err(ErrorKind::NotARegularFile)
+    }
+}
+
+/// Tries again while a scanner holds the file, and not for ever.
+#[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+fn patiently<T>(mut call: impl FnMut() -> std::io::Result<T>) -> Result<T> {
+    let mut tries = 1;
+    loop {
+        match call() {
+            Ok(done) => return Ok(done),
+            Err(error)
+                if tries < TRIES
+                    && matches!(error.raw_os_error(), Some(ERROR_SHARING_VIOLATION | ERROR_ACCESS_DENIED)) =>
+            {
+                std::thread::sleep(Duration::from_millis(u64::from(tries) * 10));
+                tries += 1;
+            }
+            Err(error) => return Err(kind(error)),
+        }
+    }
+}
+
+fn kind(error: std::io::Error) -> ErrorKind {
+    ErrorKind::from_os(&error)
+}

@@ -69,3 +69,6 @@ pub(crate) fn open(
         }
     }
 }
+
+#[cfg(test)]
+mod vectors_tests;

@@ -77,7 +77,9 @@ impl FromStr for EntityId {
             let found: String = text.chars().take(40).collect();
             Error::new(
                 ErrorCode::InvalidArgument,
-                format!("{found:?} is not an entity id; give 32 hexadecimal digits, with or without the hyphens of a UUID"),
+                format!(
+                    "{found:?} is not an entity id; give 32 hexadecimal digits, with or without the hyphens of a UUID"
+                ),
             )
         };
         let hyphenated = text.len() == 36;
@@ -131,7 +133,9 @@ impl IdGenerator {
             let mut bytes = [0_u8; 16];
             random.fill(&mut bytes)?;
             // The top random bit starts at zero, so that a burst within one millisecond has room to count up.
-            (millis << TIME_SHIFT) | VERSION_AND_VARIANT | (u128::from_be_bytes(bytes) & (RANDOM_BITS >> 1) & RANDOM_BITS)
+            (millis << TIME_SHIFT)
+                | VERSION_AND_VARIANT
+                | (u128::from_be_bytes(bytes) & (RANDOM_BITS >> 1) & RANDOM_BITS)
         } else {
             successor(*last)
         };
@@ -186,7 +190,15 @@ mod tests {
 
     #[test]
     fn only_whole_ids_are_read() {
-        for text in ["", "0190163d", "0190163d-8694-739b-aea5-966c26f8ad9", "0190163d-8694-739b-aea5-966c26f8ad911", "zz90163d8694739baea5966c26f8ad91", "0190163d8694-739b-aea5-966c26f8ad91x", "é190163d8694739baea5966c26f8ad9"] {
+        for text in [
+            "",
+            "0190163d",
+            "0190163d-8694-739b-aea5-966c26f8ad9",
+            "0190163d-8694-739b-aea5-966c26f8ad911",
+            "zz90163d8694739baea5966c26f8ad91",
+            "0190163d8694-739b-aea5-966c26f8ad91x",
+            "é190163d8694739baea5966c26f8ad9",
+        ] {
             assert!(text.parse::<EntityId>().is_err(), "{text:?}");
         }
         let id: EntityId = "0190163d8694739baea5966c26f8ad91".parse().unwrap();

@@ -9,9 +9,9 @@ mod record;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-pub use record::{Column, IndexDefinition};
 pub(crate) use history::CatalogHistory;
 pub(crate) use record::{CollectionRecord, IndexRecord};
+pub use record::{Column, IndexDefinition};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::CollectionId;
@@ -37,10 +37,6 @@ impl Catalog {
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<CollectionRecord>> {
         self.by_name.get(name).and_then(|id| self.by_id.get(id))
-    }
-
-    pub(crate) fn by_id(&self, id: CollectionId) -> Option<&Arc<CollectionRecord>> {
-        self.by_id.get(&id)
     }
 
     /// All collections in the order of their names.

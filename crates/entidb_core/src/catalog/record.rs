@@ -31,8 +31,9 @@ impl Column {
             Some(rest) => (Direction::Descending, rest),
             None => (Direction::Ascending, text),
         };
-        let path = Path::dotted(rest)
-            .map_err(|error| Error::new(ErrorCode::InvalidArgument, format!("{text:?} is not a field path: {error}")))?;
+        let path = Path::dotted(rest).map_err(|error| {
+            Error::new(ErrorCode::InvalidArgument, format!("{text:?} is not a field path: {error}"))
+        })?;
         Ok(Self { path, direction })
     }
 }
@@ -156,7 +157,8 @@ impl CollectionRecord {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        let value = entidb_codec::decode(bytes).map_err(|error| Error::corrupt(format!("a collection record: {error}")))?;
+        let value =
+            entidb_codec::decode(bytes).map_err(|error| Error::corrupt(format!("a collection record: {error}")))?;
         let fields = Fields::of(&value, &["id", "name", "indexes"])?;
         let indexes = fields.array("indexes")?.iter().map(decode_index).collect::<Result<Vec<_>>>()?;
         Ok(Self { id: CollectionId(fields.number("id")?), name: fields.text("name")?.to_owned(), indexes })
@@ -166,10 +168,8 @@ impl CollectionRecord {
 fn encode_index(index: &IndexRecord) -> Value {
     let definition = &index.definition;
     let columns = definition.columns.iter().map(|column| {
-        let fields = [
-            ("path", column.path.to_value()),
-            ("descending", Value::Bool(column.direction == Direction::Descending)),
-        ];
+        let fields =
+            [("path", column.path.to_value()), ("descending", Value::Bool(column.direction == Direction::Descending))];
         Value::Map(fields.into_iter().collect())
     });
     let fields = [
@@ -187,7 +187,8 @@ fn decode_index(value: &Value) -> Result<IndexRecord> {
     let mut columns = Vec::new();
     for column in fields.array("columns")? {
         let column = Fields::of(column, &["path", "descending"])?;
-        let path = Path::from_value(column.get("path")?).map_err(|error| Error::corrupt(format!("an index path: {error}")))?;
+        let path =
+            Path::from_value(column.get("path")?).map_err(|error| Error::corrupt(format!("an index path: {error}")))?;
         let direction = if column.flag("descending")? { Direction::Descending } else { Direction::Ascending };
         columns.push(Column { path, direction });
     }
@@ -209,7 +210,11 @@ impl<'a> Fields<'a> {
             return Err(Error::corrupt("a catalog record is not a map"));
         };
         if map.len() != known.len() {
-            return Err(Error::corrupt(format!("a catalog record has {} fields, {} are known", map.len(), known.len())));
+            return Err(Error::corrupt(format!(
+                "a catalog record has {} fields, {} are known",
+                map.len(),
+                known.len()
+            )));
         }
         Ok(Self(value))
     }

@@ -8,6 +8,6 @@ mod record;
 mod retention;
 
 pub use cursor::{ChangeCursor, Commit};
-pub use record::{Change, ChangeKind};
 pub(crate) use record::ChangeBuffer;
-pub(crate) use retention::{oldest, trim_by_age};
+pub use record::{Change, ChangeKind};
+pub(crate) use retention::{oldest, trim_by_age, trim_through};

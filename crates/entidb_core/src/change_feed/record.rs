@@ -5,9 +5,8 @@
 //! Format: docs/spec/keyspace.md, "Change feed".
 //!
 //! Part: `u16 collection count`, each `u32 number | u8 name length | name`; then changes until the end:
-//! `u8 kind | u32 collection | 16 bytes id | u32 length | payload`. Integers are little-endian.
+//! `u8 kind | u16 place in the list of collections | 16 bytes id | u32 length | payload`. Integers are little-endian.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -87,11 +86,22 @@ pub struct Change {
     pub payload: Vec<u8>,
 }
 
+/// A change waiting for its commit.
+#[derive(Debug)]
+struct Pending {
+    kind: ChangeKind,
+    /// Place in the buffer's list of names.
+    name: usize,
+    id: EntityId,
+    payload: Vec<u8>,
+}
+
 /// Changes of the transaction being written, in parts of bounded size.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeBuffer {
-    entries: Vec<(ChangeKind, CollectionId, EntityId, Vec<u8>)>,
-    names: BTreeMap<CollectionId, Arc<str>>,
+    entries: Vec<Pending>,
+    /// Every collection spoken of, once for each name it had.
+    names: Vec<(CollectionId, Arc<str>)>,
 }
 
 /// A part is closed when it has this many bytes.
@@ -99,16 +109,16 @@ const PART_BYTES: usize = 64 << 10;
 
 impl ChangeBuffer {
     pub(crate) fn push(&mut self, kind: ChangeKind, collection: (CollectionId, &str), id: EntityId, payload: Vec<u8>) {
-        self.names.entry(collection.0).or_insert_with(|| Arc::from(collection.1));
-        self.entries.push((kind, collection.0, id, payload));
+        let known = self.names.iter().rposition(|(id, name)| *id == collection.0 && **name == *collection.1);
+        let name = known.unwrap_or_else(|| {
+            self.names.push((collection.0, Arc::from(collection.1)));
+            self.names.len() - 1
+        });
+        self.entries.push(Pending { kind, name, id, payload });
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     pub(crate) fn truncate(&mut self, len: usize) {
@@ -121,39 +131,39 @@ impl ChangeBuffer {
         let mut rest = self.entries.as_slice();
         while !rest.is_empty() {
             let mut bytes = 0_usize;
-            let count = rest
-                .iter()
-                .take_while(|(_, _, _, payload)| {
-                    let fits = bytes == 0 || bytes + payload.len() < PART_BYTES;
-                    bytes += payload.len() + 25;
-                    fits
-                })
-                .count();
-            let (part, later) = rest.split_at(count);
+            let fitting = rest.iter().take_while(|change| {
+                let fits = bytes == 0 || bytes + change.payload.len() < PART_BYTES;
+                bytes += change.payload.len() + 23;
+                fits
+            });
+            let (part, later) = rest.split_at(fitting.count());
             parts.push(self.encode(part)?);
             rest = later;
         }
         Ok(parts)
     }
 
-    fn encode(&self, entries: &[(ChangeKind, CollectionId, EntityId, Vec<u8>)]) -> Result<Vec<u8>> {
-        let used: BTreeMap<CollectionId, &Arc<str>> =
-            entries.iter().filter_map(|(_, id, _, _)| self.names.get(id).map(|name| (*id, name))).collect();
+    fn encode(&self, entries: &[Pending]) -> Result<Vec<u8>> {
+        let mut used: Vec<usize> = entries.iter().map(|change| change.name).collect();
+        used.sort_unstable();
+        used.dedup();
         let mut out = Vec::new();
         let count = u16::try_from(used.len()).map_err(|_| Error::internal("a feed part names too many collections"))?;
         out.extend_from_slice(&count.to_le_bytes());
-        for (id, name) in used {
+        for (id, name) in used.iter().filter_map(|place| self.names.get(*place)) {
             out.extend_from_slice(&id.0.to_le_bytes());
             out.push(u8::try_from(name.len()).map_err(|_| Error::internal("a collection name is too long"))?);
             out.extend_from_slice(name.as_bytes());
         }
-        for (kind, collection, id, payload) in entries {
-            out.push(*kind as u8);
-            out.extend_from_slice(&collection.0.to_le_bytes());
-            out.extend_from_slice(id.as_bytes());
-            let len = u32::try_from(payload.len()).map_err(|_| Error::internal("a change is too large"))?;
+        for change in entries {
+            let place = used.binary_search(&change.name).ok().and_then(|place| u16::try_from(place).ok());
+            let place = place.ok_or_else(|| Error::internal("a change of a collection without a name"))?;
+            let len = u32::try_from(change.payload.len()).map_err(|_| Error::internal("a change is too large"))?;
+            out.push(change.kind as u8);
+            out.extend_from_slice(&place.to_le_bytes());
+            out.extend_from_slice(change.id.as_bytes());
             out.extend_from_slice(&len.to_le_bytes());
-            out.extend_from_slice(payload);
+            out.extend_from_slice(&change.payload);
         }
         Ok(out)
     }
@@ -163,18 +173,19 @@ impl ChangeBuffer {
 pub(crate) fn decode_part(bytes: &[u8]) -> Result<Vec<Change>> {
     let mut reader = Reader(bytes);
     let count = u16::from_le_bytes(reader.array()?);
-    let mut names: BTreeMap<u32, Arc<str>> = BTreeMap::new();
+    let mut names: Vec<Arc<str>> = Vec::new();
     for _ in 0..count {
-        let id = u32::from_le_bytes(reader.array()?);
+        let _collection = u32::from_le_bytes(reader.array()?);
         let [len] = reader.array()?;
         let name = std::str::from_utf8(reader.take(usize::from(len))?).map_err(|_| damaged())?;
-        names.insert(id, Arc::from(name));
+        names.push(Arc::from(name));
     }
     let mut changes = Vec::new();
     while !reader.0.is_empty() {
         let [kind] = reader.array()?;
         let kind = ChangeKind::from_byte(kind).ok_or_else(damaged)?;
-        let collection = names.get(&u32::from_le_bytes(reader.array()?)).cloned().ok_or_else(damaged)?;
+        let place = usize::from(u16::from_le_bytes(reader.array()?));
+        let collection = names.get(place).cloned().ok_or_else(damaged)?;
         let id = EntityId::from_bytes(reader.array()?);
         let len = usize::try_from(u32::from_le_bytes(reader.array()?)).map_err(|_| damaged())?;
         changes.push(Change { kind, collection, id, payload: reader.take(len)?.to_vec() });

@@ -14,7 +14,7 @@ const TRIM_EVERY: u64 = 1024;
 
 /// Removes what is older than the number of commits to keep, now and then.
 pub(crate) fn trim_by_age(tx: &mut WriteTransaction, sequence: Sequence, commits_max: u64) -> Result<()> {
-    if sequence.0 % TRIM_EVERY != 0 {
+    if !sequence.0.is_multiple_of(TRIM_EVERY) {
         return Ok(());
     }
     let Some(last_gone) = sequence.0.checked_sub(commits_max).filter(|gone| *gone > 0) else {

@@ -172,7 +172,8 @@ impl Collection {
     /// # Errors
     /// As [`put`](Self::put).
     pub fn put_many<'a, T: Serialize + 'a>(&self, documents: impl IntoIterator<Item = &'a T>) -> Result<Vec<EntityId>> {
-        let encoded = documents.into_iter().map(entidb_codec::to_vec).collect::<Result<Vec<_>, _>>()?;
+        let encode = |document| entidb_codec::to_vec(document).map_err(Error::from);
+        let encoded = documents.into_iter().map(encode).collect::<Result<Vec<_>>>()?;
         let items: Vec<BatchItem<'_>> = encoded.iter().map(|document| BatchItem { id: None, document }).collect();
         self.put_batch(&items)
     }
@@ -204,7 +205,9 @@ impl Collection {
         let id = match id {
             Some(id) => id,
             None if matches!(mode, WriteMode::Put | WriteMode::Insert) => shared.next_id()?,
-            None => return Err(Error::new(ErrorCode::InvalidArgument, "this change needs the id of an entity; give one")),
+            None => {
+                return Err(Error::new(ErrorCode::InvalidArgument, "this change needs the id of an entity; give one"));
+            }
         };
         self.scope.write(|state| state.write_entity(self.name(), id, document, mode))?;
         shared.counters().write(1);

@@ -2,9 +2,6 @@
 //!
 //! Always: readers and the writer go on meanwhile. Does not know: how the engine does it.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use entidb_engine::Sequence;
 
 use super::{Database, Stats};

@@ -53,7 +53,10 @@ impl Database {
             let missing = error.kind == entidb_storage::ErrorKind::NotFound;
             let error = Error::from(error);
             if missing {
-                let problem = format!("there is no database at {:?}; check the path, or open with create", path.display().to_string());
+                let problem = format!(
+                    "there is no database at {:?}; check the path, or open with create",
+                    path.display().to_string()
+                );
                 return Error::new(ErrorCode::DatabaseNotFound, problem).with_path(&path.display().to_string());
             }
             error
@@ -103,7 +106,9 @@ fn finish_open(engine: Engine, backend: Backend, options: Options) -> Result<Sha
             let found = found.map_err(|_| Error::corrupt("the version of the keyspace"))?;
             if found > keyspace::KEYSPACE_VERSION {
                 let newest = keyspace::KEYSPACE_VERSION;
-                let problem = format!("the database has keyspace version {found}, this library reads up to {newest}; use a newer EntiDB");
+                let problem = format!(
+                    "the database has keyspace version {found}, this library reads up to {newest}; use a newer EntiDB"
+                );
                 return Err(Error::new(ErrorCode::FormatTooNew, problem).with_path(backend.directory.location()));
             }
         }

@@ -75,7 +75,9 @@ impl Shared {
 
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorCode::Closed, "the database is closed; open it again").with_path(self.location()));
+            return Err(
+                Error::new(ErrorCode::Closed, "the database is closed; open it again").with_path(self.location())
+            );
         }
         Ok(())
     }
@@ -102,10 +104,8 @@ impl Shared {
             None => return Err(Error::internal("the newest catalog is not known")),
         };
         self.counters.started();
-        let limits = Limits {
-            entity_bytes_max: self.options.entity_bytes_max,
-            feed_commits_max: self.options.feed_commits_max,
-        };
+        let limits =
+            Limits { entity_bytes_max: self.options.entity_bytes_max, feed_commits_max: self.options.feed_commits_max };
         Ok(State::new(engine, catalog, limits))
     }
 

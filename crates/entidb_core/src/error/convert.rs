@@ -68,7 +68,8 @@ impl From<entidb_storage::Error> for Error {
             StorageKind::Device { os_code } => os_code,
             _ => None,
         };
-        let converted = Self::new(storage_code(&error.kind), error.to_string()).with_path(&error.path).with_os_code(os_code);
+        let converted =
+            Self::new(storage_code(&error.kind), error.to_string()).with_path(&error.path).with_os_code(os_code);
         match error.offset {
             Some(offset) => converted.with_offset(offset),
             None => converted,

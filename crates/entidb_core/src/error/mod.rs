@@ -60,7 +60,10 @@ impl Error {
     }
 
     pub(crate) fn corrupt(detail: impl fmt::Display) -> Self {
-        Self::new(ErrorCode::Corrupt, format!("the database holds bytes that nothing of ours writes: {detail}; run verify"))
+        Self::new(
+            ErrorCode::Corrupt,
+            format!("the database holds bytes that nothing of ours writes: {detail}; run verify"),
+        )
     }
 
     pub(crate) fn with_collection(mut self, name: &str) -> Self {

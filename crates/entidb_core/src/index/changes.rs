@@ -59,12 +59,12 @@ pub(crate) fn plan_rows(
         if old.contains(row) {
             continue;
         }
-        if row.is_claim {
-            if let Some(holder) = tx.get(&row.key)? {
-                let holder = row_id(&holder)?;
-                if holder != id {
-                    return Err(violation(index, holder));
-                }
+        if row.is_claim
+            && let Some(holder) = tx.get(&row.key)?
+        {
+            let holder = row_id(&holder)?;
+            if holder != id {
+                return Err(violation(index, holder));
             }
         }
         changes.added.push(row.key.clone());
@@ -75,6 +75,8 @@ pub(crate) fn plan_rows(
 
 fn violation(index: &IndexRecord, holder: EntityId) -> Error {
     let name = &index.definition.name;
-    let problem = format!("the unique index {name:?} has this key already, for the entity {holder}; change the value or that entity");
+    let problem = format!(
+        "the unique index {name:?} has this key already, for the entity {holder}; change the value or that entity"
+    );
     Error::new(ErrorCode::UniqueViolation, problem).with_index(name).with_id(holder)
 }

@@ -8,4 +8,4 @@ mod changes;
 mod rows;
 
 pub(crate) use changes::{RowChanges, plan_changes, plan_rows};
-pub(crate) use rows::{Row, row_id, rows};
+pub(crate) use rows::{row_id, rows};

@@ -63,7 +63,8 @@ fn spread_column<'a>(
     for (position, value) in values.iter().enumerate() {
         if let Some(ValueRef::Array(array)) = value {
             if found.is_some() {
-                let problem = "two fields of one multi index hold arrays; an index spreads at most one, use two indexes";
+                let problem =
+                    "two fields of one multi index hold arrays; an index spreads at most one, use two indexes";
                 return Err(Error::new(ErrorCode::InvalidArgument, problem).with_index(&index.definition.name));
             }
             found = Some((position, *array));
@@ -72,11 +73,7 @@ fn spread_column<'a>(
     Ok(found)
 }
 
-fn row<'a>(
-    index: &IndexRecord,
-    values: impl Iterator<Item = Option<ValueRef<'a>>>,
-    ordinal: Ordinal,
-) -> Result<Row> {
+fn row<'a>(index: &IndexRecord, values: impl Iterator<Item = Option<ValueRef<'a>>>, ordinal: Ordinal) -> Result<Row> {
     let definition = &index.definition;
     let mut key = keyspace::index_prefix(index.id, definition.unique).to_vec();
     let mut is_claim = definition.unique;
@@ -86,7 +83,9 @@ fn row<'a>(
     }
     let tuple_bytes = key.len() - keyspace::PREFIX_BYTES;
     if tuple_bytes > TUPLE_BYTES_MAX {
-        let problem = format!("the indexed fields need {tuple_bytes} bytes, {TUPLE_BYTES_MAX} is the most; index a shorter field");
+        let problem = format!(
+            "the indexed fields need {tuple_bytes} bytes, {TUPLE_BYTES_MAX} is the most; index a shorter field"
+        );
         return Err(Error::new(ErrorCode::TooLarge, problem).with_index(&definition.name));
     }
     if !is_claim {

@@ -72,7 +72,9 @@ impl Query {
         }
         match version {
             Some(VERSION) => Ok(query),
-            Some(found) => Err(invalid(format!("the query has version {found}, this library reads {VERSION}; use a newer EntiDB"))),
+            Some(found) => {
+                Err(invalid(format!("the query has version {found}, this library reads {VERSION}; use a newer EntiDB")))
+            }
             None => Err(invalid("the query has no version; set the field v to 1")),
         }
     }
@@ -159,7 +161,9 @@ impl Expression {
             ("and", _) => Ok(Self::And(terms()?)),
             ("or", _) => Ok(Self::Or(terms()?)),
             ("not", [term]) => Ok(Self::Not(Box::new(Self::from_value_at(term, depth + 1)?))),
-            ("true" | "false" | "in" | "between" | "exists" | "is_null" | "contains" | "starts_with" | "not", _) => Err(wrong()),
+            ("true" | "false" | "in" | "between" | "exists" | "is_null" | "contains" | "starts_with" | "not", _) => {
+                Err(wrong())
+            }
             _ => Err(invalid(format!("no condition is called {name:?}"))),
         }
     }
@@ -191,10 +195,20 @@ mod tests {
 
     #[test]
     fn a_query_survives_its_bytes() {
-        let filter = (field("a.b").eq(1) | !field("c").is_in(["x", "y"])) & field("d").between(1, 2.5)
-            & field("e").exists() & field("f").is_null() & field("g").contains("t") & field("h").starts_with("p")
+        let filter = (field("a.b").eq(1) | !field("c").is_in(["x", "y"]))
+            & field("d").between(1, 2.5)
+            & field("e").exists()
+            & field("f").is_null()
+            & field("g").contains("t")
+            & field("h").starts_with("p")
             & Expression::Constant(false);
-        let query = Query { filter, order: vec![Column::parse("-x").unwrap()], limit: Some(5), offset: 2, after: Some(vec![1, 2]) };
+        let query = Query {
+            filter,
+            order: vec![Column::parse("-x").unwrap()],
+            limit: Some(5),
+            offset: 2,
+            after: Some(vec![1, 2]),
+        };
         assert_eq!(Query::from_bytes(&query.to_bytes().unwrap()).unwrap(), query);
     }
 

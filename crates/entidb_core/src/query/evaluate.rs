@@ -20,9 +20,9 @@ pub(crate) fn matches(expression: &Expression, document: &[u8]) -> Result<bool> 
         Expression::In(path, operands) => {
             any(document, path, |value| operands.iter().any(|operand| equal(value, operand)))?
         }
-        Expression::Between(path, low, high) => any(document, path, |value| {
-            compares(value, Comparison::Ge, low) && compares(value, Comparison::Le, high)
-        })?,
+        Expression::Between(path, low, high) => {
+            any(document, path, |value| compares(value, Comparison::Ge, low) && compares(value, Comparison::Le, high))?
+        }
         Expression::Exists(path) => lookup(document, path)?.is_some(),
         Expression::IsNull(path) => matches!(lookup(document, path)?, Some(ValueRef::Null)),
         Expression::Contains(path, operand) => match lookup(document, path)? {
@@ -125,20 +125,42 @@ mod tests {
 
     #[test]
     fn conditions_mean_what_their_documentation_says() {
-        let document = encode(&doc! { "n": 5, "f": 2.5, "t": "hello", "tags": ["a", 7], "nil": null, "in": { "x": 1 } });
+        let document =
+            encode(&doc! { "n": 5, "f": 2.5, "t": "hello", "tags": ["a", 7], "nil": null, "in": { "x": 1 } });
         let holds = |expression: Expression| matches(&expression, &document).unwrap();
         for yes in [
-            field("n").eq(5.0), field("n").ge(5), field("n").between(4, 5), field("f").lt(3), field("t").starts_with("he"),
-            field("tags").eq("a"), field("tags").gt(6), field("tags").contains(7), field("nil").exists(), field("nil").is_null(),
-            field("nil").eq(Value::Null), field("missing").ne(1), field("in.x").eq(1), field("n").is_in([1, 5]),
-            !field("missing").exists(), field("tags").eq(Value::Array(vec!["a".into(), 7.into()])), Expression::And(vec![]),
+            field("n").eq(5.0),
+            field("n").ge(5),
+            field("n").between(4, 5),
+            field("f").lt(3),
+            field("t").starts_with("he"),
+            field("tags").eq("a"),
+            field("tags").gt(6),
+            field("tags").contains(7),
+            field("nil").exists(),
+            field("nil").is_null(),
+            field("nil").eq(Value::Null),
+            field("missing").ne(1),
+            field("in.x").eq(1),
+            field("n").is_in([1, 5]),
+            !field("missing").exists(),
+            field("tags").eq(Value::Array(vec!["a".into(), 7.into()])),
+            Expression::And(vec![]),
             field("n").eq(9).or(field("t").eq("hello")),
         ] {
             assert!(holds(yes.clone()), "{yes:?}");
         }
         for no in [
-            field("n").eq(6), field("n").lt("z"), field("missing").eq(Value::Null), field("missing").lt(5), field("t").contains("ell"),
-            field("tags").ne("a"), field("missing").is_null(), field("n").exists().not(), Expression::Or(vec![]), field("n").contains(5),
+            field("n").eq(6),
+            field("n").lt("z"),
+            field("missing").eq(Value::Null),
+            field("missing").lt(5),
+            field("t").contains("ell"),
+            field("tags").ne("a"),
+            field("missing").is_null(),
+            field("n").exists().not(),
+            Expression::Or(vec![]),
+            field("n").contains(5),
         ] {
             assert!(!holds(no.clone()), "{no:?}");
         }

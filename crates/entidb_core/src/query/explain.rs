@@ -62,14 +62,7 @@ impl Explanation {
                 (Some(index.definition.name.clone()), ranges.len(), *walk == Direction::Reverse)
             }
         };
-        Self {
-            index,
-            ranges,
-            reverse,
-            scan: plan.is_scan(),
-            sort: plan.sorts,
-            ..Self::nothing(&record.name, query)
-        }
+        Self { index, ranges, reverse, scan: plan.is_scan(), sort: plan.sorts, ..Self::nothing(&record.name, query) }
     }
 
     /// The explanation as a document.

@@ -34,13 +34,11 @@ impl Collection {
     /// assert_eq!(ages, [Some(40.into()), Some(21.into())]);
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
-    #[must_use]
     pub fn find(&self, filter: Expression) -> Find {
         self.query(Query { filter, ..Query::default() })
     }
 
     /// Asks a query that was built before, or came as bytes from elsewhere.
-    #[must_use]
     pub fn query(&self, query: Query) -> Find {
         Find { collection: self.clone(), query }
     }
@@ -149,10 +147,9 @@ impl Find {
     pub fn delete(self) -> Result<u64> {
         let shared = Arc::clone(self.collection.scope().shared());
         let tx = match self.collection.scope() {
-            crate::collection::Scope::Database(_) => Some(crate::transaction::WriteTransaction::new(
-                Arc::clone(&shared),
-                shared.begin_state(None)?,
-            )),
+            crate::collection::Scope::Database(_) => {
+                Some(crate::transaction::WriteTransaction::new(Arc::clone(&shared), shared.begin_state(None)?))
+            }
             _ => None,
         };
         let collection = match &tx {
@@ -222,11 +219,8 @@ impl Found {
         found.shared.counters().find(chosen.is_scan());
         let after = if chosen.sorts { None } else { place.clone() };
         let source = Source::open(found.view.clone(), &record, &chosen.access, after)?;
-        found.state = if chosen.sorts {
-            found.sort(source, &record, place)?
-        } else {
-            Progress::Streaming(Box::new(source))
-        };
+        found.state =
+            if chosen.sorts { found.sort(source, &record, place)? } else { Progress::Streaming(Box::new(source)) };
         Ok(found)
     }
 
@@ -237,7 +231,8 @@ impl Found {
             ScanPolicy::ForbidUnbounded => chosen.is_scan() && self.query.limit.is_none(),
         };
         if forbidden {
-            let problem = "no index serves this query and scan_policy forbids looking at every entity; declare an index";
+            let problem =
+                "no index serves this query and scan_policy forbids looking at every entity; declare an index";
             return Err(Error::new(ErrorCode::ScanForbidden, problem).with_collection(&record.name));
         }
         Ok(())

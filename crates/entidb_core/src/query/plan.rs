@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use entidb_codec::{Bounds, Direction};
+use entidb_codec::Direction;
+use entidb_codec::ordered::Bounds;
 use entidb_engine::Direction as Walk;
 
 use super::ranges::{Narrowed, conjuncts, narrow, sort_and_merge};
@@ -49,10 +50,10 @@ pub(crate) fn plan(query: &Query, record: &CollectionRecord, view: &View, place:
     let terms = conjuncts(&query.filter);
     let mut best: Option<(u32, Plan)> = None;
     for index in &record.indexes {
-        if let Some(Place::Row { index: wanted, .. }) = place {
-            if *wanted != index.id {
-                continue;
-            }
+        if let Some(Place::Row { index: wanted, .. }) = place
+            && *wanted != index.id
+        {
+            continue;
         }
         let Some((score, plan)) = consider(query, index, &terms, view)? else { continue };
         let fits = match place {
@@ -83,12 +84,7 @@ pub(crate) fn plan(query: &Query, record: &CollectionRecord, view: &View, place:
 }
 
 /// What an index can do for the query, with a score to compare; `None` when it can do nothing.
-fn consider(
-    query: &Query,
-    index: &IndexRecord,
-    terms: &[&Expression],
-    view: &View,
-) -> Result<Option<(u32, Plan)>> {
+fn consider(query: &Query, index: &IndexRecord, terms: &[&Expression], view: &View) -> Result<Option<(u32, Plan)>> {
     let mut narrowed = narrow(index, terms);
     let used_columns = narrowed.point_columns + usize::from(narrowed.bounds_next);
     // An index that spreads arrays has no row for an empty array: it can only serve what fixes or bounds it.
@@ -114,11 +110,8 @@ fn consider(
         .saturating_add(if whole_key && index.definition.unique { 16 } else { 0 })
         // Rows of an index that spreads arrays may repeat an entity; all else equal, prefer the other.
         .saturating_add(u32::from(!index.definition.multi));
-    let access = Access::Index {
-        index: Arc::new(index.clone()),
-        ranges: narrowed.ranges,
-        walk: order.unwrap_or(Walk::Forward),
-    };
+    let access =
+        Access::Index { index: Arc::new(index.clone()), ranges: narrowed.ranges, walk: order.unwrap_or(Walk::Forward) };
     Ok(Some((score, Plan { access, sorts, used_columns })))
 }
 

@@ -8,7 +8,8 @@
 
 use std::ops::Bound;
 
-use entidb_codec::{Bounds, Direction, Element, Value, encode_ordered, prefix_bounds, range_bounds, text_prefix_bounds};
+use entidb_codec::ordered::{Bounds, prefix_bounds, range_bounds, text_prefix_bounds};
+use entidb_codec::{Direction, Element, Value, encode_ordered};
 
 use super::{Comparison, Expression};
 use crate::catalog::{Column, IndexRecord};

@@ -37,15 +37,15 @@ impl<'a> Sorter<'a> {
         if self.after.is_some_and(|after| key.as_slice() <= after) {
             return Ok(());
         }
-        if let Some(keep) = self.keep {
-            if self.held.len() >= keep {
-                // The heap has the last answer on top: only an earlier one may take its place.
-                if self.held.peek().is_none_or(|(last, _)| key >= *last) {
-                    return Ok(());
-                }
-                if let Some((last, _)) = self.held.pop() {
-                    self.bytes = self.bytes.saturating_sub(last.len() as u64 + ENTRY_BYTES);
-                }
+        if let Some(keep) = self.keep
+            && self.held.len() >= keep
+        {
+            // The heap has the last answer on top: only an earlier one may take its place.
+            if self.held.peek().is_none_or(|(last, _)| key >= *last) {
+                return Ok(());
+            }
+            if let Some((last, _)) = self.held.pop() {
+                self.bytes = self.bytes.saturating_sub(last.len() as u64 + ENTRY_BYTES);
             }
         }
         self.bytes += key.len() as u64 + ENTRY_BYTES;

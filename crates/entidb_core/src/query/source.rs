@@ -3,7 +3,7 @@
 //! Always: each entity comes once, even when several of its rows are in the ranges: it comes at the first of them.
 //! Does not know: whether an entity satisfies the filter, beyond what the ranges say.
 
-use entidb_codec::Bounds;
+use entidb_codec::ordered::Bounds;
 use entidb_engine::{Direction, Iter};
 
 use super::plan::Access;
@@ -35,7 +35,7 @@ pub(crate) struct Source {
 }
 
 enum Walk {
-    All(Iter),
+    All(Box<Iter>),
     Rows { rows: Box<RowWalk>, ready: std::collections::VecDeque<Located>, batch: usize },
     Ended,
 }
@@ -60,7 +60,7 @@ impl Source {
                 if let Some(Place::Entity { id }) = &after {
                     iter.seek(&keyspace::entity(collection, id))?;
                 }
-                Walk::All(iter)
+                Walk::All(Box::new(iter))
             }
             Access::Index { index, ranges, walk } => {
                 let mut pending = ranges.clone();

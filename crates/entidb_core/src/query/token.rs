@@ -49,7 +49,8 @@ impl Place {
 
     /// The place in a token of this query.
     pub(crate) fn decode(token: &[u8], query: &Query) -> Result<Self> {
-        let refuse = || Error::new(ErrorCode::PageTokenInvalid, "the page token cannot be read; pass one as it was given");
+        let refuse =
+            || Error::new(ErrorCode::PageTokenInvalid, "the page token cannot be read; pass one as it was given");
         let (version, rest) = token.split_first().ok_or_else(refuse)?;
         let (print, rest) = rest.split_first_chunk::<8>().ok_or_else(refuse)?;
         let (kind, body) = rest.split_first().ok_or_else(refuse)?;

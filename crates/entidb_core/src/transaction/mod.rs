@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use entidb_engine::{Direction, Iter, Sequence, Value};
 
-pub use read::ReadTransaction;
 pub(crate) use read::ReadInner;
+pub use read::ReadTransaction;
 pub(crate) use state::{Limits, State, WriteMode, not_found};
-pub use write::{Savepoint, WriteTransaction};
 pub(crate) use write::WriteInner;
+pub use write::{Savepoint, WriteTransaction};
 
 use crate::catalog::Catalog;
 use crate::error::Result;

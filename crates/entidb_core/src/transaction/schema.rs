@@ -50,8 +50,6 @@ impl State {
         self.engine().put(&keyspace::collection_name(to), &record.id.0.to_be_bytes())?;
         self.record(ChangeKind::CollectionRenamed, &record, NO_ENTITY, to.as_bytes().to_vec());
         self.replace_in_catalog(renamed);
-        // Later changes of this commit speak of the new name.
-        self.rename_in_feed();
         Ok(())
     }
 
@@ -66,7 +64,7 @@ impl State {
         }
         self.engine().delete(&keyspace::collection_record(record.id))?;
         self.engine().delete(&keyspace::collection_name(name))?;
-        self.forget_counts(record.id)?;
+        self.forget_collection(record.id)?;
         self.record(ChangeKind::CollectionDropped, &record, NO_ENTITY, Vec::new());
         let mut catalog = Catalog::clone(self.catalog());
         catalog.remove(record.id);
@@ -85,8 +83,11 @@ impl State {
             if existing.definition == *definition {
                 return Ok(false);
             }
-            let problem = format!("there is another index {:?} already; drop it first or choose another name", definition.name);
-            return Err(Error::new(ErrorCode::IndexExists, problem).with_collection(collection).with_index(&definition.name));
+            let problem =
+                format!("there is another index {:?} already; drop it first or choose another name", definition.name);
+            return Err(Error::new(ErrorCode::IndexExists, problem)
+                .with_collection(collection)
+                .with_index(&definition.name));
         }
         self.atomically(|state| {
             let index = IndexRecord { id: IndexId(state.take_number()?), definition: definition.clone() };
@@ -142,8 +143,7 @@ impl State {
     }
 
     fn build_index(&mut self, record: &CollectionRecord, index: &IndexRecord) -> Result<()> {
-        let (start, end) =
-            (keyspace::prefix(ZONE_ENTITY, record.id.0), keyspace::prefix_end(ZONE_ENTITY, record.id.0));
+        let (start, end) = (keyspace::prefix(ZONE_ENTITY, record.id.0), keyspace::prefix_end(ZONE_ENTITY, record.id.0));
         let mut entities = self.range(&start, &end, Direction::Forward)?;
         while entities.advance()? {
             let id = keyspace::entity_id(entities.key()).ok_or_else(|| Error::corrupt("an entity key"))?;

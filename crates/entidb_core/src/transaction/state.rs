@@ -38,6 +38,7 @@ struct Mark {
     catalog: Arc<Catalog>,
     changes: usize,
     counts: HashMap<CollectionId, i64>,
+    doomed: Option<Error>,
 }
 
 /// An open write transaction.
@@ -52,6 +53,8 @@ pub(crate) struct State {
     next_number: Option<u32>,
     marks: Vec<Mark>,
     savepoints_made: u64,
+    /// Set when a change was half written: the transaction can then only be aborted.
+    doomed: Option<Error>,
 }
 
 /// The limits a transaction checks.
@@ -74,6 +77,7 @@ impl State {
             next_number: None,
             marks: Vec::new(),
             savepoints_made: 0,
+            doomed: None,
         }
     }
 
@@ -126,11 +130,22 @@ impl State {
             },
         };
         let next = number.checked_add(1).ok_or_else(|| {
-            Error::new(ErrorCode::LimitReached, "every number for collections and indexes is used; export into a new database")
+            Error::new(
+                ErrorCode::LimitReached,
+                "every number for collections and indexes is used; export into a new database",
+            )
         })?;
         self.engine.put(&keyspace::next_number(), &next.to_be_bytes())?;
         self.next_number = Some(next);
         Ok(number)
+    }
+
+    /// Forgets the count and ordinals of a dropped collection.
+    pub(super) fn forget_collection(&mut self, collection: CollectionId) -> Result<()> {
+        self.counts.remove(&collection);
+        self.ordinals.remove(&collection);
+        self.engine.delete(&keyspace::entity_count(collection))?;
+        Ok(self.engine.delete(&keyspace::next_ordinal(collection))?)
     }
 
     fn take_ordinal(&mut self, collection: CollectionId) -> Result<Ordinal> {
@@ -149,7 +164,10 @@ impl State {
     pub(crate) fn write_entity(&mut self, name: &str, id: EntityId, document: &[u8], mode: WriteMode) -> Result<bool> {
         let limit = self.shared_limits.entity_bytes_max;
         if document.len() as u64 > limit {
-            let problem = format!("the document has {} bytes, entity_bytes_max is {limit}; store less or raise the limit", document.len());
+            let problem = format!(
+                "the document has {} bytes, entity_bytes_max is {limit}; store less or raise the limit",
+                document.len()
+            );
             return Err(Error::new(ErrorCode::TooLarge, problem).with_collection(name).with_id(id));
         }
         entidb_codec::validate(document).map_err(|error| Error::from(error).with_collection(name).with_id(id))?;
@@ -157,7 +175,10 @@ impl State {
             Some(record) => Arc::clone(record),
             None if matches!(mode, WriteMode::Put | WriteMode::Insert) => {
                 self.create_collection(name)?;
-                self.catalog.by_name(name).cloned().ok_or_else(|| Error::internal("a new collection is not in the catalog"))?
+                self.catalog
+                    .by_name(name)
+                    .cloned()
+                    .ok_or_else(|| Error::internal("a new collection is not in the catalog"))?
             }
             None => return Err(not_found(name, id)),
         };
@@ -173,15 +194,20 @@ impl State {
         let changes = index::plan_changes(&record, &self.engine, (id, ordinal), old_document, Some(document))
             .map_err(|error| error.with_collection(name))?;
         let version = self.engine.next_sequence().0;
-        self.engine.put(&key, &Envelope::encode(version, ordinal, document))?;
-        if before.is_none() {
-            self.engine.put(&keyspace::ordinal(record.id, ordinal), id.as_bytes())?;
+        let is_new = before.is_none();
+        self.all_or_doom(|engine| {
+            engine.put(&key, &Envelope::encode(version, ordinal, document))?;
+            if is_new {
+                engine.put(&keyspace::ordinal(record.id, ordinal), id.as_bytes())?;
+            }
+            changes.apply(engine, id)
+        })?;
+        if is_new {
             *self.counts.entry(record.id).or_insert(0) += 1;
         }
-        changes.apply(&mut self.engine, id)?;
-        let kind = if before.is_none() { ChangeKind::Insert } else { ChangeKind::Update };
+        let kind = if is_new { ChangeKind::Insert } else { ChangeKind::Update };
         self.record(kind, &record, id, document.to_vec());
-        Ok(before.is_none())
+        Ok(is_new)
     }
 
     /// Removes an entity. True when it was there.
@@ -199,12 +225,24 @@ impl State {
         }
         let changes = index::plan_changes(&record, &self.engine, (id, before.ordinal), Some(before.document), None)
             .map_err(|error| error.with_collection(name))?;
-        self.engine.delete(&key)?;
-        self.engine.delete(&keyspace::ordinal(record.id, before.ordinal))?;
-        changes.apply(&mut self.engine, id)?;
+        self.all_or_doom(|engine| {
+            engine.delete(&key)?;
+            engine.delete(&keyspace::ordinal(record.id, before.ordinal))?;
+            changes.apply(engine, id)
+        })?;
         *self.counts.entry(record.id).or_insert(0) -= 1;
         self.record(ChangeKind::Delete, &record, id, Vec::new());
         Ok(true)
+    }
+
+    /// Writes several keys that belong together. The engine refuses a write only when the transaction is over its limit;
+    /// what was written before that must never be committed.
+    fn all_or_doom(&mut self, write: impl FnOnce(&mut entidb_engine::WriteTransaction) -> Result<()>) -> Result<()> {
+        let result = write(&mut self.engine);
+        if let Err(error) = &result {
+            self.doomed.get_or_insert_with(|| error.clone());
+        }
+        result
     }
 
     pub(crate) fn savepoint(&mut self) -> Savepoint {
@@ -216,13 +254,17 @@ impl State {
             catalog: Arc::clone(&self.catalog),
             changes: self.changes.len(),
             counts: self.counts.clone(),
+            doomed: self.doomed.clone(),
         });
         savepoint
     }
 
     pub(crate) fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
         let position = self.marks.iter().position(|mark| mark.savepoint == savepoint).ok_or_else(|| {
-            Error::new(ErrorCode::SavepointNotFound, "the savepoint is not of this transaction, or was undone; take another")
+            Error::new(
+                ErrorCode::SavepointNotFound,
+                "the savepoint is not of this transaction, or was undone; take another",
+            )
         })?;
         self.marks.truncate(position + 1);
         if let Some(mark) = self.marks.last() {
@@ -230,6 +272,8 @@ impl State {
             self.catalog = Arc::clone(&mark.catalog);
             self.changes.truncate(mark.changes);
             self.counts.clone_from(&mark.counts);
+            // What was half written is undone with the rest.
+            self.doomed.clone_from(&mark.doomed);
             // The number may have been taken back with the rest; the keyspace knows.
             self.next_number = None;
         }
@@ -248,6 +292,10 @@ impl State {
     }
 
     pub(crate) fn commit(mut self, shared: &Shared, durability: Option<Durability>) -> Result<Sequence> {
+        if let Some(error) = self.doomed.take() {
+            self.engine.abort();
+            return Err(error);
+        }
         let catalog_changed = !Arc::ptr_eq(&self.catalog, &self.catalog_before);
         if self.engine.is_empty() && !catalog_changed {
             let sequence = self.engine.sequence();

@@ -81,10 +81,6 @@ impl WriteTransaction {
         Self(Arc::new(WriteInner { shared, state: Mutex::new(Some(state)) }))
     }
 
-    pub(crate) fn inner(&self) -> &Arc<WriteInner> {
-        &self.0
-    }
-
     /// The collection with this transaction's changes in it.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod cache;
 mod crypto;
 mod engine;
 mod error;
@@ -13,9 +14,11 @@ mod iterator;
 mod memtable;
 mod options;
 mod range_tombstone;
+mod segment;
 mod stats;
 mod transaction;
 mod value;
+mod version;
 
 pub use crypto::{Aead, AeadFailure, AesGcmProvider, Provider};
 pub use engine::Engine;

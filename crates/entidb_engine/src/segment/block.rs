@@ -137,7 +137,8 @@ impl Block {
         let sought = head_of(rest);
         let heads = self.layout.heads(&self.bytes);
         let mut low = heads.partition_point(|head| u64::from_le_bytes(*head) < sought);
-        let high = low + heads.get(low..).unwrap_or_default().partition_point(|head| u64::from_le_bytes(*head) == sought);
+        let high =
+            low + heads.get(low..).unwrap_or_default().partition_point(|head| u64::from_le_bytes(*head) == sought);
         if low < high {
             low = self.first_group_not_below(low, high, rest)?;
         }

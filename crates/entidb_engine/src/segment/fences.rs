@@ -70,7 +70,7 @@ impl Fences {
         };
         let sought = head_of(rest);
         let mut low = self.heads.partition_point(|head| *head < sought);
-        let equal = self.heads.get(low..).unwrap_or_default().iter().take_while(|head| **head == sought).count();
+        let equal = self.heads.get(low..).unwrap_or_default().partition_point(|head| *head == sought);
         let mut high = low + equal;
         while low < high {
             let middle = low + (high - low) / 2;

@@ -197,10 +197,8 @@ mod tests {
             for number in 0..keys {
                 let count = if number / per_block == keys / per_block { keys % per_block } else { per_block };
                 let shift = ordinal_shift(count as usize);
-                let wanted = Candidate {
-                    block: (number / per_block) as usize,
-                    coarse: (number % per_block) as usize >> shift,
-                };
+                let wanted =
+                    Candidate { block: (number / per_block) as usize, coarse: (number % per_block) as usize >> shift };
                 let found = index.probe(hash(number), |place| Ok::<_, ()>((place == wanted).then_some(())));
                 assert_eq!(found, Ok(Some(())), "key {number} of {keys}");
             }

@@ -6,6 +6,7 @@
 
 mod conformance;
 mod count;
+mod deep;
 mod documents;
 mod native;
 mod node;
@@ -45,7 +46,7 @@ pub(crate) fn list(repository: &Repository) {
             Presence::Here => String::new(),
             Presence::Absent(reason) => format!("  (not run: {reason})"),
         };
-        println!("{:<12} {}{state}", suite.name, suite.what);
+        println!("{:<12} {:<7} {}{state}", suite.name, suite.tier.word(), suite.what);
     }
 }
 
@@ -65,7 +66,10 @@ pub(crate) fn run(repository: Repository, tier: Tier, only: &[String]) -> Result
     }
     context.repository.build_folder("transcripts")?;
     let mut rows = Vec::new();
-    for suite in SUITES.iter().filter(|suite| only.is_empty() || only.iter().any(|name| name == suite.name)) {
+    for suite in SUITES
+        .iter()
+        .filter(|suite| if only.is_empty() { suite.tier <= tier } else { only.iter().any(|name| name == suite.name) })
+    {
         println!("==> {} ({})", suite.name, suite.what);
         let row = run_one(&context, suite);
         report(&row);

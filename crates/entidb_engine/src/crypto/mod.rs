@@ -72,3 +72,5 @@ pub(crate) fn open(
 
 #[cfg(test)]
 mod vectors_tests;
+#[cfg(test)]
+mod wycheproof_tests;

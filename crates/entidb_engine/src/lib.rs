@@ -5,7 +5,6 @@
 
 #![deny(unsafe_code)]
 
-mod cache;
 mod crypto;
 mod engine;
 mod error;
@@ -14,11 +13,11 @@ mod iterator;
 mod memtable;
 mod options;
 mod range_tombstone;
-mod segment;
 mod stats;
 mod transaction;
 mod value;
 mod version;
+mod wal;
 
 pub use crypto::{Aead, AeadFailure, AesGcmProvider, Provider};
 pub use engine::Engine;

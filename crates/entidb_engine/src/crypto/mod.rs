@@ -69,8 +69,3 @@ pub(crate) fn open(
         }
     }
 }
-
-#[cfg(test)]
-mod vectors_tests;
-#[cfg(test)]
-mod wycheproof_tests;

@@ -3,40 +3,51 @@
 //! Always: one handle per folder writes; readers are never blocked by it; what was closed says so.
 //! Does not know: layouts of files (`format`), or entities.
 
-mod interim;
+mod close;
+mod create;
+mod open;
 mod read_point;
+mod recover;
+mod shared;
+mod super_version;
 mod token;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use entidb_storage::Backend;
-use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
-use crate::format::Sequence;
+use crate::format::{DatabaseId, Sequence};
 use crate::options::Options;
 use crate::stats::{OpenReport, Stats};
 use crate::transaction::{Snapshot, WriteTransaction};
-use interim::Interim;
 pub(crate) use read_point::ReadPoint;
+pub(crate) use shared::Shared;
 pub(crate) use token::WriterToken;
-
-pub(crate) struct Shared {
-    backend: Backend,
-    options: Options,
-    report: OpenReport,
-    closed: AtomicBool,
-    visible: AtomicU64,
-    commits: AtomicU64,
-    commit_waiters: (Mutex<()>, Condvar),
-    writer: token::Writer,
-    interim: Interim,
-}
 
 /// An open database. Clones are the same database; the last one to go leaves it as a crash would, which loses
 /// nothing that was durable. [`close`](Engine::close) is the orderly end.
+///
+/// ```
+/// # use entidb_engine::{Engine, Options};
+/// # use entidb_storage::Backend;
+/// # fn main() -> entidb_engine::Result<()> {
+/// let engine = Engine::open(Backend::memory(), Options::default())?;
+/// let mut transaction = engine.begin_write()?;
+/// transaction.put(b"key", b"value")?;
+/// let savepoint = transaction.savepoint();
+/// transaction.delete(b"key")?;
+/// transaction.rollback_to(&savepoint)?;
+/// let sequence = transaction.commit()?;
+///
+/// let snapshot = engine.snapshot()?;
+/// assert_eq!(snapshot.sequence(), sequence);
+/// assert_eq!(snapshot.get(b"key")?.as_deref(), Some(b"value".as_slice()));
+/// engine.close()
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
@@ -47,27 +58,22 @@ impl Engine {
     ///
     /// # Errors
     /// `InvalidArgument` for options that make no sense; `NoDatabase`, `NotADatabase`, `FormatTooNew`, `Corrupt`,
-    /// `WrongKey`, `EncryptionRequired`, `NotEncrypted`; `Storage` with `Locked` when another handle has it.
+    /// `WrongKey`, `EncryptionRequired`, `NotEncrypted`; `Storage` with `Locked` when another handle has it, with
+    /// `AlreadyExists` when `create_new` finds one.
     pub fn open(backend: Backend, options: Options) -> Result<Self> {
-        options.validate()?;
-        let shared = Shared {
-            backend,
-            options,
-            report: OpenReport { created: true, clean: true, ..OpenReport::default() },
-            closed: AtomicBool::new(false),
-            visible: AtomicU64::new(0),
-            commits: AtomicU64::new(0),
-            commit_waiters: (Mutex::new(()), Condvar::new()),
-            writer: token::Writer::default(),
-            interim: Interim::default(),
-        };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: open::open(backend, options)? })
     }
 
     /// What opening found and did.
     #[must_use]
     pub fn open_report(&self) -> &OpenReport {
         &self.shared.report
+    }
+
+    /// The random name the database got when it was made.
+    #[must_use]
+    pub fn database_id(&self) -> DatabaseId {
+        self.shared.keys.database_id()
     }
 
     /// Begins a write transaction, waiting for the one before it to end. Where the backend has no threads there
@@ -89,12 +95,10 @@ impl Engine {
 
     fn begin(&self, timeout: Option<Duration>) -> Result<WriteTransaction> {
         self.shared.check_open()?;
-        if self.shared.options.read_only {
-            return Err(Error::ReadOnly);
-        }
+        self.shared.log()?.check()?;
         let timeout = if self.shared.backend.threads.parallelism() == 0 { Some(Duration::ZERO) } else { timeout };
         let token = WriterToken::take(&self.shared, timeout)?;
-        let point = ReadPoint::new(&self.shared, self.last_sequence());
+        let point = ReadPoint::applied(&self.shared);
         Ok(WriteTransaction::new(token, point, self.shared.options.transaction_bytes_max))
     }
 
@@ -104,27 +108,32 @@ impl Engine {
     /// `Closed`.
     pub fn snapshot(&self) -> Result<Snapshot> {
         self.shared.check_open()?;
-        Ok(Snapshot::new(ReadPoint::new(&self.shared, self.last_sequence())))
+        Ok(Snapshot::new(ReadPoint::newest(&self.shared)))
     }
 
     /// The last commit readers see.
     #[must_use]
     pub fn last_sequence(&self) -> Sequence {
-        Sequence(self.shared.visible.load(Ordering::Acquire))
+        self.shared.visible()
     }
 
     /// The last commit known to be on stable storage.
     #[must_use]
     pub fn durable_sequence(&self) -> Sequence {
-        self.last_sequence()
+        self.shared.log.as_ref().map_or_else(|| self.last_sequence(), |log| log.durable())
     }
 
-    /// Waits until the commit is on stable storage.
+    /// Makes the commit durable, waiting for it to be made first if need be.
     ///
     /// # Errors
-    /// `Timeout`, `Closed`, `WritesStopped`.
+    /// `Timeout` when nobody made that commit in time; `Closed`, `WritesStopped`.
     pub fn wait_durable(&self, sequence: Sequence, timeout: Duration) -> Result<()> {
-        if sequence <= self.durable_sequence() { Ok(()) } else { self.wait_for_commit(sequence, timeout).map(|_| ()) }
+        self.shared.check_open()?;
+        let reached = match &self.shared.log {
+            Some(log) => log.wait_durable(sequence, timeout)?,
+            None => sequence <= self.last_sequence(),
+        };
+        if reached { Ok(()) } else { Err(timed_out("waiting for a durable commit", timeout)) }
     }
 
     /// Waits until a commit after `after` is visible and returns the last visible one.
@@ -132,18 +141,14 @@ impl Engine {
     /// # Errors
     /// `Timeout`, `Closed`.
     pub fn wait_for_commit(&self, after: Sequence, timeout: Duration) -> Result<Sequence> {
-        let mut guard = self.shared.commit_waiters.0.lock();
-        loop {
-            self.shared.check_open()?;
-            let last = self.last_sequence();
-            if last > after {
-                return Ok(last);
-            }
-            if self.shared.commit_waiters.1.wait_for(&mut guard, timeout).timed_out() && self.last_sequence() <= after {
-                let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                return Err(Error::Timeout { what: "waiting for a commit", timeout_ms });
-            }
-        }
+        self.shared.check_open()?;
+        let closed = || self.shared.is_closed();
+        let came = match &self.shared.log {
+            Some(log) => log.wait_visible_after(after, timeout, &closed),
+            None => self.last_sequence() > after,
+        };
+        self.shared.check_open()?;
+        if came { Ok(self.last_sequence()) } else { Err(timed_out("waiting for a commit", timeout)) }
     }
 
     /// Makes every commit so far durable.
@@ -151,18 +156,14 @@ impl Engine {
     /// # Errors
     /// `WritesStopped`, `Closed`.
     pub fn flush(&self) -> Result<()> {
-        self.shared.check_open()
+        self.shared.check_open()?;
+        self.shared.log.as_ref().map_or(Ok(()), |log| log.flush_all())
     }
 
     /// Counters and sizes.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats {
-            commits: self.shared.commits.load(Ordering::Relaxed),
-            last_sequence: self.last_sequence(),
-            durable_sequence: self.durable_sequence(),
-            ..Stats::default()
-        }
+        self.shared.stats()
     }
 
     /// Ends the use of the database in order. Safe to call twice. A write transaction still open can no longer
@@ -171,9 +172,7 @@ impl Engine {
     /// # Errors
     /// A failure of the storage; the database is closed all the same, as after a crash.
     pub fn close(&self) -> Result<()> {
-        self.shared.closed.store(true, Ordering::Release);
-        self.shared.commit_waiters.1.notify_all();
-        Ok(())
+        close::close(&self.shared)
     }
 
     /// True after [`close`](Engine::close).
@@ -183,10 +182,8 @@ impl Engine {
     }
 }
 
-impl Shared {
-    pub(crate) fn check_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
-    }
+fn timed_out(what: &'static str, timeout: Duration) -> Error {
+    Error::Timeout { what, timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) }
 }
 
 impl std::fmt::Debug for Engine {

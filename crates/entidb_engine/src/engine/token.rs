@@ -5,12 +5,11 @@
 //! Does not know: what is written.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::engine::Shared;
+use crate::engine::{ReadPoint, Shared};
 use crate::error::{Error, Result};
 use crate::format::Sequence;
 use crate::options::Durability;
@@ -29,6 +28,15 @@ struct WriterState {
     given: u64,
 }
 
+impl Writer {
+    /// Wakes everyone who waits, to look again.
+    pub(crate) fn wake(&self) {
+        let guard = self.state.lock();
+        drop(guard);
+        self.free.notify_all();
+    }
+}
+
 /// The right to write.
 pub(crate) struct WriterToken {
     shared: Arc<Shared>,
@@ -37,15 +45,19 @@ pub(crate) struct WriterToken {
 
 impl WriterToken {
     pub(crate) fn take(shared: &Arc<Shared>, timeout: Option<Duration>) -> Result<Self> {
+        let clock = &shared.backend.clock;
+        let limit = timeout.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        let until = limit.map(|nanos| clock.monotonic_nanos().saturating_add(nanos));
         let mut state = shared.writer.state.lock();
         while state.held {
-            match timeout {
+            match until {
                 None => shared.writer.free.wait(&mut state),
-                Some(time) if time.is_zero() => return Err(Error::Busy),
-                Some(time) => {
-                    if shared.writer.free.wait_for(&mut state, time).timed_out() && state.held {
+                Some(until) => {
+                    let left = until.saturating_sub(clock.monotonic_nanos());
+                    if left == 0 {
                         return Err(Error::Busy);
                     }
+                    shared.writer.free.wait_for(&mut state, Duration::from_nanos(left));
                 }
             }
             shared.check_open()?;
@@ -64,15 +76,13 @@ impl WriterToken {
         self.shared.options.durability
     }
 
-    pub(crate) fn commit(self, buffer: Arc<WriteBuffer>, _durability: Durability) -> Result<Sequence> {
-        self.shared.check_open()?;
-        let sequence = Sequence(self.shared.visible.load(Ordering::Acquire)).next();
-        self.shared.interim.apply(&buffer, sequence)?;
-        self.shared.visible.store(sequence.0, Ordering::Release);
-        self.shared.commits.fetch_add(1, Ordering::Relaxed);
-        let guard = self.shared.commit_waiters.0.lock();
-        drop(guard);
-        self.shared.commit_waiters.1.notify_all();
+    /// Commits the changes of the transaction that reads at `point`.
+    pub(crate) fn commit(self, point: &ReadPoint, buffer: &WriteBuffer, durability: Durability) -> Result<Sequence> {
+        // From the moment the sequence is given, iterators of the transaction would see its commit beneath them.
+        let sequence = self.shared.apply(buffer, durability, || point.end())?;
+        let shared = Arc::clone(&self.shared);
+        drop(self);
+        shared.log()?.wait(sequence, durability)?;
         Ok(sequence)
     }
 }

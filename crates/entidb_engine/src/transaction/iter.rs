@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use crate::engine::ReadPoint;
 use crate::error::{Error, Result};
-use crate::iterator::KeyRange;
+use crate::iterator::{KeyRange, View, ViewSource, just_after};
 use crate::transaction::buffer::WriteBuffer;
+use crate::transaction::cursor::{WriteBufferCursor, tombstones_of};
 use crate::value::Value;
 
 /// Which way an iterator goes.
@@ -27,23 +28,34 @@ pub enum Direction {
 /// Use it as an [`Iterator`], or without copies: `while iter.advance()? { iter.key(); iter.value(); }`.
 pub struct Iter {
     point: Arc<ReadPoint>,
-    own: Option<Arc<WriteBuffer>>,
-    range: KeyRange,
+    view: View,
     direction: Direction,
-    current: Option<(Vec<u8>, Value)>,
-    rest: KeyRange,
+    next: NextMove,
     failed: Option<Error>,
+}
+
+/// What the next `advance` does.
+enum NextMove {
+    First,
+    To(Vec<u8>),
+    Onward,
+    Nothing,
 }
 
 impl Iter {
     pub(crate) fn new(
         point: Arc<ReadPoint>,
         own: Option<Arc<WriteBuffer>>,
-        range: KeyRange,
+        range: &KeyRange,
         direction: Direction,
     ) -> Result<Self> {
-        point.check_open()?;
-        Ok(Self { point, own, rest: range.clone(), range, direction, current: None, failed: None })
+        let own = own.map(|buffer| {
+            let sequence = point.sequence().next();
+            let tombstones = Arc::new(tombstones_of(&buffer, sequence));
+            ViewSource { cursor: Box::new(WriteBufferCursor::new(buffer, sequence)), tombstones }
+        });
+        let view = point.view(own, range)?;
+        Ok(Self { point, view, direction, next: NextMove::First, failed: None })
     }
 
     /// Which way it goes.
@@ -60,42 +72,51 @@ impl Iter {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        match self.point.interim_step(self.own.as_deref(), &self.rest, self.direction) {
-            Ok(Some((key, value))) => {
-                match self.direction {
-                    Direction::Forward => self.rest.start = std::ops::Bound::Excluded(key.clone()),
-                    Direction::Reverse => self.rest.end = std::ops::Bound::Excluded(key.clone()),
-                }
-                self.current = Some((key, value));
-                Ok(true)
+        // Looked at again afterwards: a commit of the transaction this iterator is of may have come in between.
+        let moved = self.step().and_then(|()| self.point.check_open());
+        if let Err(error) = moved {
+            self.failed = Some(error.clone());
+            return Err(error);
+        }
+        if !self.view.is_valid() {
+            self.next = NextMove::Nothing;
+        }
+        Ok(self.view.is_valid())
+    }
+
+    fn step(&mut self) -> Result<()> {
+        self.point.check_open()?;
+        let next = std::mem::replace(&mut self.next, NextMove::Onward);
+        match (self.direction, next) {
+            (_, NextMove::Nothing) => {
+                self.next = NextMove::Nothing;
+                Ok(())
             }
-            Ok(None) => {
-                self.current = None;
-                Ok(false)
-            }
-            Err(error) => {
-                self.failed = Some(error.clone());
-                Err(error)
-            }
+            (Direction::Forward, NextMove::First) => self.view.seek_first(),
+            (Direction::Reverse, NextMove::First) => self.view.seek_last(),
+            (Direction::Forward, NextMove::To(key)) => self.view.seek(&key),
+            (Direction::Reverse, NextMove::To(key)) => self.view.seek_before(&just_after(&key)),
+            (Direction::Forward, NextMove::Onward) => self.view.next(),
+            (Direction::Reverse, NextMove::Onward) => self.view.previous(),
         }
     }
 
     /// The key here; empty before the first [`advance`](Iter::advance) and after the last.
     #[must_use]
     pub fn key(&self) -> &[u8] {
-        self.current.as_ref().map_or(&[], |(key, _)| key)
+        self.view.key()
     }
 
     /// The value here; empty before the first [`advance`](Iter::advance) and after the last.
     #[must_use]
     pub fn value(&self) -> &[u8] {
-        self.current.as_ref().map_or(&[], |(_, value)| value)
+        self.view.value()
     }
 
     /// The value here as one that outlives the iterator.
     #[must_use]
     pub fn value_owned(&self) -> Value {
-        self.current.as_ref().map_or_else(|| Value::owned([]), |(_, value)| value.clone())
+        self.view.pin_value()
     }
 
     /// Moves so that the next [`advance`](Iter::advance) goes to the first key not before `key` in the iterator's
@@ -107,17 +128,7 @@ impl Iter {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        self.current = None;
-        self.rest = self.range.clone();
-        match self.direction {
-            Direction::Forward if self.range.is_after_start(key) => {
-                self.rest.start = std::ops::Bound::Included(key.to_vec());
-            }
-            Direction::Reverse if self.range.is_before_end(key) => {
-                self.rest.end = std::ops::Bound::Included(key.to_vec());
-            }
-            _ => {}
-        }
+        self.next = NextMove::To(key.to_vec());
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! Does not know: how commits reach the disk (`wal`), or which files hold what (`version`).
 
 mod buffer;
+mod cursor;
 mod iter;
 mod snapshot;
 mod write;

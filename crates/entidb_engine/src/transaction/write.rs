@@ -109,7 +109,7 @@ impl WriteTransaction {
     /// As [`get`](WriteTransaction::get).
     pub fn range(&self, range: impl Into<KeyRange>, direction: Direction) -> Result<Iter> {
         let own = (!self.buffer.is_empty()).then(|| Arc::clone(&self.buffer));
-        Iter::new(Arc::clone(&self.point), own, range.into(), direction)
+        Iter::new(Arc::clone(&self.point), own, &range.into(), direction)
     }
 
     /// Gives a key a value.
@@ -210,11 +210,10 @@ impl WriteTransaction {
         let Self { token, point, buffer, undo, .. } = self;
         drop(undo);
         let last = point.sequence();
-        drop(point);
         if buffer.is_empty() {
             return Ok(last);
         }
-        token.commit(buffer, durability)
+        token.commit(&point, &buffer, durability)
     }
 
     /// Forgets the changes.

@@ -1,0 +1,55 @@
+//! Makes a database in an empty folder.
+//!
+//! Always: ROOT is written last, so a crash leaves a database or the remains of none, which the next open sweeps away.
+//! Does not know: what will be stored.
+
+use std::sync::Arc;
+
+use entidb_storage::{Backend, Lock};
+
+use crate::crypto::{self, Opened};
+use crate::engine::open::{LOCK, surroundings};
+use crate::engine::recover::{Session, begin_session};
+use crate::engine::shared::Shared;
+use crate::error::Result;
+use crate::format::{DatabaseId, FileNumber, Sequence};
+use crate::options::Options;
+use crate::stats::OpenReport;
+use crate::version::{FOLDERS, FileNumbers, create_folders};
+
+pub(crate) fn create(backend: Backend, options: Options, lock: Box<dyn Lock>) -> Result<Arc<Shared>> {
+    let mut id = [0; 16];
+    backend.random.fill(&mut id)?;
+    create_folders(&backend)?;
+    let opened = crypto::create(surroundings(&backend), DatabaseId(id), options.key.as_ref(), options.kdf)?;
+    let Opened { keys, keyring } = opened;
+    let report = OpenReport { created: true, clean: true, ..OpenReport::default() };
+    let session = Session {
+        keys,
+        keyring,
+        numbers: Arc::new(FileNumbers::starting_at(FileNumber(1))),
+        root_generation: 0,
+        record_generation: 0,
+        floor: Sequence::ZERO,
+        last: Sequence::ZERO,
+        wals: Vec::new(),
+        rewrite: false,
+        memtable: None,
+        report,
+    };
+    begin_session(backend, options, lock, session)
+}
+
+/// Removes what an unfinished making left.
+pub(crate) fn sweep_unfinished(backend: &Backend) -> Result<()> {
+    for entry in backend.directory.list("")? {
+        if entry.is_folder && FOLDERS.iter().any(|kind| kind.folder() == entry.name) {
+            for file in backend.directory.list(&entry.name)? {
+                backend.directory.remove(&format!("{}/{}", entry.name, file.name))?;
+            }
+        } else if !entry.is_folder && entry.name != LOCK {
+            backend.directory.remove(&entry.name)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! From a folder to an open database: look, lock, look again, then read or make.
+//!
+//! Always: nothing is written before the folder is known to be ours or empty, and nothing at all when reading only or
+//! when opening fails on what was found.
+//! Does not know: what the log and the manifest hold (`recover`).
+
+use std::sync::Arc;
+
+use entidb_storage::{Backend, Entry, ErrorKind, LockKind, Operation};
+
+use crate::crypto::{AesGcmProvider, Surroundings};
+use crate::engine::shared::Shared;
+use crate::engine::{create, recover};
+use crate::error::{Damage, Error, Result};
+use crate::format::{FileKind, WAL_UNITS_AT};
+use crate::options::Options;
+use crate::version::list_files;
+
+/// The name of the lock in a database's folder.
+pub(crate) const LOCK: &str = "LOCK";
+const ROOT: &str = "ROOT";
+const KEYRING: &str = "KEYRING";
+
+pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
+    options.validate()?;
+    // Looked at before the lock is taken, because taking it makes a file.
+    judge(&backend, &options, &backend.directory.list("")?)?;
+    let kind = if options.read_only { LockKind::Shared } else { LockKind::Exclusive };
+    let lock = backend.directory.lock(LOCK, kind)?;
+    let found = judge(&backend, &options, &backend.directory.list("")?)?;
+    match found {
+        Found::Database => recover::recover(backend, options, lock),
+        Found::Nothing => create::create(backend, options, lock),
+        Found::Unfinished => {
+            create::sweep_unfinished(&backend)?;
+            create::create(backend, options, lock)
+        }
+    }
+}
+
+pub(crate) fn surroundings(backend: &Backend) -> Surroundings {
+    Surroundings {
+        directory: Arc::clone(&backend.directory),
+        random: Arc::clone(&backend.random),
+        provider: Arc::new(AesGcmProvider),
+    }
+}
+
+enum Found {
+    Database,
+    Nothing,
+    /// The remains of making a database that never became one.
+    Unfinished,
+}
+
+fn judge(backend: &Backend, options: &Options, entries: &[Entry]) -> Result<Found> {
+    let path = || backend.directory.location().to_owned();
+    let has = |name: &str| entries.iter().any(|entry| entry.name == name);
+    let folder = |kind: FileKind| has(kind.folder());
+    let ours = folder(FileKind::Wal) || folder(FileKind::Manifest) || folder(FileKind::Segment) || has(KEYRING);
+    let found = if has(ROOT) {
+        match crate::version::read_root_file(backend) {
+            Ok(_) => Found::Database,
+            Err(error) if ours && is_blank(backend)? => unfinished(error, options)?,
+            Err(error) => return Err(error),
+        }
+    } else if ours {
+        let missing = Error::Corrupt {
+            damage: Damage::Missing,
+            file: ROOT.to_owned(),
+            offset: 0,
+            detail: "the folder has files of a database".to_owned(),
+        };
+        if !is_blank(backend)? {
+            return Err(missing);
+        }
+        unfinished(missing, options)?
+    } else if let Some(foreign) = entries.iter().find(|entry| entry.name != LOCK) {
+        let detail = format!("it holds {:?} and no {ROOT}; give an empty folder to make a database in", foreign.name);
+        return Err(Error::NotADatabase { path: path(), detail });
+    } else {
+        Found::Nothing
+    };
+    match found {
+        Found::Database if options.create_new => {
+            Err(entidb_storage::Error::new(Operation::Open, path(), ErrorKind::AlreadyExists).into())
+        }
+        Found::Nothing | Found::Unfinished if options.read_only || !(options.create || options.create_new) => {
+            Err(Error::NoDatabase { path: path() })
+        }
+        found => Ok(found),
+    }
+}
+
+/// What was being made and never finished may be made again, but only when making is asked for.
+fn unfinished(error: Error, options: &Options) -> Result<Found> {
+    if options.read_only || !(options.create || options.create_new) { Err(error) } else { Ok(Found::Unfinished) }
+}
+
+/// True when the files could be those of a database that was being made: no segments, at most one manifest, and at
+/// most one log file that was never written to. Making ends with ROOT, and nothing is committed before.
+fn is_blank(backend: &Backend) -> Result<bool> {
+    if !list_files(backend, FileKind::Segment)?.is_empty() || list_files(backend, FileKind::Manifest)?.len() > 1 {
+        return Ok(false);
+    }
+    let wals = list_files(backend, FileKind::Wal)?;
+    let [wal] = wals.as_slice() else { return Ok(wals.is_empty()) };
+    let file =
+        backend.directory.open(&format!("{}/{}", FileKind::Wal.folder(), wal.name), entidb_storage::OpenMode::Read)?;
+    let len = file.len()?;
+    let mut offset = WAL_UNITS_AT;
+    let mut buffer = vec![0; 64 * 1024];
+    while offset < len {
+        let count = file.read_at(offset, &mut buffer)?;
+        if count == 0 || buffer.iter().take(count).any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        offset = offset.saturating_add(count as u64);
+    }
+    Ok(true)
+}

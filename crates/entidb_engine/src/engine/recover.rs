@@ -1,0 +1,281 @@
+//! From the files of a database to its state, and from there to a session that may write.
+//!
+//! Always: reading comes first and writes nothing; a session writes to new files only. The log's surviving commits are
+//! copied into a fresh file when the last writer did not close in order, so that a torn end is never appended to and
+//! pages that a failed flush left in the cache are never relied on. The old files go last.
+//! Does not know: how a commit is encoded, or what segments hold.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use arc_swap::ArcSwap;
+use entidb_storage::{Backend, Lock};
+use parking_lot::Mutex;
+
+use crate::crypto::{self, Keyring, Keys, Opened};
+use crate::engine::open::surroundings;
+use crate::engine::read_point::Readers;
+use crate::engine::shared::{CommitState, Shared, apply_encoded};
+use crate::engine::super_version::SuperVersion;
+use crate::error::{Error, Result};
+use crate::format::{
+    FileKind, FileNumber, ManifestRecord, ManifestRecordKind, Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES,
+    put_bytes, wal_unit_bytes,
+};
+use crate::memtable::{Memtable, MemtableConfig};
+use crate::options::Options;
+use crate::stats::OpenReport;
+use crate::version::{
+    FOLDERS, FileNumbers, Installer, WalRef, create_folders, list_files, read_manifest, read_root_file,
+};
+use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile, replay};
+
+/// The surviving commits are copied in units of about this size.
+const COPY_UNIT_BYTES: usize = 1 << 20;
+
+/// What is known when a session begins.
+pub(crate) struct Session {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) keyring: Option<Keyring>,
+    pub(crate) numbers: Arc<FileNumbers>,
+    pub(crate) root_generation: u64,
+    pub(crate) record_generation: u64,
+    /// Every commit up to here is in segments.
+    pub(crate) floor: Sequence,
+    pub(crate) last: Sequence,
+    /// The files of the log that hold commits after the floor.
+    pub(crate) wals: Vec<WalRef>,
+    /// True when those commits must be copied into a fresh file.
+    pub(crate) rewrite: bool,
+    pub(crate) memtable: Option<Memtable>,
+    pub(crate) report: OpenReport,
+}
+
+pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -> Result<Arc<Shared>> {
+    let root_file = read_root_file(&backend)?;
+    let header = &root_file.header;
+    if header.forbids_writing() && !options.read_only {
+        return Err(Error::Unsupported { what: "writing a database with features of a newer version" });
+    }
+    let opened = crypto::open(surroundings(&backend), header.cipher, header.database_id, options.key.as_ref())?;
+    let Opened { keys, keyring } = opened;
+    let root = root_file.newest(&keys)?;
+    let manifest = read_manifest(&backend, &keys, root.manifest, root.manifest_len)?;
+    let Some((kind, record)) = manifest.records.last() else {
+        return Err(Error::Internal { detail: "a manifest was read that has no records".to_owned() });
+    };
+    let config = memtable_config(&backend, &options)?;
+    let memtable = Memtable::new(config)?;
+    let mut apply = |sequence, commit: &[u8]| apply_encoded(&memtable, commit, sequence);
+    let replayed = replay(&backend, &keys, &record.wals, record.floor, &mut apply)?;
+    let clean = *kind == ManifestRecordKind::Closed;
+    let report = OpenReport {
+        created: false,
+        clean,
+        commits_replayed: replayed.commits,
+        bytes_dropped: replayed.bytes_dropped,
+        wal_files: replayed.files.len() as u64,
+        orphans_removed: 0,
+        last_sequence: replayed.last,
+    };
+    let used = greatest_number(&backend)?;
+    let first_free = record.next_file.max(FileNumber(used.0.saturating_add(1)));
+    let wals = wals_to_keep(&record.wals, record.floor, &replayed);
+    let session = Session {
+        keys,
+        keyring,
+        numbers: Arc::new(FileNumbers::starting_at(first_free)),
+        root_generation: root.generation,
+        record_generation: record.generation,
+        floor: record.floor,
+        last: replayed.last,
+        rewrite: !clean && replayed.commits > 0,
+        wals,
+        memtable: Some(memtable),
+        report,
+    };
+    begin_session(backend, options, lock, session)
+}
+
+/// Of a log that ended in order, the files that hold commits after the floor.
+fn wals_to_keep(listed: &[WalRef], floor: Sequence, replayed: &Replayed) -> Vec<WalRef> {
+    if replayed.commits == 0 {
+        return Vec::new();
+    }
+    listed.iter().filter(|wal| wal.seal.as_ref().is_none_or(|seal| seal.last > floor)).cloned().collect()
+}
+
+/// The greatest number any file of the database has, listed or not.
+fn greatest_number(backend: &Backend) -> Result<FileNumber> {
+    let mut greatest = FileNumber(0);
+    for kind in FOLDERS {
+        for entry in list_files(backend, kind)? {
+            if let Ok(number) = entry.name.parse() {
+                greatest = greatest.max(FileNumber(number));
+            }
+        }
+    }
+    Ok(greatest)
+}
+
+fn memtable_config(backend: &Backend, options: &Options) -> Result<MemtableConfig> {
+    let mut seed = [0; 8];
+    backend.random.fill(&mut seed)?;
+    let wanted = usize::try_from(options.memtable_bytes / 16).unwrap_or(usize::MAX);
+    let chunk_bytes = wanted.clamp(64 * 1024, 2 << 20).next_power_of_two();
+    Ok(MemtableConfig { point_zones: options.zones.point_zones(), chunk_bytes, hash_seed: u64::from_le_bytes(seed) })
+}
+
+/// Opens the database for use from what is known of it: writes the new files of the session unless reading only.
+pub(crate) fn begin_session(
+    backend: Backend,
+    options: Options,
+    lock: Box<dyn Lock>,
+    session: Session,
+) -> Result<Arc<Shared>> {
+    let memtable_config = memtable_config(&backend, &options)?;
+    let Session { keys, keyring, numbers, floor, last, memtable, mut report, .. } = session;
+    let memtable = match memtable {
+        Some(memtable) => memtable,
+        None => Memtable::new(memtable_config.clone())?,
+    };
+    let (mut log, mut installer) = (None, None);
+    if !options.read_only {
+        create_folders(&backend)?;
+        let (current, ended) = if session.rewrite {
+            copy_commits(&backend, &keys, &numbers, &session.wals, floor, last)?
+        } else {
+            (WalFile::create(&backend, &keys, numbers.next(), WAL_FILE_BYTES_MIN)?, session.wals)
+        };
+        let mut wals = ended.clone();
+        wals.push(WalRef { number: current.number(), seal: None });
+        let record = ManifestRecord {
+            generation: session.record_generation,
+            next_file: FileNumber(0),
+            floor,
+            wals: wals.clone(),
+            edit: Vec::new(),
+        };
+        let made = Installer::begin(&backend, &keys, &numbers, session.root_generation, record)?;
+        let live: BTreeSet<(FileKind, FileNumber)> = wals
+            .iter()
+            .map(|wal| (FileKind::Wal, wal.number))
+            .chain([(FileKind::Manifest, made.manifest_number())])
+            .collect();
+        report.orphans_removed = remove_others(&backend, &live)?;
+        installer = Some(made);
+        let context = LogContext { backend: backend.clone(), keys: Arc::clone(&keys), numbers: Arc::clone(&numbers) };
+        log = Some(Log::new(context, current, ended, last));
+    }
+    let shared = Shared {
+        backend,
+        options,
+        report,
+        keys,
+        keyring: Mutex::new(keyring),
+        numbers,
+        closed: AtomicBool::new(false),
+        folder_lock: Mutex::new(Some(lock)),
+        log,
+        installer: Mutex::new(installer),
+        current: ArcSwap::from_pointee(SuperVersion { active: Arc::new(memtable), frozen: Vec::new() }),
+        commit: Mutex::new(CommitState::after(last)),
+        readers: Readers::default(),
+        writer: crate::engine::token::Writer::default(),
+        memtable_config,
+        last_found: last,
+        commits: AtomicU64::new(0),
+    };
+    Ok(Arc::new(shared))
+}
+
+/// Copies the commits after `floor` into fresh files, flushed. Returns the file to go on in and those before it.
+fn copy_commits(
+    backend: &Backend,
+    keys: &Keys,
+    numbers: &FileNumbers,
+    wals: &[WalRef],
+    floor: Sequence,
+    last: Sequence,
+) -> Result<(WalFile, Vec<WalRef>)> {
+    let mut copy = Copy {
+        backend,
+        keys,
+        numbers,
+        file: WalFile::create(backend, keys, numbers.next(), WAL_FILE_BYTES_MIN)?,
+        ended: Vec::new(),
+        body: vec![0; WAL_UNIT_HEADER_BYTES],
+        first: floor.next(),
+    };
+    let again = replay(backend, keys, wals, floor, &mut |sequence, commit| copy.take(sequence, commit))?;
+    if again.last != last {
+        let detail = format!("the log ended at commit {last} and on second reading at {}", again.last);
+        return Err(Error::Internal { detail });
+    }
+    copy.write(last)?;
+    copy.file.file().flush_data()?;
+    Ok((copy.file, copy.ended))
+}
+
+struct Copy<'a> {
+    backend: &'a Backend,
+    keys: &'a Keys,
+    numbers: &'a FileNumbers,
+    file: WalFile,
+    ended: Vec<WalRef>,
+    body: Vec<u8>,
+    first: Sequence,
+}
+
+impl Copy<'_> {
+    fn take(&mut self, sequence: Sequence, commit: &[u8]) -> Result<()> {
+        if self.body.len().saturating_add(commit.len()) > COPY_UNIT_BYTES {
+            self.write(Sequence(sequence.0.saturating_sub(1)))?;
+        }
+        put_bytes(&mut self.body, commit);
+        Ok(())
+    }
+
+    fn write(&mut self, last: Sequence) -> Result<()> {
+        let len = self.body.len().saturating_sub(WAL_UNIT_HEADER_BYTES) as u64;
+        if len == 0 {
+            return Ok(());
+        }
+        let needed = wal_unit_bytes(len, self.file.overhead()).saturating_add(WAL_END_BYTES);
+        if needed > self.file.room() {
+            let capacity = self.file.capacity().saturating_mul(2).min(WAL_FILE_BYTES_MAX);
+            let capacity = capacity.max(needed.saturating_add(8192)).next_multiple_of(4096);
+            let next = WalFile::create(self.backend, self.keys, self.numbers.next(), capacity)?;
+            let before = Sequence(self.first.0.saturating_sub(1));
+            // The mark of durability stays at zero: what these bytes prove, their old files prove better.
+            let seal = self.file.finish(Some(&next.successor_mark()), before, Sequence::ZERO)?;
+            self.ended.push(WalRef { number: self.file.number(), seal: Some(seal) });
+            self.file = next;
+        }
+        let body = std::mem::replace(&mut self.body, vec![0; WAL_UNIT_HEADER_BYTES]);
+        self.file.write_commits(body, self.first, last, Sequence::ZERO)?;
+        self.first = last.next();
+        Ok(())
+    }
+}
+
+/// Removes every file of the database's folders that is not live.
+fn remove_others(backend: &Backend, live: &BTreeSet<(FileKind, FileNumber)>) -> Result<u64> {
+    let mut removed = 0_u64;
+    for kind in FOLDERS {
+        let mut changed = false;
+        for entry in list_files(backend, kind)? {
+            let keep = entry.name.parse().is_ok_and(|number| live.contains(&(kind, FileNumber(number))));
+            if !keep && !entry.is_folder {
+                backend.directory.remove(&format!("{}/{}", kind.folder(), entry.name))?;
+                removed = removed.saturating_add(1);
+                changed = true;
+            }
+        }
+        if changed {
+            backend.directory.flush_names(kind.folder())?;
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,154 @@
+//! What every handle of an open database shares, and how a commit gets in.
+//!
+//! Always: a commit is given room in the log before anything of it is applied, is applied whole before it is handed to
+//! the log, and is seen by nobody before the log says so.
+//! Does not know: who holds the right to write (`token`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use entidb_storage::{Backend, Lock};
+use parking_lot::Mutex;
+
+use crate::crypto::{Keyring, Keys};
+use crate::engine::read_point::Readers;
+use crate::engine::super_version::SuperVersion;
+use crate::engine::token::Writer;
+use crate::error::{Error, Result};
+use crate::format::{EntryKind, Sequence, decode_commit, encode_commit};
+use crate::memtable::{Memtable, MemtableConfig};
+use crate::options::{Durability, Options};
+use crate::stats::{OpenReport, Stats};
+use crate::transaction::WriteBuffer;
+use crate::version::{FileNumbers, Installer};
+use crate::wal::Log;
+
+pub(crate) struct Shared {
+    pub(crate) backend: Backend,
+    pub(crate) options: Options,
+    pub(crate) report: OpenReport,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) keyring: Mutex<Option<Keyring>>,
+    pub(crate) numbers: Arc<FileNumbers>,
+    pub(crate) closed: AtomicBool,
+    /// Given back by close, so that the next handle need not wait for the last snapshot to go.
+    pub(crate) folder_lock: Mutex<Option<Box<dyn Lock>>>,
+    /// None when open for reading only.
+    pub(crate) log: Option<Log>,
+    /// None when open for reading only, and after close.
+    pub(crate) installer: Mutex<Option<Installer>>,
+    pub(crate) current: ArcSwap<SuperVersion>,
+    pub(crate) commit: Mutex<CommitState>,
+    pub(crate) readers: Readers,
+    pub(crate) writer: Writer,
+    pub(crate) memtable_config: MemtableConfig,
+    pub(crate) last_found: Sequence,
+    pub(crate) commits: AtomicU64,
+}
+
+/// What the one writer changes.
+pub(crate) struct CommitState {
+    /// The last commit applied to the memtable.
+    pub(crate) applied: Sequence,
+    scratch: Vec<u8>,
+}
+
+impl CommitState {
+    pub(crate) fn after(applied: Sequence) -> Self {
+        Self { applied, scratch: Vec::new() }
+    }
+}
+
+impl Shared {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// The log, unless the database is open for reading only.
+    pub(crate) fn log(&self) -> Result<&Log> {
+        self.log.as_ref().ok_or(Error::ReadOnly)
+    }
+
+    /// The last commit readers see.
+    pub(crate) fn visible(&self) -> Sequence {
+        self.log.as_ref().map_or(self.last_found, Log::visible)
+    }
+
+    /// Applies the changes as the next commit and hands them to the log. The caller waits for durability.
+    pub(crate) fn apply(
+        &self,
+        buffer: &WriteBuffer,
+        durability: Durability,
+        before: impl FnOnce(),
+    ) -> Result<Sequence> {
+        let log = self.log()?;
+        let mut commit = self.commit.lock();
+        self.check_open()?;
+        let mut bytes = std::mem::take(&mut commit.scratch);
+        bytes.clear();
+        encode_commit(buffer, &mut bytes);
+        log.reserve(bytes.len())?;
+        before();
+        let sequence = commit.applied.next();
+        let view = self.current.load();
+        if let Err(error) = apply_buffer(&view.active, buffer, sequence) {
+            // Half of it is in the memtable, where nobody sees it: no later commit may take its sequence.
+            log.stop(&error.to_string());
+            return Err(error);
+        }
+        commit.applied = sequence;
+        log.append(sequence, &bytes, durability);
+        if bytes.capacity() <= 1 << 20 {
+            commit.scratch = bytes;
+        }
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(sequence)
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let (wal_writes, wal_flushes, wal_bytes_written) = self.log.as_ref().map_or((0, 0, 0), Log::counts);
+        let view = self.current.load();
+        Stats {
+            commits: self.commits.load(Ordering::Relaxed),
+            wal_writes,
+            wal_flushes,
+            wal_bytes_written,
+            wal_bytes: self.log.as_ref().map_or(0, Log::bytes),
+            wal_files: self.log.as_ref().map_or(0, |log| log.files().len() as u64),
+            memtable_bytes: view.memtable_bytes(),
+            memtables_frozen: view.frozen.len() as u64,
+            snapshots: self.readers.count(),
+            oldest_snapshot: self.readers.first(),
+            last_sequence: self.visible(),
+            durable_sequence: self.log.as_ref().map_or(self.last_found, Log::durable),
+            ..Stats::default()
+        }
+    }
+}
+
+/// Applies the changes of a transaction to a memtable.
+fn apply_buffer(memtable: &Memtable, buffer: &WriteBuffer, sequence: Sequence) -> Result<()> {
+    for (start, end) in buffer.ranges() {
+        memtable.add_range_tombstone(start, end, sequence);
+    }
+    for (key, change) in buffer.points() {
+        memtable.insert(key, sequence, change.kind, change.value_bytes())?;
+    }
+    Ok(())
+}
+
+/// Applies a commit as the log has it to a memtable.
+pub(crate) fn apply_encoded(memtable: &Memtable, commit: &[u8], sequence: Sequence) -> Result<()> {
+    decode_commit(commit, |kind, key, value| match kind {
+        EntryKind::DeleteRange => {
+            memtable.add_range_tombstone(key, value, sequence);
+            Ok(())
+        }
+        _ => memtable.insert(key, sequence, kind, value),
+    })
+}

@@ -1,0 +1,276 @@
+//! The manifest: an append-only list of changes to the set of live files.
+//!
+//! Always: a record is on stable storage before anyone relies on it; a file is written by one handle in one life; a
+//! damaged record is refused unless it is the torn end of a file whose writer never got an answer.
+//! Does not know: what a version means to readers.
+//! Format: docs/spec/file-format.md, "Manifest".
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use entidb_storage::{Backend, ErrorKind, File, OpenMode};
+
+use crate::crypto::{Keys, Protection};
+use crate::error::{Damage, Error, Result};
+use crate::format::{
+    FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, MANIFEST_RECORD_HEADER_BYTES, MANIFEST_RECORDS_AT,
+    ManifestRecord, ManifestRecordHeader, ManifestRecordKind, Stream, TAG_BYTES, Tag, Unit,
+};
+use crate::wal::WalSeal;
+
+/// A log file as the manifest lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WalRef {
+    pub(crate) number: FileNumber,
+    /// Where it ended, once it has.
+    pub(crate) seal: Option<WalSeal>,
+}
+
+/// Gives out file numbers; none twice.
+#[derive(Debug)]
+pub(crate) struct FileNumbers(AtomicU64);
+
+impl FileNumbers {
+    pub(crate) fn starting_at(first: FileNumber) -> Self {
+        Self(AtomicU64::new(first.0))
+    }
+
+    pub(crate) fn next(&self) -> FileNumber {
+        FileNumber(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// No number from here on was given out.
+    pub(crate) fn peek(&self) -> FileNumber {
+        FileNumber(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A manifest open for appending.
+pub(crate) struct ManifestWriter {
+    number: FileNumber,
+    file: Arc<dyn File>,
+    protection: Protection,
+    offset: u64,
+    record_number: u32,
+    previous_tag: Tag,
+    snapshot_bytes: u64,
+}
+
+impl ManifestWriter {
+    /// Makes a manifest with its first record, all of it on stable storage.
+    pub(crate) fn create(
+        backend: &Backend,
+        keys: &Keys,
+        number: FileNumber,
+        snapshot: &ManifestRecord,
+    ) -> Result<Self> {
+        let path = FileKind::Manifest.path(number);
+        let (header, protection) = keys.new_file(FileKind::Manifest, number, backend.random.as_ref())?;
+        let file = backend.directory.open(&path, OpenMode::CreateNew)?;
+        let mut writer = Self {
+            number,
+            file,
+            protection,
+            offset: 0,
+            record_number: 0,
+            previous_tag: [0; TAG_BYTES],
+            snapshot_bytes: 0,
+        };
+        let made = writer.begin(backend, &header, snapshot);
+        match made {
+            Ok(()) => Ok(writer),
+            Err(error) => {
+                drop(writer);
+                let _ = backend.directory.remove(&path);
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&mut self, backend: &Backend, header: &FileHeader, snapshot: &ManifestRecord) -> Result<()> {
+        let mut bytes = header.encode().to_vec();
+        self.seal(ManifestRecordKind::Snapshot, snapshot, &mut bytes)?;
+        self.file.write_all_at(0, &bytes)?;
+        self.offset = bytes.len() as u64;
+        self.snapshot_bytes = self.offset;
+        self.file.flush_all()?;
+        backend.directory.flush_names(FileKind::Manifest.folder())?;
+        Ok(())
+    }
+
+    pub(crate) fn number(&self) -> FileNumber {
+        self.number
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.offset
+    }
+
+    /// True when the changes outweigh what they change, and a fresh manifest would be much shorter.
+    pub(crate) fn wants_rewrite(&self) -> bool {
+        self.offset > self.snapshot_bytes.saturating_mul(4).max(64 * 1024)
+    }
+
+    /// Appends a record and flushes it.
+    pub(crate) fn append(&mut self, kind: ManifestRecordKind, record: &ManifestRecord) -> Result<()> {
+        let mut bytes = Vec::new();
+        self.seal(kind, record, &mut bytes)?;
+        self.file.write_all_at(self.offset, &bytes)?;
+        self.offset = self.offset.saturating_add(bytes.len() as u64);
+        self.file.flush_data()?;
+        Ok(())
+    }
+
+    /// Seals a record behind what is in `out`, for the place it will have in the file.
+    fn seal(&mut self, kind: ManifestRecordKind, record: &ManifestRecord, out: &mut Vec<u8>) -> Result<()> {
+        let mut body = Vec::new();
+        record.encode(&mut body);
+        let Ok(body_len) = u32::try_from(body.len()) else {
+            return Err(Error::TooLarge {
+                what: "manifest record",
+                size: body.len() as u64,
+                limit: u64::from(u32::MAX),
+            });
+        };
+        let number = self.record_number;
+        self.record_number = self.record_number.saturating_add(1);
+        let header = ManifestRecordHeader { body_len, number, kind }.encode();
+        let offset = self.offset.saturating_add(out.len() as u64);
+        out.extend_from_slice(&header);
+        let start = out.len();
+        out.extend_from_slice(&body);
+        self.previous_tag = self.protection.seal(unit_of(number, offset, &header, self.previous_tag), out, start)?;
+        Ok(())
+    }
+}
+
+fn unit_of(number: u32, offset: u64, header: &[u8], previous_tag: Tag) -> Unit<'_> {
+    Unit { stream: Stream::Data, number: u64::from(number), offset, header, previous_tag }
+}
+
+/// What a manifest says.
+pub(crate) struct ManifestRead {
+    /// Every record's kind and content, in order.
+    pub(crate) records: Vec<(ManifestRecordKind, ManifestRecord)>,
+    /// Bytes of a torn end that were dropped.
+    pub(crate) bytes_dropped: u64,
+}
+
+/// Reads a manifest. `sealed_len` is its length when the database was closed in order.
+pub(crate) fn read_manifest(
+    backend: &Backend,
+    keys: &Keys,
+    number: FileNumber,
+    sealed_len: Option<u64>,
+) -> Result<ManifestRead> {
+    let path = FileKind::Manifest.path(number);
+    let file = backend.directory.open(&path, OpenMode::Read).map_err(|error| match error.kind {
+        ErrorKind::NotFound => Error::Corrupt {
+            damage: Damage::Missing,
+            file: path.clone(),
+            offset: 0,
+            detail: "ROOT names it as the manifest".to_owned(),
+        },
+        _ => error.into(),
+    })?;
+    let bytes = read_whole(file.as_ref())?;
+    let header = FileHeader::decode(&path, &bytes)?;
+    header.expect(FileKind::Manifest, number, keys.database_id())?;
+    let protection = keys.open_file(&header)?;
+    let mut read = ManifestRead { records: Vec::new(), bytes_dropped: 0 };
+    let mut offset = MANIFEST_RECORDS_AT as usize;
+    let mut previous_tag = [0; TAG_BYTES];
+    while offset < bytes.len() {
+        let expected = u32::try_from(read.records.len()).unwrap_or(u32::MAX);
+        match record_at(&protection, &bytes, offset, expected, previous_tag) {
+            Ok((kind, record, len, tag)) => {
+                if (read.records.is_empty()) != (kind == ManifestRecordKind::Snapshot) {
+                    return Err(Error::tampered(path, offset as u64, "the first record, and only it, is a snapshot"));
+                }
+                read.records.push((kind, record));
+                previous_tag = tag;
+                offset = offset.saturating_add(len);
+            }
+            Err(error) => {
+                let tampered = matches!(&error, Error::Corrupt { damage: Damage::Tampered, .. });
+                if tampered
+                    || read.records.is_empty()
+                    || sealed_len.is_some()
+                    || later_record(&protection, &bytes, offset)
+                {
+                    return Err(error);
+                }
+                read.bytes_dropped = (bytes.len().saturating_sub(offset)) as u64;
+                break;
+            }
+        }
+    }
+    if let Some(len) = sealed_len
+        && len != offset as u64
+    {
+        let detail = format!("ROOT says it ends at {len}, it ends at {offset}");
+        return Err(Error::damaged(path, offset as u64, detail));
+    }
+    if read.records.is_empty() {
+        return Err(Error::damaged(path, offset as u64, "the manifest has no records"));
+    }
+    Ok(read)
+}
+
+type RecordAt = (ManifestRecordKind, ManifestRecord, usize, Tag);
+
+fn record_at(protection: &Protection, bytes: &[u8], offset: usize, expected: u32, previous: Tag) -> Result<RecordAt> {
+    let wrong = |detail: &str| Error::damaged(protection.path(), offset as u64, detail);
+    let (header, stored) = split_record(protection, bytes, offset).ok_or_else(|| wrong("no whole record is here"))?;
+    if header.number != expected {
+        return Err(wrong(&format!("record {} is here, {expected} was expected", header.number)));
+    }
+    let mut body = stored.to_vec();
+    let encoded = header.encode();
+    let (len, tag) = protection.open(unit_of(header.number, offset as u64, &encoded, previous), &mut body)?;
+    body.truncate(len);
+    let record = ManifestRecord::decode(&body)
+        .ok_or_else(|| Error::tampered(protection.path(), offset as u64, "the record does not decode"))?;
+    Ok((header.kind, record, MANIFEST_RECORD_HEADER_BYTES.saturating_add(stored.len()), tag))
+}
+
+fn split_record<'a>(
+    protection: &Protection,
+    bytes: &'a [u8],
+    offset: usize,
+) -> Option<(ManifestRecordHeader, &'a [u8])> {
+    let rest = bytes.get(offset..)?;
+    let header = ManifestRecordHeader::decode(rest.get(..MANIFEST_RECORD_HEADER_BYTES)?)?;
+    let len = usize::try_from(header.body_len).ok()?.checked_add(protection.overhead())?;
+    let stored = rest.get(MANIFEST_RECORD_HEADER_BYTES..MANIFEST_RECORD_HEADER_BYTES.checked_add(len)?)?;
+    Some((header, stored))
+}
+
+/// A record is written only after the one before it is on stable storage: a good one behind a bad one is proof.
+fn later_record(protection: &Protection, bytes: &[u8], offset: usize) -> bool {
+    (offset.saturating_add(1)..bytes.len()).any(|at| {
+        split_record(protection, bytes, at).is_some_and(|(header, stored)| {
+            let encoded = header.encode();
+            protection.check(unit_of(header.number, at as u64, &encoded, [0; TAG_BYTES]), stored).is_ok()
+        })
+    })
+}
+
+pub(crate) fn read_whole(file: &dyn File) -> Result<Vec<u8>> {
+    let len = file.len()?;
+    let no_memory = || Error::OutOfMemory { what: "reading a file", bytes: len };
+    let size = usize::try_from(len).map_err(|_| no_memory())?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| no_memory())?;
+    bytes.resize(size, 0);
+    file.read_exact_at(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The header alone of a file that may be shorter than it.
+pub(crate) fn read_header(file: &dyn File) -> Result<Vec<u8>> {
+    let len = usize::try_from(file.len()?).unwrap_or(usize::MAX).min(FILE_HEADER_BYTES);
+    let mut bytes = vec![0; len];
+    file.read_exact_at(0, &mut bytes)?;
+    Ok(bytes)
+}

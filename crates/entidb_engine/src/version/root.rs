@@ -1,0 +1,127 @@
+//! Reads and writes ROOT, the one file with a fixed name that everything else hangs from.
+//!
+//! Always: the newer slot is never touched by a write; a slot counts only when it verifies.
+//! Does not know: the manifest's content.
+//! Format: docs/spec/file-format.md, "ROOT".
+
+use entidb_storage::{Backend, File, OpenMode};
+
+use crate::crypto::Keys;
+use crate::error::{Error, Result};
+use crate::format::{
+    FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, ROOT_SLOT_BYTES, Root, Stream, TAG_BYTES, Unit,
+};
+use crate::version::manifest::read_whole;
+
+const PATH: &str = "ROOT";
+
+/// ROOT as it is, before its content can be read: what it says about itself in the clear.
+pub(crate) struct RootFile {
+    bytes: Vec<u8>,
+    /// The header of a slot that is whole.
+    pub(crate) header: FileHeader,
+}
+
+/// Reads ROOT's bytes and a header of it.
+///
+/// `NotADatabase` when no slot begins as ours do; `FormatTooNew` and `Corrupt` as the better slot says.
+pub(crate) fn read_root_file(backend: &Backend) -> Result<RootFile> {
+    let file = backend.directory.open(PATH, OpenMode::Read)?;
+    let len = file.len()?;
+    if len > ROOT_SLOT_BYTES.saturating_mul(2) {
+        let mut start = vec![0; FILE_HEADER_BYTES];
+        file.read_exact_at(0, &mut start)?;
+        FileHeader::decode_first(backend.directory.location(), PATH, &start)?;
+        return Err(Error::damaged(PATH, 0, format!("it has {len} bytes, ROOT has {}", ROOT_SLOT_BYTES * 2)));
+    }
+    let bytes = read_whole(file.as_ref())?;
+    let location = backend.directory.location();
+    let mut failure = None;
+    for slot in 0..2 {
+        match FileHeader::decode_first(location, PATH, slot_bytes(&bytes, slot)) {
+            Ok(header) => return Ok(RootFile { bytes, header }),
+            // A foreign or empty slot says less than one that is ours and newer or damaged.
+            Err(error @ Error::NotADatabase { .. }) => failure = failure.or(Some(error)),
+            Err(error) => failure = Some(error),
+        }
+    }
+    Err(failure.unwrap_or_else(|| Error::damaged(PATH, 0, "it has no slots")))
+}
+
+impl RootFile {
+    /// The newest slot that verifies under the keys.
+    pub(crate) fn newest(&self, keys: &Keys) -> Result<Root> {
+        let mut newest: Option<Root> = None;
+        let mut failure = None;
+        for slot in 0..2 {
+            match read_slot(keys, &self.bytes, slot) {
+                Ok(root) if newest.is_none_or(|found| found.generation < root.generation) => newest = Some(root),
+                Ok(_) => {}
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match (newest, failure) {
+            (Some(root), _) => Ok(root),
+            (None, failure) => Err(failure.unwrap_or_else(|| Error::damaged(PATH, 0, "it has no slots"))),
+        }
+    }
+}
+
+fn slot_bytes(bytes: &[u8], slot: u64) -> &[u8] {
+    let start = usize::try_from(slot.saturating_mul(ROOT_SLOT_BYTES)).unwrap_or(usize::MAX);
+    let rest = bytes.get(start..).unwrap_or_default();
+    rest.get(..rest.len().min(ROOT_SLOT_BYTES as usize)).unwrap_or_default()
+}
+
+fn read_slot(keys: &Keys, bytes: &[u8], slot: u64) -> Result<Root> {
+    let offset = slot.saturating_mul(ROOT_SLOT_BYTES);
+    let bytes = slot_bytes(bytes, slot);
+    let header = FileHeader::decode(PATH, bytes)?;
+    header.expect(FileKind::Root, FileNumber(0), keys.database_id())?;
+    let protection = keys.open_file(&header)?;
+    let wrong = |detail: &str| Error::damaged(PATH, offset, detail);
+    let length = bytes.get(FILE_HEADER_BYTES..FILE_HEADER_BYTES + 4).ok_or_else(|| wrong("a slot is cut"))?;
+    let body_len = <[u8; 4]>::try_from(length).map_or(0, u32::from_le_bytes) as usize;
+    let start = FILE_HEADER_BYTES + 4;
+    let end = start.saturating_add(body_len).saturating_add(protection.overhead());
+    let mut body = bytes.get(start..end).ok_or_else(|| wrong("a slot is cut"))?.to_vec();
+    let (len, _) = protection.open(unit_of(offset, length), &mut body)?;
+    body.truncate(len);
+    let root = Root::decode(&body).ok_or_else(|| Error::tampered(PATH, offset, "the slot does not decode"))?;
+    if root.slot() != slot {
+        return Err(Error::tampered(PATH, offset, "the slot is in the place of the other one"));
+    }
+    Ok(root)
+}
+
+/// Writes a slot in its place and flushes it. `flush_name` when the file may be new.
+pub(crate) fn write_root(backend: &Backend, keys: &Keys, root: &Root, flush_name: bool) -> Result<()> {
+    let mode = if flush_name { OpenMode::CreateOrOpen } else { OpenMode::Write };
+    let file = backend.directory.open(PATH, mode)?;
+    write_slot(backend, keys, root, file.as_ref())?;
+    if flush_name {
+        backend.directory.flush_names("")?;
+    }
+    Ok(())
+}
+
+fn write_slot(backend: &Backend, keys: &Keys, root: &Root, file: &dyn File) -> Result<()> {
+    let offset = root.slot().saturating_mul(ROOT_SLOT_BYTES);
+    let (header, protection) = keys.new_file(FileKind::Root, FileNumber(0), backend.random.as_ref())?;
+    let mut bytes = header.encode().to_vec();
+    let mut body = Vec::new();
+    root.encode(&mut body);
+    let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
+    bytes.extend_from_slice(&length);
+    let start = bytes.len();
+    bytes.extend_from_slice(&body);
+    protection.seal(unit_of(offset, &length), &mut bytes, start)?;
+    bytes.resize(ROOT_SLOT_BYTES as usize, 0);
+    file.write_all_at(offset, &bytes)?;
+    file.flush_all()?;
+    Ok(())
+}
+
+fn unit_of(offset: u64, length: &[u8]) -> Unit<'_> {
+    Unit { stream: Stream::Data, number: 0, offset, header: length, previous_tag: [0; TAG_BYTES] }
+}

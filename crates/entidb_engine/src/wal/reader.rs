@@ -1,0 +1,178 @@
+//! Reads one file of the log, unit by unit, to where it stops making sense.
+//!
+//! Always: what it yields passed its checksum, and its tag where the database is encrypted; it never judges why a file
+//! ends, that takes the whole chain (`recovery`).
+//! Does not know: which commits are already in segments.
+//! Format: docs/spec/file-format.md, "Write-ahead log".
+
+use entidb_storage::{Backend, ErrorKind, OpenMode};
+
+use crate::crypto::{Keys, Protection};
+use crate::error::{Damage, Error, Result};
+use crate::format::{
+    FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, Sequence, Stream, TAG_BYTES, Tag, Unit, WAL_UNIT_ALIGNMENT,
+    WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalSuccessor, WalUnitHeader, WalUnitKind, wal_unit_bytes,
+};
+
+/// What comes next in a log file.
+pub(crate) enum Step {
+    /// Commits `header.first..=header.last`, decrypted.
+    Commits { header: WalUnitHeader, body: Vec<u8> },
+    /// The file ends here and the log goes on there.
+    Continued(WalSuccessor),
+    /// The log ends here in order.
+    Closed,
+    /// Nothing that can be read. The reason is kept for the case that something should be here.
+    Broken(Error),
+}
+
+/// A log file open for reading, whole in memory.
+pub(crate) struct WalReader {
+    number: FileNumber,
+    path: String,
+    header: FileHeader,
+    protection: Protection,
+    bytes: Vec<u8>,
+    offset: u64,
+    unit_number: u32,
+    previous_tag: Tag,
+}
+
+impl WalReader {
+    /// Opens a file and verifies its header.
+    pub(crate) fn open(backend: &Backend, keys: &Keys, number: FileNumber) -> Result<Self> {
+        let path = FileKind::Wal.path(number);
+        let file = backend.directory.open(&path, OpenMode::Read).map_err(|error| match error.kind {
+            ErrorKind::NotFound => Error::Corrupt {
+                damage: Damage::Missing,
+                file: path.clone(),
+                offset: 0,
+                detail: "the log goes on in it".to_owned(),
+            },
+            _ => error.into(),
+        })?;
+        let len = file.len()?;
+        let mut bytes = Vec::new();
+        let size = usize::try_from(len).map_err(|_| no_memory(len))?;
+        bytes.try_reserve_exact(size).map_err(|_| no_memory(len))?;
+        bytes.resize(size, 0);
+        file.read_exact_at(0, &mut bytes)?;
+        let header = FileHeader::decode(&path, &bytes)?;
+        header.expect(FileKind::Wal, number, keys.database_id())?;
+        let protection = keys.open_file(&header)?;
+        let mut proof = Vec::new();
+        let proof_end = FILE_HEADER_BYTES.saturating_add(protection.overhead());
+        proof.extend_from_slice(bytes.get(FILE_HEADER_BYTES..proof_end).unwrap_or_default());
+        let unit = Unit {
+            stream: Stream::HeaderCheck,
+            number: 0,
+            offset: FILE_HEADER_BYTES as u64,
+            header: &[],
+            previous_tag: [0; TAG_BYTES],
+        };
+        let (_, previous_tag) = protection.open(unit, &mut proof)?;
+        Ok(Self { number, path, header, protection, bytes, offset: WAL_UNITS_AT, unit_number: 0, previous_tag })
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn salt(&self) -> [u8; 32] {
+        self.header.salt
+    }
+
+    /// Where the next unit is expected.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The tag of the last unit read.
+    pub(crate) fn tag(&self) -> Tag {
+        self.previous_tag
+    }
+
+    /// Reads the unit at the current place and moves behind it; stays when there is none.
+    pub(crate) fn step(&mut self) -> Step {
+        let Some((header, stored)) = self.unit_at(self.offset) else {
+            let detail = format!("no unit {} is here", self.unit_number);
+            return Step::Broken(Error::damaged(self.path.as_str(), self.offset, detail));
+        };
+        if header.number != self.unit_number {
+            let detail = format!("unit {} is here, {} was expected", header.number, self.unit_number);
+            return Step::Broken(Error::damaged(self.path.as_str(), self.offset, detail));
+        }
+        let mut body = stored.to_vec();
+        let encoded = header.encode();
+        let unit = unit_of(&header, &encoded, self.offset, self.previous_tag);
+        let tag = match self.protection.open(unit, &mut body) {
+            Ok((len, tag)) => {
+                body.truncate(len);
+                tag
+            }
+            Err(error) => return Step::Broken(error),
+        };
+        let step = match header.kind {
+            WalUnitKind::Commits => Step::Commits { header, body },
+            WalUnitKind::Closed => Step::Closed,
+            WalUnitKind::Continued => match WalSuccessor::decode(&body) {
+                Some(successor) => Step::Continued(successor),
+                None => {
+                    let detail = "the end of the file does not say where the log goes on";
+                    return Step::Broken(Error::tampered(self.path.as_str(), self.offset, detail));
+                }
+            },
+        };
+        self.offset =
+            self.offset.saturating_add(wal_unit_bytes(u64::from(header.body_len), self.protection.overhead()));
+        self.unit_number = self.unit_number.saturating_add(1);
+        self.previous_tag = tag;
+        step
+    }
+
+    /// Looks in the rest of the file for a unit that proves that commit `missing` was on stable storage once.
+    pub(crate) fn proves_durable(&self, missing: Sequence) -> bool {
+        let mut offset = self.offset;
+        while offset < self.bytes.len() as u64 {
+            if let Some((header, stored)) = self.unit_at(offset) {
+                let encoded = header.encode();
+                // The checksum needs no chain: what follows a damaged unit can still bear witness.
+                let unit = unit_of(&header, &encoded, offset, [0; TAG_BYTES]);
+                if header.durable >= missing && self.protection.check(unit, stored).is_ok() {
+                    return true;
+                }
+            }
+            offset = offset.saturating_add(WAL_UNIT_ALIGNMENT);
+        }
+        false
+    }
+
+    /// Bytes from the current place to the last one that is not zero.
+    pub(crate) fn bytes_left_over(&self) -> u64 {
+        let rest = usize::try_from(self.offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default();
+        rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+    }
+
+    /// The clear header and the stored bytes of a unit at an offset, when a header of this file is there and the
+    /// file is long enough.
+    fn unit_at(&self, offset: u64) -> Option<(WalUnitHeader, &[u8])> {
+        let start = usize::try_from(offset).ok()?;
+        let rest = self.bytes.get(start..)?;
+        let header = WalUnitHeader::decode(rest.get(..WAL_UNIT_HEADER_BYTES)?, self.number)?;
+        let stored_len = usize::try_from(header.body_len).ok()?.checked_add(self.protection.overhead())?;
+        let stored = rest.get(WAL_UNIT_HEADER_BYTES..WAL_UNIT_HEADER_BYTES.checked_add(stored_len)?)?;
+        Some((header, stored))
+    }
+}
+
+fn unit_of<'a>(header: &WalUnitHeader, encoded: &'a [u8], offset: u64, previous_tag: Tag) -> Unit<'a> {
+    let stream = match header.kind {
+        WalUnitKind::Commits => Stream::Data,
+        WalUnitKind::Continued | WalUnitKind::Closed => Stream::Footer,
+    };
+    Unit { stream, number: u64::from(header.number), offset, header: encoded, previous_tag }
+}
+
+fn no_memory(bytes: u64) -> Error {
+    Error::OutOfMemory { what: "reading a log file", bytes }
+}

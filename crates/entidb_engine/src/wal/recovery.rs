@@ -1,0 +1,175 @@
+//! Reads the whole chain of log files back and judges where it ends.
+//!
+//! Always: what it yields is a gapless run of commits. A chain may end without an end mark only in its newest file, and
+//! only where nothing proves that more was on stable storage: that is a tear, and its bytes are counted. Everything
+//! else is damage and refused.
+//! Does not know: what a commit means, or how the surviving commits are written again.
+
+use entidb_storage::Backend;
+
+use crate::crypto::Keys;
+use crate::error::{Damage, Error, Result};
+use crate::format::{Commits, FileKind, FileNumber, Sequence, WalSuccessor, WalUnitHeader};
+use crate::version::{WalRef, list_files};
+use crate::wal::reader::{Step, WalReader};
+
+/// What replaying found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Replayed {
+    /// The last commit of the log, or the floor when the log has none after it.
+    pub(crate) last: Sequence,
+    /// Commits shown.
+    pub(crate) commits: u64,
+    /// Bytes of a torn end that were dropped.
+    pub(crate) bytes_dropped: u64,
+    /// The files of the chain, in order.
+    pub(crate) files: Vec<FileNumber>,
+    /// True when the log ends with the mark of an orderly close.
+    pub(crate) closed: bool,
+}
+
+/// Shows every commit after `floor` of the chain that begins with `wals` to `visit`, in order.
+pub(crate) fn replay(
+    backend: &Backend,
+    keys: &Keys,
+    wals: &[WalRef],
+    floor: Sequence,
+    visit: &mut dyn FnMut(Sequence, &[u8]) -> Result<()>,
+) -> Result<Replayed> {
+    let mut state = Replayed { last: floor, ..Replayed::default() };
+    // The last commit read, also of those at or below the floor: a gap is a gap wherever it is.
+    let mut read: Option<Sequence> = None;
+    let mut next: Option<WalSuccessor> = None;
+    let mut listed = wals.iter();
+    loop {
+        let wal = listed.next();
+        let number = match (wal, &next) {
+            (Some(wal), _) => wal.number,
+            (None, Some(successor)) => successor.number,
+            (None, None) => break,
+        };
+        let mut reader = WalReader::open(backend, keys, number)?;
+        state.files.push(number);
+        if let Some(successor) = &next
+            && successor.number == number
+            && successor.salt != reader.salt()
+        {
+            let detail = "it is not the file the log went on in";
+            return Err(Error::tampered(reader.path(), 0, detail));
+        }
+        next = None;
+        let seal = wal.and_then(|wal| wal.seal.as_ref());
+        let end = read_file(&mut reader, floor, &mut read, &mut state, visit)?;
+        state.closed = matches!(end, End::Closed);
+        match (seal, end) {
+            (Some(seal), End::Continued(_) | End::Closed) => {
+                if seal.len != reader.offset() || seal.tag != reader.tag() {
+                    let detail = format!("the manifest says it ends at {}, it ends at {}", seal.len, reader.offset());
+                    return Err(Error::tampered(reader.path(), reader.offset(), detail));
+                }
+            }
+            (Some(_), End::Broken(error)) => return Err(error),
+            (None, End::Continued(successor)) => next = Some(successor),
+            (None, End::Closed) => {}
+            (None, End::Broken(error)) => {
+                let missing = read.unwrap_or(floor).max(floor).next();
+                let tampered = matches!(&error, Error::Corrupt { damage: Damage::Tampered, .. });
+                if tampered || reader.proves_durable(missing) || later_proves(backend, keys, &state.files, missing)? {
+                    return Err(error);
+                }
+                state.bytes_dropped = reader.bytes_left_over();
+                break;
+            }
+        }
+    }
+    Ok(state)
+}
+
+enum End {
+    Continued(WalSuccessor),
+    Closed,
+    Broken(Error),
+}
+
+fn read_file(
+    reader: &mut WalReader,
+    floor: Sequence,
+    read: &mut Option<Sequence>,
+    state: &mut Replayed,
+    visit: &mut dyn FnMut(Sequence, &[u8]) -> Result<()>,
+) -> Result<End> {
+    loop {
+        let offset = reader.offset();
+        match reader.step() {
+            Step::Commits { header, body } => {
+                let path = reader.path();
+                check_follows(path, offset, &header, *read, floor)?;
+                let mut sequence = header.first;
+                for commit in Commits::new(&body) {
+                    let commit = commit.map_err(|error| placed(error, path, offset))?;
+                    if sequence > header.last {
+                        return Err(Error::tampered(path, offset, "the unit has more commits than its header says"));
+                    }
+                    if sequence > floor {
+                        visit(sequence, commit).map_err(|error| placed(error, path, offset))?;
+                        state.commits = state.commits.saturating_add(1);
+                        state.last = sequence;
+                    }
+                    sequence = sequence.next();
+                }
+                if sequence != header.last.next() {
+                    return Err(Error::tampered(path, offset, "the unit has fewer commits than its header says"));
+                }
+                *read = Some(header.last);
+            }
+            Step::Continued(successor) => return Ok(End::Continued(successor)),
+            Step::Closed => return Ok(End::Closed),
+            Step::Broken(error) => return Ok(End::Broken(error)),
+        }
+    }
+}
+
+/// A unit must begin with the commit after the last one; the first unit of all must leave no gap above the floor.
+fn check_follows(
+    path: &str,
+    offset: u64,
+    header: &WalUnitHeader,
+    read: Option<Sequence>,
+    floor: Sequence,
+) -> Result<()> {
+    let follows = match read {
+        Some(read) => header.first == read.next(),
+        None => header.first <= floor.next() && header.first > Sequence::ZERO,
+    };
+    if follows && header.first <= header.last {
+        return Ok(());
+    }
+    let expected = read.unwrap_or(floor).next();
+    let detail = format!("the unit has commits {} to {}, {expected} was expected", header.first, header.last);
+    Err(Error::tampered(path, offset, detail))
+}
+
+/// True when a log file outside the chain proves that commit `missing` was on stable storage once.
+fn later_proves(backend: &Backend, keys: &Keys, chain: &[FileNumber], missing: Sequence) -> Result<bool> {
+    for entry in list_files(backend, FileKind::Wal)? {
+        let Ok(number) = entry.name.parse().map(FileNumber) else { continue };
+        if chain.last().is_some_and(|last| number <= *last) {
+            continue;
+        }
+        // A file that was being made when the crash came has no header yet and proves nothing.
+        if let Ok(reader) = WalReader::open(backend, keys, number)
+            && reader.proves_durable(missing)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What passed its checksum and still makes no sense was not written by us: says where.
+fn placed(error: Error, path: &str, offset: u64) -> Error {
+    match error {
+        Error::Internal { detail } => Error::tampered(path, offset, detail),
+        other => other,
+    }
+}

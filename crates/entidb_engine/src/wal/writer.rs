@@ -1,0 +1,183 @@
+//! Writes one file of the log.
+//!
+//! Always: the file is zero-written, flushed and named before its first unit, so a commit's flush changes no metadata.
+//! A unit number is used once, whether or not its write succeeded.
+//! Does not know: who waits for the units (`group`).
+//! Format: docs/spec/file-format.md, "Write-ahead log".
+
+use std::sync::Arc;
+
+use entidb_storage::{Backend, File, OpenMode};
+
+use crate::crypto::{Keys, Protection};
+use crate::error::{Error, Result};
+use crate::format::{
+    FILE_HEADER_BYTES, FileKind, FileNumber, Sequence, Stream, TAG_BYTES, Tag, Unit, WAL_UNIT_HEADER_BYTES,
+    WAL_UNITS_AT, WalSuccessor, WalUnitHeader, WalUnitKind, wal_unit_bytes,
+};
+
+/// The size of the first log file of a database, kept small so that a fresh database is.
+pub(crate) const WAL_FILE_BYTES_MIN: u64 = 256 * 1024;
+/// The size at which log files stop growing.
+pub(crate) const WAL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Where a log file ended for good, as the manifest remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WalSeal {
+    pub(crate) len: u64,
+    pub(crate) tag: Tag,
+    pub(crate) last: Sequence,
+}
+
+/// A log file open for writing.
+pub(crate) struct WalFile {
+    number: FileNumber,
+    salt: [u8; 32],
+    file: Arc<dyn File>,
+    protection: Protection,
+    capacity: u64,
+    offset: u64,
+    unit_number: u32,
+    previous_tag: Tag,
+    last: Sequence,
+}
+
+impl WalFile {
+    /// Makes a file of `capacity` bytes, zero-written, with its name and content on stable storage.
+    pub(crate) fn create(backend: &Backend, keys: &Keys, number: FileNumber, capacity: u64) -> Result<Self> {
+        let path = FileKind::Wal.path(number);
+        let file = backend.directory.open(&path, OpenMode::CreateNew)?;
+        let made = Self::fill(backend, keys, number, capacity, Arc::clone(&file));
+        if made.is_err() {
+            // Half a file must not eat the space the next attempt needs; a failure to remove it is found at open.
+            drop(file);
+            let _ = backend.directory.remove(&path);
+        }
+        made
+    }
+
+    fn fill(backend: &Backend, keys: &Keys, number: FileNumber, capacity: u64, file: Arc<dyn File>) -> Result<Self> {
+        let (header, protection) = keys.new_file(FileKind::Wal, number, backend.random.as_ref())?;
+        let mut page = header.encode().to_vec();
+        let proof = Unit {
+            stream: Stream::HeaderCheck,
+            number: 0,
+            offset: FILE_HEADER_BYTES as u64,
+            header: &[],
+            previous_tag: [0; TAG_BYTES],
+        };
+        let start = page.len();
+        let previous_tag = protection.seal(proof, &mut page, start)?;
+        page.resize(usize::try_from(WAL_UNITS_AT).unwrap_or(page.len()), 0);
+        file.write_all_at(0, &page)?;
+        file.preallocate(WAL_UNITS_AT, capacity.saturating_sub(WAL_UNITS_AT))?;
+        file.flush_all()?;
+        backend.directory.flush_names(FileKind::Wal.folder())?;
+        Ok(Self {
+            number,
+            salt: header.salt,
+            file,
+            protection,
+            capacity,
+            offset: WAL_UNITS_AT,
+            unit_number: 0,
+            previous_tag,
+            last: Sequence::ZERO,
+        })
+    }
+
+    pub(crate) fn number(&self) -> FileNumber {
+        self.number
+    }
+
+    pub(crate) fn successor_mark(&self) -> WalSuccessor {
+        WalSuccessor { number: self.number, salt: self.salt }
+    }
+
+    pub(crate) fn file(&self) -> Arc<dyn File> {
+        Arc::clone(&self.file)
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    pub(crate) fn overhead(&self) -> usize {
+        self.protection.overhead()
+    }
+
+    /// Bytes still free, the room for the end not taken off.
+    pub(crate) fn room(&self) -> u64 {
+        self.capacity.saturating_sub(self.offset)
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.offset
+    }
+
+    /// Writes commits `first..=last`. `body` begins with room for the clear header. One write.
+    pub(crate) fn write_commits(
+        &mut self,
+        mut body: Vec<u8>,
+        first: Sequence,
+        last: Sequence,
+        durable: Sequence,
+    ) -> Result<Vec<u8>> {
+        self.write_unit(WalUnitKind::Commits, &mut body, first, last, durable)?;
+        self.last = last;
+        Ok(body)
+    }
+
+    /// Ends the file: the log goes on in `successor`, or with none it was closed in order. Flushes.
+    pub(crate) fn finish(
+        &mut self,
+        successor: Option<&WalSuccessor>,
+        last: Sequence,
+        durable: Sequence,
+    ) -> Result<WalSeal> {
+        let mut body = vec![0; WAL_UNIT_HEADER_BYTES];
+        let kind = match successor {
+            Some(successor) => {
+                body.extend_from_slice(&successor.encode());
+                WalUnitKind::Continued
+            }
+            None => WalUnitKind::Closed,
+        };
+        self.write_unit(kind, &mut body, last, last, durable)?;
+        self.file.flush_data()?;
+        Ok(WalSeal { len: self.offset, tag: self.previous_tag, last })
+    }
+
+    fn write_unit(
+        &mut self,
+        kind: WalUnitKind,
+        body: &mut Vec<u8>,
+        first: Sequence,
+        last: Sequence,
+        durable: Sequence,
+    ) -> Result<()> {
+        let plain = body.len().saturating_sub(WAL_UNIT_HEADER_BYTES);
+        let Ok(body_len) = u32::try_from(plain) else {
+            return Err(Error::TooLarge { what: "commit group", size: plain as u64, limit: u64::from(u32::MAX) });
+        };
+        let number = self.unit_number;
+        self.unit_number = self.unit_number.saturating_add(1);
+        let header = WalUnitHeader { body_len, file: self.number, number, kind, first, last, durable }.encode();
+        for (to, from) in body.iter_mut().zip(header) {
+            *to = from;
+        }
+        let (stream, number) = match kind {
+            WalUnitKind::Commits => (Stream::Data, u64::from(number)),
+            WalUnitKind::Continued | WalUnitKind::Closed => (Stream::Footer, u64::from(number)),
+        };
+        let unit = Unit { stream, number, offset: self.offset, header: &header, previous_tag: self.previous_tag };
+        let tag = self.protection.seal(unit, body, WAL_UNIT_HEADER_BYTES)?;
+        let len = wal_unit_bytes(u64::from(body_len), self.protection.overhead());
+        body.resize(usize::try_from(len).unwrap_or(body.len()), 0);
+        self.file.write_all_at(self.offset, body)?;
+        self.offset = self.offset.saturating_add(len);
+        self.previous_tag = tag;
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! Commits, what they promise and what they cost, through the public API.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test asserts by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options, Sequence};
+use entidb_storage::Backend;
+
+fn memory() -> Engine {
+    Engine::open(Backend::memory(), Options::default()).unwrap()
+}
+
+fn put(engine: &Engine, key: &[u8], value: &[u8]) -> Sequence {
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(key, value).unwrap();
+    transaction.commit().unwrap()
+}
+
+#[test]
+fn a_commit_is_seen_by_later_snapshots_and_by_no_earlier_one() {
+    let engine = memory();
+    put(&engine, b"k", b"1");
+    let before = engine.snapshot().unwrap();
+    put(&engine, b"k", b"2");
+    let after = engine.snapshot().unwrap();
+    assert_eq!(before.get(b"k").unwrap().as_deref(), Some(b"1".as_slice()));
+    assert_eq!(after.get(b"k").unwrap().as_deref(), Some(b"2".as_slice()));
+    assert_eq!((before.sequence(), after.sequence()), (Sequence(1), Sequence(2)));
+}
+
+#[test]
+fn a_transaction_sees_its_own_changes_and_nobody_else_does() {
+    let engine = memory();
+    put(&engine, b"a", b"1");
+    put(&engine, b"c", b"3");
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(b"b", b"2").unwrap();
+    transaction.delete(b"a").unwrap();
+    let own: Vec<_> = transaction
+        .range(KeyRange::all(), Direction::Forward)
+        .unwrap()
+        .map(|entry| entry.map(|(key, value)| (key, value.to_vec())))
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(own, vec![(b"b".to_vec(), b"2".to_vec()), (b"c".to_vec(), b"3".to_vec())]);
+    assert!(transaction.get(b"a").unwrap().is_none());
+    let others = engine.snapshot().unwrap();
+    assert!(others.exists(b"a").unwrap() && !others.exists(b"b").unwrap());
+    drop(transaction);
+    assert!(!engine.snapshot().unwrap().exists(b"b").unwrap());
+}
+
+#[test]
+fn an_iterator_goes_both_ways_and_seeks() {
+    let engine = memory();
+    let mut transaction = engine.begin_write().unwrap();
+    for number in 0..100_u8 {
+        transaction.put(&[1, number], &[number]).unwrap();
+    }
+    transaction.commit().unwrap();
+    let snapshot = engine.snapshot().unwrap();
+    let range = KeyRange::from([1, 10].as_slice()..[1, 20].as_slice());
+    let mut forward = snapshot.range(range.clone(), Direction::Forward).unwrap();
+    let keys: Vec<u8> = forward.by_ref().map(|entry| entry.unwrap().0[1]).collect();
+    assert_eq!(keys, (10..20).collect::<Vec<u8>>());
+    assert!(!forward.advance().unwrap(), "an iterator at its end stays there");
+    forward.seek(&[1, 15]).unwrap();
+    assert!(forward.advance().unwrap());
+    assert_eq!((forward.key(), forward.value()), ([1, 15].as_slice(), [15].as_slice()));
+    let mut reverse = snapshot.range(range, Direction::Reverse).unwrap();
+    assert_eq!(
+        reverse.by_ref().map(|entry| entry.unwrap().0[1]).collect::<Vec<u8>>(),
+        (10..20).rev().collect::<Vec<u8>>()
+    );
+    reverse.seek(&[1, 12]).unwrap();
+    assert!(reverse.advance().unwrap());
+    assert_eq!(reverse.key(), [1, 12]);
+    reverse.seek(&[0]).unwrap();
+    assert!(!reverse.advance().unwrap());
+}
+
+#[test]
+fn a_range_delete_and_counters_show_in_order() {
+    let engine = memory();
+    for key in [b"a", b"b", b"c"] {
+        put(&engine, key, b"x");
+    }
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.delete_range(b"a", b"c").unwrap();
+    transaction.put(b"b", b"new").unwrap();
+    transaction.add(b"n", 5).unwrap();
+    assert_eq!(transaction.counter(b"n").unwrap(), 5);
+    transaction.commit().unwrap();
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.add(b"n", -7).unwrap();
+    assert_eq!(transaction.counter(b"n").unwrap(), -2);
+    transaction.commit().unwrap();
+    let snapshot = engine.snapshot().unwrap();
+    assert!(!snapshot.exists(b"a").unwrap());
+    assert_eq!(snapshot.get(b"b").unwrap().as_deref(), Some(b"new".as_slice()));
+    assert!(snapshot.exists(b"c").unwrap());
+    assert_eq!(snapshot.counter(b"n").unwrap(), -2);
+    assert_eq!(snapshot.approximate_count(KeyRange::all()).unwrap(), 3);
+}
+
+#[test]
+fn rolling_back_to_a_savepoint_forgets_what_came_after_it_and_keeps_it_usable() {
+    let engine = memory();
+    put(&engine, b"base", b"0");
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(b"a", b"1").unwrap();
+    let first = transaction.savepoint();
+    transaction.put(b"a", b"2").unwrap();
+    let second = transaction.savepoint();
+    transaction.delete_range(b"a", b"z").unwrap();
+    transaction.rollback_to(&second).unwrap();
+    assert_eq!(transaction.get(b"a").unwrap().as_deref(), Some(b"2".as_slice()));
+    transaction.rollback_to(&first).unwrap();
+    assert_eq!(transaction.get(b"a").unwrap().as_deref(), Some(b"1".as_slice()));
+    assert!(matches!(transaction.rollback_to(&second), Err(Error::InvalidArgument { what: "savepoint", .. })));
+    transaction.put(b"a", b"3").unwrap();
+    transaction.rollback_to(&first).unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(engine.snapshot().unwrap().get(b"a").unwrap().as_deref(), Some(b"1".as_slice()));
+    assert!(engine.snapshot().unwrap().exists(b"base").unwrap());
+}
+
+#[test]
+fn the_next_sequence_is_the_one_the_commit_gets() {
+    let engine = memory();
+    for _ in 0..3 {
+        let mut transaction = engine.begin_write().unwrap();
+        transaction.put(b"k", b"v").unwrap();
+        let expected = transaction.next_sequence();
+        assert_eq!(transaction.commit().unwrap(), expected);
+    }
+    let empty = engine.begin_write().unwrap();
+    assert_eq!(empty.commit().unwrap(), Sequence(3), "a transaction without changes takes no sequence");
+}
+
+#[test]
+fn a_second_writer_waits_no_longer_than_it_said() {
+    let engine = memory();
+    let first = engine.begin_write().unwrap();
+    assert!(matches!(engine.begin_write_timeout(Duration::from_millis(5)), Err(Error::Busy)));
+    drop(first);
+    engine.begin_write_timeout(Duration::from_millis(5)).unwrap();
+}
+
+#[test]
+fn an_iterator_of_a_transaction_ends_with_it() {
+    let engine = memory();
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(b"a", b"1").unwrap();
+    let mut iter = transaction.range(KeyRange::all(), Direction::Forward).unwrap();
+    assert!(iter.advance().unwrap());
+    transaction.put(b"b", b"2").unwrap();
+    assert!(!iter.advance().unwrap(), "a later change does not show");
+    let mut iter = transaction.range(KeyRange::all(), Direction::Forward).unwrap();
+    transaction.commit().unwrap();
+    assert!(matches!(iter.advance(), Err(Error::InvalidArgument { what: "iterator", .. })));
+}
+
+#[test]
+fn limits_refuse_what_is_over_and_leave_the_transaction_as_it_was() {
+    let engine =
+        Engine::open(Backend::memory(), Options { transaction_bytes_max: 64 * 1024, ..Options::default() }).unwrap();
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(&[7; 4096], b"longest key").unwrap();
+    assert!(matches!(transaction.put(&[7; 4097], b""), Err(Error::TooLarge { what: "key", limit: 4096, .. })));
+    assert!(matches!(transaction.put(b"", b""), Err(Error::InvalidArgument { what: "key", .. })));
+    assert!(matches!(transaction.put(b"k", &[0; 65 * 1024]), Err(Error::TooLarge { what: "transaction", .. })));
+    transaction.commit().unwrap();
+    assert_eq!(engine.snapshot().unwrap().approximate_count(KeyRange::all()).unwrap(), 1);
+}
+
+#[test]
+fn after_close_everything_says_closed() {
+    let engine = memory();
+    put(&engine, b"k", b"v");
+    let snapshot = engine.snapshot().unwrap();
+    let mut open = engine.begin_write().unwrap();
+    open.put(b"k", b"w").unwrap();
+    engine.close().unwrap();
+    engine.close().unwrap();
+    assert!(matches!(snapshot.get(b"k"), Err(Error::Closed)));
+    assert!(matches!(open.commit(), Err(Error::Closed)));
+    assert!(matches!(engine.begin_write(), Err(Error::Closed)));
+    assert!(matches!(engine.snapshot(), Err(Error::Closed)));
+    assert!(engine.is_closed());
+}
+
+#[test]
+fn waiting_for_a_commit_ends_with_it_or_in_time() {
+    let engine = memory();
+    assert!(matches!(
+        engine.wait_for_commit(Sequence(0), Duration::from_millis(5)),
+        Err(Error::Timeout { timeout_ms: 5, .. })
+    ));
+    let other = engine.clone();
+    let waiter = std::thread::scope(|scope| {
+        let waiter = scope.spawn(move || other.wait_for_commit(Sequence(0), Duration::from_secs(20)));
+        put(&engine, b"k", b"v");
+        waiter.join().unwrap()
+    });
+    assert_eq!(waiter.unwrap(), Sequence(1));
+}
+
+#[test]
+fn a_level_without_flush_is_visible_at_once_and_durable_when_asked() {
+    let engine = memory();
+    for durability in [Durability::None, Durability::Grouped { interval_ms: 60_000 }] {
+        let mut transaction = engine.begin_write().unwrap();
+        transaction.put(b"k", b"v").unwrap();
+        let sequence = transaction.commit_with(durability).unwrap();
+        assert_eq!(engine.last_sequence(), sequence);
+        assert!(engine.durable_sequence() < sequence, "{durability:?}");
+        engine.wait_durable(sequence, Duration::from_secs(1)).unwrap();
+        assert!(engine.durable_sequence() >= sequence);
+    }
+}
+
+#[test]
+fn many_writers_all_get_in_and_every_sequence_is_given_once() {
+    let engine = memory();
+    let sequences = parking_lot_free_collect(&engine, 8, 200);
+    let mut sorted = sequences;
+    sorted.sort_unstable();
+    assert_eq!(sorted, (1..=1600).collect::<Vec<u64>>());
+    assert_eq!(engine.snapshot().unwrap().approximate_count(KeyRange::all()).unwrap(), 1600);
+}
+
+fn parking_lot_free_collect(engine: &Engine, threads: u8, commits: u8) -> Vec<u64> {
+    let engine = Arc::new(engine.clone());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|thread| {
+                let engine = Arc::clone(&engine);
+                scope.spawn(move || {
+                    (0..commits)
+                        .map(|number| {
+                            let mut transaction = engine.begin_write().unwrap();
+                            transaction.put(&[1, thread, number], b"v").unwrap();
+                            transaction.commit().unwrap().0
+                        })
+                        .collect::<Vec<u64>>()
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|_| panic!("a writer panicked"))).collect()
+    })
+}

@@ -1,7 +1,45 @@
-//! EntiDB, the entity database. So far: its error codes.
+//! EntiDB: an embedded entity database with transactions, indexes and a change feed.
 //!
-//! Always: what is exported here is what a Rust program may rely on.
-//! Does not know: files and clocks, which `entidb_storage` gives it, nor the C ABI on top of it.
+//! ```
+//! use entidb_core::{desc, doc, field, patch, Database, IndexDefinition};
+//!
+//! let db = Database::open_memory()?;
+//! let notes = db.collection("notes")?;
+//! notes.create_index(IndexDefinition::on(["tags"])?.multi())?;
+//! let id = notes.put(&doc! { "title": "Hello", "tags": ["first"], "at": 1 })?;
+//! for note in notes.find(field("tags").eq("first")).order_by(desc("at")).limit(10).run()? {
+//!     println!("{}", note?.id());
+//! }
+//! db.transaction(|tx| tx.collection("notes")?.update(id, &patch! { "title": "Hi" }))?;
+//! db.close()?;
+//! # Ok::<(), entidb_core::Error>(())
+//! ```
+//!
+//! Always: entities, their index rows, counts and the change feed change in one commit. An index never changes an answer.
+//! Does not know: files, blocks or logs (`entidb_engine`), or other languages (`entidb_ffi`).
+
 #![forbid(unsafe_code)]
 
+mod catalog;
+mod change_feed;
+mod collection;
+mod database;
 pub mod error;
+mod id;
+mod index;
+mod keyspace;
+mod options;
+mod query;
+mod transaction;
+
+pub use catalog::{Column, IndexDefinition};
+pub use change_feed::{Change, ChangeCursor, ChangeKind, Commit};
+pub use collection::{BatchItem, Collection, Entities, Entity, ScanOptions};
+pub use database::{Database, Stats};
+pub use entidb_codec::{Direction, Patch, Path, Value, doc, patch};
+pub use entidb_engine::{Durability, OpenReport, Sequence};
+pub use error::{Error, ErrorCode, ErrorContext, Result};
+pub use id::{CollectionId, EntityId, IndexId};
+pub use options::{Key, Options, ScanPolicy};
+pub use query::{Comparison, Explanation, Expression, Field, Find, Found, Query, asc, desc, field};
+pub use transaction::{ReadTransaction, Savepoint, WriteTransaction};

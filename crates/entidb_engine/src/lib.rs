@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod cache;
 mod crypto;
 mod engine;
 mod error;
@@ -13,6 +14,7 @@ mod iterator;
 mod memtable;
 mod options;
 mod range_tombstone;
+mod segment;
 mod stats;
 mod transaction;
 mod value;

@@ -4,9 +4,11 @@
 //! Does not know: where the files are (`Backend`).
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::crypto::{AesGcmProvider, Provider};
 use crate::error::{Error, Result};
 
 /// The longest key in bytes; the shortest is one byte, because the first byte is the zone.
@@ -167,6 +169,8 @@ pub struct Options {
     /// Accepts costs below [`KdfParameters::FLOOR`], so that tests of other things take milliseconds.
     #[doc(hidden)]
     pub allow_weak_kdf: bool,
+    /// Who does the arithmetic of encryption. Default: AES-256-GCM in portable Rust.
+    pub provider: Arc<dyn Provider>,
     /// What a commit waits for when it does not say.
     pub durability: Durability,
     /// Memory for decoded blocks and indexes.
@@ -196,6 +200,7 @@ impl Default for Options {
             key: None,
             kdf: KdfParameters::default(),
             allow_weak_kdf: false,
+            provider: Arc::new(AesGcmProvider),
             durability: Durability::Durable,
             memory_bytes: 256 * 1024 * 1024,
             memtable_bytes: 32 * 1024 * 1024,

@@ -12,6 +12,7 @@ use crate::directory::Directory;
 use crate::error::Result;
 #[cfg(any(unix, windows))]
 use crate::file::{FileDirectory, RootMode};
+use crate::host::{HostDirectory, HostFunctions};
 use crate::memory::MemoryDirectory;
 use crate::random::{Random, SystemRandom};
 use crate::threads::{SystemThreads, Threads};
@@ -50,6 +51,13 @@ impl Backend {
     #[must_use]
     pub fn memory() -> Self {
         Self::of_system(Arc::new(MemoryDirectory::new()))
+    }
+
+    /// Storage supplied by the program around us, with the system's clocks, randomness and threads. Where the host
+    /// has its own of those, replace the fields.
+    #[must_use]
+    pub fn host(functions: Arc<dyn HostFunctions>) -> Self {
+        Self::of_system(Arc::new(HostDirectory::new(functions)))
     }
 
     /// Any directory, with the system's clocks, randomness and threads.

@@ -7,9 +7,13 @@
 
 mod backend;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod directory;
 mod error;
 mod file;
+mod flushes;
+mod host;
 mod memory;
 mod name;
 mod random;
@@ -18,12 +22,13 @@ pub mod simulated;
 mod threads;
 
 pub use backend::Backend;
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use file::{Advice, File};
 #[cfg(any(unix, windows))]
 pub use file::{FileDirectory, RootMode};
+pub use host::{HostDirectory, HostError, HostFunctions, HostHandle, HostResult};
 pub use memory::MemoryDirectory;
 pub use name::{NAME_BYTES_MAX, Name};
 pub use random::{Random, SeededRandom, SystemRandom};

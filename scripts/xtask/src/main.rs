@@ -83,7 +83,9 @@ enum Command {
 
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        // The table of `test` has said what failed, and its last line stays the last.
+        Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::FAILURE
@@ -91,9 +93,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<bool> {
     let repository = Repository::find()?;
-    match command {
+    let outcome = match command {
         Command::Setup => setup::provide(&repository, &setup::everything(&repository)),
         Command::Test { list: true, .. } => {
             test::list(&repository);
@@ -105,7 +107,7 @@ fn run(command: Command) -> Result<()> {
                 (true, _) => Tier::Full,
                 _ => Tier::Quick,
             };
-            test::run(repository, tier, &only)
+            return test::run(repository, tier, &only);
         }
         Command::Codegen { check: false } => wrote(&codegen::write(&repository)?),
         Command::Codegen { check: true } => up_to_date(&codegen::stale(&repository)?, "codegen"),
@@ -113,7 +115,8 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(&repository),
         Command::Bench { name, rest } => bench::run(&repository, name.as_deref(), &rest),
         Command::Dist { kinds } => dist::run(&repository, &kinds),
-    }
+    };
+    outcome.map(|()| true)
 }
 
 fn header_command(repository: &Repository, check: bool) -> Result<()> {

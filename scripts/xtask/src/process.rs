@@ -76,6 +76,12 @@ impl Process {
         self
     }
 
+    /// Removes one variable of its environment.
+    pub(crate) fn env_remove(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Keeps its output in this file.
     pub(crate) fn log(mut self, path: impl Into<PathBuf>) -> Self {
         self.log = Some(path.into());

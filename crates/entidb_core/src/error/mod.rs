@@ -1,9 +1,134 @@
-//! The errors of the public API.
+//! The public error: a code from the one table, a sentence, and what it is about.
 //!
-//! Always: every error has one code of the table all languages share.
-//! Does not know: how bytes are stored or encoded; lower crates have small enums of their own.
-//! Specified in: docs/spec/errors.toml, listed in docs/reference/errors.md.
+//! Always: the message says what was asked, what was found and what to do. Context names things (collection, id, index),
+//! never payloads. Does not know: how a language shows it.
 
 mod code;
+mod convert;
+
+use std::fmt;
 
 pub use code::{ErrorCode, Family, Retry};
+
+use crate::id::EntityId;
+
+/// The result of a database operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What an error is about, as far as that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorContext {
+    /// The path of the database, or a file inside it.
+    pub path: Option<String>,
+    /// The collection.
+    pub collection: Option<String>,
+    /// The entity, or for a unique violation the entity that holds the key already.
+    pub id: Option<EntityId>,
+    /// The index.
+    pub index: Option<String>,
+    /// The byte offset in a file or in the bytes given.
+    pub offset: Option<u64>,
+    /// The operating system's error number.
+    pub os_code: Option<i32>,
+}
+
+/// A failure of the database.
+///
+/// ```
+/// let error = entidb_core::Database::open_memory()?.collection("no/slashes?\0").unwrap_err();
+/// assert_eq!(error.code(), entidb_core::ErrorCode::InvalidArgument);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: ErrorCode,
+    message: String,
+    context: ErrorContext,
+}
+
+impl Error {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { code, message: message.into(), context: ErrorContext::default() }))
+    }
+
+    pub(crate) fn internal(detail: impl fmt::Display) -> Self {
+        Self::new(ErrorCode::Internal, format!("internal error: {detail}; please report it"))
+    }
+
+    pub(crate) fn corrupt(detail: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorCode::Corrupt,
+            format!("the database holds bytes that nothing of ours writes: {detail}; run verify"),
+        )
+    }
+
+    pub(crate) fn with_collection(mut self, name: &str) -> Self {
+        self.0.context.collection.get_or_insert_with(|| name.to_owned());
+        self
+    }
+
+    pub(crate) fn with_id(mut self, id: EntityId) -> Self {
+        self.0.context.id.get_or_insert(id);
+        self
+    }
+
+    pub(crate) fn with_index(mut self, name: &str) -> Self {
+        self.0.context.index.get_or_insert_with(|| name.to_owned());
+        self
+    }
+
+    pub(crate) fn with_path(mut self, path: &str) -> Self {
+        self.0.context.path.get_or_insert_with(|| path.to_owned());
+        self
+    }
+
+    pub(crate) fn with_offset(mut self, offset: u64) -> Self {
+        self.0.context.offset.get_or_insert(offset);
+        self
+    }
+
+    pub(crate) fn with_os_code(mut self, os_code: Option<i32>) -> Self {
+        self.0.context.os_code = os_code;
+        self
+    }
+
+    /// The code of the error table.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// One sentence: what was asked, what was found, what to do.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What the error is about.
+    #[must_use]
+    pub fn context(&self) -> &ErrorContext {
+        &self.0.context
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("code", &self.0.code)
+            .field("message", &self.0.message)
+            .field("context", &self.0.context)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {}

@@ -61,7 +61,8 @@ pub(crate) fn equal_in_constant_time(one: &[u8; 32], other: &[u8; 32]) -> bool {
     std::hint::black_box(difference) == 0
 }
 
-fn expand(secret: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) -> Result<()> {
+/// HKDF-SHA-256, extract then expand.
+pub(super) fn expand(secret: &[u8], salt: &[u8], info: &[&[u8]], out: &mut [u8]) -> Result<()> {
     Hkdf::<Sha256>::new(Some(salt), secret)
         .expand_multi_info(info, out)
         .map_err(|_| Error::Internal { detail: "HKDF refused the length of a key".to_owned() })

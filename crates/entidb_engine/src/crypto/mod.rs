@@ -69,3 +69,8 @@ pub(crate) fn open(
         }
     }
 }
+
+#[cfg(test)]
+mod vectors_tests;
+#[cfg(test)]
+mod wycheproof_tests;

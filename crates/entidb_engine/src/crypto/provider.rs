@@ -3,6 +3,8 @@
 //! Always: a failed `open` says nothing about why, and leaves nothing decrypted behind that its caller may use.
 //! Does not know: where keys and nonces come from.
 
+use std::fmt;
+
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aead::{AeadInOut, KeyInit};
 
@@ -26,7 +28,7 @@ pub trait Aead: Send + Sync {
 pub struct AeadFailure;
 
 /// Makes ciphers from keys.
-pub trait Provider: Send + Sync {
+pub trait Provider: fmt::Debug + Send + Sync {
     /// AES-256-GCM under this key.
     fn aes_256_gcm(&self, key: &[u8; 32]) -> Box<dyn Aead>;
 }

@@ -3,8 +3,10 @@
 //! Always: one layout is written once, as constants beside its encode and decode.
 //! Format: docs/spec/file-format.md.
 
+pub(crate) mod block;
 pub(crate) mod file_header;
 pub(crate) mod keyring_copy;
+pub(crate) mod segment_footer;
 mod manifest_record;
 mod root;
 mod sequence;

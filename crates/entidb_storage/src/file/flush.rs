@@ -1,38 +1,21 @@
-//! Flushing a file, and remembering that a flush failed.
+//! Flushing a file of the operating system, and hinting at a coming flush.
 //!
-//! Always: once a flush of a handle failed, every later flush of it fails the same way. Systems mark the pages clean
-//! after a failed flush and forget them, so a later success would prove nothing about them.
-//! Does not know: names; those are flushed by the folder.
+//! Always: what returns `Ok` is on stable storage as far as the system can tell. The standard library picks the call
+//! that means it (`fdatasync`, `F_FULLFSYNC`, `FlushFileBuffers`) and makes it again after a signal.
+//! Does not know: names; those are flushed by the folder. That a flush failed before: see `flushes`.
 
 use std::fs::File;
-use std::sync::OnceLock;
 
 use crate::error::ErrorKind;
 
-/// The flushes of one handle.
-#[derive(Debug, Default)]
-pub(super) struct Flushes {
-    failed: OnceLock<ErrorKind>,
+/// Bytes, and the length needed to read them back.
+pub(super) fn data(file: &File) -> Result<(), ErrorKind> {
+    file.sync_data().map_err(|error| ErrorKind::from_os(&error))
 }
 
-impl Flushes {
-    /// Bytes, and the length needed to read them back. `fdatasync`, `F_FULLFSYNC` or `FlushFileBuffers`: the standard
-    /// library picks the one that means stable storage, and makes the call again after a signal.
-    pub(super) fn flush_data(&self, file: &File) -> Result<(), ErrorKind> {
-        self.flush(|| file.sync_data())
-    }
-
-    /// Bytes and all metadata.
-    pub(super) fn flush_all(&self, file: &File) -> Result<(), ErrorKind> {
-        self.flush(|| file.sync_all())
-    }
-
-    fn flush(&self, call: impl FnOnce() -> std::io::Result<()>) -> Result<(), ErrorKind> {
-        if let Some(kind) = self.failed.get() {
-            return Err(kind.clone());
-        }
-        call().map_err(|error| self.failed.get_or_init(|| ErrorKind::from_os(&error)).clone())
-    }
+/// Bytes and all metadata.
+pub(super) fn all(file: &File) -> Result<(), ErrorKind> {
+    file.sync_all().map_err(|error| ErrorKind::from_os(&error))
 }
 
 /// Asks the system to begin writing a range back. On Linux `POSIX_FADV_DONTNEED` begins it for dirty pages, keeps
@@ -44,18 +27,4 @@ pub(super) fn start_writeback(file: &File, offset: u64, len: u64) {
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = (file, offset, len);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flush_after_a_failed_one_fails_the_same_way() {
-        let flushes = Flushes::default();
-        assert_eq!(flushes.flush(|| Ok(())), Ok(()));
-        let failed = flushes.flush(|| Err(std::io::Error::from(std::io::ErrorKind::StorageFull)));
-        assert_eq!(failed, Err(ErrorKind::NoSpace));
-        assert_eq!(flushes.flush(|| Ok(())), Err(ErrorKind::NoSpace), "the pages are gone; yes would be a lie");
-    }
 }

@@ -8,14 +8,12 @@ use std::fs::File as SystemHandle;
 
 use parking_lot::Mutex;
 
-use super::flush::{self, Flushes};
-use super::{Advice, File};
+use super::{Advice, File, flush};
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::flushes::Flushes;
 
 /// Systems count offsets in signed 64-bit numbers.
 const LEN_MAX: u64 = i64::MAX as u64;
-
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// An open file of the operating system.
 #[derive(Debug)]
@@ -88,7 +86,9 @@ impl File for SystemFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        if offset > LEN_MAX || buffer.is_empty() {
+        // No file has bytes there, and systems refuse a range that ends beyond.
+        let buffer = super::clip(buffer, LEN_MAX.saturating_sub(offset));
+        if buffer.is_empty() {
             return Ok(0);
         }
         read_at(&self.handle, buffer, offset).map_err(|error| self.error(Operation::Read, &error).at(offset))
@@ -131,15 +131,7 @@ impl File for SystemFile {
     fn preallocate(&self, offset: u64, len: u64) -> Result<()> {
         self.refuse_unless_writable(Operation::Preallocate)?;
         self.refuse_beyond_max(Operation::Preallocate, offset, len)?;
-        let mut done = 0;
-        while done < len {
-            let step = usize::try_from(len - done).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
-            let zeros = ZEROS.get(..step).unwrap_or(&ZEROS);
-            self.write_all_at(offset + done, zeros)
-                .map_err(|error| Error { operation: Operation::Preallocate, ..error })?;
-            done += step as u64;
-        }
-        Ok(())
+        super::write_zeros(self, offset, len)
     }
 
     fn flush_data(&self) -> Result<()> {
@@ -147,14 +139,16 @@ impl File for SystemFile {
         if !self.writable {
             return Ok(());
         }
-        self.flushes.flush_data(&self.handle).map_err(|kind| Error::new(Operation::FlushData, &*self.name, kind))
+        let flushed = self.flushes.flush(|| flush::data(&self.handle));
+        flushed.map_err(|kind| Error::new(Operation::FlushData, &*self.name, kind))
     }
 
     fn flush_all(&self) -> Result<()> {
         if !self.writable {
             return Ok(());
         }
-        self.flushes.flush_all(&self.handle).map_err(|kind| Error::new(Operation::FlushAll, &*self.name, kind))
+        let flushed = self.flushes.flush(|| flush::all(&self.handle));
+        flushed.map_err(|kind| Error::new(Operation::FlushAll, &*self.name, kind))
     }
 
     fn start_writeback(&self, offset: u64, len: u64) -> Result<()> {

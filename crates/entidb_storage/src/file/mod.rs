@@ -174,3 +174,24 @@ pub trait File: Send + Sync {
         Ok(())
     }
 }
+
+/// Preallocates by writing: the portable way, and the only one after which a write changes no metadata. (`fallocate`
+/// leaves extents marked unwritten, and turning them into written ones is a journal commit at every flush.)
+pub(crate) fn write_zeros(file: &dyn File, offset: u64, len: u64) -> Result<()> {
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    let mut done = 0;
+    while done < len {
+        let step = usize::try_from(len - done).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
+        let zeros = ZEROS.get(..step).unwrap_or(&ZEROS);
+        file.write_all_at(offset.saturating_add(done), zeros)
+            .map_err(|error| Error { operation: Operation::Preallocate, ..error })?;
+        done = done.saturating_add(step as u64);
+    }
+    Ok(())
+}
+
+/// The first `len_max` bytes of a buffer, or all of it.
+pub(crate) fn clip(buffer: &mut [u8], len_max: u64) -> &mut [u8] {
+    let len = usize::try_from(len_max).map_or(buffer.len(), |max| max.min(buffer.len()));
+    buffer.get_mut(..len).unwrap_or_default()
+}

@@ -196,6 +196,29 @@ fn run(context: &Context, source: &str, program: &Path) -> Result<Report> {
     Ok(report)
 }
 
+/// A module of a host language shows the host its own door and none of our functions, so that two copies of
+/// EntiDB in one process never mix.
+pub(crate) fn hides_ours(module: &Path) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let printed = Process::new("nm").args(["-D", "--defined-only"]).args([module]).succeed()?;
+    let shown: Vec<&str> = printed
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2))
+        .filter(|name| name.starts_with("entidb_"))
+        .take(5)
+        .collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{} exports {}; its build.rs must pass `cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL` on Linux",
+        module.display(),
+        shown.join(", ")
+    )))
+}
+
 /// The shared library exports what `entidb.symbols` lists, and of our prefix nothing else.
 fn exported(context: &Context) -> Result<()> {
     if !cfg!(target_os = "linux") {

@@ -4,10 +4,13 @@
 //! Does not know: what the tests are. Tells the native build which cargo profile to use in
 //! `ENTIDB_CARGO_PROFILE`, so that it links what the Rust suites tested.
 
-use super::count;
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use super::rust::PROFILE;
 use super::suite::{Context, Presence, Report};
-use crate::failure::{Failure, Result};
+use super::{count, native};
+use crate::failure::{During, Failure, Result};
 use crate::repository::Repository;
 use crate::setup::npm_name;
 
@@ -45,5 +48,22 @@ pub(crate) fn package(context: &Context) -> Result<Report> {
     } else if report.counts.passed == 0 {
         return Err(Failure::new("npm test succeeded without a count of tests; it must run `node --test`"));
     }
+    for module in modules(&folder)? {
+        report.test(native::hides_ours(&module));
+    }
     Ok(report)
+}
+
+/// Every native module the build left in the package.
+fn modules(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).during(format_args!("cannot list {}", folder.display()))? {
+        let path = entry.during(format_args!("cannot list {}", folder.display()))?.path();
+        if path.is_dir() && !path.is_symlink() && !path.ends_with("node_modules") && !path.ends_with("target") {
+            found.extend(modules(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "node") {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }

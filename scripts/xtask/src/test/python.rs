@@ -4,10 +4,11 @@
 //! Does not know: what pytest finds.
 
 use std::fs;
+use std::path::PathBuf;
 
-use super::count;
 use super::rust::PROFILE;
 use super::suite::{Context, Presence, Report};
+use super::{count, native};
 use crate::failure::{During, Failure, Result};
 use crate::process::Finished;
 use crate::repository::Repository;
@@ -28,7 +29,19 @@ pub(crate) fn package(context: &Context) -> Result<Report> {
         .env("ENTIDB_ROOT", context.repository.root())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .finish()?;
-    counted(&finished, "pytest")
+    let mut report = counted(&finished, "pytest")?;
+    report.test(module(context).and_then(|module| native::hides_ours(&module)));
+    Ok(report)
+}
+
+/// The extension module as it was installed.
+fn module(context: &Context) -> Result<PathBuf> {
+    let printed = context
+        .process(venv_python(&context.repository), "module")
+        .args(["-c", "import entidb._entidb as module; print(module.__file__)"])
+        .dir(context.repository.path(".build"))
+        .succeed()?;
+    Ok(PathBuf::from(printed.trim()))
 }
 
 /// Puts the wheel of this tree into the virtual environment.

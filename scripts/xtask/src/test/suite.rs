@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use super::count::Counts;
-use super::{conformance, documents, native, node, python, rust, shape};
+use super::{conformance, deep, documents, native, node, python, rust, shape};
 use crate::failure::Result;
 use crate::process::Process;
 use crate::repository::Repository;
@@ -26,7 +26,7 @@ pub(crate) enum Tier {
 }
 
 impl Tier {
-    /// The word tests find in `ENTIDB_TEST_TIER`.
+    /// The word tests find in `ENTIDB_TIER`.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Quick => "quick",
@@ -102,7 +102,7 @@ impl Context {
         };
         Process::new(program)
             .dir(self.repository.root())
-            .env("ENTIDB_TEST_TIER", self.tier.word())
+            .env("ENTIDB_TIER", self.tier.word())
             .env("ENTIDB_TRANSCRIPTS", self.transcripts())
             .env("CARGO_TERM_COLOR", "never")
             .log(self.logs.join(format!("{log}.log")))
@@ -122,6 +122,8 @@ pub(crate) struct Suite {
     pub(crate) name: &'static str,
     /// What it shows, in a few words.
     pub(crate) what: &'static str,
+    /// The least tier it is part of; `--only` runs it in any.
+    pub(crate) tier: Tier,
     /// What it needs besides Rust.
     pub(crate) needs: &'static [Need],
     /// Whether what it tests is there.
@@ -136,10 +138,18 @@ fn always(_: &Repository) -> Presence {
 
 /// Every suite, cheap ones first.
 pub(crate) const SUITES: &[Suite] = &[
-    Suite { name: "format", what: "cargo fmt", needs: &[Need::Lints], present: always, run: shape::format },
+    Suite {
+        name: "format",
+        what: "cargo fmt",
+        tier: Tier::Quick,
+        needs: &[Need::Lints],
+        present: always,
+        run: shape::format,
+    },
     Suite {
         name: "codegen",
         what: "generated files are up to date",
+        tier: Tier::Quick,
         needs: &[Need::Lints],
         present: always,
         run: shape::codegen,
@@ -147,14 +157,23 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "tidy",
         what: "the rules about code and documents",
+        tier: Tier::Quick,
         needs: &[Need::Lints],
         present: always,
         run: shape::tidy,
     },
-    Suite { name: "xtask", what: "the checks catch their offences", needs: &[], present: always, run: rust::xtask },
+    Suite {
+        name: "xtask",
+        what: "the checks catch their offences",
+        tier: Tier::Quick,
+        needs: &[],
+        present: always,
+        run: rust::xtask,
+    },
     Suite {
         name: "clippy",
         what: "lints of every target, warnings are errors",
+        tier: Tier::Quick,
         needs: &[Need::Lints],
         present: always,
         run: rust::clippy,
@@ -162,6 +181,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "header",
         what: "entidb.h is up to date and compiles as C11 and C++17",
+        tier: Tier::Quick,
         needs: &[Need::Compilers],
         present: native::ffi,
         run: native::header,
@@ -169,6 +189,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "rust",
         what: "tests and doc examples of the crates",
+        tier: Tier::Quick,
         needs: &[],
         present: always,
         run: rust::crates,
@@ -176,6 +197,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "simulation",
         what: "crashes, faults and histories",
+        tier: Tier::Quick,
         needs: &[],
         present: rust::testkit,
         run: rust::simulation,
@@ -183,6 +205,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "vectors",
         what: "golden bytes, checked by independent Python",
+        tier: Tier::Quick,
         needs: &[Need::Python],
         present: python::vectors_present,
         run: python::vectors,
@@ -190,6 +213,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "c",
         what: "tests/c under ASan, LSan and UBSan",
+        tier: Tier::Quick,
         needs: &[Need::Compilers],
         present: native::c_present,
         run: native::c,
@@ -197,6 +221,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "cpp",
         what: "tests/cpp under ASan, LSan and UBSan",
+        tier: Tier::Quick,
         needs: &[Need::Compilers],
         present: native::cpp_present,
         run: native::cpp,
@@ -204,6 +229,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "python",
         what: "the built wheel under pytest",
+        tier: Tier::Quick,
         needs: &[Need::PythonTools],
         present: python::present,
         run: python::package,
@@ -211,6 +237,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "node",
         what: "the built package under node --test",
+        tier: Tier::Quick,
         needs: &[Need::NodePackages],
         present: node::present,
         run: node::package,
@@ -218,6 +245,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "conformance",
         what: "equal transcripts from every language",
+        tier: Tier::Quick,
         needs: &[],
         present: conformance::present,
         run: conformance::compare,
@@ -225,6 +253,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "docs",
         what: "the snippets of README and guides",
+        tier: Tier::Quick,
         needs: &[],
         present: always,
         run: documents::snippets,
@@ -232,8 +261,33 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "examples",
         what: "the programs of examples/",
+        tier: Tier::Quick,
         needs: &[],
         present: documents::examples_present,
         run: documents::examples,
+    },
+    Suite {
+        name: "loom",
+        what: "every interleaving of the models",
+        tier: Tier::Quick,
+        needs: &[],
+        present: deep::loom_present,
+        run: deep::loom,
+    },
+    Suite {
+        name: "miri",
+        what: "undefined behaviour in the leaf files with unsafe code",
+        tier: Tier::Full,
+        needs: &[],
+        present: deep::miri_present,
+        run: deep::miri,
+    },
+    Suite {
+        name: "fuzz",
+        what: "hostile input, guided by coverage",
+        tier: Tier::Full,
+        needs: &[],
+        present: deep::fuzz_present,
+        run: deep::fuzz,
     },
 ];

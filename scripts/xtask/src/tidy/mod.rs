@@ -7,9 +7,12 @@
 mod documents;
 mod edges;
 mod interface;
+mod licences;
 mod shape;
 mod sources;
 mod unsafety;
+
+pub(crate) use unsafety::LIST as UNSAFE_FILES;
 
 use crate::failure::{Failure, Result};
 use crate::repository::Repository;
@@ -36,6 +39,8 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { name: "links lead somewhere", check: documents::links },
     Rule { name: "a fence names its language", check: documents::fences },
     Rule { name: "every C function is bound or listed", check: interface::check },
+    Rule { name: "every dependency has a licence we accept", check: licences::check },
+    Rule { name: "every crate that ships obeys the workspace's lints", check: shape::lints },
     Rule { name: "versions are in step", check: shape::versions },
     Rule { name: "a crate has README and CHANGELOG", check: shape::companions },
 ];

@@ -103,6 +103,29 @@ fn out_of_step(version: &str, found: &[(String, String)]) -> Vec<String> {
         .collect()
 }
 
+/// Crates that ship take their lints from the workspace, so that none is softer than the others.
+pub(crate) fn lints(repository: &Repository) -> Result<Vec<String>> {
+    let mut offences = Vec::new();
+    for package in repository.packages()? {
+        let file = format!("{}/Cargo.toml", package.folder);
+        let manifest: toml::Table = toml::from_str(&repository.read(&file)?).during(&file)?;
+        let ships = manifest
+            .get("package")
+            .and_then(|package| package.get("publish"))
+            .and_then(toml::Value::as_bool)
+            .unwrap_or(true);
+        let obeys = manifest
+            .get("lints")
+            .and_then(|lints| lints.get("workspace"))
+            .and_then(toml::Value::as_bool)
+            .unwrap_or(false);
+        if ships && !obeys {
+            offences.push(format!("{file}: lacks `[lints] workspace = true`"));
+        }
+    }
+    Ok(offences)
+}
+
 /// Every package has the two files its registry page shows.
 pub(crate) fn companions(repository: &Repository) -> Result<Vec<String>> {
     let mut offences = Vec::new();
@@ -152,6 +175,23 @@ mod tests {
         assert_eq!(generated(&tree.0).unwrap(), Vec::<String>::new());
         tree.0.write("docs/reference/errors.md", "edited\n").unwrap();
         assert_eq!(generated(&tree.0).unwrap(), ["docs/reference/errors.md: not up to date"]);
+    }
+
+    #[test]
+    fn a_crate_that_ships_without_the_lints_is_caught() {
+        let manifest =
+            "[workspace]\nmembers = [\"a\", \"b\"]\nresolver = \"3\"\n[workspace.lints.rust]\nunused = \"deny\"\n";
+        let package = |name: &str, more: &str| {
+            format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{more}")
+        };
+        let tree = tree(&[
+            ("Cargo.toml", manifest),
+            ("a/Cargo.toml", &package("a", "")),
+            ("a/src/lib.rs", "//! A.\n"),
+            ("b/Cargo.toml", &package("b", "[lints]\nworkspace = true\n")),
+            ("b/src/lib.rs", "//! B.\n"),
+        ]);
+        assert_eq!(lints(&tree.0).unwrap(), ["a/Cargo.toml: lacks `[lints] workspace = true`"]);
     }
 
     #[test]

@@ -1,0 +1,269 @@
+//! Values to bytes, always in the one canonical form.
+//!
+//! Always: every value has exactly one encoding, and no input of any kind makes another.
+//! Does not know: Rust types (`serde`), or limits, unless asked to keep within some.
+//! Format: docs/spec/encoding.md.
+
+use crate::canonical::{major, write_float, write_head, write_integer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
+use crate::tag;
+use crate::value::{KeyRef, Value};
+
+/// Writes a value as canonical CBOR.
+///
+/// ```
+/// use entidb_codec::{doc, encode};
+/// // Keys are sorted and numbers are as short as they can be, whatever the order they came in.
+/// assert_eq!(encode(&doc! { "b": 1.5, "a": 1 }), b"\xa2\x61a\x01\x61b\xf9\x3e\x00");
+/// ```
+#[must_use]
+pub fn encode(value: &Value) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    encode_into(value, &mut out);
+    out
+}
+
+/// Writes a value as canonical CBOR at the end of a buffer.
+pub fn encode_into(value: &Value, out: &mut Vec<u8>) {
+    write_value(value, out, 0);
+}
+
+/// Writes a value as canonical CBOR, if it keeps within the limits a reader will apply.
+///
+/// # Errors
+/// `TooDeep`, `TooManyItems` or `TooLarge`.
+pub fn encode_within(value: &Value, limits: &Limits) -> Result<Vec<u8>> {
+    let bytes = encode(value);
+    crate::validate::validate_within(&bytes, limits)?;
+    Ok(bytes)
+}
+
+/// Nesting written by recursion; a value built deeper than this is finished with a stack on the heap.
+const RECURSION_MAX: u16 = 300;
+
+fn write_value(value: &Value, out: &mut Vec<u8>, depth: u16) {
+    match value {
+        Value::Array(elements) if depth < RECURSION_MAX => {
+            write_head(out, major::ARRAY, elements.len() as u64);
+            for element in elements {
+                write_value(element, out, depth + 1);
+            }
+        }
+        Value::Map(map) if depth < RECURSION_MAX => {
+            write_head(out, major::MAP, map.len() as u64);
+            for (key, value) in map.iter() {
+                write_key(key, out);
+                write_value(value, out, depth + 1);
+            }
+        }
+        Value::Tagged(tagged) if depth < RECURSION_MAX => {
+            write_head(out, major::TAG, tagged.tag());
+            write_value(tagged.value(), out, depth + 1);
+        }
+        Value::Array(_) | Value::Map(_) | Value::Tagged(_) => write_deep(value, out),
+        _ => write_scalar(value, out),
+    }
+}
+
+#[cold]
+fn write_deep(value: &Value, out: &mut Vec<u8>) {
+    enum Step<'v> {
+        Key(KeyRef<'v>),
+        Value(&'v Value),
+    }
+    let mut steps = vec![Step::Value(value)];
+    while let Some(step) = steps.pop() {
+        match step {
+            Step::Key(key) => write_key(key, out),
+            Step::Value(Value::Array(elements)) => {
+                write_head(out, major::ARRAY, elements.len() as u64);
+                steps.extend(elements.iter().rev().map(Step::Value));
+            }
+            Step::Value(Value::Map(map)) => {
+                write_head(out, major::MAP, map.len() as u64);
+                let entries = map.iter().rev();
+                steps.extend(entries.flat_map(|(key, value)| [Step::Value(value), Step::Key(key)]));
+            }
+            Step::Value(Value::Tagged(tagged)) => {
+                write_head(out, major::TAG, tagged.tag());
+                steps.push(Step::Value(tagged.value()));
+            }
+            Step::Value(scalar) => write_scalar(scalar, out),
+        }
+    }
+}
+
+#[inline]
+fn write_scalar(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Bool(false) => out.push(0xf4),
+        Value::Bool(true) => out.push(0xf5),
+        Value::Integer(integer) => write_integer(out, *integer),
+        Value::Float(float) => write_float(out, *float),
+        Value::Text(text) => write_string(out, major::TEXT, text.as_bytes()),
+        Value::Bytes(bytes) => write_string(out, major::BYTES, bytes),
+        Value::Timestamp(timestamp) => tag::write_timestamp(out, *timestamp),
+        Value::Uuid(id) => tag::write_id(out, tag::UUID, id),
+        Value::EntityId(id) => tag::write_id(out, tag::ENTITY_ID, id),
+        Value::Decimal(decimal) => tag::write_decimal(out, *decimal),
+        Value::Vector(vector) => tag::write_vector(out, vector.as_view()),
+        // Arrays, maps and tagged values are written by the callers, above.
+        Value::Null | Value::Array(_) | Value::Map(_) | Value::Tagged(_) => out.push(0xf6),
+    }
+}
+
+#[inline]
+pub(crate) fn write_string(out: &mut Vec<u8>, major: u8, bytes: &[u8]) {
+    write_head(out, major, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+#[inline]
+pub(crate) fn write_key(key: KeyRef<'_>, out: &mut Vec<u8>) {
+    match key {
+        KeyRef::Integer(integer) => write_integer(out, integer),
+        KeyRef::Text(text) => write_string(out, major::TEXT, text.as_bytes()),
+    }
+}
+
+/// Replaces a head that announced a wrong count, moving what follows it if the new one is longer.
+#[cold]
+pub(crate) fn replace_head(out: &mut Vec<u8>, at: usize, major: u8, wrong: usize, right: usize) {
+    let mut head = Vec::with_capacity(9);
+    write_head(&mut head, major, wrong as u64);
+    let end = at + head.len();
+    head.clear();
+    write_head(&mut head, major, right as u64);
+    out.splice(at..end, head);
+}
+
+/// Sorts the entries of maps that are written in any order.
+///
+/// Holds, for every map being written, where its entries begin; a map's own state is a `MapMark`.
+#[derive(Debug, Default)]
+pub(crate) struct Sorter {
+    starts: Vec<u32>,
+    scratch: Vec<u8>,
+}
+
+/// One map being written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MapMark {
+    /// Where its head begins.
+    head: usize,
+    /// Where its entries begin.
+    content: usize,
+    /// How many entry starts belong to the maps around it.
+    outer: usize,
+    /// The last key, as a range of the output.
+    last_key: (usize, usize),
+    sorted: bool,
+}
+
+impl Sorter {
+    /// Begins a map with its head; a wrong count is put right at the end.
+    #[inline]
+    pub(crate) fn begin(&mut self, out: &mut Vec<u8>, count: usize) -> MapMark {
+        let head = out.len();
+        write_head(out, major::MAP, count as u64);
+        MapMark {
+            head,
+            content: out.len(),
+            outer: self.starts.len(),
+            last_key: (0, 0),
+            sorted: true,
+        }
+    }
+
+    /// Makes room for exactly this many entries, where memory must stay bounded.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.starts.reserve_exact(count);
+    }
+
+    /// Notes that the key of the next entry was written from `start` to the end of the output.
+    #[inline]
+    pub(crate) fn key_written(
+        &mut self,
+        out: &[u8],
+        mark: &mut MapMark,
+        start: usize,
+    ) -> Result<()> {
+        let Ok(relative) = u32::try_from(start - mark.content) else {
+            return Err(Error::new(ErrorKind::TooLarge, start)
+                .with_detail("a map whose entries need sorting has more than 4 GiB"));
+        };
+        self.starts.push(relative);
+        if mark.sorted {
+            let previous = out
+                .get(mark.last_key.0..mark.last_key.1)
+                .unwrap_or_default();
+            let key = out.get(start..).unwrap_or_default();
+            // Equal keys are left to the sort, which reports them.
+            mark.sorted = previous < key;
+            mark.last_key = (start, out.len());
+        }
+        Ok(())
+    }
+
+    /// Ends a map: sorts its entries where they are not, and puts its head right.
+    #[inline]
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>, mark: MapMark, announced: usize) -> Result<()> {
+        let count = self.starts.len() - mark.outer;
+        if !mark.sorted {
+            self.sort(out, mark)?;
+        }
+        self.starts.truncate(mark.outer);
+        if count != announced {
+            replace_head(out, mark.head, major::MAP, announced, count);
+        }
+        Ok(())
+    }
+
+    fn sort(&mut self, out: &mut [u8], mark: MapMark) -> Result<()> {
+        let Some(starts) = self.starts.get_mut(mark.outer..) else {
+            return Ok(());
+        };
+        let content = out.get(mark.content..).unwrap_or_default();
+        let from = |start: u32| content.get(start as usize..).unwrap_or_default();
+        // Encoded keys end themselves, so comparing from their starts onward compares the keys;
+        // what follows them has a say only between equal keys, and those are refused below.
+        starts.sort_unstable_by(|a, b| from(*a).cmp(from(*b)));
+        for pair in starts.windows(2) {
+            if let [a, b] = pair {
+                let key = encoded_key(from(*a));
+                if from(*b).starts_with(key) {
+                    let later = mark.content + (*a).max(*b) as usize;
+                    return Err(Error::new(ErrorKind::DuplicateKey, later));
+                }
+            }
+        }
+        let mut by_place = starts.to_vec();
+        by_place.sort_unstable();
+        self.scratch.clear();
+        for start in starts.iter() {
+            // An entry ends where the next one in the output begins.
+            let next = by_place.partition_point(|place| place <= start);
+            let entry = match by_place.get(next) {
+                Some(end) => content.get(*start as usize..*end as usize),
+                None => content.get(*start as usize..),
+            };
+            self.scratch.extend_from_slice(entry.unwrap_or_default());
+        }
+        if let Some(content) = out.get_mut(mark.content..) {
+            content.copy_from_slice(&self.scratch);
+        }
+        if self.scratch.capacity() > 64 * 1024 {
+            self.scratch = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of the key at the start of an entry.
+fn encoded_key(entry: &[u8]) -> &[u8] {
+    let mut reader = crate::canonical::Reader::new(entry);
+    let passed = reader.skip();
+    debug_assert!(passed.is_ok(), "the key was written by this crate");
+    reader.between(0, reader.position)
+}

@@ -1,0 +1,113 @@
+//! Reads one value of a document without decoding the rest.
+//!
+//! Always: keys are sorted, so the search in a map ends where the key would stand. What is passed
+//! over is checked only as far as passing over needs; what is found is judged whole.
+//! Does not know: changes; see `apply`.
+
+use std::cmp::Ordering;
+
+use super::{Path, Segment};
+use crate::canonical::{Reader, major, write_head};
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::Key;
+use crate::view::{self, ValueRef};
+
+/// The value a path leads to, or `None` where it leads to nothing.
+///
+/// A path through a value of another type, such as a field of a number, leads to nothing.
+///
+/// # Errors
+/// What is wrong with the bytes on the way, or in the value found.
+///
+/// ```
+/// use entidb_codec::{doc, encode, lookup, Path};
+/// let bytes = encode(&doc! { "lines": [{ "price": 3 }, { "price": 5 }] });
+/// let found = lookup(&bytes, &Path::field("lines").at(1).child("price"))?;
+/// assert_eq!(found.and_then(|price| price.as_i64()), Some(5));
+/// assert!(lookup(&bytes, &Path::field("total"))?.is_none());
+/// # Ok::<(), entidb_codec::Error>(())
+/// ```
+pub fn lookup<'a>(bytes: &'a [u8], path: &Path) -> Result<Option<ValueRef<'a>>> {
+    let mut reader = Reader::new(bytes);
+    if walk(&mut reader, path)? {
+        view::judge(&mut reader).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// The encoded bytes of the value a path leads to, or `None` where it leads to nothing.
+///
+/// # Errors
+/// What is wrong with the bytes on the way, or in the value found.
+pub fn lookup_raw<'a>(bytes: &'a [u8], path: &Path) -> Result<Option<&'a [u8]>> {
+    let mut reader = Reader::new(bytes);
+    if !walk(&mut reader, path)? {
+        return Ok(None);
+    }
+    let start = reader.position;
+    view::judge(&mut reader)?;
+    Ok(Some(reader.between(start, reader.position)))
+}
+
+/// Moves the reader to where the path leads; false where that is nowhere.
+fn walk(reader: &mut Reader<'_>, path: &Path) -> Result<bool> {
+    for segment in path.segments() {
+        let found = match segment {
+            Segment::Key(key) => enter_key(reader, key)?,
+            Segment::Position(position) => enter_position(reader, *position)?,
+        };
+        if !found {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn enter_position(reader: &mut Reader<'_>, position: usize) -> Result<bool> {
+    let head = reader.head()?;
+    if head.major != major::ARRAY || position >= reader.count(head)? {
+        return Ok(false);
+    }
+    for _ in 0..position {
+        reader.skip()?;
+    }
+    Ok(true)
+}
+
+fn enter_key(reader: &mut Reader<'_>, wanted: &Key) -> Result<bool> {
+    let head = reader.head()?;
+    if head.major != major::MAP {
+        return Ok(false);
+    }
+    // The key as it would stand here: its head, and its text if it has one.
+    let mut wanted_head = Vec::new();
+    let wanted_text: &[u8] = match wanted {
+        Key::Integer(integer) => {
+            crate::canonical::write_integer(&mut wanted_head, *integer);
+            &[]
+        }
+        Key::Text(text) => {
+            write_head(&mut wanted_head, major::TEXT, text.len() as u64);
+            text.as_bytes()
+        }
+    };
+    for _ in 0..reader.count(head)? {
+        let key = reader.head()?;
+        let text: &[u8] = match key.major {
+            major::TEXT => reader.string(key)?,
+            major::UNSIGNED | major::NEGATIVE => &[],
+            _ => return Err(Error::new(ErrorKind::KeyType, key.start)),
+        };
+        let key_head = reader.between(key.start, reader.position - text.len());
+        match key_head
+            .cmp(&wanted_head)
+            .then_with(|| text.cmp(wanted_text))
+        {
+            Ordering::Less => reader.skip()?,
+            Ordering::Equal => return Ok(true),
+            Ordering::Greater => return Ok(false),
+        }
+    }
+    Ok(false)
+}

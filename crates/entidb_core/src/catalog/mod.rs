@@ -1,0 +1,78 @@
+//! What exists: collections and their declared indexes, with names and numbers.
+//!
+//! Always: a catalog is immutable; a change makes a new one. Numbers are never used twice; names are unique at any moment.
+//! Does not know: entities, or how many there are.
+
+mod history;
+mod record;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+pub(crate) use history::CatalogHistory;
+pub(crate) use record::{CollectionRecord, IndexRecord};
+pub use record::{Column, IndexDefinition};
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::id::CollectionId;
+
+/// The longest name of a collection or index, in bytes.
+pub(crate) const NAME_BYTES_MAX: usize = 255;
+
+/// Everything that exists at one moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Catalog {
+    by_id: BTreeMap<CollectionId, Arc<CollectionRecord>>,
+    by_name: HashMap<String, CollectionId>,
+}
+
+impl Catalog {
+    pub(crate) fn from_records(records: impl IntoIterator<Item = CollectionRecord>) -> Self {
+        let mut catalog = Self::default();
+        for record in records {
+            catalog.insert(record);
+        }
+        catalog
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<CollectionRecord>> {
+        self.by_name.get(name).and_then(|id| self.by_id.get(id))
+    }
+
+    /// All collections in the order of their names.
+    pub(crate) fn collections(&self) -> Vec<Arc<CollectionRecord>> {
+        let mut all: Vec<_> = self.by_id.values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Adds a collection or puts its new record in the place of the old.
+    pub(crate) fn insert(&mut self, record: CollectionRecord) {
+        if let Some(old) = self.by_id.get(&record.id) {
+            self.by_name.remove(&old.name);
+        }
+        self.by_name.insert(record.name.clone(), record.id);
+        self.by_id.insert(record.id, Arc::new(record));
+    }
+
+    pub(crate) fn remove(&mut self, id: CollectionId) {
+        if let Some(old) = self.by_id.remove(&id) {
+            self.by_name.remove(&old.name);
+        }
+    }
+}
+
+/// Refuses names that are empty, too long, or hold control characters.
+pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
+    let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, format!("the {what} name {problem}")));
+    if name.is_empty() {
+        return refuse("is empty; give it at least one character".into());
+    }
+    if name.len() > NAME_BYTES_MAX {
+        return refuse(format!("has {} bytes; {NAME_BYTES_MAX} is the most", name.len()));
+    }
+    if name.chars().any(char::is_control) {
+        return refuse(format!("{name:?} holds a control character; use printable ones"));
+    }
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! What the catalog keeps of one collection and of its indexes, and its bytes.
+//!
+//! Always: a record survives encoding unchanged; a field this version does not know is refused, never dropped.
+//! Does not know: entities. Format: docs/spec/keyspace.md, "Catalog records".
+
+use entidb_codec::{Direction, Path, Value};
+
+use super::check_name;
+use crate::error::{Error, ErrorCode, Result};
+use crate::id::{CollectionId, IndexId};
+
+/// The most columns an index may have.
+pub(crate) const COLUMNS_MAX: usize = 16;
+
+/// One field of an index: a path into the document and the direction of its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Where the value is in the document.
+    pub path: Path,
+    /// Whether smaller values come first.
+    pub direction: Direction,
+}
+
+impl Column {
+    /// A column from its written form: a dotted path, with `-` before it for descending order.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the path is empty or badly written.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (direction, rest) = match text.strip_prefix('-') {
+            Some(rest) => (Direction::Descending, rest),
+            None => (Direction::Ascending, text),
+        };
+        let path = Path::dotted(rest).map_err(|error| {
+            Error::new(ErrorCode::InvalidArgument, format!("{text:?} is not a field path: {error}"))
+        })?;
+        Ok(Self { path, direction })
+    }
+}
+
+impl std::fmt::Display for Column {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.direction == Direction::Descending {
+            f.write_str("-")?;
+        }
+        write!(f, "{}", self.path)
+    }
+}
+
+/// What an index is asked to be.
+///
+/// ```
+/// use entidb_core::IndexDefinition;
+/// let by_author = IndexDefinition::on(["author", "-at"])?.unique();
+/// assert_eq!(by_author.name, "author,-at");
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexDefinition {
+    /// Its name, unique in the collection; by default the columns joined by commas.
+    pub name: String,
+    /// Its columns, the most significant first.
+    pub columns: Vec<Column>,
+    /// Whether two entities may not have the same values. A value that is missing or null is never a duplicate.
+    pub unique: bool,
+    /// Whether an array in a column gives one row for each of its elements.
+    pub multi: bool,
+}
+
+impl IndexDefinition {
+    /// An index over these columns, in their written form (`"age"`, `"-created_at"`, `"address.city"`).
+    ///
+    /// # Errors
+    /// `InvalidArgument` when there is no column, too many, one twice, or one badly written.
+    pub fn on<'a>(columns: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        let columns = columns.into_iter().map(Column::parse).collect::<Result<Vec<_>>>()?;
+        let name = columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let definition = Self { name, columns, unique: false, multi: false };
+        definition.check()?;
+        Ok(definition)
+    }
+
+    /// The same index under another name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The same index, refusing duplicates.
+    #[must_use]
+    pub fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
+
+    /// The same index, with a row for each element of an array.
+    #[must_use]
+    pub fn multi(mut self) -> Self {
+        self.multi = true;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check_name("index", &self.name)?;
+        let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem).with_index(&self.name));
+        if self.columns.is_empty() {
+            return refuse("an index needs at least one field".into());
+        }
+        if self.columns.len() > COLUMNS_MAX {
+            return refuse(format!("an index has at most {COLUMNS_MAX} fields, this one names {}", self.columns.len()));
+        }
+        for (position, column) in self.columns.iter().enumerate() {
+            if self.columns.iter().skip(position + 1).any(|other| other.path == column.path) {
+                return refuse(format!("the index names the field {} twice", column.path));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An index as the catalog keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IndexRecord {
+    pub(crate) id: IndexId,
+    pub(crate) definition: IndexDefinition,
+}
+
+impl IndexRecord {
+    /// The definition alone, as the change feed carries it.
+    pub(crate) fn encode_definition(&self) -> Vec<u8> {
+        entidb_codec::encode(&encode_index(self))
+    }
+}
+
+/// A collection as the catalog keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CollectionRecord {
+    pub(crate) id: CollectionId,
+    pub(crate) name: String,
+    pub(crate) indexes: Vec<IndexRecord>,
+}
+
+impl CollectionRecord {
+    pub(crate) fn index(&self, name: &str) -> Option<&IndexRecord> {
+        self.indexes.iter().find(|index| index.definition.name == name)
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let indexes = self.indexes.iter().map(encode_index).collect();
+        let fields = [
+            ("id", Value::from(u64::from(self.id.0))),
+            ("name", Value::from(self.name.as_str())),
+            ("indexes", Value::Array(indexes)),
+        ];
+        entidb_codec::encode(&Value::Map(fields.into_iter().collect()))
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let value =
+            entidb_codec::decode(bytes).map_err(|error| Error::corrupt(format!("a collection record: {error}")))?;
+        let fields = Fields::of(&value, &["id", "name", "indexes"])?;
+        let indexes = fields.array("indexes")?.iter().map(decode_index).collect::<Result<Vec<_>>>()?;
+        Ok(Self { id: CollectionId(fields.number("id")?), name: fields.text("name")?.to_owned(), indexes })
+    }
+}
+
+fn encode_index(index: &IndexRecord) -> Value {
+    let definition = &index.definition;
+    let columns = definition.columns.iter().map(|column| {
+        let fields =
+            [("path", column.path.to_value()), ("descending", Value::Bool(column.direction == Direction::Descending))];
+        Value::Map(fields.into_iter().collect())
+    });
+    let fields = [
+        ("id", Value::from(u64::from(index.id.0))),
+        ("name", Value::from(definition.name.as_str())),
+        ("columns", Value::Array(columns.collect())),
+        ("unique", Value::Bool(definition.unique)),
+        ("multi", Value::Bool(definition.multi)),
+    ];
+    Value::Map(fields.into_iter().collect())
+}
+
+fn decode_index(value: &Value) -> Result<IndexRecord> {
+    let fields = Fields::of(value, &["id", "name", "columns", "unique", "multi"])?;
+    let mut columns = Vec::new();
+    for column in fields.array("columns")? {
+        let column = Fields::of(column, &["path", "descending"])?;
+        let path =
+            Path::from_value(column.get("path")?).map_err(|error| Error::corrupt(format!("an index path: {error}")))?;
+        let direction = if column.flag("descending")? { Direction::Descending } else { Direction::Ascending };
+        columns.push(Column { path, direction });
+    }
+    let definition = IndexDefinition {
+        name: fields.text("name")?.to_owned(),
+        columns,
+        unique: fields.flag("unique")?,
+        multi: fields.flag("multi")?,
+    };
+    Ok(IndexRecord { id: IndexId(fields.number("id")?), definition })
+}
+
+/// The fields of a map of ours, with every surprise reported as damage.
+struct Fields<'a>(&'a Value);
+
+impl<'a> Fields<'a> {
+    fn of(value: &'a Value, known: &[&str]) -> Result<Self> {
+        let Value::Map(map) = value else {
+            return Err(Error::corrupt("a catalog record is not a map"));
+        };
+        if map.len() != known.len() {
+            return Err(Error::corrupt(format!(
+                "a catalog record has {} fields, {} are known",
+                map.len(),
+                known.len()
+            )));
+        }
+        Ok(Self(value))
+    }
+
+    fn get(&self, name: &str) -> Result<&'a Value> {
+        let Value::Map(map) = self.0 else {
+            return Err(Error::corrupt("a catalog record is not a map"));
+        };
+        map.get(name).ok_or_else(|| Error::corrupt(format!("a catalog record lacks the field {name}")))
+    }
+
+    fn text(&self, name: &str) -> Result<&'a str> {
+        self.get(name)?.as_text().ok_or_else(|| Error::corrupt(format!("the catalog field {name} is not text")))
+    }
+
+    fn flag(&self, name: &str) -> Result<bool> {
+        match self.get(name)? {
+            Value::Bool(flag) => Ok(*flag),
+            _ => Err(Error::corrupt(format!("the catalog field {name} is not a boolean"))),
+        }
+    }
+
+    fn number(&self, name: &str) -> Result<u32> {
+        let number = self.get(name)?.as_u64().and_then(|number| u32::try_from(number).ok());
+        number.ok_or_else(|| Error::corrupt(format!("the catalog field {name} is not a number of 32 bits")))
+    }
+
+    fn array(&self, name: &str) -> Result<&'a [Value]> {
+        match self.get(name)? {
+            Value::Array(items) => Ok(items),
+            _ => Err(Error::corrupt(format!("the catalog field {name} is not an array"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_survives_its_encoding() {
+        let definition = IndexDefinition::on(["a.b", "-c"]).unwrap().unique().multi().named("x");
+        let record = CollectionRecord {
+            id: CollectionId(7),
+            name: "notes".into(),
+            indexes: vec![IndexRecord { id: IndexId(9), definition }],
+        };
+        assert_eq!(CollectionRecord::decode(&record.encode()).unwrap(), record);
+    }
+
+    #[test]
+    fn impossible_indexes_are_refused() {
+        for columns in [vec![], vec!["a", "-a"], vec![""], vec!["x"; 17]] {
+            let error = IndexDefinition::on(columns.iter().copied()).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::InvalidArgument, "{columns:?}");
+        }
+    }
+}

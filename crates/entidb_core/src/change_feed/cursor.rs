@@ -1,0 +1,136 @@
+//! Reading the change feed from a place on, and waiting for more.
+//!
+//! Always: each commit comes once and whole. Waiting holds no lock and no snapshot.
+//! Does not know: which changes the caller cares about.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entidb_engine::{Direction, Iter, Sequence};
+
+use super::oldest;
+use super::record::{Change, decode_part};
+use crate::database::Shared;
+use crate::error::{Error, ErrorCode, Result};
+use crate::keyspace;
+use crate::transaction::View;
+
+/// The changes of one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its place in the history.
+    pub sequence: Sequence,
+    /// What it changed, in order.
+    pub changes: Vec<Change>,
+}
+
+/// A reader of the change feed.
+///
+/// ```
+/// use std::time::Duration;
+/// use entidb_core::{doc, Database};
+/// let db = Database::open_memory()?;
+/// let mut feed = db.changes(db.last_sequence());
+/// db.collection("notes")?.put(&doc! { "title": "Hello" })?;
+/// let commit = feed.next_commit(Duration::ZERO)?.expect("just committed");
+/// assert_eq!(commit.changes.len(), 2); // the collection came into being, then the entity
+/// assert_eq!(feed.next_commit(Duration::ZERO)?, None);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
+pub struct ChangeCursor {
+    shared: Arc<Shared>,
+    position: Sequence,
+    open: Option<Iter>,
+    /// The first part of the commit after the one last given, met while looking for its end.
+    ahead: Option<(Sequence, Vec<Change>)>,
+}
+
+impl ChangeCursor {
+    pub(crate) fn new(shared: Arc<Shared>, since: Sequence) -> Self {
+        Self { shared, position: since, open: None, ahead: None }
+    }
+
+    /// The sequence of the last commit given; reading goes on after it.
+    #[must_use]
+    pub const fn position(&self) -> Sequence {
+        self.position
+    }
+
+    /// The next commit, waiting up to `timeout` for one; none when the time is over.
+    ///
+    /// # Errors
+    /// `Gap` when changes after the position were removed by retention; go on from a fresh copy of the data.
+    /// `Closed`, `Corrupt`, `Unsupported` when the database keeps no feed.
+    pub fn next_commit(&mut self, timeout: Duration) -> Result<Option<Commit>> {
+        if self.shared.options().feed_commits_max == 0 {
+            let problem = "this database keeps no change feed; open it with feed_commits_max above 0";
+            return Err(Error::new(ErrorCode::Unsupported, problem));
+        }
+        if let Some(commit) = self.poll()? {
+            return Ok(Some(commit));
+        }
+        let clock = Arc::clone(self.shared.clock());
+        let start = clock.monotonic_nanos();
+        let mut known = self.position.max(self.shared.last_sequence());
+        loop {
+            let spent = Duration::from_nanos(clock.monotonic_nanos().saturating_sub(start));
+            let left = timeout.saturating_sub(spent);
+            if left.is_zero() {
+                return Ok(None);
+            }
+            // A commit without changes of entities wakes the wait and is passed over.
+            let newest = self.shared.wait_for_commit(known, left)?;
+            if let Some(commit) = self.poll()? {
+                return Ok(Some(commit));
+            }
+            known = known.max(newest);
+        }
+    }
+
+    fn poll(&mut self) -> Result<Option<Commit>> {
+        if let Some(commit) = self.read_on()? {
+            return Ok(Some(commit));
+        }
+        // What is open is used up: look again with a new snapshot.
+        let view = View::Read(self.shared.begin_read()?);
+        let oldest = oldest(&view)?;
+        if self.position.next() < oldest {
+            let problem = format!(
+                "changes after {} are asked for, the oldest kept is {oldest}; read the data anew and go on from there",
+                self.position
+            );
+            return Err(Error::new(ErrorCode::Gap, problem));
+        }
+        if view.sequence()? <= self.position {
+            return Ok(None);
+        }
+        let (start, end) = (keyspace::feed(self.position.next(), 0), [keyspace::ZONE_FEED + 1]);
+        self.open = Some(view.range(&start, &end, Direction::Forward)?);
+        self.read_on()
+    }
+
+    fn read_on(&mut self) -> Result<Option<Commit>> {
+        self.shared.check_open()?;
+        let Some(iter) = &mut self.open else { return Ok(None) };
+        let mut current = self.ahead.take();
+        while iter.advance()? {
+            let sequence = keyspace::feed_sequence(iter.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
+            let changes = decode_part(iter.value())?;
+            match &mut current {
+                None => current = Some((sequence, changes)),
+                Some((at, all)) if *at == sequence => all.extend(changes),
+                Some(_) => {
+                    self.ahead = Some((sequence, changes));
+                    break;
+                }
+            }
+        }
+        if self.ahead.is_none() {
+            self.open = None;
+        }
+        Ok(current.map(|(sequence, changes)| {
+            self.position = sequence;
+            Commit { sequence, changes }
+        }))
+    }
+}

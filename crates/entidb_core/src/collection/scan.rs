@@ -1,0 +1,104 @@
+//! Walking all entities of a collection in the order of their ids.
+//!
+//! Always: lazy; nothing is read before it is asked for, and what is seen is one snapshot.
+//! Does not know: conditions (`query`).
+
+use entidb_engine::{Direction, Iter};
+
+use super::{Collection, Entity};
+use crate::error::{Error, Result};
+use crate::id::EntityId;
+use crate::keyspace::{self, ZONE_ENTITY};
+use crate::transaction::View;
+
+/// How to walk a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScanOptions {
+    /// Begin with the entity after this one, in the order of the walk.
+    pub after: Option<EntityId>,
+    /// Go from the greatest id to the least.
+    pub reverse: bool,
+    /// Stop after so many.
+    pub limit: Option<u64>,
+}
+
+impl Collection {
+    /// All entities in the order of their ids.
+    ///
+    /// ```
+    /// use entidb_core::{doc, Database};
+    /// let db = Database::open_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.put_many([&doc! { "n": 1 }, &doc! { "n": 2 }])?;
+    /// for note in notes.iter()? {
+    ///     println!("{}", note?.id());
+    /// }
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed`, `TransactionEnded`.
+    pub fn iter(&self) -> Result<Entities> {
+        self.scan(ScanOptions::default())
+    }
+
+    /// Entities in the order of their ids, from a place, in a direction, up to a number.
+    ///
+    /// # Errors
+    /// `Closed`, `TransactionEnded`.
+    pub fn scan(&self, options: ScanOptions) -> Result<Entities> {
+        let view = self.scope.view()?;
+        let entities = match self.record(&view)? {
+            None => None,
+            Some(record) => {
+                let direction = if options.reverse { Direction::Reverse } else { Direction::Forward };
+                let start = keyspace::prefix(ZONE_ENTITY, record.id.0);
+                let end = keyspace::prefix_end(ZONE_ENTITY, record.id.0);
+                let mut iter = view.range(&start, &end, direction)?;
+                if let Some(after) = options.after {
+                    iter.seek(&keyspace::entity(record.id, &after))?;
+                }
+                Some(iter)
+            }
+        };
+        Ok(Entities { view, iter: entities, skip: options.after, left: options.limit.unwrap_or(u64::MAX) })
+    }
+}
+
+/// A walk over entities. After an error it gives no more.
+pub struct Entities {
+    view: View,
+    iter: Option<Iter>,
+    skip: Option<EntityId>,
+    left: u64,
+}
+
+impl Entities {
+    fn step(&mut self) -> Result<Option<Entity>> {
+        self.view.check()?;
+        let Some(iter) = self.iter.as_mut().filter(|_| self.left > 0) else { return Ok(None) };
+        while iter.advance()? {
+            let id = keyspace::entity_id(iter.key()).ok_or_else(|| Error::corrupt("an entity key"))?;
+            // The place to begin after may still be there, as the first that is met.
+            if self.skip.take() == Some(id) {
+                continue;
+            }
+            self.left -= 1;
+            return Entity::new(id, iter.value_owned()).map(Some);
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Entities {
+    type Item = Result<Entity>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step().transpose();
+        if !matches!(step, Some(Ok(_))) {
+            // The end and the first error free what the walk holds.
+            self.iter = None;
+        }
+        step
+    }
+}

@@ -1,0 +1,216 @@
+//! Changing entities: put, insert, replace, update, delete, and batches of them.
+//!
+//! Always: a call changes everything it says or nothing. Ids that are not given are made, sorted by time.
+//! Does not know: what a change does to indexes (`transaction::state`).
+
+use entidb_codec::{Patch, apply};
+use serde::Serialize;
+
+use super::{Collection, Entity};
+use crate::error::{Error, ErrorCode, Result};
+use crate::id::EntityId;
+use crate::keyspace;
+use crate::transaction::WriteMode;
+
+/// One document of a batch, with its id when the caller chose one.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchItem<'a> {
+    /// The id, or none to have one made.
+    pub id: Option<EntityId>,
+    /// The document as canonical CBOR.
+    pub document: &'a [u8],
+}
+
+impl Collection {
+    /// Stores a new entity under a new id.
+    ///
+    /// # Errors
+    /// `UniqueViolation`, `TooLarge`, an `Encoding` error for a value that cannot be stored, `Busy`, `ReadOnly`,
+    /// `NoSpace`, `WritesStopped`.
+    pub fn put<T: Serialize + ?Sized>(&self, document: &T) -> Result<EntityId> {
+        self.put_bytes(None, &entidb_codec::to_vec(document)?)
+    }
+
+    /// Stores an entity under this id, in place of what was there.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_at<T: Serialize + ?Sized>(&self, id: EntityId, document: &T) -> Result<()> {
+        self.put_bytes(Some(id), &entidb_codec::to_vec(document)?).map(|_| ())
+    }
+
+    /// As [`put`](Self::put) and [`put_at`](Self::put_at), for a document that is canonical CBOR already.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put), and an `Encoding` error with the offset when the bytes are not canonical CBOR.
+    pub fn put_bytes(&self, id: Option<EntityId>, document: &[u8]) -> Result<EntityId> {
+        self.write_one(id, document, WriteMode::Put)
+    }
+
+    /// Stores an entity that must not be there yet.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, otherwise as [`put`](Self::put).
+    pub fn insert<T: Serialize + ?Sized>(&self, id: EntityId, document: &T) -> Result<()> {
+        self.insert_bytes(Some(id), &entidb_codec::to_vec(document)?).map(|_| ())
+    }
+
+    /// As [`insert`](Self::insert), for canonical CBOR.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn insert_bytes(&self, id: Option<EntityId>, document: &[u8]) -> Result<EntityId> {
+        self.write_one(id, document, WriteMode::Insert)
+    }
+
+    /// Stores an entity in place of one that must be there.
+    ///
+    /// # Errors
+    /// `EntityNotFound`, otherwise as [`put`](Self::put).
+    pub fn replace<T: Serialize + ?Sized>(&self, id: EntityId, document: &T) -> Result<()> {
+        self.replace_bytes(id, &entidb_codec::to_vec(document)?, None)
+    }
+
+    /// As [`replace`](Self::replace), for canonical CBOR, and with `version` only when the entity still has it.
+    ///
+    /// # Errors
+    /// `VersionMismatch` when somebody changed it meanwhile, otherwise as [`replace`](Self::replace).
+    pub fn replace_bytes(&self, id: EntityId, document: &[u8], version: Option<u64>) -> Result<()> {
+        let mode = version.map_or(WriteMode::Replace, WriteMode::IfVersion);
+        self.write_one(Some(id), document, mode).map(|_| ())
+    }
+
+    /// Stores an entity in place of one that must still have this version.
+    ///
+    /// ```
+    /// use entidb_core::{doc, Database, ErrorCode};
+    /// let db = Database::open_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// let id = notes.put(&doc! { "n": 1 })?;
+    /// let read = notes.get(id)?.expect("just put");
+    /// notes.put_at(id, &doc! { "n": 2 })?;
+    /// let late = notes.compare_and_set(id, read.version(), &doc! { "n": 3 }).unwrap_err();
+    /// assert_eq!(late.code(), ErrorCode::VersionMismatch);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `VersionMismatch`, `EntityNotFound`, otherwise as [`put`](Self::put).
+    pub fn compare_and_set<T: Serialize + ?Sized>(&self, id: EntityId, version: u64, document: &T) -> Result<()> {
+        self.replace_bytes(id, &entidb_codec::to_vec(document)?, Some(version))
+    }
+
+    /// Changes parts of an entity that must be there.
+    ///
+    /// ```
+    /// use entidb_core::{doc, patch, Database};
+    /// let db = Database::open_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// let id = notes.put(&doc! { "title": "Hello", "stars": 1 })?;
+    /// notes.update(id, &patch! { "title": "Hi" })?;
+    /// assert_eq!(notes.get(id)?.expect("there").value()?, doc! { "title": "Hi", "stars": 1 });
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `EntityNotFound`, an `Encoding` error when the patch does not fit the document, otherwise as [`put`](Self::put).
+    pub fn update(&self, id: EntityId, patch: &Patch) -> Result<()> {
+        self.scope.write(|state| {
+            let stored = match state.catalog().by_name(self.name()).map(|record| record.id) {
+                Some(collection) => state.get(&keyspace::entity(collection, &id))?,
+                None => None,
+            };
+            let Some(stored) = stored else {
+                return Err(crate::transaction::not_found(self.name(), id));
+            };
+            let entity = Entity::new(id, stored)?;
+            let document = apply(entity.bytes(), patch).map_err(|error| Error::from(error).with_id(id))?;
+            state.write_entity(self.name(), id, &document, WriteMode::Replace)
+        })?;
+        self.scope.shared().counters().write(1);
+        Ok(())
+    }
+
+    /// Removes an entity. True when it was there.
+    ///
+    /// # Errors
+    /// `Busy`, `ReadOnly`, `NoSpace`, `WritesStopped`.
+    pub fn delete(&self, id: EntityId) -> Result<bool> {
+        let deleted = self.scope.write(|state| state.delete_entity(self.name(), id, None))?;
+        self.scope.shared().counters().delete(u64::from(deleted));
+        Ok(deleted)
+    }
+
+    /// Removes an entity that must still have this version. True when it was there.
+    ///
+    /// # Errors
+    /// `VersionMismatch`, otherwise as [`delete`](Self::delete).
+    pub fn delete_if(&self, id: EntityId, version: u64) -> Result<bool> {
+        let deleted = self.scope.write(|state| state.delete_entity(self.name(), id, Some(version)))?;
+        self.scope.shared().counters().delete(u64::from(deleted));
+        Ok(deleted)
+    }
+
+    /// Removes these entities in one transaction; returns how many were there.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete).
+    pub fn delete_many(&self, ids: &[EntityId]) -> Result<u64> {
+        let deleted = self.scope.write_all(|state| {
+            let mut deleted = 0_u64;
+            for id in ids {
+                deleted += u64::from(state.delete_entity(self.name(), *id, None)?);
+            }
+            Ok(deleted)
+        })?;
+        self.scope.shared().counters().delete(deleted);
+        Ok(deleted)
+    }
+
+    /// Stores these documents in one transaction and returns their ids: all of them or, after an error, none.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_many<'a, T: Serialize + 'a>(&self, documents: impl IntoIterator<Item = &'a T>) -> Result<Vec<EntityId>> {
+        let encode = |document| entidb_codec::to_vec(document).map_err(Error::from);
+        let encoded = documents.into_iter().map(encode).collect::<Result<Vec<_>>>()?;
+        let items: Vec<BatchItem<'_>> = encoded.iter().map(|document| BatchItem { id: None, document }).collect();
+        self.put_batch(&items)
+    }
+
+    /// As [`put_many`](Self::put_many), for canonical CBOR and with or without ids.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_batch(&self, items: &[BatchItem<'_>]) -> Result<Vec<EntityId>> {
+        let shared = self.scope.shared();
+        let ids = self.scope.write_all(|state| {
+            let mut ids = Vec::with_capacity(items.len());
+            for item in items {
+                let id = match item.id {
+                    Some(id) => id,
+                    None => shared.next_id()?,
+                };
+                state.write_entity(self.name(), id, item.document, WriteMode::Put)?;
+                ids.push(id);
+            }
+            Ok(ids)
+        })?;
+        shared.counters().write(ids.len() as u64);
+        Ok(ids)
+    }
+
+    fn write_one(&self, id: Option<EntityId>, document: &[u8], mode: WriteMode) -> Result<EntityId> {
+        let shared = self.scope.shared();
+        let id = match id {
+            Some(id) => id,
+            None if matches!(mode, WriteMode::Put | WriteMode::Insert) => shared.next_id()?,
+            None => {
+                return Err(Error::new(ErrorCode::InvalidArgument, "this change needs the id of an entity; give one"));
+            }
+        };
+        self.scope.write(|state| state.write_entity(self.name(), id, document, mode))?;
+        shared.counters().write(1);
+        Ok(id)
+    }
+}

@@ -1,0 +1,39 @@
+//! Keeping a database well: checkpoint, compaction, statistics, verification, backup.
+//!
+//! Always: readers and the writer go on meanwhile. Does not know: how the engine does it.
+
+use entidb_engine::Sequence;
+
+use super::{Database, Stats};
+use crate::change_feed::trim_through;
+use crate::error::Result;
+use crate::transaction::View;
+
+impl Database {
+    /// Counters since opening, and sizes of this moment.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn stats(&self) -> Result<Stats> {
+        let view = View::Read(self.shared.begin_read()?);
+        let records = view.catalog()?.collections();
+        let mut entities = 0_u64;
+        for record in &records {
+            entities = entities.saturating_add(view.entity_count(record.id)?);
+        }
+        Ok(self.shared.counters().stats(entities, records.len() as u64, self.shared.engine().stats()))
+    }
+
+    /// Removes changes up to and including a sequence from the change feed.
+    ///
+    /// # Errors
+    /// Those of a commit.
+    pub fn trim_changes(&self, through: Sequence) -> Result<()> {
+        self.shared.check_open()?;
+        let through = through.min(self.last_sequence());
+        let mut tx = self.shared.engine().begin_write()?;
+        trim_through(&mut tx, through)?;
+        tx.commit()?;
+        Ok(())
+    }
+}

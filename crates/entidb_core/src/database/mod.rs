@@ -1,0 +1,189 @@
+//! The handle to a database: what a session of use looks like from the outside.
+//!
+//! Always: clones share one open database; after `close` every call on any of them says `Closed`.
+//! Does not know: what is stored, or how.
+
+mod counters;
+mod maintenance;
+mod open;
+mod shared;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entidb_engine::{OpenReport, Sequence};
+
+pub use counters::Stats;
+pub(crate) use shared::Shared;
+
+use crate::change_feed::ChangeCursor;
+use crate::collection::{Collection, Scope};
+use crate::error::Result;
+use crate::options::Options;
+use crate::transaction::{ReadTransaction, WriteTransaction};
+
+/// An open database. Cheap to clone; any thread may use any clone.
+///
+/// ```
+/// use entidb_core::{doc, Database};
+/// let db = Database::open_memory()?;
+/// let id = db.collection("notes")?.put(&doc! { "title": "Hello" })?;
+/// db.close()?;
+/// assert!(db.is_closed());
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Database {
+    shared: Arc<Shared>,
+}
+
+impl Database {
+    /// The collection of this name. It comes into being with its first entity.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an impossible name, `Closed`.
+    pub fn collection(&self, name: &str) -> Result<Collection> {
+        Collection::new(Scope::Database(Arc::clone(&self.shared)), name)
+    }
+
+    /// The names of the collections, sorted.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn collections(&self) -> Result<Vec<String>> {
+        self.begin_read()?.collections()
+    }
+
+    /// Creates an empty collection.
+    ///
+    /// # Errors
+    /// `CollectionExists`, `InvalidArgument`, and those of a commit.
+    pub fn create_collection(&self, name: &str) -> Result<()> {
+        self.transaction(|tx| tx.create_collection(name))
+    }
+
+    /// Gives a collection another name.
+    ///
+    /// # Errors
+    /// `CollectionNotFound`, `CollectionExists`, `InvalidArgument`, and those of a commit.
+    pub fn rename_collection(&self, from: &str, to: &str) -> Result<()> {
+        self.transaction(|tx| tx.rename_collection(from, to))
+    }
+
+    /// Removes a collection with everything in it.
+    ///
+    /// # Errors
+    /// `CollectionNotFound`, and those of a commit.
+    pub fn drop_collection(&self, name: &str) -> Result<()> {
+        self.transaction(|tx| tx.drop_collection(name))
+    }
+
+    /// Begins to read the database as it is now.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn begin_read(&self) -> Result<ReadTransaction> {
+        Ok(ReadTransaction::new(self.shared.begin_read()?))
+    }
+
+    /// Begins to change the database, waiting up to `lock_timeout_ms` for another writer to end.
+    ///
+    /// # Errors
+    /// `Busy` when the wait is over, `ReadOnly`, `WritesStopped`, `Closed`.
+    pub fn begin_write(&self) -> Result<WriteTransaction> {
+        self.begin_write_within(None)
+    }
+
+    /// As [`begin_write`](Self::begin_write), waiting so long.
+    ///
+    /// # Errors
+    /// As [`begin_write`](Self::begin_write).
+    pub fn begin_write_within(&self, timeout: Option<Duration>) -> Result<WriteTransaction> {
+        Ok(WriteTransaction::new(Arc::clone(&self.shared), self.shared.begin_state(timeout)?))
+    }
+
+    /// Runs changes as one transaction: commits when the closure returns `Ok`, aborts when it returns an error.
+    ///
+    /// ```
+    /// use entidb_core::{doc, Database, Error};
+    /// let db = Database::open_memory()?;
+    /// let failed: Result<(), Error> = db.transaction(|tx| {
+    ///     let notes = tx.collection("notes")?;
+    ///     notes.put(&doc! { "title": "never seen" })?;
+    ///     notes.replace(entidb_core::EntityId::from_bytes([0; 16]), &doc! {})
+    /// });
+    /// assert!(failed.is_err());
+    /// assert_eq!(db.collection("notes")?.count()?, 0);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the closure returned, or what beginning or committing failed with.
+    pub fn transaction<T>(&self, run: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        let tx = self.begin_write()?;
+        let result = run(&tx)?;
+        tx.commit()?;
+        Ok(result)
+    }
+
+    /// Reads the changes committed after this sequence, and waits for more. `Sequence::ZERO` begins at the first.
+    #[must_use]
+    pub fn changes(&self, since: Sequence) -> ChangeCursor {
+        ChangeCursor::new(Arc::clone(&self.shared), since)
+    }
+
+    /// The sequence of the newest commit that is visible.
+    #[must_use]
+    pub fn last_sequence(&self) -> Sequence {
+        self.shared.last_sequence()
+    }
+
+    /// Waits until a commit is on stable storage.
+    ///
+    /// # Errors
+    /// `Timeout`, `WritesStopped`, `Closed`.
+    pub fn wait_durable(&self, sequence: Sequence, timeout: Duration) -> Result<()> {
+        self.shared.check_open()?;
+        Ok(self.shared.engine().wait_durable(sequence, timeout)?)
+    }
+
+    /// What opening found: whether the last session ended in order, and what was recovered.
+    #[must_use]
+    pub fn open_report(&self) -> &OpenReport {
+        self.shared.engine().open_report()
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        self.shared.options()
+    }
+
+    /// The path as it was given, or `memory`.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        self.shared.location()
+    }
+
+    /// Closes the database for every clone: flushes what is not durable yet and marks a clean end. A second close does
+    /// nothing. Open read transactions and cursors say `Closed` from then on.
+    ///
+    /// # Errors
+    /// `InUse` while a write transaction is open, which stays as it is; `Io`, `NoSpace` when the last bytes cannot be
+    /// made durable: the database is closed all the same, and recovers when it is opened.
+    pub fn close(&self) -> Result<()> {
+        self.shared.close()
+    }
+
+    /// True after [`close`](Self::close).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.check_open().is_err()
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Database({:?})", self.location())
+    }
+}

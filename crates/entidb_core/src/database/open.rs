@@ -1,0 +1,155 @@
+//! Opening: on disk, in memory, or on a backend of the caller's.
+//!
+//! Always: options are judged before anything is touched; a database with a newer keyspace is refused untouched.
+//! Does not know: recovery, which is the engine's.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use entidb_engine::{Compression, Engine, KdfParameters, KeySource, ZonePolicies, ZonePolicy};
+use entidb_storage::{Backend, RootMode};
+
+use super::shared::read_catalog;
+use super::{Database, Shared};
+use crate::error::{Error, ErrorCode, Result};
+use crate::keyspace;
+use crate::options::{Key, Options};
+
+impl Database {
+    /// Opens the database in a folder, making it when there is none.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("entidb-doc-{}", std::process::id()));
+    /// let db = entidb_core::Database::open(&folder)?;
+    /// assert!(db.open_report().created);
+    /// db.close()?;
+    /// # std::fs::remove_dir_all(&folder).ok();
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `DatabaseLocked` with the pid of the holder, `Corrupt`, `NotADatabase`, `FormatTooNew`, `EncryptionRequired`,
+    /// `PermissionDenied`, `NotADirectory`, `Io`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, Options::default())
+    }
+
+    /// Opens the database in a folder with these settings.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and `DatabaseNotFound` when it must exist, `AlreadyExists` when it must not, `WrongKey`,
+    /// `NotEncrypted`, `InvalidArgument`.
+    pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        options.check()?;
+        let path = path.as_ref();
+        let mode = if options.read_only {
+            RootMode::ReadOnly
+        } else if options.create || options.create_new {
+            RootMode::CreateIfMissing
+        } else {
+            RootMode::Existing
+        };
+        let backend = Backend::file(path, mode).map_err(|error| {
+            let missing = error.kind == entidb_storage::ErrorKind::NotFound;
+            let error = Error::from(error);
+            if missing {
+                let problem = format!(
+                    "there is no database at {:?}; check the path, or open with create",
+                    path.display().to_string()
+                );
+                return Error::new(ErrorCode::DatabaseNotFound, problem).with_path(&path.display().to_string());
+            }
+            error
+        })?;
+        Self::open_on(backend, options)
+    }
+
+    /// Opens a database that lives in memory and is gone when its last handle is.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub fn open_memory() -> Result<Self> {
+        Self::open_memory_with(Options::default())
+    }
+
+    /// Opens a database in memory with these settings.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, `OutOfMemory`.
+    pub fn open_memory_with(options: Options) -> Result<Self> {
+        Self::open_on(Backend::memory(), options)
+    }
+
+    /// Opens a database on any backend: a simulated disk, a browser's storage, functions of the host.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with).
+    pub fn open_on(backend: Backend, options: Options) -> Result<Self> {
+        options.check()?;
+        let engine = Engine::open(backend.clone(), engine_options(&options))?;
+        match finish_open(engine.clone(), backend, options) {
+            Ok(shared) => Ok(Self { shared: Arc::new(shared) }),
+            Err(error) => {
+                // The first failure is the one to tell; the engine recovers from whatever closing leaves.
+                let _ = engine.close();
+                Err(error)
+            }
+        }
+    }
+}
+
+fn finish_open(engine: Engine, backend: Backend, options: Options) -> Result<Shared> {
+    let snapshot = engine.snapshot()?;
+    match snapshot.get(&keyspace::keyspace_version())? {
+        Some(bytes) => {
+            let found = <[u8; 4]>::try_from(bytes.as_bytes()).map(u32::from_be_bytes);
+            let found = found.map_err(|_| Error::corrupt("the version of the keyspace"))?;
+            if found > keyspace::KEYSPACE_VERSION {
+                let newest = keyspace::KEYSPACE_VERSION;
+                let problem = format!(
+                    "the database has keyspace version {found}, this library reads up to {newest}; use a newer EntiDB"
+                );
+                return Err(Error::new(ErrorCode::FormatTooNew, problem).with_path(backend.directory.location()));
+            }
+        }
+        None if options.read_only => {}
+        None => {
+            let mut tx = engine.begin_write()?;
+            tx.put(&keyspace::keyspace_version(), &keyspace::KEYSPACE_VERSION.to_be_bytes())?;
+            tx.commit()?;
+        }
+    }
+    let catalog = read_catalog(&engine.snapshot()?)?;
+    Ok(Shared::new(engine, backend, options, catalog))
+}
+
+fn engine_options(options: &Options) -> entidb_engine::Options {
+    let mut engine = entidb_engine::Options {
+        create: options.create || options.create_new,
+        create_new: options.create_new,
+        read_only: options.read_only,
+        key: options.key.as_ref().map(|key| match key {
+            Key::Raw(bytes) => KeySource::raw(*bytes),
+            Key::Password(password) => KeySource::password(password.clone()),
+        }),
+        durability: options.durability,
+        memory_bytes: options.memory_bytes,
+        // The engine counts bookkeeping too; a document may be as large as a transaction may.
+        transaction_bytes_max: options.transaction_bytes_max,
+        zones: zones(),
+        ..entidb_engine::Options::default()
+    };
+    if options.memtable_bytes > 0 {
+        engine.memtable_bytes = options.memtable_bytes;
+    }
+    if options.password_memory_kib > 0 {
+        engine.kdf = KdfParameters { memory_kib: options.password_memory_kib, ..engine.kdf };
+    }
+    engine
+}
+
+/// Zones read by exact key get a point index; zones only walked in order get larger blocks instead.
+fn zones() -> ZonePolicies {
+    let walked = ZonePolicy { point_index: false, block_bytes: 16 << 10, compression: Compression::Lz4 };
+    ZonePolicies::default().with(keyspace::ZONE_INDEX, walked).with(keyspace::ZONE_FEED, walked)
+}

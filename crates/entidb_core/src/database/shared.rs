@@ -1,0 +1,156 @@
+//! What all handles of one open database share.
+//!
+//! Always: a snapshot and the catalog that belongs to it are taken together. Does not know: what is done with them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use entidb_engine::{Engine, Sequence, Snapshot};
+use entidb_storage::{Backend, Clock};
+
+use super::counters::Counters;
+use crate::catalog::{Catalog, CatalogHistory, CollectionRecord};
+use crate::error::{Error, ErrorCode, Result};
+use crate::id::{EntityId, IdGenerator};
+use crate::keyspace;
+use crate::options::Options;
+use crate::transaction::{Limits, ReadInner, State};
+
+pub(crate) struct Shared {
+    engine: Engine,
+    backend: Backend,
+    options: Options,
+    catalogs: CatalogHistory,
+    ids: IdGenerator,
+    counters: Counters,
+    closed: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(engine: Engine, backend: Backend, options: Options, catalog: Catalog) -> Self {
+        let from = engine.last_sequence();
+        Self {
+            engine,
+            backend,
+            options,
+            catalogs: CatalogHistory::new(from, Arc::new(catalog)),
+            ids: IdGenerator::default(),
+            counters: Counters::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn catalogs(&self) -> &CatalogHistory {
+        &self.catalogs
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.backend.clock
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        self.backend.directory.location()
+    }
+
+    pub(crate) fn last_sequence(&self) -> Sequence {
+        self.engine.last_sequence()
+    }
+
+    pub(crate) fn wait_for_commit(&self, after: Sequence, timeout: Duration) -> Result<Sequence> {
+        Ok(self.engine.wait_for_commit(after, timeout)?)
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(
+                Error::new(ErrorCode::Closed, "the database is closed; open it again").with_path(self.location())
+            );
+        }
+        Ok(())
+    }
+
+    pub(crate) fn next_id(&self) -> Result<EntityId> {
+        self.ids.next(&*self.backend.clock, &*self.backend.random)
+    }
+
+    /// The newest commit, with its catalog.
+    pub(crate) fn begin_read(self: &Arc<Self>) -> Result<Arc<ReadInner>> {
+        self.check_open()?;
+        let snapshot = self.engine.snapshot()?;
+        let catalog = self.catalog_of(&snapshot)?;
+        Ok(Arc::new(ReadInner::new(Arc::clone(self), snapshot, catalog)))
+    }
+
+    /// The place of the one writer.
+    pub(crate) fn begin_state(&self, timeout: Option<Duration>) -> Result<State> {
+        self.check_open()?;
+        let timeout = timeout.unwrap_or(Duration::from_millis(self.options.lock_timeout_ms));
+        let engine = self.engine.begin_write_timeout(timeout)?;
+        let catalog = match self.catalogs.at(engine.sequence()) {
+            Some(catalog) => catalog,
+            None => return Err(Error::internal("the newest catalog is not known")),
+        };
+        self.counters.started();
+        let limits =
+            Limits { entity_bytes_max: self.options.entity_bytes_max, feed_commits_max: self.options.feed_commits_max };
+        Ok(State::new(engine, catalog, limits))
+    }
+
+    fn catalog_of(&self, snapshot: &Snapshot) -> Result<Arc<Catalog>> {
+        match self.catalogs.at(snapshot.sequence()) {
+            Some(catalog) => Ok(catalog),
+            None => read_catalog(snapshot).map(Arc::new),
+        }
+    }
+
+    pub(crate) fn close(&self) -> Result<()> {
+        if self.check_open().is_err() {
+            return Ok(());
+        }
+        // The writer's place is taken for good, so that nobody changes anything while the end is written.
+        let writer = if self.options.read_only {
+            None
+        } else {
+            match self.engine.begin_write_timeout(Duration::ZERO) {
+                Ok(writer) => Some(writer),
+                Err(entidb_engine::Error::Busy) => {
+                    let problem = "a write transaction is open; commit or abort it before closing";
+                    return Err(Error::new(ErrorCode::InUse, problem).with_path(self.location()));
+                }
+                // Writing has stopped: there is nothing to wait for.
+                Err(_) => None,
+            }
+        };
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        if let Some(writer) = writer {
+            writer.abort();
+        }
+        Ok(self.engine.close()?)
+    }
+}
+
+/// The catalog as the keyspace has it.
+pub(crate) fn read_catalog(snapshot: &Snapshot) -> Result<Catalog> {
+    let (start, end) = keyspace::collection_records();
+    let mut records = snapshot.range(start.as_slice()..end.as_slice(), entidb_engine::Direction::Forward)?;
+    let mut found = Vec::new();
+    while records.advance()? {
+        found.push(CollectionRecord::decode(records.value())?);
+    }
+    Ok(Catalog::from_records(found))
+}

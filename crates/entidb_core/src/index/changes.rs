@@ -1,0 +1,82 @@
+//! What a change of a document does to the rows of its indexes.
+//!
+//! Always: rows that stay the same are not touched; a unique key held by another entity refuses the change before
+//! anything is written, and the error names the index and that entity. Does not know: the document's other effects.
+
+use entidb_engine::WriteTransaction;
+
+use super::rows::{Row, row_id, rows};
+use crate::catalog::{CollectionRecord, IndexRecord};
+use crate::error::{Error, ErrorCode, Result};
+use crate::id::{EntityId, Ordinal};
+
+/// Rows to remove and to write.
+#[derive(Debug, Default)]
+pub(crate) struct RowChanges {
+    removed: Vec<Vec<u8>>,
+    added: Vec<Vec<u8>>,
+}
+
+impl RowChanges {
+    /// Writes the changes for the entity.
+    pub(crate) fn apply(self, tx: &mut WriteTransaction, id: EntityId) -> Result<()> {
+        for key in &self.removed {
+            tx.delete(key)?;
+        }
+        for key in &self.added {
+            tx.put(key, id.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// The changes in all indexes of a collection when a document takes the place of another.
+pub(crate) fn plan_changes(
+    record: &CollectionRecord,
+    tx: &WriteTransaction,
+    entity: (EntityId, Ordinal),
+    old: Option<&[u8]>,
+    new: Option<&[u8]>,
+) -> Result<RowChanges> {
+    let mut changes = RowChanges::default();
+    for index in &record.indexes {
+        let of = |document: Option<&[u8]>| document.map_or(Ok(Vec::new()), |bytes| rows(index, bytes, entity.1));
+        plan_rows(index, tx, entity.0, of(old)?, of(new)?, &mut changes)?;
+    }
+    Ok(changes)
+}
+
+/// The changes in one index when some rows take the place of others.
+pub(crate) fn plan_rows(
+    index: &IndexRecord,
+    tx: &WriteTransaction,
+    id: EntityId,
+    old: Vec<Row>,
+    new: Vec<Row>,
+    changes: &mut RowChanges,
+) -> Result<()> {
+    for row in &new {
+        if old.contains(row) {
+            continue;
+        }
+        if row.is_claim
+            && let Some(holder) = tx.get(&row.key)?
+        {
+            let holder = row_id(&holder)?;
+            if holder != id {
+                return Err(violation(index, holder));
+            }
+        }
+        changes.added.push(row.key.clone());
+    }
+    changes.removed.extend(old.into_iter().filter(|row| !new.contains(row)).map(|row| row.key));
+    Ok(())
+}
+
+fn violation(index: &IndexRecord, holder: EntityId) -> Error {
+    let name = &index.definition.name;
+    let problem = format!(
+        "the unique index {name:?} has this key already, for the entity {holder}; change the value or that entity"
+    );
+    Error::new(ErrorCode::UniqueViolation, problem).with_index(name).with_id(holder)
+}

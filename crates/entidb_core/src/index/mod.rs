@@ -1,0 +1,11 @@
+//! Declared indexes: the rows a document has in them, kept in the same transaction.
+//!
+//! Always: an entity has exactly the rows its document gives; a unique key is checked before anything is written.
+//! Does not know: which queries use an index (`query::plan`).
+//! Format: docs/spec/keyspace.md, "Indexes".
+
+mod changes;
+mod rows;
+
+pub(crate) use changes::{RowChanges, plan_changes, plan_rows};
+pub(crate) use rows::{row_id, rows};

@@ -1,0 +1,108 @@
+//! The rows one document has in one index.
+//!
+//! Always: the same document and ordinal give the same rows, sorted and without duplicates. A row's key orders as its
+//! columns do, then by ordinal in the direction of the last column. Does not know: what other documents have.
+//!
+//! Row: `prefix | tuple | ordinal` with the entity's id as value. A unique index leaves the ordinal out where every
+//! column has a value that is not null, so that equal keys collide.
+
+use entidb_codec::{Direction, ValueRef, encode_ordered};
+
+use crate::catalog::{Column, IndexRecord};
+use crate::error::{Error, ErrorCode, Result};
+use crate::id::{EntityId, Ordinal};
+use crate::keyspace;
+
+/// The longest tuple of an index, so that a row always fits the engine's keys.
+pub(crate) const TUPLE_BYTES_MAX: usize = 4000;
+
+/// The most elements of an array that one index takes in.
+const ELEMENTS_MAX: usize = 10_000;
+
+/// One row: its key, and whether it claims the tuple for its entity alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Row {
+    pub(crate) key: Vec<u8>,
+    pub(crate) is_claim: bool,
+}
+
+/// The rows of a document.
+pub(crate) fn rows(index: &IndexRecord, document: &[u8], ordinal: Ordinal) -> Result<Vec<Row>> {
+    let definition = &index.definition;
+    let mut values = Vec::with_capacity(definition.columns.len());
+    for column in &definition.columns {
+        values.push(entidb_codec::lookup(document, &column.path)?);
+    }
+    let spread = if definition.multi { spread_column(index, &values)? } else { None };
+    let mut rows = Vec::new();
+    match spread {
+        None => rows.push(row(index, values.iter().copied(), ordinal)?),
+        Some((position, array)) => {
+            if array.len() > ELEMENTS_MAX {
+                let problem = format!("an indexed array has {} elements, {ELEMENTS_MAX} is the most", array.len());
+                return Err(Error::new(ErrorCode::TooLarge, problem).with_index(&definition.name));
+            }
+            for element in array.iter() {
+                let with_element =
+                    values.iter().enumerate().map(|(at, value)| if at == position { Some(element) } else { *value });
+                rows.push(row(index, with_element, ordinal)?);
+            }
+            rows.sort();
+            rows.dedup();
+        }
+    }
+    Ok(rows)
+}
+
+/// The one column that holds an array, in an index that spreads arrays.
+fn spread_column<'a>(
+    index: &IndexRecord,
+    values: &[Option<ValueRef<'a>>],
+) -> Result<Option<(usize, entidb_codec::ArrayRef<'a>)>> {
+    let mut found = None;
+    for (position, value) in values.iter().enumerate() {
+        if let Some(ValueRef::Array(array)) = value {
+            if found.is_some() {
+                let problem =
+                    "two fields of one multi index hold arrays; an index spreads at most one, use two indexes";
+                return Err(Error::new(ErrorCode::InvalidArgument, problem).with_index(&index.definition.name));
+            }
+            found = Some((position, *array));
+        }
+    }
+    Ok(found)
+}
+
+fn row<'a>(index: &IndexRecord, values: impl Iterator<Item = Option<ValueRef<'a>>>, ordinal: Ordinal) -> Result<Row> {
+    let definition = &index.definition;
+    let mut key = keyspace::index_prefix(index.id, definition.unique).to_vec();
+    let mut is_claim = definition.unique;
+    for (column, value) in definition.columns.iter().zip(values) {
+        is_claim &= !matches!(value, None | Some(ValueRef::Null));
+        encode_ordered(value, column.direction, &mut key);
+    }
+    let tuple_bytes = key.len() - keyspace::PREFIX_BYTES;
+    if tuple_bytes > TUPLE_BYTES_MAX {
+        let problem = format!(
+            "the indexed fields need {tuple_bytes} bytes, {TUPLE_BYTES_MAX} is the most; index a shorter field"
+        );
+        return Err(Error::new(ErrorCode::TooLarge, problem).with_index(&definition.name));
+    }
+    if !is_claim {
+        key.extend_from_slice(&ordinal_bytes(&definition.columns, ordinal));
+    }
+    Ok(Row { key, is_claim })
+}
+
+/// Ties between equal tuples follow the direction of the last column, so that a reversed walk reverses them too.
+fn ordinal_bytes(columns: &[Column], ordinal: Ordinal) -> [u8; 8] {
+    let descending = columns.last().is_some_and(|column| column.direction == Direction::Descending);
+    if descending { (!ordinal.0).to_be_bytes() } else { ordinal.0.to_be_bytes() }
+}
+
+/// The id in a row's value.
+pub(crate) fn row_id(value: &[u8]) -> Result<EntityId> {
+    <[u8; 16]>::try_from(value)
+        .map(EntityId::from_bytes)
+        .map_err(|_| Error::corrupt(format!("an index row with a value of {} bytes", value.len())))
+}

@@ -1,0 +1,182 @@
+//! Every key prefix in the database, described once.
+//!
+//! Always: the first byte is the zone; numbers are big-endian, so byte order is number order; one collection or index is
+//! one contiguous range. Does not know: what the values under the keys hold.
+//! Format: docs/spec/keyspace.md.
+//!
+//! | Zone | Key | Value |
+//! |---|---|---|
+//! | 01 | `01 01` | catalog version, u64 |
+//! | 01 | `01 02 collection` | collection record, CBOR |
+//! | 01 | `01 03 name` | collection number, u32 |
+//! | 01 | `01 04` | next number for collections and indexes, u32 |
+//! | 01 | `01 05 collection` | entity count, counter |
+//! | 01 | `01 06 collection` | next ordinal, u64 |
+//! | 01 | `01 07` | oldest sequence kept in the change feed, u64 |
+//! | 01 | `01 08` | version of this keyspace, u32 |
+//! | 02 | `02 collection id` | entity: envelope and document |
+//! | 03 | `03 collection ordinal` | entity id |
+//! | 04 | `04 index tuple [ordinal]` | unique index row: ordinal |
+//! | 05 | `05 index tuple ordinal` | index row: nothing |
+//! | 0a | `0a sequence part` | changes of one commit, framed |
+
+use crate::id::{CollectionId, EntityId, IndexId, Ordinal};
+use entidb_engine::Sequence;
+
+pub(crate) const ZONE_META: u8 = 0x01;
+pub(crate) const ZONE_ENTITY: u8 = 0x02;
+pub(crate) const ZONE_ORDINAL: u8 = 0x03;
+pub(crate) const ZONE_UNIQUE: u8 = 0x04;
+pub(crate) const ZONE_INDEX: u8 = 0x05;
+pub(crate) const ZONE_FEED: u8 = 0x0a;
+
+const META_CATALOG_VERSION: u8 = 0x01;
+const META_COLLECTION: u8 = 0x02;
+const META_NAME: u8 = 0x03;
+const META_NEXT_NUMBER: u8 = 0x04;
+const META_COUNT: u8 = 0x05;
+const META_NEXT_ORDINAL: u8 = 0x06;
+const META_FEED_OLDEST: u8 = 0x07;
+const META_KEYSPACE_VERSION: u8 = 0x08;
+
+/// The version of this keyspace; a database with a newer one is refused.
+pub(crate) const KEYSPACE_VERSION: u32 = 1;
+
+/// Length of `zone | u32`.
+pub(crate) const PREFIX_BYTES: usize = 5;
+
+pub(crate) fn catalog_version() -> [u8; 2] {
+    [ZONE_META, META_CATALOG_VERSION]
+}
+
+pub(crate) fn next_number() -> [u8; 2] {
+    [ZONE_META, META_NEXT_NUMBER]
+}
+
+pub(crate) fn feed_oldest() -> [u8; 2] {
+    [ZONE_META, META_FEED_OLDEST]
+}
+
+pub(crate) fn keyspace_version() -> [u8; 2] {
+    [ZONE_META, META_KEYSPACE_VERSION]
+}
+
+fn meta_numbered(sub: u8, collection: CollectionId) -> [u8; 6] {
+    let [a, b, c, d] = collection.0.to_be_bytes();
+    [ZONE_META, sub, a, b, c, d]
+}
+
+pub(crate) fn collection_record(collection: CollectionId) -> [u8; 6] {
+    meta_numbered(META_COLLECTION, collection)
+}
+
+/// The range of all collection records.
+pub(crate) fn collection_records() -> ([u8; 2], [u8; 2]) {
+    ([ZONE_META, META_COLLECTION], [ZONE_META, META_COLLECTION + 1])
+}
+
+pub(crate) fn collection_name(name: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(2 + name.len());
+    key.extend_from_slice(&[ZONE_META, META_NAME]);
+    key.extend_from_slice(name.as_bytes());
+    key
+}
+
+pub(crate) fn entity_count(collection: CollectionId) -> [u8; 6] {
+    meta_numbered(META_COUNT, collection)
+}
+
+pub(crate) fn next_ordinal(collection: CollectionId) -> [u8; 6] {
+    meta_numbered(META_NEXT_ORDINAL, collection)
+}
+
+/// `zone | number`, the start of everything a collection or index keeps in a zone.
+pub(crate) fn prefix(zone: u8, number: u32) -> [u8; PREFIX_BYTES] {
+    let [a, b, c, d] = number.to_be_bytes();
+    [zone, a, b, c, d]
+}
+
+/// The first key after everything under `zone | number`.
+pub(crate) fn prefix_end(zone: u8, number: u32) -> [u8; PREFIX_BYTES] {
+    match number.checked_add(1) {
+        Some(next) => prefix(zone, next),
+        None => [zone.saturating_add(1), 0, 0, 0, 0],
+    }
+}
+
+pub(crate) fn entity(collection: CollectionId, id: &EntityId) -> [u8; 21] {
+    let mut key = [0_u8; 21];
+    let (head, tail) = key.split_at_mut(PREFIX_BYTES);
+    head.copy_from_slice(&prefix(ZONE_ENTITY, collection.0));
+    tail.copy_from_slice(id.as_bytes());
+    key
+}
+
+/// The id in an entity key.
+pub(crate) fn entity_id(key: &[u8]) -> Option<EntityId> {
+    key.get(PREFIX_BYTES..).and_then(|id| <[u8; 16]>::try_from(id).ok()).map(EntityId::from_bytes)
+}
+
+pub(crate) fn ordinal(collection: CollectionId, ordinal: Ordinal) -> [u8; 13] {
+    let mut key = [0_u8; 13];
+    let (head, tail) = key.split_at_mut(PREFIX_BYTES);
+    head.copy_from_slice(&prefix(ZONE_ORDINAL, collection.0));
+    tail.copy_from_slice(&ordinal.0.to_be_bytes());
+    key
+}
+
+/// The zone an index keeps its rows in.
+pub(crate) const fn index_zone(unique: bool) -> u8 {
+    if unique { ZONE_UNIQUE } else { ZONE_INDEX }
+}
+
+pub(crate) fn index_prefix(index: IndexId, unique: bool) -> [u8; PREFIX_BYTES] {
+    prefix(index_zone(unique), index.0)
+}
+
+pub(crate) fn index_end(index: IndexId, unique: bool) -> [u8; PREFIX_BYTES] {
+    prefix_end(index_zone(unique), index.0)
+}
+
+pub(crate) fn feed(sequence: Sequence, part: u32) -> [u8; 13] {
+    let mut key = [0_u8; 13];
+    let (zone, rest) = key.split_at_mut(1);
+    let (head, tail) = rest.split_at_mut(8);
+    zone.copy_from_slice(&[ZONE_FEED]);
+    head.copy_from_slice(&sequence.0.to_be_bytes());
+    tail.copy_from_slice(&part.to_be_bytes());
+    key
+}
+
+/// The commit sequence in a feed key.
+pub(crate) fn feed_sequence(key: &[u8]) -> Option<Sequence> {
+    key.get(1..9).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(|bytes| Sequence(u64::from_be_bytes(bytes)))
+}
+
+/// The last eight bytes of a key as a number.
+pub(crate) fn trailing_u64(bytes: &[u8]) -> Option<u64> {
+    bytes.last_chunk::<8>().map(|tail| u64::from_be_bytes(*tail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_is_above_all_its_keys_and_below_the_next() {
+        for number in [0, 1, 255, 256, u32::MAX] {
+            let (start, end) = (prefix(ZONE_INDEX, number), prefix_end(ZONE_INDEX, number));
+            let mut inside = start.to_vec();
+            inside.extend_from_slice(&[0xff; 40]);
+            assert!(start < end && inside.as_slice() < end.as_slice());
+        }
+    }
+
+    #[test]
+    fn keys_give_back_what_went_in() {
+        let id = EntityId::from_bytes([9; 16]);
+        assert_eq!(entity_id(&entity(CollectionId(3), &id)), Some(id));
+        assert_eq!(feed_sequence(&feed(Sequence(77), 1)), Some(Sequence(77)));
+        assert_eq!(trailing_u64(&ordinal(CollectionId(1), Ordinal(5))), Some(5));
+    }
+}

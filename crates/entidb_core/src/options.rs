@@ -1,0 +1,122 @@
+//! What a database is opened with, and what each setting is when nobody sets it.
+//!
+//! Always: a setting outside its bounds is refused by name before anything is touched.
+//! Does not know: how the engine uses them.
+
+use entidb_engine::Durability;
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// What opens an encrypted database, or makes a new one encrypted.
+#[derive(Clone)]
+pub enum Key {
+    /// 32 bytes from a key store.
+    Raw([u8; 32]),
+    /// A password, stretched by Argon2id.
+    Password(Vec<u8>),
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Raw(_) => "Key::Raw(..)",
+            Self::Password(_) => "Key::Password(..)",
+        })
+    }
+}
+
+/// What happens when a query can only be answered by looking at every entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ScanPolicy {
+    /// It runs and is counted in the statistics.
+    #[default]
+    Allow,
+    /// It is refused with `ScanForbidden`.
+    Forbid,
+    /// It is refused unless the query has a limit.
+    ForbidUnbounded,
+}
+
+/// Settings of a database for one session of use.
+///
+/// ```
+/// use entidb_core::{Database, Options};
+/// let db = Database::open_memory_with(Options { entity_bytes_max: 1 << 20, ..Options::default() })?;
+/// assert_eq!(db.options().entity_bytes_max, 1 << 20);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Make the database when there is none. Default true.
+    pub create: bool,
+    /// Fail when there is one already. Default false.
+    pub create_new: bool,
+    /// Refuse all changes, and let others read at the same time. Default false.
+    pub read_only: bool,
+    /// The key of an encrypted database. Default none.
+    pub key: Option<Key>,
+    /// What a commit promises when it returns. Default durable.
+    pub durability: Durability,
+    /// Memory for caches and newest writes. Default 256 MiB.
+    pub memory_bytes: u64,
+    /// Newest writes held in memory before they go to a segment. 0 lets the engine choose. Default 0.
+    pub memtable_bytes: u64,
+    /// The largest document, encoded. Default 64 MiB.
+    pub entity_bytes_max: u64,
+    /// The most a transaction may change. Default 1 GiB.
+    pub transaction_bytes_max: u64,
+    /// How long to wait for the one writer before `Busy`. Default 5 seconds.
+    pub lock_timeout_ms: u64,
+    /// How many commits the change feed keeps; 0 keeps no feed. Default 1,000,000.
+    pub feed_commits_max: u64,
+    /// What to do with queries no index serves. Default allow.
+    pub scan_policy: ScanPolicy,
+    /// Memory a query may use to sort. Default 256 MiB.
+    pub sort_bytes_max: u64,
+    /// Argon2id memory for a new password, in KiB. 0 takes the engine's default of 64 MiB.
+    pub password_memory_kib: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            create: true,
+            create_new: false,
+            read_only: false,
+            key: None,
+            durability: Durability::Durable,
+            memory_bytes: 256 << 20,
+            memtable_bytes: 0,
+            entity_bytes_max: 64 << 20,
+            transaction_bytes_max: 1 << 30,
+            lock_timeout_ms: 5_000,
+            feed_commits_max: 1_000_000,
+            scan_policy: ScanPolicy::Allow,
+            sort_bytes_max: 256 << 20,
+            password_memory_kib: 0,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn check(&self) -> Result<()> {
+        let bounds = [
+            ("memory_bytes", self.memory_bytes, 1 << 20, 1 << 46),
+            ("entity_bytes_max", self.entity_bytes_max, 64, 128 << 20),
+            ("transaction_bytes_max", self.transaction_bytes_max, 4096, 1 << 40),
+            ("lock_timeout_ms", self.lock_timeout_ms, 0, 86_400_000),
+            ("sort_bytes_max", self.sort_bytes_max, 1 << 16, 1 << 40),
+        ];
+        for (name, value, least, most) in bounds {
+            if value < least || value > most {
+                let problem = format!("{name} is {value}; give a value from {least} to {most}");
+                return Err(Error::new(ErrorCode::InvalidArgument, problem));
+            }
+        }
+        if self.read_only && self.create_new {
+            let problem = "create_new needs writing, and the options say read_only; choose one";
+            return Err(Error::new(ErrorCode::InvalidArgument, problem));
+        }
+        Ok(())
+    }
+}

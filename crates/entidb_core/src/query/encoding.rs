@@ -1,0 +1,239 @@
+//! Queries as bytes: the one published form in which they cross the C ABI and travel between languages.
+//!
+//! Always: encoding and decoding are inverse; an unknown node, field or version is refused with its name. Depth is bounded,
+//! so hostile bytes cannot overflow the stack. Does not know: what the query means.
+//! Format: docs/spec/query.md.
+
+use entidb_codec::{Direction, Path, Value};
+
+use super::{Comparison, Expression, Query};
+use crate::catalog::Column;
+use crate::error::{Error, ErrorCode, Result};
+
+/// The version of the form.
+const VERSION: u64 = 1;
+/// How deeply `and`, `or` and `not` may nest.
+const DEPTH_MAX: usize = 50;
+
+fn invalid(problem: impl Into<String>) -> Error {
+    Error::new(ErrorCode::QueryInvalid, problem)
+}
+
+impl Query {
+    /// The query as bytes, to be stored or run by another language.
+    ///
+    /// # Errors
+    /// `Encoding` errors when a value cannot be encoded.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut fields = vec![("v", Value::from(VERSION)), ("filter", self.filter.to_value())];
+        if !self.order.is_empty() {
+            let order = self.order.iter().map(|column| {
+                Value::Array(vec![column.path.to_value(), Value::Bool(column.direction == Direction::Descending)])
+            });
+            fields.push(("order", Value::Array(order.collect())));
+        }
+        if let Some(limit) = self.limit {
+            fields.push(("limit", Value::from(limit)));
+        }
+        if self.offset > 0 {
+            fields.push(("offset", Value::from(self.offset)));
+        }
+        if let Some(after) = &self.after {
+            fields.push(("after", Value::Bytes(after.clone())));
+        }
+        Ok(entidb_codec::encode(&Value::Map(fields.into_iter().collect())))
+    }
+
+    /// Reads a query from its bytes.
+    ///
+    /// # Errors
+    /// `QueryInvalid` when a node, field or version is not known; `Encoding` errors when the bytes are no document.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let value = entidb_codec::decode(bytes)?;
+        let Value::Map(map) = &value else {
+            return Err(invalid("a query is a map with the fields v, filter, order, limit, offset and after"));
+        };
+        let mut query = Self::default();
+        let mut version = None;
+        for (key, value) in map.iter() {
+            let key = key.as_text().ok_or_else(|| invalid("a query has a field whose name is not text"))?;
+            match key {
+                "v" => version = value.as_u64(),
+                "filter" => query.filter = Expression::from_value(value)?,
+                "order" => query.order = order_from(value)?,
+                "limit" => query.limit = Some(number(key, value)?),
+                "offset" => query.offset = number(key, value)?,
+                "after" => match value {
+                    Value::Bytes(token) => query.after = Some(token.clone()),
+                    _ => return Err(invalid("the query field after takes the bytes of a page token")),
+                },
+                other => return Err(invalid(format!("a query has no field {other:?}"))),
+            }
+        }
+        match version {
+            Some(VERSION) => Ok(query),
+            Some(found) => {
+                Err(invalid(format!("the query has version {found}, this library reads {VERSION}; use a newer EntiDB")))
+            }
+            None => Err(invalid("the query has no version; set the field v to 1")),
+        }
+    }
+}
+
+fn number(name: &str, value: &Value) -> Result<u64> {
+    value.as_u64().ok_or_else(|| invalid(format!("the query field {name} takes a whole number of at least 0")))
+}
+
+fn order_from(value: &Value) -> Result<Vec<Column>> {
+    let refuse = || invalid("the query field order takes an array of pairs [path, descending]");
+    let Value::Array(items) = value else { return Err(refuse()) };
+    let mut order = Vec::with_capacity(items.len());
+    for item in items {
+        let Value::Array(pair) = item else { return Err(refuse()) };
+        let [path, Value::Bool(descending)] = pair.as_slice() else { return Err(refuse()) };
+        let direction = if *descending { Direction::Descending } else { Direction::Ascending };
+        order.push(Column { path: path_from(path)?, direction });
+    }
+    Ok(order)
+}
+
+fn path_from(value: &Value) -> Result<Path> {
+    Path::from_value(value).map_err(|error| invalid(format!("a query names a field badly: {error}")))
+}
+
+impl Expression {
+    /// The expression as a value: an array whose first element names the node.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let node = |name: &str, rest: Vec<Value>| {
+            let mut items = vec![Value::from(name)];
+            items.extend(rest);
+            Value::Array(items)
+        };
+        match self {
+            Self::Constant(holds) => node(if *holds { "true" } else { "false" }, vec![]),
+            Self::Compare(path, comparison, value) => node(comparison.name(), vec![path.to_value(), value.clone()]),
+            Self::In(path, values) => node("in", vec![path.to_value(), Value::Array(values.clone())]),
+            Self::Between(path, low, high) => node("between", vec![path.to_value(), low.clone(), high.clone()]),
+            Self::Exists(path) => node("exists", vec![path.to_value()]),
+            Self::IsNull(path) => node("is_null", vec![path.to_value()]),
+            Self::Contains(path, value) => node("contains", vec![path.to_value(), value.clone()]),
+            Self::StartsWith(path, text) => node("starts_with", vec![path.to_value(), Value::from(text.as_str())]),
+            Self::And(terms) => node("and", terms.iter().map(Self::to_value).collect()),
+            Self::Or(terms) => node("or", terms.iter().map(Self::to_value).collect()),
+            Self::Not(term) => node("not", vec![term.to_value()]),
+        }
+    }
+
+    /// Reads an expression from its value.
+    ///
+    /// # Errors
+    /// `QueryInvalid` naming the node that is not known or has the wrong operands.
+    pub fn from_value(value: &Value) -> Result<Self> {
+        Self::from_value_at(value, 0)
+    }
+
+    fn from_value_at(value: &Value, depth: usize) -> Result<Self> {
+        if depth > DEPTH_MAX {
+            return Err(invalid(format!("the query nests conditions more than {DEPTH_MAX} deep")));
+        }
+        let Value::Array(items) = value else {
+            return Err(invalid("a condition is an array whose first element names it"));
+        };
+        let Some((Value::Text(name), operands)) = items.split_first() else {
+            return Err(invalid("a condition is an array whose first element names it"));
+        };
+        let wrong = || invalid(format!("the condition {name:?} has the wrong operands"));
+        let terms = || operands.iter().map(|term| Self::from_value_at(term, depth + 1)).collect::<Result<Vec<_>>>();
+        if let Some(comparison) = Comparison::from_name(name) {
+            let [path, value] = operands else { return Err(wrong()) };
+            return Ok(Self::Compare(path_from(path)?, comparison, value.clone()));
+        }
+        match (name.as_str(), operands) {
+            ("true", []) => Ok(Self::Constant(true)),
+            ("false", []) => Ok(Self::Constant(false)),
+            ("in", [path, Value::Array(values)]) => Ok(Self::In(path_from(path)?, values.clone())),
+            ("between", [path, low, high]) => Ok(Self::Between(path_from(path)?, low.clone(), high.clone())),
+            ("exists", [path]) => Ok(Self::Exists(path_from(path)?)),
+            ("is_null", [path]) => Ok(Self::IsNull(path_from(path)?)),
+            ("contains", [path, value]) => Ok(Self::Contains(path_from(path)?, value.clone())),
+            ("starts_with", [path, Value::Text(text)]) => Ok(Self::StartsWith(path_from(path)?, text.clone())),
+            ("and", _) => Ok(Self::And(terms()?)),
+            ("or", _) => Ok(Self::Or(terms()?)),
+            ("not", [term]) => Ok(Self::Not(Box::new(Self::from_value_at(term, depth + 1)?))),
+            ("true" | "false" | "in" | "between" | "exists" | "is_null" | "contains" | "starts_with" | "not", _) => {
+                Err(wrong())
+            }
+            _ => Err(invalid(format!("no condition is called {name:?}"))),
+        }
+    }
+}
+
+impl Comparison {
+    const ALL: [Self; 6] = [Self::Eq, Self::Ne, Self::Lt, Self::Le, Self::Gt, Self::Ge];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Eq => "eq",
+            Self::Ne => "ne",
+            Self::Lt => "lt",
+            Self::Le => "le",
+            Self::Gt => "gt",
+            Self::Ge => "ge",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|comparison| comparison.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::field;
+
+    #[test]
+    fn a_query_survives_its_bytes() {
+        let filter = (field("a.b").eq(1) | !field("c").is_in(["x", "y"]))
+            & field("d").between(1, 2.5)
+            & field("e").exists()
+            & field("f").is_null()
+            & field("g").contains("t")
+            & field("h").starts_with("p")
+            & Expression::Constant(false);
+        let query = Query {
+            filter,
+            order: vec![Column::parse("-x").unwrap()],
+            limit: Some(5),
+            offset: 2,
+            after: Some(vec![1, 2]),
+        };
+        assert_eq!(Query::from_bytes(&query.to_bytes().unwrap()).unwrap(), query);
+    }
+
+    #[test]
+    fn unknown_nodes_fields_and_versions_are_refused() {
+        let bytes = |value: Value| entidb_codec::encode(&value);
+        let map = |fields: Vec<(&str, Value)>| bytes(Value::Map(fields.into_iter().collect()));
+        let like = Value::Array(vec![Value::from("like")]);
+        let mut deep = Value::Array(vec![Value::from("true")]);
+        for _ in 0..60 {
+            deep = Value::Array(vec![Value::from("not"), deep]);
+        }
+        let one = || Value::from(1_u64);
+        for (bytes, says) in [
+            (map(vec![("v", one()), ("filter", like)]), "like"),
+            (map(vec![("v", one()), ("sort", one())]), "sort"),
+            (map(vec![("v", Value::from(2_u64))]), "version 2"),
+            (map(vec![]), "no version"),
+            (bytes(one()), "is a map"),
+            (map(vec![("v", one()), ("filter", deep)]), "deep"),
+            (map(vec![("v", one()), ("limit", Value::from(-1_i64))]), "limit"),
+        ] {
+            let error = Query::from_bytes(&bytes).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::QueryInvalid);
+            assert!(error.message().contains(says), "{} should say {says}", error.message());
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What a query asks of a document, as a value: built by typed builders, never parsed from text.
+//!
+//! Always: an expression can be sent as CBOR and read back the same. Unknown nodes are refused, never ignored.
+//! Does not know: how it is answered (`plan`) or what an index is. Format: docs/spec/query.md.
+//!
+//! Meaning, the same with and without an index:
+//! - A comparison looks at the value under a path. When that value is an array, it holds if it holds for the array or for
+//!   any of its elements.
+//! - `lt`, `le`, `gt`, `ge` and `between` only hold within one class of values: numbers with numbers, text with text.
+//! - A missing field satisfies no comparison; `ne` and `not` are exact opposites, so a missing field satisfies `ne`.
+
+use entidb_codec::{Path, Value};
+
+/// How two values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// Equal.
+    Eq,
+    /// Not equal, or missing.
+    Ne,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Le,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Ge,
+}
+
+/// A condition on a document.
+///
+/// ```
+/// use entidb_core::{field, Expression};
+/// let adults: Expression = field("age").ge(18).and(field("name").starts_with("A"));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Expression {
+    /// Always holds, or never.
+    Constant(bool),
+    /// The value at the path compares so with the operand.
+    Compare(Path, Comparison, Value),
+    /// The value at the path equals one of these.
+    In(Path, Vec<Value>),
+    /// The value at the path lies between both, both included.
+    Between(Path, Value, Value),
+    /// There is a value at the path, null included.
+    Exists(Path),
+    /// The value at the path is null.
+    IsNull(Path),
+    /// The array at the path has the element, or the text at the path has the text inside it.
+    Contains(Path, Value),
+    /// The text at the path begins so.
+    StartsWith(Path, String),
+    /// All hold.
+    And(Vec<Expression>),
+    /// At least one holds.
+    Or(Vec<Expression>),
+    /// It does not hold.
+    Not(Box<Expression>),
+}
+
+impl Expression {
+    /// Holds for every document.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self::Constant(true)
+    }
+
+    /// Both hold.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match self {
+            Self::And(mut terms) => {
+                terms.push(other);
+                Self::And(terms)
+            }
+            first => Self::And(vec![first, other]),
+        }
+    }
+
+    /// At least one holds.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match self {
+            Self::Or(mut terms) => {
+                terms.push(other);
+                Self::Or(terms)
+            }
+            first => Self::Or(vec![first, other]),
+        }
+    }
+}
+
+impl std::ops::Not for Expression {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        Self::Not(Box::new(self))
+    }
+}
+
+impl std::ops::BitAnd for Expression {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        self.and(other)
+    }
+}
+
+impl std::ops::BitOr for Expression {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.or(other)
+    }
+}
+
+/// A field of the document, to build conditions on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field(Path);
+
+/// The field with this dotted path (`"address.city"`, `"tags.0"`); a path that cannot be read names a field by itself.
+#[must_use]
+pub fn field(path: &str) -> Field {
+    Field(Path::dotted(path).unwrap_or_else(|_| Path::field(path)))
+}
+
+impl Field {
+    /// The field at a path made from pieces.
+    #[must_use]
+    pub const fn at(path: Path) -> Self {
+        Self(path)
+    }
+
+    fn compare(self, comparison: Comparison, value: impl Into<Value>) -> Expression {
+        Expression::Compare(self.0, comparison, value.into())
+    }
+
+    /// Equal to.
+    #[must_use]
+    pub fn eq(self, value: impl Into<Value>) -> Expression {
+        self.compare(Comparison::Eq, value)
+    }
+
+    /// Not equal to, or missing.
+    #[must_use]
+    pub fn ne(self, value: impl Into<Value>) -> Expression {
+        self.compare(Comparison::Ne, value)
+    }
+
+    /// Less than.
+    #[must_use]
+    pub fn lt(self, value: impl Into<Value>) -> Expression {
+        self.compare(Comparison::Lt, value)
+    }
+
+    /// Less than or equal to.
+    #[must_use]
+    pub fn le(self, value: impl Into<Value>) -> Expression {
+        self.compare(Comparison::Le, value)
+    }
+
+    /// Greater than.
+    #[must_use]
+    pub fn gt(self, value: impl Into<Value>) -> Expression {
+        self.compare(Comparison::Gt, value)
+    }
+
+    /// Greater than or equal to.
+    #[must_use]
+    pub fn ge(self, value: impl Into<Value>) -> Expression {
+        self.compare(Comparison::Ge, value)
+    }
+
+    /// Equal to one of these.
+    #[must_use]
+    pub fn is_in<V: Into<Value>>(self, values: impl IntoIterator<Item = V>) -> Expression {
+        Expression::In(self.0, values.into_iter().map(Into::into).collect())
+    }
+
+    /// Between both, both included.
+    #[must_use]
+    pub fn between(self, low: impl Into<Value>, high: impl Into<Value>) -> Expression {
+        Expression::Between(self.0, low.into(), high.into())
+    }
+
+    /// Present, null included.
+    #[must_use]
+    pub fn exists(self) -> Expression {
+        Expression::Exists(self.0)
+    }
+
+    /// Present and null.
+    #[must_use]
+    pub fn is_null(self) -> Expression {
+        Expression::IsNull(self.0)
+    }
+
+    /// An array with this element, or a text with this text inside.
+    #[must_use]
+    pub fn contains(self, value: impl Into<Value>) -> Expression {
+        Expression::Contains(self.0, value.into())
+    }
+
+    /// A text that begins so.
+    #[must_use]
+    pub fn starts_with(self, text: impl Into<String>) -> Expression {
+        Expression::StartsWith(self.0, text.into())
+    }
+}

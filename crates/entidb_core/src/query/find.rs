@@ -1,0 +1,327 @@
+//! Asking: a builder of queries on a collection, and the answers one by one.
+//!
+//! Always: building asks nothing; the first answer is looked for when it is asked for. All answers are of one snapshot.
+//! Does not know: other collections.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::evaluate::matches;
+use super::explain::Explanation;
+use super::plan::{Plan, plan};
+use super::sort::Sorter;
+use super::source::{Located, Source};
+use super::token::Place;
+use super::{Expression, Query};
+use crate::catalog::{CollectionRecord, Column};
+use crate::collection::{Collection, Entity};
+use crate::error::{Error, ErrorCode, Result};
+use crate::id::EntityId;
+use crate::keyspace;
+use crate::options::ScanPolicy;
+use crate::transaction::View;
+
+impl Collection {
+    /// Asks for the entities that satisfy an expression.
+    ///
+    /// ```
+    /// use entidb_core::{desc, doc, field, Database};
+    /// let db = Database::open_memory()?;
+    /// let people = db.collection("people")?;
+    /// people.put_many([&doc! { "age": 17 }, &doc! { "age": 40 }, &doc! { "age": 21 }])?;
+    /// let adults = people.find(field("age").ge(18)).order_by(desc("age")).limit(10).run()?;
+    /// let ages = adults.map(|person| person?.field("age")).collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(ages, [Some(40.into()), Some(21.into())]);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    pub fn find(&self, filter: Expression) -> Find {
+        self.query(Query { filter, ..Query::default() })
+    }
+
+    /// Asks a query that was built before, or came as bytes from elsewhere.
+    pub fn query(&self, query: Query) -> Find {
+        Find { collection: self.clone(), query }
+    }
+}
+
+/// A query being built on a collection.
+#[derive(Debug, Clone)]
+#[must_use = "a query asks nothing until it is run"]
+pub struct Find {
+    collection: Collection,
+    query: Query,
+}
+
+impl Find {
+    /// Orders the answers by a column; call again for the next one. Use [`asc`](crate::asc) and [`desc`](crate::desc).
+    pub fn order_by(mut self, column: Column) -> Self {
+        self.query.order.push(column);
+        self
+    }
+
+    /// Gives at most so many.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.query.limit = Some(limit);
+        self
+    }
+
+    /// Leaves out so many at the start.
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.query.offset = offset;
+        self
+    }
+
+    /// Goes on after the place of a page token, see [`Found::token`].
+    pub fn after(mut self, token: impl Into<Vec<u8>>) -> Self {
+        self.query.after = Some(token.into());
+        self
+    }
+
+    /// The query as a value.
+    #[must_use]
+    pub const fn as_query(&self) -> &Query {
+        &self.query
+    }
+
+    /// The answers, lazily.
+    ///
+    /// # Errors
+    /// `ScanForbidden` when no index serves and the database forbids that, `PageTokenInvalid`, `QueryTooLarge` when
+    /// sorting needs too much memory, `Closed`, `TransactionEnded`.
+    pub fn run(self) -> Result<Found> {
+        let view = self.collection.scope().view()?;
+        let record = self.collection.record(&view)?;
+        Found::open(self.collection, view, record, self.query)
+    }
+
+    /// The first answer.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn first(mut self) -> Result<Option<Entity>> {
+        self.query.limit = Some(1);
+        self.run()?.next().transpose()
+    }
+
+    /// All answers at once.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn list(self) -> Result<Vec<Entity>> {
+        self.run()?.collect()
+    }
+
+    /// How many answers there are.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn count(mut self) -> Result<u64> {
+        let whole = self.query.limit.is_none() && self.query.offset == 0 && self.query.after.is_none();
+        if whole && self.query.filter == Expression::all() {
+            return self.collection.count();
+        }
+        // The order does not change the number, unless a page token speaks of it.
+        if self.query.after.is_none() {
+            self.query.order.clear();
+        }
+        let mut found = self.run()?;
+        let mut count = 0_u64;
+        while found.step()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// True when there is an answer.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn exists(self) -> Result<bool> {
+        Ok(self.first()?.is_some())
+    }
+
+    /// Removes the answers in one transaction; returns how many there were.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and those of [`Collection::delete`].
+    pub fn delete(self) -> Result<u64> {
+        let shared = Arc::clone(self.collection.scope().shared());
+        let tx = match self.collection.scope() {
+            crate::collection::Scope::Database(_) => {
+                Some(crate::transaction::WriteTransaction::new(Arc::clone(&shared), shared.begin_state(None)?))
+            }
+            _ => None,
+        };
+        let collection = match &tx {
+            Some(tx) => tx.collection(self.collection.name())?,
+            None => self.collection,
+        };
+        let find = Self { collection: collection.clone(), query: self.query };
+        // The ids first: removing while walking would change what is walked.
+        let ids = find.run()?.map(|entity| entity.map(|entity| entity.id())).collect::<Result<Vec<EntityId>>>()?;
+        let deleted = collection.delete_many(&ids)?;
+        if let Some(tx) = tx {
+            tx.commit()?;
+        }
+        Ok(deleted)
+    }
+
+    /// How the answers would be found.
+    ///
+    /// # Errors
+    /// `PageTokenInvalid`, `Closed`, `TransactionEnded`.
+    pub fn explain(&self) -> Result<Explanation> {
+        let view = self.collection.scope().view()?;
+        let Some(record) = self.collection.record(&view)? else {
+            return Ok(Explanation::nothing(self.collection.name(), &self.query));
+        };
+        let place = self.query.after.as_deref().map(|token| Place::decode(token, &self.query)).transpose()?;
+        let chosen = plan(&self.query, &record, &view, place.as_ref())?;
+        Ok(Explanation::of(&record, &self.query, &chosen))
+    }
+}
+
+/// The answers of a query, one by one. After an error it gives no more.
+pub struct Found {
+    query: Query,
+    view: View,
+    state: Progress,
+    left: u64,
+    skip: u64,
+    place: Option<Place>,
+    examined: u64,
+    shared: Arc<crate::database::Shared>,
+}
+
+enum Progress {
+    Streaming(Box<Source>),
+    Sorted { collection: crate::id::CollectionId, rows: VecDeque<(Vec<u8>, EntityId)> },
+    Ended,
+}
+
+impl Found {
+    fn open(collection: Collection, view: View, record: Option<Arc<CollectionRecord>>, query: Query) -> Result<Self> {
+        let shared = Arc::clone(collection.scope().shared());
+        let mut found = Self {
+            left: query.limit.unwrap_or(u64::MAX),
+            skip: query.offset,
+            query,
+            view,
+            state: Progress::Ended,
+            place: None,
+            examined: 0,
+            shared,
+        };
+        let place = found.query.after.as_deref().map(|token| Place::decode(token, &found.query)).transpose()?;
+        let Some(record) = record else { return Ok(found) };
+        let chosen = plan(&found.query, &record, &found.view, place.as_ref())?;
+        found.judge_scan(&record, &chosen)?;
+        found.shared.counters().find(chosen.is_scan());
+        let after = if chosen.sorts { None } else { place.clone() };
+        let source = Source::open(found.view.clone(), &record, &chosen.access, after)?;
+        found.state =
+            if chosen.sorts { found.sort(source, &record, place)? } else { Progress::Streaming(Box::new(source)) };
+        Ok(found)
+    }
+
+    fn judge_scan(&self, record: &CollectionRecord, chosen: &Plan) -> Result<()> {
+        let forbidden = match self.shared.options().scan_policy {
+            ScanPolicy::Allow => false,
+            ScanPolicy::Forbid => chosen.is_scan(),
+            ScanPolicy::ForbidUnbounded => chosen.is_scan() && self.query.limit.is_none(),
+        };
+        if forbidden {
+            let problem =
+                "no index serves this query and scan_policy forbids looking at every entity; declare an index";
+            return Err(Error::new(ErrorCode::ScanForbidden, problem).with_collection(&record.name));
+        }
+        Ok(())
+    }
+
+    fn sort(&mut self, mut source: Source, record: &CollectionRecord, place: Option<Place>) -> Result<Progress> {
+        let after = match &place {
+            Some(Place::Sorted { key }) => Some(key.as_slice()),
+            _ => None,
+        };
+        let wanted = self.query.limit.map(|limit| limit.saturating_add(self.query.offset));
+        let keep = wanted.and_then(|wanted| usize::try_from(wanted).ok());
+        let mut sorter = Sorter::new(&self.query.order, keep, after, self.shared.options().sort_bytes_max);
+        if keep == Some(0) {
+            return Ok(Progress::Ended);
+        }
+        while let Some(Located { entity, .. }) = source.next()? {
+            self.examined += 1;
+            if matches(&self.query.filter, entity.bytes())? {
+                sorter.push(&entity)?;
+            }
+        }
+        Ok(Progress::Sorted { collection: record.id, rows: sorter.finish().into() })
+    }
+
+    fn next_match(&mut self) -> Result<Option<(Entity, Place)>> {
+        match &mut self.state {
+            Progress::Ended => Ok(None),
+            Progress::Streaming(source) => {
+                while let Some(Located { entity, place }) = source.next()? {
+                    self.examined += 1;
+                    if matches(&self.query.filter, entity.bytes())? {
+                        return Ok(Some((entity, place)));
+                    }
+                }
+                Ok(None)
+            }
+            Progress::Sorted { collection, rows } => {
+                while let Some((key, id)) = rows.pop_front() {
+                    // In a write transaction the entity may have gone since it was sorted.
+                    if let Some(stored) = self.view.get(&keyspace::entity(*collection, &id))? {
+                        return Ok(Some((Entity::new(id, stored)?, Place::Sorted { key })));
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// The next answer.
+    pub(crate) fn step(&mut self) -> Result<Option<Entity>> {
+        self.view.check()?;
+        while self.left > 0 {
+            let Some((entity, place)) = self.next_match()? else { break };
+            self.place = Some(place);
+            if self.skip > 0 {
+                self.skip -= 1;
+                continue;
+            }
+            self.left -= 1;
+            return Ok(Some(entity));
+        }
+        self.state = Progress::Ended;
+        Ok(None)
+    }
+
+    /// The place of the last answer given, as a token for [`Find::after`]; none before the first.
+    ///
+    /// # Errors
+    /// An `Encoding` error when the query cannot be encoded.
+    pub fn token(&self) -> Result<Option<Vec<u8>>> {
+        self.place.as_ref().map(|place| place.encode(&self.query)).transpose()
+    }
+
+    /// How many entities were looked at so far.
+    #[must_use]
+    pub const fn examined(&self) -> u64 {
+        self.examined
+    }
+}
+
+impl Iterator for Found {
+    type Item = Result<Entity>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step();
+        if step.is_err() {
+            self.state = Progress::Ended;
+        }
+        step.transpose()
+    }
+}

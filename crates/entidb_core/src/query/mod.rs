@@ -1,0 +1,56 @@
+//! Queries as values: what is asked, how it is answered, and the answers one by one.
+//!
+//! Always: an index changes how fast an answer comes, never what it is. Nothing is gathered that is not asked for; a
+//! sort says so in `explain`. Does not know: how rows are kept (`index`).
+
+mod encoding;
+mod evaluate;
+mod explain;
+mod expression;
+mod find;
+mod plan;
+mod ranges;
+mod sort;
+mod source;
+mod token;
+
+pub use explain::Explanation;
+pub use expression::{Comparison, Expression, Field, field};
+pub use find::{Find, Found};
+
+use entidb_codec::{Direction, Path};
+
+use crate::catalog::Column;
+
+/// What is asked: a filter, an order, and which part of the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// Which entities.
+    pub filter: Expression,
+    /// In which order; without one the order is that of the way the answer is found.
+    pub order: Vec<Column>,
+    /// At most so many.
+    pub limit: Option<u64>,
+    /// Leaving out so many at the start.
+    pub offset: u64,
+    /// Going on after the place of a page token.
+    pub after: Option<Vec<u8>>,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Self { filter: Expression::all(), order: Vec::new(), limit: None, offset: 0, after: None }
+    }
+}
+
+/// Ascending order by a dotted path.
+#[must_use]
+pub fn asc(path: &str) -> Column {
+    Column { path: Path::dotted(path).unwrap_or_else(|_| Path::field(path)), direction: Direction::Ascending }
+}
+
+/// Descending order by a dotted path.
+#[must_use]
+pub fn desc(path: &str) -> Column {
+    Column { direction: Direction::Descending, ..asc(path) }
+}

@@ -1,0 +1,180 @@
+//! The ranges of index rows that hold every answer to a filter.
+//!
+//! Always: a document that satisfies the filter has a row inside the ranges; the filter is still checked on each document.
+//! Does not know: which index is best (`plan`).
+//!
+//! A comparison also holds for an array with an element that satisfies it. An index that spreads arrays has a row for
+//! each element; one that does not has one row for the whole array, so its ranges take in all arrays as well.
+
+use std::ops::Bound;
+
+use entidb_codec::ordered::{Bounds, prefix_bounds, range_bounds, text_prefix_bounds};
+use entidb_codec::{Direction, Element, Value, encode_ordered};
+
+use super::{Comparison, Expression};
+use crate::catalog::{Column, IndexRecord};
+use crate::keyspace;
+
+/// Beyond this many values of `in`, combined over columns, an index stops narrowing.
+const POINTS_MAX: usize = 1000;
+
+/// What an index can do for a filter.
+#[derive(Debug, Clone)]
+pub(crate) struct Narrowed {
+    /// Row ranges, sorted, not overlapping.
+    pub(crate) ranges: Vec<Bounds>,
+    /// Ranges of whole arrays, to be dropped when they turn out empty.
+    pub(crate) arrays: Vec<Bounds>,
+    /// Leading columns fixed to one value each.
+    pub(crate) fixed_columns: usize,
+    /// Leading columns fixed to one or a few values.
+    pub(crate) point_columns: usize,
+    /// Whether the column after those is bounded.
+    pub(crate) bounds_next: bool,
+}
+
+/// The terms that must all hold.
+pub(crate) fn conjuncts(filter: &Expression) -> Vec<&Expression> {
+    match filter {
+        Expression::And(terms) => terms.iter().flat_map(conjuncts).collect(),
+        Expression::Constant(true) => Vec::new(),
+        other => vec![other],
+    }
+}
+
+/// The ranges of one index for the terms.
+pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression]) -> Narrowed {
+    let definition = &index.definition;
+    let mut narrowed =
+        Narrowed { ranges: Vec::new(), arrays: Vec::new(), fixed_columns: 0, point_columns: 0, bounds_next: false };
+    let mut prefixes = vec![keyspace::index_prefix(index.id, definition.unique).to_vec()];
+    for column in &definition.columns {
+        let Some(points) = points(terms, column, definition.multi) else {
+            narrowed.bounds_next = bound_next(&mut prefixes, terms, column, definition.multi, &mut narrowed);
+            break;
+        };
+        if prefixes.len().saturating_mul(points.len()) > POINTS_MAX {
+            break;
+        }
+        if !definition.multi {
+            narrowed.arrays.extend(prefixes.iter().map(|prefix| arrays(prefix, column.direction)));
+        }
+        prefixes = prefixes
+            .iter()
+            .flat_map(|prefix| points.iter().map(move |point| extended(prefix, point, column.direction)))
+            .collect();
+        narrowed.point_columns += 1;
+        if points.len() == 1 && narrowed.fixed_columns + 1 == narrowed.point_columns {
+            narrowed.fixed_columns += 1;
+        }
+    }
+    narrowed.ranges.extend(prefixes.iter().map(|prefix| prefix_bounds(prefix)));
+    sort_and_merge(&mut narrowed.ranges);
+    sort_and_merge(&mut narrowed.arrays);
+    narrowed
+}
+
+/// Puts ranges in order and makes overlapping ones one.
+pub(crate) fn sort_and_merge(ranges: &mut Vec<Bounds>) {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_by(|a, b| a.start.cmp(&b.start));
+    let mut merged: Vec<Bounds> = Vec::with_capacity(ranges.len());
+    for range in ranges.drain(..) {
+        match merged.last_mut() {
+            Some(last) if last.end.as_ref().is_none_or(|end| *end >= range.start) => {
+                last.end = match (last.end.take(), range.end) {
+                    (Some(a), Some(b)) => Some(a.max(b)),
+                    _ => None,
+                };
+            }
+            _ => merged.push(range),
+        }
+    }
+    *ranges = merged;
+}
+
+fn extended(prefix: &[u8], point: &Value, direction: Direction) -> Vec<u8> {
+    let mut key = prefix.to_vec();
+    encode_ordered(point, direction, &mut key);
+    key
+}
+
+fn arrays(prefix: &[u8], direction: Direction) -> Bounds {
+    let empty = Value::Array(Vec::new());
+    range_bounds(prefix, Bound::Included(Element::Value(&empty)), Bound::Unbounded, direction)
+}
+
+/// The values a column is fixed to by one of the terms, if any.
+fn points(terms: &[&Expression], column: &Column, multi: bool) -> Option<Vec<Value>> {
+    terms.iter().find_map(|term| match term {
+        // A whole array is no row of an index that spreads arrays.
+        Expression::Compare(path, Comparison::Eq, value) if *path == column.path => {
+            (!multi || !matches!(value, Value::Array(_))).then(|| vec![value.clone()])
+        }
+        Expression::In(path, values) if *path == column.path => {
+            (!multi || !values.iter().any(|value| matches!(value, Value::Array(_)))).then(|| values.clone())
+        }
+        Expression::IsNull(path) if *path == column.path => Some(vec![Value::Null]),
+        Expression::Contains(path, value) if *path == column.path && multi => Some(vec![value.clone()]),
+        _ => None,
+    })
+}
+
+/// One side of a range: the bound, and the value in it.
+type Side<'a> = Option<(Bound<Element<'a>>, &'a Value)>;
+
+fn edge<'a>(side: Side<'a>) -> Bound<Element<'a>> {
+    side.map_or(Bound::Unbounded, |(bound, _)| bound)
+}
+
+/// Bounds the column after the fixed ones; true when a term does.
+fn bound_next(
+    prefixes: &mut Vec<Vec<u8>>,
+    terms: &[&Expression],
+    column: &Column,
+    multi: bool,
+    narrowed: &mut Narrowed,
+) -> bool {
+    let mut low: Side<'_> = None;
+    let mut high: Side<'_> = None;
+    let mut text = None;
+    for term in terms {
+        match term {
+            Expression::Compare(path, comparison, value) if *path == column.path => match comparison {
+                Comparison::Gt => low = low.or(Some((Bound::Excluded(Element::Value(value)), value))),
+                Comparison::Ge => low = low.or(Some((Bound::Included(Element::Value(value)), value))),
+                Comparison::Lt => high = high.or(Some((Bound::Excluded(Element::Value(value)), value))),
+                Comparison::Le => high = high.or(Some((Bound::Included(Element::Value(value)), value))),
+                Comparison::Eq | Comparison::Ne => continue,
+            },
+            Expression::Between(path, from, to) if *path == column.path => {
+                low = Some((Bound::Included(Element::Value(from)), from));
+                high = Some((Bound::Included(Element::Value(to)), to));
+            }
+            Expression::StartsWith(path, start) if *path == column.path => text = Some(start),
+            _ => continue,
+        }
+        // Of an array, different elements may satisfy different terms: only one term may narrow its rows.
+        if multi {
+            break;
+        }
+    }
+    // A whole array is no row of an index that spreads arrays.
+    if multi && [low, high].into_iter().flatten().any(|(_, value)| value.as_array().is_some()) {
+        return false;
+    }
+    if text.is_none() && low.is_none() && high.is_none() {
+        return false;
+    }
+    for prefix in prefixes.drain(..) {
+        let bounds = match text {
+            Some(start) => text_prefix_bounds(&prefix, start, column.direction),
+            None => range_bounds(&prefix, edge(low), edge(high), column.direction),
+        };
+        narrowed.ranges.push(bounds);
+        if !multi {
+            narrowed.arrays.push(arrays(&prefix, column.direction));
+        }
+    }
+    true
+}

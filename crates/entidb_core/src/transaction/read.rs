@@ -1,0 +1,85 @@
+//! A read transaction: the database as it was at one commit.
+//!
+//! Always: what it sees never changes. It never blocks a writer; old versions it may need are kept while it lives.
+//! Does not know: changes.
+
+use std::sync::Arc;
+
+use entidb_engine::{Sequence, Snapshot};
+
+use crate::catalog::Catalog;
+use crate::collection::{Collection, Scope};
+use crate::database::Shared;
+use crate::error::Result;
+
+pub(crate) struct ReadInner {
+    shared: Arc<Shared>,
+    snapshot: Snapshot,
+    catalog: Arc<Catalog>,
+}
+
+impl ReadInner {
+    pub(crate) fn new(shared: Arc<Shared>, snapshot: Snapshot, catalog: Arc<Catalog>) -> Self {
+        Self { shared, snapshot, catalog }
+    }
+
+    /// The snapshot, unless the database was closed meanwhile.
+    pub(crate) fn snapshot(&self) -> Result<&Snapshot> {
+        self.shared.check_open()?;
+        Ok(&self.snapshot)
+    }
+
+    pub(crate) fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+/// The database as it was when the transaction began. Cheap to clone; ends when the last clone is dropped.
+///
+/// ```
+/// use entidb_core::{doc, Database};
+/// let db = Database::open_memory()?;
+/// let notes = db.collection("notes")?;
+/// let before = db.begin_read()?;
+/// notes.put(&doc! { "title": "later" })?;
+/// assert_eq!(before.collection("notes")?.count()?, 0);
+/// assert_eq!(notes.count()?, 1);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ReadTransaction(Arc<ReadInner>);
+
+impl ReadTransaction {
+    pub(crate) fn new(inner: Arc<ReadInner>) -> Self {
+        Self(inner)
+    }
+
+    /// The collection as it was at this commit. One that was not there reads as empty.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an impossible name.
+    pub fn collection(&self, name: &str) -> Result<Collection> {
+        Collection::new(Scope::Read(Arc::clone(&self.0)), name)
+    }
+
+    /// The names of the collections, sorted.
+    ///
+    /// # Errors
+    /// `Closed` when the database was closed.
+    pub fn collections(&self) -> Result<Vec<String>> {
+        self.0.snapshot()?;
+        Ok(self.0.catalog.collections().iter().map(|record| record.name.clone()).collect())
+    }
+
+    /// The commit it sees.
+    ///
+    /// # Errors
+    /// `Closed` when the database was closed.
+    pub fn sequence(&self) -> Result<Sequence> {
+        Ok(self.0.snapshot()?.sequence())
+    }
+}

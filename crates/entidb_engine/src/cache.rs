@@ -1,0 +1,170 @@
+//! Decoded blocks in memory, shared by all segments under one budget.
+//!
+//! Always: a cached block costs its reader one atomic load from its segment's own slot; nothing is hashed or locked.
+//! Only a miss takes the lock, to make room. A clock over all blocks takes the ones not read since it last passed.
+//! Does not know: what is in a block, or how to read one.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use arc_swap::{ArcSwapOption, Guard};
+use parking_lot::Mutex;
+
+use crate::segment::Block;
+
+/// How a block that was just read enters the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entering {
+    /// As one that will be read again.
+    Warm,
+    /// Only where there is room, and first to leave: a scan must not drive out what others use.
+    Cold,
+    /// Not at all.
+    Never,
+}
+
+/// The budget and the clock.
+#[derive(Debug)]
+pub(crate) struct BlockCache {
+    bytes_max: u64,
+    bytes: AtomicU64,
+    misses: AtomicU64,
+    hits: Box<[Counter]>,
+    ring: Mutex<VecDeque<Frame>>,
+}
+
+/// A counter on a line of its own, so that threads counting at once do not wait for each other.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Counter(AtomicU64);
+
+const COUNTERS: usize = 16;
+
+#[derive(Debug)]
+struct Frame {
+    slots: Weak<Slots>,
+    block: u32,
+}
+
+/// The slots of one segment: one for each of its blocks, empty or with the block.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    slots: Box<[ArcSwapOption<Block>]>,
+    cache: Arc<BlockCache>,
+}
+
+impl BlockCache {
+    /// A cache that keeps about `bytes_max` bytes of decoded blocks.
+    pub(crate) fn new(bytes_max: u64) -> Arc<Self> {
+        Arc::new(Self {
+            bytes_max,
+            bytes: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            hits: (0..COUNTERS).map(|_| Counter::default()).collect(),
+            ring: Mutex::new(VecDeque::new()),
+        })
+    }
+
+    /// Bytes of decoded blocks in memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Reads that found their block in memory.
+    pub(crate) fn hits(&self) -> u64 {
+        self.hits.iter().map(|counter| counter.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Reads that went to the storage.
+    pub(crate) fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
+    }
+
+    /// Slots for the `count` blocks of a segment.
+    pub(crate) fn slots(self: &Arc<Self>, count: usize) -> Arc<Slots> {
+        let slots = (0..count).map(|_| ArcSwapOption::const_empty()).collect();
+        Arc::new(Slots { slots, cache: Arc::clone(self) })
+    }
+
+    fn count_hit(&self) {
+        thread_local! {
+            static SHARD: usize = {
+                static NEXT: AtomicUsize = AtomicUsize::new(0);
+                NEXT.fetch_add(1, Ordering::Relaxed) % COUNTERS
+            };
+        }
+        if let Some(counter) = SHARD.with(|shard| self.hits.get(*shard)) {
+            counter.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes blocks out until the budget holds. Every block passed twice without a read goes.
+    fn make_room(&self, ring: &mut VecDeque<Frame>) {
+        // Two turns clear every touch, so this ends also when all blocks are in use all the time.
+        let mut steps = ring.len() * 2;
+        while self.bytes() > self.bytes_max && steps > 0 {
+            steps -= 1;
+            let Some(frame) = ring.pop_front() else { return };
+            let Some(slots) = frame.slots.upgrade() else { continue };
+            let Some(slot) = slots.slots.get(frame.block as usize) else { continue };
+            let in_use = slot.load().as_ref().is_some_and(|block| block.take_touch());
+            if in_use {
+                ring.push_back(frame);
+            } else {
+                slots.take(frame.block as usize);
+            }
+        }
+    }
+}
+
+impl Slots {
+    /// The block, when it is in memory.
+    #[inline]
+    pub(crate) fn get(&self, block: usize) -> Option<Guard<Option<Arc<Block>>>> {
+        let guard = self.slots.get(block)?.load();
+        guard.as_ref()?.touch();
+        self.cache.count_hit();
+        Some(guard)
+    }
+
+    /// Puts in a block that was read. When two readers read the same block at once, both may go on with their own.
+    pub(crate) fn put(self: &Arc<Self>, block: usize, decoded: &Arc<Block>, entering: Entering) {
+        self.cache.misses.fetch_add(1, Ordering::Relaxed);
+        let size = decoded.memory_bytes() as u64;
+        let fits = self.cache.bytes().saturating_add(size) <= self.cache.bytes_max;
+        if entering == Entering::Never || (entering == Entering::Cold && !fits) {
+            return;
+        }
+        let (Some(slot), Ok(number)) = (self.slots.get(block), u32::try_from(block)) else { return };
+        if entering == Entering::Warm {
+            decoded.touch();
+        }
+        let mut ring = self.cache.ring.lock();
+        let before = slot.swap(Some(Arc::clone(decoded)));
+        self.cache.bytes.fetch_add(size, Ordering::Relaxed);
+        if let Some(before) = before {
+            // Its frame is in the ring already.
+            self.cache.bytes.fetch_sub(before.memory_bytes() as u64, Ordering::Relaxed);
+        } else {
+            ring.push_back(Frame { slots: Arc::downgrade(self), block: number });
+        }
+        if !fits {
+            self.cache.make_room(&mut ring);
+        }
+    }
+
+    fn take(&self, block: usize) {
+        if let Some(gone) = self.slots.get(block).and_then(|slot| slot.swap(None)) {
+            self.cache.bytes.fetch_sub(gone.memory_bytes() as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        for block in 0..self.slots.len() {
+            self.take(block);
+        }
+    }
+}

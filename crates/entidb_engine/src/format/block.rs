@@ -1,0 +1,342 @@
+//! A data block: a few kilobytes of sorted entries that are stored, verified and cached as one.
+//!
+//! Always: entries are in entry order, in groups of eight. The first key of a group is whole (but for the prefix all
+//! keys of the block share); the other seven say how much they share with it, so any entry is decoded without a chain.
+//! Bytes are judged: a block that was not written by us is `None`, never a panic and never another block's answer.
+//! Does not know: checksums, compression, where the block is stored.
+//! Format: docs/spec/file-format.md, "Data block".
+
+use std::ops::Range;
+
+use crate::format::{EntryKind, Reader, Sequence, put_varint};
+use crate::options::KEY_BYTES_MAX;
+
+/// Entries in a group.
+pub(crate) const GROUP_ENTRIES: usize = 8;
+/// Entries in a block at most, so that two bytes count them.
+pub(crate) const BLOCK_ENTRIES_MAX: usize = 32_768;
+/// The fixed part in front: entry count u16, group count u16, prefix length u16, flags u8, zero u8, base sequence u64.
+pub(crate) const BLOCK_HEADER_BYTES: usize = 16;
+
+/// Offsets take four bytes each, not two.
+const WIDE: u8 = 1;
+/// There is one offset per entry, not one per group.
+const PER_ENTRY: u8 = 2;
+
+/// Collects entries and writes the block of them.
+#[derive(Debug, Default)]
+pub(crate) struct BlockBuilder {
+    per_entry: bool,
+    keys: Vec<u8>,
+    values: Vec<u8>,
+    items: Vec<Item>,
+    /// Where the key of the present group's first entry is in `keys`.
+    head: Range<usize>,
+    estimate: usize,
+    base: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    key_end: usize,
+    value_end: usize,
+    /// Bytes shared with the key of the group's first entry; 0 for that entry itself.
+    shared: usize,
+    sequence: u64,
+    kind: EntryKind,
+}
+
+/// Why a block cannot be written: entries that the layout has no place for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unencodable;
+
+impl BlockBuilder {
+    /// An empty block; `per_entry` for zones whose entries are found by ordinal.
+    pub(crate) fn new(per_entry: bool) -> Self {
+        Self { per_entry, base: u64::MAX, ..Self::default() }
+    }
+
+    /// Appends an entry, which must come after the one before.
+    pub(crate) fn add(&mut self, key: &[u8], sequence: Sequence, kind: EntryKind, value: &[u8]) {
+        let mut shared = 0;
+        let start = self.keys.len();
+        self.keys.extend_from_slice(key);
+        self.values.extend_from_slice(value);
+        if self.items.len().is_multiple_of(GROUP_ENTRIES) {
+            self.head = start..self.keys.len();
+            self.estimate += 8;
+        } else {
+            shared = shared_len(self.keys.get(self.head.clone()).unwrap_or_default(), key);
+        }
+        self.base = self.base.min(sequence.0);
+        self.estimate += key.len() - shared + value.len() + if self.per_entry { 7 } else { 5 };
+        let (key_end, value_end) = (self.keys.len(), self.values.len());
+        self.items.push(Item { key_end, value_end, shared, sequence: sequence.0, kind });
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// True when there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// About how large the block would be.
+    pub(crate) fn estimate(&self) -> usize {
+        self.estimate
+    }
+
+    /// The last key added.
+    pub(crate) fn last_key(&self) -> &[u8] {
+        self.key(self.items.len().wrapping_sub(1))
+    }
+
+    fn key(&self, index: usize) -> &[u8] {
+        let start = index.checked_sub(1).and_then(|before| self.items.get(before)).map_or(0, |item| item.key_end);
+        let end = self.items.get(index).map_or(start, |item| item.key_end);
+        self.keys.get(start..end).unwrap_or_default()
+    }
+
+    /// Appends the block's bytes and empties the builder.
+    ///
+    /// # Errors
+    /// `Unencodable` past the limits of the layout; the engine's own limits lie well inside them.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Unencodable> {
+        // Keys are sorted, so what the first and the last share, all share.
+        let prefix_len = shared_len(self.key(0), self.last_key());
+        let mut entries = Vec::with_capacity(self.estimate);
+        let mut heads = Vec::with_capacity(self.items.len().div_ceil(GROUP_ENTRIES));
+        let mut offsets: Vec<u32> = Vec::with_capacity(self.items.len());
+        let (mut key_start, mut value_start) = (0, 0);
+        for (index, item) in self.items.iter().enumerate() {
+            let suffix = self.keys.get(key_start + prefix_len..item.key_end).ok_or(Unencodable)?;
+            let value = self.values.get(value_start..item.value_end).ok_or(Unencodable)?;
+            (key_start, value_start) = (item.key_end, item.value_end);
+            let is_head = index.is_multiple_of(GROUP_ENTRIES);
+            if is_head {
+                heads.push(head_of(suffix));
+            }
+            if is_head || self.per_entry {
+                offsets.push(u32::try_from(entries.len()).map_err(|_| Unencodable)?);
+            }
+            let mut shared = 0;
+            if !is_head {
+                shared = item.shared.checked_sub(prefix_len).ok_or(Unencodable)?;
+                put_varint(&mut entries, shared as u64);
+            }
+            let own = suffix.get(shared..).ok_or(Unencodable)?;
+            put_varint(&mut entries, own.len() as u64);
+            put_varint(&mut entries, tag_of(item.sequence - self.base, item.kind).ok_or(Unencodable)?);
+            put_varint(&mut entries, value.len() as u64);
+            entries.extend_from_slice(own);
+            entries.extend_from_slice(value);
+        }
+        let wide = entries.len() > usize::from(u16::MAX);
+        u32::try_from(entries.len()).map_err(|_| Unencodable)?;
+        let flags = if wide { WIDE } else { 0 } | if self.per_entry { PER_ENTRY } else { 0 };
+        let count = u16::try_from(self.items.len()).map_err(|_| Unencodable)?;
+        let groups = u16::try_from(heads.len()).map_err(|_| Unencodable)?;
+        out.extend_from_slice(&count.to_le_bytes());
+        out.extend_from_slice(&groups.to_le_bytes());
+        out.extend_from_slice(&u16::try_from(prefix_len).map_err(|_| Unencodable)?.to_le_bytes());
+        out.extend_from_slice(&[flags, 0]);
+        out.extend_from_slice(&self.base.to_le_bytes());
+        out.extend_from_slice(self.key(0).get(..prefix_len).ok_or(Unencodable)?);
+        for head in heads {
+            out.extend_from_slice(&head.to_le_bytes());
+        }
+        for offset in offsets {
+            if wide {
+                out.extend_from_slice(&offset.to_le_bytes());
+            } else {
+                out.extend_from_slice(&(offset as u16).to_le_bytes());
+            }
+        }
+        out.extend_from_slice(&entries);
+        *self = Self::new(self.per_entry);
+        Ok(())
+    }
+}
+
+/// Where the parts of a decoded block are in its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockLayout {
+    /// How many entries there are; never 0.
+    pub(crate) count: usize,
+    /// The sequence the entries' sequences are counted from.
+    base: u64,
+    prefix_at: usize,
+    heads_at: usize,
+    offsets_at: usize,
+    entries_at: usize,
+    end: usize,
+    wide: bool,
+    per_entry: bool,
+}
+
+/// One entry of a block, as places in the block's bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EntryPlace {
+    /// Bytes shared with the group's first key, after the block's prefix.
+    pub(crate) shared: usize,
+    /// Where the rest of the key begins.
+    pub(crate) suffix_at: usize,
+    /// Where the value begins, right after the key.
+    pub(crate) value_at: usize,
+    /// Where the value ends and the next entry begins.
+    pub(crate) end: usize,
+    /// The commit that wrote the entry.
+    pub(crate) sequence: Sequence,
+    /// What the entry says.
+    pub(crate) kind: EntryKind,
+}
+
+impl BlockLayout {
+    /// The layout of the block in `bytes[body]`; `None` when the parts do not fit in it.
+    pub(crate) fn parse(bytes: &[u8], body: Range<usize>) -> Option<Self> {
+        let mut reader = Reader::new(bytes.get(body.clone())?);
+        let count = usize::from(reader.u16()?);
+        let groups = usize::from(reader.u16()?);
+        let prefix_len = usize::from(reader.u16()?);
+        let flags = reader.byte()?;
+        let zero = reader.byte()?;
+        let base = reader.u64()?;
+        if count == 0 || groups != count.div_ceil(GROUP_ENTRIES) || zero != 0 || flags & !(WIDE | PER_ENTRY) != 0 {
+            return None;
+        }
+        let (wide, per_entry) = (flags & WIDE != 0, flags & PER_ENTRY != 0);
+        let prefix_at = body.start + reader.position();
+        let heads_at = prefix_at + prefix_len;
+        let offsets_at = heads_at + groups * 8;
+        let entries_at = offsets_at + if per_entry { count } else { groups } * if wide { 4 } else { 2 };
+        (entries_at < body.end).then_some(Self {
+            count,
+            base,
+            prefix_at,
+            heads_at,
+            offsets_at,
+            entries_at,
+            end: body.end,
+            wide,
+            per_entry,
+        })
+    }
+
+    /// What every key of the block begins with.
+    #[inline]
+    pub(crate) fn prefix<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.prefix_at..self.heads_at).unwrap_or_default()
+    }
+
+    /// The heads of the groups: eight bytes each, low first.
+    #[inline]
+    pub(crate) fn heads<'a>(&self, bytes: &'a [u8]) -> &'a [[u8; 8]] {
+        bytes.get(self.heads_at..self.offsets_at).unwrap_or_default().as_chunks().0
+    }
+
+    /// True when any entry is one step away, not only the first of a group.
+    pub(crate) const fn has_entry_offsets(&self) -> bool {
+        self.per_entry
+    }
+
+    /// Where the first entry begins.
+    pub(crate) const fn first_entry_at(&self) -> usize {
+        self.entries_at
+    }
+
+    /// Where the last entry ends.
+    pub(crate) const fn end(&self) -> usize {
+        self.end
+    }
+
+    #[inline]
+    fn offset(&self, bytes: &[u8], index: usize) -> Option<usize> {
+        let offset = if self.wide {
+            let at = self.offsets_at + index * 4;
+            u32::from_le_bytes(*bytes.get(at..self.entries_at)?.first_chunk()?) as usize
+        } else {
+            let at = self.offsets_at + index * 2;
+            usize::from(u16::from_le_bytes(*bytes.get(at..self.entries_at)?.first_chunk()?))
+        };
+        Some(self.entries_at + offset)
+    }
+
+    /// Entry number `ordinal`, wherever in its group it is.
+    #[inline]
+    pub(crate) fn entry(&self, bytes: &[u8], ordinal: usize) -> Option<EntryPlace> {
+        if ordinal >= self.count {
+            return None;
+        }
+        let in_group = ordinal % GROUP_ENTRIES;
+        if self.per_entry || in_group == 0 {
+            let index = if self.per_entry { ordinal } else { ordinal / GROUP_ENTRIES };
+            return self.entry_at(bytes, self.offset(bytes, index)?, in_group == 0);
+        }
+        let mut place = self.group_head(bytes, ordinal)?;
+        for _ in 0..in_group {
+            place = self.entry_at(bytes, place.end, false)?;
+        }
+        Some(place)
+    }
+
+    /// The first entry of the group that entry `ordinal` is in.
+    #[inline]
+    pub(crate) fn group_head(&self, bytes: &[u8], ordinal: usize) -> Option<EntryPlace> {
+        let group = ordinal / GROUP_ENTRIES;
+        let index = if self.per_entry { group * GROUP_ENTRIES } else { group };
+        self.entry_at(bytes, self.offset(bytes, index)?, true)
+    }
+
+    /// The entry whose bytes begin at `at`; `is_head` when it is the first of its group.
+    #[inline]
+    pub(crate) fn entry_at(&self, bytes: &[u8], at: usize, is_head: bool) -> Option<EntryPlace> {
+        let mut reader = Reader::at(bytes.get(..self.end)?, at);
+        let shared = if is_head { 0 } else { reader.size()? };
+        let own_len = reader.size()?;
+        let tag = reader.varint()?;
+        let value_len = reader.size()?;
+        let suffix_at = reader.position();
+        let value_at = suffix_at.checked_add(own_len)?;
+        let end = value_at.checked_add(value_len)?;
+        if end > self.end || shared > KEY_BYTES_MAX {
+            return None;
+        }
+        let kind = match tag & 3 {
+            0 => EntryKind::Put,
+            1 => EntryKind::Delete,
+            2 => EntryKind::Add,
+            _ => return None,
+        };
+        let sequence = Sequence(self.base.checked_add(tag >> 2)?);
+        Some(EntryPlace { shared, suffix_at, value_at, end, sequence, kind })
+    }
+}
+
+fn tag_of(delta: u64, kind: EntryKind) -> Option<u64> {
+    let code = match kind {
+        EntryKind::Put => 0,
+        EntryKind::Delete => 1,
+        EntryKind::Add => 2,
+        // Range tombstones have a block of their own.
+        EntryKind::DeleteRange => return None,
+    };
+    Some(delta.checked_mul(4)? | code)
+}
+
+/// The first eight bytes of a key as a number that sorts as they do; missing bytes are zero.
+#[inline]
+pub(crate) fn head_of(key: &[u8]) -> u64 {
+    if let Some(first) = key.first_chunk::<8>() {
+        return u64::from_be_bytes(*first);
+    }
+    key.iter().zip([56, 48, 40, 32, 24, 16, 8]).fold(0, |head, (byte, shift)| head | u64::from(*byte) << shift)
+}
+
+/// How many bytes two keys share from the front.
+#[inline]
+pub(crate) fn shared_len(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(x, y)| x == y).count()
+}

@@ -1,0 +1,318 @@
+//! A segment as a version lists it: opened at its first use, then kept open.
+//!
+//! Always: the file is the one the manifest means (its length, salt and footer tag are pinned there) before anything
+//! in it is used. A failed opening is tried again at the next use, and fails again.
+//! Does not know: how its blocks are read (`read`).
+
+use std::sync::{Arc, OnceLock};
+
+use entidb_storage::{ErrorKind, File, OpenMode};
+use parking_lot::Mutex;
+
+use super::SegmentContext;
+use super::index::BlockIndex;
+use super::point_index::PointIndex;
+use crate::cache::Slots;
+use crate::crypto::Protection;
+use crate::error::{Damage, Error, Result};
+use crate::format::FileKind;
+use crate::format::file_header::{FILE_HEADER_BYTES, FileHeader};
+use crate::format::segment_footer::{
+    SEGMENT_FOOTER_BYTES, SegmentFooter, SegmentPart, UNIT_FRAME_BYTES, UnitFrame, UnitPlace,
+};
+use crate::format::unit::{Stream, Tag, Unit};
+use crate::range_tombstone::RangeTombstones;
+use crate::version::SegmentMeta;
+
+/// A segment of a version.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    meta: SegmentMeta,
+    context: Arc<SegmentContext>,
+    opened: OnceLock<Arc<Opened>>,
+    opening: Mutex<()>,
+    none: Arc<RangeTombstones>,
+}
+
+/// What is in memory of an open segment.
+pub(super) struct Opened {
+    pub(super) file: SealedFile,
+    pub(super) index: BlockIndex,
+    pub(super) footer: SegmentFooter,
+    pub(super) tombstones: Arc<RangeTombstones>,
+    pub(super) slots: Arc<Slots>,
+    /// Read at the first exact-key read; scans and compactions never need it.
+    pub(super) points: OnceLock<Option<PointIndex>>,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("footer", &self.footer).finish_non_exhaustive()
+    }
+}
+
+/// A file whose units are verified as they are read.
+pub(super) struct SealedFile {
+    pub(super) file: Arc<dyn File>,
+    pub(super) path: String,
+    pub(super) protection: Protection,
+    /// The length of the file; no part may reach past it.
+    pub(super) len: u64,
+}
+
+/// A unit that was read and verified: where its body is in the bytes read.
+pub(super) struct OpenUnit {
+    pub(super) frame: UnitFrame,
+    pub(super) tag: Tag,
+}
+
+impl Segment {
+    /// The segment a version lists. Nothing is read yet.
+    pub(crate) fn new(meta: SegmentMeta, context: Arc<SegmentContext>) -> Self {
+        Self { meta, context, opened: OnceLock::new(), opening: Mutex::new(()), none: Arc::default() }
+    }
+
+    /// The same file in another level or run; what is in memory of it stays there.
+    pub(crate) fn moved(&self, meta: SegmentMeta) -> Self {
+        let moved = Self::new(meta, Arc::clone(&self.context));
+        if let Some(opened) = self.opened.get() {
+            moved.opened.get_or_init(|| Arc::clone(opened));
+        }
+        moved
+    }
+
+    /// What the manifest says about it.
+    pub(crate) const fn meta(&self) -> &SegmentMeta {
+        &self.meta
+    }
+
+    /// The name of the file.
+    pub(crate) fn path(&self) -> String {
+        FileKind::Segment.path(self.meta.number)
+    }
+
+    /// The context it was made with.
+    pub(super) const fn context(&self) -> &Arc<SegmentContext> {
+        &self.context
+    }
+
+    /// Its range tombstones.
+    ///
+    /// # Errors
+    /// As opening the segment.
+    pub(crate) fn range_tombstones(&self) -> Result<&Arc<RangeTombstones>> {
+        if self.meta.fragment_count == 0 {
+            return Ok(&self.none);
+        }
+        Ok(&self.opened()?.tombstones)
+    }
+
+    /// Bytes its indexes take in memory; 0 while it was not used.
+    pub(crate) fn index_bytes(&self) -> u64 {
+        self.opened.get().map_or(0, |opened| {
+            let points = opened.points.get().and_then(Option::as_ref).map_or(0, PointIndex::memory_bytes);
+            (opened.index.memory_bytes() + points) as u64
+        })
+    }
+
+    /// The open segment, opened if it was not.
+    ///
+    /// # Errors
+    /// `Corrupt` (missing, damaged or tampered with) and those of the storage.
+    #[inline]
+    pub(super) fn opened(&self) -> Result<&Opened> {
+        match self.opened.get() {
+            Some(opened) => Ok(opened),
+            None => self.open(),
+        }
+    }
+
+    #[cold]
+    fn open(&self) -> Result<&Opened> {
+        let _one_at_a_time = self.opening.lock();
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let opened = self.read_parts()?;
+        Ok(self.opened.get_or_init(|| Arc::new(opened)))
+    }
+
+    /// Opens the file and reads what every use needs.
+    fn read_parts(&self) -> Result<Opened> {
+        let file = self.open_file()?;
+        let footer_len = (UNIT_FRAME_BYTES + SEGMENT_FOOTER_BYTES + file.protection.overhead()) as u32;
+        let Some(footer_at) = self.meta.bytes.checked_sub(u64::from(footer_len)) else {
+            return Err(file.wrong(0, "the file is too short for a footer"));
+        };
+        let place = UnitPlace { offset: footer_at, len: footer_len };
+        let (body, tag) = file.read_whole(Stream::Footer, 0, place, SegmentPart::Footer)?;
+        if tag != self.meta.tag {
+            return Err(file.wrong(footer_at, "the footer is not the one the manifest lists"));
+        }
+        let footer = SegmentFooter::decode(&body)
+            .filter(|footer| footer.block_count == 0 || footer.entry_count > 0)
+            .ok_or_else(|| file.wrong(footer_at, "the footer makes no sense"))?;
+        let blocks = footer.block_count as usize;
+        let tombstones_number = u64::from(footer.block_count);
+        let index_number = tombstones_number + u64::from(footer.tombstones.len > 0);
+        let (body, _) = file.read_whole(Stream::Data, index_number, footer.index, SegmentPart::Index)?;
+        let index = BlockIndex::decode(&body, FILE_HEADER_BYTES as u64, blocks)
+            .ok_or_else(|| file.wrong(footer.index.offset, "the block index makes no sense"))?;
+        let parts = [footer.tombstones, footer.index, footer.points];
+        let mut end = index.end();
+        for part in parts.into_iter().filter(|part| part.len > 0) {
+            if part.offset != end {
+                return Err(file.wrong(part.offset, format!("a part begins here, the one before ends at {end}")));
+            }
+            end = part.end();
+        }
+        if end != footer_at {
+            return Err(file.wrong(footer_at, format!("the footer begins here, the part before ends at {end}")));
+        }
+        let mut tombstones = RangeTombstones::default();
+        if footer.tombstones.len > 0 {
+            let place = footer.tombstones;
+            let (body, _) = file.read_whole(Stream::Data, tombstones_number, place, SegmentPart::Tombstones)?;
+            tombstones = RangeTombstones::decode(&body)
+                .ok_or_else(|| file.wrong(place.offset, "the range tombstones make no sense"))?;
+        }
+        let meta = &self.meta;
+        if tombstones.fragment_count() != meta.fragment_count as usize || footer.entry_count != meta.entry_count {
+            return Err(file.wrong(footer_at, "the counts are not the ones the manifest lists"));
+        }
+        let slots = self.context.cache.slots(blocks);
+        Ok(Opened { file, index, footer, tombstones: Arc::new(tombstones), slots, points: OnceLock::new() })
+    }
+
+    /// Opens the file and checks that it is the one the manifest means.
+    fn open_file(&self) -> Result<SealedFile> {
+        let path = self.path();
+        let file = self.context.directory.open(&path, OpenMode::Read).map_err(|error| match error.kind {
+            ErrorKind::NotFound => Error::Corrupt {
+                damage: Damage::Missing,
+                file: path.clone(),
+                offset: 0,
+                detail: "the manifest lists it and it is not there".to_owned(),
+            },
+            _ => Error::Storage(error),
+        })?;
+        let found = file.len()?;
+        if found != self.meta.bytes {
+            let detail = format!("the file has {found} bytes, the manifest lists {}", self.meta.bytes);
+            return Err(Error::damaged(path, found.min(self.meta.bytes), detail));
+        }
+        let mut bytes = [0; FILE_HEADER_BYTES];
+        read_exact(file.as_ref(), &path, 0, &mut bytes)?;
+        let header = FileHeader::decode(&path, &bytes)?;
+        header.expect(FileKind::Segment, self.meta.number, self.context.keys.database_id())?;
+        if header.salt != self.meta.salt {
+            return Err(Error::tampered(path, 0, "the salt in the file header is not the one the manifest lists"));
+        }
+        let protection = self.context.keys.open_file(&header)?;
+        Ok(SealedFile { file, path, protection, len: found })
+    }
+
+    /// The point index, when the segment has one.
+    #[inline]
+    pub(super) fn points<'a>(&self, opened: &'a Opened) -> Result<Option<&'a PointIndex>> {
+        match opened.points.get() {
+            Some(points) => Ok(points.as_ref()),
+            None => self.read_points(opened),
+        }
+    }
+
+    #[cold]
+    fn read_points<'a>(&self, opened: &'a Opened) -> Result<Option<&'a PointIndex>> {
+        let _one_at_a_time = self.opening.lock();
+        if let Some(points) = opened.points.get() {
+            return Ok(points.as_ref());
+        }
+        let place = opened.footer.points;
+        let mut points = None;
+        if place.len > 0 {
+            let (body, _) = opened.file.read_whole(Stream::Data, opened.points_number(), place, SegmentPart::Points)?;
+            let decoded = PointIndex::decode(&body);
+            points = Some(decoded.ok_or_else(|| opened.file.wrong(place.offset, "the point index makes no sense"))?);
+        }
+        Ok(opened.points.get_or_init(|| points).as_ref())
+    }
+}
+
+impl Opened {
+    /// The number of the unit with the point index.
+    pub(super) fn points_number(&self) -> u64 {
+        u64::from(self.footer.block_count) + u64::from(self.footer.tombstones.len > 0) + 1
+    }
+}
+
+impl SealedFile {
+    /// Verifies the unit in `bytes`, which were read from `offset`, and decrypts its body in place.
+    pub(super) fn open_unit(
+        &self,
+        stream: Stream,
+        number: u64,
+        offset: u64,
+        part: SegmentPart,
+        bytes: &mut [u8],
+    ) -> Result<OpenUnit> {
+        let Some((frame_bytes, rest)) = bytes.split_first_chunk_mut::<UNIT_FRAME_BYTES>() else {
+            return Err(Error::damaged(self.path.as_str(), offset, "a unit is shorter than its frame"));
+        };
+        let unit = Unit { stream, number, offset, header: frame_bytes, previous_tag: [0; 16] };
+        let (len, tag) = self.protection.open(unit, rest)?;
+        let frame =
+            UnitFrame::decode(frame_bytes).filter(|frame| frame.part == part && frame.stored_len as usize == len);
+        match frame {
+            Some(frame) => Ok(OpenUnit { frame, tag }),
+            None => Err(self.wrong(offset, format!("the frame of the unit is not that of a {part:?} unit"))),
+        }
+    }
+
+    /// Reads a unit that is never compressed and returns its body.
+    pub(super) fn read_whole(
+        &self,
+        stream: Stream,
+        number: u64,
+        place: UnitPlace,
+        part: SegmentPart,
+    ) -> Result<(Vec<u8>, Tag)> {
+        // Judged before memory is taken for it.
+        if place.end() > self.len {
+            return Err(
+                self.wrong(place.offset, format!("a {part:?} unit of {} bytes reaches past the end", place.len))
+            );
+        }
+        let mut bytes = zeroed(place.len as usize)?;
+        read_exact(self.file.as_ref(), &self.path, place.offset, &mut bytes)?;
+        let unit = self.open_unit(stream, number, place.offset, part, &mut bytes)?;
+        if unit.frame.compressed {
+            return Err(self.wrong(place.offset, "a part is compressed that never is"));
+        }
+        bytes.truncate(UNIT_FRAME_BYTES + unit.frame.body_len as usize);
+        bytes.drain(..UNIT_FRAME_BYTES);
+        Ok((bytes, unit.tag))
+    }
+
+    /// Bytes whose checksum is right and that still are not what a segment has there.
+    pub(super) fn wrong(&self, offset: u64, detail: impl Into<String>) -> Error {
+        Error::tampered(self.path.as_str(), offset, detail)
+    }
+}
+
+/// Fills the buffer; a file that ends early is damage, because its length was checked when it was opened.
+pub(super) fn read_exact(file: &dyn File, path: &str, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    file.read_exact_at(offset, buffer).map_err(|error| match error.kind {
+        ErrorKind::UnexpectedEnd { wanted, found } => {
+            Error::damaged(path, offset, format!("the file ends after {found} of {wanted} bytes"))
+        }
+        _ => Error::Storage(error),
+    })
+}
+
+/// A buffer of zeros, or the statement that there is no memory for it.
+pub(super) fn zeroed(len: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { what: "a unit of a segment", bytes: len as u64 })?;
+    bytes.resize(len, 0);
+    Ok(bytes)
+}

@@ -1,0 +1,180 @@
+//! Reading blocks and exact keys of a segment.
+//!
+//! Always: a block is verified, decrypted and decompressed before it is believed, and believed only as far as it makes
+//! sense. Does not know: other segments, or which of the versions found a range tombstone hides.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use super::block::{BadBlock, Block};
+use super::open::{Opened, Segment, read_exact, zeroed};
+use super::point_index::ordinal_shift;
+use crate::cache::Entering;
+use crate::error::{Error, Result};
+use crate::format::Sequence;
+use crate::format::segment_footer::{SegmentPart, UNIT_FRAME_BYTES, UnitPlace};
+use crate::format::unit::Stream;
+use crate::iterator::Found;
+
+/// A block that is in use: borrowed from its slot, or read just now.
+pub(super) enum Held {
+    Cached(Guard<Option<Arc<Block>>>),
+    Read(Arc<Block>),
+}
+
+impl Held {
+    /// The block; `None` never happens, because a guard is kept only when there is a block behind it.
+    #[inline]
+    pub(super) fn block(&self) -> Option<&Arc<Block>> {
+        match self {
+            Self::Cached(guard) => guard.as_ref(),
+            Self::Read(block) => Some(block),
+        }
+    }
+}
+
+impl Segment {
+    /// The newest version of `key` at or before `at`. `hash` is XXH3-64 of the key.
+    ///
+    /// # Errors
+    /// `Corrupt` and those of the storage.
+    #[inline]
+    pub(crate) fn get(&self, key: &[u8], hash: u64, at: Sequence) -> Result<Option<Found>> {
+        if at < self.meta().oldest {
+            return Ok(None);
+        }
+        let opened = self.opened()?;
+        if let Some(points) = self.points(opened)? {
+            let found = points.probe(hash, |candidate| -> Result<Option<Option<Found>>> {
+                let Some(place) = opened.index.place(candidate.block) else {
+                    let detail =
+                        format!("the point index names block {}, there are {}", candidate.block, opened.index.len());
+                    return Err(opened.file.wrong(opened.footer.points.offset, detail));
+                };
+                let held = self.held(opened, candidate.block, Entering::Warm)?;
+                let Some(block) = held.block() else { return Ok(None) };
+                let shift = ordinal_shift(block.count());
+                let first = candidate.coarse << shift;
+                for ordinal in first..block.count().min(first + (1 << shift)) {
+                    let entry = block.entry(ordinal).map_err(|bad| senseless(opened, place, bad))?;
+                    if block.key_is(ordinal, &entry, key).map_err(|bad| senseless(opened, place, bad))? {
+                        if entry.sequence <= at {
+                            let value = block.pin_value(&entry);
+                            return Ok(Some(Some(Found { sequence: entry.sequence, kind: entry.kind, value })));
+                        }
+                        return self.older(opened, candidate.block, ordinal, key, at).map(Some);
+                    }
+                }
+                Ok(None)
+            })?;
+            return Ok(found.flatten());
+        }
+        let number = opened.index.find(key);
+        let Some(place) = opened.index.place(number) else { return Ok(None) };
+        let held = self.held(opened, number, Entering::Warm)?;
+        let Some(block) = held.block() else { return Ok(None) };
+        let ordinal = block.seek(key).map_err(|bad| senseless(opened, place, bad))?;
+        self.older(opened, number, ordinal, key, at)
+    }
+
+    /// From an entry on, the first version of `key` at or before `at`; versions may run over the end of a block.
+    fn older(
+        &self,
+        opened: &Opened,
+        mut number: usize,
+        mut ordinal: usize,
+        key: &[u8],
+        at: Sequence,
+    ) -> Result<Option<Found>> {
+        while let Some(place) = opened.index.place(number) {
+            let held = self.held(opened, number, Entering::Warm)?;
+            let Some(block) = held.block() else { return Ok(None) };
+            while ordinal < block.count() {
+                let entry = block.entry(ordinal).map_err(|bad| senseless(opened, place, bad))?;
+                if !block.key_is(ordinal, &entry, key).map_err(|bad| senseless(opened, place, bad))? {
+                    return Ok(None);
+                }
+                if entry.sequence <= at {
+                    let value = block.pin_value(&entry);
+                    return Ok(Some(Found { sequence: entry.sequence, kind: entry.kind, value }));
+                }
+                ordinal += 1;
+            }
+            number += 1;
+            ordinal = 0;
+        }
+        Ok(None)
+    }
+
+    /// A block, from memory or from the file.
+    #[inline]
+    pub(super) fn held(&self, opened: &Opened, number: usize, entering: Entering) -> Result<Held> {
+        if let Some(guard) = opened.slots.get(number) {
+            return Ok(Held::Cached(guard));
+        }
+        let block = self.read_block(opened, number)?;
+        opened.slots.put(number, &block, entering);
+        Ok(Held::Read(block))
+    }
+
+    /// Reads a block from the file.
+    #[cold]
+    pub(super) fn read_block(&self, opened: &Opened, number: usize) -> Result<Arc<Block>> {
+        let place = place_of(opened, number)?;
+        let mut bytes = zeroed(place.len as usize)?;
+        read_exact(opened.file.file.as_ref(), &opened.file.path, place.offset, &mut bytes)?;
+        decode_block(opened, number, place, bytes)
+    }
+
+    /// Reads blocks that lie behind one another with one read of the file, and gives each to `take`.
+    pub(super) fn read_blocks(
+        &self,
+        opened: &Opened,
+        numbers: std::ops::Range<usize>,
+        mut take: impl FnMut(usize, Arc<Block>),
+    ) -> Result<()> {
+        let first = place_of(opened, numbers.start)?;
+        let last = place_of(opened, numbers.end.saturating_sub(1).max(numbers.start))?;
+        let len = usize::try_from(last.end().saturating_sub(first.offset)).unwrap_or(usize::MAX);
+        let mut bytes = zeroed(len)?;
+        read_exact(opened.file.file.as_ref(), &opened.file.path, first.offset, &mut bytes)?;
+        for number in numbers {
+            let place = place_of(opened, number)?;
+            let start = usize::try_from(place.offset.saturating_sub(first.offset)).unwrap_or(usize::MAX);
+            let own = bytes.get(start..start.saturating_add(place.len as usize)).unwrap_or_default().to_vec();
+            take(number, decode_block(opened, number, place, own)?);
+        }
+        Ok(())
+    }
+}
+
+fn place_of(opened: &Opened, number: usize) -> Result<UnitPlace> {
+    opened.index.place(number).ok_or_else(|| Error::Internal {
+        detail: format!("block {number} of {} was asked for, it has {}", opened.file.path, opened.index.len()),
+    })
+}
+
+/// Verifies a block as read and decodes it.
+pub(super) fn decode_block(opened: &Opened, number: usize, place: UnitPlace, mut bytes: Vec<u8>) -> Result<Arc<Block>> {
+    let unit = opened.file.open_unit(Stream::Data, number as u64, place.offset, SegmentPart::Data, &mut bytes)?;
+    let stored = UNIT_FRAME_BYTES..UNIT_FRAME_BYTES + unit.frame.stored_len as usize;
+    let block = if unit.frame.compressed {
+        let mut body = zeroed(unit.frame.body_len as usize)?;
+        let filled = lz4_flex::block::decompress_into(bytes.get(stored).unwrap_or_default(), &mut body);
+        if filled.ok() != Some(body.len()) {
+            return Err(opened.file.wrong(place.offset, "the block does not decompress to the length it states"));
+        }
+        let len = body.len();
+        Block::new(body, 0..len)
+    } else {
+        bytes.truncate(stored.end);
+        Block::new(bytes, stored)
+    };
+    Ok(Arc::new(block.map_err(|bad| senseless(opened, place, bad))?))
+}
+
+/// The error of a block whose checksum is right and whose bytes make no sense.
+pub(super) fn senseless(opened: &Opened, place: UnitPlace, _: BadBlock) -> Error {
+    opened.file.wrong(place.offset, "the block's entries make no sense")
+}

@@ -1,0 +1,211 @@
+//! What the manifest says about one segment, and one change of the set of segments.
+//!
+//! Always: a segment's length, salt and footer tag are pinned here, so no other file can take its place.
+//! Does not know: how manifest records are framed and sealed (`manifest`).
+//! Format: docs/spec/file-format.md, "Version edit".
+
+use std::sync::Arc;
+
+use crate::format::{FileNumber, Reader, Sequence, put_bytes, put_varint};
+
+/// Levels a version may have.
+pub(crate) const LEVELS_MAX: u8 = 16;
+
+const EXCLUDED: u8 = 1;
+
+/// What the manifest says about one segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SegmentMeta {
+    /// The number of the file.
+    pub(crate) number: FileNumber,
+    /// The level it is in; 0 holds the newest data.
+    pub(crate) level: u8,
+    /// The run of that level; a larger number holds newer data.
+    pub(crate) run: u64,
+    /// The length of the file.
+    pub(crate) bytes: u64,
+    /// The first key, or the start of the first range tombstone when that comes before.
+    pub(crate) smallest: Arc<[u8]>,
+    /// The last key, or the end of the last range tombstone when that comes after.
+    pub(crate) largest: Arc<[u8]>,
+    /// True when `largest` is the end of a range tombstone, which is not deleted itself.
+    pub(crate) largest_is_excluded: bool,
+    /// The oldest sequence inside.
+    pub(crate) oldest: Sequence,
+    /// The newest sequence inside.
+    pub(crate) newest: Sequence,
+    /// Entries.
+    pub(crate) entry_count: u64,
+    /// Entries that are deletions.
+    pub(crate) delete_count: u64,
+    /// Fragments of range tombstones.
+    pub(crate) fragment_count: u32,
+    /// Keys and values before any sharing or compression.
+    pub(crate) raw_bytes: u64,
+    /// The salt in the file's header.
+    pub(crate) salt: [u8; 32],
+    /// The tag of the file's footer.
+    pub(crate) tag: [u8; 16],
+}
+
+impl SegmentMeta {
+    /// True when the key may be inside, as an entry or under a range tombstone.
+    pub(crate) fn covers(&self, key: &[u8]) -> bool {
+        key >= &*self.smallest && !self.is_before(key)
+    }
+
+    /// True when everything inside comes before `key`.
+    pub(crate) fn is_before(&self, key: &[u8]) -> bool {
+        if self.largest_is_excluded { &*self.largest <= key } else { &*self.largest < key }
+    }
+
+    /// True when something inside may be in `first..=last`.
+    pub(crate) fn overlaps(&self, first: &[u8], last: &[u8]) -> bool {
+        &*self.smallest <= last && !self.is_before(first)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.level);
+        out.push(if self.largest_is_excluded { EXCLUDED } else { 0 });
+        let numbers = [
+            self.number.0,
+            self.run,
+            self.bytes,
+            self.oldest.0,
+            self.newest.0,
+            self.entry_count,
+            self.delete_count,
+            u64::from(self.fragment_count),
+            self.raw_bytes,
+        ];
+        for number in numbers {
+            put_varint(out, number);
+        }
+        put_bytes(out, &self.smallest);
+        put_bytes(out, &self.largest);
+        out.extend_from_slice(&self.salt);
+        out.extend_from_slice(&self.tag);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        let level = reader.byte().filter(|level| *level < LEVELS_MAX)?;
+        let largest_is_excluded = match reader.byte()? {
+            0 => false,
+            EXCLUDED => true,
+            _ => return None,
+        };
+        let mut number = || reader.varint();
+        let meta = Self {
+            level,
+            largest_is_excluded,
+            number: FileNumber(number()?),
+            run: number()?,
+            bytes: number()?,
+            oldest: Sequence(number()?),
+            newest: Sequence(number()?),
+            entry_count: number()?,
+            delete_count: number()?,
+            fragment_count: u32::try_from(number()?).ok()?,
+            raw_bytes: number()?,
+            smallest: reader.bytes()?.into(),
+            largest: reader.bytes()?.into(),
+            salt: reader.array()?,
+            tag: reader.array()?,
+        };
+        (meta.smallest <= meta.largest && meta.oldest <= meta.newest).then_some(meta)
+    }
+}
+
+/// One change of the set of segments. What is removed goes before what is added comes, so a segment may move.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct VersionEdit {
+    /// Segments that are new, or new in their level.
+    pub(crate) added: Vec<SegmentMeta>,
+    /// Segments that are no longer listed.
+    pub(crate) removed: Vec<FileNumber>,
+}
+
+impl VersionEdit {
+    /// True when nothing changes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
+
+    /// Files that are listed before the edit and not after it.
+    pub(crate) fn obsolete(&self) -> impl Iterator<Item = FileNumber> + '_ {
+        let stays = |number: &FileNumber| self.added.iter().any(|meta| meta.number == *number);
+        self.removed.iter().copied().filter(move |number| !stays(number))
+    }
+
+    /// Appends the edit's bytes.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.removed.len() as u64);
+        for number in &self.removed {
+            put_varint(out, number.0);
+        }
+        put_varint(out, self.added.len() as u64);
+        for meta in &self.added {
+            meta.encode(out);
+        }
+    }
+
+    /// Reads an edit; `None` when the bytes are not one we would have written.
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut edit = Self::default();
+        for _ in 0..reader.size()? {
+            edit.removed.push(FileNumber(reader.varint()?));
+        }
+        for _ in 0..reader.size()? {
+            edit.added.push(SegmentMeta::decode(reader)?);
+        }
+        Some(edit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn meta(number: u64, smallest: &[u8], largest: &[u8], excluded: bool) -> SegmentMeta {
+        SegmentMeta {
+            number: FileNumber(number),
+            level: 3,
+            run: 0,
+            bytes: 1 << 20,
+            smallest: smallest.into(),
+            largest: largest.into(),
+            largest_is_excluded: excluded,
+            oldest: Sequence(4),
+            newest: Sequence(5),
+            entry_count: 6,
+            delete_count: 1,
+            fragment_count: 2,
+            raw_bytes: 7,
+            salt: [8; 32],
+            tag: [9; 16],
+        }
+    }
+
+    #[test]
+    fn an_edit_reads_back_and_every_cut_of_it_is_refused() {
+        let edit = VersionEdit {
+            added: vec![meta(7, b"a", b"m", true), meta(9, b"n", b"n", false)],
+            removed: vec![FileNumber(3), FileNumber(7)],
+        };
+        let mut bytes = Vec::new();
+        edit.encode(&mut bytes);
+        assert_eq!(VersionEdit::decode(&mut Reader::new(&bytes)), Some(edit.clone()));
+        for cut in 0..bytes.len() {
+            assert_eq!(VersionEdit::decode(&mut Reader::new(&bytes[..cut])), None);
+        }
+        assert_eq!(edit.obsolete().collect::<Vec<_>>(), [FileNumber(3)]);
+    }
+
+    #[test]
+    fn the_end_of_a_tombstone_is_not_inside() {
+        let segment = meta(1, b"b", b"f", true);
+        assert!(segment.covers(b"b") && segment.covers(b"ezz") && !segment.covers(b"f") && !segment.covers(b"a"));
+        assert!(segment.overlaps(b"a", b"b") && !segment.overlaps(b"f", b"z") && segment.overlaps(b"e", b"e"));
+        assert!(meta(1, b"b", b"f", false).covers(b"f"));
+    }
+}

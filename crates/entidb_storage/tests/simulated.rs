@@ -1,7 +1,7 @@
 //! The simulated file system keeps its word: flushed bytes survive, the rest follows the laws, every fault does as named.
 
 #![cfg(feature = "simulated")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test asserts by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use std::sync::Arc;
 

@@ -1,1 +1,16 @@
-//! Placeholder until this crate's content lands.
+//! What the tests of EntiDB share: every image a crash could leave, every fault at every call, models, workloads.
+//!
+//! Always: a random test prints what replays it exactly. Never a normal dependency of anything.
+//! Does not know: how the code under test works; it sees backends and states only.
+
+#![forbid(unsafe_code)]
+
+pub mod crash;
+mod subject;
+pub mod sweep;
+mod table;
+mod tier;
+
+pub use subject::{Fate, Journal, Scenario, Stop, Subject};
+pub use table::Row;
+pub use tier::Tier;

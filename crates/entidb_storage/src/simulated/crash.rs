@@ -379,13 +379,14 @@ impl Keeper {
         }
         let fill = style.growth.unwrap_or(if seed & 3 == 0 { Growth::Garbage } else { Growth::Zeros });
         if laws.growth == Growth::Garbage && fill == Growth::Garbage {
-            self.fill_with_garbage(disk, durable_len, seed);
+            self.fill_with_garbage(disk, inode, seed);
         }
     }
 
     /// Fills what was lost past the durable length with old bytes of some file: the nastiest thing to find there.
-    fn fill_with_garbage(&mut self, disk: &Disk, durable_len: u64, seed: u64) {
+    fn fill_with_garbage(&mut self, disk: &Disk, inode: &Inode, seed: u64) {
         const GARBAGE_BYTES_MAX: u64 = 16 << 10;
+        let durable_len = inode.durable.len();
         let mut dice = Dice::new(mix(seed, 5));
         let len_now = self.content.len();
         for (offset, len) in std::mem::take(&mut self.lost) {
@@ -395,9 +396,7 @@ impl Keeper {
             if garbage.is_empty() {
                 continue;
             }
-            let donor = usize::try_from(dice.below(disk.files.len() as u64)).unwrap_or(0);
-            let stale = if dice.coin() { disk.file(donor).map(|inode| &inode.durable) } else { None };
-            let copied = stale.map_or(0, |content| content.read(dice.below(content.len() / 8 + 1) * 8, &mut garbage));
+            let copied = if dice.once_in(3) { 0 } else { stale_bytes(disk, inode, &mut dice, &mut garbage) };
             for byte in garbage.iter_mut().skip(copied) {
                 *byte = u8::try_from(dice.below(256)).unwrap_or(0);
             }
@@ -405,4 +404,15 @@ impl Keeper {
             self.tag = mix(self.tag, mix(from, len));
         }
     }
+}
+
+/// Old bytes of the file itself or of another one, from its start or from somewhere inside: they look right.
+fn stale_bytes(disk: &Disk, inode: &Inode, dice: &mut Dice, out: &mut [u8]) -> usize {
+    let other = usize::try_from(dice.below(disk.files.len() as u64)).unwrap_or(0);
+    let donor = if dice.coin() { Some(inode) } else { disk.file(other) };
+    donor.map_or(0, |donor| {
+        let content = &donor.durable;
+        let from = if dice.coin() { 0 } else { dice.below(content.len() / 8 + 1) * 8 };
+        content.read(from, out)
+    })
 }

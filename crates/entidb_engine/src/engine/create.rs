@@ -21,7 +21,7 @@ pub(crate) fn create(backend: Backend, options: Options, lock: Box<dyn Lock>) ->
     let mut id = [0; 16];
     backend.random.fill(&mut id)?;
     create_folders(&backend)?;
-    let opened = crypto::create(surroundings(&backend), DatabaseId(id), options.key.as_ref(), options.kdf)?;
+    let opened = crypto::create(surroundings(&backend, &options), DatabaseId(id), options.key.as_ref(), options.kdf)?;
     let Opened { keys, keyring } = opened;
     let report = OpenReport { created: true, clean: true, ..OpenReport::default() };
     let session = Session {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use entidb_storage::{Backend, Entry, ErrorKind, LockKind, Operation};
 
-use crate::crypto::{AesGcmProvider, Surroundings};
+use crate::crypto::Surroundings;
 use crate::engine::shared::Shared;
 use crate::engine::{create, recover};
 use crate::error::{Damage, Error, Result};
@@ -38,11 +38,11 @@ pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
     }
 }
 
-pub(crate) fn surroundings(backend: &Backend) -> Surroundings {
+pub(crate) fn surroundings(backend: &Backend, options: &Options) -> Surroundings {
     Surroundings {
         directory: Arc::clone(&backend.directory),
         random: Arc::clone(&backend.random),
-        provider: Arc::new(AesGcmProvider),
+        provider: Arc::clone(&options.provider),
     }
 }
 

@@ -58,7 +58,8 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
     if header.forbids_writing() && !options.read_only {
         return Err(Error::Unsupported { what: "writing a database with features of a newer version" });
     }
-    let opened = crypto::open(surroundings(&backend), header.cipher, header.database_id, options.key.as_ref())?;
+    let opened =
+        crypto::open(surroundings(&backend, &options), header.cipher, header.database_id, options.key.as_ref())?;
     let Opened { keys, keyring } = opened;
     let root = root_file.newest(&keys)?;
     let manifest = read_manifest(&backend, &keys, root.manifest, root.manifest_len)?;

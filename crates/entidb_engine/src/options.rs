@@ -199,7 +199,6 @@ impl Default for Options {
             read_only: false,
             key: None,
             kdf: KdfParameters::default(),
-            provider: Arc::new(AesGcmProvider),
             allow_weak_kdf: false,
             provider: Arc::new(AesGcmProvider),
             durability: Durability::Durable,

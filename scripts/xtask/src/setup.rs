@@ -18,8 +18,6 @@ pub(crate) enum Need {
     Lints,
     /// A C and a C++ compiler.
     Compilers,
-    /// A Python interpreter.
-    Python,
     /// The virtual environment with the tools of `requirements.txt`.
     PythonTools,
     /// Node, npm and the packages of `bindings/node/package.json`.
@@ -41,7 +39,6 @@ pub(crate) fn provide(repository: &Repository, needs: &[Need]) -> Result<()> {
         match need {
             Need::Lints => lints()?,
             Need::Compilers => compilers()?,
-            Need::Python => python()?,
             Need::PythonTools => python_tools(repository)?,
             Need::NodePackages => node_packages(repository)?,
         }
@@ -51,10 +48,7 @@ pub(crate) fn provide(repository: &Repository, needs: &[Need]) -> Result<()> {
 
 /// Everything that the packages present need.
 pub(crate) fn everything(repository: &Repository) -> Vec<Need> {
-    let mut needs = vec![Need::Lints, Need::Compilers, Need::Python];
-    if repository.has("bindings/python/pyproject.toml") {
-        needs.push(Need::PythonTools);
-    }
+    let mut needs = vec![Need::Lints, Need::Compilers, Need::PythonTools];
     if repository.has("bindings/node/package.json") {
         needs.push(Need::NodePackages);
     }

@@ -12,7 +12,7 @@ use super::{count, native};
 use crate::failure::{During, Failure, Result};
 use crate::process::Finished;
 use crate::repository::Repository;
-use crate::setup::{python_name, venv_python};
+use crate::setup::venv_python;
 
 /// The package has its suite when it is a package.
 pub(crate) fn present(repository: &Repository) -> Presence {
@@ -78,15 +78,41 @@ pub(crate) fn install(context: &Context) -> Result<()> {
         .map(drop)
 }
 
-/// The vectors have their suite when their checker exists.
+/// The vectors have their suite when there is a checker.
 pub(crate) fn vectors_present(repository: &Repository) -> Presence {
-    Presence::of(repository, "tests/vectors/check.py")
+    match checkers(repository) {
+        Ok(files) if !files.is_empty() => Presence::Here,
+        _ => Presence::Absent("tests/vectors holds no checker yet".to_owned()),
+    }
 }
 
-/// The golden bytes, checked by a program that shares no line with ours.
+/// The golden bytes, checked by programs that share no line with ours. One that prints `N passed` is counted by
+/// that, any other is one test.
 pub(crate) fn vectors(context: &Context) -> Result<Report> {
-    let finished = context.process(python_name(), "vectors").args(["tests/vectors/check.py"]).finish()?;
-    counted(&finished, "tests/vectors/check.py")
+    let mut report = Report::default();
+    for file in checkers(&context.repository)? {
+        let log = file.replace(['/', '.'], "_");
+        let finished = context
+            .process(venv_python(&context.repository), &log)
+            .args([&file])
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .finish()?;
+        if count::of_words(&finished.output).is_none() {
+            report.test(if finished.success { Ok(()) } else { Err(finished.failure()) });
+            continue;
+        }
+        let part = counted(&finished, &file)?;
+        report.counts.add(part.counts);
+        report.failures.extend(part.failures);
+        report.notes.extend(part.notes);
+    }
+    Ok(report)
+}
+
+fn checkers(repository: &Repository) -> Result<Vec<String>> {
+    let mut files = repository.files_in("tests/vectors", "py")?;
+    files.retain(|file| file.ends_with("check.py"));
+    Ok(files)
 }
 
 fn counted(finished: &Finished, what: &str) -> Result<Report> {

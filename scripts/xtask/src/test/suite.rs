@@ -206,7 +206,7 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "vectors",
         what: "golden bytes, checked by independent Python",
         tier: Tier::Quick,
-        needs: &[Need::Python],
+        needs: &[Need::PythonTools],
         present: python::vectors_present,
         run: python::vectors,
     },

@@ -70,3 +70,12 @@ fn no_two_cases_share_a_name() {
     names.dedup();
     assert_eq!(names.len(), count);
 }
+
+#[test]
+#[cfg(feature = "simulated")]
+fn the_suite_holds_on_the_simulated_file_system_of_every_personality() {
+    use entidb_storage::simulated::{Personality, Simulation};
+    for personality in Personality::ALL {
+        holds(&|| Simulation::new(personality, 7).backend());
+    }
+}

@@ -10,8 +10,9 @@ use super::fault::FaultKind;
 use super::file::SimulatedFile;
 use super::world::{State, Subject, World};
 use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
-use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::error::{ErrorKind, Operation, Result};
 use crate::file::File;
+use crate::name::Name;
 
 pub(super) struct SimulatedDirectory {
     pub(super) world: Arc<World>,
@@ -23,18 +24,10 @@ const FREE_BYTES: u64 = 1 << 40;
 
 /// Accepts a relative name of at most one folder and one file.
 fn accept(operation: Operation, name: &str, folders: usize) -> Result<Arc<str>> {
-    let refuse = |reason| Err(Error::new(operation, name, ErrorKind::InvalidName { reason }));
-    if name.split('/').count() > folders + 1 {
-        return refuse("it is nested too deep");
-    }
-    for part in name.split('/') {
-        match part {
-            "" => return refuse("a part of it is empty"),
-            "." | ".." => return refuse("it leaves the folder"),
-            _ if part.len() > 255 => return refuse("it is longer than 255 bytes"),
-            _ if part.contains(['\0', '\\', ':']) => return refuse("it holds a character that is not portable"),
-            _ => {}
-        }
+    if folders == 0 {
+        Name::parse_folder(operation, name)?;
+    } else {
+        Name::parse(operation, name)?;
     }
     Ok(Arc::from(name))
 }
@@ -121,6 +114,10 @@ impl Directory for SimulatedDirectory {
             state.haunt(fault, &path, false);
             let file = match (state.file_named(subject, &path), mode) {
                 (Ok(_), OpenMode::CreateNew) => return Err(subject.fail(ErrorKind::AlreadyExists)),
+                // A name is taken by whatever has it.
+                (Err(error), OpenMode::CreateNew) if error.kind == ErrorKind::IsAFolder => {
+                    return Err(subject.fail(ErrorKind::AlreadyExists));
+                }
                 (Ok(file), _) => file,
                 (Err(error), OpenMode::CreateNew | OpenMode::CreateOrOpen) if error.kind == ErrorKind::NotFound => {
                     state.check_folder(subject, &path)?;
@@ -232,7 +229,7 @@ impl Directory for SimulatedDirectory {
         let path = accept(Operation::Lock, name, 1)?;
         self.call(Operation::Lock, &path, |state, subject, _| {
             match state.file_named(subject, &path) {
-                Err(error) if error.kind == ErrorKind::NotFound => {
+                Err(error) if error.kind == ErrorKind::NotFound && kind == LockKind::Exclusive => {
                     state.check_folder(subject, &path)?;
                     state.disk.create(&path);
                 }

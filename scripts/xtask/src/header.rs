@@ -50,7 +50,10 @@ fn generate(repository: &Repository) -> Result<[(&'static str, String); 2]> {
         .during("cbindgen cannot read crates/entidb_ffi")?;
     let mut bytes = Vec::new();
     bindings.write(&mut bytes);
-    let header = String::from_utf8(bytes).during("cbindgen gave text that is not UTF-8")?;
+    // Rust heads the caller's duties with `# Safety`; in a C comment that is one more line of the contract.
+    let header = String::from_utf8(bytes)
+        .during("cbindgen gave text that is not UTF-8")?
+        .replace(" * # Safety\n * ", " * Safety: ");
     let names: BTreeSet<&str> = bindings.functions.iter().map(|function| function.path.name()).collect();
     if names.is_empty() {
         return Err(Failure::new("entidb_ffi exports no function"));

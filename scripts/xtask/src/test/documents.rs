@@ -16,8 +16,8 @@ use crate::repository::{Repository, cargo};
 use crate::setup::{Need, provide, venv_python};
 use crate::snippet::{Snippet, programs};
 
-/// The crates a snippet in Rust may use.
-const CRATES: &[&str] = &["entidb_core", "entidb_codec", "entidb_engine", "entidb_storage"];
+/// The crates a snippet in Rust may use. The testkit also switches on the simulated file system of the storage.
+const CRATES: &[&str] = &["entidb_core", "entidb_codec", "entidb_engine", "entidb_storage", "entidb_testkit"];
 
 /// The documents whose snippets are promises.
 fn documents(repository: &Repository) -> Result<Vec<String>> {

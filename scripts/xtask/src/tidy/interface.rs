@@ -46,6 +46,38 @@ pub(crate) fn check(repository: &Repository) -> Result<Vec<String>> {
     Ok(offences)
 }
 
+/// The comment above every function of the header says which threads may call it.
+pub(crate) fn contracts(repository: &Repository) -> Result<Vec<String>> {
+    if !repository.has(header::SYMBOLS) || !repository.has(header::HEADER) {
+        return Ok(Vec::new());
+    }
+    let symbols = repository.read(header::SYMBOLS)?;
+    let text = repository.read(header::HEADER)?;
+    let mut offences = Vec::new();
+    for symbol in symbols.lines().filter(|line| line.starts_with("entidb_")) {
+        let call = format!("{symbol}(");
+        // The first place outside a comment that names the function is its declaration.
+        let declared = text.lines().enumerate().find(|(_, line)| {
+            let line = line.trim_start();
+            !line.starts_with('*') && !line.starts_with('/') && line.contains(&call)
+        });
+        let Some((number, _)) = declared else {
+            offences.push(format!("{}: {symbol} is not declared", header::HEADER));
+            continue;
+        };
+        let above: Vec<&str> = text.lines().take(number).collect();
+        let stated = above
+            .iter()
+            .rev()
+            .take_while(|line| line.trim_start().starts_with(['*', '/']))
+            .any(|line| line.contains("Threads:"));
+        if !stated {
+            offences.push(format!("{}:{}: {symbol} has no line `Threads:`", header::HEADER, number + 1));
+        }
+    }
+    Ok(offences)
+}
+
 fn compare(
     folder: &str,
     symbols: &[&str],
@@ -138,6 +170,13 @@ mod tests {
         assert_eq!(check(&bound(all, "").0).unwrap(), Vec::<String>::new());
         let found = check(&bound("//! P.\nfn a() { Database::open() }\n", "").0).unwrap();
         assert_eq!(found, ["bindings/python: entidb_database_close is neither bound nor listed in unbound.toml"]);
+    }
+
+    #[test]
+    fn a_function_without_its_contract_is_caught() {
+        let text = "/**\n * Opens; see entidb_b(x).\n *\n * Threads: any.\n */\nint entidb_a(void);\n\n/**\n * Closes.\n */\nint entidb_b(void);\n";
+        let tree = tree(&[(header::SYMBOLS, "entidb_a\nentidb_b\n"), (header::HEADER, text)]);
+        assert_eq!(contracts(&tree.0).unwrap(), ["include/entidb.h:11: entidb_b has no line `Threads:`"]);
     }
 
     #[test]

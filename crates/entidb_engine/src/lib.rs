@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod background;
 mod cache;
 mod crypto;
 mod engine;

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use crate::engine::shared::Shared;
 use crate::error::Result;
+use crate::version::InstallContext;
 
 pub(crate) fn close(shared: &Shared) -> Result<()> {
     {
@@ -28,10 +29,14 @@ pub(crate) fn close(shared: &Shared) -> Result<()> {
 
 fn end_session(shared: &Shared) -> Result<()> {
     let Some(log) = &shared.log else { return Ok(()) };
+    let _last_step = shared.stepping.lock();
     let installer = shared.installer.lock().take();
     let wals = log.close()?;
     match installer {
-        Some(mut installer) => installer.close(&shared.backend, &shared.keys, &shared.numbers, wals),
+        Some(mut installer) => {
+            let context = InstallContext { backend: &shared.backend, keys: &shared.keys, numbers: &shared.numbers };
+            installer.close(&context, &shared.current.load().version, wals)
+        }
         None => Ok(()),
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn create(backend: Backend, options: Options, lock: Box<dyn Lock>) ->
         last: Sequence::ZERO,
         wals: Vec::new(),
         rewrite: false,
+        version: None,
         memtable: None,
         report,
     };

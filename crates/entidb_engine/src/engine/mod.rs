@@ -5,6 +5,8 @@
 
 mod close;
 mod create;
+mod flush;
+mod maintain;
 mod open;
 mod read_point;
 mod recover;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use entidb_storage::Backend;
 
+use crate::background::Background;
 use crate::error::{Error, Result};
 use crate::format::{DatabaseId, Sequence};
 use crate::options::Options;
@@ -51,6 +54,7 @@ pub(crate) use token::WriterToken;
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
+    background: Arc<Background>,
 }
 
 impl Engine {
@@ -61,7 +65,9 @@ impl Engine {
     /// `WrongKey`, `EncryptionRequired`, `NotEncrypted`; `Storage` with `Locked` when another handle has it, with
     /// `AlreadyExists` when `create_new` finds one.
     pub fn open(backend: Backend, options: Options) -> Result<Self> {
-        Ok(Self { shared: open::open(backend, options)? })
+        let shared = open::open(backend, options)?;
+        let background = Arc::new(Background::start(&shared)?);
+        Ok(Self { shared, background })
     }
 
     /// What opening found and did.
@@ -160,6 +166,31 @@ impl Engine {
         self.shared.log.as_ref().map_or(Ok(()), |log| log.flush_all())
     }
 
+    /// Writes every commit so far to segments and lets the log begin anew. Returns the last of them.
+    ///
+    /// # Errors
+    /// `Storage` with `NoSpace` when there is no room, and then nothing is lost; `WritesStopped`, `ReadOnly`, `Closed`.
+    pub fn checkpoint(&self) -> Result<Sequence> {
+        self.shared.check_open()?;
+        self.shared.checkpoint()
+    }
+
+    /// Does up to `steps_max` steps of background work; true when more is waiting. Where the backend has no threads
+    /// this is who does it; elsewhere a thread does it unasked.
+    ///
+    /// # Errors
+    /// What the step failed with; it is tried again by the next call.
+    pub fn maintain(&self, steps_max: usize) -> Result<bool> {
+        self.shared.check_open()?;
+        self.shared.flush_log_if_due()?;
+        for _ in 0..steps_max {
+            if !self.shared.step()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Counters and sizes.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -172,6 +203,7 @@ impl Engine {
     /// # Errors
     /// A failure of the storage; the database is closed all the same, as after a crash.
     pub fn close(&self) -> Result<()> {
+        self.background.stop();
         close::close(&self.shared)
     }
 

@@ -101,9 +101,10 @@ impl ReadPoint {
     pub(crate) fn view(&self, own: Option<ViewSource>, range: &KeyRange) -> Result<View> {
         self.check_open()?;
         let at = if own.is_some() { self.at.next() } else { self.at };
+        let span = Span::from(range);
         let mut sources: Vec<ViewSource> = own.into_iter().collect();
-        sources.extend(self.view.sources());
-        Ok(View::new(sources, at, Span::from(range)))
+        sources.extend(self.view.sources(&span)?);
+        Ok(View::new(sources, at, span))
     }
 
     pub(crate) fn approximate_count(&self, range: &KeyRange) -> Result<u64> {

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use entidb_storage::{Backend, Lock};
 use parking_lot::Mutex;
 
+use crate::cache::BlockCache;
 use crate::crypto::{self, Keyring, Keys, Opened};
 use crate::engine::open::surroundings;
 use crate::engine::read_point::Readers;
@@ -20,14 +21,16 @@ use crate::engine::shared::{CommitState, Shared, apply_encoded};
 use crate::engine::super_version::SuperVersion;
 use crate::error::{Error, Result};
 use crate::format::{
-    FileKind, FileNumber, ManifestRecord, ManifestRecordKind, Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES,
-    put_bytes, wal_unit_bytes,
+    FileKind, FileNumber, ManifestRecordKind, Reader, Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES, put_bytes,
+    wal_unit_bytes,
 };
 use crate::memtable::{Memtable, MemtableConfig};
 use crate::options::Options;
+use crate::segment::SegmentContext;
 use crate::stats::OpenReport;
 use crate::version::{
-    FOLDERS, FileNumbers, Installer, WalRef, create_folders, list_files, read_manifest, read_root_file,
+    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, Switch, Version, VersionEdit, WalRef,
+    create_folders, list_files, read_manifest, read_root_file,
 };
 use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile, replay};
 
@@ -48,6 +51,8 @@ pub(crate) struct Session {
     pub(crate) wals: Vec<WalRef>,
     /// True when those commits must be copied into a fresh file.
     pub(crate) rewrite: bool,
+    /// The segments, and what new ones are made with.
+    pub(crate) version: Option<Version>,
     pub(crate) memtable: Option<Memtable>,
     pub(crate) report: OpenReport,
 }
@@ -66,6 +71,7 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
     let Some((kind, record)) = manifest.records.last() else {
         return Err(Error::Internal { detail: "a manifest was read that has no records".to_owned() });
     };
+    let version = version_of(&backend, &options, &keys, &manifest, root.manifest)?;
     let config = memtable_config(&backend, &options)?;
     let memtable = Memtable::new(config)?;
     let mut apply = |sequence, commit: &[u8]| apply_encoded(&memtable, commit, sequence);
@@ -93,10 +99,41 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
         last: replayed.last,
         rewrite: !clean && replayed.commits > 0,
         wals,
+        version: Some(version),
         memtable: Some(memtable),
         report,
     };
     begin_session(backend, options, lock, session)
+}
+
+fn segment_context(backend: &Backend, options: &Options, keys: &Arc<Keys>) -> Arc<SegmentContext> {
+    Arc::new(SegmentContext {
+        directory: Arc::clone(&backend.directory),
+        keys: Arc::clone(keys),
+        random: Arc::clone(&backend.random),
+        cache: BlockCache::new(options.memory_bytes),
+    })
+}
+
+/// The segments the records of a manifest come to.
+fn version_of(
+    backend: &Backend,
+    options: &Options,
+    keys: &Arc<Keys>,
+    manifest: &ManifestRead,
+    number: FileNumber,
+) -> Result<Version> {
+    let mut version = Version::empty(segment_context(backend, options, keys));
+    for (_, record) in &manifest.records {
+        let mut reader = Reader::new(&record.edit);
+        let edit = VersionEdit::decode(&mut reader).filter(|_| reader.is_done());
+        let next = match edit {
+            Some(edit) => version.apply(&edit).map_err(|bad| bad.to_string()),
+            None => Err("a change of segments does not decode".to_owned()),
+        };
+        version = next.map_err(|detail| Error::tampered(FileKind::Manifest.path(number), 0, detail))?;
+    }
+    Ok(version)
 }
 
 /// Of a log that ended in order, the files that hold commits after the floor.
@@ -136,7 +173,8 @@ pub(crate) fn begin_session(
     session: Session,
 ) -> Result<Arc<Shared>> {
     let memtable_config = memtable_config(&backend, &options)?;
-    let Session { keys, keyring, numbers, floor, last, memtable, mut report, .. } = session;
+    let Session { keys, keyring, numbers, floor, last, version, memtable, mut report, .. } = session;
+    let version = version.unwrap_or_else(|| Version::empty(segment_context(&backend, &options, &keys)));
     let memtable = match memtable {
         Some(memtable) => memtable,
         None => Memtable::new(memtable_config.clone())?,
@@ -151,17 +189,14 @@ pub(crate) fn begin_session(
         };
         let mut wals = ended.clone();
         wals.push(WalRef { number: current.number(), seal: None });
-        let record = ManifestRecord {
-            generation: session.record_generation,
-            next_file: FileNumber(0),
-            floor,
-            wals: wals.clone(),
-            edit: Vec::new(),
-        };
-        let made = Installer::begin(&backend, &keys, &numbers, session.root_generation, record)?;
+        let context = InstallContext { backend: &backend, keys: &keys, numbers: &numbers };
+        let edit = VersionEdit::default();
+        let switch = Switch { version: &version, edit: &edit, floor, wals: wals.clone() };
+        let made = Installer::begin(&context, session.root_generation, session.record_generation, switch)?;
         let live: BTreeSet<(FileKind, FileNumber)> = wals
             .iter()
             .map(|wal| (FileKind::Wal, wal.number))
+            .chain(version.segments().map(|segment| (FileKind::Segment, segment.meta().number)))
             .chain([(FileKind::Manifest, made.manifest_number())])
             .collect();
         report.orphans_removed = remove_others(&backend, &live)?;
@@ -180,13 +215,23 @@ pub(crate) fn begin_session(
         folder_lock: Mutex::new(Some(lock)),
         log,
         installer: Mutex::new(installer),
-        current: ArcSwap::from_pointee(SuperVersion { active: Arc::new(memtable), frozen: Vec::new() }),
+        current: ArcSwap::from_pointee(SuperVersion {
+            active: Arc::new(memtable),
+            frozen: Vec::new(),
+            version: Arc::new(version),
+        }),
         commit: Mutex::new(CommitState::after(last)),
         readers: Readers::default(),
         writer: crate::engine::token::Writer::default(),
         memtable_config,
         last_found: last,
         commits: AtomicU64::new(0),
+        signal: Arc::default(),
+        stepping: Mutex::new(()),
+        background_error: Mutex::new(None),
+        obsolete: Mutex::default(),
+        stalls: AtomicU64::new(0),
+        memtable_flushes: AtomicU64::new(0),
     };
     Ok(Arc::new(shared))
 }

@@ -4,6 +4,7 @@
 //! the log, and is seen by nobody before the log says so.
 //! Does not know: who holds the right to write (`token`).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -11,7 +12,9 @@ use arc_swap::ArcSwap;
 use entidb_storage::{Backend, Lock};
 use parking_lot::Mutex;
 
+use crate::background::Signal;
 use crate::crypto::{Keyring, Keys};
+use crate::engine::maintain::Obsolete;
 use crate::engine::read_point::Readers;
 use crate::engine::super_version::SuperVersion;
 use crate::engine::token::Writer;
@@ -45,6 +48,14 @@ pub(crate) struct Shared {
     pub(crate) memtable_config: MemtableConfig,
     pub(crate) last_found: Sequence,
     pub(crate) commits: AtomicU64,
+    pub(crate) signal: Arc<Signal>,
+    /// Held during a step, so that there is one at a time.
+    pub(crate) stepping: Mutex<()>,
+    pub(crate) background_error: Mutex<Option<Error>>,
+    /// Oldest first.
+    pub(crate) obsolete: Mutex<VecDeque<Obsolete>>,
+    pub(crate) stalls: AtomicU64,
+    pub(crate) memtable_flushes: AtomicU64,
 }
 
 /// What the one writer changes.
@@ -87,6 +98,7 @@ impl Shared {
         before: impl FnOnce(),
     ) -> Result<Sequence> {
         let log = self.log()?;
+        self.make_room()?;
         let mut commit = self.commit.lock();
         self.check_open()?;
         let mut bytes = std::mem::take(&mut commit.scratch);
@@ -107,6 +119,12 @@ impl Shared {
             commit.scratch = bytes;
         }
         self.commits.fetch_add(1, Ordering::Relaxed);
+        if view.active.bytes() as u64 >= self.options.memtable_bytes {
+            // No memory for a fresh one is no reason to fail a commit that is made: the next commit tries again.
+            let _ = self.freeze_under(sequence);
+        } else if log.wants_spare() {
+            self.signal.wake();
+        }
         Ok(sequence)
     }
 
@@ -119,9 +137,18 @@ impl Shared {
             wal_flushes,
             wal_bytes_written,
             wal_bytes: self.log.as_ref().map_or(0, Log::bytes),
-            wal_files: self.log.as_ref().map_or(0, |log| log.files().len() as u64),
+            wal_files: self.log.as_ref().map_or(0, |log| log.files_after(Sequence::ZERO).len() as u64),
             memtable_bytes: view.memtable_bytes(),
             memtables_frozen: view.frozen.len() as u64,
+            memtable_flushes: self.memtable_flushes.load(Ordering::Relaxed),
+            segments: view.version.segments().count() as u64,
+            segment_bytes: view.version.segments().map(|segment| segment.meta().bytes).sum(),
+            level_segments: view.version.levels().iter().map(|level| level.segments().count() as u64).collect(),
+            write_stalls: self.stalls.load(Ordering::Relaxed),
+            obsolete_files: self.obsolete_count(),
+            cache_hits: view.version.context().cache.hits(),
+            cache_misses: view.version.context().cache.misses(),
+            cache_bytes: view.version.context().cache.bytes(),
             snapshots: self.readers.count(),
             oldest_snapshot: self.readers.first(),
             last_sequence: self.visible(),

@@ -5,25 +5,38 @@
 
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::error::Result;
 use crate::format::Sequence;
-use crate::iterator::{Found, PointRead, ViewSource};
+use crate::iterator::{Found, PointRead, Span, ViewSource};
 use crate::memtable::Memtable;
 use crate::range_tombstone::RangeTombstones;
 use crate::value::Value;
+use crate::version::Version;
 
 #[derive(Clone)]
 pub(crate) struct SuperVersion {
     pub(crate) active: Arc<Memtable>,
     /// Full and waiting to be written to segments, newest first.
-    pub(crate) frozen: Vec<Arc<Memtable>>,
+    pub(crate) frozen: Vec<Frozen>,
+    /// The segments.
+    pub(crate) version: Arc<Version>,
+}
+
+/// A full memtable.
+#[derive(Clone)]
+pub(crate) struct Frozen {
+    pub(crate) memtable: Arc<Memtable>,
+    /// Its last commit.
+    pub(crate) last: Sequence,
 }
 
 impl SuperVersion {
     /// The value of a key at a sequence.
     pub(crate) fn get(&self, key: &[u8], at: Sequence) -> Result<Option<Value>> {
         let mut read = PointRead::new(at);
-        for memtable in std::iter::once(&self.active).chain(&self.frozen) {
+        for memtable in self.memtables() {
             let newest_at = |at| {
                 Ok(memtable.get(key, at).map(|it| Found { sequence: it.sequence, kind: it.kind, value: it.pin() }))
             };
@@ -33,22 +46,31 @@ impl SuperVersion {
                 read.visit(&memtable.range_tombstones(), key, newest_at)?
             };
             if done {
-                break;
+                return read.finish();
             }
         }
+        self.version.read(key, xxh3_64(key), &mut read)?;
         read.finish()
     }
 
     /// The sources of an ordered read, newest first.
-    pub(crate) fn sources(&self) -> Vec<ViewSource> {
-        let memtables = std::iter::once(&self.active).chain(&self.frozen);
-        memtables
+    pub(crate) fn sources(&self, span: &Span) -> Result<Vec<ViewSource>> {
+        let mut sources: Vec<ViewSource> = self
+            .memtables()
+            .filter(|memtable| !memtable.is_empty())
             .map(|memtable| ViewSource { cursor: Box::new(memtable.cursor()), tombstones: memtable.range_tombstones() })
-            .collect()
+            .collect();
+        sources.extend(self.version.sources(span)?);
+        Ok(sources)
+    }
+
+    /// The memtables, newest first.
+    pub(crate) fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
+        std::iter::once(&self.active).chain(self.frozen.iter().map(|frozen| &frozen.memtable))
     }
 
     /// Bytes in memtables.
     pub(crate) fn memtable_bytes(&self) -> u64 {
-        std::iter::once(&self.active).chain(&self.frozen).map(|memtable| memtable.bytes() as u64).sum()
+        self.memtables().map(|memtable| memtable.bytes() as u64).sum()
     }
 }

@@ -6,9 +6,9 @@
 pub(crate) mod block;
 pub(crate) mod file_header;
 pub(crate) mod keyring_copy;
-pub(crate) mod segment_footer;
 mod manifest_record;
 mod root;
+pub(crate) mod segment_footer;
 mod sequence;
 pub(crate) mod unit;
 mod varint;

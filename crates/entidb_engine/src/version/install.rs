@@ -1,15 +1,35 @@
 //! Switches the database from one set of files to the next.
 //!
 //! Always: the switch is one record in the manifest, or one slot of ROOT when the manifest is new; both are on stable
-//! storage before the old files may go.
+//! storage before the old files may go. A switch whose write failed leaves a manifest that is never appended to again;
+//! the next switch goes to a fresh one.
 //! Does not know: who made the new files, or who still reads the old ones.
 
 use entidb_storage::Backend;
 
 use crate::crypto::Keys;
 use crate::error::Result;
-use crate::format::{FileNumber, ManifestRecord, ManifestRecordKind, Root, Sequence};
-use crate::version::{FileNumbers, ManifestWriter, WalRef, write_root};
+use crate::format::{FileKind, FileNumber, ManifestRecord, ManifestRecordKind, Root, Sequence};
+use crate::version::{FileNumbers, ManifestWriter, Version, VersionEdit, WalRef, write_root};
+
+/// The files a session's switches are recorded with.
+pub(crate) struct InstallContext<'a> {
+    pub(crate) backend: &'a Backend,
+    pub(crate) keys: &'a Keys,
+    pub(crate) numbers: &'a FileNumbers,
+}
+
+/// One switch.
+pub(crate) struct Switch<'a> {
+    /// The segments after the switch.
+    pub(crate) version: &'a Version,
+    /// How they differ from those before.
+    pub(crate) edit: &'a VersionEdit,
+    /// Every commit up to here is in segments.
+    pub(crate) floor: Sequence,
+    /// The files of the log.
+    pub(crate) wals: Vec<WalRef>,
+}
 
 /// The manifest and ROOT of a session.
 pub(crate) struct Installer {
@@ -17,55 +37,117 @@ pub(crate) struct Installer {
     root_generation: u64,
     record_generation: u64,
     floor: Sequence,
+    broken: bool,
 }
 
 impl Installer {
-    /// Begins a session: a fresh manifest with `record` as its first, and ROOT pointing at it. The caller removes
-    /// what is no longer named.
+    /// Begins a session: a fresh manifest, and ROOT pointing at it. The caller removes what is no longer named.
     pub(crate) fn begin(
-        backend: &Backend,
-        keys: &Keys,
-        numbers: &FileNumbers,
+        context: &InstallContext<'_>,
         root_generation: u64,
-        mut record: ManifestRecord,
+        record_generation: u64,
+        switch: Switch<'_>,
     ) -> Result<Self> {
-        let number = numbers.next();
-        record.generation = record.generation.saturating_add(1);
-        record.next_file = numbers.peek();
-        let writer = ManifestWriter::create(backend, keys, number, &record)?;
-        let generation = root_generation.saturating_add(1);
-        let root = Root { generation, manifest: number, manifest_len: None };
-        write_root(backend, keys, &root, root_generation == 0)?;
-        Ok(Self { writer, root_generation: generation, record_generation: record.generation, floor: record.floor })
+        let floor = switch.floor;
+        let record_generation = record_generation.saturating_add(1);
+        let writer = create_manifest(context, record_generation, switch)?;
+        let root_generation = root_generation.saturating_add(1);
+        let root = Root { generation: root_generation, manifest: writer.number(), manifest_len: None };
+        write_root(context.backend, context.keys, &root, root_generation == 1)?;
+        Ok(Self { writer, root_generation, record_generation, floor, broken: false })
     }
 
     pub(crate) fn manifest_number(&self) -> FileNumber {
         self.writer.number()
     }
 
-    /// Ends the session in order: `wals` have all ended.
-    pub(crate) fn close(
-        &mut self,
-        backend: &Backend,
-        keys: &Keys,
-        numbers: &FileNumbers,
-        wals: Vec<WalRef>,
-    ) -> Result<()> {
+    /// Every commit up to here is in segments.
+    pub(crate) fn floor(&self) -> Sequence {
+        self.floor
+    }
+
+    /// Records a switch; when this returns it has happened.
+    pub(crate) fn install(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> Result<()> {
+        let floor = switch.floor;
         self.record_generation = self.record_generation.saturating_add(1);
-        let record = ManifestRecord {
-            generation: self.record_generation,
-            next_file: numbers.peek(),
-            floor: self.floor,
-            wals,
-            edit: Vec::new(),
-        };
+        if self.broken || self.writer.wants_rewrite() {
+            self.rewrite(context, switch)?;
+        } else {
+            let record = record_of(context, self.record_generation, switch.edit, floor, switch.wals);
+            self.broken = true;
+            self.writer.append(ManifestRecordKind::Edit, &record)?;
+            self.broken = false;
+        }
+        self.floor = floor;
+        Ok(())
+    }
+
+    /// Ends the session in order: `wals` have all ended.
+    pub(crate) fn close(&mut self, context: &InstallContext<'_>, version: &Version, wals: Vec<WalRef>) -> Result<()> {
+        self.record_generation = self.record_generation.saturating_add(1);
+        let none = VersionEdit::default();
+        if self.broken {
+            let switch = Switch { version, edit: &none, floor: self.floor, wals: wals.clone() };
+            self.rewrite(context, switch)?;
+            self.record_generation = self.record_generation.saturating_add(1);
+        }
+        let record = record_of(context, self.record_generation, &none, self.floor, wals);
         self.writer.append(ManifestRecordKind::Closed, &record)?;
         self.root_generation = self.root_generation.saturating_add(1);
-        let root = Root {
-            generation: self.root_generation,
-            manifest: self.writer.number(),
-            manifest_len: Some(self.writer.len()),
-        };
-        write_root(backend, keys, &root, false)
+        let (manifest, manifest_len) = (self.writer.number(), Some(self.writer.len()));
+        write_root(
+            context.backend,
+            context.keys,
+            &Root { generation: self.root_generation, manifest, manifest_len },
+            false,
+        )
     }
+
+    fn rewrite(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> Result<()> {
+        let fresh = create_manifest(context, self.record_generation, switch)?;
+        let generation = self.root_generation.saturating_add(1);
+        let root = Root { generation, manifest: fresh.number(), manifest_len: None };
+        write_root(context.backend, context.keys, &root, false)?;
+        self.root_generation = generation;
+        let old = std::mem::replace(&mut self.writer, fresh);
+        self.broken = false;
+        let path = FileKind::Manifest.path(old.number());
+        drop(old);
+        // Left behind it is an orphan, which the next open removes.
+        let _ = context.backend.directory.remove(&path);
+        Ok(())
+    }
+}
+
+/// Writes the manifest of a database that has no log and is closed: a copy. ROOT comes last.
+pub(crate) fn write_closed(
+    context: &InstallContext<'_>,
+    generation: u64,
+    version: &Version,
+    floor: Sequence,
+) -> Result<()> {
+    let none = VersionEdit::default();
+    let mut writer = create_manifest(context, generation, Switch { version, edit: &none, floor, wals: Vec::new() })?;
+    let record = record_of(context, generation.saturating_add(1), &none, floor, Vec::new());
+    writer.append(ManifestRecordKind::Closed, &record)?;
+    let root = Root { generation: 1, manifest: writer.number(), manifest_len: Some(writer.len()) };
+    write_root(context.backend, context.keys, &root, true)
+}
+
+fn create_manifest(context: &InstallContext<'_>, generation: u64, switch: Switch<'_>) -> Result<ManifestWriter> {
+    let number = context.numbers.next();
+    let record = record_of(context, generation, &switch.version.snapshot(), switch.floor, switch.wals);
+    ManifestWriter::create(context.backend, context.keys, number, &record)
+}
+
+fn record_of(
+    context: &InstallContext<'_>,
+    generation: u64,
+    edit: &VersionEdit,
+    floor: Sequence,
+    wals: Vec<WalRef>,
+) -> ManifestRecord {
+    let mut bytes = Vec::new();
+    edit.encode(&mut bytes);
+    ManifestRecord { generation, next_file: context.numbers.peek(), floor, wals, edit: bytes }
 }

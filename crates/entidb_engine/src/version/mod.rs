@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 pub(crate) use edit::{LEVELS_MAX, SegmentMeta, VersionEdit};
 pub(crate) use folder::{FOLDERS, create_folders, list_files};
-pub(crate) use install::Installer;
-pub(crate) use manifest::{FileNumbers, ManifestWriter, WalRef, read_manifest};
+pub(crate) use install::{InstallContext, Installer, Switch, write_closed};
+pub(crate) use manifest::{FileNumbers, ManifestRead, ManifestWriter, WalRef, read_manifest};
 pub(crate) use root::{read_root_file, write_root};
 pub(crate) use run::Run;
 

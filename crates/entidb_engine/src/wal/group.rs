@@ -22,7 +22,7 @@ use crate::format::{
 };
 use crate::options::Durability;
 use crate::version::{FileNumbers, WalRef};
-use crate::wal::writer::{WAL_FILE_BYTES_MAX, WalFile};
+use crate::wal::writer::{WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile};
 
 /// Pending bytes of commits that wait for nothing are handed to the system at this size.
 const PENDING_BYTES_MAX: usize = 256 * 1024;
@@ -343,16 +343,24 @@ impl Log {
 
     /// Makes the next file, of at least `room_min` bytes of room, when there is none that large.
     pub(crate) fn prepare_next(&self, room_min: u64) -> Result<()> {
+        let doubled = self.state.lock().current_capacity.saturating_mul(2).min(WAL_FILE_BYTES_MAX);
+        self.prepare(room_min, doubled.max(room_min.saturating_add(WAL_UNITS_AT)).next_multiple_of(4096))
+    }
+
+    /// As [`prepare_next`](Self::prepare_next), of just this size.
+    fn prepare_next_of(&self, capacity: u64) -> Result<()> {
+        self.prepare(0, capacity)
+    }
+
+    fn prepare(&self, room_min: u64, capacity: u64) -> Result<()> {
         let _one_at_a_time = self.preparing.lock();
-        let capacity = {
+        {
             let state = self.state.lock();
             state.check(None)?;
             if state.spare.as_ref().is_some_and(|spare| spare.room() >= room_min) {
                 return Ok(());
             }
-            let doubled = state.current_capacity.saturating_mul(2).min(WAL_FILE_BYTES_MAX);
-            doubled.max(room_min.saturating_add(WAL_UNITS_AT)).next_multiple_of(4096)
-        };
+        }
         let number = self.context.numbers.next();
         let made = WalFile::create(&self.context.backend, &self.context.keys, number, capacity)?;
         let replaced = self.state.lock().spare.replace(made);
@@ -365,21 +373,54 @@ impl Log {
         Ok(())
     }
 
-    /// The files of the log as the manifest should list them, once commits up to `floor` are in segments. The
-    /// files that are not needed any more come second.
-    pub(crate) fn retire(&self, floor: Sequence) -> (Vec<WalRef>, Vec<FileNumber>) {
-        let mut state = self.state.lock();
-        let (keep, gone): (Vec<WalRef>, Vec<WalRef>) =
-            state.retired.drain(..).partition(|wal| wal.seal.as_ref().is_none_or(|seal| seal.last > floor));
-        state.retired = keep;
-        let mut list = state.retired.clone();
+    /// The files of the log as the manifest should list them once commits up to `floor` are in segments.
+    pub(crate) fn files_after(&self, floor: Sequence) -> Vec<WalRef> {
+        let state = self.state.lock();
+        let mut list: Vec<WalRef> = state.retired.iter().filter(|wal| ends_after(wal, floor)).cloned().collect();
         list.push(WalRef { number: state.current_number, seal: None });
-        (list, gone.into_iter().map(|wal| wal.number).collect())
+        list
     }
 
-    /// The files of the log as the manifest should list them now.
-    pub(crate) fn files(&self) -> Vec<WalRef> {
-        self.retire(Sequence::ZERO).0
+    /// Forgets the files that hold nothing after `floor`, now that the manifest has. Returns them.
+    pub(crate) fn forget(&self, floor: Sequence) -> Vec<FileNumber> {
+        let mut state = self.state.lock();
+        let (keep, gone): (Vec<WalRef>, Vec<WalRef>) = state.retired.drain(..).partition(|wal| ends_after(wal, floor));
+        state.retired = keep;
+        gone.into_iter().map(|wal| wal.number).collect()
+    }
+
+    /// Goes on in a fresh, small file, so that the files before it can go once their commits are in segments.
+    pub(crate) fn rotate(&self) -> Result<()> {
+        self.prepare_next_of(WAL_FILE_BYTES_MIN)?;
+        let mut state = self.state.lock();
+        loop {
+            state.check(None)?;
+            let idle = !state.writing && !state.flushing;
+            if idle && state.pending.len() <= WAL_UNIT_HEADER_BYTES {
+                break;
+            }
+            // What is pending goes into the old file, or takes the new one itself.
+            state = self.write_pending(state, true);
+            if state.spare.is_none() {
+                return Ok(());
+            }
+        }
+        let Some(next) = state.spare.take() else { return Ok(()) };
+        state.remaining = next.room();
+        state.writing = true;
+        state.flushing = true;
+        let last = state.written;
+        drop(state);
+        let moved = self.go_on_in(next, last);
+        let mut state = self.state.lock();
+        state.writing = false;
+        state.flushing = false;
+        if let Err(error) = &moved {
+            state.stop(error.to_string(), last);
+        }
+        drop(state);
+        self.changed.notify_all();
+        moved
     }
 
     /// Bytes of the log's files that hold commits.
@@ -510,23 +551,10 @@ impl Log {
 
     /// Writes a group, going on in the next file first when it must. Returns the last commit and the spent buffer.
     fn write_group(&self, group: Group) -> Result<(Sequence, Vec<u8>)> {
-        let mut current = self.current.lock();
         if let Some(next) = group.next {
-            let last = Sequence(group.first.0.saturating_sub(1));
-            let ended = current.number();
-            let seal = current.finish(Some(&next.successor_mark()), last, self.durable())?;
-            self.writes.fetch_add(1, Ordering::Relaxed);
-            self.flushes.fetch_add(1, Ordering::Relaxed);
-            let mut state = self.state.lock();
-            state.file = next.file();
-            state.current_number = next.number();
-            state.current_capacity = next.capacity();
-            state.retired.push(WalRef { number: ended, seal: Some(seal) });
-            state.unflushed_bytes = 0;
-            self.reached(&mut state, last);
-            drop(state);
-            *current = next;
+            self.go_on_in(next, Sequence(group.first.0.saturating_sub(1)))?;
         }
+        let mut current = self.current.lock();
         let before = current.len();
         let mut spent = current.write_commits(group.body, group.first, group.last, self.durable())?;
         self.writes.fetch_add(1, Ordering::Relaxed);
@@ -539,6 +567,25 @@ impl Log {
         spent.clear();
         spent.resize(WAL_UNIT_HEADER_BYTES, 0);
         Ok((group.last, spent))
+    }
+
+    /// Ends the current file after `last` and goes on in `next`. The caller has both roles.
+    fn go_on_in(&self, next: WalFile, last: Sequence) -> Result<()> {
+        let mut current = self.current.lock();
+        let ended = current.number();
+        let seal = current.finish(Some(&next.successor_mark()), last, self.durable())?;
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock();
+        state.file = next.file();
+        state.current_number = next.number();
+        state.current_capacity = next.capacity();
+        state.retired.push(WalRef { number: ended, seal: Some(seal) });
+        state.unflushed_bytes = 0;
+        self.reached(&mut state, last);
+        drop(state);
+        *current = next;
+        Ok(())
     }
 
     /// Commits up to `sequence` are on stable storage now.
@@ -607,6 +654,10 @@ impl State {
         let body = std::mem::replace(&mut self.pending, fresh);
         Some(Group { body, first: self.pending_first, last: self.appended, next })
     }
+}
+
+fn ends_after(wal: &WalRef, floor: Sequence) -> bool {
+    wal.seal.as_ref().is_none_or(|seal| seal.last > floor)
 }
 
 fn empty_unit() -> Vec<u8> {

@@ -1,0 +1,220 @@
+//! The steps that keep a database in shape: memtables to segments, log files away, files nobody reads away.
+//!
+//! Always: a file goes only after the record that drops it is on stable storage and nobody can still read it.
+//! Does not know: when it is called (`background`).
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use entidb_storage::Operation;
+
+use crate::engine::flush::{FlushContext, write_memtable};
+use crate::engine::shared::Shared;
+use crate::engine::super_version::{Frozen, SuperVersion};
+use crate::error::{Error, Result};
+use crate::format::{FileKind, FileNumber, Sequence};
+use crate::memtable::Memtable;
+use crate::version::{InstallContext, Switch, Version, VersionEdit};
+
+/// Frozen memtables from which on writers wait.
+const FROZEN_MAX: usize = 3;
+/// How long a writer waits for one step before it looks again.
+const STALL: Duration = Duration::from_millis(100);
+
+/// Files that some older view may still read: they go when the views before them have.
+pub(crate) struct Obsolete {
+    view: Weak<SuperVersion>,
+    files: Vec<FileNumber>,
+}
+
+impl Shared {
+    /// Does one bounded piece of work; false when there is nothing to do.
+    pub(crate) fn step(&self) -> Result<bool> {
+        let Some(log) = &self.log else { return Ok(false) };
+        let _one_at_a_time = self.stepping.lock();
+        self.check_open()?;
+        log.check()?;
+        if self.flush_oldest()? {
+            return Ok(true);
+        }
+        if log.wants_spare() {
+            log.prepare_next(0)?;
+            return Ok(true);
+        }
+        if self.checkpoint_is_due() {
+            self.freeze()?;
+            return Ok(true);
+        }
+        self.remove_obsolete();
+        Ok(false)
+    }
+
+    /// Flushes commits whose interval is over.
+    pub(crate) fn flush_log_if_due(&self) -> Result<()> {
+        match &self.log {
+            Some(log) if log.flush_due_in().is_some_and(|due| due.is_zero()) => log.flush_all(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers how the last step of the background ended, for writers who wait for it.
+    pub(crate) fn note_background(&self, error: Option<Error>) {
+        *self.background_error.lock() = error;
+    }
+
+    /// Waits, or works, until there is room for more writes.
+    pub(crate) fn make_room(&self) -> Result<()> {
+        let mut waited = false;
+        while self.current.load().frozen.len() >= FROZEN_MAX {
+            if !waited {
+                self.stalls.fetch_add(1, Ordering::Relaxed);
+                waited = true;
+            }
+            self.check_open()?;
+            self.log()?.check()?;
+            if self.signal.is_running() {
+                self.signal.wait_for_step(STALL);
+                if self.current.load().frozen.len() >= FROZEN_MAX
+                    && let Some(error) = self.background_error.lock().clone()
+                {
+                    return Err(error);
+                }
+            } else {
+                self.step()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Freezes the active memtable when it holds anything.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        let commit = self.commit.lock();
+        self.freeze_under(commit.applied)
+    }
+
+    /// As [`freeze`](Self::freeze), for the holder of the commit lock.
+    pub(crate) fn freeze_under(&self, applied: Sequence) -> Result<()> {
+        if self.current.load().active.is_empty() {
+            return Ok(());
+        }
+        let fresh = Arc::new(Memtable::new(self.memtable_config.clone())?);
+        self.swap_view(Vec::new(), |old| {
+            let mut frozen = vec![Frozen { memtable: Arc::clone(&old.active), last: applied }];
+            frozen.extend(old.frozen.iter().cloned());
+            SuperVersion { active: Arc::clone(&fresh), frozen, version: Arc::clone(&old.version) }
+        });
+        self.signal.wake();
+        Ok(())
+    }
+
+    /// Writes every commit so far to segments.
+    pub(crate) fn checkpoint(&self) -> Result<Sequence> {
+        let log = self.log()?;
+        log.check()?;
+        log.rotate()?;
+        let applied = {
+            let commit = self.commit.lock();
+            self.freeze_under(commit.applied)?;
+            commit.applied
+        };
+        let _one_at_a_time = self.stepping.lock();
+        self.check_open()?;
+        while self.current.load().frozen.iter().any(|frozen| frozen.last <= applied) {
+            self.flush_oldest()?;
+        }
+        // Without anything to write, files of the log may still be there that only hold what is in segments.
+        let floor = self.installer.lock().as_ref().map_or(Sequence::ZERO, |installer| installer.floor());
+        if log.files_after(floor).len() < log.files_after(Sequence::ZERO).len() {
+            self.install(&VersionEdit::default(), floor, None)?;
+        }
+        self.remove_obsolete();
+        Ok(applied)
+    }
+
+    /// Writes the oldest frozen memtable to segments; false when there is none.
+    fn flush_oldest(&self) -> Result<bool> {
+        let view = self.current.load_full();
+        let Some(oldest) = view.frozen.last() else { return Ok(false) };
+        // So that the log never lags behind the segments: what recovery finds in either is one gapless history.
+        self.log()?.flush_to(oldest.last)?;
+        let context = FlushContext {
+            segments: view.version.context().as_ref(),
+            numbers: &self.numbers,
+            zones: &self.options.zones,
+        };
+        // Numbered by history: a later memtable is a newer run.
+        let edit = write_memtable(&context, &oldest.memtable, oldest.last.0)?;
+        self.install(&edit, oldest.last, Some(oldest))?;
+        self.memtable_flushes.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// Switches to the version after `edit`, in the manifest first and for readers then.
+    pub(crate) fn install(&self, edit: &VersionEdit, floor: Sequence, flushed: Option<&Frozen>) -> Result<()> {
+        let log = self.log()?;
+        let mut installer = self.installer.lock();
+        let Some(installer) = installer.as_mut() else { return Err(Error::Closed) };
+        let floor = floor.max(installer.floor());
+        let version = self.current.load().version.apply(edit);
+        let version: Arc<Version> = Arc::new(version.map_err(|bad| Error::Internal { detail: bad.to_string() })?);
+        let context = InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers };
+        let switch = Switch { version: &version, edit, floor, wals: log.files_after(floor) };
+        if let Err(error) = installer.install(&context, switch) {
+            if is_failed_flush(&error) {
+                log.stop(&error.to_string());
+            }
+            return Err(error);
+        }
+        self.swap_view(edit.obsolete().collect(), |old| SuperVersion {
+            active: Arc::clone(&old.active),
+            frozen: old
+                .frozen
+                .iter()
+                .filter(|frozen| flushed.is_none_or(|gone| !Arc::ptr_eq(&frozen.memtable, &gone.memtable)))
+                .cloned()
+                .collect(),
+            version: Arc::clone(&version),
+        });
+        for number in log.forget(floor) {
+            // What cannot be removed is an orphan for the next open.
+            let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
+        }
+        Ok(())
+    }
+
+    /// Shows readers another view, and remembers the files that only older views read.
+    fn swap_view(&self, files: Vec<FileNumber>, next: impl Fn(&SuperVersion) -> SuperVersion) {
+        let mut obsolete = self.obsolete.lock();
+        let old = self.current.rcu(|old| Arc::new(next(old)));
+        obsolete.push_back(Obsolete { view: Arc::downgrade(&old), files });
+    }
+
+    /// Removes the files that nobody can read any more.
+    pub(crate) fn remove_obsolete(&self) {
+        let mut obsolete = self.obsolete.lock();
+        while obsolete.front().is_some_and(|front| front.view.strong_count() == 0) {
+            let Some(front) = obsolete.pop_front() else { break };
+            for number in front.files {
+                let _ = self.backend.directory.remove(&FileKind::Segment.path(number));
+            }
+        }
+    }
+
+    pub(crate) fn obsolete_count(&self) -> u64 {
+        self.obsolete.lock().iter().map(|it| it.files.len() as u64).sum()
+    }
+
+    fn checkpoint_is_due(&self) -> bool {
+        let Some(log) = &self.log else { return false };
+        self.options.auto_checkpoint
+            && log.bytes() >= self.options.wal_bytes
+            && self.current.load().active.bytes() as u64 >= self.options.wal_bytes / 8
+    }
+}
+
+/// After a failed flush nothing that was written before it can be trusted; after a failed write it is merely absent.
+fn is_failed_flush(error: &Error) -> bool {
+    matches!(error, Error::Storage(inner)
+        if matches!(inner.operation, Operation::FlushData | Operation::FlushAll | Operation::FlushNames))
+}

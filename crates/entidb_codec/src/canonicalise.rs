@@ -41,9 +41,7 @@ pub fn canonicalise_within(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>> {
     validate::check_end(&dry.reader)?;
     let mut rewrite = Rewrite::new(bytes, limits, true);
     // Only the head of an array or map of indefinite length can grow, by a byte in every 256.
-    rewrite
-        .out
-        .reserve_exact(bytes.len() + bytes.len() / 128 + 16);
+    rewrite.out.reserve_exact(bytes.len() + bytes.len() / 128 + 16);
     rewrite.item(limits.depth_max)?;
     Ok(rewrite.out)
 }
@@ -132,8 +130,7 @@ impl<'a> Rewrite<'a> {
         self.reader = start;
         if head.major == major::MAP {
             if !items.is_multiple_of(2) {
-                return Err(Error::new(ErrorKind::Malformed, head.start)
-                    .with_detail("a map ends after a key"));
+                return Err(Error::new(ErrorKind::Malformed, head.start).with_detail("a map ends after a key"));
             }
             return Ok(items / 2);
         }
@@ -174,10 +171,7 @@ impl<'a> Rewrite<'a> {
             // The output is not the input, so the place of the map is all that can be told.
             self.sorter
                 .end(&mut self.out, mark, count)
-                .map_err(|error| {
-                    Error::new(error.kind(), head.start)
-                        .with_detail("the offset is that of the map")
-                })?;
+                .map_err(|error| Error::new(error.kind(), head.start).with_detail("the offset is that of the map"))?;
         }
         Ok(())
     }
@@ -238,23 +232,15 @@ impl<'a> Rewrite<'a> {
         let mut content = Rewrite::new(self.reader.bytes, &Limits::DEFAULT, true);
         content.reader = self.reader;
         content.items_left = KNOWN_TAG_ITEMS_MAX;
-        content
-            .item(KNOWN_TAG_DEPTH_MAX)
-            .map_err(|error| match error.kind() {
-                ErrorKind::TooDeep | ErrorKind::TooManyItems => {
-                    Error::new(ErrorKind::TagContent, head.start)
-                }
-                _ => error,
-            })?;
+        content.item(KNOWN_TAG_DEPTH_MAX).map_err(|error| match error.kind() {
+            ErrorKind::TooDeep | ErrorKind::TooManyItems => Error::new(ErrorKind::TagContent, head.start),
+            _ => error,
+        })?;
         self.reader = content.reader;
         let mut whole = Vec::new();
         write_known(head, &content.out, &mut whole)?;
-        let limits = Limits {
-            bytes_max: usize::MAX,
-            ..Limits::DEFAULT
-        };
-        validate::validate_within(&whole, &limits)
-            .map_err(|error| Error::new(error.kind(), head.start))?;
+        let limits = Limits { bytes_max: usize::MAX, ..Limits::DEFAULT };
+        validate::validate_within(&whole, &limits).map_err(|error| Error::new(error.kind(), head.start))?;
         if matches!(head.argument, tag::POSITIVE_BIGNUM | tag::NEGATIVE_BIGNUM)
             && whole.first().is_some_and(|first| first >> 5 == major::TAG)
         {
@@ -290,11 +276,7 @@ fn write_known(head: Head, content: &[u8], whole: &mut Vec<u8>) -> Result<()> {
     } else if matches!(head.argument, tag::POSITIVE_BIGNUM | tag::NEGATIVE_BIGNUM) {
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         let significant = bytes.get(zeros..).unwrap_or_default();
-        let small = if significant.len() <= 8 {
-            tag::bignum_to_i128(head.argument, significant)
-        } else {
-            None
-        };
+        let small = if significant.len() <= 8 { tag::bignum_to_i128(head.argument, significant) } else { None };
         match small.map(Integer::try_from) {
             Some(Ok(integer)) => write_integer(whole, integer),
             _ => {
@@ -358,6 +340,5 @@ fn skip_any_form(reader: &mut Reader<'_>) -> Result<()> {
 }
 
 fn stray_break(head: Head) -> Error {
-    Error::new(ErrorKind::Malformed, head.start)
-        .with_detail("a break stands where an item was expected")
+    Error::new(ErrorKind::Malformed, head.start).with_detail("a break stands where an item was expected")
 }

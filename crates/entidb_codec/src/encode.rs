@@ -4,11 +4,13 @@
 //! Does not know: Rust types (`serde`), or limits, unless asked to keep within some.
 //! Format: docs/spec/encoding.md.
 
-use crate::canonical::{major, write_float, write_head, write_integer};
+use std::cell::Cell;
+
+use crate::canonical::{WHOLE_SIZE, major, write_float, write_head, write_integer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::tag;
-use crate::value::{KeyRef, Value};
+use crate::value::{KeyRef, Map, Value};
 
 /// Writes a value as canonical CBOR.
 ///
@@ -19,7 +21,7 @@ use crate::value::{KeyRef, Value};
 /// ```
 #[must_use]
 pub fn encode(value: &Value) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64);
+    let mut out = Vec::with_capacity(256);
     encode_into(value, &mut out);
     out
 }
@@ -42,21 +44,39 @@ pub fn encode_within(value: &Value, limits: &Limits) -> Result<Vec<u8>> {
 /// Nesting written by recursion; a value built deeper than this is finished with a stack on the heap.
 const RECURSION_MAX: u16 = 300;
 
+// The common scalars are written here, inlined into the loops below; the rest are calls.
+#[inline(always)]
 fn write_value(value: &Value, out: &mut Vec<u8>, depth: u16) {
     match value {
-        Value::Array(elements) if depth < RECURSION_MAX => {
-            write_head(out, major::ARRAY, elements.len() as u64);
-            for element in elements {
-                write_value(element, out, depth + 1);
-            }
-        }
-        Value::Map(map) if depth < RECURSION_MAX => {
-            write_head(out, major::MAP, map.len() as u64);
-            for (key, value) in map.iter() {
-                write_key(key, out);
-                write_value(value, out, depth + 1);
-            }
-        }
+        Value::Null => out.push(0xf6),
+        Value::Bool(value) => out.push(if *value { 0xf5 } else { 0xf4 }),
+        Value::Integer(integer) => write_integer(out, *integer),
+        Value::Float(float) => write_float(out, *float),
+        Value::Text(text) => write_string(out, major::TEXT, text.as_bytes()),
+        Value::Array(elements) if depth < RECURSION_MAX => write_array(elements, out, depth),
+        Value::Map(map) if depth < RECURSION_MAX => write_map(map, out, depth),
+        _ => write_rare(value, out, depth),
+    }
+}
+
+fn write_array(elements: &[Value], out: &mut Vec<u8>, depth: u16) {
+    write_head(out, major::ARRAY, elements.len() as u64);
+    for element in elements {
+        write_value(element, out, depth + 1);
+    }
+}
+
+fn write_map(map: &Map, out: &mut Vec<u8>, depth: u16) {
+    write_head(out, major::MAP, map.len() as u64);
+    for (key, value) in map.tree_iter() {
+        write_key(key.as_view(), out);
+        write_value(value, out, depth + 1);
+    }
+}
+
+#[inline(never)]
+fn write_rare(value: &Value, out: &mut Vec<u8>, depth: u16) {
+    match value {
         Value::Tagged(tagged) if depth < RECURSION_MAX => {
             write_head(out, major::TAG, tagged.tag());
             write_value(tagged.value(), out, depth + 1);
@@ -94,7 +114,6 @@ fn write_deep(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-#[inline]
 fn write_scalar(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Bool(false) => out.push(0xf4),
@@ -147,6 +166,25 @@ pub(crate) struct Sorter {
     scratch: Vec<u8>,
 }
 
+thread_local! {
+    /// The buffer of the last sorter dropped on this thread: a document's worth of starts costs
+    /// no allocation of its own.
+    static SPARE: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
+}
+
+/// What a spare buffer may hold on to.
+const SPARE_MAX: usize = 1024;
+
+impl Drop for Sorter {
+    fn drop(&mut self) {
+        if (1..=SPARE_MAX).contains(&self.starts.capacity()) {
+            self.starts.clear();
+            // A thread that is ending has nowhere to keep it.
+            let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.starts)));
+        }
+    }
+}
+
 /// One map being written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MapMark {
@@ -162,18 +200,18 @@ pub(crate) struct MapMark {
 }
 
 impl Sorter {
+    /// A sorter that reuses the buffer of the last one.
+    pub(crate) fn with_spare() -> Self {
+        let starts = SPARE.try_with(Cell::take).unwrap_or_default();
+        Self { starts, scratch: Vec::new() }
+    }
+
     /// Begins a map with its head; a wrong count is put right at the end.
     #[inline]
     pub(crate) fn begin(&mut self, out: &mut Vec<u8>, count: usize) -> MapMark {
         let head = out.len();
         write_head(out, major::MAP, count as u64);
-        MapMark {
-            head,
-            content: out.len(),
-            outer: self.starts.len(),
-            last_key: (0, 0),
-            sorted: true,
-        }
+        MapMark { head, content: out.len(), outer: self.starts.len(), last_key: (0, 0), sorted: true }
     }
 
     /// Makes room for exactly this many entries, where memory must stay bounded.
@@ -183,27 +221,48 @@ impl Sorter {
 
     /// Notes that the key of the next entry was written from `start` to the end of the output.
     #[inline]
-    pub(crate) fn key_written(
-        &mut self,
-        out: &[u8],
-        mark: &mut MapMark,
-        start: usize,
-    ) -> Result<()> {
+    pub(crate) fn key_written(&mut self, out: &[u8], mark: &mut MapMark, start: usize) -> Result<()> {
         let Ok(relative) = u32::try_from(start - mark.content) else {
-            return Err(Error::new(ErrorKind::TooLarge, start)
-                .with_detail("a map whose entries need sorting has more than 4 GiB"));
+            return Err(too_large(start));
         };
         self.starts.push(relative);
         if mark.sorted {
-            let previous = out
-                .get(mark.last_key.0..mark.last_key.1)
-                .unwrap_or_default();
+            let previous = out.get(mark.last_key.0..mark.last_key.1).unwrap_or_default();
             let key = out.get(start..).unwrap_or_default();
             // Equal keys are left to the sort, which reports them.
             mark.sorted = previous < key;
             mark.last_key = (start, out.len());
         }
         Ok(())
+    }
+
+    /// Notes that the next entry begins at the end of the output, without comparing its key.
+    #[inline]
+    pub(crate) fn field_written(&mut self, out: &[u8], mark: &MapMark) -> Result<()> {
+        let start = out.len();
+        self.starts.push(u32::try_from(start - mark.content).map_err(|_| too_large(start))?);
+        Ok(())
+    }
+
+    /// Moves the entries of a map into an order already known.
+    pub(crate) fn arrange(&mut self, out: &mut Vec<u8>, mark: MapMark, order: &[u8]) {
+        let starts = self.starts.get(mark.outer..).unwrap_or_default();
+        let end = out.len();
+        // The sorted copy is made behind the entries, where there often is room, and moved over them.
+        out.reserve(end - mark.content);
+        for index in order {
+            let index = usize::from(*index);
+            let Some(start) = starts.get(index).map(|start| mark.content + *start as usize) else { continue };
+            let next = starts.get(index + 1).map_or(end, |next| mark.content + *next as usize);
+            out.extend_from_within(start..next);
+        }
+        out.copy_within(end.., mark.content);
+        out.truncate(end);
+    }
+
+    /// Ends a map that needs nothing more.
+    pub(crate) fn forget(&mut self, mark: MapMark) {
+        self.starts.truncate(mark.outer);
     }
 
     /// Ends a map: sorts its entries where they are not, and puts its head right.
@@ -220,10 +279,11 @@ impl Sorter {
         Ok(())
     }
 
-    fn sort(&mut self, out: &mut [u8], mark: MapMark) -> Result<()> {
-        let Some(starts) = self.starts.get_mut(mark.outer..) else {
-            return Ok(());
-        };
+    fn sort(&mut self, out: &mut Vec<u8>, mark: MapMark) -> Result<()> {
+        let Some(starts) = self.starts.get_mut(mark.outer..) else { return Ok(()) };
+        if starts.len() <= SMALL_MAX {
+            return sort_small(out, mark, starts);
+        }
         let content = out.get(mark.content..).unwrap_or_default();
         let from = |start: u32| content.get(start as usize..).unwrap_or_default();
         // Encoded keys end themselves, so comparing from their starts onward compares the keys;
@@ -231,11 +291,7 @@ impl Sorter {
         starts.sort_unstable_by(|a, b| from(*a).cmp(from(*b)));
         for pair in starts.windows(2) {
             if let [a, b] = pair {
-                let key = encoded_key(from(*a));
-                if from(*b).starts_with(key) {
-                    let later = mark.content + (*a).max(*b) as usize;
-                    return Err(Error::new(ErrorKind::DuplicateKey, later));
-                }
+                refuse_equal(from(*a), from(*b), mark.content + (*a).max(*b) as usize)?;
             }
         }
         let mut by_place = starts.to_vec();
@@ -258,6 +314,92 @@ impl Sorter {
         }
         Ok(())
     }
+}
+
+#[cold]
+fn too_large(start: usize) -> Error {
+    Error::new(ErrorKind::TooLarge, start).with_detail("a map whose entries need sorting has more than 4 GiB")
+}
+
+impl MapMark {
+    /// Says that keys were written that were not compared, so that the end has to sort.
+    pub(crate) fn mark_unsorted(&mut self) {
+        self.sorted = false;
+    }
+}
+
+/// Maps of up to this many entries are sorted on the stack.
+const SMALL_MAX: usize = 24;
+
+/// An entry of a small map: the first eight bytes of its key, and where it stands.
+#[derive(Clone, Copy, Default)]
+struct Small {
+    prefix: u64,
+    start: u32,
+    end: u32,
+}
+
+fn sort_small(out: &mut Vec<u8>, mark: MapMark, starts: &[u32]) -> Result<()> {
+    let end = out.len();
+    let content = out.get(mark.content..).unwrap_or_default();
+    let from = |entry: &Small| content.get(entry.start as usize..).unwrap_or_default();
+    let mut storage = [Small::default(); SMALL_MAX];
+    let Some(entries) = storage.get_mut(..starts.len()) else { return Ok(()) };
+    let mut next_start = u32::try_from(content.len()).unwrap_or(u32::MAX);
+    for (entry, start) in entries.iter_mut().zip(starts).rev() {
+        *entry = Small { prefix: prefix_of(content, *start as usize), start: *start, end: next_start };
+        next_start = *start;
+    }
+    entries.sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| from(a).cmp(from(b))));
+    for pair in entries.windows(2) {
+        if let [a, b] = pair
+            && may_be_equal(a.prefix, b.prefix)
+        {
+            refuse_equal(from(a), from(b), mark.content + a.start.max(b.start) as usize)?;
+        }
+    }
+    // The sorted copy is made behind the entries, where there often is room, and moved over them.
+    out.reserve(end - mark.content);
+    for entry in entries.iter() {
+        out.extend_from_within(mark.content + entry.start as usize..mark.content + entry.end as usize);
+    }
+    out.copy_within(end.., mark.content);
+    out.truncate(end);
+    Ok(())
+}
+
+/// Whether two entries whose first eight bytes are these can have the same key.
+#[inline]
+fn may_be_equal(a: u64, b: u64) -> bool {
+    let [first, ..] = a.to_be_bytes();
+    // The first byte of a short key tells its size; a longer key is looked at if all eight are equal.
+    let size = WHOLE_SIZE.get(usize::from(first)).copied().unwrap_or(0);
+    let known = if size == 0 { 8 } else { u32::from(size.min(8)) };
+    (a ^ b).leading_zeros() >= 8 * known
+}
+
+/// The first eight bytes of an entry as a number, with zeros after its end.
+#[inline]
+fn prefix_of(content: &[u8], start: usize) -> u64 {
+    let rest = content.get(start..).unwrap_or_default();
+    match rest.first_chunk::<8>() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => {
+            let mut padded = [0; 8];
+            padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            u64::from_be_bytes(padded)
+        }
+    }
+}
+
+/// Refuses two neighbours in sorted order that have the same key.
+#[inline]
+fn refuse_equal(before: &[u8], after: &[u8], offset: usize) -> Result<()> {
+    // Different heads are different keys, without a look at the rest.
+    if before.first() == after.first() && after.starts_with(encoded_key(before)) {
+        return Err(Error::new(ErrorKind::DuplicateKey, offset));
+    }
+    Ok(())
 }
 
 /// The bytes of the key at the start of an entry.

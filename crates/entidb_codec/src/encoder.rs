@@ -77,21 +77,9 @@ impl Encoder {
     #[must_use]
     pub fn within(out: Vec<u8>, limits: Limits) -> Self {
         let base = out.len();
-        let document = Open {
-            announced: 1,
-            written: 0,
-            kind: OpenKind::Document,
-        };
+        let document = Open { announced: 1, written: 0, kind: OpenKind::Document };
         let items_left = limits.item_count_max;
-        Self {
-            out,
-            base,
-            sorter: Sorter::default(),
-            open: vec![document],
-            limits,
-            items_left,
-            failure: None,
-        }
+        Self { out, base, sorter: Sorter::with_spare(), open: vec![document], limits, items_left, failure: None }
     }
 
     #[cold]
@@ -123,10 +111,7 @@ impl Encoder {
             }
             OpenKind::Map { key_given, .. } => *key_given = false,
             OpenKind::Document | OpenKind::Tag { .. } if open.written > 0 => {
-                self.fail(
-                    ErrorKind::Misuse,
-                    "a second value is written where one belongs",
-                );
+                self.fail(ErrorKind::Misuse, "a second value is written where one belongs");
             }
             _ => open.written += 1,
         }
@@ -226,26 +211,15 @@ impl Encoder {
         self.item();
         let head = self.out.len();
         write_head(&mut self.out, major::ARRAY, count as u64);
-        self.begin(Open {
-            announced: count,
-            written: 0,
-            kind: OpenKind::Array { head },
-        });
+        self.begin(Open { announced: count, written: 0, kind: OpenKind::Array { head } });
     }
 
     /// Begins a map of this many entries, in any order; end it with [`Encoder::end`].
     pub fn begin_map(&mut self, count: usize) {
         self.item();
         let mark = self.sorter.begin(&mut self.out, count);
-        let kind = OpenKind::Map {
-            mark,
-            key_given: false,
-        };
-        self.begin(Open {
-            announced: count,
-            written: 0,
-            kind,
-        });
+        let kind = OpenKind::Map { mark, key_given: false };
+        self.begin(Open { announced: count, written: 0, kind });
     }
 
     /// Begins a tag, which holds one item; end it with [`Encoder::end`].
@@ -253,15 +227,8 @@ impl Encoder {
         self.item();
         let head = self.out.len();
         write_head(&mut self.out, major::TAG, tag);
-        let kind = OpenKind::Tag {
-            head,
-            is_known: tag::is_known(tag),
-        };
-        self.begin(Open {
-            announced: 1,
-            written: 0,
-            kind,
-        });
+        let kind = OpenKind::Tag { head, is_known: tag::is_known(tag) };
+        self.begin(Open { announced: 1, written: 0, kind });
     }
 
     /// Writes the key of the next entry of a map.
@@ -270,11 +237,7 @@ impl Encoder {
         self.count_item();
         let start = self.out.len();
         match self.open.last_mut() {
-            Some(Open {
-                written,
-                kind: OpenKind::Map { mark, key_given },
-                ..
-            }) if !*key_given => {
+            Some(Open { written, kind: OpenKind::Map { mark, key_given }, .. }) if !*key_given => {
                 *key_given = true;
                 *written += 1;
                 write_key(key.into(), &mut self.out);
@@ -300,18 +263,10 @@ impl Encoder {
                 self.fail(ErrorKind::Misuse, "more is ended than was begun");
             }
             OpenKind::Array { head } if open.written != open.announced => {
-                replace_head(
-                    &mut self.out,
-                    head,
-                    major::ARRAY,
-                    open.announced,
-                    open.written,
-                );
+                replace_head(&mut self.out, head, major::ARRAY, open.announced, open.written);
             }
             OpenKind::Array { .. } => {}
-            OpenKind::Map {
-                key_given: true, ..
-            } => {
+            OpenKind::Map { key_given: true, .. } => {
                 self.fail(ErrorKind::Misuse, "a map ends after a key");
             }
             OpenKind::Map { mark, .. } => {
@@ -358,10 +313,7 @@ impl Encoder {
             }
         }
         if self.out.len() - self.base > self.limits.bytes_max {
-            self.fail(
-                ErrorKind::TooLarge,
-                "the finished document passes bytes_max",
-            );
+            self.fail(ErrorKind::TooLarge, "the finished document passes bytes_max");
         }
         match self.failure {
             Some(error) => Err(error),

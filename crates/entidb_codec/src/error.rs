@@ -123,11 +123,7 @@ impl ErrorKind {
     pub fn is_only_form(self) -> bool {
         matches!(
             self,
-            Self::NotShortest
-                | Self::NotShortestFloat
-                | Self::IndefiniteLength
-                | Self::KeyOrder
-                | Self::TagForm
+            Self::NotShortest | Self::NotShortestFloat | Self::IndefiniteLength | Self::KeyOrder | Self::TagForm
         )
     }
 
@@ -164,11 +160,9 @@ impl ErrorKind {
             Self::Truncated => "supply the whole document",
             Self::TrailingBytes => "pass exactly one item",
             Self::Malformed => "encode the document again at its source",
-            Self::NotShortest
-            | Self::NotShortestFloat
-            | Self::IndefiniteLength
-            | Self::KeyOrder
-            | Self::TagForm => "pass it through canonicalise",
+            Self::NotShortest | Self::NotShortestFloat | Self::IndefiniteLength | Self::KeyOrder | Self::TagForm => {
+                "pass it through canonicalise"
+            }
             Self::InvalidUtf8 => "store bytes that are not text as a byte string",
             Self::DuplicateKey => "keep one entry for each key",
             Self::KeyType => "use text or integers as keys",
@@ -203,11 +197,7 @@ impl Error {
     /// Makes an error from its kind and the byte offset it was found at.
     #[must_use]
     pub fn new(kind: ErrorKind, offset: usize) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            offset,
-            detail: None,
-        }))
+        Self(Box::new(Inner { kind, offset, detail: None }))
     }
 
     /// Adds what was asked and found, in lower case without a full stop.
@@ -277,12 +267,10 @@ impl serde::de::Error for Error {
     }
 
     fn invalid_type(found: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
-        Self::new(ErrorKind::TypeMismatch, 0)
-            .with_detail(format!("expected {expected}, found {found}"))
+        Self::new(ErrorKind::TypeMismatch, 0).with_detail(format!("expected {expected}, found {found}"))
     }
 
     fn invalid_value(found: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
-        Self::new(ErrorKind::OutOfRange, 0)
-            .with_detail(format!("expected {expected}, found {found}"))
+        Self::new(ErrorKind::OutOfRange, 0).with_detail(format!("expected {expected}, found {found}"))
     }
 }

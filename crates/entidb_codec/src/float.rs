@@ -46,9 +46,7 @@ pub(crate) fn f32_to_f16_exact(value: f32) -> Option<u16> {
         }
         _ => return None,
     };
-    u16::try_from(magnitude)
-        .ok()
-        .map(|magnitude| sign | magnitude)
+    u16::try_from(magnitude).ok().map(|magnitude| sign | magnitude)
 }
 
 /// The single-width form of a number that is not NaN, if there is an exact one.
@@ -72,19 +70,11 @@ pub(crate) fn f32_to_f16_nearest(value: f32) -> u16 {
     let (mut low, mut high) = (0_u16, 0x7c00_u16);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        if f64::from(f16_to_f32(middle)) <= magnitude {
-            low = middle
-        } else {
-            high = middle
-        }
+        if f64::from(f16_to_f32(middle)) <= magnitude { low = middle } else { high = middle }
     }
     let below = f64::from(f16_to_f32(low));
     // Past the largest half the next step would be 2^16.
-    let above = if high == 0x7c00 {
-        65_536.0
-    } else {
-        f64::from(f16_to_f32(high))
-    };
+    let above = if high == 0x7c00 { 65_536.0 } else { f64::from(f16_to_f32(high)) };
     let nearest = match (magnitude - below).total_cmp(&(above - magnitude)) {
         std::cmp::Ordering::Less => low,
         std::cmp::Ordering::Greater => high,

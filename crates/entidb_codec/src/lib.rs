@@ -35,9 +35,7 @@ mod validate;
 mod value;
 mod view;
 
-pub use self::serde::{
-    EntityId, Uuid, from_slice, from_slice_within, from_value, to_value, to_vec, to_writer_vec,
-};
+pub use self::serde::{EntityId, Uuid, from_slice, from_slice_within, from_value, to_value, to_vec, to_writer_vec};
 pub use canonicalise::{canonicalise, canonicalise_within};
 pub use decode::{Decoder, Event, decode, decode_within};
 pub use encode::{encode, encode_into, encode_within};
@@ -45,13 +43,9 @@ pub use encoder::Encoder;
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;
 pub use ordered::{Direction, Element, Missing, compare, decode_ordered, encode_ordered};
-pub use path::{
-    Operation, Patch, Path, Segment, apply, apply_to_value, apply_within, lookup, lookup_raw,
-};
+pub use path::{Operation, Patch, Path, Segment, apply, apply_to_value, apply_within, lookup, lookup_raw};
 pub use validate::{KeyOrder, validate, validate_within};
-pub use value::{
-    Decimal, Integer, Key, KeyRef, Map, Tagged, Timestamp, Value, Vector, VectorKind, VectorRef,
-};
+pub use value::{Decimal, Integer, Key, KeyRef, Map, Tagged, Timestamp, Value, Vector, VectorKind, VectorRef};
 pub use view::{ArrayIter, ArrayRef, MapIter, MapRef, TaggedRef, ValueRef, view, view_within};
 
 /// The CBOR tag of an entity id: 59165, of this project.

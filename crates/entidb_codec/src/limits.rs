@@ -18,11 +18,7 @@ pub struct Limits {
 
 impl Limits {
     /// The bounds used unless others are given: depth 64, 64 MiB, 16 Mi items.
-    pub const DEFAULT: Self = Self {
-        depth_max: 64,
-        bytes_max: 64 * 1024 * 1024,
-        item_count_max: 16 * 1024 * 1024,
-    };
+    pub const DEFAULT: Self = Self { depth_max: 64, bytes_max: 64 * 1024 * 1024, item_count_max: 16 * 1024 * 1024 };
 }
 
 impl Default for Limits {

@@ -35,22 +35,13 @@ pub(crate) enum Known<'a> {
 
 /// Whether a tag's content is judged and has a meaning.
 pub(crate) fn is_known(tag: u64) -> bool {
-    matches!(
-        tag,
-        POSITIVE_BIGNUM | NEGATIVE_BIGNUM | DECIMAL | UUID | ENTITY_ID | TIMESTAMP
-    ) || vector_kind(tag).is_some()
+    matches!(tag, POSITIVE_BIGNUM | NEGATIVE_BIGNUM | DECIMAL | UUID | ENTITY_ID | TIMESTAMP)
+        || vector_kind(tag).is_some()
         || big_endian_kind(tag).is_some()
 }
 
 pub(crate) fn vector_kind(tag: u64) -> Option<VectorKind> {
-    [
-        VectorKind::I8,
-        VectorKind::F16,
-        VectorKind::F32,
-        VectorKind::F64,
-    ]
-    .into_iter()
-    .find(|kind| kind.tag() == tag)
+    [VectorKind::I8, VectorKind::F16, VectorKind::F32, VectorKind::F64].into_iter().find(|kind| kind.tag() == tag)
 }
 
 /// The kind of a vector tag whose elements are big-endian: well understood, never canonical.
@@ -77,16 +68,11 @@ pub(crate) fn read<'a>(reader: &mut Reader<'a>, head: Head) -> Result<Option<Kno
         UUID | ENTITY_ID => {
             let bytes = byte_string(reader)?.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
             let bytes = bytes.ok_or_else(|| wrong("an id holds a byte string of 16 bytes"))?;
-            if tag == UUID {
-                Known::Uuid(bytes)
-            } else {
-                Known::EntityId(bytes)
-            }
+            if tag == UUID { Known::Uuid(bytes) } else { Known::EntityId(bytes) }
         }
         DECIMAL => Known::Decimal(read_decimal(reader, head)?),
         POSITIVE_BIGNUM | NEGATIVE_BIGNUM => {
-            let magnitude =
-                byte_string(reader)?.ok_or_else(|| wrong("a bignum holds a byte string"))?;
+            let magnitude = byte_string(reader)?.ok_or_else(|| wrong("a bignum holds a byte string"))?;
             if magnitude.len() <= 8 || magnitude.first() == Some(&0) {
                 return Err(Error::new(ErrorKind::TagForm, head.start)
                     .with_detail("a bignum has leading zeros or fits in 64 bits"));
@@ -94,15 +80,14 @@ pub(crate) fn read<'a>(reader: &mut Reader<'a>, head: Head) -> Result<Option<Kno
             Known::Bignum { tag, magnitude }
         }
         _ => {
-            if let Some(kind) = vector_kind(tag) {
-                let bytes = byte_string(reader)?.and_then(|bytes| VectorRef::new(kind, bytes));
-                Known::Vector(bytes.ok_or_else(|| wrong("a vector holds whole elements"))?)
-            } else if big_endian_kind(tag).is_some() {
-                return Err(Error::new(ErrorKind::TagForm, head.start)
-                    .with_detail("vector elements are big-endian"));
-            } else {
-                return Ok(None);
+            let big_endian = big_endian_kind(tag);
+            let Some(kind) = vector_kind(tag).or(big_endian) else { return Ok(None) };
+            let vector = byte_string(reader)?.and_then(|bytes| VectorRef::new(kind, bytes));
+            let vector = vector.ok_or_else(|| wrong("a vector holds whole elements"))?;
+            if big_endian.is_some() {
+                return Err(Error::new(ErrorKind::TagForm, head.start).with_detail("vector elements are big-endian"));
             }
+            Known::Vector(vector)
         }
     };
     Ok(Some(known))
@@ -115,11 +100,7 @@ fn integer(reader: &mut Reader<'_>) -> Result<Option<Integer>> {
 
 fn byte_string<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>> {
     let head = reader.head()?;
-    if head.major == major::BYTES {
-        reader.string(head).map(Some)
-    } else {
-        Ok(None)
-    }
+    if head.major == major::BYTES { reader.string(head).map(Some) } else { Ok(None) }
 }
 
 fn read_decimal(reader: &mut Reader<'_>, head: Head) -> Result<Decimal> {
@@ -131,16 +112,12 @@ fn read_decimal(reader: &mut Reader<'_>, head: Head) -> Result<Decimal> {
     if pair.major != major::ARRAY || pair.argument != 2 {
         return Err(wrong());
     }
-    let exponent = integer(reader)?
-        .and_then(Integer::as_i64)
-        .ok_or_else(wrong)?;
+    let exponent = integer(reader)?.and_then(Integer::as_i64).ok_or_else(wrong)?;
     let part = reader.head()?;
     let mantissa = match part.major {
         major::UNSIGNED | major::NEGATIVE => part.integer().as_i128(),
         major::TAG => match read(reader, part)? {
-            Some(Known::Bignum { tag, magnitude }) => {
-                bignum_to_i128(tag, magnitude).ok_or_else(wrong)?
-            }
+            Some(Known::Bignum { tag, magnitude }) => bignum_to_i128(tag, magnitude).ok_or_else(wrong)?,
             _ => return Err(wrong()),
         },
         _ => return Err(wrong()),
@@ -154,11 +131,7 @@ pub(crate) fn bignum_to_i128(tag: u64, magnitude: &[u8]) -> Option<i128> {
     for byte in magnitude {
         number = number.checked_mul(256)?.checked_add(i128::from(*byte))?;
     }
-    Some(if tag == NEGATIVE_BIGNUM {
-        !number
-    } else {
-        number
-    })
+    Some(if tag == NEGATIVE_BIGNUM { !number } else { number })
 }
 
 pub(crate) fn write_timestamp(out: &mut Vec<u8>, timestamp: Timestamp) {
@@ -184,11 +157,7 @@ pub(crate) fn write_wide_integer(out: &mut Vec<u8>, number: i128) {
     match Integer::try_from(number) {
         Ok(integer) => write_integer(out, integer),
         Err(_) => {
-            let (tag, magnitude) = if number < 0 {
-                (NEGATIVE_BIGNUM, !number)
-            } else {
-                (POSITIVE_BIGNUM, number)
-            };
+            let (tag, magnitude) = if number < 0 { (NEGATIVE_BIGNUM, !number) } else { (POSITIVE_BIGNUM, number) };
             let bytes = magnitude.to_be_bytes();
             let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
             let significant = bytes.get(zeros..).unwrap_or_default();

@@ -30,10 +30,7 @@ pub fn validate(bytes: &[u8]) -> Result<()> {
 /// The first offence, in reading order, with its offset.
 pub fn validate_within(bytes: &[u8], limits: &Limits) -> Result<()> {
     check_size(bytes, limits)?;
-    let mut check = Check {
-        reader: Reader::new(bytes),
-        items_left: limits.item_count_max,
-    };
+    let mut check = Check { reader: Reader::new(bytes), items_left: limits.item_count_max };
     check.item(limits.depth_max)?;
     check_end(&check.reader)
 }
@@ -59,10 +56,7 @@ pub(crate) fn check_end(reader: &Reader<'_>) -> Result<()> {
 
 /// Checks one item at the reader, leaves the reader behind it, and says how many items are left.
 pub(crate) fn check_item(reader: &mut Reader<'_>, limits: &Limits) -> Result<u64> {
-    let mut check = Check {
-        reader: *reader,
-        items_left: limits.item_count_max,
-    };
+    let mut check = Check { reader: *reader, items_left: limits.item_count_max };
     check.item(limits.depth_max)?;
     *reader = check.reader;
     Ok(check.items_left)
@@ -144,19 +138,13 @@ impl Check<'_> {
 
 #[inline]
 pub(crate) fn descend(depth_left: u8, start: usize) -> Result<u8> {
-    depth_left
-        .checked_sub(1)
-        .ok_or_else(|| Error::new(ErrorKind::TooDeep, start))
+    depth_left.checked_sub(1).ok_or_else(|| Error::new(ErrorKind::TooDeep, start))
 }
 
 /// Accepts floats, false, true and null, and refuses all other simple values.
 #[inline]
 pub(crate) fn check_simple_value(info: u8, start: usize) -> Result<()> {
-    if matches!(info, 20..=22 | 25..=27) {
-        Ok(())
-    } else {
-        Err(Error::new(ErrorKind::UnsupportedSimple, start))
-    }
+    if matches!(info, 20..=22 | 25..=27) { Ok(()) } else { Err(Error::new(ErrorKind::UnsupportedSimple, start)) }
 }
 
 /// Checks that the keys of one map come in ascending order of their bytes, none of them twice.
@@ -173,16 +161,21 @@ impl KeyOrder {
     }
 
     /// Judges the key from `start` to where the reader stands.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check(&mut self, reader: &Reader<'_>, start: usize) -> Result<()> {
         let key = reader.between(start, reader.position);
         let previous = reader.between(self.previous.0, self.previous.1);
         self.previous = (start, reader.position);
-        // A key has at least one byte, so the empty range before the first key sorts below it.
-        match previous.cmp(key) {
-            std::cmp::Ordering::Less => Ok(()),
-            std::cmp::Ordering::Equal => Err(Error::new(ErrorKind::DuplicateKey, start)),
-            std::cmp::Ordering::Greater => Err(Error::new(ErrorKind::KeyOrder, start)),
-        }
+        // The first bytes hold the type and length, and settle most pairs without a call. A key has
+        // at least one byte, so the empty range before the first key sorts below it.
+        if previous.first() < key.first() { Ok(()) } else { compare_keys(previous, key, start) }
+    }
+}
+
+fn compare_keys(previous: &[u8], key: &[u8], start: usize) -> Result<()> {
+    match previous.cmp(key) {
+        std::cmp::Ordering::Less => Ok(()),
+        std::cmp::Ordering::Equal => Err(Error::new(ErrorKind::DuplicateKey, start)),
+        std::cmp::Ordering::Greater => Err(Error::new(ErrorKind::KeyOrder, start)),
     }
 }

@@ -129,11 +129,7 @@ fn judged<'a>(reader: &mut Reader<'a>) -> Result<ValueRef<'a>> {
 }
 
 /// What was judged under some limits is not judged again under others.
-const UNBOUNDED: Limits = Limits {
-    depth_max: u8::MAX,
-    bytes_max: usize::MAX,
-    item_count_max: u64::MAX,
-};
+const UNBOUNDED: Limits = Limits { depth_max: u8::MAX, bytes_max: usize::MAX, item_count_max: u64::MAX };
 
 impl<'a> ValueRef<'a> {
     /// The name of its type, as messages use it.
@@ -251,11 +247,7 @@ impl<'a> ValueRef<'a> {
             Self::EntityId(id) => Value::EntityId(id),
             Self::Vector(value) => Value::Vector(value.to_vector()),
             Self::Array(array) => array.iter().map(Self::to_value).collect(),
-            Self::Map(map) => Value::Map(
-                map.iter()
-                    .map(|(key, value)| (key, value.to_value()))
-                    .collect(),
-            ),
+            Self::Map(map) => Value::Map(map.iter().map(|(key, value)| (key, value.to_value())).collect()),
             Self::Tagged(tagged) => {
                 let value = tagged.value().map_or(Value::Null, Self::to_value);
                 Value::Tagged(Box::new(Tagged::new_opaque(tagged.tag, value)))
@@ -290,11 +282,9 @@ impl<'a> ValueRef<'a> {
 /// The bytes of this many items in a row.
 fn extent(content: &[u8], items: usize) -> &[u8] {
     let mut reader = Reader::new(content);
-    for _ in 0..items {
-        if reader.skip().is_err() {
-            break;
-        }
-    }
+    // Judged before, so passing over cannot fail.
+    let passed = reader.skip_items(items);
+    debug_assert!(passed.is_ok(), "the items were judged");
     reader.between(0, reader.position)
 }
 
@@ -313,10 +303,7 @@ impl<'a> ArrayRef<'a> {
 
     /// The elements in order.
     pub fn iter(self) -> ArrayIter<'a> {
-        ArrayIter {
-            left: self.count,
-            items: Items::new(self.content),
-        }
+        ArrayIter { left: self.count, items: Items::new(self.content) }
     }
 
     /// The element at a position. Elements before it are passed over.
@@ -326,9 +313,7 @@ impl<'a> ArrayRef<'a> {
             return None;
         }
         let mut reader = Reader::new(self.content);
-        for _ in 0..index {
-            reader.skip().ok()?;
-        }
+        reader.skip_items(index).ok()?;
         judged(&mut reader).ok()
     }
 }
@@ -348,10 +333,7 @@ impl<'a> MapRef<'a> {
 
     /// The entries in canonical order.
     pub fn iter(self) -> MapIter<'a> {
-        MapIter {
-            left: self.count,
-            items: Items::new(self.content),
-        }
+        MapIter { left: self.count, items: Items::new(self.content) }
     }
 
     /// The value under a key. Entries are sorted, so the search ends where the key would stand.
@@ -401,10 +383,7 @@ struct Items<'a> {
 
 impl<'a> Items<'a> {
     fn new(content: &'a [u8]) -> Self {
-        Self {
-            reader: Reader::new(content),
-            unskipped: false,
-        }
+        Self { reader: Reader::new(content), unskipped: false }
     }
 
     #[inline]
@@ -419,10 +398,7 @@ impl<'a> Items<'a> {
     fn next(&mut self) -> Option<ValueRef<'a>> {
         let start = self.reader;
         let value = judged(&mut self.reader).ok()?;
-        if matches!(
-            value,
-            ValueRef::Array(_) | ValueRef::Map(_) | ValueRef::Tagged(_)
-        ) {
+        if matches!(value, ValueRef::Array(_) | ValueRef::Map(_) | ValueRef::Tagged(_)) {
             self.reader = start;
             self.unskipped = true;
         }

@@ -46,18 +46,12 @@ pub fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
 /// All keys that begin with these bytes.
 #[must_use]
 pub fn prefix_bounds(prefix: &[u8]) -> Bounds {
-    Bounds {
-        start: prefix.to_vec(),
-        end: successor(prefix),
-    }
+    Bounds { start: prefix.to_vec(), end: successor(prefix) }
 }
 
 /// All keys that begin with `prefix` and then these elements.
 #[must_use]
-pub fn equal_bounds<'a>(
-    prefix: &[u8],
-    elements: impl IntoIterator<Item = (Element<'a>, Direction)>,
-) -> Bounds {
+pub fn equal_bounds<'a>(prefix: &[u8], elements: impl IntoIterator<Item = (Element<'a>, Direction)>) -> Bounds {
     let mut key = prefix.to_vec();
     super::encode_tuple(elements, &mut key);
     prefix_bounds(&key)
@@ -69,12 +63,7 @@ pub fn equal_bounds<'a>(
 /// numbers and nothing else; false and true are one class. With both sides open, every element is in
 /// range, missing ones too.
 #[must_use]
-pub fn range_bounds(
-    prefix: &[u8],
-    from: Bound<Element<'_>>,
-    to: Bound<Element<'_>>,
-    direction: Direction,
-) -> Bounds {
+pub fn range_bounds(prefix: &[u8], from: Bound<Element<'_>>, to: Bound<Element<'_>>, direction: Direction) -> Bounds {
     let with = |element: Element<'_>| {
         let mut key = prefix.to_vec();
         encode_ordered(element, direction, &mut key);
@@ -121,10 +110,7 @@ pub fn range_bounds(
     match start {
         Some(start) => Bounds { start, end },
         // Nothing is greater than an excluded bound of all ones, so nothing is in range.
-        None => Bounds {
-            start: prefix.to_vec(),
-            end: Some(prefix.to_vec()),
-        },
+        None => Bounds { start: prefix.to_vec(), end: Some(prefix.to_vec()) },
     }
 }
 

@@ -36,13 +36,13 @@ fn compare_elements(a: Element<'_>, b: Element<'_>) -> Ordering {
         (Part::Timestamp(a), Part::Timestamp(b)) => a.cmp(&b),
         (Part::Uuid(a), Part::Uuid(b)) | (Part::EntityId(a), Part::EntityId(b)) => a.cmp(&b),
         (Part::Array(a), Part::Array(b)) => in_turn(a, b, compare_elements),
-        (Part::Map(a), Part::Map(b)) => in_turn(a, b, |(a_key, a), (b_key, b)| {
-            compare_keys(a_key, b_key).then_with(|| compare_elements(a, b))
-        }),
+        (Part::Map(a), Part::Map(b)) => {
+            in_turn(a, b, |(a_key, a), (b_key, b)| compare_keys(a_key, b_key).then_with(|| compare_elements(a, b)))
+        }
         (Part::Vector(a), Part::Vector(b)) => compare_vectors(a, b),
-        (Part::Tagged(a_tag, a), Part::Tagged(b_tag, b)) => a_tag.cmp(&b_tag).then_with(|| {
-            compare_elements(a.unwrap_or(Element::Missing), b.unwrap_or(Element::Missing))
-        }),
+        (Part::Tagged(a_tag, a), Part::Tagged(b_tag, b)) => a_tag
+            .cmp(&b_tag)
+            .then_with(|| compare_elements(a.unwrap_or(Element::Missing), b.unwrap_or(Element::Missing))),
         // Of different classes, or both null, false or true.
         (a, b) => a.class().cmp(&b.class()),
     }
@@ -67,9 +67,7 @@ fn in_turn<T>(
 
 fn compare_keys(a: KeyRef<'_>, b: KeyRef<'_>) -> Ordering {
     match (a, b) {
-        (KeyRef::Integer(a), KeyRef::Integer(b)) => {
-            number::compare(Number::Integer(a), Number::Integer(b))
-        }
+        (KeyRef::Integer(a), KeyRef::Integer(b)) => number::compare(Number::Integer(a), Number::Integer(b)),
         (KeyRef::Text(a), KeyRef::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
         (KeyRef::Integer(_), KeyRef::Text(_)) => Ordering::Less,
         (KeyRef::Text(_), KeyRef::Integer(_)) => Ordering::Greater,
@@ -90,8 +88,5 @@ fn compare_vectors(a: VectorRef<'_>, b: VectorRef<'_>) -> Ordering {
         }
         element
     };
-    a.le_bytes()
-        .chunks_exact(size)
-        .map(sorted)
-        .cmp(b.le_bytes().chunks_exact(size).map(sorted))
+    a.le_bytes().chunks_exact(size).map(sorted).cmp(b.le_bytes().chunks_exact(size).map(sorted))
 }

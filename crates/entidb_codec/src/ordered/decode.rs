@@ -35,31 +35,17 @@ pub struct Decoded {
 /// # Ok::<(), entidb_codec::Error>(())
 /// ```
 pub fn decode_ordered(bytes: &[u8], direction: Direction) -> Result<Decoded> {
-    let mask = if direction == Direction::Descending {
-        0xff
-    } else {
-        0
-    };
-    let mut reader = KeyReader {
-        bytes,
-        position: 0,
-        mask,
-    };
+    let mask = if direction == Direction::Descending { 0xff } else { 0 };
+    let mut reader = KeyReader { bytes, position: 0, mask };
     let value = reader.element(Limits::DEFAULT.depth_max)?;
-    Ok(Decoded {
-        value,
-        len: reader.position,
-    })
+    Ok(Decoded { value, len: reader.position })
 }
 
 /// Reads one element per direction from the start of a key, and gives the bytes that follow them.
 ///
 /// # Errors
 /// As [`decode_ordered`].
-pub fn decode_tuple<'a>(
-    bytes: &'a [u8],
-    directions: &[Direction],
-) -> Result<(Vec<Option<Value>>, &'a [u8])> {
+pub fn decode_tuple<'a>(bytes: &'a [u8], directions: &[Direction]) -> Result<(Vec<Option<Value>>, &'a [u8])> {
     let mut rest = bytes;
     let mut values = Vec::with_capacity(directions.len());
     for direction in directions {
@@ -88,9 +74,7 @@ impl KeyReader<'_> {
     }
 
     fn byte(&mut self) -> Result<u8> {
-        let byte = self
-            .peek()
-            .ok_or_else(|| self.wrong(self.position, "the key is cut short"))?;
+        let byte = self.peek().ok_or_else(|| self.wrong(self.position, "the key is cut short"))?;
         self.position += 1;
         Ok(byte)
     }
@@ -158,8 +142,8 @@ impl KeyReader<'_> {
         for (to, from) in window.iter_mut().zip(rest) {
             *to = from ^ self.mask;
         }
-        let (number, read) = number::read(window.get(..size).unwrap_or_default())
-            .map_err(|detail| self.wrong(self.position, detail))?;
+        let (number, read) =
+            number::read(window.get(..size).unwrap_or_default()).map_err(|detail| self.wrong(self.position, detail))?;
         self.position += read;
         Ok(number)
     }
@@ -233,16 +217,8 @@ impl KeyReader<'_> {
                     last = pair - 1;
                     // The last pair of an odd number of digits ends in a zero that is not a digit.
                     let is_half = last.is_multiple_of(10) && self.peek() == Some(class::END);
-                    let (factor, part) = if is_half {
-                        (10, last / 10)
-                    } else {
-                        (100, last)
-                    };
-                    let signed = if sign == DECIMAL_NEGATIVE {
-                        -i128::from(part)
-                    } else {
-                        i128::from(part)
-                    };
+                    let (factor, part) = if is_half { (10, last / 10) } else { (100, last) };
+                    let signed = if sign == DECIMAL_NEGATIVE { -i128::from(part) } else { i128::from(part) };
                     digits = digits
                         .checked_mul(factor)
                         .and_then(|digits| digits.checked_add(signed))
@@ -259,9 +235,7 @@ impl KeyReader<'_> {
         if count == 0 || last == 0 {
             return Err(self.wrong(start, "a decimal has no digits, or ends in zeros"));
         }
-        let mut exponent = leading
-            .checked_sub(count - 1)
-            .ok_or_else(|| overlong(self))?;
+        let mut exponent = leading.checked_sub(count - 1).ok_or_else(|| overlong(self))?;
         // Stripped zeros may have raised the exponent past its bound; then they are put back.
         while exponent > Decimal::EXPONENT_MAX {
             digits = digits.checked_mul(10).ok_or_else(|| overlong(self))?;
@@ -273,20 +247,13 @@ impl KeyReader<'_> {
     fn vector(&mut self) -> Result<Vector> {
         let start = self.position;
         let code = self.byte()?;
-        let kind = [
-            VectorKind::F16,
-            VectorKind::F32,
-            VectorKind::F64,
-            VectorKind::I8,
-        ]
-        .into_iter()
-        .find(|kind| vector_code(*kind) == code)
-        .ok_or_else(|| self.wrong(start, "a vector has no such element type"))?;
+        let kind = [VectorKind::F16, VectorKind::F32, VectorKind::F64, VectorKind::I8]
+            .into_iter()
+            .find(|kind| vector_code(*kind) == code)
+            .ok_or_else(|| self.wrong(start, "a vector has no such element type"))?;
         let count = u64::from_be_bytes(self.chunk()?);
         let rest = self.bytes.get(self.position..).unwrap_or_default();
-        let size = usize::try_from(count)
-            .ok()
-            .and_then(|count| count.checked_mul(kind.element_bytes()));
+        let size = usize::try_from(count).ok().and_then(|count| count.checked_mul(kind.element_bytes()));
         let elements = size.and_then(|size| rest.get(..size));
         let elements = elements.ok_or_else(|| self.wrong(start, "the key is cut short"))?;
         self.position += elements.len();
@@ -294,16 +261,11 @@ impl KeyReader<'_> {
         for element in bytes.chunks_exact_mut(kind.element_bytes()) {
             flip_element(kind, element, true);
         }
-        Vector::from_le_bytes(kind, bytes)
-            .ok_or_else(|| self.wrong(start, "a vector has part of an element"))
+        Vector::from_le_bytes(kind, bytes).ok_or_else(|| self.wrong(start, "a vector has part of an element"))
     }
 }
 
 fn is_bignum(tag: u64, value: &Value) -> bool {
-    matches!(
-        tag,
-        crate::tag::POSITIVE_BIGNUM | crate::tag::NEGATIVE_BIGNUM
-    ) && value
-        .as_bytes()
-        .is_some_and(|bytes| bytes.len() > 8 && bytes.first() != Some(&0))
+    matches!(tag, crate::tag::POSITIVE_BIGNUM | crate::tag::NEGATIVE_BIGNUM)
+        && value.as_bytes().is_some_and(|bytes| bytes.len() > 8 && bytes.first() != Some(&0))
 }

@@ -22,11 +22,7 @@ use crate::value::{Decimal, KeyRef, VectorKind, VectorRef};
 /// encode_ordered(Missing, Direction::Ascending, &mut missing);
 /// assert!(missing < key(&Value::Null));
 /// ```
-pub fn encode_ordered<'a>(
-    element: impl Into<Element<'a>>,
-    direction: Direction,
-    out: &mut Vec<u8>,
-) {
+pub fn encode_ordered<'a>(element: impl Into<Element<'a>>, direction: Direction, out: &mut Vec<u8>) {
     let start = out.len();
     write_element(element.into(), out);
     if direction == Direction::Descending {
@@ -37,10 +33,7 @@ pub fn encode_ordered<'a>(
 }
 
 /// Writes the elements of a key one after the other.
-pub fn encode_tuple<'a>(
-    elements: impl IntoIterator<Item = (Element<'a>, Direction)>,
-    out: &mut Vec<u8>,
-) {
+pub fn encode_tuple<'a>(elements: impl IntoIterator<Item = (Element<'a>, Direction)>, out: &mut Vec<u8>) {
     for (element, direction) in elements {
         encode_ordered(element, direction, out);
     }
@@ -126,11 +119,7 @@ fn write_decimal(decimal: Decimal, out: &mut Vec<u8>) {
         out.push(DECIMAL_ZERO);
         return;
     }
-    out.push(if mantissa < 0 {
-        DECIMAL_NEGATIVE
-    } else {
-        DECIMAL_POSITIVE
-    });
+    out.push(if mantissa < 0 { DECIMAL_NEGATIVE } else { DECIMAL_POSITIVE });
     let start = out.len();
     out.extend_from_slice(&sortable(decimal.leading_exponent()));
     let mut digits = mantissa.unsigned_abs().to_string().into_bytes();
@@ -168,11 +157,7 @@ pub(super) fn flip_element(kind: VectorKind, bytes: &mut [u8], is_sorted_form: b
     let Some(first) = bytes.first().copied() else {
         return;
     };
-    let was_negative = if is_sorted_form {
-        first & 0x80 == 0
-    } else {
-        first & 0x80 != 0
-    };
+    let was_negative = if is_sorted_form { first & 0x80 == 0 } else { first & 0x80 != 0 };
     if was_negative && kind != VectorKind::I8 {
         bytes.iter_mut().for_each(|byte| *byte = !*byte);
     } else if let Some(first) = bytes.first_mut() {
@@ -189,11 +174,7 @@ fn write_vector(vector: VectorRef<'_>, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(vector.le_bytes());
     let size = vector.kind().element_bytes();
-    for element in out
-        .get_mut(start..)
-        .unwrap_or_default()
-        .chunks_exact_mut(size)
-    {
+    for element in out.get_mut(start..).unwrap_or_default().chunks_exact_mut(size) {
         flip_element(vector.kind(), element, false);
     }
 }

@@ -12,9 +12,7 @@ mod decode;
 mod encode;
 mod number;
 
-pub use bounds::{
-    Bounds, equal_bounds, prefix_bounds, range_bounds, successor, text_prefix_bounds,
-};
+pub use bounds::{Bounds, equal_bounds, prefix_bounds, range_bounds, successor, text_prefix_bounds};
 pub use compare::compare;
 pub use decode::{Decoded, decode_ordered, decode_tuple};
 pub use encode::{encode_ordered, encode_tuple};
@@ -154,9 +152,7 @@ impl<'a> Iterator for Entries<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Self::Tree(iter) => iter
-                .next()
-                .map(|(key, value)| (key.as_view(), Element::Value(value))),
+            Self::Tree(iter) => iter.next().map(|(key, value)| (key.as_view(), Element::Value(value))),
             Self::View(iter) => iter.next().map(|(key, value)| (key, Element::View(value))),
         }
     }
@@ -181,9 +177,7 @@ impl<'a> Element<'a> {
                 Value::Decimal(value) => Part::Decimal(*value),
                 Value::EntityId(id) => Part::EntityId(*id),
                 Value::Vector(vector) => Part::Vector(vector.as_view()),
-                Value::Tagged(tagged) => {
-                    Part::Tagged(tagged.tag(), Some(Element::Value(tagged.value())))
-                }
+                Value::Tagged(tagged) => Part::Tagged(tagged.tag(), Some(Element::Value(tagged.value()))),
             },
             Self::View(value) => match value {
                 ValueRef::Null => Part::Null,
@@ -199,9 +193,7 @@ impl<'a> Element<'a> {
                 ValueRef::Decimal(value) => Part::Decimal(value),
                 ValueRef::EntityId(id) => Part::EntityId(id),
                 ValueRef::Vector(vector) => Part::Vector(vector),
-                ValueRef::Tagged(tagged) => {
-                    Part::Tagged(tagged.tag(), tagged.value().map(Element::View))
-                }
+                ValueRef::Tagged(tagged) => Part::Tagged(tagged.tag(), tagged.value().map(Element::View)),
             },
         })
     }

@@ -28,11 +28,7 @@ pub(super) fn flip(double: f64) -> u64 {
 }
 
 fn unflip(flipped: u64) -> f64 {
-    f64::from_bits(if flipped & SIGN == 0 {
-        !flipped
-    } else {
-        flipped & !SIGN
-    })
+    f64::from_bits(if flipped & SIGN == 0 { !flipped } else { flipped & !SIGN })
 }
 
 /// The greatest double not above an integer, and the difference.
@@ -42,16 +38,9 @@ fn split(integer: Integer) -> (f64, u16) {
     let nearest = exact as f64;
     // A double made from 65 bits fits in 128.
     let whole = |double: f64| double as i128;
-    let floor = if whole(nearest) > exact {
-        nearest.next_down()
-    } else {
-        nearest
-    };
+    let floor = if whole(nearest) > exact { nearest.next_down() } else { nearest };
     // Doubles up to 2^64 are at most 2048 apart.
-    (
-        floor,
-        u16::try_from(exact - whole(floor)).unwrap_or(u16::MAX),
-    )
+    (floor, u16::try_from(exact - whole(floor)).unwrap_or(u16::MAX))
 }
 
 fn parts(number: Number) -> (u64, u16) {

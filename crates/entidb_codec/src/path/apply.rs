@@ -67,8 +67,7 @@ fn place<'v>(root: &'v mut Value, path: &Path) -> Result<&'v mut Value> {
             (Segment::Key(key), Value::Map(map)) => map.entry_or_null(key.as_view()),
             (Segment::Key(key), held @ Value::Null) => {
                 *held = Value::Map(Map::new());
-                held.as_map_mut()
-                    .and_then(|map| map.entry_or_null(key.as_view()))
+                held.as_map_mut().and_then(|map| map.entry_or_null(key.as_view()))
             }
             (Segment::Position(position), Value::Array(elements)) => {
                 // One past the end is where an array grows; farther would leave a hole.
@@ -116,27 +115,15 @@ fn remove(root: &mut Value, path: &Path) {
 }
 
 fn add(held: &Value, by: &Value) -> Result<Value, (ErrorKind, String)> {
-    let overflow = || {
-        (
-            ErrorKind::OutOfRange,
-            format!("the sum of {held:?} and {by:?} does not fit"),
-        )
-    };
+    let overflow = || (ErrorKind::OutOfRange, format!("the sum of {held:?} and {by:?} does not fit"));
     match (held, by) {
         (Value::Null, Value::Integer(_) | Value::Float(_) | Value::Decimal(_)) => Ok(by.clone()),
-        (Value::Integer(a), Value::Integer(b)) => {
-            a.checked_add(*b).map(Value::Integer).ok_or_else(overflow)
-        }
-        (Value::Decimal(a), Value::Decimal(b)) => {
-            a.checked_add(*b).map(Value::Decimal).ok_or_else(overflow)
-        }
+        (Value::Integer(a), Value::Integer(b)) => a.checked_add(*b).map(Value::Integer).ok_or_else(overflow),
+        (Value::Decimal(a), Value::Decimal(b)) => a.checked_add(*b).map(Value::Decimal).ok_or_else(overflow),
         (Value::Float(a), Value::Float(b)) => Ok(Value::Float(a + b)),
         (Value::Float(a), Value::Integer(b)) => Ok(Value::Float(a + to_float(*b))),
         (Value::Integer(a), Value::Float(b)) => Ok(Value::Float(to_float(*a) + b)),
-        _ => Err((
-            ErrorKind::TypeMismatch,
-            format!("cannot add {} to {}", by.type_name(), held.type_name()),
-        )),
+        _ => Err((ErrorKind::TypeMismatch, format!("cannot add {} to {}", by.type_name(), held.type_name()))),
     }
 }
 

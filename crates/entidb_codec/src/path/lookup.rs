@@ -29,11 +29,7 @@ use crate::view::{self, ValueRef};
 /// ```
 pub fn lookup<'a>(bytes: &'a [u8], path: &Path) -> Result<Option<ValueRef<'a>>> {
     let mut reader = Reader::new(bytes);
-    if walk(&mut reader, path)? {
-        view::judge(&mut reader).map(Some)
-    } else {
-        Ok(None)
-    }
+    if walk(&mut reader, path)? { view::judge(&mut reader).map(Some) } else { Ok(None) }
 }
 
 /// The encoded bytes of the value a path leads to, or `None` where it leads to nothing.
@@ -69,9 +65,7 @@ fn enter_position(reader: &mut Reader<'_>, position: usize) -> Result<bool> {
     if head.major != major::ARRAY || position >= reader.count(head)? {
         return Ok(false);
     }
-    for _ in 0..position {
-        reader.skip()?;
-    }
+    reader.skip_items(position)?;
     Ok(true)
 }
 
@@ -100,10 +94,7 @@ fn enter_key(reader: &mut Reader<'_>, wanted: &Key) -> Result<bool> {
             _ => return Err(Error::new(ErrorKind::KeyType, key.start)),
         };
         let key_head = reader.between(key.start, reader.position - text.len());
-        match key_head
-            .cmp(&wanted_head)
-            .then_with(|| text.cmp(wanted_text))
-        {
+        match key_head.cmp(&wanted_head).then_with(|| text.cmp(wanted_text)) {
             Ordering::Less => reader.skip()?,
             Ordering::Equal => return Ok(true),
             Ordering::Greater => return Ok(false),

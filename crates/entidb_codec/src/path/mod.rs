@@ -44,9 +44,7 @@ impl Path {
     /// The path to the document itself.
     #[must_use]
     pub const fn root() -> Self {
-        Self {
-            segments: Vec::new(),
-        }
+        Self { segments: Vec::new() }
     }
 
     /// The path to a field of the document.
@@ -246,20 +244,9 @@ mod tests {
             assert_eq!(path.to_string(), text);
             assert_eq!(Path::from_value(&path.to_value()).unwrap(), path);
         }
-        for (text, at) in [
-            (".", 0),
-            ("a.", 2),
-            ("a..b", 2),
-            ("a\\", 1),
-            ("a.01", 4),
-            ("99999999999999999999", 20),
-        ] {
+        for (text, at) in [(".", 0), ("a.", 2), ("a..b", 2), ("a\\", 1), ("a.01", 4), ("99999999999999999999", 20)] {
             let error = Path::dotted(text).unwrap_err();
-            assert_eq!(
-                (error.kind(), error.offset()),
-                (ErrorKind::PathInvalid, at),
-                "{text}"
-            );
+            assert_eq!((error.kind(), error.offset()), (ErrorKind::PathInvalid, at), "{text}");
         }
     }
 }

@@ -44,20 +44,14 @@ impl Patch {
     /// A patch that changes nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            operations: Vec::new(),
-        }
+        Self { operations: Vec::new() }
     }
 
     /// The patch that sets each field of a map: what the map has replaces what the document has.
     #[must_use]
     pub fn merge(fields: &Map) -> Self {
-        let set = |(key, value): (crate::KeyRef<'_>, &Value)| {
-            Operation::Set(Path::root().key(key), value.clone())
-        };
-        Self {
-            operations: fields.iter().map(set).collect(),
-        }
+        let set = |(key, value): (crate::KeyRef<'_>, &Value)| Operation::Set(Path::root().key(key), value.clone());
+        Self { operations: fields.iter().map(set).collect() }
     }
 
     /// Also puts a value at a path.
@@ -110,9 +104,7 @@ impl Patch {
             let code = Value::from(operation.code());
             match operation {
                 Operation::Remove(path) => Value::from([code, path.to_value()]),
-                Operation::Set(path, value)
-                | Operation::Increment(path, value)
-                | Operation::Append(path, value) => {
+                Operation::Set(path, value) | Operation::Increment(path, value) | Operation::Append(path, value) => {
                     Value::from([code, path.to_value(), value.clone()])
                 }
             }
@@ -126,25 +118,14 @@ impl Patch {
     /// `TypeMismatch` when it stands for none, `PathInvalid` for a path that is none.
     pub fn from_value(value: &Value) -> Result<Self> {
         let mut patch = Self::new();
-        for (index, operation) in value
-            .as_array()
-            .ok_or_else(|| refuse(value))?
-            .iter()
-            .enumerate()
-        {
+        for (index, operation) in value.as_array().ok_or_else(|| refuse(value))?.iter().enumerate() {
             let parts = operation.as_array().unwrap_or_default();
             let code = parts.first().and_then(Value::as_u64);
             let operation = match (code, parts) {
                 (Some(1), [_, path]) => Operation::Remove(Path::from_value(path)?),
-                (Some(0), [_, path, value]) => {
-                    Operation::Set(Path::from_value(path)?, value.clone())
-                }
-                (Some(2), [_, path, by]) => {
-                    Operation::Increment(Path::from_value(path)?, by.clone())
-                }
-                (Some(3), [_, path, value]) => {
-                    Operation::Append(Path::from_value(path)?, value.clone())
-                }
+                (Some(0), [_, path, value]) => Operation::Set(Path::from_value(path)?, value.clone()),
+                (Some(2), [_, path, by]) => Operation::Increment(Path::from_value(path)?, by.clone()),
+                (Some(3), [_, path, value]) => Operation::Append(Path::from_value(path)?, value.clone()),
                 _ => {
                     return Err(Error::new(ErrorKind::TypeMismatch, 0).with_detail(format!(
                         "operation {index} is not [0, path, value], [1, path], [2, path, number] or [3, path, value]"
@@ -172,8 +153,6 @@ impl Patch {
 }
 
 fn refuse(value: &Value) -> Error {
-    Error::new(ErrorKind::TypeMismatch, 0).with_detail(format!(
-        "a patch is an array of operations, found {}",
-        value.type_name()
-    ))
+    Error::new(ErrorKind::TypeMismatch, 0)
+        .with_detail(format!("a patch is an array of operations, found {}", value.type_name()))
 }

@@ -8,13 +8,13 @@ use serde::de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, Variant
 use serde::forward_to_deserialize_any;
 
 use super::RAW;
-use crate::canonical::major;
+use crate::canonical::{Head, major};
 use crate::decode::{Decoder, Event};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::tag;
 use crate::validate::KeyOrder;
-use crate::value::KeyRef;
+use crate::value::{Integer, KeyRef};
 
 pub(super) struct Deserializer<'de> {
     decoder: Decoder<'de>,
@@ -24,10 +24,7 @@ pub(super) struct Deserializer<'de> {
 
 impl<'de> Deserializer<'de> {
     pub(super) fn new(bytes: &'de [u8], limits: &Limits) -> Self {
-        Self {
-            decoder: Decoder::within(bytes, limits),
-            item: 0,
-        }
+        Self { decoder: Decoder::within(bytes, limits), item: 0 }
     }
 
     pub(super) fn finish(&self) -> Result<()> {
@@ -36,28 +33,59 @@ impl<'de> Deserializer<'de> {
 
     /// An error of the type itself, at the item it was shown.
     pub(super) fn located(&self, error: Error) -> Error {
-        let is_of_type = matches!(
-            error.kind(),
-            ErrorKind::Custom | ErrorKind::TypeMismatch | ErrorKind::OutOfRange
-        );
-        if is_of_type && error.offset() == 0 {
-            error.moved_by(self.item)
-        } else {
-            error
-        }
+        let is_of_type = matches!(error.kind(), ErrorKind::Custom | ErrorKind::TypeMismatch | ErrorKind::OutOfRange);
+        if is_of_type && error.offset() == 0 { error.moved_by(self.item) } else { error }
     }
 
-    #[inline]
+    #[inline(always)]
+    fn head(&mut self) -> Result<Head> {
+        self.item = self.decoder.offset();
+        self.decoder.head()
+    }
+
     fn event(&mut self) -> Result<Event<'de>> {
         self.item = self.decoder.offset();
         self.decoder.event()
     }
 
+    /// Hands over an item of any kind whose head was just read.
+    #[inline(never)]
+    fn any<V: Visitor<'de>>(&mut self, head: Head, visitor: V) -> Result<V::Value> {
+        match self.decoder.event_of(head)? {
+            Event::Null => visitor.visit_unit(),
+            Event::Bool(value) => visitor.visit_bool(value),
+            Event::Integer(value) => visit_integer(value, visitor),
+            Event::Float(value) => visitor.visit_f64(value),
+            Event::Text(value) => visitor.visit_borrowed_str(value),
+            Event::Bytes(value) => visitor.visit_borrowed_bytes(value),
+            Event::Array(count) => self.array(count, visitor),
+            Event::Map(count) => self.map(count, visitor),
+            Event::Timestamp(value) => visitor.visit_i64(value.micros()),
+            Event::Uuid(id) | Event::EntityId(id) => visitor.visit_bytes(&id),
+            Event::Decimal(value) => visitor.visit_string(value.to_string()),
+            Event::Vector(vector) => visitor.visit_seq(SeqDeserializer::<_, Error>::new(vector.to_f64s())),
+            Event::Tag(tag) => self.tagged(tag, visitor),
+        }
+    }
+
+    #[inline(always)]
+    fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
+        let head = self.head()?;
+        if head.major <= major::NEGATIVE { visit_integer(head.integer(), visitor) } else { self.any(head, visitor) }
+    }
+
+    #[inline(always)]
+    fn text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
+        let head = self.head()?;
+        if head.major == major::TEXT {
+            visitor.visit_borrowed_str(self.decoder.text_of(head)?)
+        } else {
+            self.any(head, visitor)
+        }
+    }
+
     fn array<V: Visitor<'de>>(&mut self, count: usize, visitor: V) -> Result<V::Value> {
-        let mut elements = Elements {
-            left: count,
-            deserializer: self,
-        };
+        let mut elements = Elements { left: count, deserializer: self };
         let value = visitor.visit_seq(&mut elements)?;
         let left = elements.left;
         self.end(left, "array has more elements than the type")?;
@@ -65,11 +93,7 @@ impl<'de> Deserializer<'de> {
     }
 
     fn map<V: Visitor<'de>>(&mut self, count: usize, visitor: V) -> Result<V::Value> {
-        let mut entries = Entries {
-            left: count,
-            order: KeyOrder::new(),
-            deserializer: self,
-        };
+        let mut entries = Entries { left: count, order: KeyOrder::new(), deserializer: self };
         let value = visitor.visit_map(&mut entries)?;
         let left = entries.left;
         self.end(left, "map has more entries than the type")?;
@@ -104,6 +128,25 @@ impl<'de> Deserializer<'de> {
     }
 }
 
+#[inline(always)]
+fn visit_integer<'de, V: Visitor<'de>>(value: Integer, visitor: V) -> Result<V::Value> {
+    match (value.as_u64(), value.as_i64()) {
+        (Some(value), _) => visitor.visit_u64(value),
+        (_, Some(value)) => visitor.visit_i64(value),
+        _ => visitor.visit_i128(value.as_i128()),
+    }
+}
+
+/// The methods of serde that hint at one kind of item, which is then read without looking further.
+macro_rules! fn_by_kind {
+    ($($kind:ident: $($method:ident)*;)*) => { $($(
+        #[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            self.$kind(visitor)
+        }
+    )*)* };
+}
+
 impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     type Error = Error;
 
@@ -113,27 +156,38 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
 
     #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.event()? {
-            Event::Null => visitor.visit_unit(),
-            Event::Bool(value) => visitor.visit_bool(value),
-            Event::Integer(value) => match (value.as_u64(), value.as_i64()) {
-                (Some(value), _) => visitor.visit_u64(value),
-                (_, Some(value)) => visitor.visit_i64(value),
-                _ => visitor.visit_i128(value.as_i128()),
-            },
-            Event::Float(value) => visitor.visit_f64(value),
-            Event::Text(value) => visitor.visit_borrowed_str(value),
-            Event::Bytes(value) => visitor.visit_borrowed_bytes(value),
-            Event::Array(count) => self.array(count, visitor),
-            Event::Map(count) => self.map(count, visitor),
-            Event::Timestamp(value) => visitor.visit_i64(value.micros()),
-            Event::Uuid(id) | Event::EntityId(id) => visitor.visit_bytes(&id),
-            Event::Decimal(value) => visitor.visit_string(value.to_string()),
-            Event::Vector(vector) => {
-                visitor.visit_seq(SeqDeserializer::<_, Error>::new(vector.to_f64s()))
-            }
-            Event::Tag(tag) => self.tagged(tag, visitor),
+        let head = self.head()?;
+        self.any(head, visitor)
+    }
+
+    #[inline]
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        let head = self.head()?;
+        if head.major == major::SIMPLE && (25..=27).contains(&head.info) {
+            visitor.visit_f64(head.float())
+        } else {
+            self.any(head, visitor)
         }
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_f64(visitor)
+    }
+
+    #[inline]
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        let head = self.head()?;
+        match (head.major, head.info) {
+            (major::SIMPLE, 20) => visitor.visit_bool(false),
+            (major::SIMPLE, 21) => visitor.visit_bool(true),
+            _ => self.any(head, visitor),
+        }
+    }
+
+    fn_by_kind! {
+        integer: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+            deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64;
+        text: deserialize_str deserialize_string deserialize_identifier;
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -157,11 +211,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         self.deserialize_any(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
         if name == RAW {
             self.item = self.decoder.offset();
             return visitor.visit_borrowed_bytes(self.decoder.raw_item()?);
@@ -179,10 +229,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             Event::Text(variant) => visitor.visit_enum(StrDeserializer::<Error>::new(variant)),
             Event::Map(1) => {
                 let variant = self.decoder.key(&mut KeyOrder::new())?;
-                let value = visitor.visit_enum(Variant {
-                    variant,
-                    deserializer: self,
-                })?;
+                let value = visitor.visit_enum(Variant { variant, deserializer: self })?;
                 self.decoder.leave();
                 Ok(value)
             }
@@ -197,8 +244,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct tuple tuple_struct map struct identifier
+        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct map struct
     }
 }
 
@@ -266,19 +312,11 @@ impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
             KeyRef::Text(text) => visitor.visit_borrowed_str(text),
-            KeyRef::Integer(value) => match (value.as_u64(), value.as_i64()) {
-                (Some(value), _) => visitor.visit_u64(value),
-                (_, Some(value)) => visitor.visit_i64(value),
-                _ => visitor.visit_i128(value.as_i128()),
-            },
+            KeyRef::Integer(value) => visit_integer(value, visitor),
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -294,8 +332,9 @@ impl<'de> de::Deserializer<'de> for KeyDeserializer<'de> {
     ) -> Result<V::Value> {
         match self.0 {
             KeyRef::Text(variant) => visitor.visit_enum(StrDeserializer::<Error>::new(variant)),
-            KeyRef::Integer(_) => Err(Error::new(ErrorKind::TypeMismatch, 0)
-                .with_detail("an enum key is its variant's name")),
+            KeyRef::Integer(_) => {
+                Err(Error::new(ErrorKind::TypeMismatch, 0).with_detail("an enum key is its variant's name"))
+            }
         }
     }
 
@@ -339,11 +378,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
         de::Deserializer::deserialize_any(self.deserializer, visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value> {
+    fn struct_variant<V: Visitor<'de>>(self, _fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
         de::Deserializer::deserialize_any(self.deserializer, visitor)
     }
 }

@@ -6,6 +6,7 @@
 //! vectors, tags, `Value`) pass as their own encoded bytes under a reserved newtype name.
 
 mod deserializer;
+mod layout;
 mod serializer;
 mod special;
 
@@ -37,7 +38,7 @@ pub(crate) const RAW: &str = "$entidb::raw";
 /// # Ok::<(), entidb_codec::Error>(())
 /// ```
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    to_writer_vec(value, Vec::with_capacity(64))
+    to_writer_vec(value, Vec::with_capacity(256))
 }
 
 /// Writes a Rust value as canonical CBOR at the end of a buffer, and gives the buffer back.

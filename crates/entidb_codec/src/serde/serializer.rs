@@ -4,11 +4,12 @@
 //! Does not know: which type calls; see `mod`.
 
 use serde::ser::{
-    self, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
-    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
+    self, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant,
 };
 
 use super::RAW;
+use super::layout::{self, Known};
 use crate::canonical::{major, write_float, write_head, write_integer};
 use crate::encode::{MapMark, Sorter, write_string};
 use crate::error::{Error, ErrorKind, Result};
@@ -27,12 +28,7 @@ pub(super) struct Serializer {
 
 impl Serializer {
     pub(super) fn new(out: Vec<u8>, limits: &Limits) -> Self {
-        Self {
-            out,
-            sorter: Sorter::default(),
-            depth_left: limits.depth_max,
-            is_raw: false,
-        }
+        Self { out, sorter: Sorter::with_spare(), depth_left: limits.depth_max, is_raw: false }
     }
 
     pub(super) fn finish(self) -> Vec<u8> {
@@ -70,24 +66,13 @@ impl Serializer {
         self.enter()?;
         let head = self.out.len();
         write_head(&mut self.out, major::ARRAY, announced as u64);
-        Ok(Array {
-            serializer: self,
-            head,
-            announced,
-            written: 0,
-            in_variant,
-        })
+        Ok(Array { serializer: self, head, announced, written: 0, in_variant })
     }
 
     fn map(&mut self, announced: usize, in_variant: bool) -> Result<Map<'_>> {
         self.enter()?;
         let mark = self.sorter.begin(&mut self.out, announced);
-        Ok(Map {
-            serializer: self,
-            mark,
-            announced,
-            in_variant,
-        })
+        Ok(Map { serializer: self, mark, announced, in_variant })
     }
 }
 
@@ -99,7 +84,7 @@ impl<'a> ser::Serializer for &'a mut Serializer {
     type SerializeTupleStruct = Array<'a>;
     type SerializeTupleVariant = Array<'a>;
     type SerializeMap = Map<'a>;
-    type SerializeStruct = Map<'a>;
+    type SerializeStruct = Fields<'a>;
     type SerializeStructVariant = Map<'a>;
 
     fn is_human_readable(&self) -> bool {
@@ -158,8 +143,7 @@ impl<'a> ser::Serializer for &'a mut Serializer {
 
     fn serialize_u128(self, value: u128) -> Result<()> {
         let value = i128::try_from(value).map_err(|_| {
-            Error::new(ErrorKind::OutOfRange, self.out.len())
-                .with_detail(format!("integer {value} is beyond 2^127"))
+            Error::new(ErrorKind::OutOfRange, self.out.len()).with_detail(format!("integer {value} is beyond 2^127"))
         })?;
         self.serialize_i128(value)
     }
@@ -185,11 +169,7 @@ impl<'a> ser::Serializer for &'a mut Serializer {
 
     fn serialize_bytes(self, value: &[u8]) -> Result<()> {
         if std::mem::take(&mut self.is_raw) {
-            let limits = Limits {
-                depth_max: self.depth_left,
-                bytes_max: usize::MAX,
-                ..Limits::DEFAULT
-            };
+            let limits = Limits { depth_max: self.depth_left, bytes_max: usize::MAX, ..Limits::DEFAULT };
             validate::validate_within(value, &limits)?;
             self.out.extend_from_slice(value);
         } else {
@@ -215,21 +195,12 @@ impl<'a> ser::Serializer for &'a mut Serializer {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-    ) -> Result<()> {
+    fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Result<()> {
         self.text(variant);
         Ok(())
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<()> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
         self.is_raw = name == RAW;
         let written = value.serialize(&mut *self);
         self.is_raw = false;
@@ -276,8 +247,9 @@ impl<'a> ser::Serializer for &'a mut Serializer {
         self.map(len.unwrap_or(0), false)
     }
 
-    fn serialize_struct(self, _name: &'static str, len: usize) -> Result<Map<'a>> {
-        self.map(len, false)
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Fields<'a>> {
+        let known = layout::recall(name, len);
+        Ok(Fields { map: self.map(len, false)?, known, fields: Vec::new(), name, count: 0 })
     }
 
     fn serialize_struct_variant(
@@ -362,20 +334,22 @@ impl Map<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<()> {
         let start = self.serializer.out.len();
         self.serializer.text(key);
-        self.serializer
-            .sorter
-            .key_written(&self.serializer.out, &mut self.mark, start)?;
+        self.serializer.sorter.key_written(&self.serializer.out, &mut self.mark, start)?;
         value.serialize(&mut *self.serializer)
     }
 
-    fn close(self) -> Result<()> {
+    fn close(mut self) -> Result<()> {
         let Serializer { out, sorter, .. } = &mut *self.serializer;
         sorter.end(out, self.mark, self.announced)?;
+        self.leave();
+        Ok(())
+    }
+
+    fn leave(&mut self) {
         self.serializer.leave();
         if self.in_variant {
             self.serializer.leave();
         }
-        Ok(())
     }
 }
 
@@ -390,9 +364,7 @@ impl SerializeMap for Map<'_> {
         if !matches!(first >> 5, major::UNSIGNED | major::NEGATIVE | major::TEXT) {
             return Err(Error::new(ErrorKind::KeyType, start));
         }
-        self.serializer
-            .sorter
-            .key_written(&self.serializer.out, &mut self.mark, start)
+        self.serializer.sorter.key_written(&self.serializer.out, &mut self.mark, start)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
@@ -404,15 +376,71 @@ impl SerializeMap for Map<'_> {
     }
 }
 
-impl SerializeStruct for Map<'_> {
+/// A struct being written: a map whose field names are known to the program.
+pub(super) struct Fields<'a> {
+    map: Map<'a>,
+    known: Known,
+    /// The fields so far, where a layout is to be made of them.
+    fields: Vec<&'static str>,
+    name: &'static str,
+    count: usize,
+}
+
+impl Fields<'_> {
+    #[inline]
+    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
+        match &self.known {
+            Known::Layout(layout) if layout.expects(self.count, key) => {
+                self.count += 1;
+                let Serializer { out, sorter, .. } = &mut *self.map.serializer;
+                sorter.field_written(out, &self.map.mark)?;
+                write_string(out, major::TEXT, key.as_bytes());
+                return value.serialize(&mut *self.map.serializer);
+            }
+            Known::Layout(layout) => {
+                layout::remember_varying(layout.name());
+                self.known = Known::Varies;
+                // The keys so far were not compared, so the end has to sort.
+                self.map.mark.mark_unsorted();
+            }
+            Known::New => self.fields.push(key),
+            Known::Varies => {}
+        }
+        self.map.field(key, value)
+    }
+
+    fn close(mut self) -> Result<()> {
+        match self.known {
+            Known::Layout(layout) if layout.len() == self.count => {
+                let Serializer { out, sorter, .. } = &mut *self.map.serializer;
+                if !layout.is_sorted {
+                    sorter.arrange(out, self.map.mark, &layout.order);
+                }
+                // Every field was expected, and sorted once without finding equals.
+                sorter.forget(self.map.mark);
+                self.map.leave();
+                return Ok(());
+            }
+            Known::Layout(layout) => {
+                layout::remember_varying(layout.name());
+                self.map.mark.mark_unsorted();
+            }
+            Known::New | Known::Varies => {}
+        }
+        self.map.close()?;
+        if !self.fields.is_empty() {
+            layout::remember(self.name, self.fields);
+        }
+        Ok(())
+    }
+}
+
+impl SerializeStruct for Fields<'_> {
     type Ok = ();
     type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<()> {
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
         self.field(key, value)
     }
 
@@ -425,11 +453,7 @@ impl SerializeStructVariant for Map<'_> {
     type Ok = ();
     type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<()> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
         self.field(key, value)
     }
 

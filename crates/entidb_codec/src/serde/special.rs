@@ -47,10 +47,7 @@ fn hyphenated(id: &[u8; 16]) -> String {
 }
 
 fn from_hyphenated(text: &str) -> Option<[u8; 16]> {
-    let mut digits = text
-        .chars()
-        .filter(|character| *character != '-')
-        .map(|c| c.to_digit(16));
+    let mut digits = text.chars().filter(|character| *character != '-').map(|c| c.to_digit(16));
     let mut id = [0; 16];
     for byte in &mut id {
         let pair = digits.next()?? * 16 + digits.next()??;
@@ -226,9 +223,7 @@ impl Special for Vector {
 
 // A vector's elements are floats.
 fn plain_number(value: &Value) -> Option<f64> {
-    value
-        .as_f64()
-        .or_else(|| value.as_integer().map(|integer| integer.as_i128() as f64))
+    value.as_f64().or_else(|| value.as_integer().map(|integer| integer.as_i128() as f64))
 }
 
 impl Special for Uuid {
@@ -300,10 +295,7 @@ impl<'de> Deserialize<'de> for Integer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::Integer(integer) => Ok(integer),
-            other => Err(de::Error::invalid_type(
-                de::Unexpected::Other(other.type_name()),
-                &"an integer",
-            )),
+            other => Err(de::Error::invalid_type(de::Unexpected::Other(other.type_name()), &"an integer")),
         }
     }
 }
@@ -322,10 +314,7 @@ impl<'de> Deserialize<'de> for Map {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::Map(map) => Ok(map),
-            other => Err(de::Error::invalid_type(
-                de::Unexpected::Other(other.type_name()),
-                &"a map",
-            )),
+            other => Err(de::Error::invalid_type(de::Unexpected::Other(other.type_name()), &"a map")),
         }
     }
 }
@@ -352,9 +341,7 @@ impl Serialize for Value {
             Self::Decimal(value) => value.serialize(serializer),
             Self::EntityId(id) => EntityId(*id).serialize(serializer),
             Self::Vector(value) => value.serialize(serializer),
-            Self::Tagged(tagged) if serializer.is_human_readable() => {
-                tagged.value().serialize(serializer)
-            }
+            Self::Tagged(tagged) if serializer.is_human_readable() => tagged.value().serialize(serializer),
             Self::Tagged(_) => serialize_raw(self, serializer),
         }
     }
@@ -384,10 +371,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         crate::decode(bytes).map_err(E::custom)
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Value, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(PlainVisitor)
     }
 }
@@ -427,9 +411,7 @@ impl<'de> Visitor<'de> for PlainVisitor {
     }
 
     fn visit_i128<E: de::Error>(self, value: i128) -> Result<Value, E> {
-        Integer::try_from(value)
-            .map(Value::Integer)
-            .map_err(E::custom)
+        Integer::try_from(value).map(Value::Integer).map_err(E::custom)
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {

@@ -46,11 +46,7 @@ impl Decimal {
 
     // The two halves of an i128.
     fn from_parts(mantissa: i128, exponent: i64) -> Self {
-        Self {
-            high: (mantissa >> 64) as i64,
-            low: mantissa as u64,
-            exponent,
-        }
+        Self { high: (mantissa >> 64) as i64, low: mantissa as u64, exponent }
     }
 
     /// The integer part of the pair.
@@ -90,10 +86,7 @@ impl Decimal {
             }
             part.mantissa().checked_mul(10_i128.checked_pow(power)?)
         };
-        Some(Self::from_parts(
-            scaled(self)?.checked_add(scaled(other)?)?,
-            exponent,
-        ))
+        Some(Self::from_parts(scaled(self)?.checked_add(scaled(other)?)?, exponent))
     }
 
     /// Order by number: 1.0 and 1.00 are equal.
@@ -105,19 +98,12 @@ impl Decimal {
         if by_sign != Ordering::Equal || a_mantissa == 0 {
             return by_sign;
         }
-        let by_magnitude = a
-            .leading_exponent()
-            .cmp(&b.leading_exponent())
-            .then_with(|| {
-                // Same place of the first digit: the digits decide, as in a dictionary.
-                let digits = |m: i128| m.unsigned_abs().to_string();
-                digits(a_mantissa).cmp(&digits(b_mantissa))
-            });
-        if a_mantissa < 0 {
-            by_magnitude.reverse()
-        } else {
-            by_magnitude
-        }
+        let by_magnitude = a.leading_exponent().cmp(&b.leading_exponent()).then_with(|| {
+            // Same place of the first digit: the digits decide, as in a dictionary.
+            let digits = |m: i128| m.unsigned_abs().to_string();
+            digits(a_mantissa).cmp(&digits(b_mantissa))
+        });
+        if a_mantissa < 0 { by_magnitude.reverse() } else { by_magnitude }
     }
 
     /// The power of ten of the first digit; meaningless for zero.
@@ -156,8 +142,7 @@ impl FromStr for Decimal {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let refuse = || {
-            Error::new(ErrorKind::OutOfRange, 0)
-                .with_detail(format!("{text:?} is not a decimal such as -12.50 or 3e7"))
+            Error::new(ErrorKind::OutOfRange, 0).with_detail(format!("{text:?} is not a decimal such as -12.50 or 3e7"))
         };
         let (number, exponent) = match text.split_once(['e', 'E']) {
             Some((number, exponent)) => (number, exponent.parse::<i64>().map_err(|_| refuse())?),
@@ -169,13 +154,10 @@ impl FromStr for Decimal {
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let digits_only = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() && fraction.is_empty() || !digits_only(whole) || !digits_only(fraction)
-        {
+        if whole.is_empty() && fraction.is_empty() || !digits_only(whole) || !digits_only(fraction) {
             return Err(refuse());
         }
-        let mantissa = format!("{sign}{whole}{fraction}")
-            .parse::<i128>()
-            .map_err(|_| refuse())?;
+        let mantissa = format!("{sign}{whole}{fraction}").parse::<i128>().map_err(|_| refuse())?;
         let places = i64::try_from(fraction.len()).map_err(|_| refuse())?;
         Self::new(mantissa, exponent.checked_sub(places).ok_or_else(refuse)?)
     }
@@ -193,38 +175,17 @@ mod tests {
 
     #[test]
     fn text_and_decimal_are_inverse() {
-        for text in [
-            "0",
-            "-0.5",
-            "12.50",
-            "1e7",
-            "-3e-41",
-            "0.000",
-            "123456789012345678901234567890.12",
-        ] {
+        for text in ["0", "-0.5", "12.50", "1e7", "-3e-41", "0.000", "123456789012345678901234567890.12"] {
             assert_eq!(text.parse::<Decimal>().unwrap().to_string(), text);
         }
-        for text in [
-            "",
-            ".",
-            "e5",
-            "1.2.3",
-            "--1",
-            "+-1",
-            "1e",
-            "0x5",
-            "1e99999999999999999999",
-        ] {
+        for text in ["", ".", "e5", "1.2.3", "--1", "+-1", "1e", "0x5", "1e99999999999999999999"] {
             assert!(text.parse::<Decimal>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn order_is_that_of_the_number() {
-        let sorted = [
-            "-1e30", "-2", "-1.5", "-1e-9", "0", "1e-30", "0.1", "1", "1.05", "1.1", "9", "10",
-            "1e18",
-        ];
+        let sorted = ["-1e30", "-2", "-1.5", "-1e-9", "0", "1e-30", "0.1", "1", "1.05", "1.1", "9", "10", "1e18"];
         for (i, a) in sorted.iter().enumerate() {
             for (j, b) in sorted.iter().enumerate() {
                 let found = a.parse::<Decimal>().unwrap().compare(b.parse().unwrap());
@@ -238,11 +199,7 @@ mod tests {
 
     #[test]
     fn addition_is_exact_or_refused() {
-        let sum = |a: &str, b: &str| {
-            a.parse::<Decimal>()
-                .unwrap()
-                .checked_add(b.parse().unwrap())
-        };
+        let sum = |a: &str, b: &str| a.parse::<Decimal>().unwrap().checked_add(b.parse().unwrap());
         assert_eq!(sum("0.1", "0.2").unwrap().to_string(), "0.3");
         assert_eq!(sum("1e40", "1"), None);
         assert_eq!(sum("0e99", "1").unwrap().to_string(), "1");

@@ -24,28 +24,16 @@ pub struct Integer {
 
 impl Integer {
     /// The least: −2^64.
-    pub const MIN: Self = Self {
-        negative: true,
-        argument: u64::MAX,
-    };
+    pub const MIN: Self = Self { negative: true, argument: u64::MAX };
     /// The greatest: 2^64 − 1.
-    pub const MAX: Self = Self {
-        negative: false,
-        argument: u64::MAX,
-    };
+    pub const MAX: Self = Self { negative: false, argument: u64::MAX };
 
     pub(crate) const fn unsigned(argument: u64) -> Self {
-        Self {
-            negative: false,
-            argument,
-        }
+        Self { negative: false, argument }
     }
 
     pub(crate) const fn negative(argument: u64) -> Self {
-        Self {
-            negative: true,
-            argument,
-        }
+        Self { negative: true, argument }
     }
 
     /// Whether it is below zero.
@@ -76,11 +64,7 @@ impl Integer {
     #[must_use]
     pub fn as_i128(self) -> i128 {
         let magnitude = i128::from(self.argument);
-        if self.negative {
-            -1 - magnitude
-        } else {
-            magnitude
-        }
+        if self.negative { -1 - magnitude } else { magnitude }
     }
 
     /// The sum, if it is in range.
@@ -122,15 +106,9 @@ impl fmt::Debug for Integer {
 impl From<i64> for Integer {
     fn from(value: i64) -> Self {
         if value < 0 {
-            Self {
-                negative: true,
-                argument: (!value).unsigned_abs(),
-            }
+            Self { negative: true, argument: (!value).unsigned_abs() }
         } else {
-            Self {
-                negative: false,
-                argument: value.unsigned_abs(),
-            }
+            Self { negative: false, argument: value.unsigned_abs() }
         }
     }
 }
@@ -168,16 +146,9 @@ impl TryFrom<i128> for Integer {
     type Error = Error;
 
     fn try_from(value: i128) -> Result<Self, Error> {
-        let (negative, magnitude) = if value < 0 {
-            (true, !value)
-        } else {
-            (false, value)
-        };
-        u64::try_from(magnitude)
-            .map(|argument| Self { negative, argument })
-            .map_err(|_| {
-                Error::new(ErrorKind::OutOfRange, 0)
-                    .with_detail(format!("integer {value} is outside -2^64 to 2^64-1"))
-            })
+        let (negative, magnitude) = if value < 0 { (true, !value) } else { (false, value) };
+        u64::try_from(magnitude).map(|argument| Self { negative, argument }).map_err(|_| {
+            Error::new(ErrorKind::OutOfRange, 0).with_detail(format!("integer {value} is outside -2^64 to 2^64-1"))
+        })
     }
 }

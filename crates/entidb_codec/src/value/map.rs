@@ -61,10 +61,7 @@ impl<'a> KeyRef<'a> {
 impl Ord for KeyRef<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Text(a), Self::Text(b)) => a
-                .len()
-                .cmp(&b.len())
-                .then_with(|| a.as_bytes().cmp(b.as_bytes())),
+            (Self::Text(a), Self::Text(b)) => a.len().cmp(&b.len()).then_with(|| a.as_bytes().cmp(b.as_bytes())),
             (Self::Integer(a), Self::Integer(b)) => {
                 (a.is_negative(), a.argument()).cmp(&(b.is_negative(), b.argument()))
             }
@@ -163,17 +160,13 @@ impl Map {
     /// An empty map.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-        }
+        Self { entries: Vec::new() }
     }
 
     /// An empty map with room for this many entries.
     #[must_use]
     pub fn with_capacity(count: usize) -> Self {
-        Self {
-            entries: Vec::with_capacity(count),
-        }
+        Self { entries: Vec::with_capacity(count) }
     }
 
     /// How many entries it has.
@@ -193,9 +186,7 @@ impl Map {
         match self.entries.last() {
             Some((last, _)) if last.as_view() < key => Err(self.entries.len()),
             None => Err(0),
-            _ => self
-                .entries
-                .binary_search_by(|(held, _)| held.as_view().cmp(&key)),
+            _ => self.entries.binary_search_by(|(held, _)| held.as_view().cmp(&key)),
         }
     }
 
@@ -226,18 +217,13 @@ impl Map {
                 self.entries.insert(index, (key, value));
                 None
             }
-            Ok(index) => self
-                .entries
-                .get_mut(index)
-                .map(|(_, held)| std::mem::replace(held, value)),
+            Ok(index) => self.entries.get_mut(index).map(|(_, held)| std::mem::replace(held, value)),
         }
     }
 
     /// Takes the value under a key out of the map.
     pub fn remove<'k>(&mut self, key: impl Into<KeyRef<'k>>) -> Option<Value> {
-        self.place(key.into())
-            .ok()
-            .map(|index| self.entries.remove(index).1)
+        self.place(key.into()).ok().map(|index| self.entries.remove(index).1)
     }
 
     /// The value under a key, putting null there first if there is none.
@@ -253,12 +239,8 @@ impl Map {
     }
 
     /// The entries in canonical order.
-    pub fn iter(
-        &self,
-    ) -> impl ExactSizeIterator<Item = (KeyRef<'_>, &Value)> + DoubleEndedIterator {
-        self.entries
-            .iter()
-            .map(|(key, value)| (key.as_view(), value))
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (KeyRef<'_>, &Value)> + DoubleEndedIterator {
+        self.entries.iter().map(|(key, value)| (key.as_view(), value))
     }
 
     /// The keys in canonical order.
@@ -302,10 +284,8 @@ impl IntoIterator for Map {
 /// Later entries replace earlier ones with the same key.
 impl<K: Into<Key>, V: Into<Value>> FromIterator<(K, V)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
-        let mut entries: Vec<(Key, Value)> = entries
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect();
+        let mut entries: Vec<(Key, Value)> =
+            entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         // The sort is stable, so of equal keys the last to come stays last, and that one is kept.
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         entries.reverse();
@@ -329,26 +309,12 @@ mod tests {
 
     #[test]
     fn keys_stand_in_the_order_of_their_bytes() {
-        let map: Map = [
-            (Key::from("aa"), 1),
-            (Key::from("b"), 2),
-            (Key::from(-1), 3),
-            (Key::from(500), 4),
-            (Key::from(0), 5),
-        ]
-        .into_iter()
-        .collect();
+        let map: Map =
+            [(Key::from("aa"), 1), (Key::from("b"), 2), (Key::from(-1), 3), (Key::from(500), 4), (Key::from(0), 5)]
+                .into_iter()
+                .collect();
         let keys: Vec<_> = map.keys().map(KeyRef::to_key).collect();
-        assert_eq!(
-            keys,
-            [
-                Key::from(0),
-                Key::from(500),
-                Key::from(-1),
-                Key::from("b"),
-                Key::from("aa")
-            ]
-        );
+        assert_eq!(keys, [Key::from(0), Key::from(500), Key::from(-1), Key::from("b"), Key::from("aa")]);
     }
 
     #[test]

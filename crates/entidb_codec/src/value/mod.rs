@@ -245,11 +245,7 @@ impl Value {
 
 /// The bits a float is compared by: all NaNs are one.
 fn float_bits(value: f64) -> u64 {
-    if value.is_nan() {
-        f64::NAN.to_bits()
-    } else {
-        value.to_bits()
-    }
+    if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
 }
 
 impl PartialEq for Value {

@@ -46,26 +46,15 @@ impl fmt::Display for Timestamp {
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_from_march = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let month = if month_from_march < 10 {
-            month_from_march + 3
-        } else {
-            month_from_march - 9
-        };
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
         let year = year_of_era + era * 400 + i64::from(month <= 2);
         let seconds = micros / 1_000_000;
         write!(f, "{year:04}-{month:02}-{day:02}T")?;
-        write!(
-            f,
-            "{:02}:{:02}:{:02}",
-            seconds / 3_600,
-            seconds / 60 % 60,
-            seconds % 60
-        )?;
+        write!(f, "{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)?;
         let fraction = micros % 1_000_000;
         if fraction != 0 {
             write!(f, ".{fraction:06}")?;
@@ -88,9 +77,6 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from_micros(micros).to_string(), text);
         }
-        let _ = (
-            Timestamp(i64::MIN).to_string(),
-            Timestamp(i64::MAX).to_string(),
-        );
+        let _ = (Timestamp(i64::MIN).to_string(), Timestamp(i64::MAX).to_string());
     }
 }

@@ -60,32 +60,20 @@ impl Vector {
     /// A half-width vector; each element becomes the nearest half.
     #[must_use]
     pub fn f16_nearest(elements: &[f32]) -> Self {
-        let bytes = elements
-            .iter()
-            .flat_map(|e| f32_to_f16_nearest(*e).to_le_bytes())
-            .collect();
-        Self {
-            kind: VectorKind::F16,
-            bytes,
-        }
+        let bytes = elements.iter().flat_map(|e| f32_to_f16_nearest(*e).to_le_bytes()).collect();
+        Self { kind: VectorKind::F16, bytes }
     }
 
     /// A vector from little-endian bytes, if they are a whole number of elements.
     #[must_use]
     pub fn from_le_bytes(kind: VectorKind, bytes: Vec<u8>) -> Option<Self> {
-        bytes
-            .len()
-            .is_multiple_of(kind.element_bytes())
-            .then_some(Self { kind, bytes })
+        bytes.len().is_multiple_of(kind.element_bytes()).then_some(Self { kind, bytes })
     }
 
     /// The same vector, borrowed.
     #[must_use]
     pub fn as_view(&self) -> VectorRef<'_> {
-        VectorRef {
-            kind: self.kind,
-            bytes: &self.bytes,
-        }
+        VectorRef { kind: self.kind, bytes: &self.bytes }
     }
 
     /// The element type.
@@ -121,10 +109,7 @@ pub struct VectorRef<'a> {
 
 impl<'a> VectorRef<'a> {
     pub(crate) fn new(kind: VectorKind, bytes: &'a [u8]) -> Option<Self> {
-        bytes
-            .len()
-            .is_multiple_of(kind.element_bytes())
-            .then_some(Self { kind, bytes })
+        bytes.len().is_multiple_of(kind.element_bytes()).then_some(Self { kind, bytes })
     }
 
     /// The element type.
@@ -154,18 +139,14 @@ impl<'a> VectorRef<'a> {
     /// The elements, each widened to `f64`, which holds all four types exactly.
     pub fn to_f64s(self) -> impl ExactSizeIterator<Item = f64> + 'a {
         let kind = self.kind;
-        self.bytes
-            .chunks_exact(kind.element_bytes())
-            .map(move |chunk| match (kind, chunk) {
-                (VectorKind::I8, [a]) => f64::from(a.cast_signed()),
-                (VectorKind::F16, [a, b]) => f64::from(f16_to_f32(u16::from_le_bytes([*a, *b]))),
-                (VectorKind::F32, [a, b, c, d]) => f64::from(f32::from_le_bytes([*a, *b, *c, *d])),
-                (VectorKind::F64, _) => {
-                    <[u8; 8]>::try_from(chunk).map_or(f64::NAN, f64::from_le_bytes)
-                }
-                // `chunks_exact` gives chunks of the element's size, all named above.
-                _ => f64::NAN,
-            })
+        self.bytes.chunks_exact(kind.element_bytes()).map(move |chunk| match (kind, chunk) {
+            (VectorKind::I8, [a]) => f64::from(a.cast_signed()),
+            (VectorKind::F16, [a, b]) => f64::from(f16_to_f32(u16::from_le_bytes([*a, *b]))),
+            (VectorKind::F32, [a, b, c, d]) => f64::from(f32::from_le_bytes([*a, *b, *c, *d])),
+            (VectorKind::F64, _) => <[u8; 8]>::try_from(chunk).map_or(f64::NAN, f64::from_le_bytes),
+            // `chunks_exact` gives chunks of the element's size, all named above.
+            _ => f64::NAN,
+        })
     }
 
     /// The elements as `f32`, for the types that fit: `None` for double width.
@@ -175,37 +156,19 @@ impl<'a> VectorRef<'a> {
             VectorKind::F64 => None,
             VectorKind::F32 => {
                 let (chunks, _) = self.bytes.as_chunks::<4>();
-                Some(
-                    chunks
-                        .iter()
-                        .map(|chunk| f32::from_le_bytes(*chunk))
-                        .collect(),
-                )
+                Some(chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect())
             }
             VectorKind::F16 => {
                 let (chunks, _) = self.bytes.as_chunks::<2>();
-                Some(
-                    chunks
-                        .iter()
-                        .map(|c| f16_to_f32(u16::from_le_bytes(*c)))
-                        .collect(),
-                )
+                Some(chunks.iter().map(|c| f16_to_f32(u16::from_le_bytes(*c))).collect())
             }
-            VectorKind::I8 => Some(
-                self.bytes
-                    .iter()
-                    .map(|b| f32::from(b.cast_signed()))
-                    .collect(),
-            ),
+            VectorKind::I8 => Some(self.bytes.iter().map(|b| f32::from(b.cast_signed())).collect()),
         }
     }
 
     /// A copy that owns its elements.
     #[must_use]
     pub fn to_vector(self) -> Vector {
-        Vector {
-            kind: self.kind,
-            bytes: self.bytes.to_vec(),
-        }
+        Vector { kind: self.kind, bytes: self.bytes.to_vec() }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::error::ErrorKind;
 
-/// The flushes of one handle.
+/// The flushes of one handle, or of the names under one root.
 #[derive(Debug, Default)]
 pub(crate) struct Flushes {
     failed: OnceLock<ErrorKind>,

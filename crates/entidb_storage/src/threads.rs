@@ -44,6 +44,7 @@ impl Running for SystemRunning {
 }
 
 impl Threads for SystemThreads {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks for the real number of cores")]
     fn parallelism(&self) -> usize {
         std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
     }

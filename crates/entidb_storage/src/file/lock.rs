@@ -7,6 +7,10 @@
 //!
 //! `flock` on Unix and `LockFileEx` on Windows, through the standard library. The record locks of POSIX are avoided:
 //! they let go when *any* handle of the process on the file is closed, and do not exclude inside a process.
+//!
+//! `fork` without `exec` gives a child the same open file. The child cannot let go for its parent, and the parent's
+//! letting go is not held up by the child; but when the parent is *killed*, the lock lasts until the child has ended
+//! too, and nobody's number is told. Programs started in the ordinary way inherit nothing.
 
 use std::fs::{File, TryLockError};
 
@@ -117,4 +121,78 @@ fn write_start(file: &File, bytes: &[u8]) -> std::io::Result<()> {
 #[cfg(windows)]
 fn read_start(file: &File, bytes: &mut [u8]) -> std::io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, bytes, 0)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::error::Operation;
+
+    const EXCLUSIVE: LockKind = LockKind::Exclusive;
+
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> (Self, Root) {
+            let path = std::env::temp_dir().join(format!("entidb-lock-{name}-{}", std::process::id()));
+            Root::make(&path).unwrap();
+            let root = Root::open(&path).unwrap();
+            (Self(path), root)
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let root = Root::open(Path::new(&self.0)).unwrap();
+            root.remove(name()).unwrap();
+            Root::unmake(&self.0);
+        }
+    }
+
+    fn name() -> Name<'static> {
+        Name::parse(Operation::Lock, "LOCK").unwrap()
+    }
+
+    #[test]
+    fn a_forked_child_that_drops_its_copy_does_not_let_go_for_its_parent() {
+        let (_place, root) = Place::new("child");
+        let parent = take(&root, name(), EXCLUSIVE).unwrap();
+        // What the child's memory holds after `fork`: the same open file, and a number that is not the child's.
+        let child = SystemLock { file: parent.file.try_clone().unwrap(), kind: EXCLUSIVE, taken_by: u32::MAX };
+        drop(child);
+        let holder_pid = Some(std::process::id());
+        assert_eq!(take(&root, name(), EXCLUSIVE).unwrap_err(), ErrorKind::Locked { holder_pid });
+        drop(parent);
+        assert!(take(&root, name(), EXCLUSIVE).is_ok());
+    }
+
+    #[test]
+    fn a_child_that_inherited_the_open_file_does_not_hold_up_its_parent() {
+        let (_place, root) = Place::new("inherits");
+        let parent = take(&root, name(), EXCLUSIVE).unwrap();
+        // As its standard input: the one handle a started program gets on purpose.
+        let inherited = Stdio::from(parent.file.try_clone().unwrap());
+        let mut child = Command::new("sleep").arg("60").stdin(inherited).spawn().unwrap();
+        drop(parent);
+        let after = take(&root, name(), EXCLUSIVE).map(|_| ());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(after, Ok(()));
+    }
+
+    #[test]
+    fn a_lock_file_replaced_while_it_was_taken_is_taken_anew() {
+        let (_place, root) = Place::new("replaced");
+        let first = take(&root, name(), EXCLUSIVE).unwrap();
+        root.remove(name()).unwrap();
+        assert!(!root.is_same_file(name(), &first.file).unwrap(), "a removed file has no name");
+        drop(root.open_file(name(), OpenMode::CreateNew).unwrap());
+        assert!(!root.is_same_file(name(), &first.file).unwrap(), "the name is another file's");
+        let second = take(&root, name(), EXCLUSIVE).unwrap();
+        assert!(root.is_same_file(name(), &second.file).unwrap());
+    }
 }

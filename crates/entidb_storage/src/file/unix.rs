@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::directory::{Abilities, Entry, OpenMode};
 use crate::error::ErrorKind;
+use crate::flushes::Flushes;
 use crate::name::Name;
 
 type Result<T> = std::result::Result<T, ErrorKind>;
@@ -25,6 +26,8 @@ pub(super) const ABILITIES: Abilities = Abilities { rename: true, hard_link: tru
 #[derive(Debug)]
 pub(super) struct Root {
     folder: OwnedFd,
+    /// Of the names in any folder: once one failed, no later one can be believed.
+    flushes: Flushes,
 }
 
 /// A folder under the root, or the root.
@@ -47,7 +50,7 @@ impl Root {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(kind)?;
-        Ok(Self { folder })
+        Ok(Self { folder, flushes: Flushes::default() })
     }
 
     /// Makes the folder, for us alone.
@@ -173,10 +176,11 @@ impl Root {
 
     /// Makes the names in a folder durable.
     pub(super) fn flush_names(&self, folder: &str) -> Result<()> {
-        match self.folder(folder)? {
-            Folder::Root(root) => flush(root.try_clone_to_owned().map_err(|error| ErrorKind::from_os(&error))?),
-            Folder::Under(folder) => flush(folder),
-        }
+        let folder = match self.folder(folder)? {
+            Folder::Root(root) => root.try_clone_to_owned().map_err(|error| ErrorKind::from_os(&error))?,
+            Folder::Under(folder) => folder,
+        };
+        self.flushes.flush(|| flush(folder))
     }
 
     /// Bytes an ordinary user can still write to the file system of the root.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::file::File;
+use crate::flushes::Flushes;
 use crate::name::Name;
 use file::HostFile;
 
@@ -146,6 +147,7 @@ pub trait HostFunctions: Send + Sync {
 pub struct HostDirectory {
     functions: Arc<dyn HostFunctions>,
     location: String,
+    flushes: Flushes,
 }
 
 impl std::fmt::Debug for HostDirectory {
@@ -159,7 +161,7 @@ impl HostDirectory {
     #[must_use]
     pub fn new(functions: Arc<dyn HostFunctions>) -> Self {
         let location = functions.location();
-        Self { functions, location }
+        Self { functions, location, flushes: Flushes::default() }
     }
 }
 
@@ -216,7 +218,16 @@ impl Directory for HostDirectory {
 
     fn flush_names(&self, folder: &str) -> Result<()> {
         Name::parse_folder_or_root(Operation::FlushNames, folder)?;
-        told(self.functions.flush_names(folder), Operation::FlushNames, folder)
+        // That a folder is missing is found before anything is flushed; what else fails is a lost flush.
+        let mut early = None;
+        let flushed = self.flushes.flush(|| match self.functions.flush_names(folder).map_err(HostError::kind) {
+            Err(kind @ (ErrorKind::NotFound | ErrorKind::NotAFolder | ErrorKind::TooManyOpenFiles)) => {
+                early = Some(kind);
+                Ok(())
+            }
+            flushed => flushed,
+        });
+        early.map_or(flushed, Err).map_err(|kind| Error::new(Operation::FlushNames, folder, kind))
     }
 
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {

@@ -74,3 +74,15 @@ pub(crate) fn open(
 mod vectors_tests;
 #[cfg(test)]
 mod wycheproof_tests;
+
+/// Keys for tests of what lies above.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// The keys of an encrypted database, without a keyring.
+    pub(crate) fn encrypted_keys(id: DatabaseId) -> Keys {
+        let secret = key::Secret::new(zeroize::Zeroizing::new([42; 32]));
+        Keys::encrypted(id, Arc::new(AesGcmProvider), [(1, Arc::new(secret))].into())
+    }
+}

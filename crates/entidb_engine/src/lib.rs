@@ -7,6 +7,7 @@
 
 mod background;
 mod cache;
+mod compaction;
 mod crypto;
 mod engine;
 mod error;

@@ -91,6 +91,13 @@ impl RangeTombstones {
         Some(Cover { start: &fragment.start, end: &fragment.end, sequence })
     }
 
+    /// The oldest tombstone over `key` that is newer than `sequence`.
+    pub(crate) fn oldest_after(&self, key: &[u8], sequence: Sequence) -> Option<Sequence> {
+        let after = self.fragments.partition_point(|fragment| &*fragment.start <= key);
+        let fragment = self.fragments.get(after.checked_sub(1)?).filter(|fragment| key < &*fragment.end)?;
+        fragment.sequences.iter().copied().take_while(|tombstone| *tombstone > sequence).last()
+    }
+
     /// The newest sequence at or before `at` with which every key of `first..=last` is deleted, gaps forbidden.
     pub(crate) fn covering_all(&self, first: &[u8], last: &[u8], at: Sequence) -> Option<Sequence> {
         let after = self.fragments.partition_point(|fragment| &*fragment.start <= first);
@@ -151,11 +158,32 @@ impl RangeTombstones {
         Self { fragments }
     }
 
+    /// This list with every fragment that reaches over the end of a zone (the first byte of a key) cut there.
+    pub(crate) fn cut_at_zones(&self) -> Self {
+        let mut fragments = Vec::with_capacity(self.fragments.len());
+        for fragment in &self.fragments {
+            let mut rest = fragment.clone();
+            while let Some(next) = rest.start.first().map_or(Some(1), |zone| zone.checked_add(1)) {
+                if *rest.end <= [next][..] {
+                    break;
+                }
+                let bound: Arc<[u8]> = [next].into();
+                fragments.push(Fragment { end: Arc::clone(&bound), ..rest.clone() });
+                rest.start = bound;
+            }
+            fragments.push(rest);
+        }
+        Self { fragments }
+    }
+
     /// This list keeping of each fragment the sequences `keep` returns (newest first in, newest first out).
-    pub(crate) fn retained(&self, mut keep: impl FnMut(&Fragment) -> Vec<Sequence>) -> Self {
+    pub(crate) fn retained<E>(
+        &self,
+        mut keep: impl FnMut(&Fragment) -> std::result::Result<Vec<Sequence>, E>,
+    ) -> std::result::Result<Self, E> {
         let mut pieces = Vec::new();
         for fragment in &self.fragments {
-            let sequences = keep(fragment);
+            let sequences = keep(fragment)?;
             if !sequences.is_empty() {
                 pieces.push(Fragment {
                     start: Arc::clone(&fragment.start),
@@ -164,7 +192,7 @@ impl RangeTombstones {
                 });
             }
         }
-        Self { fragments: joined(pieces) }
+        Ok(Self { fragments: joined(pieces) })
     }
 
     /// Appends the list's bytes.

@@ -67,6 +67,15 @@ fn a_stretch_with_a_gap_is_not_covered_whole() {
 }
 
 #[test]
+fn a_fragment_over_zones_is_cut_where_they_end() {
+    let list = RangeTombstones::default().with(b"", &[3, 7], Sequence(5)).with(&[0xfe, 1], &[0xff, 2], Sequence(6));
+    let cut = list.cut_at_zones();
+    let starts: Vec<&[u8]> = cut.fragments().iter().map(|fragment| &*fragment.start).collect();
+    assert_eq!(starts, [&[][..], &[1], &[2], &[3], &[0xfe, 1], &[0xff]]);
+    assert_eq!(cut.retained(|fragment| Ok::<_, ()>(fragment.sequences.to_vec())), Ok(list));
+}
+
+#[test]
 fn lists_that_we_would_not_write_are_refused() {
     let backwards = {
         let mut bytes = Vec::new();

@@ -49,3 +49,9 @@ impl std::fmt::Debug for SegmentContext {
         f.debug_struct("SegmentContext").finish_non_exhaustive()
     }
 }
+
+/// A context on files in memory, for tests of what lies above.
+#[cfg(test)]
+pub(crate) fn context_for_tests() -> Arc<SegmentContext> {
+    tests::context(false, 1 << 20)
+}

@@ -20,13 +20,21 @@ pub(crate) struct RunCursor {
     bounds: Range<usize>,
     number: usize,
     cursor: Option<SegmentCursor>,
+    /// False for compactions, which leave the cache as they found it.
+    caches: bool,
 }
 
 impl RunCursor {
     /// A cursor over the part of `run` that overlaps `span`.
     pub(crate) fn new(run: Arc<Run>, span: &Span) -> Self {
         let bounds = run.overlapping(span);
-        Self { run, bounds, number: 0, cursor: None }
+        Self { run, bounds, number: 0, cursor: None, caches: true }
+    }
+
+    /// A cursor over all of `run` that reads everything once and puts nothing into the cache.
+    pub(crate) fn passing_by(run: Arc<Run>) -> Self {
+        let bounds = 0..run.segments().len();
+        Self { run, bounds, number: 0, cursor: None, caches: false }
     }
 
     fn enter(&mut self, number: usize) -> Option<&mut SegmentCursor> {
@@ -34,7 +42,8 @@ impl RunCursor {
             self.number = number;
             self.cursor = None;
             if self.bounds.contains(&number) {
-                self.cursor = self.run.segments().get(number).map(|segment| SegmentCursor::new(Arc::clone(segment)));
+                let segment = self.run.segments().get(number).map(Arc::clone);
+                self.cursor = segment.map(if self.caches { SegmentCursor::new } else { SegmentCursor::passing_by });
             }
         }
         self.cursor.as_mut()

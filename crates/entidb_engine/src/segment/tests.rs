@@ -270,7 +270,9 @@ fn a_failing_device_is_an_error_of_the_storage_and_the_next_use_tries_again() {
 fn the_cache_keeps_to_its_budget_and_what_is_read_often_stays() {
     let context = context(false, 40_000);
     let entries: Vec<Entry> = (0..4000_u32)
-        .map(|number| Entry::new(&[&[9_u8][..], &number.to_be_bytes()].concat(), 1, EntryKind::Put, &[number as u8; 60]))
+        .map(|number| {
+            Entry::new(&[&[9_u8][..], &number.to_be_bytes()].concat(), 1, EntryKind::Put, &[number as u8; 60])
+        })
         .collect();
     let policy = ZonePolicy { point_index: true, block_bytes: 1024, compression: Compression::None };
     let meta = write(&context, 5, policy, &entries, &RangeTombstones::default());

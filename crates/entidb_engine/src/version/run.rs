@@ -29,6 +29,15 @@ impl Run {
         Self { number, segments: Vec::new(), starts: Fences::default(), checked: false, tombstones: OnceLock::new() }
     }
 
+    /// A run of these segments, in any order.
+    ///
+    /// # Errors
+    /// `BadEdit` when they overlap.
+    pub(crate) fn of(number: u64, mut segments: Vec<Arc<Segment>>) -> std::result::Result<Arc<Self>, BadEdit> {
+        segments.sort_by(|a, b| a.meta().smallest.cmp(&b.meta().smallest));
+        Self::checked(&Arc::new(Self { segments, ..Self::new(number) }))
+    }
+
     /// The run with another segment; not to be read before it is `checked`.
     pub(super) fn with(&self, segment: Arc<Segment>) -> Self {
         let mut segments = self.segments.clone();
@@ -108,6 +117,17 @@ impl Run {
         let start = self.not_before(span.start());
         let end = span.end().map_or(self.segments.len(), |end| self.beginning_before(end));
         start..end.max(start)
+    }
+
+    /// True when something may be in `start..end`.
+    pub(crate) fn overlaps(&self, start: &[u8], end: &[u8]) -> bool {
+        self.not_before(start) < self.beginning_before(end)
+    }
+
+    /// The segments that may hold something of `first..=last`.
+    pub(crate) fn touching(&self, first: &[u8], last: &[u8]) -> &[Arc<Segment>] {
+        let start = self.not_before(first);
+        self.segments.get(start..self.beginning_at_or_before(last).max(start)).unwrap_or_default()
     }
 
     /// The range tombstones of all segments.

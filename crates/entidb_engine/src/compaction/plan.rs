@@ -1,0 +1,281 @@
+//! What to compact next.
+//!
+//! Always: leveled with a base that follows the size of the last level: levels between level 0 and the base are empty,
+//! each level from the base on may be ten times as large as the one before. Zones are compacted apart from each other.
+//! What is older than a chosen segment and shares keys with it is chosen too or lies deeper than the target.
+//! Does not know: how segments are merged (`rewrite`).
+
+use std::sync::Arc;
+
+use super::live::LiveSnapshots;
+use super::output::zone_of;
+use super::rewrite::run_of;
+use crate::error::Result;
+use crate::format::FileNumber;
+use crate::iterator::Span;
+use crate::segment::Segment;
+use crate::version::{Level, Run, SegmentMeta, Version, VersionEdit};
+
+/// The deepest level.
+pub(crate) const LAST_LEVEL: usize = 6;
+/// How much larger each level may be than the one before.
+const FANOUT: u64 = 10;
+/// Runs of one zone in level 0 that make it worth merging them down.
+const LEVEL_0_RUNS: usize = 4;
+/// A segment with more deletions than one entry in this many is compacted early.
+const DELETES_WORTH: u64 = 4;
+/// Segments of the level below the target that a moved segment may overlap.
+const MOVE_OVERLAP_MAX: usize = 10;
+
+/// What the plan depends on besides the version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlanOptions {
+    /// The size at which the last level gets a level between it and level 0.
+    pub(crate) base_bytes: u64,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Install this edit: segments only move, or go because everything in them is deleted.
+    Edit(VersionEdit),
+    /// Merge these runs (newest first) into this level.
+    Merge {
+        /// The runs.
+        inputs: Vec<Arc<Run>>,
+        /// The level.
+        level: u8,
+    },
+}
+
+/// The most useful compaction of the version, when one is worth it.
+///
+/// # Errors
+/// `Corrupt` and those of the storage, from reading range tombstones.
+pub(crate) fn plan(version: &Version, options: PlanOptions, live: &LiveSnapshots) -> Result<Option<Plan>> {
+    if let Some(edit) = deleted_whole(version, live)? {
+        return Ok(Some(Plan::Edit(edit)));
+    }
+    if let Some(plan) = plan_level_0(version, options, LEVEL_0_RUNS)? {
+        return Ok(Some(plan));
+    }
+    if let Some(level) = fullest_level(version, options)
+        && let Some(segment) = cheapest(version, level, |_| true)
+    {
+        return down(version, level, &segment).map(Some);
+    }
+    plan_deletes(version, live)
+}
+
+/// Everything that overlaps `span` into the last level; nothing when nothing is there.
+///
+/// # Errors
+/// As [`plan`].
+pub(crate) fn plan_range(version: &Version, span: &Span) -> Result<Option<Plan>> {
+    // Widened until no segment sticks out: older data of a chosen segment's keys must not stay above the target.
+    let mut chosen: Vec<Arc<Segment>> = Vec::new();
+    let (mut start, mut end) = (span.start().to_vec(), span.end().map(<[u8]>::to_vec));
+    loop {
+        let wanted = Span::new(start.clone(), end.clone());
+        let inside = |segment: &&Arc<Segment>| {
+            let meta = segment.meta();
+            !meta.is_before(wanted.start()) && !wanted.is_past_end(&meta.smallest)
+        };
+        let found: Vec<Arc<Segment>> = version.segments().filter(inside).cloned().collect();
+        if found.len() == chosen.len() {
+            break;
+        }
+        chosen = found;
+        for segment in &chosen {
+            let meta = segment.meta();
+            if *meta.smallest < *start {
+                start = meta.smallest.to_vec();
+            }
+            if let Some(end) = &mut end
+                && *meta.largest >= **end
+            {
+                *end = crate::iterator::just_after(&meta.largest);
+            }
+        }
+    }
+    if chosen.is_empty() {
+        return Ok(None);
+    }
+    let inputs = runs_of(version, |segment| chosen.iter().any(|other| Arc::ptr_eq(other, segment)))?;
+    Ok(Some(Plan::Merge { inputs, level: LAST_LEVEL as u8 }))
+}
+
+/// Bytes that lie above their level's target, and are still to be moved down.
+pub(crate) fn debt_bytes(version: &Version, options: PlanOptions) -> u64 {
+    let above = version.levels().iter().enumerate().skip(1).take(LAST_LEVEL - 1);
+    let deeper: u64 = above.map(|(level, it)| it.bytes().saturating_sub(target_bytes(version, options, level))).sum();
+    deeper.saturating_add(version.levels().first().map_or(0, Level::bytes))
+}
+
+/// The level that level 0 is merged into.
+pub(crate) fn base_level(version: &Version, options: PlanOptions) -> usize {
+    let mut base = LAST_LEVEL;
+    let mut bytes = version.level(LAST_LEVEL).bytes();
+    while bytes > options.base_bytes && base > 1 {
+        bytes /= FANOUT;
+        base -= 1;
+    }
+    // Never past data: what lies above the base would be older than what is put under it.
+    let filled = version.levels().iter().enumerate().skip(1).find(|(_, level)| !level.runs.is_empty());
+    filled.map_or(base, |(level, _)| base.min(level))
+}
+
+fn target_bytes(version: &Version, options: PlanOptions, level: usize) -> u64 {
+    let below = LAST_LEVEL.saturating_sub(level) as u32;
+    let last = version.level(LAST_LEVEL).bytes();
+    (last / FANOUT.saturating_pow(below)).max(options.base_bytes)
+}
+
+/// The level that is most over its target, if one is.
+fn fullest_level(version: &Version, options: PlanOptions) -> Option<usize> {
+    let over = |level: &usize| {
+        let (bytes, target) = (version.level(*level).bytes(), target_bytes(version, options, *level).max(1));
+        (bytes > target).then(|| bytes.saturating_mul(1000) / target)
+    };
+    (1..LAST_LEVEL).filter_map(|level| Some((over(&level)?, level))).max().map(|(_, level)| level)
+}
+
+/// Merges level 0 of the zone with the most runs, when it has at least `runs_min`.
+fn plan_level_0(version: &Version, options: PlanOptions, runs_min: usize) -> Result<Option<Plan>> {
+    let mut runs_by_zone = [0_usize; 256];
+    let level_0 = version.level(0);
+    for run in &level_0.runs {
+        let mut zones: Vec<u8> = run.segments().iter().map(|segment| zone_of(&segment.meta().smallest)).collect();
+        zones.dedup();
+        for zone in zones {
+            if let Some(count) = runs_by_zone.get_mut(usize::from(zone)) {
+                *count += 1;
+            }
+        }
+    }
+    let worst = runs_by_zone.iter().enumerate().max_by_key(|(_, count)| **count);
+    let Some((zone, _)) = worst.filter(|(_, count)| **count >= runs_min) else { return Ok(None) };
+    let zone = zone as u8;
+    let in_zone = |segment: &Arc<Segment>| zone_of(&segment.meta().smallest) == zone;
+    let target = base_level(version, options);
+    let chosen: Vec<Arc<Segment>> = level_0.segments().filter(|segment| in_zone(segment)).cloned().collect();
+    let (first, last) = bounds(&chosen);
+    let overlap = touching(version, target, &first, &last);
+    if overlap.is_empty() && chosen.len() == 1 {
+        return Ok(chosen.first().map(|segment| Plan::Edit(moved(segment.meta(), target))));
+    }
+    let is_input = |segment: &Arc<Segment>| {
+        (segment.meta().level == 0 && in_zone(segment)) || overlap.iter().any(|other| Arc::ptr_eq(other, segment))
+    };
+    Ok(Some(Plan::Merge { inputs: runs_of(version, is_input)?, level: target as u8 }))
+}
+
+/// Moves or merges one segment of `level` into the next.
+fn down(version: &Version, level: usize, segment: &Arc<Segment>) -> Result<Plan> {
+    let meta = segment.meta();
+    let target = level + 1;
+    let overlap = touching(version, target, &meta.smallest, &meta.largest);
+    let grandparents = touching(version, target + 1, &meta.smallest, &meta.largest).len();
+    if overlap.is_empty() && grandparents <= MOVE_OVERLAP_MAX && !is_worth_cleaning(meta) {
+        return Ok(Plan::Edit(moved(meta, target)));
+    }
+    let mut inputs = vec![run_of([segment])?];
+    if !overlap.is_empty() {
+        inputs.push(run_of(&overlap)?);
+    }
+    Ok(Plan::Merge { inputs, level: target as u8 })
+}
+
+/// Compacts a segment full of deletions, so that they and what they delete go.
+fn plan_deletes(version: &Version, live: &LiveSnapshots) -> Result<Option<Plan>> {
+    for level in 1..LAST_LEVEL {
+        if let Some(segment) = cheapest(version, level, is_worth_cleaning) {
+            return down(version, level, &segment).map(Some);
+        }
+    }
+    // In the last level deletions stay only for the sake of snapshots; once those are gone the segment is cleaned.
+    let last = version.level(LAST_LEVEL);
+    let stale = |segment: &&Arc<Segment>| {
+        let meta = segment.meta();
+        live.all_see(meta.newest) && (meta.fragment_count > 0 || is_worth_cleaning(meta))
+    };
+    let Some(segment) = last.segments().find(stale) else { return Ok(None) };
+    Ok(Some(Plan::Merge { inputs: vec![run_of([segment])?], level: LAST_LEVEL as u8 }))
+}
+
+fn is_worth_cleaning(meta: &SegmentMeta) -> bool {
+    meta.delete_count.saturating_mul(DELETES_WORTH) > meta.entry_count || (meta.entry_count == 0)
+}
+
+/// The segment of a level that overlaps least of the next for its size; of equal ones the oldest.
+fn cheapest(version: &Version, level: usize, wanted: impl Fn(&SegmentMeta) -> bool) -> Option<Arc<Segment>> {
+    let level_of = version.level(level);
+    let cost = |segment: &&Arc<Segment>| {
+        let meta = segment.meta();
+        let overlap: u64 = touching(version, level + 1, &meta.smallest, &meta.largest)
+            .iter()
+            .map(|segment| segment.meta().bytes)
+            .sum();
+        (overlap.saturating_mul(1000) / meta.bytes.max(1), meta.newest)
+    };
+    level_of.segments().filter(|segment| wanted(segment.meta())).min_by_key(cost).cloned()
+}
+
+/// Drops segments whose every entry is deleted by newer range tombstones, and segments of tombstones alone that have
+/// nothing left to hide, without reading them.
+fn deleted_whole(version: &Version, live: &LiveSnapshots) -> Result<Option<VersionEdit>> {
+    if version.segments().all(|segment| segment.meta().fragment_count == 0) {
+        return Ok(None);
+    }
+    let mut removed: Vec<FileNumber> = Vec::new();
+    let runs: Vec<&Arc<Run>> = version.levels().iter().flat_map(|level| &level.runs).collect();
+    for (newer_count, run) in runs.iter().enumerate() {
+        for segment in run.segments() {
+            let meta = segment.meta();
+            let mut older = runs.iter().skip(newer_count + 1);
+            if meta.entry_count == 0 && older.all(|run| run.touching(&meta.smallest, &meta.largest).is_empty()) {
+                removed.push(meta.number);
+                continue;
+            }
+            // A reader between the entries and their deletion still needs the file.
+            let Some(at) = live.stripe_end(meta.oldest) else { continue };
+            for newer in runs.iter().take(newer_count) {
+                let covering = newer.range_tombstones()?.covering_all(&meta.smallest, &meta.largest, at);
+                if covering.is_some_and(|tombstone| tombstone > meta.newest) {
+                    removed.push(meta.number);
+                    break;
+                }
+            }
+        }
+    }
+    Ok((!removed.is_empty()).then_some(VersionEdit { added: Vec::new(), removed }))
+}
+
+fn moved(meta: &SegmentMeta, level: usize) -> VersionEdit {
+    let added = SegmentMeta { level: level as u8, run: 0, ..meta.clone() };
+    VersionEdit { added: vec![added], removed: vec![meta.number] }
+}
+
+/// Segments of a level that touch `first..=last`.
+fn touching(version: &Version, level: usize, first: &[u8], last: &[u8]) -> Vec<Arc<Segment>> {
+    version.level(level).runs.iter().flat_map(|run| run.touching(first, last).to_vec()).collect()
+}
+
+fn bounds(segments: &[Arc<Segment>]) -> (Arc<[u8]>, Arc<[u8]>) {
+    let metas = || segments.iter().map(|segment| segment.meta());
+    let first = metas().map(|meta| Arc::clone(&meta.smallest)).min().unwrap_or_default();
+    let last = metas().map(|meta| Arc::clone(&meta.largest)).max().unwrap_or_default();
+    (first, last)
+}
+
+/// The chosen segments as runs, newest first.
+fn runs_of(version: &Version, is_chosen: impl Fn(&Arc<Segment>) -> bool) -> Result<Vec<Arc<Run>>> {
+    let mut inputs = Vec::new();
+    for run in version.levels().iter().flat_map(|level| &level.runs) {
+        let chosen: Vec<&Arc<Segment>> = run.segments().iter().filter(|segment| is_chosen(segment)).collect();
+        if !chosen.is_empty() {
+            inputs.push(run_of(chosen)?);
+        }
+    }
+    Ok(inputs)
+}

@@ -1,0 +1,241 @@
+//! Merges sources into new segments, in steps.
+//!
+//! Always: what any live or later snapshot reads is the same before and after. A rewrite that fails or is dropped
+//! leaves the version as it was and removes the files it began.
+//! Does not know: why these sources were chosen (`plan`), or how the result is installed.
+
+use std::sync::Arc;
+
+use super::fold::KeyFold;
+use super::live::LiveSnapshots;
+use super::output::{Allocate, Output, OutputTarget};
+use crate::error::Result;
+use crate::format::{FileNumber, Sequence};
+use crate::iterator::{EntryCursor, Merge};
+use crate::range_tombstone::RangeTombstones;
+use crate::segment::{RunCursor, Segment, SegmentContext};
+use crate::version::{Run, Version, VersionEdit};
+
+/// What a rewrite did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct RewriteStats {
+    /// Segments read.
+    pub(crate) segments_in: u64,
+    /// Segments written.
+    pub(crate) segments_out: u64,
+    /// Bytes of the segments read.
+    pub(crate) bytes_in: u64,
+    /// Bytes of the segments written.
+    pub(crate) bytes_out: u64,
+    /// Entries read.
+    pub(crate) entries_in: u64,
+    /// Entries written.
+    pub(crate) entries_out: u64,
+    /// Versions that nobody could read any more.
+    pub(crate) versions_removed: u64,
+    /// Deletions under which nothing was left.
+    pub(crate) deletes_removed: u64,
+    /// Fragments of range tombstones that were not carried on.
+    pub(crate) fragments_removed: u64,
+}
+
+/// A rewrite under way.
+pub(crate) struct Rewrite {
+    merge: Merge,
+    live: LiveSnapshots,
+    /// All range tombstones of the sources.
+    tombstones: RangeTombstones,
+    /// Runs that hold older data than the sources.
+    older: Vec<Arc<Run>>,
+    output: Output,
+    removed: Vec<FileNumber>,
+    key: Vec<u8>,
+    fold: KeyFold,
+    stats: RewriteStats,
+    started: bool,
+    result: Option<VersionEdit>,
+}
+
+/// One source of a rewrite.
+pub(crate) struct RewriteSource {
+    /// Its entries.
+    pub(crate) cursor: Box<dyn EntryCursor>,
+    /// Its range tombstones.
+    pub(crate) tombstones: Arc<RangeTombstones>,
+}
+
+impl Rewrite {
+    /// Writes memtables to level 0 of `version`. The memtables must be all that is newer than the version up to the
+    /// newest of them; `target.run` is the newest sequence in them.
+    pub(crate) fn flush(
+        version: &Version,
+        sources: Vec<RewriteSource>,
+        live: LiveSnapshots,
+        target: OutputTarget,
+    ) -> Self {
+        let older = version.levels().iter().flat_map(|level| level.runs.iter().cloned()).collect();
+        Self::new(Arc::clone(version.context()), sources, live, older, target, None)
+    }
+
+    /// Merges runs of segments of `version`, newest first, into `target.level`. Everything older than them that has
+    /// keys in common with them must be among them or in a deeper level.
+    ///
+    /// # Errors
+    /// `Corrupt` and those of the storage, from reading range tombstones.
+    pub(crate) fn merge(
+        version: &Version,
+        inputs: &[Arc<Run>],
+        live: LiveSnapshots,
+        target: OutputTarget,
+    ) -> Result<Self> {
+        let mut sources = Vec::with_capacity(inputs.len());
+        for run in inputs {
+            let tombstones = Arc::clone(run.range_tombstones()?);
+            sources.push(RewriteSource { cursor: Box::new(RunCursor::passing_by(Arc::clone(run))), tombstones });
+        }
+        let below = usize::from(target.level) + 1;
+        let levels = version.levels().get(below..).unwrap_or_default();
+        let older = levels.iter().flat_map(|level| level.runs.iter().cloned()).collect();
+        let grandparents = version.levels().get(below).and_then(|level| level.runs.first()).cloned();
+        let context = Arc::clone(version.context());
+        let mut rewrite = Self::new(context, sources, live, older, target, grandparents);
+        for segment in inputs.iter().flat_map(|run| run.segments()) {
+            rewrite.removed.push(segment.meta().number);
+            rewrite.stats.segments_in += 1;
+            rewrite.stats.bytes_in += segment.meta().bytes;
+        }
+        Ok(rewrite)
+    }
+
+    fn new(
+        context: Arc<SegmentContext>,
+        sources: Vec<RewriteSource>,
+        live: LiveSnapshots,
+        older: Vec<Arc<Run>>,
+        target: OutputTarget,
+        grandparents: Option<Arc<Run>>,
+    ) -> Self {
+        let tombstones = RangeTombstones::merged(sources.iter().map(|source| source.tombstones.as_ref()));
+        let output = Output::new(context, target, grandparents);
+        Self {
+            merge: Merge::new(sources.into_iter().map(|source| source.cursor).collect()),
+            live,
+            tombstones,
+            older,
+            output,
+            removed: Vec::new(),
+            key: Vec::new(),
+            fold: KeyFold::default(),
+            stats: RewriteStats::default(),
+            started: false,
+            result: None,
+        }
+    }
+
+    /// Goes on for about `entries_max` entries. Returns true when the rewrite is done; then call
+    /// [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// `Corrupt` and those of the storage. The files begun are removed as far as that is possible.
+    pub(crate) fn step(&mut self, allocate: Allocate<'_>, entries_max: u64) -> Result<bool> {
+        if self.result.is_some() {
+            return Ok(true);
+        }
+        self.advance(allocate, entries_max).inspect_err(|_| self.output.discard())
+    }
+
+    fn advance(&mut self, allocate: Allocate<'_>, entries_max: u64) -> Result<bool> {
+        if !self.started {
+            let kept = self.kept_tombstones()?;
+            self.stats.fragments_removed =
+                self.tombstones.fragment_count().saturating_sub(kept.fragment_count()) as u64;
+            self.output.set_tombstones(kept);
+            self.merge.seek_first()?;
+            self.started = true;
+        }
+        let mut entries = 0_u64;
+        while self.merge.is_valid() {
+            if self.merge.key() != self.key {
+                self.end_key(allocate)?;
+                if entries >= entries_max {
+                    return Ok(false);
+                }
+                self.key.clear();
+                self.key.extend_from_slice(self.merge.key());
+            }
+            let sequence = self.merge.sequence();
+            let version = (sequence, self.merge.kind(), self.merge.value());
+            let covered = is_covered(&self.tombstones, &self.live, &self.key, sequence);
+            self.fold.offer(&self.live, covered, &self.key, version, &mut self.output.sink(allocate))?;
+            self.merge.next()?;
+            self.stats.entries_in += 1;
+            entries += 1;
+        }
+        self.end_key(allocate)?;
+        let added = self.output.finish(allocate)?;
+        self.stats.segments_out = added.len() as u64;
+        self.stats.bytes_out = added.iter().map(|meta| meta.bytes).sum();
+        self.stats.entries_out = added.iter().map(|meta| meta.entry_count).sum();
+        self.stats.versions_removed = self.fold.versions_removed;
+        self.stats.deletes_removed = self.fold.deletes_removed;
+        self.result = Some(VersionEdit { added, removed: std::mem::take(&mut self.removed) });
+        Ok(true)
+    }
+
+    /// The tombstones that still hide something from somebody. Cut at zones, because each zone has files of its own and
+    /// one deletion of everything must not make a file in each of them.
+    fn kept_tombstones(&mut self) -> Result<RangeTombstones> {
+        let (merge, live, older) = (&mut self.merge, &self.live, &self.older);
+        self.tombstones.cut_at_zones().retained(|fragment| {
+            let mut kept = live.newest_of_stripes(&fragment.sequences);
+            if older.iter().any(|run| run.overlaps(&fragment.start, &fragment.end)) {
+                return Ok(kept);
+            }
+            // What everybody sees deleted leaves no version in the outputs.
+            if kept.last().is_some_and(|oldest| live.all_see(*oldest)) {
+                kept.pop();
+            }
+            if !kept.is_empty() {
+                merge.seek(&fragment.start)?;
+                if !merge.is_valid() || merge.key() >= &*fragment.end {
+                    kept.clear();
+                }
+            }
+            Ok(kept)
+        })
+    }
+
+    fn end_key(&mut self, allocate: Allocate<'_>) -> Result<()> {
+        let older = &self.older;
+        let key = &self.key;
+        self.fold.end(key, || older.iter().all(|run| run.holding(key).is_none()), &mut self.output.sink(allocate))
+    }
+
+    /// The change to install and what was done, once a step returned true. The files stay from here on.
+    pub(crate) fn finish(mut self) -> Option<(VersionEdit, RewriteStats)> {
+        let edit = self.result.take()?;
+        self.output.release();
+        Some((edit, self.stats))
+    }
+}
+
+impl Drop for Rewrite {
+    fn drop(&mut self) {
+        self.output.discard();
+    }
+}
+
+/// True when a tombstone hides the version from everybody who could see it.
+fn is_covered(tombstones: &RangeTombstones, live: &LiveSnapshots, key: &[u8], sequence: Sequence) -> bool {
+    !tombstones.is_empty()
+        && tombstones.oldest_after(key, sequence).is_some_and(|tombstone| live.same_stripe(tombstone, sequence))
+}
+
+/// A run made of some segments of another, for reading them alone.
+///
+/// # Errors
+/// `Internal` when they overlap, which segments of one run never do.
+pub(super) fn run_of<'a>(segments: impl IntoIterator<Item = &'a Arc<Segment>>) -> Result<Arc<Run>> {
+    Run::of(0, segments.into_iter().cloned().collect())
+        .map_err(|bad| crate::error::Error::Internal { detail: format!("choosing segments to merge: {bad}") })
+}

@@ -1,0 +1,404 @@
+//! Random histories through flushes and compactions against a list of states, one for each commit.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use entidb_storage::OpenMode;
+use proptest::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::*;
+use crate::error::Error;
+use crate::format::{EntryKind, FileNumber, Reader, Sequence};
+use crate::iterator::sorted::{Entry, Sorted};
+use crate::iterator::{PointRead, Span, View};
+use crate::options::{Compression, ZonePolicies, ZonePolicy};
+use crate::range_tombstone::RangeTombstones;
+use crate::segment::context_for_tests;
+use crate::version::{Version, VersionEdit};
+
+const OPTIONS: PlanOptions = PlanOptions { base_bytes: 3000 };
+
+#[derive(Debug, Clone)]
+enum Act {
+    Put(u8, u8),
+    Delete(u8),
+    Add(u8, i8),
+    DeleteRange(u8, u8),
+    Snapshot,
+    Release(prop::sample::Index),
+    Flush,
+    Compact,
+    CompactRange(u8, u8),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        20 => (0_u8..60, any::<u8>()).prop_map(|(key, value)| Act::Put(key, value)),
+        6 => (0_u8..80).prop_map(Act::Delete),
+        6 => (60_u8..80, any::<i8>()).prop_map(|(key, delta)| Act::Add(key, delta)),
+        2 => (0_u8..80, 0_u8..80).prop_map(|(start, end)| Act::DeleteRange(start, end)),
+        2 => Just(Act::Snapshot),
+        2 => any::<prop::sample::Index>().prop_map(Act::Release),
+        4 => Just(Act::Flush),
+        2 => Just(Act::Compact),
+        1 => (0_u8..80, 0_u8..80).prop_map(|(start, end)| Act::CompactRange(start, end)),
+    ]
+}
+
+/// Eighty keys in four zones; those from 60 on are counters.
+fn key(number: u8) -> Vec<u8> {
+    vec![1 + number % 4 * 3, 0, 0, number / 4, b'k']
+}
+
+fn value(seed: u8) -> Vec<u8> {
+    vec![seed; 20 + usize::from(seed) % 60]
+}
+
+type State = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// An engine of a few lines: one memtable in a list, one version, no log.
+struct Small {
+    version: Version,
+    entries: Vec<Entry>,
+    tombstones: RangeTombstones,
+    states: Vec<State>,
+    snapshots: Vec<u64>,
+    number: Cell<u64>,
+    zones: ZonePolicies,
+    totals: RewriteStats,
+}
+
+impl Small {
+    fn new(point_index: bool) -> Self {
+        let policy = ZonePolicy { point_index, block_bytes: 512, compression: Compression::Lz4 };
+        Self {
+            version: Version::empty(context_for_tests()),
+            entries: Vec::new(),
+            tombstones: RangeTombstones::default(),
+            states: vec![State::new()],
+            snapshots: Vec::new(),
+            number: Cell::new(0),
+            zones: ZonePolicies::uniform(policy),
+            totals: RewriteStats::default(),
+        }
+    }
+
+    fn last(&self) -> u64 {
+        self.states.len() as u64 - 1
+    }
+
+    fn commit(&mut self, act: &Act) {
+        let sequence = self.last() + 1;
+        let mut state = self.states.last().unwrap().clone();
+        match act {
+            Act::Put(number, seed) => {
+                state.insert(key(*number), value(*seed));
+                self.entries.push(Entry::new(&key(*number), sequence, EntryKind::Put, &value(*seed)));
+            }
+            Act::Delete(number) => {
+                state.remove(&key(*number));
+                self.entries.push(Entry::new(&key(*number), sequence, EntryKind::Delete, &[]));
+            }
+            Act::Add(number, delta) => {
+                let base = state.get(&key(*number)).map_or(0, |v| i64::from_le_bytes(v.as_slice().try_into().unwrap()));
+                let sum = base + i64::from(*delta);
+                state.insert(key(*number), sum.to_le_bytes().to_vec());
+                let delta = i64::from(*delta).to_le_bytes();
+                self.entries.push(Entry::new(&key(*number), sequence, EntryKind::Add, &delta));
+            }
+            Act::DeleteRange(start, end) => {
+                let (start, end) = (key(*start), key(*end));
+                state.retain(|key, _| !(*key >= start && *key < end));
+                self.tombstones = self.tombstones.with(&start, &end, Sequence(sequence));
+            }
+            _ => return,
+        }
+        self.states.push(state);
+    }
+
+    fn live(&self) -> LiveSnapshots {
+        LiveSnapshots::new(self.snapshots.iter().copied().map(Sequence), Sequence(self.last()))
+    }
+
+    fn target(&self, level: u8, run: u64) -> OutputTarget {
+        OutputTarget { level, run, segment_bytes: 700, zones: self.zones.clone() }
+    }
+
+    fn allocate(&self) -> FileNumber {
+        self.number.set(self.number.get() + 1);
+        FileNumber(self.number.get())
+    }
+
+    fn run(&mut self, mut rewrite: Rewrite) {
+        while !rewrite.step(&|| self.allocate(), 7).unwrap() {}
+        let (edit, stats) = rewrite.finish().unwrap();
+        self.totals.versions_removed += stats.versions_removed;
+        self.totals.deletes_removed += stats.deletes_removed;
+        self.totals.fragments_removed += stats.fragments_removed;
+        self.install(&edit);
+    }
+
+    fn install(&mut self, edit: &VersionEdit) {
+        let mut bytes = Vec::new();
+        edit.encode(&mut bytes);
+        let read = VersionEdit::decode(&mut Reader::new(&bytes)).unwrap();
+        assert_eq!(&read, edit);
+        self.version = self.version.apply(edit).unwrap();
+        for number in edit.obsolete() {
+            self.version.context().directory.remove(&format!("seg/{number}")).unwrap();
+        }
+    }
+
+    fn flush(&mut self) {
+        let entries = std::mem::take(&mut self.entries);
+        let tombstones = std::mem::take(&mut self.tombstones);
+        if entries.is_empty() && tombstones.is_empty() {
+            return;
+        }
+        let source = RewriteSource { cursor: Box::new(Sorted::new(entries)), tombstones: Arc::new(tombstones) };
+        self.run(Rewrite::flush(&self.version, vec![source], self.live(), self.target(0, self.last())));
+    }
+
+    fn compact(&mut self, plan: Plan) {
+        match plan {
+            Plan::Edit(edit) => self.install(&edit),
+            Plan::Merge { inputs, level } => {
+                let target = self.target(level, 0);
+                self.run(Rewrite::merge(&self.version, &inputs, self.live(), target).unwrap());
+            }
+        }
+    }
+
+    fn compact_all(&mut self) {
+        for step in 0.. {
+            let Some(next) = plan(&self.version, OPTIONS, &self.live()).unwrap() else { break };
+            self.compact(next);
+            assert!(step < 500, "compaction does not come to rest");
+        }
+    }
+
+    /// Reads everything at a sequence, by walking both ways and key by key.
+    fn check(&self, at: u64) {
+        let state = &self.states[at as usize];
+        let own = crate::iterator::ViewSource {
+            cursor: Box::new(Sorted::new(self.entries.clone())),
+            tombstones: Arc::new(self.tombstones.clone()),
+        };
+        let mut sources = vec![own];
+        sources.extend(self.version.sources(&Span::all()).unwrap());
+        let mut view = View::new(sources, Sequence(at), Span::all());
+        let mut shown = Vec::new();
+        view.seek_first().unwrap();
+        while view.is_valid() {
+            shown.push((view.key().to_vec(), view.value().to_vec()));
+            view.next().unwrap();
+        }
+        let expected: Vec<_> = state.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        assert_eq!(shown, expected, "walking forward at {at}");
+        view.seek_last().unwrap();
+        while view.is_valid() {
+            assert_eq!(Some((view.key().to_vec(), view.value().to_vec())), shown.pop(), "walking back at {at}");
+            view.previous().unwrap();
+        }
+        assert!(shown.is_empty());
+        for number in 0..80 {
+            let wanted = key(number);
+            let mut read = PointRead::new(Sequence(at));
+            let newest = |at: Sequence| {
+                let versions = self.entries.iter().filter(|entry| entry.key == wanted && entry.sequence <= at);
+                Ok(versions.max_by_key(|entry| entry.sequence).map(|entry| crate::iterator::Found {
+                    sequence: entry.sequence,
+                    kind: entry.kind,
+                    value: crate::value::Value::owned(entry.value.as_slice()),
+                }))
+            };
+            let done = read.visit(&self.tombstones, &wanted, newest).unwrap();
+            if !done {
+                self.version.read(&wanted, xxh3_64(&wanted), &mut read).unwrap();
+            }
+            let found = read.finish().unwrap().map(|value| value.to_vec());
+            assert_eq!(found.as_ref(), state.get(&wanted), "key {number} at {at}");
+        }
+    }
+
+    fn check_all(&self) {
+        for at in self.snapshots.iter().copied().chain([self.last()]) {
+            self.check(at);
+        }
+    }
+
+    fn files(&self) -> usize {
+        self.version.context().directory.list("seg").unwrap().len()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn no_live_snapshot_notices_a_flush_or_a_compaction(
+        acts in prop::collection::vec(act(), 1..300),
+        point_index in any::<bool>(),
+    ) {
+        let mut small = Small::new(point_index);
+        for act in &acts {
+            match act {
+                Act::Snapshot => small.snapshots.push(small.last()),
+                Act::Release(index) if !small.snapshots.is_empty() => {
+                    let index = index.index(small.snapshots.len());
+                    small.snapshots.remove(index);
+                }
+                Act::Flush => {
+                    small.flush();
+                    small.check_all();
+                }
+                Act::Compact => {
+                    small.compact_all();
+                    small.check_all();
+                }
+                Act::CompactRange(start, end) => {
+                    let span = Span::new(key(*start), Some(key(*end)));
+                    if let Some(plan) = plan_range(&small.version, &span).unwrap() {
+                        small.compact(plan);
+                    }
+                    small.check_all();
+                }
+                commit => small.commit(commit),
+            }
+            prop_assert_eq!(small.files(), small.version.segments().count());
+        }
+        small.flush();
+        small.compact_all();
+        small.check_all();
+
+        // With nobody looking back, nothing but the last state is left in the files.
+        small.snapshots.clear();
+        if let Some(plan) = plan_range(&small.version, &Span::all()).unwrap() {
+            small.compact(plan);
+        }
+        small.check_all();
+        let entries: u64 = small.version.segments().map(|segment| segment.meta().entry_count).sum();
+        prop_assert_eq!(entries, small.states.last().unwrap().len() as u64);
+        let fragments: u32 = small.version.segments().map(|segment| segment.meta().fragment_count).sum();
+        prop_assert_eq!(fragments, 0);
+        prop_assert_eq!(small.files(), small.version.segments().count());
+    }
+}
+
+#[test]
+fn versions_nobody_can_read_are_dropped_and_those_somebody_can_are_kept() {
+    let mut small = Small::new(true);
+    for round in 0..10 {
+        small.commit(&Act::Put(1, round));
+        if round == 4 {
+            small.snapshots.push(small.last());
+        }
+    }
+    small.flush();
+    let segment = |small: &Small| small.version.segments().map(|segment| segment.meta().entry_count).sum::<u64>();
+    assert_eq!(segment(&small), 2);
+    small.check_all();
+    small.commit(&Act::Delete(1));
+    small.flush();
+    small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
+    assert_eq!(segment(&small), 2, "the deletion replaces the newest version, the snapshot's one stays");
+    small.snapshots.clear();
+    small.compact_all();
+    assert_eq!(segment(&small), 0);
+    assert_eq!(small.files(), 0);
+}
+
+#[test]
+fn a_range_delete_over_whole_files_drops_them_unread() {
+    let mut small = Small::new(true);
+    for number in 0..60 {
+        small.commit(&Act::Put(number, number));
+    }
+    small.flush();
+    small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
+    let before = small.files();
+    assert!(before >= 4);
+    // Damage every file: whoever reads one fails.
+    for segment in small.version.segments() {
+        let file = small.version.context().directory.open(&segment.path(), OpenMode::Write).unwrap();
+        file.write_all_at(200, &[0xff; 40]).unwrap();
+    }
+    small.tombstones = small.tombstones.with(&[0], &[0xff], Sequence(small.last() + 1));
+    small.states.push(State::new());
+    small.flush();
+    small.compact_all();
+    small.check_all();
+    assert_eq!(small.files(), 0);
+}
+
+#[test]
+fn a_snapshot_between_the_writes_and_their_deletion_keeps_the_files() {
+    let mut small = Small::new(true);
+    for number in 0..60 {
+        small.commit(&Act::Put(number, number));
+    }
+    small.flush();
+    small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
+    small.snapshots.push(small.last());
+    small.tombstones = small.tombstones.with(&[0], &[0xff], Sequence(small.last() + 1));
+    small.states.push(State::new());
+    small.flush();
+    small.compact_all();
+    small.check_all();
+    small.snapshots.clear();
+    small.compact_all();
+    small.check_all();
+    assert_eq!(small.files(), 0);
+}
+
+#[test]
+fn a_rewrite_that_fails_leaves_the_version_and_no_files() {
+    let mut small = Small::new(true);
+    for round in 0..3 {
+        for number in 0..60 {
+            small.commit(&Act::Put(number, number + round));
+        }
+        small.flush();
+    }
+    let before = small.files();
+    let damaged = small.version.segments().last().unwrap().path();
+    let file = small.version.context().directory.open(&damaged, OpenMode::Write).unwrap();
+    file.write_all_at(200, &[0xff; 40]).unwrap();
+    let Some(Plan::Merge { inputs, level }) = plan_range(&small.version, &Span::all()).unwrap() else { panic!() };
+    let target = small.target(level, 0);
+    let mut rewrite = Rewrite::merge(&small.version, &inputs, small.live(), target).unwrap();
+    let error = loop {
+        match rewrite.step(&|| small.allocate(), 5) {
+            Ok(done) => assert!(!done),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, Error::Corrupt { file, .. } if *file == damaged), "{error}");
+    assert!(rewrite.finish().is_none());
+    assert_eq!(small.files(), before);
+    // One that is dropped half way cleans up too.
+    let mut rewrite = Rewrite::merge(&small.version, &inputs, small.live(), small.target(level, 0)).unwrap();
+    rewrite.step(&|| small.allocate(), 5).unwrap();
+    drop(rewrite);
+    assert_eq!(small.files(), before);
+}
+
+#[test]
+fn levels_keep_to_their_sizes_and_moves_copy_nothing() {
+    let mut small = Small::new(false);
+    for round in 0..40_u32 {
+        for number in 0..60 {
+            small.commit(&Act::Put(number, (round * 7 + u32::from(number)) as u8));
+        }
+        small.flush();
+        small.compact_all();
+    }
+    small.check_all();
+    assert!(small.version.level(0).runs.len() < 4);
+    for level in 1..=LAST_LEVEL {
+        assert!(small.version.level(level).runs.len() <= 1, "level {level}");
+    }
+    assert!(small.totals.versions_removed > 2000);
+    assert_eq!(debt_bytes(&small.version, OPTIONS), small.version.level(0).bytes());
+}

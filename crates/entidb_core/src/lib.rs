@@ -20,6 +20,9 @@
 
 #![forbid(unsafe_code)]
 
+/// The newest file format this library writes.
+pub const FORMAT_VERSION: u32 = 1;
+
 mod catalog;
 mod change_feed;
 mod collection;
@@ -35,11 +38,11 @@ mod transaction;
 pub use catalog::{Column, IndexDefinition};
 pub use change_feed::{Change, ChangeCursor, ChangeKind, Commit};
 pub use collection::{BatchItem, Collection, Entities, Entity, ScanOptions};
-pub use database::{Database, Stats};
-pub use entidb_codec::{Direction, Patch, Path, Value, doc, patch};
+pub use database::{Database, Problem, Stats, VerifyLevel, VerifyReport};
+pub use entidb_codec::{Direction, Patch, Path, Value, decode, doc, encode, patch};
 pub use entidb_engine::{Durability, OpenReport, Sequence};
 pub use error::{Error, ErrorCode, ErrorContext, Result};
 pub use id::{CollectionId, EntityId, IndexId};
 pub use options::{Key, Options, ScanPolicy};
-pub use query::{Comparison, Explanation, Expression, Field, Find, Found, Query, asc, desc, field};
+pub use query::{Comparison, Explanation, Expression, Field, Find, Found, PagePlace, Query, asc, desc, field};
 pub use transaction::{ReadTransaction, Savepoint, WriteTransaction};

@@ -1,1 +1,34 @@
-//! Placeholder until this crate's content lands.
+//! The C ABI of EntiDB: opaque handles, status codes, one header.
+//!
+//! Always: no panic crosses; no result is partial; every out-pointer to a handle is NULL on entry and set only on success.
+//! Does not know: anything `entidb_core` does; every function is a thin translation.
+//!
+//! Unsafe: this is the one crate where raw pointers of the caller become references. `handle`, `bytes`, `boundary` and
+//! `options` do it; the noun modules only call them.
+
+mod boundary;
+mod bytes;
+mod change_feed;
+mod collection;
+mod cursor;
+mod database;
+mod error;
+mod fork;
+mod handle;
+mod options;
+mod status;
+mod transaction;
+mod value;
+mod version;
+
+pub use bytes::*;
+pub use change_feed::*;
+pub use collection::*;
+pub use cursor::*;
+pub use database::*;
+pub use error::*;
+pub use options::*;
+pub use status::*;
+pub use transaction::*;
+pub use value::*;
+pub use version::*;

@@ -40,10 +40,14 @@ impl Column {
 
 impl std::fmt::Display for Column {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.path.to_string();
         if self.direction == Direction::Descending {
             f.write_str("-")?;
+        } else if path.starts_with('-') {
+            // A name that begins so must not read as a direction.
+            f.write_str("\\")?;
         }
-        write!(f, "{}", self.path)
+        f.write_str(&path)
     }
 }
 
@@ -101,6 +105,55 @@ impl IndexDefinition {
         self
     }
 
+    /// The definition in a map with `columns`, and where wanted `name`, `unique` and `multi`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when a field is unknown, missing or of the wrong type, or the index impossible.
+    pub fn from_value(value: &Value) -> Result<Self> {
+        let refuse = |problem: &str| Error::new(ErrorCode::InvalidArgument, problem.to_owned());
+        let Value::Map(map) = value else {
+            return Err(refuse("an index definition is a map with columns, name, unique and multi"));
+        };
+        let mut columns = None;
+        let mut name = None;
+        let (mut unique, mut multi) = (false, false);
+        for (key, value) in map.iter() {
+            match (key.as_text(), value) {
+                (Some("columns"), Value::Array(items)) => {
+                    let texts = items.iter().map(|item| item.as_text().ok_or_else(|| refuse("the columns of an index are field paths")));
+                    columns = Some(texts.collect::<Result<Vec<_>>>()?);
+                }
+                (Some("name"), Value::Text(text)) => name = Some(text.clone()),
+                (Some("name"), Value::Null) => {}
+                (Some("unique"), Value::Bool(flag)) => unique = *flag,
+                (Some("multi"), Value::Bool(flag)) => multi = *flag,
+                _ => return Err(refuse("an index definition has columns (texts), name (text), unique and multi (true or false)")),
+            }
+        }
+        let columns = columns.ok_or_else(|| refuse("an index definition needs columns; give at least one field path"))?;
+        let mut definition = Self::on(columns)?;
+        definition.unique = unique;
+        definition.multi = multi;
+        if let Some(name) = name {
+            definition.name = name;
+        }
+        definition.check()?;
+        Ok(definition)
+    }
+
+    /// The definition as a map, as [`from_value`](Self::from_value) reads it.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let columns = self.columns.iter().map(|column| Value::from(column.to_string()));
+        let fields = [
+            ("name", Value::from(self.name.as_str())),
+            ("columns", Value::Array(columns.collect())),
+            ("unique", Value::Bool(self.unique)),
+            ("multi", Value::Bool(self.multi)),
+        ];
+        Value::Map(fields.into_iter().collect())
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         check_name("index", &self.name)?;
         let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem).with_index(&self.name));
@@ -129,7 +182,7 @@ pub(crate) struct IndexRecord {
 impl IndexRecord {
     /// The definition alone, as the change feed carries it.
     pub(crate) fn encode_definition(&self) -> Vec<u8> {
-        entidb_codec::encode(&encode_index(self))
+        entidb_codec::encode(&self.definition.to_value())
     }
 }
 

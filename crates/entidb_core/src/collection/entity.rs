@@ -42,6 +42,12 @@ impl Entity {
         self.id
     }
 
+    /// The bytes of its id.
+    #[must_use]
+    pub const fn id_bytes(&self) -> &[u8; 16] {
+        self.id.as_bytes()
+    }
+
     /// The sequence of the commit that wrote it; changes with every write. For compare-and-set.
     #[must_use]
     pub const fn version(&self) -> u64 {

@@ -2,11 +2,13 @@
 //!
 //! Always: readers and the writer go on meanwhile. Does not know: how the engine does it.
 
+use std::path::Path;
+
 use entidb_engine::Sequence;
 
 use super::{Database, Stats};
 use crate::change_feed::trim_through;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::transaction::View;
 
 impl Database {
@@ -36,4 +38,39 @@ impl Database {
         tx.commit()?;
         Ok(())
     }
+}
+
+impl Database {
+    /// Puts the newest writes into segments and cuts the log.
+    ///
+    /// # Errors
+    /// `Unsupported` until the engine has segments.
+    pub fn checkpoint(&self) -> Result<()> {
+        Err(unsupported("checkpoint"))
+    }
+
+    /// Merges all segments.
+    ///
+    /// # Errors
+    /// `Unsupported` until the engine has segments.
+    pub fn compact(&self) -> Result<()> {
+        Err(unsupported("compact"))
+    }
+
+    /// Copies the database into a new folder.
+    ///
+    /// # Errors
+    /// `Unsupported` until the engine has segments.
+    pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
+        let _ = path;
+        Err(unsupported("backup"))
+    }
+
+    pub(super) fn verify_engine(&self, _level: super::VerifyLevel, _report: &mut super::VerifyReport) -> Result<()> {
+        self.shared.check_open()
+    }
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::new(ErrorCode::Unsupported, format!("{what} is not there yet in this version"))
 }

@@ -7,14 +7,17 @@ mod counters;
 mod maintenance;
 mod open;
 mod shared;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use entidb_codec::Value;
 use entidb_engine::{OpenReport, Sequence};
 
 pub use counters::Stats;
 pub(crate) use shared::Shared;
+pub use verify::{Problem, VerifyLevel, VerifyReport};
 
 use crate::change_feed::ChangeCursor;
 use crate::collection::{Collection, Scope};
@@ -151,6 +154,20 @@ impl Database {
     #[must_use]
     pub fn open_report(&self) -> &OpenReport {
         self.shared.engine().open_report()
+    }
+
+    /// The open report under its names, the same in every language.
+    #[must_use]
+    pub fn open_report_value(&self) -> Value {
+        let report = self.open_report();
+        let fields = [
+            ("created", Value::Bool(report.created)),
+            ("clean", Value::Bool(report.clean)),
+            ("commits_replayed", Value::from(report.commits_replayed)),
+            ("bytes_dropped", Value::from(report.bytes_dropped)),
+            ("last_sequence", Value::from(report.last_sequence.0)),
+        ];
+        Value::Map(fields.into_iter().collect())
     }
 
     /// The settings in force.

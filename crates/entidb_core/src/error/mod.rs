@@ -51,7 +51,8 @@ struct Inner {
 }
 
 impl Error {
-    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    /// An error with this code and sentence, for layers above that refuse a call themselves.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { code, message: message.into(), context: ErrorContext::default() }))
     }
 

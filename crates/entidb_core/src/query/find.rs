@@ -11,7 +11,7 @@ use super::explain::Explanation;
 use super::plan::{Plan, plan};
 use super::sort::Sorter;
 use super::source::{Located, Source};
-use super::token::Place;
+use super::token::{PagePlace, Place};
 use super::{Expression, Query};
 use crate::catalog::{CollectionRecord, Column};
 use crate::collection::{Collection, Entity};
@@ -305,6 +305,20 @@ impl Found {
     /// An `Encoding` error when the query cannot be encoded.
     pub fn token(&self) -> Result<Option<Vec<u8>>> {
         self.place.as_ref().map(|place| place.encode(&self.query)).transpose()
+    }
+
+    /// The place of the last answer given, to make a token of later; none before the first.
+    #[must_use]
+    pub fn place(&self) -> Option<PagePlace> {
+        self.place.clone().map(PagePlace)
+    }
+
+    /// The token of a place among the answers of this query.
+    ///
+    /// # Errors
+    /// An `Encoding` error when the query cannot be encoded.
+    pub fn token_of(&self, place: &PagePlace) -> Result<Vec<u8>> {
+        place.0.encode(&self.query)
     }
 
     /// How many entities were looked at so far.

@@ -17,6 +17,7 @@ mod token;
 pub use explain::Explanation;
 pub use expression::{Comparison, Expression, Field, field};
 pub use find::{Find, Found};
+pub use token::PagePlace;
 
 use entidb_codec::{Direction, Path};
 

@@ -73,6 +73,10 @@ impl Place {
     }
 }
 
+/// The place of an answer, kept to make a page token of it later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PagePlace(pub(super) Place);
+
 /// A number for the filter and order, the same in every process and language (FNV-1a of their bytes).
 fn fingerprint(query: &Query) -> Result<u64> {
     let asked = Query { limit: None, offset: 0, after: None, ..query.clone() };

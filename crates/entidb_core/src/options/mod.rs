@@ -3,7 +3,11 @@
 //! Always: a setting outside its bounds is refused by name before anything is touched.
 //! Does not know: how the engine uses them.
 
+mod named;
+
 use entidb_engine::Durability;
+
+pub(crate) use named::durability as durability_named;
 
 use crate::error::{Error, ErrorCode, Result};
 

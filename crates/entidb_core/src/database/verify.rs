@@ -1,0 +1,227 @@
+//! Checking a database: its files by the engine, its indexes and counts against its entities.
+//!
+//! Always: damage is collected and the check goes on; nothing is changed. Does not know: how to repair.
+
+use std::collections::BTreeSet;
+
+use entidb_codec::Value;
+use entidb_engine::Direction;
+
+use super::Database;
+use crate::catalog::{CollectionRecord, IndexRecord};
+use crate::collection::envelope::Envelope;
+use crate::error::Result;
+use crate::id::EntityId;
+use crate::index::{row_id, rows};
+use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
+use crate::transaction::View;
+
+/// How much a verification reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VerifyLevel {
+    /// What can be told without reading every entity: files listed, footers, counts.
+    #[default]
+    Quick,
+    /// Every block, every entity, every index row.
+    Full,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Problem {
+    /// What is wrong.
+    pub what: String,
+    /// The file, where it is one.
+    pub file: Option<String>,
+    /// The byte in the file.
+    pub offset: Option<u64>,
+    /// The collection.
+    pub collection: Option<String>,
+    /// The index.
+    pub index: Option<String>,
+    /// The entity.
+    pub id: Option<EntityId>,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Everything that is not as it should be.
+    pub problems: Vec<Problem>,
+    /// Segments looked at.
+    pub segments: u64,
+    /// Blocks read.
+    pub blocks: u64,
+    /// Entities read.
+    pub entities: u64,
+    /// Index rows read.
+    pub index_rows: u64,
+}
+
+impl VerifyReport {
+    /// True when nothing is wrong.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// The report as a document, the same in every language.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let problems = self.problems.iter().map(Problem::to_value).collect();
+        let fields = [
+            ("ok", Value::Bool(self.is_ok())),
+            ("problems", Value::Array(problems)),
+            ("segments", Value::from(self.segments)),
+            ("blocks", Value::from(self.blocks)),
+            ("entities", Value::from(self.entities)),
+            ("index_rows", Value::from(self.index_rows)),
+        ];
+        Value::Map(fields.into_iter().collect())
+    }
+}
+
+impl Problem {
+    fn to_value(&self) -> Value {
+        let mut fields = vec![("what", Value::from(self.what.as_str()))];
+        let texts = [("file", &self.file), ("collection", &self.collection), ("index", &self.index)];
+        fields.extend(texts.into_iter().filter_map(|(name, text)| Some((name, Value::from(text.as_deref()?)))));
+        fields.extend(self.offset.map(|offset| ("offset", Value::from(offset))));
+        fields.extend(self.id.map(|id| ("id", Value::EntityId(*id.as_bytes()))));
+        Value::Map(fields.into_iter().collect())
+    }
+}
+
+impl Database {
+    /// Checks the database while it is in use.
+    ///
+    /// ```
+    /// use entidb_core::{doc, Database, VerifyLevel};
+    /// let db = Database::open_memory()?;
+    /// db.collection("notes")?.put(&doc! { "n": 1 })?;
+    /// assert!(db.verify(VerifyLevel::Full)?.is_ok());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed`. Damage is in the report, not an error.
+    pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
+        let view = View::Read(self.shared.begin_read()?);
+        let mut report = VerifyReport::default();
+        self.verify_engine(level, &mut report)?;
+        for record in view.catalog()?.collections() {
+            let mut check = Check { view: &view, record: &record, report: &mut report };
+            if let Err(error) = check.collection(level) {
+                let problem = Problem {
+                    what: error.message().to_owned(),
+                    file: error.context().path.clone(),
+                    offset: error.context().offset,
+                    collection: Some(record.name.clone()),
+                    ..Problem::default()
+                };
+                report.problems.push(problem);
+            }
+        }
+        Ok(report)
+    }
+}
+
+struct Check<'a> {
+    view: &'a View,
+    record: &'a CollectionRecord,
+    report: &'a mut VerifyReport,
+}
+
+impl Check<'_> {
+    fn collection(&mut self, level: VerifyLevel) -> Result<()> {
+        if level == VerifyLevel::Quick {
+            return Ok(());
+        }
+        let number = self.record.id.0;
+        let (start, end) = (keyspace::prefix(ZONE_ENTITY, number), keyspace::prefix_end(ZONE_ENTITY, number));
+        let mut entities = self.view.range(&start, &end, Direction::Forward)?;
+        let mut count = 0_u64;
+        let mut expected_rows = vec![0_u64; self.record.indexes.len()];
+        while entities.advance()? {
+            count += 1;
+            self.report.entities += 1;
+            let Some(id) = keyspace::entity_id(entities.key()) else {
+                self.problem("an entity key of the wrong length", None, None);
+                continue;
+            };
+            if let Err(error) = self.entity(id, entities.value(), &mut expected_rows) {
+                self.problem(error.message(), None, Some(id));
+            }
+        }
+        if self.view.entity_count(self.record.id)? != count {
+            self.problem(&format!("the count says {}, there are {count}", self.view.entity_count(self.record.id)?), None, None);
+        }
+        let (start, end) = (keyspace::prefix(ZONE_ORDINAL, number), keyspace::prefix_end(ZONE_ORDINAL, number));
+        let mut ordinals = self.view.range(&start, &end, Direction::Forward)?;
+        let mut ordinal_count = 0_u64;
+        while ordinals.advance()? {
+            ordinal_count += 1;
+        }
+        if ordinal_count != count {
+            self.problem(&format!("there are {ordinal_count} ordinals for {count} entities"), None, None);
+        }
+        let indexes: Vec<IndexRecord> = self.record.indexes.clone();
+        for (index, expected) in indexes.iter().zip(expected_rows) {
+            self.index(index, expected)?;
+        }
+        Ok(())
+    }
+
+    /// An entity reads, has its ordinal, and has all its rows.
+    fn entity(&mut self, id: EntityId, stored: &[u8], expected_rows: &mut [u64]) -> Result<()> {
+        let envelope = Envelope::decode(stored)?;
+        entidb_codec::validate(envelope.document)?;
+        let named = self.view.get(&keyspace::ordinal(self.record.id, envelope.ordinal))?;
+        if named.as_deref() != Some(id.as_bytes().as_slice()) {
+            self.problem("the ordinal does not lead back to the entity", None, Some(id));
+        }
+        for (index, expected) in self.record.indexes.iter().zip(expected_rows) {
+            for row in rows(index, envelope.document, envelope.ordinal)? {
+                *expected += 1;
+                let holder = self.view.get(&row.key)?.as_deref().map(row_id).transpose()?;
+                if holder != Some(id) {
+                    self.problem("the index lacks a row of the entity", Some(index), Some(id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An index has no more rows than its entities give.
+    fn index(&mut self, index: &IndexRecord, expected: u64) -> Result<()> {
+        let unique = index.definition.unique;
+        let (start, end) = (keyspace::index_prefix(index.id, unique), keyspace::index_end(index.id, unique));
+        let mut found = self.view.range(&start, &end, Direction::Forward)?;
+        let mut seen = 0_u64;
+        let mut strays = BTreeSet::new();
+        while found.advance()? {
+            seen += 1;
+            self.report.index_rows += 1;
+            let id = row_id(found.value())?;
+            if seen > expected && self.view.get(&keyspace::entity(self.record.id, &id))?.is_none() {
+                strays.insert(id);
+            }
+        }
+        if seen != expected {
+            self.problem(&format!("the index has {seen} rows, its entities give {expected}"), Some(index), strays.first().copied());
+        }
+        Ok(())
+    }
+
+    fn problem(&mut self, what: &str, index: Option<&IndexRecord>, id: Option<EntityId>) {
+        self.report.problems.push(Problem {
+            what: what.to_owned(),
+            collection: Some(self.record.name.clone()),
+            index: index.map(|index| index.definition.name.clone()),
+            id,
+            ..Problem::default()
+        });
+    }
+}

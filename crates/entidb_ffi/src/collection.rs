@@ -1,0 +1,511 @@
+//! Collections: entities by id, batches, indexes and queries.
+//!
+//! Always: a collection taken from a transaction reads and writes in it; one taken from the database makes a transaction
+//! of its own for each call. Documents are canonical CBOR. Does not know: how any of it is kept.
+
+use entidb_core::{BatchItem, Collection, Error, ErrorCode, IndexDefinition, Patch, Query, ScanOptions, Value};
+
+use crate::boundary::{call, call_unit, clear, give, need};
+use crate::bytes::{self, entidb_buffer};
+use crate::cursor::{self, entidb_cursor};
+use crate::error::entidb_error;
+use crate::handle::{self, Noun};
+use crate::status::{ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
+use crate::value::{self, entidb_value};
+
+/// Entities under one name. Shareable: any number of threads at once. Free with `entidb_collection_free`.
+#[expect(non_camel_case_types, reason = "the name is the name in C")]
+pub struct entidb_collection {
+    _private: [u8; 0],
+}
+
+struct Named(Collection);
+
+impl Noun for Named {
+    type Opaque = entidb_collection;
+    const TAG: u32 = 0x434f_4c4c;
+    const NAME: &'static str = "collection";
+}
+
+pub(crate) fn make(collection: Collection) -> *mut entidb_collection {
+    handle::make(Named(collection))
+}
+
+/// Stores an entity, there or not. For the `mode` of `entidb_collection_put`.
+pub const ENTIDB_PUT: u32 = 0;
+/// Stores an entity that must not be there.
+pub const ENTIDB_INSERT: u32 = 1;
+/// Stores an entity in place of one that must be there.
+pub const ENTIDB_REPLACE: u32 = 2;
+/// Stores an entity in place of one that must have the version given.
+pub const ENTIDB_REPLACE_VERSION: u32 = 3;
+
+/// Stores a document. With `id` NULL a new id is made, which needs `ENTIDB_PUT` or `ENTIDB_INSERT`. `version` only counts
+/// with `ENTIDB_REPLACE_VERSION`.
+///
+/// Threads: any. Blocks: on the writer's place, on the commit when the collection is not of a transaction.
+/// Owns: nothing; `out_id` gets the 16 bytes of the id unless it is NULL.
+/// Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, encoding errors with the
+/// offset, BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+///
+/// # Safety
+/// `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16 readable
+/// bytes; out-pointers are NULL or may be written. So for every function here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_put(
+    collection: *const entidb_collection,
+    id: *const u8,
+    document: *const u8,
+    document_len: usize,
+    mode: u32,
+    version: u64,
+    out_id: *mut u8,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let target = &touched.get::<Named>(collection)?.0;
+        let given = bytes::optional_id(id)?;
+        let document = bytes::slice(document, document_len, "document")?;
+        let needed = || bytes::id(id, "id");
+        let stored = match mode {
+            ENTIDB_PUT => target.put_bytes(given, document)?,
+            ENTIDB_INSERT => target.insert_bytes(given, document)?,
+            ENTIDB_REPLACE => {
+                target.replace_bytes(needed()?, document, None)?;
+                needed()?
+            }
+            ENTIDB_REPLACE_VERSION => {
+                target.replace_bytes(needed()?, document, Some(version))?;
+                needed()?
+            }
+            other => {
+                let problem = format!("mode is {other}; give ENTIDB_PUT, _INSERT, _REPLACE or _REPLACE_VERSION");
+                return Err(Error::new(ErrorCode::InvalidArgument, problem));
+            }
+        };
+        bytes::give_id(out_id, stored);
+        Ok(())
+    })
+}
+
+/// Changes parts of an entity by a patch, CBOR.
+///
+/// Threads: any. Blocks: as `entidb_collection_put`.
+/// Errors: ENTITY_NOT_FOUND, PATCH_MISMATCH, and those of `entidb_collection_put`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_update(
+    collection: *const entidb_collection,
+    id: *const u8,
+    patch: *const u8,
+    patch_len: usize,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let target = &touched.get::<Named>(collection)?.0;
+        let patch = Patch::decode(bytes::slice(patch, patch_len, "patch")?)?;
+        target.update(bytes::id(id, "id")?, &patch)
+    })
+}
+
+/// Gives the entity with this id, or `ENTIDB_NOT_FOUND`.
+///
+/// Threads: any. Blocks: on the disk.
+/// Owns: `*out_value` on success; free with `entidb_value_free`.
+/// Errors: CORRUPT, IO, CLOSED, TRANSACTION_ENDED.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_get(
+    collection: *const entidb_collection,
+    id: *const u8,
+    out_value: *mut *mut entidb_value,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_value);
+    call(out_error, |touched| {
+        need(out_value, "out_value")?;
+        match touched.get::<Named>(collection)?.0.get(bytes::id(id, "id")?)? {
+            Some(entity) => {
+                give(out_value, value::make(entity), "out_value")?;
+                Ok(ENTIDB_OK)
+            }
+            None => Ok(ENTIDB_NOT_FOUND),
+        }
+    })
+}
+
+/// Gives the entities with these ids, from one snapshot, framed as `entidb_cursor_next_batch` does and in the order of
+/// the ids. An id that is not there has a frame of length `0xffffffff`, its id, version 0, and no document.
+///
+/// Threads: any. Blocks: on the disk.
+/// Owns: `*out_frames` on success; free with `entidb_buffer_free`.
+/// Errors: as `entidb_collection_get`.
+///
+/// # Safety
+/// As `entidb_collection_put`; `ids` are `16 * count` readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_get_many(
+    collection: *const entidb_collection,
+    ids: *const u8,
+    count: usize,
+    out_frames: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_frames, entidb_buffer::EMPTY, "out_frames")?;
+        let ids = bytes::ids(ids, count)?;
+        let mut frames = Vec::new();
+        for (id, entity) in ids.iter().zip(touched.get::<Named>(collection)?.0.get_many(&ids)?) {
+            match entity {
+                Some(entity) => cursor::frame(&entity, &mut frames)?,
+                None => {
+                    frames.extend_from_slice(&u32::MAX.to_le_bytes());
+                    frames.extend_from_slice(id.as_bytes());
+                    frames.extend_from_slice(&0_u64.to_le_bytes());
+                }
+            }
+        }
+        give(out_frames, entidb_buffer::of(frames), "out_frames")
+    })
+}
+
+/// Says whether there is an entity with this id: `*out_exists` is 1 or 0.
+///
+/// Threads: any. Blocks: on the disk.
+/// Errors: as `entidb_collection_get`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_exists(
+    collection: *const entidb_collection,
+    id: *const u8,
+    out_exists: *mut i32,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_exists, 0, "out_exists")?;
+        let exists = touched.get::<Named>(collection)?.0.exists(bytes::id(id, "id")?)?;
+        give(out_exists, i32::from(exists), "out_exists")
+    })
+}
+
+/// Gives the number of entities: exact, at the cost of one read.
+///
+/// Threads: any.
+/// Errors: CLOSED, TRANSACTION_ENDED, CORRUPT, IO.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_count(
+    collection: *const entidb_collection,
+    out_count: *mut u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_count, 0, "out_count")?;
+        give(out_count, touched.get::<Named>(collection)?.0.count()?, "out_count")
+    })
+}
+
+/// Removes an entity; `ENTIDB_NOT_FOUND` when it was not there. With `version` above 0 only when it has that version.
+///
+/// Threads: any. Blocks: as `entidb_collection_put`.
+/// Errors: VERSION_MISMATCH, BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_delete(
+    collection: *const entidb_collection,
+    id: *const u8,
+    version: u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call(out_error, |touched| {
+        let target = &touched.get::<Named>(collection)?.0;
+        let id = bytes::id(id, "id")?;
+        let deleted = if version == 0 { target.delete(id)? } else { target.delete_if(id, version)? };
+        Ok(if deleted { ENTIDB_OK } else { ENTIDB_NOT_FOUND })
+    })
+}
+
+/// Removes these entities in one transaction and says how many were there.
+///
+/// Threads: any. Blocks: as `entidb_collection_put`.
+/// Errors: as `entidb_collection_delete`.
+///
+/// # Safety
+/// As `entidb_collection_put`; `ids` are `16 * count` readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_delete_many(
+    collection: *const entidb_collection,
+    ids: *const u8,
+    count: usize,
+    out_deleted: *mut u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_deleted, 0, "out_deleted")?;
+        let deleted = touched.get::<Named>(collection)?.0.delete_many(&bytes::ids(ids, count)?)?;
+        give(out_deleted, deleted, "out_deleted")
+    })
+}
+
+/// Stores many documents in one transaction: all of them or, after an error, none. Each is framed: `u32` length of the
+/// document, a byte that is 1 when an id follows and 0 when one is to be made, the 16 bytes of that id if so, the
+/// document; integers little-endian. The ids come back in order, 16 bytes each.
+///
+/// Threads: any. Blocks: as `entidb_collection_put`.
+/// Owns: `*out_ids` on success; free with `entidb_buffer_free`.
+/// Errors: as `entidb_collection_put`, and TRUNCATED for frames that end early.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_put_many(
+    collection: *const entidb_collection,
+    frames: *const u8,
+    frames_len: usize,
+    out_ids: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_ids, entidb_buffer::EMPTY, "out_ids")?;
+        let items = unframe(bytes::slice(frames, frames_len, "frames")?)?;
+        let ids = touched.get::<Named>(collection)?.0.put_batch(&items)?;
+        let ids: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
+        give(out_ids, entidb_buffer::of(ids), "out_ids")
+    })
+}
+
+fn unframe(frames: &[u8]) -> Result<Vec<BatchItem<'_>>, Error> {
+    let mut items = Vec::new();
+    let mut rest = frames;
+    let short = || Error::new(ErrorCode::Truncated, "the frames of a batch end inside one; pass whole frames");
+    while !rest.is_empty() {
+        let (len, after) = rest.split_first_chunk::<4>().ok_or_else(short)?;
+        let (has_id, after) = after.split_first().ok_or_else(short)?;
+        let (id, after) = match has_id {
+            0 => (None, after),
+            1 => {
+                let (id, after) = after.split_first_chunk::<16>().ok_or_else(short)?;
+                (Some(entidb_core::EntityId::from_bytes(*id)), after)
+            }
+            other => {
+                let problem = format!("a frame says {other} where 1 means an id and 0 none");
+                return Err(Error::new(ErrorCode::InvalidArgument, problem));
+            }
+        };
+        let len = usize::try_from(u32::from_le_bytes(*len)).map_err(|_| short())?;
+        let (document, after) = after.split_at_checked(len).ok_or_else(short)?;
+        items.push(BatchItem { id, document });
+        rest = after;
+    }
+    Ok(items)
+}
+
+/// Declares an index, a CBOR map of `columns` (paths, `-` before one for descending), `name`, `unique`, `multi`, and builds
+/// it over what is there. `*out_created` is 0 when the same index was there already.
+///
+/// Threads: any. Blocks: while the index is built.
+/// Errors: INDEX_EXISTS, UNIQUE_VIOLATION, INVALID_ARGUMENT, and those of `entidb_collection_put`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_create_index(
+    collection: *const entidb_collection,
+    definition: *const u8,
+    definition_len: usize,
+    out_created: *mut i32,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let value = entidb_core::decode(bytes::slice(definition, definition_len, "definition")?)?;
+        let created = touched.get::<Named>(collection)?.0.create_index(IndexDefinition::from_value(&value)?)?;
+        if out_created.is_null() { Ok(()) } else { give(out_created, i32::from(created), "out_created") }
+    })
+}
+
+/// Removes an index for good.
+///
+/// Threads: any.
+/// Errors: COLLECTION_NOT_FOUND, INDEX_NOT_FOUND, and those of `entidb_collection_delete`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_drop_index(
+    collection: *const entidb_collection,
+    name: *const u8,
+    name_len: usize,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        touched.get::<Named>(collection)?.0.drop_index(bytes::text(name, name_len, "name")?)
+    })
+}
+
+/// Gives the declared indexes as a CBOR array of definitions.
+///
+/// Threads: any.
+/// Owns: `*out_indexes` on success; free with `entidb_buffer_free`.
+/// Errors: CLOSED, TRANSACTION_ENDED.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_indexes(
+    collection: *const entidb_collection,
+    out_indexes: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_indexes, entidb_buffer::EMPTY, "out_indexes")?;
+        let indexes = touched.get::<Named>(collection)?.0.indexes()?;
+        let list = Value::Array(indexes.iter().map(IndexDefinition::to_value).collect());
+        give(out_indexes, entidb_buffer::of(entidb_core::encode(&list)), "out_indexes")
+    })
+}
+
+/// Walks all entities in the order of ids: after an id unless it is NULL, from the end when `reverse` is not 0, at most
+/// `limit` of them unless that is 0.
+///
+/// Threads: any.
+/// Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
+/// Errors: CLOSED, TRANSACTION_ENDED.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_scan(
+    collection: *const entidb_collection,
+    after: *const u8,
+    reverse: i32,
+    limit: u64,
+    out_cursor: *mut *mut entidb_cursor,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_cursor);
+    call_unit(out_error, |touched| {
+        let options = ScanOptions {
+            after: bytes::optional_id(after)?,
+            reverse: reverse != 0,
+            limit: (limit > 0).then_some(limit),
+        };
+        let entities = touched.get::<Named>(collection)?.0.scan(options)?;
+        need(out_cursor, "out_cursor")?;
+        give(out_cursor, cursor::of_entities(entities), "out_cursor")
+    })
+}
+
+/// Asks a query, in its published CBOR form.
+///
+/// Threads: any. Blocks: on the disk; when the answer must be sorted, until it is.
+/// Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
+/// Errors: QUERY_INVALID, SCAN_FORBIDDEN, PAGE_TOKEN_INVALID, QUERY_TOO_LARGE, CLOSED, TRANSACTION_ENDED.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_find(
+    collection: *const entidb_collection,
+    query: *const u8,
+    query_len: usize,
+    out_cursor: *mut *mut entidb_cursor,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_cursor);
+    call_unit(out_error, |touched| {
+        let query = Query::from_bytes(bytes::slice(query, query_len, "query")?)?;
+        need(out_cursor, "out_cursor")?;
+        let found = touched.get::<Named>(collection)?.0.query(query).run()?;
+        give(out_cursor, cursor::of_found(found), "out_cursor")
+    })
+}
+
+/// Counts the answers of a query.
+///
+/// Threads: any. Blocks: on the disk.
+/// Errors: as `entidb_collection_find`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_find_count(
+    collection: *const entidb_collection,
+    query: *const u8,
+    query_len: usize,
+    out_count: *mut u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_count, 0, "out_count")?;
+        let query = Query::from_bytes(bytes::slice(query, query_len, "query")?)?;
+        give(out_count, touched.get::<Named>(collection)?.0.query(query).count()?, "out_count")
+    })
+}
+
+/// Removes the answers of a query in one transaction and says how many there were.
+///
+/// Threads: any. Blocks: as `entidb_collection_put`.
+/// Errors: as `entidb_collection_find` and `entidb_collection_delete`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_find_delete(
+    collection: *const entidb_collection,
+    query: *const u8,
+    query_len: usize,
+    out_deleted: *mut u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_deleted, 0, "out_deleted")?;
+        let query = Query::from_bytes(bytes::slice(query, query_len, "query")?)?;
+        give(out_deleted, touched.get::<Named>(collection)?.0.query(query).delete()?, "out_deleted")
+    })
+}
+
+/// Says how the answers of a query would be found, as a CBOR map: `collection`, `index`, `ranges`, `reverse`, `scan`,
+/// `sort`, `filter`, and the same as `text`.
+///
+/// Threads: any.
+/// Owns: `*out_explanation` on success; free with `entidb_buffer_free`.
+/// Errors: as `entidb_collection_find`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_find_explain(
+    collection: *const entidb_collection,
+    query: *const u8,
+    query_len: usize,
+    out_explanation: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_explanation, entidb_buffer::EMPTY, "out_explanation")?;
+        let query = Query::from_bytes(bytes::slice(query, query_len, "query")?)?;
+        let explanation = touched.get::<Named>(collection)?.0.query(query).explain()?;
+        give(out_explanation, entidb_buffer::of(entidb_core::encode(&explanation.to_value())), "out_explanation")
+    })
+}
+
+/// Frees a collection handle; the collection itself stays. NULL is fine.
+///
+/// Threads: any.
+///
+/// # Safety
+/// As `entidb_collection_put`; the handle is not used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_collection_free(collection: *mut entidb_collection) {
+    handle::free::<Named>(collection);
+}

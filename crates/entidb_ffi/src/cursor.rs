@@ -1,0 +1,190 @@
+//! Answers one by one, or many at a time in one buffer.
+//!
+//! Always: lazy; all answers are of one snapshot. After an error a cursor gives no more.
+//! Does not know: what was asked.
+
+use entidb_core::{Entities, Entity, Error, ErrorCode, Found, PagePlace};
+use parking_lot::Mutex;
+
+use crate::boundary::{call, clear, give, need};
+use crate::bytes::entidb_buffer;
+use crate::error::entidb_error;
+use crate::handle::{self, Noun};
+use crate::status::{ENTIDB_END, ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
+use crate::value::{self, entidb_value};
+
+/// A walk over entities. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
+#[expect(non_camel_case_types, reason = "the name is the name in C")]
+pub struct entidb_cursor {
+    _private: [u8; 0],
+}
+
+enum Walk {
+    Entities(Entities),
+    Found(Found),
+}
+
+impl Walk {
+    fn next(&mut self) -> Option<Result<Entity, Error>> {
+        match self {
+            Self::Entities(entities) => entities.next(),
+            Self::Found(found) => found.next(),
+        }
+    }
+}
+
+struct Cursor {
+    walk: Mutex<State>,
+}
+
+struct State {
+    walk: Walk,
+    /// The places of what the last call gave, for page tokens.
+    places: Vec<PagePlace>,
+}
+
+impl State {
+    fn next(&mut self) -> Result<Option<Entity>, Error> {
+        let next = self.walk.next().transpose()?;
+        if let (Some(_), Walk::Found(found)) = (&next, &mut self.walk) {
+            self.places.extend(found.place());
+        }
+        Ok(next)
+    }
+}
+
+impl Noun for Cursor {
+    type Opaque = entidb_cursor;
+    const TAG: u32 = 0x4355_5253;
+    const NAME: &'static str = "cursor";
+}
+
+pub(crate) fn of_entities(entities: Entities) -> *mut entidb_cursor {
+    make(Walk::Entities(entities))
+}
+
+pub(crate) fn of_found(found: Found) -> *mut entidb_cursor {
+    make(Walk::Found(found))
+}
+
+fn make(walk: Walk) -> *mut entidb_cursor {
+    handle::make(Cursor { walk: Mutex::new(State { walk, places: Vec::new() }) })
+}
+
+fn concurrent() -> Error {
+    Error::new(ErrorCode::ConcurrentUse, "another thread is using this cursor; give each thread its own")
+}
+
+/// Gives the next entity, or `ENTIDB_END`.
+///
+/// Threads: any, one call at a time. Blocks: on the disk.
+/// Owns: `*out_value` on success; free with `entidb_value_free`.
+/// Errors: CLOSED, TRANSACTION_ENDED, CONCURRENT_USE, CORRUPT, IO.
+///
+/// # Safety
+/// `cursor` is a live cursor of this library; out-pointers are NULL or may be written. So for every function here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_cursor_next(
+    cursor: *mut entidb_cursor,
+    out_value: *mut *mut entidb_value,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_value);
+    call(out_error, |touched| {
+        need(out_value, "out_value")?;
+        let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
+        state.places.clear();
+        let Some(entity) = state.next()? else { return Ok(ENTIDB_END) };
+        give(out_value, value::make(entity), "out_value")?;
+        Ok(ENTIDB_OK)
+    })
+}
+
+/// Fills a buffer with the next entities: at most `count_max` of them, and no further one once it has `bytes_max` bytes.
+/// Each is framed: `u32` length of the document, 16 bytes id, `u64` version, document; integers little-endian.
+/// Gives `ENTIDB_END` when there is none left.
+///
+/// Threads: any, one call at a time. Blocks: on the disk.
+/// Owns: `*out_frames` on success; free with `entidb_buffer_free`.
+/// Errors: as `entidb_cursor_next`.
+///
+/// # Safety
+/// As `entidb_cursor_next`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_cursor_next_batch(
+    cursor: *mut entidb_cursor,
+    count_max: usize,
+    bytes_max: usize,
+    out_frames: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call(out_error, |touched| {
+        give(out_frames, entidb_buffer::EMPTY, "out_frames")?;
+        let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
+        let mut frames = Vec::new();
+        state.places.clear();
+        for _ in 0..count_max.max(1) {
+            // What was read before a failure is lost with the call: a cursor that failed gives no more.
+            let Some(entity) = state.next()? else { break };
+            frame(&entity, &mut frames)?;
+            if frames.len() >= bytes_max {
+                break;
+            }
+        }
+        if frames.is_empty() {
+            return Ok(ENTIDB_END);
+        }
+        give(out_frames, entidb_buffer::of(frames), "out_frames")?;
+        Ok(ENTIDB_OK)
+    })
+}
+
+/// Writes one entity as `entidb_cursor_next_batch` describes.
+pub(crate) fn frame(entity: &Entity, out: &mut Vec<u8>) -> Result<(), Error> {
+    let len = u32::try_from(entity.bytes().len())
+        .map_err(|_| Error::new(ErrorCode::TooLarge, "the document is too large for a frame; read it with next"))?;
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(entity.id_bytes());
+    out.extend_from_slice(&entity.version().to_le_bytes());
+    out.extend_from_slice(entity.bytes());
+    Ok(())
+}
+
+/// Gives the place of an entity as a page token, for the `after` of the same query: that of the entity at `position` among
+/// those the last call gave, counted from 0. `ENTIDB_NOT_FOUND` when there is none at that position.
+///
+/// Threads: any, one call at a time.
+/// Owns: `*out_token` on success; free with `entidb_buffer_free`.
+/// Errors: UNSUPPORTED for a cursor of a scan, which goes on by id; CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_cursor_next`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_cursor_token(
+    cursor: *mut entidb_cursor,
+    position: usize,
+    out_token: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call(out_error, |touched| {
+        give(out_token, entidb_buffer::EMPTY, "out_token")?;
+        let state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
+        let Walk::Found(found) = &state.walk else {
+            return Err(Error::new(ErrorCode::Unsupported, "a scan has no page token; go on after the last id"));
+        };
+        let Some(place) = state.places.get(position) else { return Ok(ENTIDB_NOT_FOUND) };
+        give(out_token, entidb_buffer::of(found.token_of(place)?), "out_token")?;
+        Ok(ENTIDB_OK)
+    })
+}
+
+/// Frees a cursor and everything it holds. NULL is fine.
+///
+/// Threads: any.
+///
+/// # Safety
+/// As `entidb_cursor_next`; the cursor is not used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_cursor_free(cursor: *mut entidb_cursor) {
+    handle::free::<Cursor>(cursor);
+}

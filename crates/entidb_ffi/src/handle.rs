@@ -1,0 +1,114 @@
+//! Opaque handles: a pointer from C, judged before it is believed.
+//!
+//! Always: a null pointer, a pointer to another kind of handle and a handle from before a fork are refused. A handle in
+//! which a call panicked refuses all further ones. Freeing is best-effort protected: a freed handle's tag is wiped.
+//! Does not know: what a handle holds.
+//!
+//! Unsafe: C gives raw pointers. The caller promises that a non-null pointer came from this library and was not freed; the
+//! tag catches most, not all, breaches of that promise.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use entidb_core::{Error, ErrorCode};
+
+use crate::fork;
+
+/// What a handle of C stands for.
+pub(crate) trait Noun: Sized + 'static {
+    /// The opaque type C sees.
+    type Opaque;
+    /// A number no other noun has.
+    const TAG: u32;
+    /// The word used in messages.
+    const NAME: &'static str;
+}
+
+/// What a handle points at. The tag comes first, so that it can be read whatever the pointer's kind is.
+#[repr(C)]
+struct Slot<T> {
+    tag: AtomicU32,
+    fork_count: u32,
+    panicked: AtomicBool,
+    inner: T,
+}
+
+const FREED: u32 = 0xdead_beef;
+
+/// Makes a handle.
+pub(crate) fn make<T: Noun>(inner: T) -> *mut T::Opaque {
+    let slot =
+        Slot { tag: AtomicU32::new(T::TAG), fork_count: fork::count(), panicked: AtomicBool::new(false), inner };
+    Box::into_raw(Box::new(slot)).cast()
+}
+
+fn refuse<T: Noun>(found: &str) -> Error {
+    Error::new(ErrorCode::InvalidHandle, format!("a {} handle was expected, {found} was given", T::NAME))
+}
+
+fn slot<'a, T: Noun>(pointer: *const T::Opaque) -> Result<&'a Slot<T>, Error> {
+    if pointer.is_null() {
+        return Err(refuse::<T>("NULL"));
+    }
+    if !pointer.cast::<Slot<T>>().is_aligned() {
+        return Err(refuse::<T>("a misaligned pointer"));
+    }
+    // SAFETY: the caller promises a live handle of ours; every handle begins with its tag.
+    let tag = unsafe { &*pointer.cast::<AtomicU32>() }.load(Ordering::Acquire);
+    if tag == FREED {
+        return Err(refuse::<T>("a freed handle"));
+    }
+    if tag != T::TAG {
+        return Err(refuse::<T>("another kind of handle"));
+    }
+    // SAFETY: the tag says that this is a live slot of this kind, and slots never move.
+    Ok(unsafe { &*pointer.cast::<Slot<T>>() })
+}
+
+/// The handles a call has touched, so that a panic can close them to further use.
+#[derive(Default)]
+pub(crate) struct Touched {
+    flags: Vec<*const AtomicBool>,
+}
+
+impl Touched {
+    /// What a handle holds.
+    pub(crate) fn get<'a, T: Noun>(&mut self, pointer: *const T::Opaque) -> Result<&'a T, Error> {
+        let slot = slot::<T>(pointer)?;
+        if slot.fork_count != fork::count() {
+            let problem = format!("this {} was opened before the process forked; open it anew in the child", T::NAME);
+            return Err(Error::new(ErrorCode::Forked, problem));
+        }
+        if slot.panicked.load(Ordering::Acquire) {
+            let problem = format!("an earlier call on this {} met a defect; close it and open it anew", T::NAME);
+            return Err(Error::new(ErrorCode::Panic, problem));
+        }
+        self.flags.push(&raw const slot.panicked);
+        Ok(&slot.inner)
+    }
+
+    /// Marks every touched handle after a panic.
+    pub(crate) fn mark_panicked(&self) {
+        for flag in &self.flags {
+            // SAFETY: the flag is in a slot the caller keeps alive for the whole call.
+            unsafe { &**flag }.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// Frees a handle. NULL is fine; anything that is not a live handle of this kind is left alone.
+pub(crate) fn free<T: Noun>(pointer: *mut T::Opaque) {
+    let Ok(found) = slot::<T>(pointer) else { return };
+    if found.tag.compare_exchange(T::TAG, FREED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        return;
+    }
+    let foreign = found.fork_count != fork::count();
+    // SAFETY: the tag was ours and is wiped now, so nobody else frees this box that `make` gave out.
+    let slot = unsafe { Box::from_raw(pointer.cast::<Slot<T>>()) };
+    if foreign {
+        // What the parent process owns must not be closed or flushed from a child.
+        std::mem::forget(slot);
+        return;
+    }
+    // A defect in dropping must not unwind into C; the memory is gone either way.
+    drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || drop(slot))));
+}

@@ -1,0 +1,145 @@
+//! Options for opening a database, as a sized struct or as a CBOR map of names.
+//!
+//! Always: zero means the default; a larger struct than this library knows is accepted when the rest is zero.
+//! Does not know: what the options do.
+//!
+//! Unsafe: reading the caller's struct by the size it states.
+
+use entidb_core::{Durability, Error, ErrorCode, Key, Options, ScanPolicy};
+
+use crate::bytes;
+use crate::transaction::{
+    ENTIDB_DURABILITY_DEFAULT, ENTIDB_DURABILITY_DURABLE, ENTIDB_DURABILITY_GROUPED, ENTIDB_DURABILITY_NONE,
+};
+
+/// Do not make a database when there is none. For `flags` of `entidb_open_options`.
+pub const ENTIDB_OPEN_EXISTING: u32 = 1;
+/// Fail when there is a database already.
+pub const ENTIDB_OPEN_CREATE_NEW: u32 = 2;
+/// Refuse all changes.
+pub const ENTIDB_OPEN_READ_ONLY: u32 = 4;
+
+/// Run queries no index serves. For `scan_policy` of `entidb_open_options`.
+pub const ENTIDB_SCAN_ALLOW: u32 = 0;
+/// Refuse queries no index serves.
+pub const ENTIDB_SCAN_FORBID: u32 = 1;
+/// Refuse queries no index serves unless they have a limit.
+pub const ENTIDB_SCAN_FORBID_UNBOUNDED: u32 = 2;
+
+/// How to open a database. Set `struct_size` to `sizeof` and everything else to zero, then what you want otherwise.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+#[expect(non_camel_case_types, reason = "the name is the name in C")]
+pub struct entidb_open_options {
+    /// The size of this struct.
+    pub struct_size: u32,
+    /// `ENTIDB_OPEN_...` flags.
+    pub flags: u32,
+    /// One of `ENTIDB_DURABILITY_...`.
+    pub durability: u32,
+    /// One of `ENTIDB_SCAN_...`.
+    pub scan_policy: u32,
+    /// 32 bytes of key, or NULL.
+    pub key: *const u8,
+    /// 32 with a key, 0 without.
+    pub key_len: usize,
+    /// A password, or NULL. Not together with a key.
+    pub password: *const u8,
+    /// Its length.
+    pub password_len: usize,
+    /// Memory for caches and newest writes; 0 for the default.
+    pub memory_bytes: u64,
+    /// The largest document; 0 for the default.
+    pub entity_bytes_max: u64,
+    /// The most a transaction may change; 0 for the default.
+    pub transaction_bytes_max: u64,
+    /// How long to wait for another writer, in milliseconds; 0 for the default, UINT64_MAX for not at all.
+    pub lock_timeout_ms: u64,
+    /// Commits the change feed keeps; 0 for the default, UINT64_MAX for no feed.
+    pub feed_commits_max: u64,
+}
+
+/// The options of a struct of the caller's; the defaults for NULL.
+pub(crate) fn read(pointer: *const entidb_open_options) -> Result<Options, Error> {
+    if pointer.is_null() {
+        return Ok(Options::default());
+    }
+    let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem));
+    // SAFETY: the caller promises a struct that begins with its size.
+    let stated = unsafe { pointer.cast::<u32>().read_unaligned() } as usize;
+    let known = size_of::<entidb_open_options>();
+    if !(size_of::<u32>()..=4096).contains(&stated) {
+        return refuse(format!("struct_size is {stated}; set it to sizeof(entidb_open_options)"));
+    }
+    let given = bytes::slice(pointer.cast(), stated, "options")?;
+    if given.iter().skip(known).any(|byte| *byte != 0) {
+        return refuse("the options set fields this library does not know; use a newer EntiDB".to_owned());
+    }
+    let mut copy = [0_u8; size_of::<entidb_open_options>()];
+    for (to, from) in copy.iter_mut().zip(given) {
+        *to = *from;
+    }
+    // SAFETY: every bit pattern of the plain integers and pointers of this struct is a value of it.
+    let options = unsafe { copy.as_ptr().cast::<entidb_open_options>().read_unaligned() };
+    convert(&options)
+}
+
+fn convert(given: &entidb_open_options) -> Result<Options, Error> {
+    let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem));
+    let mut options = Options::default();
+    let unknown = given.flags & !(ENTIDB_OPEN_EXISTING | ENTIDB_OPEN_CREATE_NEW | ENTIDB_OPEN_READ_ONLY);
+    if unknown != 0 {
+        return Err(Error::new(ErrorCode::UnknownOption, format!("flags has the unknown bits {unknown:#x}; use ENTIDB_OPEN_...")));
+    }
+    options.create = given.flags & ENTIDB_OPEN_EXISTING == 0;
+    options.create_new = given.flags & ENTIDB_OPEN_CREATE_NEW != 0;
+    options.read_only = given.flags & ENTIDB_OPEN_READ_ONLY != 0;
+    options.durability = match given.durability {
+        ENTIDB_DURABILITY_DEFAULT | ENTIDB_DURABILITY_DURABLE => Durability::Durable,
+        ENTIDB_DURABILITY_GROUPED => Durability::Grouped { interval_ms: 20 },
+        ENTIDB_DURABILITY_NONE => Durability::None,
+        other => return refuse(format!("durability is {other}; give one of ENTIDB_DURABILITY_...")),
+    };
+    options.scan_policy = match given.scan_policy {
+        ENTIDB_SCAN_ALLOW => ScanPolicy::Allow,
+        ENTIDB_SCAN_FORBID => ScanPolicy::Forbid,
+        ENTIDB_SCAN_FORBID_UNBOUNDED => ScanPolicy::ForbidUnbounded,
+        other => return refuse(format!("scan_policy is {other}; give one of ENTIDB_SCAN_...")),
+    };
+    let key = bytes::slice(given.key, given.key_len, "key")?;
+    let password = bytes::slice(given.password, given.password_len, "password")?;
+    options.key = match (key, password) {
+        ([], []) => None,
+        (key, []) => match <[u8; 32]>::try_from(key) {
+            Ok(key) => Some(Key::Raw(key)),
+            Err(_) => return refuse(format!("key has {} bytes; give 32", key.len())),
+        },
+        ([], password) => Some(Key::Password(password.to_vec())),
+        _ => return refuse("key and password are both given; a database opens with one of them".to_owned()),
+    };
+    let set = |field: &mut u64, value: u64| {
+        if value != 0 {
+            *field = value;
+        }
+    };
+    set(&mut options.memory_bytes, given.memory_bytes);
+    set(&mut options.entity_bytes_max, given.entity_bytes_max);
+    set(&mut options.transaction_bytes_max, given.transaction_bytes_max);
+    match given.lock_timeout_ms {
+        u64::MAX => options.lock_timeout_ms = 0,
+        other => set(&mut options.lock_timeout_ms, other),
+    }
+    match given.feed_commits_max {
+        u64::MAX => options.feed_commits_max = 0,
+        other => set(&mut options.feed_commits_max, other),
+    }
+    Ok(options)
+}
+
+/// The options in a CBOR map of names; the defaults for no bytes.
+pub(crate) fn read_named(options: &[u8]) -> Result<Options, Error> {
+    if options.is_empty() {
+        return Ok(Options::default());
+    }
+    Options::from_value(&entidb_core::decode(options)?)
+}

@@ -1,0 +1,357 @@
+//! Transactions: one type of handle for reading and for writing.
+//!
+//! Always: commit and abort end a transaction either way; it still needs to be freed. Freeing an open one aborts it.
+//! Does not know: what is changed; the collections taken from it do that.
+
+use entidb_core::{Durability, Error, ErrorCode, ReadTransaction, Savepoint, Value, WriteTransaction};
+use parking_lot::Mutex;
+
+use crate::boundary::{call_unit, clear, give, need, quiet};
+use crate::bytes::{self, entidb_buffer};
+use crate::collection::{self, entidb_collection};
+use crate::error::entidb_error;
+use crate::handle::{self, Noun, Touched};
+use crate::status::entidb_status;
+
+/// A transaction. Movable: any thread, one call at a time. Free with `entidb_transaction_free`.
+#[expect(non_camel_case_types, reason = "the name is the name in C")]
+pub struct entidb_transaction {
+    _private: [u8; 0],
+}
+
+enum Kind {
+    Read(Option<ReadTransaction>),
+    Write(WriteTransaction),
+}
+
+struct Transaction(Mutex<Kind>);
+
+impl Noun for Transaction {
+    type Opaque = entidb_transaction;
+    const TAG: u32 = 0x5452_414e;
+    const NAME: &'static str = "transaction";
+}
+
+pub(crate) fn make_read(transaction: ReadTransaction) -> *mut entidb_transaction {
+    handle::make(Transaction(Mutex::new(Kind::Read(Some(transaction)))))
+}
+
+pub(crate) fn make_write(transaction: WriteTransaction) -> *mut entidb_transaction {
+    handle::make(Transaction(Mutex::new(Kind::Write(transaction))))
+}
+
+fn ended() -> Error {
+    Error::new(ErrorCode::TransactionEnded, "the transaction was ended already; begin another")
+}
+
+fn read_only() -> Error {
+    Error::new(ErrorCode::ReadOnly, "this is a read transaction; begin a write transaction to change the database")
+}
+
+/// Runs something on a transaction that nobody else is using.
+fn with<T>(
+    touched: &mut Touched,
+    transaction: *const entidb_transaction,
+    run: impl FnOnce(&mut Kind) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut kind = touched.get::<Transaction>(transaction)?.0.try_lock().ok_or_else(|| {
+        Error::new(ErrorCode::ConcurrentUse, "another thread is using this transaction; give each thread its own")
+    })?;
+    run(&mut kind)
+}
+
+fn writing<T>(
+    touched: &mut Touched,
+    transaction: *const entidb_transaction,
+    run: impl FnOnce(&WriteTransaction) -> Result<T, Error>,
+) -> Result<T, Error> {
+    with(touched, transaction, |kind| match kind {
+        Kind::Read(_) => Err(read_only()),
+        Kind::Write(write) => run(write),
+    })
+}
+
+/// Commit with the durability the database was opened with. For `entidb_transaction_commit`.
+pub const ENTIDB_DURABILITY_DEFAULT: u32 = 0;
+/// The commit is on stable storage when the call returns.
+pub const ENTIDB_DURABILITY_DURABLE: u32 = 1;
+/// The commit is with the operating system when the call returns, on stable storage soon after.
+pub const ENTIDB_DURABILITY_GROUPED: u32 = 2;
+/// The commit is in memory when the call returns.
+pub const ENTIDB_DURABILITY_NONE: u32 = 3;
+
+/// Gives the collection as this transaction sees it. The handle lives on its own; after the end of the transaction its
+/// calls say TRANSACTION_ENDED.
+///
+/// Threads: any, one call at a time.
+/// Owns: `*out_collection` on success; free with `entidb_collection_free`.
+/// Errors: INVALID_ARGUMENT, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+///
+/// # Safety
+/// `transaction` is a live transaction of this library; texts are readable; out-pointers are NULL or may be written. So for
+/// every function here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_collection(
+    transaction: *const entidb_transaction,
+    name: *const u8,
+    name_len: usize,
+    out_collection: *mut *mut entidb_collection,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_collection);
+    call_unit(out_error, |touched| {
+        need(out_collection, "out_collection")?;
+        let name = bytes::text(name, name_len, "name")?;
+        let found = with(touched, transaction, |kind| match kind {
+            Kind::Read(Some(read)) => read.collection(name),
+            Kind::Read(None) => Err(ended()),
+            Kind::Write(write) if write.is_open() => write.collection(name),
+            Kind::Write(_) => Err(ended()),
+        })?;
+        give(out_collection, collection::make(found), "out_collection")
+    })
+}
+
+/// Gives the names of the collections as a sorted CBOR array of texts.
+///
+/// Threads: any, one call at a time.
+/// Owns: `*out_names` on success; free with `entidb_buffer_free`.
+/// Errors: TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_collections(
+    transaction: *const entidb_transaction,
+    out_names: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_names, entidb_buffer::EMPTY, "out_names")?;
+        let names = with(touched, transaction, |kind| match kind {
+            Kind::Read(Some(read)) => read.collections(),
+            Kind::Read(None) => Err(ended()),
+            Kind::Write(write) => write.collections(),
+        })?;
+        give(out_names, names_buffer(&names), "out_names")
+    })
+}
+
+pub(crate) fn names_buffer(names: &[String]) -> entidb_buffer {
+    let list = Value::Array(names.iter().map(|name| Value::from(name.as_str())).collect());
+    entidb_buffer::of(entidb_core::encode(&list))
+}
+
+/// Creates an empty collection.
+///
+/// Threads: any, one call at a time.
+/// Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_create_collection(
+    transaction: *const entidb_transaction,
+    name: *const u8,
+    name_len: usize,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let name = bytes::text(name, name_len, "name")?;
+        writing(touched, transaction, |write| write.create_collection(name))
+    })
+}
+
+/// Gives a collection another name.
+///
+/// Threads: any, one call at a time.
+/// Errors: COLLECTION_NOT_FOUND, and those of `entidb_transaction_create_collection`.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_rename_collection(
+    transaction: *const entidb_transaction,
+    from: *const u8,
+    from_len: usize,
+    to: *const u8,
+    to_len: usize,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let (from, to) = (bytes::text(from, from_len, "from")?, bytes::text(to, to_len, "to")?);
+        writing(touched, transaction, |write| write.rename_collection(from, to))
+    })
+}
+
+/// Removes a collection with everything in it.
+///
+/// Threads: any, one call at a time.
+/// Errors: COLLECTION_NOT_FOUND, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_drop_collection(
+    transaction: *const entidb_transaction,
+    name: *const u8,
+    name_len: usize,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let name = bytes::text(name, name_len, "name")?;
+        writing(touched, transaction, |write| write.drop_collection(name))
+    })
+}
+
+/// Marks this place of a write transaction.
+///
+/// Threads: any, one call at a time.
+/// Errors: READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_savepoint(
+    transaction: *const entidb_transaction,
+    out_savepoint: *mut u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_savepoint, 0, "out_savepoint")?;
+        let savepoint = writing(touched, transaction, WriteTransaction::savepoint)?;
+        give(out_savepoint, savepoint.number(), "out_savepoint")
+    })
+}
+
+/// Undoes everything since a savepoint, which stays valid; later ones are gone.
+///
+/// Threads: any, one call at a time.
+/// Errors: SAVEPOINT_NOT_FOUND, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_rollback_to(
+    transaction: *const entidb_transaction,
+    savepoint: u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        writing(touched, transaction, |write| write.rollback_to(Savepoint::from_number(savepoint)))
+    })
+}
+
+/// The commit a read transaction sees, or the one a write transaction becomes if it changes anything.
+///
+/// Threads: any, one call at a time.
+/// Errors: TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_sequence(
+    transaction: *const entidb_transaction,
+    out_sequence: *mut u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_sequence, 0, "out_sequence")?;
+        let sequence = with(touched, transaction, |kind| match kind {
+            Kind::Read(Some(read)) => read.sequence(),
+            Kind::Read(None) => Err(ended()),
+            Kind::Write(write) => write.next_sequence(),
+        })?;
+        give(out_sequence, sequence.0, "out_sequence")
+    })
+}
+
+/// Commits and ends a write transaction, or ends a read transaction. `durability` is one of `ENTIDB_DURABILITY_...`;
+/// `out_sequence` may be NULL.
+///
+/// Threads: any, one call at a time. Blocks: on the disk, as the durability says.
+/// Errors: COMMIT_UNKNOWN when it cannot be known whether the commit is durable; WRITES_STOPPED, NO_SPACE, IO, TOO_LARGE,
+/// TRANSACTION_ENDED, CLOSED, CONCURRENT_USE. After any error the transaction is over and nothing of it is visible.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_commit(
+    transaction: *const entidb_transaction,
+    durability: u32,
+    out_sequence: *mut u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let durability = match durability {
+            ENTIDB_DURABILITY_DEFAULT => None,
+            ENTIDB_DURABILITY_DURABLE => Some(Durability::Durable),
+            ENTIDB_DURABILITY_GROUPED => Some(Durability::Grouped { interval_ms: 20 }),
+            ENTIDB_DURABILITY_NONE => Some(Durability::None),
+            other => {
+                let problem = format!("durability is {other}; give one of ENTIDB_DURABILITY_...");
+                return Err(Error::new(ErrorCode::InvalidArgument, problem));
+            }
+        };
+        let sequence = with(touched, transaction, |kind| match kind {
+            Kind::Read(read) => read.take().ok_or_else(ended)?.sequence(),
+            Kind::Write(write) => write.finish(durability),
+        })?;
+        if out_sequence.is_null() { Ok(()) } else { give(out_sequence, sequence.0, "out_sequence") }
+    })
+}
+
+/// Forgets the changes and ends the transaction. One that is over already is fine.
+///
+/// Threads: any, one call at a time.
+/// Errors: CONCURRENT_USE, INVALID_HANDLE.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_abort(
+    transaction: *const entidb_transaction,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        with(touched, transaction, |kind| {
+            match kind {
+                Kind::Read(read) => *read = None,
+                Kind::Write(write) => {
+                    write.cancel();
+                }
+            }
+            Ok(())
+        })
+    })
+}
+
+/// 1 while the transaction is open, 0 when it is over or NULL.
+///
+/// Threads: any.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_is_open(transaction: *const entidb_transaction) -> i32 {
+    quiet(0, || {
+        let open = with(&mut Touched::default(), transaction, |kind| {
+            Ok(match kind {
+                Kind::Read(read) => read.is_some(),
+                Kind::Write(write) => write.is_open(),
+            })
+        });
+        i32::from(open.unwrap_or(false))
+    })
+}
+
+/// Frees a transaction, aborting it when it is open. NULL is fine.
+///
+/// Threads: any.
+///
+/// # Safety
+/// As `entidb_transaction_collection`; the handle is not used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entidb_transaction_free(transaction: *mut entidb_transaction) {
+    handle::free::<Transaction>(transaction);
+}

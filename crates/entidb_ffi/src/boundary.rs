@@ -26,7 +26,10 @@ pub(crate) fn call(
         Ok(Err(failure)) => failure,
         Err(payload) => {
             touched.mark_panicked();
-            Error::new(ErrorCode::Panic, format!("a defect in EntiDB stopped the call: {}; please report it", text(&*payload)))
+            Error::new(
+                ErrorCode::Panic,
+                format!("a defect in EntiDB stopped the call: {}; please report it", text(&*payload)),
+            )
         }
     };
     let status = failure.code().number();
@@ -80,6 +83,7 @@ pub(crate) fn need<T>(out: *mut T, name: &str) -> Result<(), Error> {
 }
 
 fn text(payload: &(dyn std::any::Any + Send)) -> String {
-    let known = payload.downcast_ref::<&str>().map(ToString::to_string).or_else(|| payload.downcast_ref::<String>().cloned());
+    let known =
+        payload.downcast_ref::<&str>().map(ToString::to_string).or_else(|| payload.downcast_ref::<String>().cloned());
     known.unwrap_or_else(|| "no message".to_owned())
 }

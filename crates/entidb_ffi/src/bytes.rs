@@ -12,7 +12,6 @@ use crate::boundary::quiet;
 /// Bytes lent by the library. How long they live is said where they are given.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-#[expect(non_camel_case_types, reason = "the name is the name in C")]
 pub struct entidb_bytes {
     /// The first byte, or NULL when there is none.
     pub data: *const u8,
@@ -31,7 +30,6 @@ impl entidb_bytes {
 /// Bytes owned by the caller, who frees them with `entidb_buffer_free`.
 #[repr(C)]
 #[derive(Debug)]
-#[expect(non_camel_case_types, reason = "the name is the name in C")]
 pub struct entidb_buffer {
     /// The first byte, or NULL when there is none.
     pub data: *mut u8,

@@ -347,9 +347,7 @@ pub unsafe extern "C" fn entidb_collection_drop_index(
     name_len: usize,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
-    call_unit(out_error, |touched| {
-        touched.get::<Named>(collection)?.0.drop_index(bytes::text(name, name_len, "name")?)
-    })
+    call_unit(out_error, |touched| touched.get::<Named>(collection)?.0.drop_index(bytes::text(name, name_len, "name")?))
 }
 
 /// Gives the declared indexes as a CBOR array of definitions.

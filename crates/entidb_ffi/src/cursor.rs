@@ -20,8 +20,8 @@ pub struct entidb_cursor {
 }
 
 enum Walk {
-    Entities(Entities),
-    Found(Found),
+    Entities(Box<Entities>),
+    Found(Box<Found>),
 }
 
 impl Walk {
@@ -60,11 +60,11 @@ impl Noun for Cursor {
 }
 
 pub(crate) fn of_entities(entities: Entities) -> *mut entidb_cursor {
-    make(Walk::Entities(entities))
+    make(Walk::Entities(Box::new(entities)))
 }
 
 pub(crate) fn of_found(found: Found) -> *mut entidb_cursor {
-    make(Walk::Found(found))
+    make(Walk::Found(Box::new(found)))
 }
 
 fn make(walk: Walk) -> *mut entidb_cursor {

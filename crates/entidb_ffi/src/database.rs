@@ -326,7 +326,10 @@ pub unsafe extern "C" fn entidb_database_changes(
     clear(out_feed);
     call_unit(out_error, |touched| {
         need(out_feed, "out_feed")?;
-        let cursor = with(touched, database, |open| open.changes(Sequence(since)))?;
+        let cursor = with(touched, database, |open| {
+            open.begin_read()?;
+            Ok(open.changes(Sequence(since)))
+        })?;
         give(out_feed, change_feed::make(cursor), "out_feed")
     })
 }

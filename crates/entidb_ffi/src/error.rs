@@ -39,8 +39,7 @@ fn text(from: &str) -> CString {
 pub(crate) fn make(error: Error) -> *mut entidb_error {
     let context = error.context();
     let optional = |field: &Option<String>| field.as_deref().map(text);
-    let (path, collection, index) =
-        (optional(&context.path), optional(&context.collection), optional(&context.index));
+    let (path, collection, index) = (optional(&context.path), optional(&context.collection), optional(&context.index));
     let message = text(error.message());
     handle::make(Failure { error, message, path, collection, index })
 }

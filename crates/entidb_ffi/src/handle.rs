@@ -36,8 +36,7 @@ const FREED: u32 = 0xdead_beef;
 
 /// Makes a handle.
 pub(crate) fn make<T: Noun>(inner: T) -> *mut T::Opaque {
-    let slot =
-        Slot { tag: AtomicU32::new(T::TAG), fork_count: fork::count(), panicked: AtomicBool::new(false), inner };
+    let slot = Slot { tag: AtomicU32::new(T::TAG), fork_count: fork::count(), panicked: AtomicBool::new(false), inner };
     Box::into_raw(Box::new(slot)).cast()
 }
 

@@ -29,7 +29,6 @@ pub const ENTIDB_SCAN_FORBID_UNBOUNDED: u32 = 2;
 /// How to open a database. Set `struct_size` to `sizeof` and everything else to zero, then what you want otherwise.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-#[expect(non_camel_case_types, reason = "the name is the name in C")]
 pub struct entidb_open_options {
     /// The size of this struct.
     pub struct_size: u32,
@@ -89,7 +88,10 @@ fn convert(given: &entidb_open_options) -> Result<Options, Error> {
     let mut options = Options::default();
     let unknown = given.flags & !(ENTIDB_OPEN_EXISTING | ENTIDB_OPEN_CREATE_NEW | ENTIDB_OPEN_READ_ONLY);
     if unknown != 0 {
-        return Err(Error::new(ErrorCode::UnknownOption, format!("flags has the unknown bits {unknown:#x}; use ENTIDB_OPEN_...")));
+        return Err(Error::new(
+            ErrorCode::UnknownOption,
+            format!("flags has the unknown bits {unknown:#x}; use ENTIDB_OPEN_..."),
+        ));
     }
     options.create = given.flags & ENTIDB_OPEN_EXISTING == 0;
     options.create_new = given.flags & ENTIDB_OPEN_CREATE_NEW != 0;

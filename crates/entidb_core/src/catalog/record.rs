@@ -120,17 +120,24 @@ impl IndexDefinition {
         for (key, value) in map.iter() {
             match (key.as_text(), value) {
                 (Some("columns"), Value::Array(items)) => {
-                    let texts = items.iter().map(|item| item.as_text().ok_or_else(|| refuse("the columns of an index are field paths")));
+                    let texts = items
+                        .iter()
+                        .map(|item| item.as_text().ok_or_else(|| refuse("the columns of an index are field paths")));
                     columns = Some(texts.collect::<Result<Vec<_>>>()?);
                 }
                 (Some("name"), Value::Text(text)) => name = Some(text.clone()),
                 (Some("name"), Value::Null) => {}
                 (Some("unique"), Value::Bool(flag)) => unique = *flag,
                 (Some("multi"), Value::Bool(flag)) => multi = *flag,
-                _ => return Err(refuse("an index definition has columns (texts), name (text), unique and multi (true or false)")),
+                _ => {
+                    return Err(refuse(
+                        "an index definition has columns (texts), name (text), unique and multi (true or false)",
+                    ));
+                }
             }
         }
-        let columns = columns.ok_or_else(|| refuse("an index definition needs columns; give at least one field path"))?;
+        let columns =
+            columns.ok_or_else(|| refuse("an index definition needs columns; give at least one field path"))?;
         let mut definition = Self::on(columns)?;
         definition.unique = unique;
         definition.multi = multi;

@@ -156,7 +156,11 @@ impl Check<'_> {
             }
         }
         if self.view.entity_count(self.record.id)? != count {
-            self.problem(&format!("the count says {}, there are {count}", self.view.entity_count(self.record.id)?), None, None);
+            self.problem(
+                &format!("the count says {}, there are {count}", self.view.entity_count(self.record.id)?),
+                None,
+                None,
+            );
         }
         let (start, end) = (keyspace::prefix(ZONE_ORDINAL, number), keyspace::prefix_end(ZONE_ORDINAL, number));
         let mut ordinals = self.view.range(&start, &end, Direction::Forward)?;
@@ -210,7 +214,11 @@ impl Check<'_> {
             }
         }
         if seen != expected {
-            self.problem(&format!("the index has {seen} rows, its entities give {expected}"), Some(index), strays.first().copied());
+            self.problem(
+                &format!("the index has {seen} rows, its entities give {expected}"),
+                Some(index),
+                strays.first().copied(),
+            );
         }
         Ok(())
     }

@@ -7,8 +7,6 @@ mod named;
 
 use entidb_engine::Durability;
 
-pub(crate) use named::durability as durability_named;
-
 use crate::error::{Error, ErrorCode, Result};
 
 /// What opens an encrypted database, or makes a new one encrypted.

@@ -154,8 +154,7 @@ fn password(value: &Value) -> Result<Key> {
     }
 }
 
-/// The durability of that name.
-pub(crate) fn durability(value: &Value) -> Result<Durability> {
+fn durability(value: &Value) -> Result<Durability> {
     match value.as_text() {
         Some("durable") => Ok(Durability::Durable),
         Some("grouped") => Ok(Durability::Grouped { interval_ms: GROUPED_INTERVAL_MS }),

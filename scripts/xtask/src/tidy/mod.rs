@@ -8,6 +8,7 @@ mod documents;
 mod edges;
 mod interface;
 mod licences;
+mod provoked;
 mod shape;
 mod sources;
 mod unsafety;
@@ -40,6 +41,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { name: "a fence names its language", check: documents::fences },
     Rule { name: "every C function is bound or listed", check: interface::check },
     Rule { name: "every C function states its contract", check: interface::contracts },
+    Rule { name: "every error code is provoked by a test or listed", check: provoked::check },
     Rule { name: "every dependency has a licence we accept", check: licences::check },
     Rule { name: "every crate that ships obeys the workspace's lints", check: shape::lints },
     Rule { name: "versions are in step", check: shape::versions },

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 mod background;
+mod backup;
 mod cache;
 mod compaction;
 mod crypto;
@@ -23,6 +24,7 @@ mod value;
 mod version;
 mod wal;
 
+pub use backup::BackupReport;
 pub use crypto::{Aead, AeadFailure, AesGcmProvider, Provider};
 pub use engine::Engine;
 pub use error::{Damage, Error, Result};

@@ -86,7 +86,7 @@ fn dropping_the_handle_loses_nothing_durable() {
 #[test]
 fn a_commit_survives_a_crash_after_its_flush_under_every_law() {
     for personality in Personality::ALL {
-        for seed in 0..40 {
+        for seed in 0..16 {
             let world = Simulation::new(personality, seed);
             let engine = Engine::open(world.backend(), Options::default()).unwrap();
             put(&engine, b"durable", b"1", Durability::Durable);

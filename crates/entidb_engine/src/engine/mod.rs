@@ -6,6 +6,7 @@
 mod close;
 mod create;
 mod flush;
+mod keys;
 mod maintain;
 mod open;
 mod read_point;
@@ -21,11 +22,13 @@ use std::time::Duration;
 use entidb_storage::Backend;
 
 use crate::background::Background;
+use crate::backup::{self, BackupReport};
 use crate::error::{Error, Result};
 use crate::format::{DatabaseId, Sequence};
 use crate::options::Options;
 use crate::stats::{OpenReport, Stats};
 use crate::transaction::{Snapshot, WriteTransaction};
+pub(crate) use open::LOCK;
 pub(crate) use read_point::ReadPoint;
 pub(crate) use shared::Shared;
 pub(crate) use token::WriterToken;
@@ -173,6 +176,17 @@ impl Engine {
     pub fn checkpoint(&self) -> Result<Sequence> {
         self.shared.check_open()?;
         self.shared.checkpoint()
+    }
+
+    /// Copies the database as it is after its last commit into an empty folder, while reads and writes go on. The copy
+    /// opens with the same keys.
+    ///
+    /// # Errors
+    /// `Storage` with `FolderNotEmpty` when the target has anything in it; `Corrupt` when a file is not what the
+    /// manifest says; `WritesStopped`, `ReadOnly`, `Closed`; a failure of either storage.
+    pub fn backup(&self, target: &Backend) -> Result<BackupReport> {
+        self.shared.check_open()?;
+        backup::backup(&self.shared, target)
     }
 
     /// Does up to `steps_max` steps of background work; true when more is waiting. Where the backend has no threads

@@ -16,6 +16,7 @@ mod wal_record;
 
 pub use file_header::{Cipher, DatabaseId, FileKind};
 pub(crate) use file_header::{FILE_HEADER_BYTES, FileHeader};
+pub(crate) use keyring_copy::KEYRING_FILE;
 pub(crate) use manifest_record::{
     MANIFEST_RECORD_HEADER_BYTES, MANIFEST_RECORDS_AT, ManifestRecord, ManifestRecordHeader, ManifestRecordKind,
 };

@@ -259,6 +259,7 @@ impl Log {
 
     /// Makes every commit so far durable.
     pub(crate) fn flush_all(&self) -> Result<()> {
+        self.check()?;
         let appended = self.appended();
         self.flush_to(appended)
     }

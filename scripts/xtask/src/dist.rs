@@ -13,7 +13,7 @@ use crate::repository::{Repository, cargo};
 use crate::setup::{Need, npm_name, provide, venv_python};
 
 /// What can be packed.
-const KINDS: &[&str] = &["crates", "c", "python", "node"];
+const KINDS: &[&str] = &["crates", "c", "python", "node", "sbom"];
 
 /// The crates that are published, each after those it uses.
 const CRATES: &[(&str, &str)] = &[
@@ -43,7 +43,8 @@ pub(crate) fn run(repository: &Repository, kinds: &[String]) -> Result<()> {
             "crates" => crates(repository)?,
             "c" => c(repository, &dist)?,
             "python" => python(repository, &dist)?,
-            _ => node(repository, &dist)?,
+            "node" => node(repository, &dist)?,
+            _ => parts(repository)?,
         }
     }
     Ok(())
@@ -125,6 +126,13 @@ fn node(repository: &Repository, dist: &Path) -> Result<()> {
     let folder: PathBuf = repository.path("bindings/node");
     Process::new(npm_name()).args(["run", "build"]).dir(&folder).env("ENTIDB_CARGO_PROFILE", "release").succeed()?;
     shown(Command::new(npm_name()).args(["pack", "--pack-destination"]).arg(dist).current_dir(folder))
+}
+
+/// The list of parts.
+fn parts(repository: &Repository) -> Result<()> {
+    repository.write("dist/entidb.cdx.json", &crate::sbom::render(repository)?)?;
+    println!("dist: dist/entidb.cdx.json lists what ships with EntiDB");
+    Ok(())
 }
 
 /// Runs a program that talks to the person who started it.

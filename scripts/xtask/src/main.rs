@@ -7,11 +7,13 @@
 
 mod bench;
 mod codegen;
+mod dependencies;
 mod dist;
 mod failure;
 mod header;
 mod process;
 mod repository;
+mod sbom;
 mod setup;
 mod snippet;
 mod test;
@@ -74,7 +76,7 @@ enum Command {
         #[arg(last = true)]
         rest: Vec<String>,
     },
-    /// Build what is published into dist/: crates, c, python, node
+    /// Build what is published into dist/: crates, c, python, node, sbom
     Dist {
         /// What to pack; everything when none is named
         kinds: Vec<String>,

@@ -5,12 +5,10 @@
 //! Does not know: licence texts.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
-use serde_json::Value;
-
-use crate::failure::{During, Failure, Result};
-use crate::repository::{Repository, cargo};
+use crate::dependencies::{Dependency, resolve};
+use crate::failure::{During, Result};
+use crate::repository::Repository;
 
 /// The list.
 const LIST: &str = "deny.toml";
@@ -25,7 +23,7 @@ struct Accepted {
 pub(crate) fn check(repository: &Repository) -> Result<Vec<String>> {
     let accepted = read(&repository.read(LIST)?)?;
     let mut offences = Vec::new();
-    for (name, licence) in dependencies(repository)? {
+    for Dependency { name, licence, .. } in resolve(repository)?.into_values() {
         if !accepts(&accepted, &name, &licence) {
             offences.push(format!("{name}: licence `{licence}` is not accepted by {LIST}"));
         }
@@ -48,36 +46,6 @@ fn read(text: &str) -> Result<Accepted> {
     }
     let licences = list(licenses.and_then(|licenses| licenses.get("allow"))).into_iter().collect();
     Ok(Accepted { licences, exceptions })
-}
-
-fn dependencies(repository: &Repository) -> Result<Vec<(String, String)>> {
-    let host = Command::new("rustc").args(["-vV"]).output().during("cannot run rustc")?;
-    let host = String::from_utf8_lossy(&host.stdout).into_owned();
-    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
-    let output = Command::new(cargo())
-        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &host])
-        .current_dir(repository.root())
-        .output()
-        .during("cannot run cargo metadata")?;
-    if !output.status.success() {
-        return Err(Failure::new(format!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr))));
-    }
-    let metadata: Value = serde_json::from_slice(&output.stdout).during("cargo metadata gave no JSON")?;
-    // Without this list the packages of other platforms would be judged by what happens to be downloaded.
-    let resolved: BTreeSet<&str> = metadata
-        .pointer("/resolve/nodes")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice)
-        .iter()
-        .filter_map(|node| node.get("id").and_then(Value::as_str))
-        .collect();
-    let packages = metadata.get("packages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let text = |package: &Value, key: &str| package.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(packages
-        .iter()
-        .filter(|package| package.get("id").and_then(Value::as_str).is_some_and(|id| resolved.contains(id)))
-        .map(|package| (text(package, "name"), text(package, "license")))
-        .collect())
 }
 
 /// Whether an expression such as `(MIT OR Apache-2.0) AND Unicode-3.0` can be met.

@@ -1,4 +1,4 @@
-#![no_main]
 //! Hands libFuzzer's bytes to `entidb_fuzz::codec::ordered_body`.
+#![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| entidb_fuzz::codec::ordered_body(data));

@@ -1,4 +1,3 @@
-#![forbid(unsafe_code)]
 //! Canonical CBOR, field paths and order-preserving keys for EntiDB.
 //!
 //! Always: a value has exactly one encoding; whatever is not that encoding is refused with its
@@ -13,6 +12,7 @@
 //! assert_eq!(decode(&bytes)?, note);
 //! # Ok::<(), entidb_codec::Error>(())
 //! ```
+#![forbid(unsafe_code)]
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

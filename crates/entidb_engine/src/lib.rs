@@ -21,6 +21,7 @@ mod segment;
 mod stats;
 mod transaction;
 mod value;
+mod verify;
 mod version;
 mod wal;
 
@@ -37,3 +38,4 @@ pub use options::{
 pub use stats::{OpenReport, Stats};
 pub use transaction::{Direction, Iter, Savepoint, Snapshot, WriteTransaction};
 pub use value::Value;
+pub use verify::{VerifyLevel, VerifyReport};

@@ -41,7 +41,7 @@ impl Sorted {
         self.entries.get(self.place?)
     }
 
-    fn to(&mut self, place: Option<usize>) -> Result<()> {
+    fn stand(&mut self, place: Option<usize>) -> Result<()> {
         self.place = place.filter(|place| *place < self.entries.len());
         Ok(())
     }
@@ -49,24 +49,24 @@ impl Sorted {
 
 impl EntryCursor for Sorted {
     fn seek_first(&mut self) -> Result<()> {
-        self.to(Some(0))
+        self.stand(Some(0))
     }
     fn seek_last(&mut self) -> Result<()> {
-        self.to(self.entries.len().checked_sub(1))
+        self.stand(self.entries.len().checked_sub(1))
     }
     fn seek(&mut self, key: &[u8]) -> Result<()> {
-        self.to(Some(self.entries.partition_point(|entry| entry.key.as_slice() < key)))
+        self.stand(Some(self.entries.partition_point(|entry| entry.key.as_slice() < key)))
     }
     fn seek_before(&mut self, key: &[u8]) -> Result<()> {
-        self.to(self.entries.partition_point(|entry| entry.key.as_slice() < key).checked_sub(1))
+        self.stand(self.entries.partition_point(|entry| entry.key.as_slice() < key).checked_sub(1))
     }
     fn next(&mut self) -> Result<()> {
         let place = self.place.expect("moved while valid");
-        self.to(Some(place + 1))
+        self.stand(Some(place + 1))
     }
     fn previous(&mut self) -> Result<()> {
         let place = self.place.expect("moved while valid");
-        self.to(place.checked_sub(1))
+        self.stand(place.checked_sub(1))
     }
     fn is_valid(&self) -> bool {
         self.place.is_some()

@@ -288,12 +288,13 @@ impl View {
             }
             self.remember_key();
             let cover = self.newest_cover();
-            if let Some(cover) = &cover {
-                if walked >= WALK_BEFORE_JUMP && self.merge.current_source() > Some(cover.source) {
-                    walked = 0;
-                    self.merge.skip_before(cover.source + 1, &cover.start)?;
-                    continue;
-                }
+            if let Some(cover) = &cover
+                && walked >= WALK_BEFORE_JUMP
+                && self.merge.current_source() > Some(cover.source)
+            {
+                walked = 0;
+                self.merge.skip_before(cover.source + 1, &cover.start)?;
+                continue;
             }
             if let Some(value) = self.fold_backward(cover.as_ref().map(|cover| cover.sequence))? {
                 self.place = Place::Held { value, forward: false };

@@ -148,7 +148,7 @@ impl SegmentCursor {
     }
 
     /// To the first entry of block `number`, or nowhere when there is no such block.
-    fn to_block_start(&mut self, number: usize, follows: bool) -> Result<()> {
+    fn enter_block_start(&mut self, number: usize, follows: bool) -> Result<()> {
         self.place = None;
         if number >= self.block_count()? {
             return Ok(());
@@ -158,7 +158,7 @@ impl SegmentCursor {
     }
 
     /// To the last entry of the block before block `number`, or nowhere when there is none.
-    fn to_block_end_before(&mut self, number: usize) -> Result<()> {
+    fn enter_block_end_before(&mut self, number: usize) -> Result<()> {
         self.place = None;
         let Some(number) = number.checked_sub(1) else { return Ok(()) };
         self.enter(number, false)?;
@@ -182,7 +182,7 @@ impl SegmentCursor {
         let (Some(block), Some(place)) = (&self.block, self.place) else { return Err(moved_while_invalid()) };
         let ordinal = self.ordinal + 1;
         if ordinal == block.count() {
-            return self.to_block_start(self.number + 1, true);
+            return self.enter_block_start(self.number + 1, true);
         }
         let (bytes, layout) = (block.bytes(), block.layout());
         let is_head = ordinal.is_multiple_of(GROUP_ENTRIES);
@@ -202,14 +202,14 @@ impl EntryCursor for SegmentCursor {
     fn seek_first(&mut self) -> Result<()> {
         self.guarded(|cursor| {
             let follows = !cursor.caches;
-            cursor.to_block_start(0, follows)
+            cursor.enter_block_start(0, follows)
         })
     }
 
     fn seek_last(&mut self) -> Result<()> {
         self.guarded(|cursor| {
             let count = cursor.block_count()?;
-            cursor.to_block_end_before(count)
+            cursor.enter_block_end_before(count)
         })
     }
 
@@ -219,7 +219,7 @@ impl EntryCursor for SegmentCursor {
             Some(ordinal) if cursor.block.as_ref().is_some_and(|block| ordinal < block.count()) => {
                 cursor.stand(ordinal)
             }
-            Some(_) => cursor.to_block_start(cursor.number + 1, false),
+            Some(_) => cursor.enter_block_start(cursor.number + 1, false),
         })
     }
 
@@ -227,9 +227,9 @@ impl EntryCursor for SegmentCursor {
         self.guarded(|cursor| match cursor.find(key)? {
             None => {
                 let count = cursor.block_count()?;
-                cursor.to_block_end_before(count)
+                cursor.enter_block_end_before(count)
             }
-            Some(0) => cursor.to_block_end_before(cursor.number),
+            Some(0) => cursor.enter_block_end_before(cursor.number),
             Some(ordinal) => cursor.stand(ordinal - 1),
         })
     }
@@ -243,7 +243,7 @@ impl EntryCursor for SegmentCursor {
         self.guarded(|cursor| match (cursor.place, cursor.ordinal.checked_sub(1)) {
             (None, _) => Err(moved_while_invalid()),
             (Some(_), Some(ordinal)) => cursor.stand(ordinal),
-            (Some(_), None) => cursor.to_block_end_before(cursor.number),
+            (Some(_), None) => cursor.enter_block_end_before(cursor.number),
         })
     }
 

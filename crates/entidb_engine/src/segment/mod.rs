@@ -12,6 +12,7 @@ mod open;
 mod point_index;
 mod read;
 mod run_cursor;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -22,10 +23,8 @@ use std::sync::Arc;
 use entidb_storage::{Directory, Random};
 
 pub(crate) use block::Block;
-pub(crate) use cursor::SegmentCursor;
 pub(crate) use fences::Fences;
 pub(crate) use open::Segment;
-pub(crate) use point_index::{PointIndex, ordinal_shift};
 pub(crate) use run_cursor::RunCursor;
 pub(crate) use writer::SegmentWriter;
 

@@ -185,7 +185,7 @@ impl Segment {
     }
 
     /// Opens the file and checks that it is the one the manifest means.
-    fn open_file(&self) -> Result<SealedFile> {
+    pub(super) fn open_file(&self) -> Result<SealedFile> {
         let path = self.path();
         let file = self.context.directory.open(&path, OpenMode::Read).map_err(|error| match error.kind {
             ErrorKind::NotFound => Error::Corrupt {

@@ -6,6 +6,7 @@ use entidb_storage::{Backend, OpenMode, SeededRandom};
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::cursor::SegmentCursor;
 use super::*;
 use crate::crypto::testing::encrypted_keys;
 use crate::error::{Damage, Error, Result};
@@ -14,6 +15,7 @@ use crate::iterator::EntryCursor;
 use crate::iterator::sorted::{Entry, Sorted};
 use crate::options::{Compression, ZonePolicy};
 use crate::range_tombstone::RangeTombstones;
+use crate::verify::{VerifyLevel, VerifyReport};
 use crate::version::SegmentMeta;
 
 /// A context on files in memory.
@@ -151,6 +153,9 @@ proptest! {
             same(&cursor, &model);
         }
 
+        let report = segment.verify(VerifyLevel::Full);
+        prop_assert!(report.is_clean(), "{:?}", report.problems);
+        prop_assert_eq!(report.entries, entries.len() as u64);
         for entry in &entries {
             for at in [entry.sequence, Sequence(entry.sequence.0.saturating_sub(1)), Sequence::MAX] {
                 let found = segment.get(&entry.key, xxh3_64(&entry.key), at).unwrap();
@@ -190,7 +195,11 @@ fn read_all(segment: &Arc<Segment>) -> Result<Vec<Entry>> {
 }
 
 fn sample() -> Vec<Entry> {
-    (0..48_u32)
+    sample_of(48)
+}
+
+fn sample_of(count: u32) -> Vec<Entry> {
+    (0..count)
         .map(|number| {
             let key = [&[9_u8][..], &(number / 2).to_be_bytes()].concat();
             Entry::new(&key, 500 - u64::from(number), EntryKind::Put, &vec![number as u8; number as usize % 40])
@@ -224,6 +233,9 @@ fn every_changed_byte_is_found_with_its_file_and_no_answer_is_wrong() {
                 }
                 other => panic!("byte {offset}: {other:?}"),
             }
+            let report = open(&context, &meta).verify(VerifyLevel::Full);
+            let listed = |problem: &Error| matches!(problem, Error::Corrupt { file, offset: at, .. } if file == "seg/5" && *at <= offset);
+            assert!(!report.is_clean() && report.problems.iter().all(listed), "{report:?} for byte {offset}");
             file.write_all_at(offset, &byte).unwrap();
         }
         assert_eq!(read_all(&open(&context, &meta)).unwrap(), entries);
@@ -237,6 +249,43 @@ fn every_changed_byte_is_found_with_its_file_and_no_answer_is_wrong() {
         context.directory.remove("seg/5").unwrap();
         let error = read_all(&open(&context, &meta)).unwrap_err();
         assert!(matches!(error, Error::Corrupt { damage: Damage::Missing, .. }), "{error}");
+    }
+}
+
+#[test]
+fn verify_lists_every_damaged_unit_and_goes_on() {
+    for encrypted in [false, true] {
+        let context = context(encrypted, 0);
+        let policy = ZonePolicy { point_index: true, block_bytes: 512, compression: Compression::None };
+        let meta = write(&context, 5, policy, &sample_of(160), &RangeTombstones::default());
+        let segment = open(&context, &meta);
+        let index = &segment.opened().unwrap().index;
+        assert!(index.len() > 3);
+        let file = context.directory.open("seg/5", OpenMode::Write).unwrap();
+        let mut damaged = Vec::new();
+        for block in [0, 2] {
+            let place = index.place(block).unwrap();
+            file.write_all_at(place.offset + 40, &[0xAB; 3]).unwrap();
+            damaged.push(place.offset);
+        }
+        let offsets = |report: &VerifyReport| -> Vec<u64> {
+            let offset = |problem: &Error| match problem {
+                Error::Corrupt { offset, damage: Damage::Damaged, .. } => *offset,
+                other => panic!("{other:?}"),
+            };
+            report.problems.iter().map(offset).collect()
+        };
+        let report = segment.verify(VerifyLevel::Full);
+        assert_eq!(offsets(&report), damaged);
+        assert_eq!(report.units as usize, 3 + index.len() - 2);
+        assert!(segment.verify(VerifyLevel::Quick).is_clean());
+        // With the index gone too, the blocks are still looked at, frame by frame.
+        let place = segment.opened().unwrap().footer.index;
+        file.write_all_at(place.offset + 14, &[0xAB]).unwrap();
+        let report = segment.verify(VerifyLevel::Full);
+        assert_eq!(offsets(&report), [vec![place.offset], damaged].concat());
+        assert_eq!(report.units as usize, index.len() - 2 + 1);
+        assert_eq!(offsets(&segment.verify(VerifyLevel::Quick)), [place.offset]);
     }
 }
 

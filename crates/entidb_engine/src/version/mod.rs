@@ -24,6 +24,7 @@ use crate::error::Result;
 use crate::format::FileNumber;
 use crate::iterator::{PointRead, Span, ViewSource};
 use crate::segment::{RunCursor, Segment, SegmentContext};
+use crate::verify::{VerifyLevel, VerifyReport};
 
 /// One level: runs, newest first.
 #[derive(Debug, Clone, Default)]
@@ -158,6 +159,15 @@ impl Version {
             }
         }
         Ok(false)
+    }
+
+    /// Checks every segment.
+    pub(crate) fn verify(&self, level: VerifyLevel) -> VerifyReport {
+        let mut report = VerifyReport::default();
+        for segment in self.segments() {
+            report.absorb(segment.verify(level));
+        }
+        report
     }
 
     /// One source for each run that overlaps `span`, newest first.

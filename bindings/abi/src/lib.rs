@@ -1,1 +1,33 @@
-//! Placeholder until this crate's content lands.
+//! Safe Rust over the C functions of EntiDB, shared by the Python and Node packages.
+//!
+//! Always: every call goes through the C ABI, so those packages behave as a C program does; dropping an owner frees its
+//! handle. Documents are encoded and decoded by the codec, re-exported here, straight from and to host objects.
+//! Does not know: host languages, or anything of the database that is not in the header.
+//!
+//! Unsafe: calling C functions. `call` and the owners keep their promises: handles are live, slices are readable.
+
+mod bytes;
+mod call;
+mod change_feed;
+mod collection;
+mod cursor;
+mod database;
+mod error;
+mod transaction;
+mod value;
+mod version;
+
+pub use entidb_codec as codec;
+
+pub use bytes::Buffer;
+pub use change_feed::ChangeFeed;
+pub use collection::{Collection, WriteMode};
+pub use cursor::{Cursor, Frame, Frames};
+pub use database::{Database, VerifyLevel};
+pub use error::{Error, Result};
+pub use transaction::{Durability, Transaction};
+pub use value::Entity;
+pub use version::{abi_version, check_library, code_hint, code_name, format_version, has_feature, version};
+
+/// The 16 bytes of an entity's id.
+pub type Id = [u8; 16];

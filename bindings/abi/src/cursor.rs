@@ -1,0 +1,111 @@
+//! Answers, many at a time.
+//!
+//! Always: one call fills a buffer; entities are read from it in place. Does not know: what was asked.
+
+use entidb_ffi as ffi;
+
+use crate::bytes::Buffer;
+use crate::error::Result;
+use crate::{Entity, Id, call};
+
+/// A walk over entities.
+#[derive(Debug)]
+pub struct Cursor(*mut ffi::entidb_cursor);
+
+// SAFETY: the header says that a cursor may move between threads.
+unsafe impl Send for Cursor {}
+// SAFETY: two calls at once give CONCURRENT_USE, not a race.
+unsafe impl Sync for Cursor {}
+
+/// Bytes of a frame before its document.
+const FRAME_HEAD: usize = 28;
+
+impl Cursor {
+    pub(crate) fn own(pointer: *mut ffi::entidb_cursor) -> Self {
+        Self(pointer)
+    }
+
+    /// The next entity.
+    ///
+    /// # Errors
+    /// Those of `entidb_cursor_next`.
+    pub fn next_entity(&self) -> Result<Option<Entity>> {
+        let mut value = std::ptr::null_mut();
+        // SAFETY: the cursor is live and the places may be written.
+        let outcome = call::outcome(|error| unsafe { ffi::entidb_cursor_next(self.0, &raw mut value, error) })?;
+        Ok((outcome == ffi::ENTIDB_OK).then(|| Entity::own(value)))
+    }
+
+    /// The next entities in one buffer; none at the end.
+    ///
+    /// # Errors
+    /// Those of `entidb_cursor_next_batch`.
+    pub fn next_batch(&self, count_max: usize, bytes_max: usize) -> Result<Option<Frames>> {
+        let (buffer, outcome) = Buffer::fill_outcome(|out, error| {
+            // SAFETY: the cursor is live and the places may be written.
+            unsafe { ffi::entidb_cursor_next_batch(self.0, count_max, bytes_max, out, error) }
+        })?;
+        Ok((outcome == ffi::ENTIDB_OK).then(|| Frames::new(buffer)))
+    }
+
+    /// The page token of the entity at a position of the last batch.
+    ///
+    /// # Errors
+    /// Those of `entidb_cursor_token`.
+    pub fn token(&self, position: usize) -> Result<Option<Buffer>> {
+        let (buffer, outcome) = Buffer::fill_outcome(|out, error| {
+            // SAFETY: the cursor is live and the places may be written.
+            unsafe { ffi::entidb_cursor_token(self.0, position, out, error) }
+        })?;
+        Ok((outcome == ffi::ENTIDB_OK).then_some(buffer))
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        // SAFETY: the cursor is ours and is not used afterwards.
+        unsafe { ffi::entidb_cursor_free(self.0) };
+    }
+}
+
+/// A buffer of framed entities, read one after the other.
+#[derive(Debug)]
+pub struct Frames {
+    buffer: Buffer,
+    offset: usize,
+}
+
+/// One entity in a buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// The id.
+    pub id: Id,
+    /// The version.
+    pub version: u64,
+    /// The document; none for an id that is not there.
+    pub document: Option<&'a [u8]>,
+}
+
+impl Frames {
+    pub(crate) fn new(buffer: Buffer) -> Self {
+        Self { buffer, offset: 0 }
+    }
+
+    /// The next entity of the buffer.
+    pub fn next_frame(&mut self) -> Option<Frame<'_>> {
+        let rest = self.buffer.get(self.offset..)?;
+        let (len, after) = rest.split_first_chunk::<4>()?;
+        let (id, after) = after.split_first_chunk::<16>()?;
+        let (version, after) = after.split_first_chunk::<8>()?;
+        let len = u32::from_le_bytes(*len);
+        let version = u64::from_le_bytes(*version);
+        if len == u32::MAX {
+            self.offset += FRAME_HEAD;
+            return Some(Frame { id: *id, version, document: None });
+        }
+        let len = usize::try_from(len).ok()?;
+        let document = after.get(..len)?;
+        self.offset += FRAME_HEAD + len;
+        Some(Frame { id: *id, version, document: Some(document) })
+    }
+}

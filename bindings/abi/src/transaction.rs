@@ -1,0 +1,155 @@
+//! Transactions.
+//!
+//! Always: dropping an open one aborts it. Does not know: what is changed.
+
+use entidb_ffi as ffi;
+
+use crate::bytes::Buffer;
+use crate::error::Result;
+use crate::{Collection, call};
+
+/// What a commit promises when it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// As the database was opened.
+    #[default]
+    Default,
+    /// On stable storage.
+    Durable,
+    /// With the operating system, on stable storage soon after.
+    Grouped,
+    /// In memory.
+    None,
+}
+
+/// A transaction.
+#[derive(Debug)]
+pub struct Transaction(*mut ffi::entidb_transaction);
+
+// SAFETY: the header says that a transaction may move between threads.
+unsafe impl Send for Transaction {}
+// SAFETY: two calls at once give CONCURRENT_USE, not a race.
+unsafe impl Sync for Transaction {}
+
+impl Transaction {
+    pub(crate) fn own(pointer: *mut ffi::entidb_transaction) -> Self {
+        Self(pointer)
+    }
+
+    /// The collection as this transaction sees it.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_collection`.
+    pub fn collection(&self, name: &str) -> Result<Collection> {
+        let made = call::handle(|out, error| {
+            // SAFETY: the transaction is live, the name readable, the places may be written.
+            unsafe { ffi::entidb_transaction_collection(self.0, name.as_ptr(), name.len(), out, error) }
+        })?;
+        Ok(Collection::own(made))
+    }
+
+    /// The names of the collections, CBOR.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_collections`.
+    pub fn collections(&self) -> Result<Buffer> {
+        // SAFETY: the transaction is live and the places may be written.
+        Buffer::fill(|out, error| unsafe { ffi::entidb_transaction_collections(self.0, out, error) })
+    }
+
+    /// Creates an empty collection.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_create_collection`.
+    pub fn create_collection(&self, name: &str) -> Result<()> {
+        // SAFETY: the transaction is live and the name readable.
+        call::done(|error| unsafe {
+            ffi::entidb_transaction_create_collection(self.0, name.as_ptr(), name.len(), error)
+        })
+    }
+
+    /// Gives a collection another name.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_rename_collection`.
+    pub fn rename_collection(&self, from: &str, to: &str) -> Result<()> {
+        // SAFETY: the transaction is live and the names readable.
+        call::done(|error| unsafe {
+            ffi::entidb_transaction_rename_collection(self.0, from.as_ptr(), from.len(), to.as_ptr(), to.len(), error)
+        })
+    }
+
+    /// Removes a collection.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_drop_collection`.
+    pub fn drop_collection(&self, name: &str) -> Result<()> {
+        // SAFETY: the transaction is live and the name readable.
+        call::done(|error| unsafe { ffi::entidb_transaction_drop_collection(self.0, name.as_ptr(), name.len(), error) })
+    }
+
+    /// Marks this place.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_savepoint`.
+    pub fn savepoint(&self) -> Result<u64> {
+        // SAFETY: the transaction is live and the places may be written.
+        call::value(|out, error| unsafe { ffi::entidb_transaction_savepoint(self.0, out, error) })
+    }
+
+    /// Undoes everything since a savepoint.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_rollback_to`.
+    pub fn rollback_to(&self, savepoint: u64) -> Result<()> {
+        // SAFETY: the transaction is live.
+        call::done(|error| unsafe { ffi::entidb_transaction_rollback_to(self.0, savepoint, error) })
+    }
+
+    /// The commit it sees, or becomes.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_sequence`.
+    pub fn sequence(&self) -> Result<u64> {
+        // SAFETY: the transaction is live and the places may be written.
+        call::value(|out, error| unsafe { ffi::entidb_transaction_sequence(self.0, out, error) })
+    }
+
+    /// Commits, and gives the sequence.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_commit`.
+    pub fn commit(&self, durability: Durability) -> Result<u64> {
+        let durability = match durability {
+            Durability::Default => ffi::ENTIDB_DURABILITY_DEFAULT,
+            Durability::Durable => ffi::ENTIDB_DURABILITY_DURABLE,
+            Durability::Grouped => ffi::ENTIDB_DURABILITY_GROUPED,
+            Durability::None => ffi::ENTIDB_DURABILITY_NONE,
+        };
+        // SAFETY: the transaction is live and the places may be written.
+        call::value(|out, error| unsafe { ffi::entidb_transaction_commit(self.0, durability, out, error) })
+    }
+
+    /// Forgets the changes.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_abort`.
+    pub fn abort(&self) -> Result<()> {
+        // SAFETY: the transaction is live.
+        call::done(|error| unsafe { ffi::entidb_transaction_abort(self.0, error) })
+    }
+
+    /// True until it is committed or aborted.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        // SAFETY: the transaction is live.
+        unsafe { ffi::entidb_transaction_is_open(self.0) != 0 }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // SAFETY: the transaction is ours and is not used afterwards.
+        unsafe { ffi::entidb_transaction_free(self.0) };
+    }
+}

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use entidb_engine::Sequence;
+use entidb_storage::{Backend, RootMode};
 
 use super::{Database, Stats};
 use crate::change_feed::trim_through;
@@ -44,33 +45,59 @@ impl Database {
     /// Puts the newest writes into segments and cuts the log.
     ///
     /// # Errors
-    /// `Unsupported` until the engine has segments.
+    /// `ReadOnly`, `NoSpace`, `WritesStopped`, `Closed`, `Io`.
     pub fn checkpoint(&self) -> Result<()> {
-        Err(unsupported("checkpoint"))
+        self.shared.check_open()?;
+        self.shared.engine().checkpoint()?;
+        Ok(())
     }
 
-    /// Merges all segments.
+    /// Merges all segments, dropping what nobody can see any more.
     ///
     /// # Errors
-    /// `Unsupported` until the engine has segments.
+    /// As [`checkpoint`](Self::checkpoint).
     pub fn compact(&self) -> Result<()> {
-        Err(unsupported("compact"))
+        self.checkpoint()?;
+        Err(Error::new(ErrorCode::Unsupported, "compact is not there yet in this version"))
     }
 
-    /// Copies the database into a new folder.
+    /// Copies the database, as it is at one commit, into a new folder that opens as a database.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("entidb-backup-{}", std::process::id()));
+    /// use entidb_core::{doc, Database};
+    /// let db = Database::open_memory()?;
+    /// db.collection("notes")?.put(&doc! { "n": 1 })?;
+    /// db.backup(&folder)?;
+    /// assert_eq!(Database::open(&folder)?.collection("notes")?.count()?, 1);
+    /// # std::fs::remove_dir_all(&folder).ok();
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// `Unsupported` until the engine has segments.
+    /// `TargetNotEmpty`, `NoSpace`, `PermissionDenied`, `Closed`, `Io`.
     pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
-        let _ = path;
-        Err(unsupported("backup"))
+        self.shared.check_open()?;
+        let path = path.as_ref();
+        let target = Backend::file(path, RootMode::CreateIfMissing)?;
+        if !target.directory.list("")?.is_empty() {
+            let problem = "the target of a backup holds something already; give a new or an empty folder";
+            return Err(Error::new(ErrorCode::TargetNotEmpty, problem).with_path(&path.display().to_string()));
+        }
+        self.backup_to(&target)
+    }
+
+    /// Copies the database onto another backend, which must be empty.
+    ///
+    /// # Errors
+    /// As [`backup`](Self::backup).
+    pub fn backup_to(&self, target: &Backend) -> Result<()> {
+        self.shared.check_open()?;
+        self.shared.engine().backup(target)?;
+        Ok(())
     }
 
     pub(super) fn verify_engine(&self, _level: super::VerifyLevel, _report: &mut super::VerifyReport) -> Result<()> {
         self.shared.check_open()
     }
-}
-
-fn unsupported(what: &str) -> Error {
-    Error::new(ErrorCode::Unsupported, format!("{what} is not there yet in this version"))
 }

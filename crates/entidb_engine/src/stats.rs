@@ -59,6 +59,10 @@ pub struct Stats {
     pub compaction_bytes_in: u64,
     /// Bytes compactions wrote.
     pub compaction_bytes_out: u64,
+    /// Old versions compactions removed.
+    pub versions_removed: u64,
+    /// Deletions compactions removed because nothing was left under them.
+    pub deletes_removed: u64,
     /// Times a writer had to wait for background work.
     pub write_stalls: u64,
     /// Open snapshots.

@@ -83,6 +83,8 @@ fn a_database_equals_its_model_through_flushes_and_reopens() {
                 0 => {
                     engine.checkpoint().unwrap();
                 }
+                4 => engine.compact().unwrap(),
+                5 => engine.compact_range([2].as_slice()..[3].as_slice()).unwrap(),
                 1 => {
                     engine.close().unwrap();
                     engine = Engine::open(backend.clone(), options()).unwrap();
@@ -98,7 +100,14 @@ fn a_database_equals_its_model_through_flushes_and_reopens() {
             }
         }
         assert_same(&engine, &model, &format!("seed {seed} at the end"));
-        assert!(engine.stats().segments > 0);
+        let stats = engine.stats();
+        assert!(stats.segments > 0 && stats.compactions > 0, "{stats:?}");
+        engine.compact().unwrap();
+        assert_same(&engine, &model, &format!("seed {seed} after the last compaction"));
+        engine.close().unwrap();
+        let engine = Engine::open(backend.clone(), options()).unwrap();
+        let files = backend.directory.list("seg").unwrap().len() as u64;
+        assert_eq!((files, engine.open_report().orphans_removed), (engine.stats().segments, 0));
     }
 }
 
@@ -158,6 +167,7 @@ fn a_crash_at_any_time_leaves_a_prefix_of_commits() {
                 1 => {
                     engine.maintain(3).unwrap();
                 }
+                3 => engine.compact().unwrap(),
                 2 => engine.flush().unwrap(),
                 _ => {}
             }
@@ -171,4 +181,37 @@ fn a_crash_at_any_time_leaves_a_prefix_of_commits() {
         let model = models.get(usize::try_from(found).unwrap()).unwrap();
         assert_same(&engine, model, &format!("seed {seed} {personality:?} at {found}"));
     }
+}
+
+#[test]
+fn compaction_removes_what_nobody_can_read_and_nothing_else() {
+    let backend = Backend::memory();
+    let engine = Engine::open(backend.clone(), Options { background: false, ..small() }).unwrap();
+    let write = |value: u8| {
+        let mut transaction = engine.begin_write().unwrap();
+        for number in 0..200_u8 {
+            transaction.put(&[1, number], &[value; 400]).unwrap();
+        }
+        transaction.commit().unwrap();
+    };
+    write(1);
+    engine.checkpoint().unwrap();
+    let snapshot = engine.snapshot().unwrap();
+    for value in 2..10 {
+        write(value);
+        engine.checkpoint().unwrap();
+    }
+    engine.compact().unwrap();
+    let kept = engine.stats();
+    assert!(kept.versions_removed >= 200 * 7, "{kept:?}");
+    assert_eq!(snapshot.get(&[1, 7]).unwrap().as_deref(), Some([1; 400].as_slice()));
+    drop(snapshot);
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.delete_range(&[1], &[2]).unwrap();
+    transaction.commit().unwrap();
+    engine.compact().unwrap();
+    assert_eq!(engine.stats().segments, 0, "{:?}", engine.stats());
+    engine.maintain(10).unwrap();
+    assert!(backend.directory.list("seg").unwrap().is_empty());
+    assert_eq!(engine.snapshot().unwrap().approximate_count(KeyRange::all()).unwrap(), 0);
 }

@@ -30,6 +30,9 @@ pub(crate) fn close(shared: &Shared) -> Result<()> {
 fn end_session(shared: &Shared) -> Result<()> {
     let Some(log) = &shared.log else { return Ok(()) };
     let _last_step = shared.stepping.lock();
+    // A merge under way is given up; its files go with it.
+    drop(shared.rewrite.lock().take());
+    shared.remove_obsolete();
     let installer = shared.installer.lock().take();
     let wals = log.close()?;
     match installer {

@@ -3,6 +3,7 @@
 //! Always: ROOT is written last, so a crash leaves a database or the remains of none, which the next open sweeps away.
 //! Does not know: what will be stored.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use entidb_storage::{Backend, Lock};
@@ -34,6 +35,7 @@ pub(crate) fn create(backend: Backend, options: Options, lock: Box<dyn Lock>) ->
         last: Sequence::ZERO,
         wals: Vec::new(),
         rewrite: false,
+        listed: BTreeSet::new(),
         version: None,
         memtable: None,
         report,

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use entidb_storage::Operation;
+use entidb_storage::{ErrorKind, Operation};
 
-use crate::engine::flush::{FlushContext, write_memtable};
+use crate::compaction::{LiveSnapshots, OutputTarget, Rewrite, RewriteSource};
 use crate::engine::shared::Shared;
 use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Error, Result};
@@ -19,6 +19,10 @@ use crate::version::{InstallContext, Switch, Version, VersionEdit};
 
 /// Frozen memtables from which on writers wait.
 const FROZEN_MAX: usize = 3;
+/// Runs of level 0 from which on writers wait.
+const LEVEL_0_RUNS_MAX: usize = 24;
+/// Segments of level 0 end at this size.
+const LEVEL_0_SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
 /// How long a writer waits for one step before it looks again.
 const STALL: Duration = Duration::from_millis(100);
 
@@ -40,6 +44,9 @@ impl Shared {
         }
         if log.wants_spare() {
             log.prepare_next(0)?;
+            return Ok(true);
+        }
+        if self.compaction_step()? {
             return Ok(true);
         }
         if self.checkpoint_is_due() {
@@ -66,7 +73,7 @@ impl Shared {
     /// Waits, or works, until there is room for more writes.
     pub(crate) fn make_room(&self) -> Result<()> {
         let mut waited = false;
-        while self.current.load().frozen.len() >= FROZEN_MAX {
+        while self.is_crowded() {
             if !waited {
                 self.stalls.fetch_add(1, Ordering::Relaxed);
                 waited = true;
@@ -75,7 +82,7 @@ impl Shared {
             self.log()?.check()?;
             if self.signal.is_running() {
                 self.signal.wait_for_step(STALL);
-                if self.current.load().frozen.len() >= FROZEN_MAX
+                if self.is_crowded()
                     && let Some(error) = self.background_error.lock().clone()
                 {
                     return Err(error);
@@ -85,6 +92,13 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// True when writers must wait: memory for memtables is used up, or reads have too many runs to look at.
+    fn is_crowded(&self) -> bool {
+        let view = self.current.load();
+        let runs = view.version.levels().first().map_or(0, |level| level.runs.len());
+        view.frozen.len() >= FROZEN_MAX || runs >= LEVEL_0_RUNS_MAX
     }
 
     /// Freezes the active memtable when it holds anything.
@@ -138,13 +152,23 @@ impl Shared {
         let Some(oldest) = view.frozen.last() else { return Ok(false) };
         // So that the log never lags behind the segments: what recovery finds in either is one gapless history.
         self.log()?.flush_to(oldest.last)?;
-        let context = FlushContext {
-            segments: view.version.context().as_ref(),
-            numbers: &self.numbers,
-            zones: &self.options.zones,
+        let source = RewriteSource {
+            cursor: Box::new(oldest.memtable.cursor()),
+            tombstones: oldest.memtable.range_tombstones(),
         };
         // Numbered by history: a later memtable is a newer run.
-        let edit = write_memtable(&context, &oldest.memtable, oldest.last.0)?;
+        let target = OutputTarget {
+            level: 0,
+            run: oldest.last.0,
+            segment_bytes: LEVEL_0_SEGMENT_BYTES,
+            zones: self.options.zones.clone(),
+        };
+        let mut rewrite = Rewrite::flush(&view.version, vec![source], self.live(), target);
+        let allocate = || self.numbers.next();
+        while !rewrite.step(&allocate, u64::MAX).map_err(|error| self.judge_failure(error))? {}
+        let Some((edit, _)) = rewrite.finish() else {
+            return Err(Error::Internal { detail: "a memtable that is written has no result".to_owned() });
+        };
         self.install(&edit, oldest.last, Some(oldest))?;
         self.memtable_flushes.fetch_add(1, Ordering::Relaxed);
         Ok(true)
@@ -160,12 +184,7 @@ impl Shared {
         let version: Arc<Version> = Arc::new(version.map_err(|bad| Error::Internal { detail: bad.to_string() })?);
         let context = InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers };
         let switch = Switch { version: &version, edit, floor, wals: log.files_after(floor) };
-        if let Err(error) = installer.install(&context, switch) {
-            if is_failed_flush(&error) {
-                log.stop(&error.to_string());
-            }
-            return Err(error);
-        }
+        installer.install(&context, switch).map_err(|error| self.judge_failure(error))?;
         self.swap_view(edit.obsolete().collect(), |old| SuperVersion {
             active: Arc::clone(&old.active),
             frozen: old
@@ -181,6 +200,21 @@ impl Shared {
             let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
         }
         Ok(())
+    }
+
+    /// The sequences somebody can still read at.
+    pub(crate) fn live(&self) -> LiveSnapshots {
+        self.readers.live(|| self.visible())
+    }
+
+    /// Stops all writing when the failure is one of a flush; hands the error on.
+    pub(crate) fn judge_failure(&self, error: Error) -> Error {
+        if let Some(log) = &self.log
+            && is_failed_flush(&error)
+        {
+            log.stop(&error.to_string());
+        }
+        error
     }
 
     /// Shows readers another view, and remembers the files that only older views read.
@@ -214,7 +248,11 @@ impl Shared {
 }
 
 /// After a failed flush nothing that was written before it can be trusted; after a failed write it is merely absent.
+/// A full disk that shows only when a new segment is flushed is no such failure: nobody relies on that file yet, it is
+/// thrown away, and the next try makes another.
 fn is_failed_flush(error: &Error) -> bool {
-    matches!(error, Error::Storage(inner)
-        if matches!(inner.operation, Operation::FlushData | Operation::FlushAll | Operation::FlushNames))
+    let Error::Storage(inner) = error else { return false };
+    let flush = matches!(inner.operation, Operation::FlushData | Operation::FlushAll | Operation::FlushNames);
+    let new_segment = inner.path.starts_with(FileKind::Segment.folder()) && inner.kind == ErrorKind::NoSpace;
+    flush && !new_segment
 }

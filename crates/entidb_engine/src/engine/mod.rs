@@ -4,8 +4,8 @@
 //! Does not know: layouts of files (`format`), or entities.
 
 mod close;
+mod compact;
 mod create;
-mod flush;
 mod keys;
 mod maintain;
 mod open;
@@ -25,6 +25,7 @@ use crate::background::Background;
 use crate::backup::{self, BackupReport};
 use crate::error::{Error, Result};
 use crate::format::{DatabaseId, Sequence};
+use crate::iterator::{KeyRange, Span};
 use crate::options::Options;
 use crate::stats::{OpenReport, Stats};
 use crate::transaction::{Snapshot, WriteTransaction};
@@ -176,6 +177,24 @@ impl Engine {
     pub fn checkpoint(&self) -> Result<Sequence> {
         self.shared.check_open()?;
         self.shared.checkpoint()
+    }
+
+    /// Merges everything into as few segments as possible: old versions and deletions that no snapshot needs go.
+    /// Takes as long as rewriting the database takes.
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Engine::checkpoint); `Corrupt` when a segment is not what was written.
+    pub fn compact(&self) -> Result<()> {
+        self.compact_range(KeyRange::all())
+    }
+
+    /// As [`compact`](Engine::compact), for the segments that overlap a range.
+    ///
+    /// # Errors
+    /// As [`compact`](Engine::compact).
+    pub fn compact_range(&self, range: impl Into<KeyRange>) -> Result<()> {
+        self.shared.check_open()?;
+        self.shared.compact_span(&Span::from(&range.into()))
     }
 
     /// Copies the database as it is after its last commit into an empty folder, while reads and writes go on. The copy

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::compaction::LiveSnapshots;
 use crate::engine::Shared;
 use crate::engine::super_version::SuperVersion;
 use crate::error::Result;
@@ -22,12 +23,12 @@ use crate::value::Value;
 pub(crate) struct Readers(Mutex<BTreeMap<Sequence, usize>>);
 
 impl Readers {
-    /// The oldest sequence that must stay readable, when the newest anyone may come to is `newest`.
-    pub(crate) fn oldest(&self, newest: impl FnOnce() -> Sequence) -> Sequence {
-        // Under the lock, so that a reader who is registering is either counted or sees at least `newest`.
+    /// The sequences that must stay readable, when `visible` is the one a reader who comes now gets.
+    pub(crate) fn live(&self, visible: impl FnOnce() -> Sequence) -> LiveSnapshots {
+        // Asked under the lock, so that a reader who is registering is either counted or sees at least that.
         let readers = self.0.lock();
-        let newest = newest();
-        readers.keys().next().map_or(newest, |oldest| newest.min(*oldest))
+        let visible = visible();
+        LiveSnapshots::new(readers.keys().copied(), visible)
     }
 
     pub(crate) fn count(&self) -> u64 {

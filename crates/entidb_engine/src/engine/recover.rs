@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use crate::cache::BlockCache;
 use crate::crypto::{self, Keyring, Keys, Opened};
+use crate::engine::compact::CompactionCounts;
 use crate::engine::open::surroundings;
 use crate::engine::read_point::Readers;
 use crate::engine::shared::{CommitState, Shared, apply_encoded};
@@ -51,6 +52,8 @@ pub(crate) struct Session {
     pub(crate) wals: Vec<WalRef>,
     /// True when those commits must be copied into a fresh file.
     pub(crate) rewrite: bool,
+    /// The files the last session left listed; they may go without being orphans.
+    pub(crate) listed: BTreeSet<(FileKind, FileNumber)>,
     /// The segments, and what new ones are made with.
     pub(crate) version: Option<Version>,
     pub(crate) memtable: Option<Memtable>,
@@ -97,6 +100,12 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
         record_generation: record.generation,
         floor: record.floor,
         last: replayed.last,
+        listed: replayed
+            .files
+            .iter()
+            .map(|number| (FileKind::Wal, *number))
+            .chain([(FileKind::Manifest, root.manifest)])
+            .collect(),
         rewrite: !clean && replayed.commits > 0,
         wals,
         version: Some(version),
@@ -199,7 +208,7 @@ pub(crate) fn begin_session(
             .chain(version.segments().map(|segment| (FileKind::Segment, segment.meta().number)))
             .chain([(FileKind::Manifest, made.manifest_number())])
             .collect();
-        report.orphans_removed = remove_others(&backend, &live)?;
+        report.orphans_removed = remove_others(&backend, &live, &session.listed)?;
         installer = Some(made);
         let context = LogContext { backend: backend.clone(), keys: Arc::clone(&keys), numbers: Arc::clone(&numbers) };
         log = Some(Log::new(context, current, ended, last));
@@ -230,6 +239,8 @@ pub(crate) fn begin_session(
         stepping: Mutex::new(()),
         background_error: Mutex::new(None),
         obsolete: Mutex::default(),
+        rewrite: Mutex::new(None),
+        compactions: CompactionCounts::default(),
         stalls: AtomicU64::new(0),
         memtable_flushes: AtomicU64::new(0),
     };
@@ -306,16 +317,21 @@ impl Copy<'_> {
     }
 }
 
-/// Removes every file of the database's folders that is not live.
-fn remove_others(backend: &Backend, live: &BTreeSet<(FileKind, FileNumber)>) -> Result<u64> {
-    let mut removed = 0_u64;
+/// Removes every file of the database's folders that is not live. Returns how many of them nobody had listed.
+fn remove_others(
+    backend: &Backend,
+    live: &BTreeSet<(FileKind, FileNumber)>,
+    listed: &BTreeSet<(FileKind, FileNumber)>,
+) -> Result<u64> {
+    let mut orphans = 0_u64;
     for kind in FOLDERS {
         let mut changed = false;
         for entry in list_files(backend, kind)? {
-            let keep = entry.name.parse().is_ok_and(|number| live.contains(&(kind, FileNumber(number))));
+            let file = entry.name.parse().ok().map(|number| (kind, FileNumber(number)));
+            let keep = file.is_some_and(|file| live.contains(&file));
             if !keep && !entry.is_folder {
                 backend.directory.remove(&format!("{}/{}", kind.folder(), entry.name))?;
-                removed = removed.saturating_add(1);
+                orphans = orphans.saturating_add(u64::from(!file.is_some_and(|file| listed.contains(&file))));
                 changed = true;
             }
         }
@@ -323,5 +339,5 @@ fn remove_others(backend: &Backend, live: &BTreeSet<(FileKind, FileNumber)>) -> 
             backend.directory.flush_names(kind.folder())?;
         }
     }
-    Ok(removed)
+    Ok(orphans)
 }

@@ -13,7 +13,9 @@ use entidb_storage::{Backend, Lock};
 use parking_lot::Mutex;
 
 use crate::background::Signal;
+use crate::compaction::Rewrite;
 use crate::crypto::{Keyring, Keys};
+use crate::engine::compact::CompactionCounts;
 use crate::engine::maintain::Obsolete;
 use crate::engine::read_point::Readers;
 use crate::engine::super_version::SuperVersion;
@@ -54,6 +56,9 @@ pub(crate) struct Shared {
     pub(crate) background_error: Mutex<Option<Error>>,
     /// Oldest first.
     pub(crate) obsolete: Mutex<VecDeque<Obsolete>>,
+    /// The merge under way; taken only by who has the steps.
+    pub(crate) rewrite: Mutex<Option<Rewrite>>,
+    pub(crate) compactions: CompactionCounts,
     pub(crate) stalls: AtomicU64,
     pub(crate) memtable_flushes: AtomicU64,
 }
@@ -144,6 +149,11 @@ impl Shared {
             segments: view.version.segments().count() as u64,
             segment_bytes: view.version.segments().map(|segment| segment.meta().bytes).sum(),
             level_segments: view.version.levels().iter().map(|level| level.segments().count() as u64).collect(),
+            compactions: self.compactions.runs.load(Ordering::Relaxed),
+            compaction_bytes_in: self.compactions.bytes_in.load(Ordering::Relaxed),
+            compaction_bytes_out: self.compactions.bytes_out.load(Ordering::Relaxed),
+            versions_removed: self.compactions.versions_removed.load(Ordering::Relaxed),
+            deletes_removed: self.compactions.deletes_removed.load(Ordering::Relaxed),
             write_stalls: self.stalls.load(Ordering::Relaxed),
             obsolete_files: self.obsolete_count(),
             cache_hits: view.version.context().cache.hits(),

@@ -26,6 +26,16 @@ pub(crate) fn clippy(context: &Context) -> Result<Report> {
     Ok(Report::passed())
 }
 
+/// The API reference of everything that ships, with every warning an error: a dead link in a doc comment is one.
+pub(crate) fn reference(context: &Context) -> Result<Report> {
+    let mut arguments = vec!["doc", "--workspace", "--no-deps", "--profile", PROFILE, "--quiet"];
+    for member in ["entidb_testkit", "entidb_bench", "xtask"] {
+        arguments.extend(["--exclude", member]);
+    }
+    context.process(cargo(), "reference").args(arguments).env("RUSTDOCFLAGS", "-D warnings").succeed()?;
+    Ok(Report::passed())
+}
+
 /// The tests of this program.
 pub(crate) fn xtask(context: &Context) -> Result<Report> {
     cargo_test(context.process(cargo(), "xtask").args(["test", "-p", "xtask"]).finish()?)

@@ -179,6 +179,14 @@ pub(crate) const SUITES: &[Suite] = &[
         run: rust::clippy,
     },
     Suite {
+        name: "reference",
+        what: "the API reference builds without a warning",
+        tier: Tier::Quick,
+        needs: &[],
+        present: always,
+        run: rust::reference,
+    },
+    Suite {
         name: "header",
         what: "entidb.h is up to date and compiles as C11 and C++17",
         tier: Tier::Quick,

@@ -4,6 +4,7 @@
 //! Does not know: the C header, which comes from Rust source and not from a table (`header`).
 //! Sources: docs/spec/errors.toml.
 
+mod dart;
 mod ffi;
 mod markdown;
 mod python;
@@ -55,6 +56,9 @@ pub(crate) fn generate(repository: &Repository) -> Result<Vec<Generated>> {
     }
     if repository.has("bindings/node/package.json") {
         files.push(Generated { path: "bindings/node/lib/errors.g.ts", text: typescript::render(&table) });
+    }
+    if repository.has("bindings/dart/pubspec.yaml") {
+        files.push(Generated { path: "bindings/dart/lib/src/errors.g.dart", text: dart::render(&table) });
     }
     Ok(files)
 }

@@ -1,0 +1,140 @@
+//! Writes the exception classes of the Dart package.
+//!
+//! Always: one class per family, one below it per code that has its own, all below `EntidbException`; a number of
+//! a newer library gets the class of its family.
+//! Does not know: how the pointers to the library are read; the package calls `exceptionFrom`.
+
+use std::fmt::Write;
+
+use super::BANNER;
+use super::rust::capital;
+use super::table::Table;
+
+/// The text of `bindings/dart/lib/src/errors.g.dart`.
+pub(crate) fn render(table: &Table) -> String {
+    let mut out = format!("// {BANNER}\n//\n{HEAD}");
+    for family in &table.families {
+        let _ = write!(
+            out,
+            "\n/// {}.\nclass {class}Exception extends EntidbException {{\n  const {class}Exception(super.message, super.facts, [super.context]);\n}}\n",
+            capital(&family.meaning),
+            class = family.class
+        );
+        for code in table.codes.iter().filter(|code| code.number / 100 == family.number) {
+            let Some(class) = code.own_class() else { continue };
+            let _ = write!(
+                out,
+                "\n/// {}; {}.\nclass {class}Exception extends {}Exception {{\n  const {class}Exception(super.message, super.facts, [super.context]);\n}}\n",
+                capital(&code.meaning),
+                code.action,
+                family.class
+            );
+        }
+    }
+    out.push_str(MAKER_HEAD);
+    for code in &table.codes {
+        let Some(family) = table.families.iter().find(|family| family.number == code.number / 100) else { continue };
+        let class = code.own_class().unwrap_or_else(|| family.class.clone());
+        let _ = writeln!(
+            out,
+            "    {} => {class}Exception(message, const EntidbFacts({}, '{}', '{}', '{}', '{}', '{}'), context),",
+            code.number,
+            code.number,
+            code.name,
+            family.name,
+            family.group,
+            code.action.replace('\'', "\\'").replace('$', "\\$"),
+            code.retry.word()
+        );
+    }
+    for family in &table.families {
+        let _ = writeln!(
+            out,
+            "    >= {} && < {} => {}Exception(message, _unknown(number, '{}', '{}'), context),",
+            family.number * 100,
+            (family.number + 1) * 100,
+            family.class,
+            family.name,
+            family.group
+        );
+    }
+    out.push_str(MAKER_TAIL);
+    out
+}
+
+const HEAD: &str = "\
+// The errors of EntiDB: one class per family, and one per code that programs tell apart.
+// `code` is the name of the code, the same in every language, and `number` its number.
+
+/// What the table says of a code.
+class EntidbFacts {
+  const EntidbFacts(this.number, this.code, this.family, this.group, this.hint, this.retry);
+
+  final int number;
+  final String code;
+  final String family;
+  final String group;
+  final String hint;
+  final String retry;
+}
+
+/// Base of every exception EntiDB throws.
+class EntidbException implements Exception {
+  const EntidbException(this.message, this.facts, [this.context = const {}]);
+
+  /// What was asked, what was found, what to do.
+  final String message;
+
+  /// What the table says of the code.
+  final EntidbFacts facts;
+
+  /// Where it happened: path, collection, id, index, offset, as far as they are known.
+  final Map<String, Object?> context;
+
+  /// The number of the code.
+  int get number => facts.number;
+
+  /// The name of the code.
+  String get code => facts.code;
+
+  /// What the caller can do.
+  String get hint => facts.hint;
+
+  /// Whether the same call can succeed later: never, now, after_reopen or after_space.
+  String get retry => facts.retry;
+
+  @override
+  String toString() => '$runtimeType($code): $message';
+}
+";
+
+const MAKER_HEAD: &str = "
+EntidbFacts _unknown(int number, String family, String group) =>
+    EntidbFacts(number, 'UNKNOWN_$number', family, group, '', 'never');
+
+/// Makes the exception for a status of the library.
+///
+/// A number of a newer library than this package gets the class of its family.
+EntidbException exceptionFrom(int number, String message, [Map<String, Object?> context = const {}]) {
+  return switch (number) {
+";
+
+const MAKER_TAIL: &str = "    _ => EntidbException(message, _unknown(number, 'unknown', 'INTERNAL'), context),
+  };
+}
+";
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::tests::SAMPLE;
+    use super::*;
+
+    #[test]
+    fn a_code_with_its_own_class_stands_below_its_family() {
+        let text = render(&Table::parse(SAMPLE).unwrap());
+        assert!(text.contains("class StateException extends EntidbException"), "{text}");
+        assert!(text.contains("class DatabaseLockedException extends StateException"), "{text}");
+        assert!(text.contains("202 => StateException(message, const EntidbFacts(202, 'BUSY'"), "{text}");
+        assert!(text.contains(">= 200 && < 300 => StateException("), "{text}");
+    }
+}

@@ -13,6 +13,9 @@ mod crypto;
 mod engine;
 mod error;
 mod format;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod iterator;
 mod memtable;
 mod options;

@@ -3,7 +3,8 @@
 //! Always: bytes below a chunk's `filled` mark were written before the mark moved and never change again, so whoever
 //! reads the mark may read them. There is one writer, because there is one [`ArenaWriter`] and it cannot be cloned.
 //! Does not know: what the bytes mean. Unsafe because a chunk is read and appended to at once, which no safe container
-//! allows; a fully safe one (a box for each entry) was measured and was slower (see `crates/entidb_bench`).
+//! allows. A box for each entry instead was measured (2026-11-20, 370,000 entries of 174 bytes): inserts took 1.3 times
+//! as long, gets 1.6 to 1.8 times, walks twice, and each entry 38 bytes more.
 
 #![expect(unsafe_code, reason = "one buffer is appended to by one thread and read by others below a published mark")]
 
@@ -18,6 +19,7 @@ use crate::value::Pinned;
 const UNIT_BYTES: usize = 8;
 const CHUNK_COUNT_MAX: usize = 4096;
 const CHUNK_ALIGN: usize = 64;
+const HUGE_PAGE_BYTES: usize = 2 << 20;
 const FIRST_CHUNK_BYTES: usize = 64 * 1024;
 
 /// Where something starts in the arena. 0 is nowhere.
@@ -34,7 +36,8 @@ struct Chunk {
 /// The readers' side.
 pub(super) struct Arena {
     chunks: Box<[Chunk]>,
-    chunk_bytes: usize,
+    /// The logarithm of the usual chunk's bytes: a division would be felt in every read.
+    chunk_bits: u32,
 }
 
 /// The one writer's side.
@@ -50,9 +53,9 @@ pub(super) struct ArenaWriter {
 }
 
 impl Arena {
-    /// An arena in chunks of `chunk_bytes` (a power of two), and its writer.
+    /// An arena in chunks of `chunk_bytes` (or the next smaller power of two), and its writer.
     pub(super) fn create(chunk_bytes: usize) -> Result<(Arc<Self>, ArenaWriter)> {
-        let chunk_bytes = chunk_bytes.next_power_of_two().max(UNIT_BYTES);
+        let chunk_bits = chunk_bytes.max(UNIT_BYTES).ilog2();
         let mut chunks = Vec::new();
         let count = super::atomic::scaled_down(CHUNK_COUNT_MAX);
         chunks.try_reserve_exact(count).map_err(|_| out_of_memory(count * size_of::<Chunk>()))?;
@@ -61,10 +64,10 @@ impl Arena {
                 memory: AtomicPtr::new(std::ptr::null_mut()),
                 capacity: AtomicUsize::new(0),
                 filled: AtomicUsize::new(0),
-                touched: Touched::default(),
+                touched: Touched::new(),
             });
         }
-        let arena = Arc::new(Self { chunks: chunks.into_boxed_slice(), chunk_bytes });
+        let arena = Arc::new(Self { chunks: chunks.into_boxed_slice(), chunk_bits });
         let writer = ArenaWriter {
             arena: Arc::clone(&arena),
             chunk_index: 0,
@@ -77,14 +80,18 @@ impl Arena {
         Ok((arena, writer))
     }
 
+    fn chunk_bytes(&self) -> usize {
+        1 << self.chunk_bits
+    }
+
     /// The written bytes from an address to the end of its chunk; nothing for an address nobody wrote.
     pub(super) fn tail(&self, address: Address) -> &[u8] {
         self.tail_at((address as usize).saturating_mul(UNIT_BYTES))
     }
 
     fn tail_at(&self, start: usize) -> &[u8] {
-        let Some(chunk) = self.chunks.get(start / self.chunk_bytes) else { return &[] };
-        let offset = start % self.chunk_bytes;
+        let Some(chunk) = self.chunks.get(start >> self.chunk_bits) else { return &[] };
+        let offset = start & (self.chunk_bytes() - 1);
         let filled = chunk.filled.load(Ordering::Acquire);
         let memory = chunk.memory.load(Ordering::Acquire);
         if memory.is_null() || offset >= filled {
@@ -119,7 +126,7 @@ impl ArenaWriter {
         if self.capacity.saturating_sub(self.offset) < padded {
             self.add_chunk(padded)?;
         }
-        let start = self.chunk_index * self.arena.chunk_bytes + self.offset;
+        let start = self.chunk_index * self.arena.chunk_bytes() + self.offset;
         let address = Address::try_from(start / UNIT_BYTES).map_err(|_| out_of_memory(len))?;
         let chunk = self.arena.chunks.get(self.chunk_index).ok_or_else(|| out_of_memory(len))?;
         let memory = chunk.memory.load(Ordering::Relaxed);
@@ -160,22 +167,23 @@ impl ArenaWriter {
         // The first unit of the first chunk stays unused, so that address 0 is nowhere.
         let offset = if index == 0 { UNIT_BYTES } else { 0 };
         let needed = needed.checked_add(offset).ok_or_else(|| out_of_memory(needed))?;
-        let usual = if index == 0 { arena.chunk_bytes.min(FIRST_CHUNK_BYTES) } else { arena.chunk_bytes };
+        let usual = if index == 0 { arena.chunk_bytes().min(FIRST_CHUNK_BYTES) } else { arena.chunk_bytes() };
         let capacity = needed.max(usual);
         let Some(chunk) = arena.chunks.get(index) else { return Err(out_of_memory(capacity)) };
-        let layout = Layout::from_size_align(capacity, CHUNK_ALIGN).map_err(|_| out_of_memory(capacity))?;
+        let layout = chunk_layout(capacity).ok_or_else(|| out_of_memory(capacity))?;
         // SAFETY: the layout's size is not zero.
         let memory = unsafe { alloc(layout) };
         if memory.is_null() {
             return Err(out_of_memory(capacity));
         }
+        ask_for_huge_pages(memory, capacity);
         // SAFETY: `offset` is 0 or one unit, and `capacity` is more than that.
         unsafe { std::ptr::write_bytes(memory, 0, offset) };
         chunk.touched.resize(capacity.div_ceil(UNIT_BYTES));
         chunk.capacity.store(capacity, Ordering::Relaxed);
         chunk.memory.store(memory, Ordering::Release);
         self.chunk_index = index;
-        self.next_index = index + capacity.div_ceil(arena.chunk_bytes);
+        self.next_index = index + capacity.div_ceil(arena.chunk_bytes());
         self.offset = offset;
         self.capacity = capacity;
         self.reserved_bytes += capacity;
@@ -191,7 +199,7 @@ impl Drop for Arena {
             if memory.is_null() {
                 continue;
             }
-            if let Ok(layout) = Layout::from_size_align(capacity, CHUNK_ALIGN) {
+            if let Some(layout) = chunk_layout(capacity) {
                 // SAFETY: `memory` came from `alloc` with this very layout and is freed once, here; nobody borrows
                 // from an arena that is being dropped.
                 unsafe { dealloc(memory, layout) };
@@ -199,6 +207,26 @@ impl Drop for Arena {
         }
     }
 }
+
+/// Chunks of whole huge pages begin on one.
+fn chunk_layout(capacity: usize) -> Option<Layout> {
+    let align = if capacity >= HUGE_PAGE_BYTES { HUGE_PAGE_BYTES } else { CHUNK_ALIGN };
+    Layout::from_size_align(capacity, align).ok()
+}
+
+/// Entries are read at random, and with small pages most reads would also miss the processor's page table cache.
+/// A hint: refused, it changes nothing.
+#[cfg(target_os = "linux")]
+fn ask_for_huge_pages(memory: *mut u8, capacity: usize) {
+    if capacity >= HUGE_PAGE_BYTES && !cfg!(loom) {
+        let whole = capacity - capacity % HUGE_PAGE_BYTES;
+        // SAFETY: the range is inside one allocation of ours, and the advice does not change what it holds.
+        let _hint = unsafe { rustix::mm::madvise(memory.cast(), whole, rustix::mm::Advice::LinuxHugepage) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_huge_pages(_memory: *mut u8, _capacity: usize) {}
 
 fn out_of_memory(bytes: usize) -> Error {
     Error::OutOfMemory { what: "the memtable", bytes: bytes as u64 }

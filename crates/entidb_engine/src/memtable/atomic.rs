@@ -11,17 +11,19 @@ pub(super) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize
 
 /// A capacity, made tiny under loom, where every atomic is an object of the model.
 pub(super) const fn scaled_down(count: usize) -> usize {
-    if cfg!(loom) { 4 } else { count }
+    if cfg!(loom) { 16 } else { count }
 }
 
 /// Tells loom which units of plain memory are read and written, so that it finds a race on them. Costs nothing
 /// in the real build.
 #[cfg(not(loom))]
-#[derive(Default)]
 pub(super) struct Touched;
 
 #[cfg(not(loom))]
 impl Touched {
+    pub(super) fn new() -> Self {
+        Self
+    }
     #[inline]
     #[expect(clippy::unused_self, reason = "loom's twin uses it")]
     pub(super) fn resize(&self, _units: usize) {}
@@ -34,21 +36,40 @@ impl Touched {
 }
 
 #[cfg(loom)]
-#[derive(Default)]
-pub(super) struct Touched(std::sync::Mutex<Vec<std::sync::Arc<loom::cell::UnsafeCell<()>>>>);
+pub(super) use watched::Touched;
 
 #[cfg(loom)]
-impl Touched {
-    pub(super) fn resize(&self, units: usize) {
-        let cells = (0..units).map(|_| std::sync::Arc::new(loom::cell::UnsafeCell::new(()))).collect();
-        *self.0.lock().unwrap() = cells;
-    }
-    pub(super) fn read(&self, units: std::ops::Range<usize>) {
-        let cells = self.0.lock().unwrap().get(units).unwrap().to_vec();
-        cells.iter().for_each(|cell| cell.with(|_| ()));
-    }
-    pub(super) fn write(&self, units: std::ops::Range<usize>) {
-        let cells = self.0.lock().unwrap().get(units).unwrap().to_vec();
-        cells.iter().for_each(|cell| cell.with_mut(|_| ()));
+mod watched {
+    #![expect(unsafe_code, reason = "loom's cell must be shared for loom to see who touches it")]
+
+    use std::ops::Range;
+    use std::sync::{Arc, Mutex};
+
+    struct Unit(loom::cell::UnsafeCell<()>);
+
+    // SAFETY: the cell holds nothing; it is there for loom, which fails the test when two threads meet in it.
+    unsafe impl Send for Unit {}
+    // SAFETY: as above.
+    unsafe impl Sync for Unit {}
+
+    pub(in super::super) struct Touched(Mutex<Vec<Arc<Unit>>>);
+
+    impl Touched {
+        pub(in super::super) fn new() -> Self {
+            Self(Mutex::new(Vec::new()))
+        }
+        pub(in super::super) fn resize(&self, count: usize) {
+            let units = (0..count).map(|_| Arc::new(Unit(loom::cell::UnsafeCell::new(())))).collect();
+            *self.0.lock().unwrap() = units;
+        }
+        pub(in super::super) fn read(&self, range: Range<usize>) {
+            self.units(range).iter().for_each(|unit| unit.0.with(|_| ()));
+        }
+        pub(in super::super) fn write(&self, range: Range<usize>) {
+            self.units(range).iter().for_each(|unit| unit.0.with_mut(|_| ()));
+        }
+        fn units(&self, range: Range<usize>) -> Vec<Arc<Unit>> {
+            self.0.lock().unwrap().get(range).unwrap().to_vec()
+        }
     }
 }

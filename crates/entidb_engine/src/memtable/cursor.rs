@@ -37,10 +37,21 @@ impl MemtableCursor {
 
     /// To the newest version of the first key from a place on.
     fn settle_forward(&mut self, mut place: Place) {
+        let (tree, arena) = (&self.memtable.tree, &self.memtable.arena);
         while place.position >= place.order.count() && place.bound != 0 {
-            // The next leaf begins with a key that is in it, so looking for that key leads there.
-            let key = Entry::key_at(&self.memtable.arena, place.bound);
-            place = self.memtable.tree.seek(&self.memtable.arena, &Probe::new(key));
+            let bound = Entry::key_at(arena, place.bound);
+            let last = tree.last_key(arena, &place);
+            if last < bound {
+                // The next leaf begins with a key that is in it, so looking for that key leads there.
+                place = tree.seek(arena, &Probe::new(bound));
+            } else {
+                // The leaf was met while it was being split: its upper half hangs beside it already.
+                place = tree.seek(arena, &Probe::new(last));
+                place.position = place.position.saturating_add(usize::from(place.exact));
+            }
+        }
+        if self.place.is_none_or(|before| before.leaf != place.leaf) {
+            self.memtable.tree.prefetch_entries(&self.memtable.arena, &place, true);
         }
         self.newest = self.memtable.tree.entry(&place);
         self.current = self.newest;
@@ -53,6 +64,9 @@ impl MemtableCursor {
             self.clear();
             return;
         };
+        if self.place.is_none_or(|before| before.leaf != place.leaf) {
+            self.memtable.tree.prefetch_entries(&self.memtable.arena, &place, false);
+        }
         place.position = position;
         self.newest = self.memtable.tree.entry(&place);
         self.current = if self.newest == 0 { 0 } else { entry::oldest(&self.memtable.arena, self.newest) };

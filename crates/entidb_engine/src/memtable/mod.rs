@@ -12,8 +12,11 @@ mod atomic;
 mod cursor;
 mod entry;
 mod hash;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod node;
-#[cfg(test)]
+mod prefetch;
+#[cfg(all(test, not(loom)))]
 mod tests;
 mod tree;
 

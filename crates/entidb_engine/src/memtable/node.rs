@@ -12,8 +12,8 @@ use super::atomic::{AtomicU32, AtomicU64, Ordering, scaled_down};
 use super::entry::Entry;
 use crate::error::{Error, Result};
 
-/// Keys in a node at most: what 60 bits can order.
-pub(super) const SLOT_COUNT: usize = 15;
+/// Keys in a node at most: what 60 bits can order. Few under loom, so that nodes split in a model that ends.
+pub(super) const SLOT_COUNT: usize = if cfg!(loom) { 3 } else { 15 };
 /// Bytes that all keys of a node may share without being looked at again.
 pub(super) const PREFIX_BYTES_MAX: usize = 32;
 
@@ -22,8 +22,6 @@ pub(super) const PREFIX_BYTES_MAX: usize = 32;
 pub(super) struct Order(u64);
 
 impl Order {
-    pub(super) const EMPTY: Self = Self(0);
-
     #[inline]
     pub(super) fn count(self) -> usize {
         (self.0 & 15) as usize

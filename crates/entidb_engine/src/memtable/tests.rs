@@ -14,6 +14,7 @@ use crate::iterator::EntryCursor;
 
 type Model = BTreeMap<(Vec<u8>, Reverse<u64>), (EntryKind, Vec<u8>)>;
 type Shown = (Vec<u8>, u64, EntryKind, Vec<u8>);
+type ModelEntry<'a> = (&'a (Vec<u8>, Reverse<u64>), &'a (EntryKind, Vec<u8>));
 
 fn small() -> MemtableConfig {
     let mut point_zones = [false; 256];
@@ -27,7 +28,7 @@ fn shown(cursor: &impl EntryCursor) -> Option<Shown> {
     cursor.is_valid().then(|| (cursor.key().to_vec(), cursor.sequence().0, cursor.kind(), cursor.value().to_vec()))
 }
 
-fn expected(entry: Option<(&(Vec<u8>, Reverse<u64>), &(EntryKind, Vec<u8>))>) -> Option<Shown> {
+fn expected(entry: Option<ModelEntry<'_>>) -> Option<Shown> {
     entry.map(|((key, Reverse(sequence)), (kind, value))| (key.clone(), *sequence, *kind, value.clone()))
 }
 
@@ -67,11 +68,7 @@ fn fill(memtable: &Memtable, model: &mut Model, random: &SeededRandom, count: u6
     }
 }
 
-fn newest<'a>(
-    model: &'a Model,
-    key: &[u8],
-    at: u64,
-) -> Option<(&'a (Vec<u8>, Reverse<u64>), &'a (EntryKind, Vec<u8>))> {
+fn newest<'a>(model: &'a Model, key: &[u8], at: u64) -> Option<ModelEntry<'a>> {
     model.range((key.to_vec(), Reverse(at))..).next().filter(|((found, _), _)| found == key)
 }
 

@@ -9,6 +9,7 @@ use super::arena::{Address, Arena};
 use super::atomic::{AtomicU64, Ordering};
 use super::entry::Entry;
 use super::node::{Inner, Item, Keys, Order, Pool, Probe, SLOT_COUNT, best_prefix, retake_heads, shared_bytes};
+use super::prefetch;
 use crate::error::{Error, Result};
 
 /// 15 keys at least halve at each level, so 32-bit node numbers cannot fill more.
@@ -66,28 +67,30 @@ impl Tree {
     /// The newest version of a key, or nowhere.
     #[inline]
     pub(super) fn find(&self, arena: &Arena, probe: &Probe<'_>) -> Address {
-        let place = self.seek(arena, probe);
+        let place = self.descend::<false>(arena, probe, true);
         if place.exact { self.entry(&place) } else { 0 }
     }
 
     /// The leaf whose range holds the key.
     #[inline]
     pub(super) fn seek(&self, arena: &Arena, probe: &Probe<'_>) -> Place {
-        self.descend(arena, probe, true)
+        self.descend::<true>(arena, probe, true)
     }
 
     /// The leaf that holds the last key smaller than this one, when there is any.
     pub(super) fn seek_before(&self, arena: &Arena, probe: &Probe<'_>) -> Place {
-        self.descend(arena, probe, false)
+        self.descend::<true>(arena, probe, false)
     }
 
     #[inline]
-    fn descend(&self, arena: &Arena, probe: &Probe<'_>, equal_goes_right: bool) -> Place {
+    fn descend<const BOUND: bool>(&self, arena: &Arena, probe: &Probe<'_>, equal_goes_right: bool) -> Place {
         let root = self.root.load(Ordering::Acquire);
         let mut node = root as u32;
         let mut bound = 0;
         for _ in 0..root >> 32 {
             let inner = self.inners.node(node);
+            // The child's number is in another line than the keys, and the next step waits for it.
+            prefetch::whole(inner);
             loop {
                 let order = inner.keys.order();
                 let rank = inner.keys.rank(order, probe, arena);
@@ -99,7 +102,7 @@ impl Tree {
                 if inner.keys.order() != order {
                     continue;
                 }
-                if position + 1 < order.count() {
+                if BOUND && position + 1 < order.count() {
                     bound = inner.keys.entry(order.slot(position + 1));
                 }
                 node = child;
@@ -107,6 +110,7 @@ impl Tree {
             }
         }
         let leaf = self.leaves.node(node);
+        prefetch::whole(leaf);
         let order = leaf.order();
         let rank = leaf.rank(order, probe, arena);
         Place { leaf: node, order, position: rank.position, exact: rank.exact, bound }
@@ -157,6 +161,24 @@ impl Tree {
         }
     }
 
+    /// The last key of the leaf at a place; empty for an empty leaf.
+    pub(super) fn last_key<'a>(&self, arena: &'a Arena, place: &Place) -> &'a [u8] {
+        match place.order.count().checked_sub(1) {
+            Some(last) => Entry::key_at(arena, self.leaves.node(place.leaf).entry(place.order.slot(last))),
+            None => &[],
+        }
+    }
+
+    /// Fetches the entries of a leaf that a walk comes to next, so that their misses overlap.
+    #[inline]
+    pub(super) fn prefetch_entries(&self, arena: &Arena, place: &Place, forward: bool) {
+        let leaf = self.leaves.node(place.leaf);
+        let (from, to) = if forward { (place.position, place.order.count()) } else { (0, place.position) };
+        for position in from..to {
+            prefetch::first_line(arena.tail(leaf.entry(place.order.slot(position))));
+        }
+    }
+
     /// The way to where a key is or belongs. For the one writer.
     pub(super) fn way(&self, arena: &Arena, probe: &Probe<'_>) -> Result<Way> {
         let root = self.root.load(Ordering::Relaxed);
@@ -166,6 +188,7 @@ impl Tree {
         let too_high = || Error::Internal { detail: format!("the memtable's tree is {height} levels high") };
         for step in steps.get_mut(..height).ok_or_else(too_high)? {
             let inner = self.inners.node(node);
+            prefetch::whole(inner);
             let order = inner.keys.order();
             let rank = inner.keys.rank(order, probe, arena);
             let slot = order.slot((rank.position + usize::from(rank.exact)).saturating_sub(1));
@@ -173,6 +196,7 @@ impl Tree {
             node = inner.child(slot);
         }
         let leaf = self.leaves.node(node);
+        prefetch::whole(leaf);
         let order = leaf.order();
         let rank = leaf.rank(order, probe, arena);
         let found = if rank.exact { leaf.entry(order.slot(rank.position)) } else { 0 };

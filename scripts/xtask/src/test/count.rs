@@ -99,9 +99,12 @@ fn sum(parts: impl Iterator<Item = Counts>) -> Option<Counts> {
     })
 }
 
-/// The number in front of a word, as in `3 passed`.
+/// What may stand between a number and its word.
+const NOUNS: &[&str] = &["tests", "checks", "cases", "vectors"];
+
+/// The number in front of a word, as in `3 passed` or `3 checks passed`.
 fn before(line: &str, word: &str) -> Option<u64> {
-    let words: Vec<&str> = line.split_whitespace().collect();
+    let words: Vec<&str> = line.split_whitespace().filter(|word| !NOUNS.contains(word)).collect();
     words.windows(2).find_map(|pair| match pair {
         [number, found] if found.trim_matches([',', ';', '.', '=']) == word => number.trim_matches('=').parse().ok(),
         _ => None,
@@ -125,6 +128,7 @@ mod tests {
         let output = "....\n===== 2 failed, 10 passed, 3 skipped, 1 error in 0.12s =====\n";
         assert_eq!(of_words(output), Some(Counts { passed: 10, failed: 3, skipped: 3 }));
         assert_eq!(of_words("12 passed in 1.00s"), Some(Counts { passed: 12, failed: 0, skipped: 0 }));
+        assert_eq!(of_words("2846 checks passed"), Some(Counts { passed: 2846, failed: 0, skipped: 0 }));
         assert_eq!(of_words("nothing"), None);
     }
 

@@ -3,6 +3,8 @@
 //! Always: both hold the same pairs; the map copies key and value as the memtable does. The memtable also keeps every
 //! version and lets readers in while it is written, which the map cannot.
 
+#![expect(clippy::expect_used, reason = "a bench has nobody to report a failure to")]
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::ops::Bound;

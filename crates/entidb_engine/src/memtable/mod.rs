@@ -12,11 +12,13 @@ mod atomic;
 mod cursor;
 mod entry;
 mod hash;
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod loom_tests;
 mod node;
 mod prefetch;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
 mod tree;
 

@@ -168,3 +168,17 @@ fn writers_who_wait_at_the_same_time_share_a_flush() {
     assert!(flushes * 3 <= 400, "{flushes} flushes for 400 commits");
     assert_eq!(engine.durable_sequence(), engine.last_sequence());
 }
+
+#[test]
+fn a_grouped_commit_is_flushed_when_its_interval_is_over() {
+    let engine = Engine::open(Backend::memory(), Options::default()).unwrap();
+    // The thread has found nothing to do and rests.
+    std::thread::sleep(Duration::from_millis(100));
+    commit(&engine, b"k", Durability::Grouped { interval_ms: 5 });
+    let waited = (0..400).take_while(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        engine.durable_sequence() < engine.last_sequence()
+    });
+    let waited = waited.count();
+    assert!(waited < 300, "flushed after {waited} ms or more");
+}

@@ -126,7 +126,13 @@ impl Shared {
     pub(crate) fn checkpoint(&self) -> Result<Sequence> {
         let log = self.log()?;
         log.check()?;
-        log.rotate()?;
+        if let Err(error) = log.rotate() {
+            // On a full disk there is no room for a new file, and the checkpoint is what makes room.
+            log.check()?;
+            if !is_no_space(&error) {
+                return Err(error);
+            }
+        }
         let applied = {
             let commit = self.commit.lock();
             self.freeze_under(commit.applied)?;
@@ -245,6 +251,10 @@ impl Shared {
             && log.bytes() >= self.options.wal_bytes
             && self.current.load().active.bytes() as u64 >= self.options.wal_bytes / 8
     }
+}
+
+fn is_no_space(error: &Error) -> bool {
+    matches!(error, Error::Storage(inner) if inner.kind == ErrorKind::NoSpace)
 }
 
 /// After a failed flush nothing that was written before it can be trusted; after a failed write it is merely absent.

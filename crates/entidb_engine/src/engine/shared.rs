@@ -119,7 +119,7 @@ impl Shared {
             return Err(error);
         }
         commit.applied = sequence;
-        log.append(sequence, &bytes, durability);
+        let flush_due = log.append(sequence, &bytes, durability);
         if bytes.capacity() <= 1 << 20 {
             commit.scratch = bytes;
         }
@@ -127,7 +127,7 @@ impl Shared {
         if view.active.bytes() as u64 >= self.options.memtable_bytes {
             // No memory for a fresh one is no reason to fail a commit that is made: the next commit tries again.
             let _ = self.freeze_under(sequence);
-        } else if log.wants_spare() {
+        } else if flush_due || log.wants_spare() {
             self.signal.wake();
         }
         Ok(sequence)

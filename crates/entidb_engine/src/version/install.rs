@@ -38,6 +38,9 @@ pub(crate) struct Installer {
     record_generation: u64,
     floor: Sequence,
     broken: bool,
+    /// Segments of switches that failed: a manifest that may come back after a crash can name them, so they stay until
+    /// a later switch has put that manifest out of use.
+    stranded: Vec<FileNumber>,
 }
 
 impl Installer {
@@ -54,7 +57,7 @@ impl Installer {
         let root_generation = root_generation.saturating_add(1);
         let root = Root { generation: root_generation, manifest: writer.number(), manifest_len: None };
         write_root(context.backend, context.keys, &root, root_generation == 1)?;
-        Ok(Self { writer, root_generation, record_generation, floor, broken: false })
+        Ok(Self { writer, root_generation, record_generation, floor, broken: false, stranded: Vec::new() })
     }
 
     pub(crate) fn manifest_number(&self) -> FileNumber {
@@ -70,16 +73,28 @@ impl Installer {
     pub(crate) fn install(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> Result<()> {
         let floor = switch.floor;
         self.record_generation = self.record_generation.saturating_add(1);
-        if self.broken || self.writer.wants_rewrite() {
-            self.rewrite(context, switch)?;
-        } else {
-            let record = record_of(context, self.record_generation, switch.edit, floor, switch.wals);
-            self.broken = true;
-            self.writer.append(ManifestRecordKind::Edit, &record)?;
-            self.broken = false;
+        // A segment that only moves is listed before and after, and is never stranded.
+        let edit = switch.edit;
+        let fresh = edit.added.iter().map(|meta| meta.number).filter(|number| !edit.removed.contains(number));
+        let added: Vec<FileNumber> = fresh.collect();
+        if let Err(error) = self.record(context, switch) {
+            self.stranded.extend(added);
+            return Err(error);
         }
         self.floor = floor;
         Ok(())
+    }
+
+    fn record(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> Result<()> {
+        if self.broken || self.writer.wants_rewrite() {
+            self.rewrite(context, switch)
+        } else {
+            let record = record_of(context, self.record_generation, switch.edit, switch.floor, switch.wals);
+            self.broken = true;
+            self.writer.append(ManifestRecordKind::Edit, &record)?;
+            self.broken = false;
+            Ok(())
+        }
     }
 
     /// Ends the session in order: `wals` have all ended.
@@ -115,6 +130,9 @@ impl Installer {
         drop(old);
         // Left behind it is an orphan, which the next open removes.
         let _ = context.backend.directory.remove(&path);
+        for number in self.stranded.drain(..) {
+            let _ = context.backend.directory.remove(&FileKind::Segment.path(number));
+        }
         Ok(())
     }
 }

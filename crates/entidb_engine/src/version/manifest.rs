@@ -248,10 +248,13 @@ fn split_record<'a>(
 
 /// A record is written only after the one before it is on stable storage: a good one behind a bad one is proof.
 fn later_record(protection: &Protection, bytes: &[u8], offset: usize) -> bool {
+    // A file made to be slow could have a header at every place; beyond a few passes it is taken for damaged.
+    let mut left = bytes.len().saturating_mul(4);
     (offset.saturating_add(1)..bytes.len()).any(|at| {
         split_record(protection, bytes, at).is_some_and(|(header, stored)| {
+            left = left.saturating_sub(stored.len());
             let encoded = header.encode();
-            protection.check(unit_of(header.number, at as u64, &encoded, [0; TAG_BYTES]), stored).is_ok()
+            left == 0 || protection.check(unit_of(header.number, at as u64, &encoded, [0; TAG_BYTES]), stored).is_ok()
         })
     })
 }

@@ -188,13 +188,14 @@ impl Log {
         }
     }
 
-    /// Takes the encoded commit with the next sequence. `reserve` was called for it and the commit is applied.
-    pub(crate) fn append(&self, sequence: Sequence, commit: &[u8], durability: Durability) {
+    /// Takes the encoded commit with the next sequence. `reserve` was called for it and the commit is applied. True
+    /// when a flush is due now that was not, so that whoever flushes in the background should look at the clock.
+    pub(crate) fn append(&self, sequence: Sequence, commit: &[u8], durability: Durability) -> bool {
         let now = self.context.backend.clock.monotonic_nanos();
         let mut state = self.state.lock();
         if state.stopped.is_some() {
             // Whoever waits for it learns why; nobody ever sees it.
-            return;
+            return false;
         }
         if state.pending.len() <= WAL_UNIT_HEADER_BYTES {
             state.pending_first = sequence;
@@ -204,13 +205,17 @@ impl Log {
         let due = match durability {
             Durability::Durable => {
                 state.durable_waits.push_back(sequence);
-                return;
+                return false;
             }
             Durability::Grouped { interval_ms } => now.saturating_add(u64::from(interval_ms).saturating_mul(1_000_000)),
             Durability::None => now.saturating_add(LAZY_FLUSH_NANOS),
         };
-        state.flush_due_nanos = Some(state.flush_due_nanos.map_or(due, |before| before.min(due)));
+        let sooner = state.flush_due_nanos.is_none_or(|before| due < before);
+        if sooner {
+            state.flush_due_nanos = Some(due);
+        }
         self.publish(&state);
+        sooner
     }
 
     /// Waits for what the commit's durability promises, and until readers see it.

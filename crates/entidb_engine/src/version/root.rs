@@ -122,6 +122,8 @@ fn write_slot(backend: &Backend, keys: &Keys, root: &Root, file: &dyn File) -> R
     Ok(())
 }
 
-fn unit_of(offset: u64, length: &[u8]) -> Unit<'_> {
+/// The unit of the slot that begins at `slot_offset`.
+fn unit_of(slot_offset: u64, length: &[u8]) -> Unit<'_> {
+    let offset = slot_offset.saturating_add(FILE_HEADER_BYTES as u64);
     Unit { stream: Stream::Data, number: 0, offset, header: length, previous_tag: [0; TAG_BYTES] }
 }

@@ -105,6 +105,70 @@ fn a_pipe_is_refused_without_waiting_for_its_other_end() {
 }
 
 #[test]
+fn a_pipe_is_refused_before_it_is_opened() {
+    let place = Place::new();
+    let pipe = place.path().join("pipe");
+    rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let (tell, told) = mpsc::channel();
+    let writer = {
+        let pipe = pipe.clone();
+        // Waits inside `open` until anybody opens the pipe for reading.
+        std::thread::spawn(move || tell.send(fs::OpenOptions::new().write(true).open(pipe).is_ok()))
+    };
+    assert!(told.recv_timeout(Duration::from_millis(50)).is_err(), "nobody reads yet");
+    let backend = open(&place);
+    for mode in [OpenMode::Read, OpenMode::Write, OpenMode::CreateOrOpen] {
+        assert!(backend.directory.open("pipe", mode).is_err());
+    }
+    assert!(told.recv_timeout(Duration::from_millis(50)).is_err(), "we opened it, which with a device can do harm");
+    let _reader = fs::File::open(pipe).unwrap();
+    writer.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_name_that_changes_under_us_never_leads_outside() {
+    let (place, outside) = (Place::new(), Place::new());
+    let backend = open(&place);
+    let at = |name: &str| place.path().join(name);
+    fs::write(outside.path().join("secret"), b"outside").unwrap();
+    fs::write(at("inside"), b"inside!").unwrap();
+    symlink(outside.path().join("secret"), at("link")).unwrap();
+    rustix::fs::mknodat(CWD, at("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    fs::hard_link(at("inside"), at("name")).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                for target in ["link", "inside", "pipe", "inside"] {
+                    fs::hard_link(at(target), at("next")).unwrap();
+                    fs::rename(at("next"), at("name")).unwrap();
+                    // Renaming a file over its own second name leaves both.
+                    let _gone_mostly = fs::remove_file(at("next"));
+                }
+            }
+        });
+        let (mut opened, mut refused) = (0, 0);
+        let start = std::time::Instant::now();
+        while start.elapsed() < Duration::from_millis(400) {
+            match backend.directory.open("name", OpenMode::Write) {
+                Ok(file) => {
+                    let mut found = [0; 7];
+                    file.read_exact_at(0, &mut found).unwrap();
+                    assert_eq!(&found, b"inside!");
+                    opened += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind, ErrorKind::NotARegularFile);
+                    refused += 1;
+                }
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(opened > 0 && refused > 0, "{opened} opened, {refused} refused: nothing raced");
+    });
+}
+
+#[test]
 fn a_socket_is_refused() {
     let place = Place::new();
     let _listener = std::os::unix::net::UnixListener::bind(place.path().join("socket")).unwrap();

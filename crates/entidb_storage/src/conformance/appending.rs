@@ -2,7 +2,7 @@
 //!
 //! Always: parts come out joined and in order, and appends never overlap. Does not know: names.
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use super::{bytes_of, kind, put};
 use crate::{Backend, ErrorKind, OpenMode};
@@ -69,26 +69,30 @@ pub(super) fn append_through_a_reader_is_refused(make: &dyn Fn() -> Backend) {
 }
 
 pub(super) fn appends_of_many_threads_do_not_overlap(make: &dyn Fn() -> Backend) {
+    const TURNS: u16 = 600;
     let backend = make();
     let file = backend.directory.open("a", OpenMode::CreateNew).unwrap();
+    // Together, or the first would be done before the last has started.
+    let start = Barrier::new(4);
     std::thread::scope(|scope| {
         for thread in 0..4_u8 {
-            let file = Arc::clone(&file);
+            let (file, start) = (Arc::clone(&file), &start);
             scope.spawn(move || {
-                for turn in 0..100_u8 {
-                    file.append(&[&[thread, turn], &[thread ^ 0xff]]).unwrap();
+                start.wait();
+                for turn in 0..TURNS {
+                    file.append(&[&[thread], &turn.to_le_bytes(), &[thread ^ 0xff]]).unwrap();
                 }
             });
         }
     });
     let bytes = bytes_of(&backend, "a");
-    assert_eq!(bytes.len(), 4 * 100 * 3);
-    let mut next = [0_u8; 4];
-    for record in bytes.chunks_exact(3) {
-        let [thread, turn, check] = record.try_into().unwrap();
+    assert_eq!(bytes.len(), 4 * usize::from(TURNS) * 4);
+    let mut next = [0_u16; 4];
+    for record in bytes.chunks_exact(4) {
+        let [thread, low, high, check] = record.try_into().unwrap();
         assert_eq!(check, thread ^ 0xff, "two appends were mixed");
-        let expected: &mut u8 = next.get_mut(usize::from(thread)).unwrap();
-        assert_eq!(turn, *expected, "appends of one thread keep their order");
+        let expected: &mut u16 = next.get_mut(usize::from(thread)).unwrap();
+        assert_eq!(u16::from_le_bytes([low, high]), *expected, "appends of one thread keep their order");
         *expected += 1;
     }
 }

@@ -113,11 +113,15 @@ impl<'a> Decoder<'a> {
 
     #[cold]
     fn no_items_left(&self, head: Head) -> Error {
-        let limits = Limits { bytes_max: self.bytes_max, ..Limits::DEFAULT };
-        match validate::check_size(self.reader.bytes, &limits) {
-            Err(error) => error,
-            Ok(()) => Error::new(ErrorKind::TooManyItems, head.start),
+        if self.reader.bytes.len() > self.bytes_max {
+            return self.too_large();
         }
+        Error::new(ErrorKind::TooManyItems, head.start)
+    }
+
+    #[cold]
+    fn too_large(&self) -> Error {
+        validate::too_large(self.reader.bytes.len(), self.bytes_max)
     }
 
     /// Reads the next item, or the beginning of it.
@@ -216,6 +220,9 @@ impl<'a> Decoder<'a> {
     /// What is wrong with the item, at its offset.
     pub fn raw_item(&mut self) -> Result<&'a [u8]> {
         let start = self.reader.position;
+        if self.reader.bytes.len() > self.bytes_max {
+            return Err(self.too_large());
+        }
         let limits = Limits { depth_max: self.depth_left, bytes_max: self.bytes_max, item_count_max: self.items_left };
         self.items_left = validate::check_item(&mut self.reader, &limits)?;
         Ok(self.reader.between(start, self.reader.position))

@@ -286,9 +286,8 @@ impl Sorter {
         }
         let content = out.get(mark.content..).unwrap_or_default();
         let from = |start: u32| content.get(start as usize..).unwrap_or_default();
-        // Encoded keys end themselves, so comparing from their starts onward compares the keys;
-        // what follows them has a say only between equal keys, and those are refused below.
-        starts.sort_unstable_by(|a, b| from(*a).cmp(from(*b)));
+        // Keys only: equal keys compared with what follows them would cost the length of the map each.
+        starts.sort_unstable_by(|a, b| encoded_key(from(*a)).cmp(encoded_key(from(*b))));
         for pair in starts.windows(2) {
             if let [a, b] = pair {
                 refuse_equal(from(*a), from(*b), mark.content + (*a).max(*b) as usize)?;
@@ -350,7 +349,9 @@ fn sort_small(out: &mut Vec<u8>, mark: MapMark, starts: &[u32]) -> Result<()> {
         *entry = Small { prefix: prefix_of(content, *start as usize), start: *start, end: next_start };
         next_start = *start;
     }
-    entries.sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| from(a).cmp(from(b))));
+    // Of short keys the prefix holds the whole, and of equal ones some of the value, which does no harm.
+    let rest = |a: &Small, b: &Small| encoded_key(from(a)).cmp(encoded_key(from(b)));
+    entries.sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| rest(a, b)));
     for pair in entries.windows(2) {
         if let [a, b] = pair
             && may_be_equal(a.prefix, b.prefix)
@@ -404,8 +405,15 @@ fn refuse_equal(before: &[u8], after: &[u8], offset: usize) -> Result<()> {
 
 /// The bytes of the key at the start of an entry.
 fn encoded_key(entry: &[u8]) -> &[u8] {
-    let mut reader = crate::canonical::Reader::new(entry);
-    let passed = reader.skip();
-    debug_assert!(passed.is_ok(), "the key was written by this crate");
-    reader.between(0, reader.position)
+    let first = entry.first().copied().unwrap_or_default();
+    let size = usize::from(WHOLE_SIZE.get(usize::from(first)).copied().unwrap_or(0));
+    match entry.get(..size) {
+        Some(key) if size > 0 => key,
+        _ => {
+            let mut reader = crate::canonical::Reader::new(entry);
+            let passed = reader.skip();
+            debug_assert!(passed.is_ok(), "the key was written by this crate");
+            reader.between(0, reader.position)
+        }
+    }
 }

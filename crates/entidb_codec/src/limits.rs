@@ -19,6 +19,9 @@ pub struct Limits {
 impl Limits {
     /// The bounds used unless others are given: depth 64, 64 MiB, 16 Mi items.
     pub const DEFAULT: Self = Self { depth_max: 64, bytes_max: 64 * 1024 * 1024, item_count_max: 16 * 1024 * 1024 };
+
+    /// For what was judged under some limits already, and is not to be judged again under others.
+    pub(crate) const JUDGED: Self = Self { depth_max: u8::MAX, bytes_max: usize::MAX, item_count_max: u64::MAX };
 }
 
 impl Default for Limits {

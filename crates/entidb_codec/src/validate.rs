@@ -36,14 +36,11 @@ pub fn validate_within(bytes: &[u8], limits: &Limits) -> Result<()> {
 }
 
 pub(crate) fn check_size(bytes: &[u8], limits: &Limits) -> Result<()> {
-    if bytes.len() > limits.bytes_max {
-        return Err(Error::new(ErrorKind::TooLarge, 0).with_detail(format!(
-            "{} bytes are given and {} are allowed",
-            bytes.len(),
-            limits.bytes_max
-        )));
-    }
-    Ok(())
+    if bytes.len() > limits.bytes_max { Err(too_large(bytes.len(), limits.bytes_max)) } else { Ok(()) }
+}
+
+pub(crate) fn too_large(found: usize, allowed: usize) -> Error {
+    Error::new(ErrorKind::TooLarge, 0).with_detail(format!("{found} bytes are given and {allowed} are allowed"))
 }
 
 pub(crate) fn check_end(reader: &Reader<'_>) -> Result<()> {

@@ -106,7 +106,7 @@ pub(crate) fn judge<'a>(reader: &mut Reader<'a>) -> Result<ValueRef<'a>> {
 #[inline]
 fn judged<'a>(reader: &mut Reader<'a>) -> Result<ValueRef<'a>> {
     let rest = reader.bytes.get(reader.position..).unwrap_or_default();
-    let mut decoder = Decoder::within(rest, &UNBOUNDED);
+    let mut decoder = Decoder::within(rest, &Limits::JUDGED);
     let event = decoder.event()?;
     let content = rest.get(decoder.offset()..).unwrap_or_default();
     reader.position += decoder.offset();
@@ -127,9 +127,6 @@ fn judged<'a>(reader: &mut Reader<'a>) -> Result<ValueRef<'a>> {
         Event::Tag(tag) => ValueRef::Tagged(TaggedRef { tag, content }),
     })
 }
-
-/// What was judged under some limits is not judged again under others.
-const UNBOUNDED: Limits = Limits { depth_max: u8::MAX, bytes_max: usize::MAX, item_count_max: u64::MAX };
 
 impl<'a> ValueRef<'a> {
     /// The name of its type, as messages use it.

@@ -214,7 +214,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
         if name == RAW {
             self.item = self.decoder.offset();
-            return visitor.visit_borrowed_bytes(self.decoder.raw_item()?);
+            let raw = self.decoder.raw_item()?;
+            // What follows the document is reported before the document is paid for.
+            if self.item == 0 {
+                self.decoder.finish()?;
+            }
+            return visitor.visit_borrowed_bytes(raw);
         }
         visitor.visit_newtype_struct(self)
     }

@@ -11,6 +11,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::RAW;
+use crate::limits::Limits;
 use crate::value::{Decimal, Integer, Key, Map, Timestamp, Value, Vector, VectorKind};
 
 /// A UUID in a Rust type of your own.
@@ -89,7 +90,7 @@ impl<'de, T: Special> Visitor<'de> for SpecialVisitor<T> {
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<T, E> {
-        let value = crate::decode(bytes).map_err(E::custom)?;
+        let value = crate::decode_within(bytes, &Limits::JUDGED).map_err(E::custom)?;
         let found = value.type_name();
         T::from_value(value).ok_or_else(|| E::invalid_type(de::Unexpected::Other(found), &self))
     }
@@ -368,7 +369,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Value, E> {
-        crate::decode(bytes).map_err(E::custom)
+        crate::decode_within(bytes, &Limits::JUDGED).map_err(E::custom)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {

@@ -39,6 +39,7 @@ pub use catalog::{Column, IndexDefinition};
 pub use change_feed::{Change, ChangeCursor, ChangeKind, Commit};
 pub use collection::{BatchItem, Collection, Entities, Entity, ScanOptions};
 pub use database::{Database, Problem, Stats, VerifyLevel, VerifyReport};
+pub use entidb_codec as codec;
 pub use entidb_codec::{Direction, Patch, Path, Value, decode, doc, encode, patch};
 pub use entidb_engine::{Durability, OpenReport, Sequence};
 pub use error::{Error, ErrorCode, ErrorContext, Result};

@@ -1,0 +1,107 @@
+//! Single entities and finds.
+//!
+//! Always: answers are printed as they come, never gathered. Does not know: files.
+
+use std::io::Read;
+
+use entidb_core::{Entity, EntityId};
+use serde_json::json;
+
+use super::{Use, open};
+use crate::args::{Selection, Target};
+use crate::failure::{Failure, NO, Result};
+use crate::json::{from_value, to_value};
+use crate::output::Output;
+
+/// What `find` is asked for.
+pub(super) enum Want {
+    Entities,
+    Count,
+    Explain,
+    Delete { yes: bool },
+}
+
+pub(super) fn get(target: &Target, collection: &str, id: &str, output: &Output) -> Result<u8> {
+    let db = open(target, Use::Read)?;
+    let id: EntityId = id.parse()?;
+    match db.collection(collection)?.get(id)? {
+        Some(entity) => {
+            print(&entity, output)?;
+            Ok(0)
+        }
+        None => {
+            output.failure(&Failure::Usage(format!("there is no entity {id} in {collection}")));
+            Ok(NO)
+        }
+    }
+}
+
+pub(super) fn put(target: &Target, collection: &str, document: &str, id: Option<&str>, output: &Output) -> Result<u8> {
+    let text = if document == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|error| Failure::system("read standard input", &error))?;
+        text
+    } else {
+        document.to_owned()
+    };
+    let parsed: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("the document is not JSON: {error}")))?;
+    let value = to_value(&parsed).map_err(Failure::Usage)?;
+    let id = id.map(str::parse::<EntityId>).transpose()?;
+    let db = open(target, Use::Create)?;
+    let id = db.collection(collection)?.put_bytes(id, &entidb_core::encode(&value))?;
+    db.close()?;
+    output.result(|| id.to_string(), || json!({ "id": id.to_string() }))?;
+    Ok(0)
+}
+
+pub(super) fn find(
+    target: &Target,
+    collection: &str,
+    selection: &Selection,
+    want: Want,
+    output: &Output,
+) -> Result<u8> {
+    let query = selection.query()?;
+    let usage = if matches!(want, Want::Delete { .. }) { Use::Change } else { Use::Read };
+    let db = open(target, usage)?;
+    let find = db.collection(collection)?.query(query);
+    match want {
+        Want::Entities => {
+            let mut any = false;
+            for entity in find.run()? {
+                print(&entity?, output)?;
+                any = true;
+            }
+            Ok(if any { 0 } else { NO })
+        }
+        Want::Count => {
+            let count = find.count()?;
+            output.result(|| count.to_string(), || json!({ "count": count }))?;
+            Ok(0)
+        }
+        Want::Explain => {
+            let explanation = find.explain()?;
+            output.result(|| explanation.to_string(), || from_value(&explanation.to_value()))?;
+            Ok(0)
+        }
+        Want::Delete { yes } => {
+            let count = find.clone().count()?;
+            if !output.confirm(&format!("remove {count} entities from {collection}"), yes)? {
+                return Ok(NO);
+            }
+            let deleted = find.delete()?;
+            db.close()?;
+            output.result(|| format!("removed {deleted} entities"), || json!({ "deleted": deleted }))?;
+            Ok(0)
+        }
+    }
+}
+
+fn print(entity: &Entity, output: &Output) -> Result<()> {
+    let document = from_value(&entity.value()?);
+    output.result(
+        || format!("{} {document}", entity.id()),
+        || json!({ "id": entity.id().to_string(), "version": entity.version(), "document": document }),
+    )
+}

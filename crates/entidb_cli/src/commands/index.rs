@@ -1,0 +1,61 @@
+//! Listing, declaring and dropping indexes.
+//!
+//! Always: dropping asks first. Does not know: how rows are kept.
+
+use entidb_core::IndexDefinition;
+use serde_json::json;
+
+use super::{Use, open};
+use crate::args::IndexAction;
+use crate::failure::{NO, Result};
+use crate::json::from_value;
+use crate::output::{Output, table};
+
+pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
+    match action {
+        IndexAction::List { target, collection } => {
+            let indexes = open(&target, Use::Read)?.collection(&collection)?.indexes()?;
+            output.result(
+                || {
+                    let rows: Vec<Vec<String>> = indexes
+                        .iter()
+                        .map(|index| {
+                            let columns: Vec<String> = index.columns.iter().map(ToString::to_string).collect();
+                            let mark = |set: bool| if set { "yes" } else { "no" }.to_owned();
+                            vec![index.name.clone(), columns.join(", "), mark(index.unique), mark(index.multi)]
+                        })
+                        .collect();
+                    table(&["index", "fields", "unique", "multi"], &rows)
+                },
+                || indexes.iter().map(|index| from_value(&index.to_value())).collect(),
+            )?;
+            Ok(0)
+        }
+        IndexAction::Create { target, collection, fields, name, unique, multi } => {
+            let mut definition = IndexDefinition::on(fields.iter().map(String::as_str))?;
+            if let Some(name) = name {
+                definition = definition.named(name);
+            }
+            definition.unique = unique;
+            definition.multi = multi;
+            let name = definition.name.clone();
+            let db = open(&target, Use::Change)?;
+            let created = db.collection(&collection)?.create_index(definition)?;
+            db.close()?;
+            let text =
+                if created { format!("created index {name}") } else { format!("index {name} was there already") };
+            output.result(|| text, || json!({ "index": name, "created": created }))?;
+            Ok(0)
+        }
+        IndexAction::Drop { target, collection, name, yes } => {
+            let db = open(&target, Use::Change)?;
+            if !output.confirm(&format!("drop the index {name} of {collection}"), yes)? {
+                return Ok(NO);
+            }
+            db.collection(&collection)?.drop_index(&name)?;
+            db.close()?;
+            output.result(|| format!("dropped index {name}"), || json!({ "index": name, "dropped": true }))?;
+            Ok(0)
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Looking: what a database is, what it counted, what it holds, whether it is whole.
+//!
+//! Always: changes nothing. Does not know: single entities.
+
+use entidb_core::VerifyLevel;
+use serde_json::json;
+
+use super::{Use, open};
+use crate::args::Target;
+use crate::failure::{NO, Result};
+use crate::json::from_value;
+use crate::output::{Output, table};
+
+pub(super) fn inspect(target: &Target, output: &Output) -> Result<u8> {
+    let db = open(target, Use::Read)?;
+    let report = from_value(&db.open_report_value());
+    let mut collections = Vec::new();
+    for name in db.collections()? {
+        let collection = db.collection(&name)?;
+        let indexes: Vec<_> = collection.indexes()?.iter().map(|index| from_value(&index.to_value())).collect();
+        collections.push(json!({ "name": name, "entities": collection.count()?, "indexes": indexes }));
+    }
+    let stats = db.stats()?;
+    output.result(
+        || {
+            let mut lines = vec![
+                format!("database         {}", db.location()),
+                format!("library          {}", env!("CARGO_PKG_VERSION")),
+                format!("file format      {}", entidb_core::FORMAT_VERSION),
+                format!("encrypted        {}", if db.options().key.is_some() { "yes" } else { "no" }),
+                format!("last sequence    {}", db.last_sequence()),
+                format!("closed in order  {}", if db.open_report().clean { "yes" } else { "no" }),
+                format!("replayed commits {}", db.open_report().commits_replayed),
+                format!("dropped bytes    {}", db.open_report().bytes_dropped),
+                format!("segments         {} ({} bytes)", stats.engine.segments, stats.engine.segment_bytes),
+                format!("log              {} files ({} bytes)", stats.engine.wal_files, stats.engine.wal_bytes),
+                format!("collections      {}", collections.len()),
+            ];
+            for collection in &collections {
+                lines.push(format!("  {} ({} entities)", text(&collection["name"]), collection["entities"]));
+                for index in collection["indexes"].as_array().into_iter().flatten() {
+                    let mark = |name: &str| if index[name] == true { format!(" {name}") } else { String::new() };
+                    lines.push(format!("    index {}{}{}", text(&index["name"]), mark("unique"), mark("multi")));
+                }
+            }
+            lines.join("\n")
+        },
+        || {
+            json!({
+                "path": db.location(), "library": env!("CARGO_PKG_VERSION"), "format": entidb_core::FORMAT_VERSION,
+                "open": report, "collections": collections, "stats": from_value(&stats.to_value()),
+            })
+        },
+    )?;
+    Ok(0)
+}
+
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+pub(super) fn stats(target: &Target, output: &Output) -> Result<u8> {
+    let db = open(target, Use::Read)?;
+    let stats = from_value(&db.stats()?.to_value());
+    output.result(
+        || {
+            let rows: Vec<Vec<String>> = stats
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| vec![name.clone(), value.to_string()])
+                .collect();
+            table(&["figure", "value"], &rows)
+        },
+        || stats.clone(),
+    )?;
+    Ok(0)
+}
+
+pub(super) fn collections(target: &Target, output: &Output) -> Result<u8> {
+    let db = open(target, Use::Read)?;
+    let mut found = Vec::new();
+    for name in db.collections()? {
+        let count = db.collection(&name)?.count()?;
+        found.push((name, count));
+    }
+    output.result(
+        || {
+            let rows: Vec<_> = found.iter().map(|(name, count)| vec![name.clone(), count.to_string()]).collect();
+            table(&["collection", "entities"], &rows)
+        },
+        || found.iter().map(|(name, count)| json!({ "name": name, "entities": count })).collect(),
+    )?;
+    Ok(0)
+}
+
+pub(super) fn verify(target: &Target, full: bool, output: &Output) -> Result<u8> {
+    let db = open(target, Use::Read)?;
+    let report = db.verify(if full { VerifyLevel::Full } else { VerifyLevel::Quick })?;
+    output.result(
+        || {
+            let mut lines: Vec<String> = report
+                .problems
+                .iter()
+                .map(|problem| {
+                    let mut line = problem.what.clone();
+                    for (name, place) in
+                        [("file", &problem.file), ("collection", &problem.collection), ("index", &problem.index)]
+                    {
+                        if let Some(place) = place {
+                            line.push_str(&format!(" [{name} {place}]"));
+                        }
+                    }
+                    line
+                })
+                .collect();
+            lines.push(format!(
+                "{} segments, {} blocks, {} entities, {} index rows checked: {}",
+                report.segments,
+                report.blocks,
+                report.entities,
+                report.index_rows,
+                if report.is_ok() { "no problem".to_owned() } else { format!("{} problems", report.problems.len()) }
+            ));
+            lines.join("\n")
+        },
+        || from_value(&report.to_value()),
+    )?;
+    Ok(if report.is_ok() { 0 } else { NO })
+}

@@ -1,0 +1,85 @@
+//! One subcommand each, and how a database is opened for them.
+//!
+//! Always: a command that only reads opens for reading only, so that it changes nothing, not even by recovery.
+//! Does not know: how words are parsed (`args`) or printed (`output`).
+
+mod data;
+mod index;
+mod inspect;
+mod tour;
+mod transfer;
+mod upkeep;
+
+use entidb_core::{Database, Key, Options};
+
+use crate::args::{Arguments, Command, Target};
+use crate::failure::{Failure, Result};
+use crate::json;
+use crate::output::Output;
+
+/// Runs a command; its exit code.
+pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<u8> {
+    match arguments.command {
+        Command::Tour { child: Some(folder), .. } => tour::write_until_killed(&folder),
+        Command::Tour { entities, keep, child: None } => tour::run(entities, keep, output),
+        Command::Inspect { target } => inspect::inspect(&target, output),
+        Command::Stats { target } => inspect::stats(&target, output),
+        Command::Collections { target } => inspect::collections(&target, output),
+        Command::Verify { target, full } => inspect::verify(&target, full, output),
+        Command::Dump { target, collection, output: file } => {
+            transfer::dump(&target, &collection, file.as_deref(), output)
+        }
+        Command::Load { target, input, into } => transfer::load(&target, &input, into.as_deref(), output),
+        Command::Get { target, collection, id } => data::get(&target, &collection, &id, output),
+        Command::Put { target, collection, document, id } => {
+            data::put(&target, &collection, &document, id.as_deref(), output)
+        }
+        Command::Find { target, collection, selection, count, explain, delete, yes } => {
+            let what = match (count, explain, delete) {
+                (true, _, _) => data::Want::Count,
+                (_, true, _) => data::Want::Explain,
+                (_, _, true) => data::Want::Delete { yes },
+                _ => data::Want::Entities,
+            };
+            data::find(&target, &collection, &selection, what, output)
+        }
+        Command::Index { action } => index::run(action, output),
+        Command::Checkpoint { target } => upkeep::checkpoint(&target, output),
+        Command::Compact { target } => upkeep::compact(&target, output),
+        Command::Backup { target, destination } => upkeep::backup(&target, &destination, output),
+    }
+}
+
+/// How a command uses a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Reads an existing one.
+    Read,
+    /// Changes an existing one.
+    Change,
+    /// Changes one, making it when there is none.
+    Create,
+}
+
+fn open(target: &Target, usage: Use) -> Result<Database> {
+    let key = match (&target.password_env, &target.key_file) {
+        (Some(variable), _) => {
+            let password = std::env::var(variable)
+                .map_err(|_| Failure::Usage(format!("the environment variable {variable} holds no password")))?;
+            Some(Key::Password(password.into_bytes()))
+        }
+        (None, Some(file)) => Some(Key::Raw(read_key(file)?)),
+        (None, None) => None,
+    };
+    let options = Options { create: usage == Use::Create, read_only: usage == Use::Read, key, ..Options::default() };
+    Ok(Database::open_with(&target.path, options)?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a key file is the user's, not the database's")]
+fn read_key(file: &std::path::Path) -> Result<[u8; 32]> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::system(&format!("read the key file {}", file.display()), &error))?;
+    let bytes = json::unhex(text.trim()).map_err(Failure::Usage)?;
+    let found = bytes.len();
+    <[u8; 32]>::try_from(bytes).map_err(|_| Failure::Usage(format!("the key file holds {found} bytes; it takes 32")))
+}

@@ -1,0 +1,132 @@
+//! Entities out to JSON lines and back in.
+//!
+//! Always: what `dump` writes, `load` reads back exactly, ids included. Loading the same lines again changes nothing more.
+//! Does not know: indexes; they are declared, not carried.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use entidb_core::{BatchItem, Database, EntityId};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{Use, open};
+use crate::args::Target;
+use crate::failure::{Failure, Result};
+use crate::json::{from_value, to_value};
+use crate::output::Output;
+
+/// Lines stored in one transaction.
+const BATCH: usize = 1000;
+
+fn progress(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} {msg} ({per_sec})") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
+}
+
+#[expect(clippy::disallowed_methods, reason = "the file is the user's, not the database's")]
+pub(super) fn dump(target: &Target, only: &[String], file: Option<&Path>, output: &Output) -> Result<u8> {
+    let db = open(target, Use::Read)?;
+    let read = db.begin_read()?;
+    let names = if only.is_empty() { read.collections()? } else { only.to_vec() };
+    let failed = |error: &std::io::Error| Failure::system("write the dump", error);
+    let mut writer: Box<dyn Write> = match file {
+        Some(path) => Box::new(BufWriter::new(File::create(path).map_err(|error| failed(&error))?)),
+        None => Box::new(BufWriter::new(std::io::stdout())),
+    };
+    let bar = progress("entities");
+    for name in names {
+        for entity in read.collection(&name)?.iter()? {
+            let entity = entity?;
+            let document = from_value(&entity.value()?);
+            let line = json!({ "collection": name, "id": entity.id().to_string(), "document": document });
+            match writeln!(writer, "{line}") {
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(0),
+                result => result.map_err(|error| failed(&error))?,
+            }
+            bar.inc(1);
+        }
+    }
+    writer.flush().map_err(|error| failed(&error))?;
+    let written = bar.position();
+    bar.finish_and_clear();
+    if file.is_some() {
+        output.result(|| format!("wrote {written} entities"), || json!({ "entities": written }))?;
+    }
+    Ok(0)
+}
+
+/// One line, ready to be stored.
+struct Line {
+    collection: String,
+    id: Option<EntityId>,
+    document: Vec<u8>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the file is the user's, not the database's")]
+pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, output: &Output) -> Result<u8> {
+    let failed = |error: &std::io::Error| Failure::system(&format!("read {}", input.display()), error);
+    let reader: Box<dyn BufRead> = if input == Path::new("-") {
+        Box::new(BufReader::new(std::io::stdin()))
+    } else {
+        Box::new(BufReader::new(File::open(input).map_err(|error| failed(&error))?))
+    };
+    let db = open(target, Use::Create)?;
+    let bar = progress("entities");
+    let mut batch = Vec::with_capacity(BATCH);
+    for (number, text) in reader.lines().enumerate() {
+        let text = text.map_err(|error| failed(&error))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let line = parse(&text, into).map_err(|problem| Failure::Usage(format!("line {}: {problem}", number + 1)))?;
+        batch.push(line);
+        if batch.len() == BATCH {
+            store(&db, &batch)?;
+            bar.inc(BATCH as u64);
+            batch.clear();
+        }
+    }
+    store(&db, &batch)?;
+    bar.inc(batch.len() as u64);
+    let loaded = bar.position();
+    bar.finish_and_clear();
+    db.close()?;
+    output.result(|| format!("loaded {loaded} entities"), || json!({ "entities": loaded }))?;
+    Ok(0)
+}
+
+fn parse(text: &str, into: Option<&str>) -> std::result::Result<Line, String> {
+    let parsed: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    if let Some(collection) = into {
+        let document = entidb_core::encode(&to_value(&parsed)?);
+        return Ok(Line { collection: collection.to_owned(), id: None, document });
+    }
+    let collection = parsed.get("collection").and_then(|name| name.as_str());
+    let id = parsed.get("id").and_then(|id| id.as_str());
+    match (collection, id, parsed.get("document")) {
+        (Some(collection), Some(id), Some(document)) => Ok(Line {
+            collection: collection.to_owned(),
+            id: Some(id.parse().map_err(|error: entidb_core::Error| error.message().to_owned())?),
+            document: entidb_core::encode(&to_value(document)?),
+        }),
+        _ => Err("it has no collection, id and document; for plain documents say --into COLLECTION".to_owned()),
+    }
+}
+
+fn store(db: &Database, lines: &[Line]) -> Result<()> {
+    Ok(db.transaction(|tx| {
+        for group in lines.chunk_by(|a, b| a.collection == b.collection) {
+            let Some(first) = group.first() else { continue };
+            let items: Vec<BatchItem<'_>> =
+                group.iter().map(|line| BatchItem { id: line.id, document: &line.document }).collect();
+            tx.collection(&first.collection)?.put_batch(&items)?;
+        }
+        Ok(())
+    })?)
+}

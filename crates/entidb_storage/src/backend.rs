@@ -48,6 +48,14 @@ impl Backend {
     }
 
     /// Memory that goes away with the last handle, with the system's clocks, randomness and threads.
+    ///
+    /// ```
+    /// use entidb_storage::{Backend, ManualClock};
+    /// use std::sync::Arc;
+    /// // The fields may be exchanged: a test that needs to rule over time does this.
+    /// let backend = Backend { clock: Arc::new(ManualClock::new(0)), ..Backend::memory() };
+    /// assert_eq!(backend.clock.wall_micros(), 0);
+    /// ```
     #[must_use]
     pub fn memory() -> Self {
         Self::of_system(Arc::new(MemoryDirectory::new()))

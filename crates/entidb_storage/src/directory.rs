@@ -51,12 +51,34 @@ pub struct Abilities {
 }
 
 /// A held lock; dropping it lets go.
+///
+/// ```
+/// use entidb_storage::{Backend, LockKind};
+/// let directory = Backend::memory().directory;
+/// let held = directory.lock("LOCK", LockKind::Exclusive)?;
+/// assert!(directory.lock("LOCK", LockKind::Exclusive).is_err());
+/// drop(held);
+/// let one = directory.lock("LOCK", LockKind::Shared)?;
+/// let two = directory.lock("LOCK", LockKind::Shared)?;
+/// # Ok::<(), entidb_storage::Error>(())
+/// ```
 pub trait Lock: Send + Sync {
     /// What is held.
     fn kind(&self) -> LockKind;
 }
 
 /// The root folder of a database.
+///
+/// ```
+/// use entidb_storage::{Backend, OpenMode};
+/// let directory = Backend::memory().directory;
+/// directory.create_folder("seg")?;
+/// directory.open("seg/2", OpenMode::CreateNew)?;
+/// directory.open("seg/10", OpenMode::CreateNew)?;
+/// let names: Vec<_> = directory.list("seg")?.into_iter().map(|entry| entry.name).collect();
+/// assert_eq!(names, ["10", "2"]); // sorted as bytes
+/// # Ok::<(), entidb_storage::Error>(())
+/// ```
 ///
 /// # Durability of names
 ///

@@ -175,6 +175,15 @@ impl fmt::Display for OsText {
 }
 
 /// A storage failure: what was asked, of what, and what was found.
+///
+/// ```
+/// use entidb_storage::{Error, ErrorKind, Operation};
+/// let error = Error::new(Operation::Lock, "LOCK", ErrorKind::Locked { holder_pid: Some(4121) });
+/// assert_eq!(
+///     error.to_string(),
+///     "could not lock \"LOCK\": it is locked by another handle (pid 4121); close it there first"
+/// );
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// What was asked.

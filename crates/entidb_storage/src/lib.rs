@@ -5,6 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+/// The examples of the README run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod backend;
 mod clock;
 #[cfg(feature = "conformance")]

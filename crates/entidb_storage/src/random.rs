@@ -31,6 +31,13 @@ impl Random for SystemRandom {
 }
 
 /// A repeatable source (SplitMix64): the same seed gives the same bytes for ever. Not for keys.
+///
+/// ```
+/// use entidb_storage::SeededRandom;
+/// let (one, two) = (SeededRandom::new(7), SeededRandom::new(7));
+/// assert_eq!(one.next_u64(), two.next_u64());
+/// assert!(one.below(10) < 10);
+/// ```
 #[derive(Debug)]
 pub struct SeededRandom {
     state: Mutex<u64>,

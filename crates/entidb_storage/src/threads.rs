@@ -14,6 +14,15 @@ pub trait Running: Send + Sync {
 }
 
 /// Starts threads.
+///
+/// ```
+/// use entidb_storage::{ErrorKind, NoThreads, SystemThreads, Threads};
+/// let running = SystemThreads.spawn("worker", Box::new(|| {}))?;
+/// assert!(running.join(), "it ended without a panic");
+/// let refused = NoThreads.spawn("worker", Box::new(|| {})).err().map(|error| error.kind);
+/// assert_eq!(refused, Some(ErrorKind::Unsupported));
+/// # Ok::<(), entidb_storage::Error>(())
+/// ```
 pub trait Threads: Send + Sync {
     /// How many may usefully run at once; 0 means that there are none and the caller drives all work.
     fn parallelism(&self) -> usize;

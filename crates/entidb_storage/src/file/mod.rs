@@ -44,6 +44,17 @@ pub enum Advice {
 
 /// An open regular file.
 ///
+/// ```
+/// use entidb_storage::{Backend, OpenMode};
+/// let file = Backend::memory().directory.open("note", OpenMode::CreateNew)?;
+/// file.write_all_at(5, b"far")?;
+/// assert_eq!(file.append(&[b"ther", b" on"])?, 8);
+/// let mut found = [0; 10];
+/// file.read_exact_at(5, &mut found)?;
+/// assert_eq!(&found, b"farther on");
+/// # Ok::<(), entidb_storage::Error>(())
+/// ```
+///
 /// # Durability, per platform
 ///
 /// A write is *nothing* until a flush returned: after a crash each 512-byte sector of it may be old, new or,

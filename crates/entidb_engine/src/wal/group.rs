@@ -28,6 +28,8 @@ use crate::wal::writer::{WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile};
 const PENDING_BYTES_MAX: usize = 256 * 1024;
 /// Unflushed bytes that are flushed without waiting for the interval.
 const UNFLUSHED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// From this size of the current file on, the next one is made as soon as there is none.
+const AHEAD_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// How long commits without durability may stay unflushed while the process lives.
 const LAZY_FLUSH_NANOS: u64 = 100_000_000;
 
@@ -341,10 +343,10 @@ impl Log {
     /// True when the next file should be made ahead of need.
     pub(crate) fn wants_spare(&self) -> bool {
         let state = self.state.lock();
-        state.spare.is_none()
-            && state.stopped.is_none()
-            && !state.closed
-            && state.remaining < state.current_capacity / 2
+        // A small file is half used before the next is made, so that a small database stays small; a large one takes
+        // so long to make that it is begun at once.
+        let used = state.remaining < state.current_capacity / 2 || state.current_capacity >= AHEAD_BYTES_MIN;
+        state.spare.is_none() && state.stopped.is_none() && !state.closed && used
     }
 
     /// Makes the next file, of at least `room_min` bytes of room, when there is none that large.

@@ -256,6 +256,9 @@ impl ErrorKind {
                 Some(libc::EMFILE | libc::ENFILE) => Self::TooManyOpenFiles,
                 #[cfg(unix)]
                 Some(libc::ELOOP | libc::ENXIO) => Self::NotARegularFile,
+                // ERROR_TOO_MANY_OPEN_FILES
+                #[cfg(windows)]
+                Some(4) => Self::TooManyOpenFiles,
                 os_code => Self::Device { os_code },
             },
         }

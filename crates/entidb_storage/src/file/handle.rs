@@ -74,7 +74,6 @@ impl SystemFile {
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the same shape as on Linux")]
     fn write_parts(&self, _offset: u64, _parts: &[&[u8]]) -> Result<usize> {
         Ok(0)
     }

@@ -222,6 +222,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Passes over text, judging it.
+    #[inline]
+    pub(crate) fn check_text(&mut self, head: Head) -> Result<()> {
+        let bytes = self.string(head)?;
+        // Most text is ASCII, and that is cheaper to see than to validate.
+        if bytes.is_ascii() {
+            return Ok(());
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.not_utf8(bytes, error)),
+        }
+    }
+
     #[cold]
     fn not_utf8(&self, bytes: &[u8], error: std::str::Utf8Error) -> Error {
         let at = self.position - bytes.len() + error.valid_up_to();

@@ -140,14 +140,8 @@ impl<'a> Decoder<'a> {
             major::UNSIGNED | major::NEGATIVE => Ok(Event::Integer(head.integer())),
             major::TEXT => self.reader.text(head).map(Event::Text),
             major::BYTES => self.reader.string(head).map(Event::Bytes),
-            major::ARRAY => {
-                self.enter(head)?;
-                self.reader.count(head).map(Event::Array)
-            }
-            major::MAP => {
-                self.enter(head)?;
-                self.reader.count(head).map(Event::Map)
-            }
+            major::ARRAY => self.enter_counted(head).map(Event::Array),
+            major::MAP => self.enter_counted(head).map(Event::Map),
             major::TAG => self.tag_event(head),
             _ => match head.info {
                 20 => Ok(Event::Bool(false)),
@@ -178,6 +172,13 @@ impl<'a> Decoder<'a> {
                 Event::Tag(head.argument)
             }
         })
+    }
+
+    /// Enters an array or map whose head was just read, and gives its count.
+    #[inline]
+    pub(crate) fn enter_counted(&mut self, head: Head) -> Result<usize> {
+        self.enter(head)?;
+        self.reader.count(head)
     }
 
     #[inline]
@@ -266,7 +267,7 @@ pub fn decode_within(bytes: &[u8], limits: &Limits) -> Result<Value> {
     let mut tree = Tree {
         decoder: Decoder::within(bytes, limits),
         limits,
-        unproven_left: bytes.len().saturating_add(FREE_BYTES),
+        unproven_left: bytes.len().saturating_mul(2).saturating_add(FREE_BYTES),
         is_proven: false,
     };
     let value = tree.value()?;
@@ -274,8 +275,9 @@ pub fn decode_within(bytes: &[u8], limits: &Limits) -> Result<Value> {
     Ok(value)
 }
 
-/// What a tree may take beyond the size of its input before the whole input must have been judged.
-const FREE_BYTES: usize = 48 * 1024;
+/// What a tree may take beyond twice the size of its input before the whole input must have been
+/// judged. The rest of 64 KiB is for the error.
+const FREE_BYTES: usize = 63 * 1024;
 
 /// Builds a tree in one pass while it is small; before it grows past the budget, the whole input is
 /// judged once, so that input found bad at its end has not been paid for in memory.
@@ -335,8 +337,7 @@ impl Tree<'_, '_> {
     }
 
     fn array(&mut self, head: Head) -> Result<Value> {
-        self.decoder.enter(head)?;
-        let count = self.decoder.reader.count(head)?;
+        let count = self.decoder.enter_counted(head)?;
         self.spend(count.saturating_mul(size_of::<Value>()))?;
         let mut elements = Vec::with_capacity(count);
         for _ in 0..count {
@@ -347,8 +348,7 @@ impl Tree<'_, '_> {
     }
 
     fn map(&mut self, head: Head) -> Result<Value> {
-        self.decoder.enter(head)?;
-        let count = self.decoder.reader.count(head)?;
+        let count = self.decoder.enter_counted(head)?;
         self.spend(count.saturating_mul(size_of::<(Key, Value)>()))?;
         let mut map = Map::with_capacity(count);
         let mut order = KeyOrder::new();

@@ -21,9 +21,36 @@ use crate::value::{KeyRef, Map, Value};
 /// ```
 #[must_use]
 pub fn encode(value: &Value) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
+    let mut out = scratch();
     encode_into(value, &mut out);
-    out
+    copy_out(out)
+}
+
+thread_local! {
+    /// A buffer that has grown already. Documents are written into it and copied out at their exact
+    /// size, which is cheaper than growing a new buffer for each, and wastes nothing in the copy.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What a thread keeps for its next document.
+const SCRATCH_MAX: usize = 256 * 1024;
+
+/// An empty buffer, grown already if this thread wrote a document before.
+pub(crate) fn scratch() -> Vec<u8> {
+    let mut buffer = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    buffer.clear();
+    buffer
+}
+
+/// The finished document in a buffer of its own, with the scratch kept for the next.
+pub(crate) fn copy_out(buffer: Vec<u8>) -> Vec<u8> {
+    if buffer.capacity() > SCRATCH_MAX {
+        return buffer;
+    }
+    let document = buffer.as_slice().to_vec();
+    // A thread that is ending has nowhere to keep it.
+    let _ = SCRATCH.try_with(|spare| spare.set(buffer));
+    document
 }
 
 /// Writes a value as canonical CBOR at the end of a buffer.

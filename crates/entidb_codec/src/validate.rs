@@ -82,7 +82,7 @@ impl Check<'_> {
         match head.major {
             major::UNSIGNED | major::NEGATIVE => Ok(()),
             major::BYTES => self.reader.string(head).map(drop),
-            major::TEXT => self.reader.text(head).map(drop),
+            major::TEXT => self.reader.check_text(head),
             major::ARRAY => {
                 let depth_left = descend(depth_left, head.start)?;
                 for _ in 0..self.reader.count(head)? {
@@ -124,9 +124,7 @@ impl Check<'_> {
         self.count_item(head.start)?;
         match head.major {
             major::UNSIGNED | major::NEGATIVE => {}
-            major::TEXT => {
-                self.reader.text(head)?;
-            }
+            major::TEXT => self.reader.check_text(head)?,
             _ => return Err(Error::new(ErrorKind::KeyType, head.start)),
         }
         order.check(&self.reader, head.start)

@@ -75,6 +75,28 @@ impl<'de> Deserializer<'de> {
     }
 
     #[inline(always)]
+    fn entries<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
+        let head = self.head()?;
+        if head.major == major::MAP {
+            let count = self.decoder.enter_counted(head)?;
+            self.map(count, visitor)
+        } else {
+            self.any(head, visitor)
+        }
+    }
+
+    #[inline(always)]
+    fn elements<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
+        let head = self.head()?;
+        if head.major == major::ARRAY {
+            let count = self.decoder.enter_counted(head)?;
+            self.array(count, visitor)
+        } else {
+            self.any(head, visitor)
+        }
+    }
+
+    #[inline(always)]
     fn text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
         let head = self.head()?;
         if head.major == major::TEXT {
@@ -188,6 +210,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         integer: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
             deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64;
         text: deserialize_str deserialize_string deserialize_identifier;
+        entries: deserialize_map;
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -199,6 +222,28 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         }
     }
 
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.entries(visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value> {
+        self.elements(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.elements(visitor)
+    }
+
     /// A list of bytes may be read from a byte string.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         let first = self.decoder.peek().unwrap_or_default();
@@ -208,7 +253,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             let bytes = bytes.iter().copied();
             return visitor.visit_seq(SeqDeserializer::<_, Error>::new(bytes));
         }
-        self.deserialize_any(visitor)
+        self.elements(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
@@ -249,12 +294,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 
     forward_to_deserialize_any! {
-        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct map struct
+        i128 u128 char bytes byte_buf unit unit_struct
     }
 }
 
 /// What is allocated ahead of reading is bounded, whatever the input announces.
-const HINT_MAX: usize = 1024;
+const HINT_MAX: usize = 4096;
 
 struct Elements<'a, 'de> {
     left: usize,

@@ -38,7 +38,7 @@ pub(crate) const RAW: &str = "$entidb::raw";
 /// # Ok::<(), entidb_codec::Error>(())
 /// ```
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    to_writer_vec(value, Vec::with_capacity(256))
+    to_writer_vec(value, crate::encode::scratch()).map(crate::encode::copy_out)
 }
 
 /// Writes a Rust value as canonical CBOR at the end of a buffer, and gives the buffer back.

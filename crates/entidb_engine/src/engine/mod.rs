@@ -14,6 +14,7 @@ mod recover;
 mod shared;
 mod super_version;
 mod token;
+mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,6 +30,7 @@ use crate::iterator::{KeyRange, Span};
 use crate::options::Options;
 use crate::stats::{OpenReport, Stats};
 use crate::transaction::{Snapshot, WriteTransaction};
+use crate::verify::{VerifyLevel, VerifyReport};
 pub(crate) use open::LOCK;
 pub(crate) use read_point::ReadPoint;
 pub(crate) use shared::Shared;
@@ -206,6 +208,15 @@ impl Engine {
     pub fn backup(&self, target: &Backend) -> Result<BackupReport> {
         self.shared.check_open()?;
         backup::backup(&self.shared, target)
+    }
+
+    /// Checks the files of the database and lists everything that is not what was written, with file and offset.
+    ///
+    /// # Errors
+    /// `Closed`. What is wrong with the files is in the report.
+    pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
+        self.shared.check_open()?;
+        verify::verify(&self.shared, level)
     }
 
     /// Does up to `steps_max` steps of background work; true when more is waiting. Where the backend has no threads

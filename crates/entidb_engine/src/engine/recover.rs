@@ -182,7 +182,7 @@ pub(crate) fn begin_session(
     session: Session,
 ) -> Result<Arc<Shared>> {
     let memtable_config = memtable_config(&backend, &options)?;
-    let Session { keys, keyring, numbers, floor, last, version, memtable, mut report, .. } = session;
+    let Session { keys, mut keyring, numbers, floor, last, version, memtable, mut report, .. } = session;
     let version = version.unwrap_or_else(|| Version::empty(segment_context(&backend, &options, &keys)));
     let memtable = match memtable {
         Some(memtable) => memtable,
@@ -191,6 +191,9 @@ pub(crate) fn begin_session(
     let (mut log, mut installer) = (None, None);
     if !options.read_only {
         create_folders(&backend)?;
+        if let Some(keyring) = keyring.as_mut().filter(|keyring| keyring.copies_damaged() > 0) {
+            keyring.repair()?;
+        }
         let (current, ended) = if session.rewrite {
             copy_commits(&backend, &keys, &numbers, &session.wals, floor, last)?
         } else {

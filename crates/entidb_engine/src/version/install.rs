@@ -64,6 +64,11 @@ impl Installer {
         self.writer.number()
     }
 
+    /// True when the manifest may end in a record that failed.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Every commit up to here is in segments.
     pub(crate) fn floor(&self) -> Sequence {
         self.floor

@@ -1,0 +1,52 @@
+//! Checks every file of an open database against what was written.
+//!
+//! Always: what the storage has now is looked at, not what is in memory; nothing is changed; a problem is listed and the
+//! check goes on. Reads and commits go on meanwhile, a commit waits while the newest log file is looked at.
+//! Does not know: what keys and values mean.
+
+use crate::engine::shared::Shared;
+use crate::error::{Error, Result};
+use crate::format::{FileKind, FileNumber};
+use crate::verify::{VerifyLevel, VerifyReport};
+use crate::version::{read_manifest, read_root_file};
+
+pub(crate) fn verify(shared: &Shared, level: VerifyLevel) -> Result<VerifyReport> {
+    let mut report = VerifyReport::default();
+    let view = shared.current.load_full();
+    for segment in view.version.segments() {
+        shared.check_open()?;
+        report.absorb(segment.verify(level));
+    }
+    verify_manifest(shared, &mut report)?;
+    if let Some(log) = &shared.log {
+        log.verify(&mut report);
+    }
+    Ok(report)
+}
+
+fn verify_manifest(shared: &Shared, report: &mut VerifyReport) -> Result<()> {
+    // Held so that no switch is under way while its record is read.
+    let installer = shared.installer.lock();
+    let root = read_root_file(&shared.backend).and_then(|file| file.newest(&shared.keys));
+    let Some(root) = report.note(0, root) else { return Ok(()) };
+    let number = match installer.as_ref() {
+        Some(installer) if installer.manifest_number() != root.manifest => {
+            let expected = FileKind::Manifest.path(installer.manifest_number());
+            let found = FileKind::Manifest.path(FileNumber(root.manifest.0));
+            report.problems.push(Error::damaged("ROOT", 0, format!("it names {found}, the manifest is {expected}")));
+            installer.manifest_number()
+        }
+        _ => root.manifest,
+    };
+    let read = read_manifest(&shared.backend, &shared.keys, number, root.manifest_len);
+    if let Some(read) = report.note(0, read) {
+        report.units = report.units.saturating_add(read.records.len() as u64);
+        let len_known = installer.as_ref().is_some_and(|installer| !installer.is_broken());
+        if len_known && read.bytes_dropped > 0 {
+            let detail = format!("the last {} bytes are no record", read.bytes_dropped);
+            report.problems.push(Error::damaged(FileKind::Manifest.path(number), 0, detail));
+        }
+    }
+    drop(installer);
+    Ok(())
+}

@@ -110,7 +110,10 @@ fn walk(criterion: &mut Criterion) {
             bencher.iter(|| {
                 step += 1;
                 let key = pairs.key(pairs.pick(step, count));
-                map.range::<[u8], _>((Bound::Included(&key[..]), Bound::Unbounded)).take(steps).map(|(key, value)| key.len() + value.len()).sum::<usize>()
+                map.range::<[u8], _>((Bound::Included(&key[..]), Bound::Unbounded))
+                    .take(steps)
+                    .map(|(key, value)| key.len() + value.len())
+                    .sum::<usize>()
             });
         });
     }

@@ -2,6 +2,7 @@
 //!
 //! Always: entries are in entry order, in groups of eight. The first key of a group is whole (but for the prefix all
 //! keys of the block share); the other seven say how much they share with it, so any entry is decoded without a chain.
+//! Where entries are found by ordinal they share nothing, so that one entry is one place in memory.
 //! Bytes are judged: a block that was not written by us is `None`, never a panic and never another block's answer.
 //! Does not know: checksums, compression, where the block is stored.
 //! Format: docs/spec/file-format.md, "Data block".
@@ -65,7 +66,7 @@ impl BlockBuilder {
         if self.items.len().is_multiple_of(GROUP_ENTRIES) {
             self.head = start..self.keys.len();
             self.estimate += 8;
-        } else {
+        } else if !self.per_entry {
             shared = shared_len(self.keys.get(self.head.clone()).unwrap_or_default(), key);
         }
         self.base = self.base.min(sequence.0);
@@ -124,7 +125,10 @@ impl BlockBuilder {
             }
             let mut shared = 0;
             if !is_head {
-                shared = item.shared.checked_sub(prefix_len).ok_or(Unencodable)?;
+                // Where entries are found by ordinal every key is whole: comparing it must not touch the group's first.
+                if !self.per_entry {
+                    shared = item.shared.checked_sub(prefix_len).ok_or(Unencodable)?;
+                }
                 put_varint(&mut entries, shared as u64);
             }
             let own = suffix.get(shared..).ok_or(Unencodable)?;
@@ -161,18 +165,17 @@ impl BlockBuilder {
     }
 }
 
-/// Where the parts of a decoded block are in its bytes.
+/// Where the parts of a decoded block are in its bytes. Small numbers: it shares a cache line with the block's slot.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BlockLayout {
-    /// How many entries there are; never 0.
-    pub(crate) count: usize,
     /// The sequence the entries' sequences are counted from.
     base: u64,
-    prefix_at: usize,
-    heads_at: usize,
-    offsets_at: usize,
-    entries_at: usize,
-    end: usize,
+    prefix_at: u32,
+    heads_at: u32,
+    offsets_at: u32,
+    entries_at: u32,
+    end: u32,
+    count: u16,
     wide: bool,
     per_entry: bool,
 }
@@ -198,76 +201,78 @@ impl BlockLayout {
     /// The layout of the block in `bytes[body]`; `None` when the parts do not fit in it.
     pub(crate) fn parse(bytes: &[u8], body: Range<usize>) -> Option<Self> {
         let mut reader = Reader::new(bytes.get(body.clone())?);
-        let count = usize::from(reader.u16()?);
+        let count = reader.u16()?;
         let groups = usize::from(reader.u16()?);
         let prefix_len = usize::from(reader.u16()?);
         let flags = reader.byte()?;
         let zero = reader.byte()?;
         let base = reader.u64()?;
-        if count == 0 || groups != count.div_ceil(GROUP_ENTRIES) || zero != 0 || flags & !(WIDE | PER_ENTRY) != 0 {
+        if count == 0
+            || groups != usize::from(count).div_ceil(GROUP_ENTRIES)
+            || zero != 0
+            || flags & !(WIDE | PER_ENTRY) != 0
+        {
             return None;
         }
         let (wide, per_entry) = (flags & WIDE != 0, flags & PER_ENTRY != 0);
         let prefix_at = body.start + reader.position();
         let heads_at = prefix_at + prefix_len;
         let offsets_at = heads_at + groups * 8;
-        let entries_at = offsets_at + if per_entry { count } else { groups } * if wide { 4 } else { 2 };
-        (entries_at < body.end).then_some(Self {
-            count,
+        let entries_at = offsets_at + if per_entry { usize::from(count) } else { groups } * if wide { 4 } else { 2 };
+        let place = |place: usize| u32::try_from(place).ok();
+        (entries_at < body.end).then_some(())?;
+        Some(Self {
             base,
-            prefix_at,
-            heads_at,
-            offsets_at,
-            entries_at,
-            end: body.end,
+            prefix_at: place(prefix_at)?,
+            heads_at: place(heads_at)?,
+            offsets_at: place(offsets_at)?,
+            entries_at: place(entries_at)?,
+            end: place(body.end)?,
+            count,
             wide,
             per_entry,
         })
     }
 
+    /// How many entries there are; never 0.
+    #[inline]
+    pub(crate) const fn count(&self) -> usize {
+        self.count as usize
+    }
+
+    /// True when every key is whole.
+    #[inline]
+    pub(crate) const fn has_whole_keys(&self) -> bool {
+        self.per_entry
+    }
+
     /// What every key of the block begins with.
     #[inline]
     pub(crate) fn prefix<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        bytes.get(self.prefix_at..self.heads_at).unwrap_or_default()
+        bytes.get(self.prefix_at as usize..self.heads_at as usize).unwrap_or_default()
     }
 
     /// The heads of the groups: eight bytes each, low first.
     #[inline]
     pub(crate) fn heads<'a>(&self, bytes: &'a [u8]) -> &'a [[u8; 8]] {
-        bytes.get(self.heads_at..self.offsets_at).unwrap_or_default().as_chunks().0
-    }
-
-    /// True when any entry is one step away, not only the first of a group.
-    pub(crate) const fn has_entry_offsets(&self) -> bool {
-        self.per_entry
-    }
-
-    /// Where the first entry begins.
-    pub(crate) const fn first_entry_at(&self) -> usize {
-        self.entries_at
-    }
-
-    /// Where the last entry ends.
-    pub(crate) const fn end(&self) -> usize {
-        self.end
+        bytes.get(self.heads_at as usize..self.offsets_at as usize).unwrap_or_default().as_chunks().0
     }
 
     #[inline]
     fn offset(&self, bytes: &[u8], index: usize) -> Option<usize> {
+        let offsets = bytes.get(self.offsets_at as usize..self.entries_at as usize)?;
         let offset = if self.wide {
-            let at = self.offsets_at + index * 4;
-            u32::from_le_bytes(*bytes.get(at..self.entries_at)?.first_chunk()?) as usize
+            u32::from_le_bytes(*offsets.as_chunks::<4>().0.get(index)?) as usize
         } else {
-            let at = self.offsets_at + index * 2;
-            usize::from(u16::from_le_bytes(*bytes.get(at..self.entries_at)?.first_chunk()?))
+            usize::from(u16::from_le_bytes(*offsets.as_chunks::<2>().0.get(index)?))
         };
-        Some(self.entries_at + offset)
+        Some(self.entries_at as usize + offset)
     }
 
     /// Entry number `ordinal`, wherever in its group it is.
     #[inline]
     pub(crate) fn entry(&self, bytes: &[u8], ordinal: usize) -> Option<EntryPlace> {
-        if ordinal >= self.count {
+        if ordinal >= self.count() {
             return None;
         }
         let in_group = ordinal % GROUP_ENTRIES;
@@ -293,7 +298,9 @@ impl BlockLayout {
     /// The entry whose bytes begin at `at`; `is_head` when it is the first of its group.
     #[inline]
     pub(crate) fn entry_at(&self, bytes: &[u8], at: usize, is_head: bool) -> Option<EntryPlace> {
-        let mut reader = Reader::at(bytes.get(..self.end)?, at);
+        let end_of_all = self.end as usize;
+        // Nearly every entry has numbers of one byte each but for the tag and the value's length, which may have two.
+        let mut reader = Reader::at(bytes.get(..end_of_all)?, at);
         let shared = if is_head { 0 } else { reader.size()? };
         let own_len = reader.size()?;
         let tag = reader.varint()?;
@@ -301,7 +308,7 @@ impl BlockLayout {
         let suffix_at = reader.position();
         let value_at = suffix_at.checked_add(own_len)?;
         let end = value_at.checked_add(value_len)?;
-        if end > self.end || shared > KEY_BYTES_MAX {
+        if end > end_of_all || shared > KEY_BYTES_MAX {
             return None;
         }
         let kind = match tag & 3 {

@@ -23,7 +23,7 @@ pub(crate) struct BadBlock;
 /// A decoded block.
 #[derive(Debug)]
 pub(crate) struct Block {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
     layout: BlockLayout,
     /// Set by reads, cleared by the cache's clock.
     used: AtomicU8,
@@ -33,18 +33,18 @@ impl Block {
     /// The block whose body is `bytes[body]`.
     pub(crate) fn new(bytes: Vec<u8>, body: Range<usize>) -> Result<Self, BadBlock> {
         let layout = BlockLayout::parse(&bytes, body).ok_or(BadBlock)?;
-        Ok(Self { bytes, layout, used: AtomicU8::new(0) })
+        Ok(Self { bytes: bytes.into_boxed_slice(), layout, used: AtomicU8::new(0) })
     }
 
     /// How many entries there are; never 0.
     #[inline]
     pub(crate) const fn count(&self) -> usize {
-        self.layout.count
+        self.layout.count()
     }
 
     /// Bytes in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + size_of::<Self>() + 48
+        self.bytes.len() + size_of::<Self>() + 48
     }
 
     /// Remembers that the block was read. A store only when it changes something: the line stays shared between cores.
@@ -168,18 +168,27 @@ impl Block {
         let common = shared_len(self.suffix(&place), rest);
         for ordinal in first + 1..end {
             place = self.layout.entry_at(&self.bytes, place.end, false).ok_or(BadBlock)?;
-            let below = match place.shared.cmp(&common) {
-                // It agrees with the head for longer than the sought key does, and the head is below that.
-                Ordering::Greater => true,
-                // It leaves the head upward before the sought key does.
-                Ordering::Less => false,
-                Ordering::Equal => self.suffix(&place) < rest.get(common..).ok_or(BadBlock)?,
+            let below = if self.layout.has_whole_keys() {
+                self.suffix(&place) < rest
+            } else {
+                self.is_below(&place, common, rest)?
             };
             if !below {
                 return Ok(ordinal);
             }
         }
         Ok(end)
+    }
+
+    /// True when an entry's key is below the sought one, of which `common` bytes agree with the group's first key.
+    fn is_below(&self, place: &EntryPlace, common: usize, rest: &[u8]) -> Result<bool, BadBlock> {
+        Ok(match place.shared.cmp(&common) {
+            // It agrees with the first key for longer than the sought one does, and the first key is below that.
+            Ordering::Greater => true,
+            // It leaves the first key upward before the sought one does.
+            Ordering::Less => false,
+            Ordering::Equal => self.suffix(place) < rest.get(common..).ok_or(BadBlock)?,
+        })
     }
 }
 

@@ -168,7 +168,6 @@ pub(super) fn decode_block(opened: &Opened, number: usize, place: UnitPlace, mut
         let len = body.len();
         Block::new(body, 0..len)
     } else {
-        bytes.truncate(stored.end);
         Block::new(bytes, stored)
     };
     Ok(Arc::new(block.map_err(|bad| senseless(opened, place, bad))?))

@@ -63,6 +63,8 @@ pub struct Stats {
     pub versions_removed: u64,
     /// Deletions compactions removed because nothing was left under them.
     pub deletes_removed: u64,
+    /// Bytes that lie above their level's target and are still to be merged down.
+    pub compaction_debt_bytes: u64,
     /// Times a writer had to wait for background work.
     pub write_stalls: u64,
     /// Open snapshots.

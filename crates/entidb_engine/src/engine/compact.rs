@@ -37,14 +37,17 @@ impl CompactionCounts {
 }
 
 impl Shared {
+    pub(crate) fn plan_options(&self) -> PlanOptions {
+        PlanOptions { base_bytes: self.options.memtable_bytes.saturating_mul(4) }
+    }
+
     /// Goes on with the merge under way, or begins the most useful one; false when none is worth it. The caller has
     /// the steps to itself.
     pub(crate) fn compaction_step(&self) -> Result<bool> {
         let mut running = self.rewrite.lock();
         if running.is_none() {
             let version = std::sync::Arc::clone(&self.current.load().version);
-            let options = PlanOptions { base_bytes: self.options.memtable_bytes.saturating_mul(4) };
-            match plan(&version, options, &self.live())? {
+            match plan(&version, self.plan_options(), &self.live())? {
                 None => return Ok(false),
                 Some(next) => *running = self.begin(next)?,
             }

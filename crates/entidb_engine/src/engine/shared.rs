@@ -13,7 +13,7 @@ use entidb_storage::{Backend, Lock};
 use parking_lot::Mutex;
 
 use crate::background::Signal;
-use crate::compaction::Rewrite;
+use crate::compaction::{Rewrite, debt_bytes};
 use crate::crypto::{Keyring, Keys};
 use crate::engine::compact::CompactionCounts;
 use crate::engine::maintain::Obsolete;
@@ -154,6 +154,7 @@ impl Shared {
             compaction_bytes_out: self.compactions.bytes_out.load(Ordering::Relaxed),
             versions_removed: self.compactions.versions_removed.load(Ordering::Relaxed),
             deletes_removed: self.compactions.deletes_removed.load(Ordering::Relaxed),
+            compaction_debt_bytes: debt_bytes(&view.version, self.plan_options()),
             write_stalls: self.stalls.load(Ordering::Relaxed),
             obsolete_files: self.obsolete_count(),
             cache_hits: view.version.context().cache.hits(),

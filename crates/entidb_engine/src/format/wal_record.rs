@@ -252,7 +252,7 @@ mod tests {
     fn the_end_of_a_file_fits_the_room_kept_for_it() {
         let successor = WalSuccessor { number: FileNumber(u64::MAX), salt: [7; 32] };
         let len = successor.encode().len() as u64;
-        assert!(wal_unit_bytes(len, crate::format::ENCRYPTED_TRAILER_BYTES) <= WAL_END_BYTES);
+        assert!(wal_unit_bytes(len, crate::format::unit::ENCRYPTED_TRAILER_BYTES) <= WAL_END_BYTES);
         assert_eq!(WalSuccessor::decode(&successor.encode()), Some(successor));
     }
 }

@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 use crate::error::Result;
 use crate::format::EntryKind;
-use crate::transaction::counter_from;
+use crate::iterator::counter_from;
 use crate::value::Value;
 
 /// What an entry costs beside its bytes: tree node share, lengths, reference counts.

@@ -9,7 +9,7 @@ mod iter;
 mod snapshot;
 mod write;
 
-pub(crate) use buffer::{Own, WriteBuffer};
+pub(crate) use buffer::WriteBuffer;
 pub use iter::{Direction, Iter};
 pub use snapshot::Snapshot;
 pub use write::{Savepoint, WriteTransaction};
@@ -32,12 +32,4 @@ pub(crate) fn check_value(value: &[u8]) -> Result<()> {
         return Err(Error::TooLarge { what: "value", size: value.len() as u64, limit: VALUE_BYTES_MAX as u64 });
     }
     Ok(())
-}
-
-/// The number in a counter's bytes.
-pub(crate) fn counter_from(value: &[u8]) -> Result<i64> {
-    match <[u8; 8]>::try_from(value) {
-        Ok(bytes) => Ok(i64::from_le_bytes(bytes)),
-        Err(_) => Err(invalid("counter", format!("has a value of {} bytes; a counter has 8", value.len()))),
-    }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::engine::ReadPoint;
 use crate::error::Result;
 use crate::format::Sequence;
-use crate::iterator::KeyRange;
-use crate::transaction::{Direction, Iter, counter_from};
+use crate::iterator::{KeyRange, counter_from};
+use crate::transaction::{Direction, Iter};
 use crate::value::Value;
 
 /// A view of the database at one commit. Cheap to clone; while it lives, old versions it sees are kept.

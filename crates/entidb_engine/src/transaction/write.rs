@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::engine::{ReadPoint, WriterToken};
 use crate::error::{Error, Result};
 use crate::format::Sequence;
-use crate::iterator::KeyRange;
+use crate::iterator::{KeyRange, counter_from, counter_value};
 use crate::options::{Durability, invalid};
 use crate::transaction::buffer::{Own, Undo, WriteBuffer};
-use crate::transaction::{Direction, Iter, check_key, check_value, counter_from};
+use crate::transaction::{Direction, Iter, check_key, check_value};
 use crate::value::Value;
 
 /// A place in a transaction to go back to.
@@ -82,7 +82,7 @@ impl WriteTransaction {
             Own::Deleted => Ok(None),
             Own::Add(delta) => {
                 let base = self.point.get(key)?.map_or(Ok(0), |value| counter_from(&value))?;
-                Ok(Some(Value::owned(base.wrapping_add(delta).to_le_bytes())))
+                Ok(Some(counter_value(base.wrapping_add(delta))))
             }
         }
     }

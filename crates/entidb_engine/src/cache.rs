@@ -4,6 +4,7 @@
 //! Only a miss takes the lock, to make room. A clock over all blocks takes the ones not read since it last passed.
 //! Does not know: what is in a block, or how to read one.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -40,6 +41,8 @@ pub(crate) struct BlockCache {
 struct Counter(AtomicU64);
 
 const COUNTERS: usize = 16;
+/// Hits a thread counts before it hands them in.
+const HITS_AT_ONCE: u64 = 64;
 
 #[derive(Debug)]
 struct Frame {
@@ -71,7 +74,7 @@ impl BlockCache {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Reads that found their block in memory.
+    /// Reads that found their block in memory, but for the last few of each thread.
     pub(crate) fn hits(&self) -> u64 {
         self.hits.iter().map(|counter| counter.0.load(Ordering::Relaxed)).sum()
     }
@@ -87,7 +90,24 @@ impl BlockCache {
         Arc::new(Slots { slots, cache: Arc::clone(self) })
     }
 
+    /// Counts a hit. Threads hand in their counts in lots, so that counting costs no atomic operation on the way; what
+    /// is not handed in yet is not seen.
+    #[inline]
     fn count_hit(&self) {
+        thread_local! {
+            static PENDING: Cell<u64> = const { Cell::new(0) };
+        }
+        PENDING.with(|pending| {
+            let count = pending.get() + 1;
+            pending.set(if count == HITS_AT_ONCE { 0 } else { count });
+            if count == HITS_AT_ONCE {
+                self.add_hits(count);
+            }
+        });
+    }
+
+    #[cold]
+    fn add_hits(&self, count: u64) {
         thread_local! {
             static SHARD: usize = {
                 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -95,7 +115,7 @@ impl BlockCache {
             };
         }
         if let Some(counter) = SHARD.with(|shard| self.hits.get(*shard)) {
-            counter.0.fetch_add(1, Ordering::Relaxed);
+            counter.0.fetch_add(count, Ordering::Relaxed);
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::cursor::EntryCursor;
 use super::merge::Merge;
-use super::point::{counter_from, counter_value};
+use super::point::counter_from;
 use super::span::Span;
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
@@ -41,8 +41,19 @@ enum Place {
     /// At the merge's entry; its value is the merge's.
     AtEntry,
     /// The merge has moved past the key's versions, forward or backward; the value is held here.
-    Held { value: Value, forward: bool },
+    Held { value: HeldValue, forward: bool },
 }
+
+/// A value kept while the merge is elsewhere.
+enum HeldValue {
+    /// In the view's buffer.
+    Copied,
+    /// Too long to copy.
+    Pinned(Value),
+}
+
+/// Values up to this size are copied into the view's buffer, which costs less than counting what they borrow from.
+const COPY_BYTES_MAX: usize = 1024;
 
 /// A movable position among the keys visible at one sequence.
 pub(crate) struct View {
@@ -52,6 +63,7 @@ pub(crate) struct View {
     at: Sequence,
     range: Span,
     key: Vec<u8>,
+    buffer: Vec<u8>,
     place: Place,
     failed: Option<Error>,
 }
@@ -67,7 +79,16 @@ impl View {
             }
             cursors.push(source.cursor);
         }
-        Self { merge: Merge::new(cursors), tombstones, at, range, key: Vec::new(), place: Place::Outside, failed: None }
+        Self {
+            merge: Merge::new(cursors),
+            tombstones,
+            at,
+            range,
+            key: Vec::new(),
+            buffer: Vec::new(),
+            place: Place::Outside,
+            failed: None,
+        }
     }
 
     /// The sequence the view shows.
@@ -95,7 +116,8 @@ impl View {
         match &self.place {
             Place::Outside => &[],
             Place::AtEntry => self.merge.value(),
-            Place::Held { value, .. } => value,
+            Place::Held { value: HeldValue::Copied, .. } => &self.buffer,
+            Place::Held { value: HeldValue::Pinned(value), .. } => value,
         }
     }
 
@@ -104,7 +126,8 @@ impl View {
         match &self.place {
             Place::Outside => Value::owned([].as_slice()),
             Place::AtEntry => self.merge.pin_value(),
-            Place::Held { value, .. } => value.clone(),
+            Place::Held { value: HeldValue::Copied, .. } => Value::owned(self.buffer.as_slice()),
+            Place::Held { value: HeldValue::Pinned(value), .. } => value.clone(),
         }
     }
 
@@ -207,6 +230,11 @@ impl View {
         Ok(())
     }
 
+    fn hold(&mut self, value: &[u8]) {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(value);
+    }
+
     fn remember_key(&mut self) {
         self.key.clear();
         self.key.extend_from_slice(self.merge.key());
@@ -252,8 +280,9 @@ impl View {
                 }
                 EntryKind::Add => {
                     self.remember_key();
-                    let value = self.sum_forward(covered_from.map(|cover| cover.sequence))?;
-                    self.place = Place::Held { value, forward: true };
+                    let sum = self.sum_forward(covered_from.map(|cover| cover.sequence))?;
+                    self.hold(&sum.to_le_bytes());
+                    self.place = Place::Held { value: HeldValue::Copied, forward: true };
                     return Ok(());
                 }
             }
@@ -262,7 +291,7 @@ impl View {
     }
 
     /// Sums additions from the merge's entry to the key's older versions, and leaves the key.
-    fn sum_forward(&mut self, tombstone: Option<Sequence>) -> Result<Value> {
+    fn sum_forward(&mut self, tombstone: Option<Sequence>) -> Result<i64> {
         let mut sum = 0_i64;
         while self.merge.is_valid() && self.merge.key() == self.key {
             let covered = tombstone.is_some_and(|tombstone| self.merge.sequence() < tombstone);
@@ -276,7 +305,7 @@ impl View {
             }
             self.merge.next()?;
         }
-        Ok(counter_value(sum))
+        Ok(sum)
     }
 
     /// From the merge's entry back, finds the last visible key. The entry is the oldest version of its key.
@@ -306,17 +335,28 @@ impl View {
     }
 
     /// Folds the versions of `self.key`, oldest first, into the value visible, and leaves the key.
-    fn fold_backward(&mut self, tombstone: Option<Sequence>) -> Result<Option<Value>> {
-        let mut value: Option<Value> = None;
+    fn fold_backward(&mut self, tombstone: Option<Sequence>) -> Result<Option<HeldValue>> {
+        let mut value: Option<HeldValue> = None;
         while self.merge.is_valid() && self.merge.key() == self.key {
             let sequence = self.merge.sequence();
             if sequence <= self.at && tombstone.is_none_or(|tombstone| sequence >= tombstone) {
                 match self.merge.kind() {
-                    EntryKind::Put => value = Some(self.merge.pin_value()),
+                    EntryKind::Put if self.merge.value().len() <= COPY_BYTES_MAX => {
+                        self.buffer.clear();
+                        self.buffer.extend_from_slice(self.merge.value());
+                        value = Some(HeldValue::Copied);
+                    }
+                    EntryKind::Put => value = Some(HeldValue::Pinned(self.merge.pin_value())),
                     EntryKind::Delete | EntryKind::DeleteRange => value = None,
                     EntryKind::Add => {
-                        let base = value.as_deref().map_or(Ok(0), counter_from)?;
-                        value = Some(counter_value(base.wrapping_add(counter_from(self.merge.value())?)));
+                        let base = match &value {
+                            None => 0,
+                            Some(HeldValue::Copied) => counter_from(&self.buffer)?,
+                            Some(HeldValue::Pinned(base)) => counter_from(base)?,
+                        };
+                        let sum = base.wrapping_add(counter_from(self.merge.value())?);
+                        self.hold(&sum.to_le_bytes());
+                        value = Some(HeldValue::Copied);
                     }
                 }
             }

@@ -6,9 +6,10 @@
 //! Format: docs/spec/encoding.md, "Canonicalising".
 
 use crate::canonical::{Head, Reader, major, write_float, write_head, write_integer};
-use crate::encode::{Sorter, write_string};
+use crate::encode::write_string;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
+use crate::sorter::Sorter;
 use crate::tag;
 use crate::validate;
 use crate::value::Integer;

@@ -4,10 +4,11 @@
 //! Does not know: where the pieces come from.
 //! Format: docs/spec/encoding.md.
 
-use crate::canonical::{major, write_float, write_head, write_integer};
-use crate::encode::{MapMark, Sorter, replace_head, write_key, write_string};
+use crate::canonical::{Reader, major, write_float, write_head, write_integer};
+use crate::encode::{replace_head, write_key, write_string};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
+use crate::sorter::{MapMark, Sorter};
 use crate::tag;
 use crate::value::{Decimal, Integer, KeyRef, Timestamp, Value, VectorRef};
 use crate::view::ValueRef;
@@ -197,13 +198,34 @@ impl Encoder {
     /// Writes a whole value.
     pub fn value(&mut self, value: &Value) {
         self.item();
+        let start = self.out.len();
         crate::encode::encode_into(value, &mut self.out);
+        self.judge(start);
     }
 
     /// Writes a whole value that is already encoded.
     pub fn view(&mut self, value: ValueRef<'_>) {
         self.item();
+        let start = self.out.len();
         value.write_into(&mut self.out);
+        self.judge(start);
+    }
+
+    /// Holds a value that was written whole to what is left of the limits.
+    fn judge(&mut self, start: usize) {
+        let open = u8::try_from(self.open.len() - 1).unwrap_or(u8::MAX);
+        let limits = Limits {
+            depth_max: self.limits.depth_max.saturating_sub(open),
+            bytes_max: usize::MAX,
+            // The value itself was counted when its place was.
+            item_count_max: self.items_left.saturating_add(1),
+        };
+        let mut reader = Reader::new(self.out.get(start..).unwrap_or_default());
+        match crate::validate::check_item(&mut reader, &limits) {
+            Ok(left) => self.items_left = left,
+            Err(error) if self.failure.is_none() => self.failure = Some(error.moved_by(start - self.base)),
+            Err(_) => {}
+        }
     }
 
     /// Begins an array of this many items; end it with [`Encoder::end`].

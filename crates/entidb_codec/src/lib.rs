@@ -30,6 +30,7 @@ mod macros;
 pub mod ordered;
 pub mod path;
 mod serde;
+mod sorter;
 mod tag;
 mod validate;
 mod value;

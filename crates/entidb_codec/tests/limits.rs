@@ -79,6 +79,15 @@ fn an_encoder_keeps_within_its_limits_and_reports_misuse() {
     assert_eq!(finish(Limits { depth_max: 1, ..wide }, two_deep), Err(ErrorKind::TooDeep));
     assert_eq!(finish(Limits { bytes_max: 1, ..wide }, two_deep), Err(ErrorKind::TooLarge));
     assert_eq!(finish(Limits { item_count_max: 1, ..wide }, two_deep), Err(ErrorKind::TooManyItems));
+    let whole_values: fn(&mut Encoder) = |encoder| {
+        encoder.begin_array(2);
+        encoder.value(&nested(1));
+        encoder.value(&Value::from(7));
+        encoder.end();
+    };
+    assert_eq!(finish(Limits { depth_max: 2, item_count_max: 4, ..wide }, whole_values), Ok(vec![0x82, 0x81, 0xf6, 7]));
+    assert_eq!(finish(Limits { depth_max: 1, ..wide }, whole_values), Err(ErrorKind::TooDeep));
+    assert_eq!(finish(Limits { item_count_max: 3, ..wide }, whole_values), Err(ErrorKind::TooManyItems));
     let misuses: [fn(&mut Encoder); 8] = [
         |_| {},
         |encoder| encoder.begin_array(0),

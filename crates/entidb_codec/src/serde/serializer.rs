@@ -11,9 +11,10 @@ use serde::ser::{
 use super::RAW;
 use super::layout::{self, Known};
 use crate::canonical::{major, write_float, write_head, write_integer};
-use crate::encode::{MapMark, Sorter, write_string};
+use crate::encode::write_string;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
+use crate::sorter::{MapMark, Sorter};
 use crate::tag;
 use crate::validate;
 use crate::value::Integer;

@@ -1,0 +1,345 @@
+//! One case: its steps in order, each giving a line of the transcript.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use entidb_core::codec::{Operation, Patch, Path};
+use entidb_core::{
+    BatchItem, ChangeCursor, ChangeKind, Collection, Database, Entity, EntityId, IndexDefinition, Options,
+    ReadTransaction, Result, Savepoint, ScanOptions, Sequence, Value, VerifyLevel, WriteTransaction,
+};
+use serde_json::Value as Json;
+
+use crate::diagnostic::{from_json, hex};
+use crate::query::query;
+
+enum Transaction {
+    Read(ReadTransaction, bool),
+    Write(WriteTransaction),
+}
+
+struct Run {
+    db: Database,
+    folder: Option<std::path::PathBuf>,
+    options: Value,
+    transactions: HashMap<String, Transaction>,
+    savepoints: HashMap<String, Savepoint>,
+    versions: HashMap<String, u64>,
+    feeds: HashMap<String, ChangeCursor>,
+}
+
+pub(crate) fn run(case: &Json, number: usize, transcript: &mut String, failures: &mut Vec<String>) {
+    let name = case["name"].as_str().unwrap();
+    let options = case.get("options").map_or_else(|| from_json(&serde_json::json!({})), from_json);
+    let folder = case["disk"].as_bool().unwrap_or(false).then(|| {
+        let folder = std::env::temp_dir().join(format!("entidb-conformance-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        folder
+    });
+    let db = open(folder.as_deref(), &options).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut run = Run {
+        db,
+        folder,
+        options,
+        transactions: HashMap::new(),
+        savepoints: HashMap::new(),
+        versions: HashMap::new(),
+        feeds: HashMap::new(),
+    };
+    for (position, step) in case["steps"].as_array().unwrap().iter().enumerate() {
+        let result = run.step(step).unwrap_or_else(|error| format!("error {}", error.code().name()));
+        writeln!(transcript, "{number} {} {result}", position + 1).unwrap();
+        if let Some(expected) = step.get("expect").and_then(Json::as_str)
+            && expected != result
+        {
+            failures.push(format!("{name}, step {}: expected {expected:?}, found {result:?}", position + 1));
+        }
+    }
+    run.transactions.clear();
+    run.db.close().unwrap_or_else(|error| panic!("{name}: {error}"));
+    if let Some(folder) = run.folder {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+fn open(folder: Option<&std::path::Path>, options: &Value) -> Result<Database> {
+    let options = Options::from_value(options)?;
+    match folder {
+        Some(folder) => Database::open_with(folder, options),
+        None => Database::open_memory_with(options),
+    }
+}
+
+fn id(json: &Json) -> EntityId {
+    EntityId::from_bytes(json.as_str().unwrap().parse::<u128>().unwrap().to_be_bytes())
+}
+
+fn number(id: &EntityId) -> u128 {
+    u128::from_be_bytes(*id.as_bytes())
+}
+
+fn ids(json: &Json) -> Vec<EntityId> {
+    json.as_array().unwrap().iter().map(id).collect()
+}
+
+fn shown(entity: &Entity) -> String {
+    format!("{} {}", number(&entity.id()), hex(entity.bytes()))
+}
+
+fn joined(parts: &[String], by: &str) -> String {
+    if parts.is_empty() { "empty".to_owned() } else { parts.join(by) }
+}
+
+fn bytes(json: &Json) -> Vec<u8> {
+    entidb_core::encode(&from_json(json))
+}
+
+fn patch(json: &Json) -> Patch {
+    let mut patch = Patch::default();
+    for operation in json.as_array().unwrap() {
+        let path = Path::dotted(operation[1].as_str().unwrap()).unwrap();
+        let value = || from_json(&operation[2]);
+        patch = patch.with(match operation[0].as_str().unwrap() {
+            "set" => Operation::Set(path, value()),
+            "remove" => Operation::Remove(path),
+            "increment" => Operation::Increment(path, value()),
+            "append" => Operation::Append(path, value()),
+            other => panic!("no operation {other}"),
+        });
+    }
+    patch
+}
+
+impl Run {
+    fn collection(&self, step: &Json) -> Result<Collection> {
+        let name = step["in"].as_str().unwrap();
+        match step.get("tx").and_then(Json::as_str) {
+            None => self.db.collection(name),
+            Some(tx) => match &self.transactions[tx] {
+                Transaction::Read(read, _) => read.collection(name),
+                Transaction::Write(write) => write.collection(name),
+            },
+        }
+    }
+
+    fn writer(&self, step: &Json) -> Option<&WriteTransaction> {
+        step.get("tx").and_then(Json::as_str).map(|tx| match &self.transactions[tx] {
+            Transaction::Write(write) => write,
+            Transaction::Read(..) => panic!("a step needs a write transaction"),
+        })
+    }
+
+    fn version(&self, step: &Json) -> Option<u64> {
+        step.get("if").map(|name| self.versions[name.as_str().unwrap()])
+    }
+
+    fn step(&mut self, step: &Json) -> Result<String> {
+        let what = step["do"].as_str().unwrap();
+        match what {
+            "begin" | "commit" | "abort" | "savepoint" | "rollback" => self.transact(what, step),
+            "collections" | "create_collection" | "drop_collection" | "rename_collection" | "changes"
+            | "checkpoint" | "compact" | "close" | "reopen" | "verify" => self.whole(what, step),
+            _ => self.entities(what, step),
+        }
+    }
+
+    fn transact(&mut self, what: &str, step: &Json) -> Result<String> {
+        let name = |field: &str| step[field].as_str().unwrap().to_owned();
+        match what {
+            "begin" if step["read"].as_bool().unwrap_or(false) => {
+                let read = self.db.begin_read()?;
+                self.transactions.insert(name("as"), Transaction::Read(read, true));
+            }
+            "begin" => {
+                let write = self.db.begin_write_within(Some(Duration::ZERO))?;
+                self.transactions.insert(name("as"), Transaction::Write(write));
+            }
+            "commit" | "abort" => match self.transactions.get_mut(&name("tx")).unwrap() {
+                Transaction::Read(_, open) => *open = false,
+                Transaction::Write(write) if what == "commit" => {
+                    write.finish(None)?;
+                }
+                Transaction::Write(write) => {
+                    write.cancel();
+                }
+            },
+            "savepoint" => {
+                let savepoint = self.writer(step).unwrap().savepoint()?;
+                self.savepoints.insert(name("as"), savepoint);
+            }
+            _ => self.writer(step).unwrap().rollback_to(self.savepoints[&name("to")])?,
+        }
+        Ok("ok".to_owned())
+    }
+
+    fn whole(&mut self, what: &str, step: &Json) -> Result<String> {
+        let name = |field: &str| step[field].as_str().unwrap();
+        match what {
+            "collections" => {
+                let names = match step.get("tx").and_then(Json::as_str) {
+                    None => self.db.collections()?,
+                    Some(tx) => match &self.transactions[tx] {
+                        Transaction::Read(read, _) => read.collections()?,
+                        Transaction::Write(write) => write.collections()?,
+                    },
+                };
+                return Ok(joined(&names, ", "));
+            }
+            "create_collection" => match self.writer(step) {
+                Some(write) => write.create_collection(name("name"))?,
+                None => self.db.create_collection(name("name"))?,
+            },
+            "drop_collection" => match self.writer(step) {
+                Some(write) => write.drop_collection(name("name"))?,
+                None => self.db.drop_collection(name("name"))?,
+            },
+            "rename_collection" => match self.writer(step) {
+                Some(write) => write.rename_collection(name("from"), name("to"))?,
+                None => self.db.rename_collection(name("from"), name("to"))?,
+            },
+            "changes" => return self.changes(name("since")),
+            "checkpoint" => self.db.checkpoint()?,
+            "compact" => self.db.compact()?,
+            "close" => self.db.close()?,
+            "reopen" => {
+                self.transactions.clear();
+                self.db.close()?;
+                let mut options = self.options.clone();
+                if let Some(more) = step.get("options") {
+                    for (key, value) in from_json(more).as_map().unwrap().iter() {
+                        options.as_map_mut().unwrap().insert(key.to_key(), value.clone());
+                    }
+                }
+                self.db = open(self.folder.as_deref(), &options)?;
+            }
+            _ => return Ok(self.db.verify(VerifyLevel::Full)?.is_ok().to_string()),
+        }
+        Ok("ok".to_owned())
+    }
+
+    fn changes(&mut self, name: &str) -> Result<String> {
+        let db = &self.db;
+        let feed = self.feeds.entry(name.to_owned()).or_insert_with(|| db.changes(Sequence::ZERO));
+        let mut commits = Vec::new();
+        while let Some(commit) = feed.next_commit(Duration::ZERO)? {
+            let changes: Vec<String> = commit
+                .changes
+                .iter()
+                .map(|change| {
+                    let mut text = format!("{} {}", change.kind.name(), change.collection);
+                    if change.kind.is_entity() {
+                        write!(text, " {}", number(&change.id)).unwrap();
+                    }
+                    if matches!(change.kind, ChangeKind::Insert | ChangeKind::Update) {
+                        write!(text, " {}", hex(&change.payload)).unwrap();
+                    }
+                    text
+                })
+                .collect();
+            commits.push(changes.join(" + "));
+        }
+        Ok(joined(&commits, " | "))
+    }
+
+    fn entities(&mut self, what: &str, step: &Json) -> Result<String> {
+        if let Some(Transaction::Read(_, false)) = step.get("tx").map(|tx| &self.transactions[tx.as_str().unwrap()]) {
+            return Ok("error TRANSACTION_ENDED".to_owned());
+        }
+        let collection = self.collection(step)?;
+        let done = || Ok("ok".to_owned());
+        match what {
+            "put" => collection.put_bytes(Some(id(&step["id"])), &bytes(&step["doc"])).and_then(|_| done()),
+            "insert" => collection.insert_bytes(Some(id(&step["id"])), &bytes(&step["doc"])).and_then(|_| done()),
+            "replace" => collection
+                .replace_bytes(id(&step["id"]), &bytes(&step["doc"]), self.version(step))
+                .and_then(|()| done()),
+            "update" => collection.update(id(&step["id"]), &patch(&step["patch"])).and_then(|()| done()),
+            "delete" => match self.version(step) {
+                Some(version) => Ok(collection.delete_if(id(&step["id"]), version)?.to_string()),
+                None => Ok(collection.delete(id(&step["id"]))?.to_string()),
+            },
+            "delete_many" => Ok(collection.delete_many(&ids(&step["ids"]))?.to_string()),
+            "put_many" => {
+                let docs = step["docs"].as_array().unwrap();
+                let encoded: Vec<_> = docs.iter().map(|pair| (id(&pair[0]), bytes(&pair[1]))).collect();
+                let items: Vec<_> =
+                    encoded.iter().map(|(id, document)| BatchItem { id: Some(*id), document }).collect();
+                collection.put_batch(&items).and_then(|_| done())
+            }
+            "get" => {
+                let found = collection.get(id(&step["id"]))?;
+                if let (Some(entity), Some(name)) = (&found, step.get("remember")) {
+                    self.versions.insert(name.as_str().unwrap().to_owned(), entity.version());
+                }
+                Ok(found.as_ref().map_or_else(|| "none".to_owned(), shown))
+            }
+            "get_many" => {
+                let found = collection.get_many(&ids(&step["ids"]))?;
+                let found: Vec<String> =
+                    found.iter().map(|entity| entity.as_ref().map_or_else(|| "none".to_owned(), shown)).collect();
+                Ok(joined(&found, "; "))
+            }
+            "exists" => Ok(collection.exists(id(&step["id"]))?.to_string()),
+            "count" => Ok(collection.count()?.to_string()),
+            "scan" => {
+                let options = ScanOptions {
+                    after: step.get("after").map(id),
+                    reverse: step["reverse"].as_bool().unwrap_or(false),
+                    limit: step["limit"].as_u64(),
+                };
+                let found = collection.scan(options)?.map(|entity| Ok(shown(&entity?))).collect::<Result<Vec<_>>>()?;
+                Ok(joined(&found, "; "))
+            }
+            "create_index" => {
+                let fields = step["fields"].as_array().unwrap().iter().map(|field| field.as_str().unwrap());
+                let mut definition = IndexDefinition::on(fields)?;
+                if let Some(name) = step.get("name") {
+                    definition = definition.named(name.as_str().unwrap());
+                }
+                definition.unique = step["unique"].as_bool().unwrap_or(false);
+                definition.multi = step["multi"].as_bool().unwrap_or(false);
+                Ok(collection.create_index(definition)?.to_string())
+            }
+            "drop_index" => collection.drop_index(step["name"].as_str().unwrap()).and_then(|()| done()),
+            "indexes" => {
+                let names: Vec<String> = collection.indexes()?.into_iter().map(|index| index.name).collect();
+                Ok(joined(&names, ", "))
+            }
+            "find" | "find_ids" => {
+                let found = find(&collection, step)?;
+                if what == "find" {
+                    return Ok(joined(&found.iter().map(shown).collect::<Vec<_>>(), "; "));
+                }
+                let mut numbers: Vec<u128> = found.iter().map(|entity| number(&entity.id())).collect();
+                numbers.sort_unstable();
+                Ok(joined(&numbers.iter().map(ToString::to_string).collect::<Vec<_>>(), " "))
+            }
+            "find_count" => Ok(collection.query(query(&step["query"])).count()?.to_string()),
+            "find_delete" => Ok(collection.query(query(&step["query"])).delete()?.to_string()),
+            "explain" => Ok(collection.query(query(&step["query"])).explain()?.to_string()),
+            other => panic!("no step {other}"),
+        }
+    }
+}
+
+fn find(collection: &Collection, step: &Json) -> Result<Vec<Entity>> {
+    let mut asked = query(&step["query"]);
+    let Some(page) = step["pages"].as_u64() else {
+        return collection.query(asked).list();
+    };
+    asked.limit = Some(page);
+    let mut all = Vec::new();
+    loop {
+        let mut found = collection.query(asked.clone()).run()?;
+        let before = all.len();
+        for entity in found.by_ref() {
+            all.push(entity?);
+        }
+        if all.len() == before {
+            return Ok(all);
+        }
+        asked.after = found.token()?;
+        assert!(all.len() < 10_000, "the pages do not end");
+    }
+}

@@ -115,9 +115,9 @@ pub(super) fn verify(target: &Target, full: bool, output: &Output) -> Result<u8>
                 })
                 .collect();
             lines.push(format!(
-                "{} segments, {} blocks, {} entities, {} index rows checked: {}",
+                "{} segments, {} units, {} entities, {} index rows checked: {}",
                 report.segments,
-                report.blocks,
+                report.units,
                 report.entities,
                 report.index_rows,
                 if report.is_ok() { "no problem".to_owned() } else { format!("{} problems", report.problems.len()) }

@@ -7,7 +7,7 @@ use std::path::Path;
 use entidb_engine::Sequence;
 use entidb_storage::{Backend, RootMode};
 
-use super::{Database, Stats};
+use super::{Database, Problem, Stats, VerifyLevel, VerifyReport};
 use crate::change_feed::trim_through;
 use crate::error::{Error, ErrorCode, Result};
 use crate::transaction::View;
@@ -57,8 +57,8 @@ impl Database {
     /// # Errors
     /// As [`checkpoint`](Self::checkpoint).
     pub fn compact(&self) -> Result<()> {
-        self.checkpoint()?;
-        Err(Error::new(ErrorCode::Unsupported, "compact is not there yet in this version"))
+        self.shared.check_open()?;
+        Ok(self.shared.engine().compact()?)
     }
 
     /// Copies the database, as it is at one commit, into a new folder that opens as a database.
@@ -97,7 +97,16 @@ impl Database {
         Ok(())
     }
 
-    pub(super) fn verify_engine(&self, _level: super::VerifyLevel, _report: &mut super::VerifyReport) -> Result<()> {
-        self.shared.check_open()
+    pub(super) fn verify_engine(&self, level: VerifyLevel, report: &mut VerifyReport) -> Result<()> {
+        self.shared.check_open()?;
+        let level = match level {
+            VerifyLevel::Quick => entidb_engine::VerifyLevel::Quick,
+            VerifyLevel::Full => entidb_engine::VerifyLevel::Full,
+        };
+        let found = self.shared.engine().verify(level)?;
+        report.segments = found.segments;
+        report.units = found.units;
+        report.problems.extend(found.problems.into_iter().map(|problem| Problem::from(&Error::from(problem))));
+        Ok(())
     }
 }

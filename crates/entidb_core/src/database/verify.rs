@@ -10,7 +10,7 @@ use entidb_engine::Direction;
 use super::Database;
 use crate::catalog::{CollectionRecord, IndexRecord};
 use crate::collection::envelope::Envelope;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::EntityId;
 use crate::index::{row_id, rows};
 use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
@@ -52,8 +52,8 @@ pub struct VerifyReport {
     pub problems: Vec<Problem>,
     /// Segments looked at.
     pub segments: u64,
-    /// Blocks read.
-    pub blocks: u64,
+    /// Sealed units read: blocks, log groups, manifest records.
+    pub units: u64,
     /// Entities read.
     pub entities: u64,
     /// Index rows read.
@@ -75,11 +75,25 @@ impl VerifyReport {
             ("ok", Value::Bool(self.is_ok())),
             ("problems", Value::Array(problems)),
             ("segments", Value::from(self.segments)),
-            ("blocks", Value::from(self.blocks)),
+            ("units", Value::from(self.units)),
             ("entities", Value::from(self.entities)),
             ("index_rows", Value::from(self.index_rows)),
         ];
         Value::Map(fields.into_iter().collect())
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        let context = error.context();
+        Self {
+            what: error.message().to_owned(),
+            file: context.path.clone(),
+            offset: context.offset,
+            collection: context.collection.clone(),
+            index: context.index.clone(),
+            id: context.id,
+        }
     }
 }
 
@@ -114,14 +128,7 @@ impl Database {
         for record in view.catalog()?.collections() {
             let mut check = Check { view: &view, record: &record, report: &mut report };
             if let Err(error) = check.collection(level) {
-                let problem = Problem {
-                    what: error.message().to_owned(),
-                    file: error.context().path.clone(),
-                    offset: error.context().offset,
-                    collection: Some(record.name.clone()),
-                    ..Problem::default()
-                };
-                report.problems.push(problem);
+                report.problems.push(Problem { collection: Some(record.name.clone()), ..Problem::from(&error) });
             }
         }
         Ok(report)

@@ -7,6 +7,7 @@
 //! - A comparison looks at the value under a path. When that value is an array, it holds if it holds for the array or for
 //!   any of its elements.
 //! - `lt`, `le`, `gt`, `ge` and `between` only hold within one class of values: numbers with numbers, text with text.
+//! - Integers and floats are compared by exact value; NaN equals itself and is less than every number.
 //! - A missing field satisfies no comparison; `ne` and `not` are exact opposites, so a missing field satisfies `ne`.
 
 use entidb_codec::{Path, Value};

@@ -10,7 +10,6 @@
     reason = "a test asserts by panicking, and reads its cases from files"
 )]
 
-#[expect(dead_code, reason = "the cases are only read here; the vectors of the codec are written too")]
 #[path = "../../../entidb_codec/tests/vectors/diagnostic.rs"]
 mod diagnostic;
 mod query;

@@ -11,7 +11,7 @@ use entidb_core::{
 };
 use serde_json::Value as Json;
 
-use crate::diagnostic::{from_json, hex};
+use crate::diagnostic::{from_json, hex, to_json};
 use crate::query::query;
 
 enum Transaction {
@@ -92,7 +92,9 @@ fn joined(parts: &[String], by: &str) -> String {
 }
 
 fn bytes(json: &Json) -> Vec<u8> {
-    entidb_core::encode(&from_json(json))
+    let value = from_json(json);
+    assert_eq!(from_json(&to_json(&value)), value, "the JSON form is lossless");
+    entidb_core::encode(&value)
 }
 
 fn patch(json: &Json) -> Patch {

@@ -39,11 +39,12 @@ impl Shared {
         let _one_at_a_time = self.stepping.lock();
         self.check_open()?;
         log.check()?;
-        if self.flush_oldest()? {
-            return Ok(true);
-        }
+        // First, because a commit that finds no room makes the file itself and waits for it.
         if log.wants_spare() {
             log.prepare_next(0)?;
+            return Ok(true);
+        }
+        if self.flush_oldest()? {
             return Ok(true);
         }
         if self.compaction_step()? {

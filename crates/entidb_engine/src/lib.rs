@@ -22,6 +22,8 @@ mod options;
 mod range_tombstone;
 mod segment;
 mod stats;
+#[cfg(test)]
+mod tier;
 mod transaction;
 mod value;
 mod verify;

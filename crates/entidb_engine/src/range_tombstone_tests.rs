@@ -13,6 +13,7 @@ fn naive(ranges: &[(u8, u8, u64)], at_key: u8, at: u64) -> Option<u64> {
 }
 
 proptest! {
+    #![proptest_config(crate::tier::cases(256))]
     #[test]
     fn covering_is_what_a_walk_over_all_ranges_finds(
         ranges in prop::collection::vec((0_u8..40, 0_u8..40, 1_u64..30), 0..25),

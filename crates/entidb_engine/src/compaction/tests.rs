@@ -235,7 +235,7 @@ impl Small {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(crate::tier::cases(48))]
     #[test]
     fn no_live_snapshot_notices_a_flush_or_a_compaction(
         acts in prop::collection::vec(act(), 1..300),

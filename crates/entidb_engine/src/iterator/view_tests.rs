@@ -110,6 +110,7 @@ fn pair((key, value): (&Vec<u8>, &Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
 }
 
 proptest! {
+    #![proptest_config(crate::tier::cases(256))]
     #[test]
     fn a_view_shows_the_state_after_its_commit_both_ways(
         history in prop::collection::vec(act(), 1..120),

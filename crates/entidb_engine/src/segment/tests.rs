@@ -105,7 +105,7 @@ fn same(cursor: &dyn EntryCursor, model: &dyn EntryCursor) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(crate::tier::cases(40))]
     #[test]
     fn a_segment_holds_what_was_written_whichever_way_it_is_read(
         entries in entries(),

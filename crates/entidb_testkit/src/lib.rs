@@ -5,7 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod corrupt;
 pub mod crash;
+pub mod oracle;
+pub mod sample;
 mod subject;
 pub mod sweep;
 mod table;

@@ -131,7 +131,11 @@ impl NonceOracle {
     /// When one did.
     pub fn assert_no_repeat(&self) {
         let repeats = self.repeats();
-        assert!(repeats.is_empty(), "a nonce was used twice under one key: {:?}", repeats.first().and_then(Seal::place));
+        assert!(
+            repeats.is_empty(),
+            "a nonce was used twice under one key: {:?}",
+            repeats.first().and_then(Seal::place)
+        );
     }
 }
 

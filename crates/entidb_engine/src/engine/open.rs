@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use entidb_storage::{Backend, Entry, ErrorKind, LockKind, Operation};
+use entidb_storage::{Backend, Entry, ErrorKind, Lock, LockKind, OpenMode, Operation};
 
 use crate::crypto::Surroundings;
 use crate::engine::shared::Shared;
@@ -25,8 +25,11 @@ pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
     options.validate()?;
     // Looked at before the lock is taken, because taking it makes a file.
     judge(&backend, &options, &backend.directory.list("")?)?;
-    let kind = if options.read_only { LockKind::Shared } else { LockKind::Exclusive };
-    let lock = backend.directory.lock(LOCK, kind)?;
+    let lock = if options.read_only {
+        lock_for_reading(&backend)?
+    } else {
+        backend.directory.lock(LOCK, LockKind::Exclusive)?
+    };
     let found = judge(&backend, &options, &backend.directory.list("")?)?;
     match found {
         Found::Database => recover::recover(backend, options, lock),
@@ -35,6 +38,29 @@ pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
             create::sweep_unfinished(&backend)?;
             create::create(backend, options, lock)
         }
+    }
+}
+
+/// A reader's lock. A copy that nobody has opened for writing where it is now has no lock file yet: it is made, or on
+/// storage that cannot be written at all done without, because there no writer can come.
+fn lock_for_reading(backend: &Backend) -> Result<Box<dyn Lock>> {
+    match backend.directory.lock(LOCK, LockKind::Shared) {
+        Err(error) if error.kind == ErrorKind::NotFound => {}
+        taken => return Ok(taken?),
+    }
+    match backend.directory.open(LOCK, OpenMode::CreateOrOpen) {
+        Ok(_) => Ok(backend.directory.lock(LOCK, LockKind::Shared)?),
+        Err(error) if error.kind == ErrorKind::ReadOnly => Ok(Box::new(Needless)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The lock on storage that nobody can write.
+struct Needless;
+
+impl Lock for Needless {
+    fn kind(&self) -> LockKind {
+        LockKind::Shared
     }
 }
 
@@ -62,6 +88,8 @@ fn judge(backend: &Backend, options: &Options, entries: &[Entry]) -> Result<Foun
         match crate::version::read_root_file(backend) {
             Ok(_) => Found::Database,
             Err(error) if ours && is_blank(backend)? => unfinished(error, options)?,
+            // The other files say that this is a database, so what ROOT lacks was lost.
+            Err(Error::NotADatabase { detail, .. }) if ours => return Err(Error::damaged(ROOT, 0, detail)),
             Err(error) => return Err(error),
         }
     } else if ours {
@@ -105,8 +133,7 @@ fn is_blank(backend: &Backend) -> Result<bool> {
     }
     let wals = list_files(backend, FileKind::Wal)?;
     let [wal] = wals.as_slice() else { return Ok(wals.is_empty()) };
-    let file =
-        backend.directory.open(&format!("{}/{}", FileKind::Wal.folder(), wal.name), entidb_storage::OpenMode::Read)?;
+    let file = backend.directory.open(&format!("{}/{}", FileKind::Wal.folder(), wal.name), OpenMode::Read)?;
     let len = file.len()?;
     let mut offset = WAL_UNITS_AT;
     let mut buffer = vec![0; 64 * 1024];

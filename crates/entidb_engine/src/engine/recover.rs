@@ -20,7 +20,7 @@ use crate::engine::open::surroundings;
 use crate::engine::read_point::Readers;
 use crate::engine::shared::{CommitState, Shared, apply_encoded};
 use crate::engine::super_version::SuperVersion;
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::format::{
     FileKind, FileNumber, ManifestRecordKind, Reader, Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES, put_bytes,
     wal_unit_bytes,
@@ -69,16 +69,19 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
     let opened =
         crypto::open(surroundings(&backend, &options), header.cipher, header.database_id, options.key.as_ref())?;
     let Opened { keys, keyring } = opened;
-    let root = root_file.newest(&keys)?;
-    let manifest = read_manifest(&backend, &keys, root.manifest, root.manifest_len)?;
+    let (root, other_slot) = root_file.newest(&keys)?;
+    let manifest = read_manifest(&backend, &keys, root.manifest, root.manifest_len)
+        .map_err(|error| blame(error, other_slot.as_ref()))?;
     let Some((kind, record)) = manifest.records.last() else {
         return Err(Error::Internal { detail: "a manifest was read that has no records".to_owned() });
     };
     let version = version_of(&backend, &options, &keys, &manifest, root.manifest)?;
+    find_segments(&backend, &version).map_err(|error| blame(error, manifest.torn.as_ref()))?;
     let config = memtable_config(&backend, &options)?;
     let memtable = Memtable::new(config)?;
     let mut apply = |sequence, commit: &[u8]| apply_encoded(&memtable, commit, sequence);
-    let replayed = replay(&backend, &keys, &record.wals, record.floor, &mut apply)?;
+    let replayed = replay(&backend, &keys, &record.wals, record.floor, &mut apply)
+        .map_err(|error| blame(error, manifest.torn.as_ref()))?;
     let clean = *kind == ManifestRecordKind::Closed;
     let report = OpenReport {
         created: false,
@@ -113,6 +116,30 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
         report,
     };
     begin_session(backend, options, lock, session)
+}
+
+/// A file that is missing was removed in order when the list that names it is an old one, because the newer list was
+/// set aside as torn: then that is where the damage is.
+fn blame(error: Error, set_aside: Option<&Error>) -> Error {
+    match (&error, set_aside) {
+        (Error::Corrupt { damage: Damage::Missing, .. }, Some(damaged)) => damaged.clone(),
+        _ => error,
+    }
+}
+
+/// Segments are opened when they are first read, but one that is gone is told at once.
+fn find_segments(backend: &Backend, version: &Version) -> Result<()> {
+    let listed: BTreeSet<String> =
+        list_files(backend, FileKind::Segment)?.into_iter().map(|entry| entry.name).collect();
+    for segment in version.segments() {
+        let number = segment.meta().number;
+        if !listed.contains(&number.to_string()) {
+            let (damage, file) = (Damage::Missing, FileKind::Segment.path(number));
+            let detail = "the manifest lists it and it is not there".to_owned();
+            return Err(Error::Corrupt { damage, file, offset: 0, detail });
+        }
+    }
+    Ok(())
 }
 
 fn segment_context(backend: &Backend, options: &Options, keys: &Arc<Keys>) -> Arc<SegmentContext> {

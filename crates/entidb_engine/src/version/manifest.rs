@@ -154,6 +154,8 @@ pub(crate) struct ManifestRead {
     pub(crate) records: Vec<(ManifestRecordKind, ManifestRecord)>,
     /// Bytes of a torn end that were dropped.
     pub(crate) bytes_dropped: u64,
+    /// What was wrong with them.
+    pub(crate) torn: Option<Error>,
 }
 
 /// Reads a manifest. `sealed_len` is its length when the database was closed in order.
@@ -177,7 +179,7 @@ pub(crate) fn read_manifest(
     let header = FileHeader::decode(&path, &bytes)?;
     header.expect(FileKind::Manifest, number, keys.database_id())?;
     let protection = keys.open_file(&header)?;
-    let mut read = ManifestRead { records: Vec::new(), bytes_dropped: 0 };
+    let mut read = ManifestRead { records: Vec::new(), bytes_dropped: 0, torn: None };
     let mut offset = MANIFEST_RECORDS_AT as usize;
     let mut previous_tag = [0; TAG_BYTES];
     while offset < bytes.len() {
@@ -201,6 +203,7 @@ pub(crate) fn read_manifest(
                     return Err(error);
                 }
                 read.bytes_dropped = (bytes.len().saturating_sub(offset)) as u64;
+                read.torn = Some(error);
                 break;
             }
         }

@@ -49,8 +49,8 @@ pub(crate) fn read_root_file(backend: &Backend) -> Result<RootFile> {
 }
 
 impl RootFile {
-    /// The newest slot that verifies under the keys.
-    pub(crate) fn newest(&self, keys: &Keys) -> Result<Root> {
+    /// The newest slot that verifies under the keys, and what is wrong with the other where something is.
+    pub(crate) fn newest(&self, keys: &Keys) -> Result<(Root, Option<Error>)> {
         let mut newest: Option<Root> = None;
         let mut failure = None;
         for slot in 0..2 {
@@ -61,7 +61,7 @@ impl RootFile {
             }
         }
         match (newest, failure) {
-            (Some(root), _) => Ok(root),
+            (Some(root), failure) => Ok((root, failure)),
             (None, failure) => Err(failure.unwrap_or_else(|| Error::damaged(PATH, 0, "it has no slots"))),
         }
     }

@@ -29,6 +29,9 @@ pub(crate) enum Step {
     Broken(Error),
 }
 
+/// The length a log file is made with, in its first unit.
+const CAPACITY_BYTES: usize = 8;
+
 /// A log file open for reading, whole in memory.
 pub(crate) struct WalReader {
     number: FileNumber,
@@ -64,7 +67,7 @@ impl WalReader {
         header.expect(FileKind::Wal, number, keys.database_id())?;
         let protection = keys.open_file(&header)?;
         let mut proof = Vec::new();
-        let proof_end = FILE_HEADER_BYTES.saturating_add(protection.overhead());
+        let proof_end = FILE_HEADER_BYTES.saturating_add(CAPACITY_BYTES).saturating_add(protection.overhead());
         proof.extend_from_slice(bytes.get(FILE_HEADER_BYTES..proof_end).unwrap_or_default());
         let unit = Unit {
             stream: Stream::HeaderCheck,
@@ -74,6 +77,10 @@ impl WalReader {
             previous_tag: [0; TAG_BYTES],
         };
         let (_, previous_tag) = protection.open(unit, &mut proof)?;
+        let capacity = proof.first_chunk::<CAPACITY_BYTES>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        if len < capacity {
+            return Err(Error::damaged(path, len, format!("the file was made with {capacity} bytes and has {len}")));
+        }
         Ok(Self { number, path, header, protection, bytes, offset: WAL_UNITS_AT, unit_number: 0, previous_tag })
     }
 

@@ -67,6 +67,8 @@ impl WalFile {
             previous_tag: [0; TAG_BYTES],
         };
         let start = page.len();
+        // The length the file has from birth: one that was cut later cannot pass for one that was torn.
+        page.extend_from_slice(&capacity.to_le_bytes());
         let previous_tag = protection.seal(proof, &mut page, start)?;
         page.resize(usize::try_from(WAL_UNITS_AT).unwrap_or(page.len()), 0);
         file.write_all_at(0, &page)?;

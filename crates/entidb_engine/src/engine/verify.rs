@@ -28,7 +28,8 @@ fn verify_manifest(shared: &Shared, report: &mut VerifyReport) -> Result<()> {
     // Held so that no switch is under way while its record is read.
     let installer = shared.installer.lock();
     let root = read_root_file(&shared.backend).and_then(|file| file.newest(&shared.keys));
-    let Some(root) = report.note(0, root) else { return Ok(()) };
+    let Some((root, other_slot)) = report.note(0, root) else { return Ok(()) };
+    report.problems.extend(other_slot.filter(|_| root.generation > 1));
     let number = match installer.as_ref() {
         Some(installer) if installer.manifest_number() != root.manifest => {
             let expected = FileKind::Manifest.path(installer.manifest_number());

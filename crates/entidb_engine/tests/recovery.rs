@@ -219,3 +219,41 @@ fn a_missing_file_of_the_log_is_named() {
     let error = Engine::open(backend, Options::default()).unwrap_err();
     assert!(matches!(&error, Error::Corrupt { damage: Damage::Missing, file, .. } if *file == wal), "{error:?}");
 }
+
+#[test]
+fn a_long_log_goes_to_segments_when_it_is_recovered() {
+    let backend = Backend::memory();
+    let options = || Options { background: false, ..Options::default() };
+    let engine = Engine::open(backend.clone(), options()).unwrap();
+    for number in 0..120_u8 {
+        put(&engine, &[1, number], &vec![number; 100_000], Durability::None);
+    }
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.delete_range(&[1, 100], &[1, 110]).unwrap();
+    transaction.add(b"\x02count", 7).unwrap();
+    transaction.commit().unwrap();
+    drop(engine);
+    let engine = Engine::open(backend.clone(), options()).unwrap();
+    assert_eq!(engine.open_report().commits_replayed, 121);
+    assert_eq!((engine.stats().wal_bytes, engine.stats().segments > 0), (0, true));
+    assert_eq!(count(&engine), 111);
+    put(&engine, b"\x03after", b"1", Durability::Durable);
+    drop(engine);
+    let engine = Engine::open(backend, options()).unwrap();
+    assert_eq!(engine.open_report().commits_replayed, 1);
+    let snapshot = engine.snapshot().unwrap();
+    assert_eq!((count(&engine), snapshot.counter(b"\x02count").unwrap()), (112, 7));
+    assert_eq!(snapshot.sequence(), Sequence(122));
+}
+
+#[test]
+fn without_a_thread_commits_keep_the_database_in_shape_themselves() {
+    let options = Options { background: false, memtable_bytes: 32 * 1024, ..Options::default() };
+    let engine = Engine::open(Backend::memory(), options).unwrap();
+    for round in 0..3000_u32 {
+        put(&engine, &(round.wrapping_mul(2_654_435_761)).to_be_bytes(), &[1; 200], Durability::None);
+    }
+    let stats = engine.stats();
+    assert!(stats.compactions > 0 && stats.memtables_frozen <= 1, "{stats:?}");
+    assert!(stats.level_segments.first().is_none_or(|level_0| *level_0 < 600), "{stats:?}");
+}

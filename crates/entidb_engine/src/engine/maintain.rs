@@ -19,10 +19,12 @@ use crate::version::{InstallContext, Switch, Version, VersionEdit};
 
 /// Frozen memtables from which on writers wait.
 const FROZEN_MAX: usize = 3;
+/// Runs of level 0 that may be worth merging.
+const LEVEL_0_RUNS_WORTH: usize = 4;
 /// Runs of level 0 from which on writers wait.
 const LEVEL_0_RUNS_MAX: usize = 24;
 /// Segments of level 0 end at this size.
-const LEVEL_0_SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
+pub(crate) const LEVEL_0_SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
 /// How long a writer waits for one step before it looks again.
 const STALL: Duration = Duration::from_millis(100);
 
@@ -100,6 +102,23 @@ impl Shared {
         let view = self.current.load();
         let runs = view.version.levels().first().map_or(0, |level| level.runs.len());
         view.frozen.len() >= FROZEN_MAX || runs >= LEVEL_0_RUNS_MAX
+    }
+
+    /// Does one step on the thread of a commit that is done, where no other thread does them and one is waiting. Its
+    /// failure is not the commit's: it is kept for the writer that will have to wait because of it.
+    pub(crate) fn step_inline(&self) {
+        if self.signal.is_running() || self.backend.threads.parallelism() > 0 && self.options.background {
+            return;
+        }
+        let waiting = {
+            let view = self.current.load();
+            let runs = view.version.levels().first().map_or(0, |level| level.runs.len());
+            !view.frozen.is_empty() || runs >= LEVEL_0_RUNS_WORTH
+        };
+        if waiting || self.rewrite.lock().is_some() {
+            let stepped = self.step();
+            self.note_background(stepped.err());
+        }
     }
 
     /// Freezes the active memtable when it holds anything.

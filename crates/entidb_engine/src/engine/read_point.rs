@@ -18,6 +18,9 @@ use crate::iterator::{KeyRange, Span, View, ViewSource};
 use crate::options::invalid;
 use crate::value::Value;
 
+/// Keys that are counted one by one; beyond that a count is an estimate.
+const COUNTED_MAX: u64 = 10_000;
+
 /// The sequences readers are at, with how many are at each.
 #[derive(Default)]
 pub(crate) struct Readers(Mutex<BTreeMap<Sequence, usize>>);
@@ -113,6 +116,9 @@ impl ReadPoint {
         view.seek_first()?;
         let mut count = 0_u64;
         while view.is_valid() {
+            if count >= COUNTED_MAX {
+                return Ok(self.view.estimate(&Span::from(range)).max(count));
+            }
             count = count.saturating_add(1);
             view.next()?;
         }

@@ -14,8 +14,10 @@ use entidb_storage::{Backend, Lock};
 use parking_lot::Mutex;
 
 use crate::cache::BlockCache;
+use crate::compaction::{LiveSnapshots, OutputTarget, Rewrite, RewriteSource};
 use crate::crypto::{self, Keyring, Keys, Opened};
 use crate::engine::compact::CompactionCounts;
+use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
 use crate::engine::open::surroundings;
 use crate::engine::read_point::Readers;
 use crate::engine::shared::{CommitState, Shared, apply_encoded};
@@ -35,6 +37,8 @@ use crate::version::{
 };
 use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile, replay};
 
+/// Up to this size the surviving commits are copied into a fresh log; what is larger goes to segments.
+const COPIED_BYTES_MAX: u64 = 8 << 20;
 /// The surviving commits are copied in units of about this size.
 const COPY_UNIT_BYTES: usize = 1 << 20;
 
@@ -212,16 +216,24 @@ pub(crate) fn begin_session(
     let Session { keys, mut keyring, numbers, floor, last, version, memtable, mut report, .. } = session;
     let version = version.unwrap_or_else(|| Version::empty(segment_context(&backend, &options, &keys)));
     let memtable = match memtable {
-        Some(memtable) => memtable,
-        None => Memtable::new(memtable_config.clone())?,
+        Some(memtable) => Arc::new(memtable),
+        None => Arc::new(Memtable::new(memtable_config.clone())?),
     };
     let (mut log, mut installer) = (None, None);
+    let (mut version, mut memtable, mut floor) = (version, memtable, floor);
     if !options.read_only {
         create_folders(&backend)?;
         if let Some(keyring) = keyring.as_mut().filter(|keyring| keyring.copies_damaged() > 0) {
             keyring.repair()?;
         }
-        let (current, ended) = if session.rewrite {
+        let large = memtable.bytes() as u64 > options.memtable_bytes.min(COPIED_BYTES_MAX);
+        let (current, ended) = if session.rewrite && large {
+            // Written once, and to where it would have to go next anyway.
+            version = write_segments(&options, &numbers, &version, memtable, last)?;
+            memtable = Arc::new(Memtable::new(memtable_config.clone())?);
+            floor = last;
+            (WalFile::create(&backend, &keys, numbers.next(), WAL_FILE_BYTES_MIN)?, Vec::new())
+        } else if session.rewrite {
             copy_commits(&backend, &keys, &numbers, &session.wals, floor, last)?
         } else {
             (WalFile::create(&backend, &keys, numbers.next(), WAL_FILE_BYTES_MIN)?, session.wals)
@@ -255,7 +267,7 @@ pub(crate) fn begin_session(
         log,
         installer: Mutex::new(installer),
         current: ArcSwap::from_pointee(SuperVersion {
-            active: Arc::new(memtable),
+            active: memtable,
             frozen: Vec::new(),
             version: Arc::new(version),
         }),
@@ -275,6 +287,29 @@ pub(crate) fn begin_session(
         memtable_flushes: AtomicU64::new(0),
     };
     Ok(Arc::new(shared))
+}
+
+/// Writes what the log held to segments of level 0; the version with them.
+fn write_segments(
+    options: &Options,
+    numbers: &FileNumbers,
+    version: &Version,
+    memtable: Arc<Memtable>,
+    last: Sequence,
+) -> Result<Version> {
+    let source = RewriteSource { cursor: Box::new(memtable.cursor()), tombstones: memtable.range_tombstones() };
+    let target = OutputTarget {
+        level: 0,
+        run: last.0,
+        segment_bytes: options.segment_bytes.min(LEVEL_0_SEGMENT_BYTES),
+        zones: options.zones.clone(),
+    };
+    let mut rewrite = Rewrite::flush(version, vec![source], LiveSnapshots::new([], last), target);
+    while !rewrite.step(&|| numbers.next(), u64::MAX)? {}
+    let Some((edit, _)) = rewrite.finish() else {
+        return Err(Error::Internal { detail: "a log that is written to segments has no result".to_owned() });
+    };
+    version.apply(&edit).map_err(|bad| Error::Internal { detail: bad.to_string() })
 }
 
 /// Copies the commits after `floor` into fresh files, flushed. Returns the file to go on in and those before it.

@@ -83,6 +83,7 @@ impl WriterToken {
         let shared = Arc::clone(&self.shared);
         drop(self);
         shared.log()?.wait(sequence, durability)?;
+        shared.step_inline();
         Ok(sequence)
     }
 }

@@ -94,10 +94,11 @@ pub fn view_within<'a>(bytes: &'a [u8], limits: &Limits) -> Result<ValueRef<'a>>
     judged(&mut Reader::new(bytes))
 }
 
-/// Judges the item at the reader, with the default limits, and gives its value in place.
+/// Judges the item at the reader and gives its value in place. Limits were for the whole document,
+/// when it was put.
 pub(crate) fn judge<'a>(reader: &mut Reader<'a>) -> Result<ValueRef<'a>> {
     let mut start = *reader;
-    validate::check_item(reader, &Limits::DEFAULT)?;
+    validate::check_item(reader, &Limits::JUDGED)?;
     judged(&mut start)
 }
 

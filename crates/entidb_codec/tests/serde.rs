@@ -162,10 +162,11 @@ fn equal_keys_are_refused_when_writing() {
         #[serde(rename = "x")]
         a: u8,
         #[serde(rename = "x")]
-        b: u8,
+        b: Value,
     }
-    for _ in 0..3 {
-        assert_eq!(to_vec(&SameName { a: 1, b: 2 }).unwrap_err().kind(), ErrorKind::DuplicateKey);
+    // Whatever bit of the values behind the keys is the first to differ.
+    for b in [doc!(1), doc!(2), doc!(-1), doc!("x"), doc!([]), doc!(null)] {
+        assert_eq!(to_vec(&SameName { a: 1, b }).unwrap_err().kind(), ErrorKind::DuplicateKey);
     }
     let odd_key: BTreeMap<bool, u8> = [(true, 1)].into();
     assert_eq!(to_vec(&odd_key).unwrap_err().kind(), ErrorKind::KeyType);

@@ -1,6 +1,6 @@
 //! Ordered bytes back to values.
 //!
-//! Always: accepts exactly what `encode_ordered` writes, and nests no deeper than the default limit.
+//! Always: accepts exactly what `encode_ordered` writes of values within any limits.
 //! A number comes back by value: as an integer wherever an integer has it, else as a float. A decimal
 //! comes back without trailing zeros.
 //! Does not know: which directions a key was written in; the caller does.
@@ -37,7 +37,7 @@ pub struct Decoded {
 pub fn decode_ordered(bytes: &[u8], direction: Direction) -> Result<Decoded> {
     let mask = if direction == Direction::Descending { 0xff } else { 0 };
     let mut reader = KeyReader { bytes, position: 0, mask };
-    let value = reader.element(Limits::DEFAULT.depth_max)?;
+    let value = reader.element(Limits::JUDGED.depth_max)?;
     Ok(Decoded { value, len: reader.position })
 }
 

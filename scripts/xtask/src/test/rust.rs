@@ -93,14 +93,18 @@ pub(crate) fn cargo_test(finished: Finished) -> Result<Report> {
     Ok(report)
 }
 
-/// The words of the failing tests, without the hundreds that passed.
+/// The words of the failing tests and of compile errors, without warnings and the hundreds that passed.
 fn failing_part(output: &str) -> String {
-    let kept: Vec<&str> = output
-        .lines()
-        .filter(|line| {
-            !line.ends_with("... ok") && !line.trim().is_empty() && !line.trim_start().starts_with("Compiling ")
-        })
-        .collect();
+    let mut kept: Vec<&str> = Vec::new();
+    let mut in_warning = false;
+    for line in output.lines() {
+        // The compiler ends each message with an empty line.
+        in_warning = (in_warning || line.starts_with("warning:")) && !line.trim().is_empty();
+        let passed = line.ends_with("... ok") || line.trim_start().starts_with("Compiling ");
+        if !in_warning && !passed && !line.trim().is_empty() {
+            kept.push(line);
+        }
+    }
     tail(&kept.join("\n"), 150)
 }
 
@@ -123,5 +127,11 @@ mod tests {
         let report = cargo_test(finished(false, "error: could not compile")).unwrap();
         assert_eq!(report.counts.failed, 1);
         assert!(report.failures[0].contains("could not compile"));
+    }
+
+    #[test]
+    fn warnings_do_not_hide_the_error() {
+        let output = "warning: unused\n --> a.rs\n\nerror[E0432]: unresolved\n --> b.rs\n\nwarning: dead\n | x\n";
+        assert_eq!(failing_part(output), "error[E0432]: unresolved\n --> b.rs");
     }
 }

@@ -57,7 +57,7 @@ impl entidb_buffer {
 ///
 /// # Safety
 /// `buffer` is NULL or points at a buffer this library filled, unchanged.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_buffer_free(buffer: *mut entidb_buffer) {
     quiet((), || {
         if buffer.is_null() {

@@ -42,7 +42,7 @@ pub(crate) fn make(cursor: ChangeCursor) -> *mut entidb_change_feed {
 ///
 /// # Safety
 /// `feed` is a live feed of this library; out-pointers are NULL or may be written. So for every function here.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_change_feed_next(
     feed: *mut entidb_change_feed,
     timeout_ms: u64,
@@ -92,7 +92,7 @@ fn describe(commit: &Commit) -> Result<Value, Error> {
 ///
 /// # Safety
 /// As `entidb_change_feed_next`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_change_feed_position(feed: *const entidb_change_feed) -> u64 {
     crate::boundary::quiet(0, || {
         let mut touched = Touched::default();
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn entidb_change_feed_position(feed: *const entidb_change_
 ///
 /// # Safety
 /// As `entidb_change_feed_next`; the feed is not used afterwards.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_change_feed_free(feed: *mut entidb_change_feed) {
     handle::free::<Feed>(feed);
 }

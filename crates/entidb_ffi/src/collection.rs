@@ -51,7 +51,7 @@ pub const ENTIDB_REPLACE_VERSION: u32 = 3;
 /// # Safety
 /// `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16 readable
 /// bytes; out-pointers are NULL or may be written. So for every function here.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_put(
     collection: *const entidb_collection,
     id: *const u8,
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn entidb_collection_put(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_update(
     collection: *const entidb_collection,
     id: *const u8,
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn entidb_collection_update(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_get(
     collection: *const entidb_collection,
     id: *const u8,
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn entidb_collection_get(
 ///
 /// # Safety
 /// As `entidb_collection_put`; `ids` are `16 * count` readable bytes.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_get_many(
     collection: *const entidb_collection,
     ids: *const u8,
@@ -180,7 +180,7 @@ pub unsafe extern "C" fn entidb_collection_get_many(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_exists(
     collection: *const entidb_collection,
     id: *const u8,
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn entidb_collection_exists(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_count(
     collection: *const entidb_collection,
     out_count: *mut u64,
@@ -220,7 +220,7 @@ pub unsafe extern "C" fn entidb_collection_count(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_delete(
     collection: *const entidb_collection,
     id: *const u8,
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn entidb_collection_delete(
 ///
 /// # Safety
 /// As `entidb_collection_put`; `ids` are `16 * count` readable bytes.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_delete_many(
     collection: *const entidb_collection,
     ids: *const u8,
@@ -267,7 +267,7 @@ pub unsafe extern "C" fn entidb_collection_delete_many(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_put_many(
     collection: *const entidb_collection,
     frames: *const u8,
@@ -318,7 +318,7 @@ fn unframe(frames: &[u8]) -> Result<Vec<BatchItem<'_>>, Error> {
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_create_index(
     collection: *const entidb_collection,
     definition: *const u8,
@@ -340,7 +340,7 @@ pub unsafe extern "C" fn entidb_collection_create_index(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_drop_index(
     collection: *const entidb_collection,
     name: *const u8,
@@ -358,7 +358,7 @@ pub unsafe extern "C" fn entidb_collection_drop_index(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_indexes(
     collection: *const entidb_collection,
     out_indexes: *mut entidb_buffer,
@@ -381,7 +381,7 @@ pub unsafe extern "C" fn entidb_collection_indexes(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_scan(
     collection: *const entidb_collection,
     after: *const u8,
@@ -411,7 +411,7 @@ pub unsafe extern "C" fn entidb_collection_scan(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_find(
     collection: *const entidb_collection,
     query: *const u8,
@@ -435,7 +435,7 @@ pub unsafe extern "C" fn entidb_collection_find(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_find_count(
     collection: *const entidb_collection,
     query: *const u8,
@@ -457,7 +457,7 @@ pub unsafe extern "C" fn entidb_collection_find_count(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_find_delete(
     collection: *const entidb_collection,
     query: *const u8,
@@ -481,7 +481,7 @@ pub unsafe extern "C" fn entidb_collection_find_delete(
 ///
 /// # Safety
 /// As `entidb_collection_put`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_find_explain(
     collection: *const entidb_collection,
     query: *const u8,
@@ -503,7 +503,7 @@ pub unsafe extern "C" fn entidb_collection_find_explain(
 ///
 /// # Safety
 /// As `entidb_collection_put`; the handle is not used afterwards.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_free(collection: *mut entidb_collection) {
     handle::free::<Named>(collection);
 }

@@ -83,7 +83,7 @@ fn concurrent() -> Error {
 ///
 /// # Safety
 /// `cursor` is a live cursor of this library; out-pointers are NULL or may be written. So for every function here.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_cursor_next(
     cursor: *mut entidb_cursor,
     out_value: *mut *mut entidb_value,
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn entidb_cursor_next(
 ///
 /// # Safety
 /// As `entidb_cursor_next`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_cursor_next_batch(
     cursor: *mut entidb_cursor,
     count_max: usize,
@@ -159,7 +159,7 @@ pub(crate) fn frame(entity: &Entity, out: &mut Vec<u8>) -> Result<(), Error> {
 ///
 /// # Safety
 /// As `entidb_cursor_next`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_cursor_token(
     cursor: *mut entidb_cursor,
     position: usize,
@@ -184,7 +184,7 @@ pub unsafe extern "C" fn entidb_cursor_token(
 ///
 /// # Safety
 /// As `entidb_cursor_next`; the cursor is not used afterwards.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_cursor_free(cursor: *mut entidb_cursor) {
     handle::free::<Cursor>(cursor);
 }

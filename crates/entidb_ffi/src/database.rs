@@ -49,7 +49,7 @@ fn with<T>(
 /// # Safety
 /// `database` handles are live ones of this library; texts and bytes are readable for their lengths; `options` is NULL or
 /// readable for its `struct_size`; out-pointers are NULL or may be written. So for every function here.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_open(
     path: *const u8,
     path_len: usize,
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn entidb_database_open(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_open_named(
     path: *const u8,
     path_len: usize,
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn entidb_database_open_named(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_open_memory(
     options: *const u8,
     options_len: usize,
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn entidb_database_open_memory(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_close(
     database: *const entidb_database,
     out_error: *mut *mut entidb_error,
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn entidb_database_close(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_is_closed(database: *const entidb_database) -> i32 {
     quiet(1, || i32::from(with(&mut Touched::default(), database, |open| Ok(open.is_closed())).unwrap_or(true)))
 }
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn entidb_database_is_closed(database: *const entidb_datab
 ///
 /// # Safety
 /// As `entidb_database_open`; the handle is not used afterwards.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_free(database: *mut entidb_database) {
     handle::free::<Open>(database);
 }
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn entidb_database_free(database: *mut entidb_database) {
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_collection(
     database: *const entidb_database,
     name: *const u8,
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn entidb_database_collection(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_collections(
     database: *const entidb_database,
     out_names: *mut entidb_buffer,
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn entidb_database_collections(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_create_collection(
     database: *const entidb_database,
     name: *const u8,
@@ -227,7 +227,7 @@ pub unsafe extern "C" fn entidb_database_create_collection(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_rename_collection(
     database: *const entidb_database,
     from: *const u8,
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn entidb_database_rename_collection(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_drop_collection(
     database: *const entidb_database,
     name: *const u8,
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn entidb_database_drop_collection(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_begin_read(
     database: *const entidb_database,
     out_transaction: *mut *mut entidb_transaction,
@@ -292,7 +292,7 @@ pub unsafe extern "C" fn entidb_database_begin_read(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_begin_write(
     database: *const entidb_database,
     timeout_ms: u64,
@@ -316,7 +316,7 @@ pub unsafe extern "C" fn entidb_database_begin_write(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_changes(
     database: *const entidb_database,
     since: u64,
@@ -341,7 +341,7 @@ pub unsafe extern "C" fn entidb_database_changes(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_trim_changes(
     database: *const entidb_database,
     through: u64,
@@ -356,7 +356,7 @@ pub unsafe extern "C" fn entidb_database_trim_changes(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_last_sequence(database: *const entidb_database) -> u64 {
     quiet(0, || with(&mut Touched::default(), database, |open| Ok(open.last_sequence().0)).unwrap_or(0))
 }
@@ -368,7 +368,7 @@ pub unsafe extern "C" fn entidb_database_last_sequence(database: *const entidb_d
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_wait_durable(
     database: *const entidb_database,
     sequence: u64,
@@ -387,7 +387,7 @@ pub unsafe extern "C" fn entidb_database_wait_durable(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_checkpoint(
     database: *const entidb_database,
     out_error: *mut *mut entidb_error,
@@ -402,7 +402,7 @@ pub unsafe extern "C" fn entidb_database_checkpoint(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_compact(
     database: *const entidb_database,
     out_error: *mut *mut entidb_error,
@@ -424,7 +424,7 @@ pub const ENTIDB_VERIFY_FULL: u32 = 1;
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_verify(
     database: *const entidb_database,
     level: u32,
@@ -453,7 +453,7 @@ pub unsafe extern "C" fn entidb_database_verify(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_backup(
     database: *const entidb_database,
     path: *const u8,
@@ -474,7 +474,7 @@ pub unsafe extern "C" fn entidb_database_backup(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_stats(
     database: *const entidb_database,
     out_stats: *mut entidb_buffer,
@@ -495,7 +495,7 @@ pub unsafe extern "C" fn entidb_database_stats(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_config(
     database: *const entidb_database,
     out_config: *mut entidb_buffer,
@@ -516,7 +516,7 @@ pub unsafe extern "C" fn entidb_database_config(
 ///
 /// # Safety
 /// As `entidb_database_open`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_open_report(
     database: *const entidb_database,
     out_report: *mut entidb_buffer,

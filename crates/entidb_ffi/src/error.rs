@@ -59,7 +59,7 @@ fn pointer(text: Option<&'static CString>) -> *const c_char {
 ///
 /// # Safety
 /// `error` is NULL or a live error of this library; so for every function here.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_error_code(error: *const entidb_error) -> entidb_status {
     with(error, 0, |failure| failure.error.code().number())
 }
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn entidb_error_code(error: *const entidb_error) -> entidb
 ///
 /// # Safety
 /// As `entidb_error_code`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_error_message(error: *const entidb_error) -> *const c_char {
     with(error, c"".as_ptr(), |failure| failure.message.as_ptr())
 }
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn entidb_error_message(error: *const entidb_error) -> *co
 ///
 /// # Safety
 /// As `entidb_error_code`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_error_os_code(error: *const entidb_error) -> i32 {
     with(error, 0, |failure| failure.error.context().os_code.unwrap_or(0))
 }
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn entidb_error_os_code(error: *const entidb_error) -> i32
 ///
 /// # Safety
 /// As `entidb_error_code`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_error_path(error: *const entidb_error) -> *const c_char {
     with(error, std::ptr::null(), |failure| pointer(failure.path.as_ref()))
 }
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn entidb_error_path(error: *const entidb_error) -> *const
 ///
 /// # Safety
 /// As `entidb_error_code`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_error_collection(error: *const entidb_error) -> *const c_char {
     with(error, std::ptr::null(), |failure| pointer(failure.collection.as_ref()))
 }
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn entidb_error_collection(error: *const entidb_error) -> 
 ///
 /// # Safety
 /// As `entidb_error_code`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_error_index(error: *const entidb_error) -> *const c_char {
     with(error, std::ptr::null(), |failure| pointer(failure.index.as_ref()))
 }
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn entidb_error_index(error: *const entidb_error) -> *cons
 ///
 /// # Safety
 /// As `entidb_error_code`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_error_id(error: *const entidb_error) -> *const u8 {
     with(error, std::ptr::null(), |failure| {
         failure.error.context().id.as_ref().map_or(std::ptr::null(), |id| id.as_bytes().as_ptr())
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn entidb_error_id(error: *const entidb_error) -> *const u
 ///
 /// # Safety
 /// As `entidb_error_code`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_error_offset(error: *const entidb_error) -> i64 {
     with(error, -1, |failure| {
         failure.error.context().offset.and_then(|offset| i64::try_from(offset).ok()).unwrap_or(-1)
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn entidb_error_offset(error: *const entidb_error) -> i64 
 ///
 /// # Safety
 /// As `entidb_error_code`; the error is not used afterwards.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_error_free(error: *mut entidb_error) {
     handle::free::<Failure>(error);
 }
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn entidb_error_free(error: *mut entidb_error) {
 /// What a caller can do about an error of this code, as a static text; an empty one for a code that is not known.
 ///
 /// Threads: any.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub extern "C" fn entidb_code_hint(code: entidb_status, out_len: *mut usize) -> *const u8 {
     static_text(ErrorCode::from_number(code).map_or("", ErrorCode::hint), out_len)
 }
@@ -168,7 +168,7 @@ pub extern "C" fn entidb_code_hint(code: entidb_status, out_len: *mut usize) -> 
 /// The name of a code, such as `DATABASE_LOCKED`, as a static text; an empty one for a code that is not known.
 ///
 /// Threads: any.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub extern "C" fn entidb_code_name(code: entidb_status, out_len: *mut usize) -> *const u8 {
     static_text(ErrorCode::from_number(code).map_or("", ErrorCode::name), out_len)
 }

@@ -90,7 +90,7 @@ pub const ENTIDB_DURABILITY_NONE: u32 = 3;
 /// # Safety
 /// `transaction` is a live transaction of this library; texts are readable; out-pointers are NULL or may be written. So for
 /// every function here.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_collection(
     transaction: *const entidb_transaction,
     name: *const u8,
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn entidb_transaction_collection(
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_collections(
     transaction: *const entidb_transaction,
     out_names: *mut entidb_buffer,
@@ -149,7 +149,7 @@ pub(crate) fn names_buffer(names: &[String]) -> entidb_buffer {
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_create_collection(
     transaction: *const entidb_transaction,
     name: *const u8,
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn entidb_transaction_create_collection(
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_rename_collection(
     transaction: *const entidb_transaction,
     from: *const u8,
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn entidb_transaction_rename_collection(
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_drop_collection(
     transaction: *const entidb_transaction,
     name: *const u8,
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn entidb_transaction_drop_collection(
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_savepoint(
     transaction: *const entidb_transaction,
     out_savepoint: *mut u64,
@@ -231,7 +231,7 @@ pub unsafe extern "C" fn entidb_transaction_savepoint(
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_rollback_to(
     transaction: *const entidb_transaction,
     savepoint: u64,
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn entidb_transaction_rollback_to(
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_sequence(
     transaction: *const entidb_transaction,
     out_sequence: *mut u64,
@@ -275,7 +275,7 @@ pub unsafe extern "C" fn entidb_transaction_sequence(
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_commit(
     transaction: *const entidb_transaction,
     durability: u32,
@@ -308,7 +308,7 @@ pub unsafe extern "C" fn entidb_transaction_commit(
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_abort(
     transaction: *const entidb_transaction,
     out_error: *mut *mut entidb_error,
@@ -332,7 +332,7 @@ pub unsafe extern "C" fn entidb_transaction_abort(
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_is_open(transaction: *const entidb_transaction) -> i32 {
     quiet(0, || {
         let open = with(&mut Touched::default(), transaction, |kind| {
@@ -351,7 +351,7 @@ pub unsafe extern "C" fn entidb_transaction_is_open(transaction: *const entidb_t
 ///
 /// # Safety
 /// As `entidb_transaction_collection`; the handle is not used afterwards.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_free(transaction: *mut entidb_transaction) {
     handle::free::<Transaction>(transaction);
 }

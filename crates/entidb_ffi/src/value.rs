@@ -38,7 +38,7 @@ fn with<T>(value: *const entidb_value, fallback: T, read: impl FnOnce(&'static E
 ///
 /// # Safety
 /// `value` is NULL or a live value of this library; `out_bytes` may be written. So for every function here.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_value_bytes(value: *const entidb_value, out_bytes: *mut entidb_bytes) {
     let bytes = with(value, entidb_bytes::EMPTY, |entity| entidb_bytes::of(entity.bytes()));
     if !out_bytes.is_null() {
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn entidb_value_bytes(value: *const entidb_value, out_byte
 ///
 /// # Safety
 /// As `entidb_value_bytes`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_value_id(value: *const entidb_value) -> *const u8 {
     with(value, std::ptr::null(), |entity| entity.id_bytes().as_ptr())
 }
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn entidb_value_id(value: *const entidb_value) -> *const u
 ///
 /// # Safety
 /// As `entidb_value_bytes`.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_value_version(value: *const entidb_value) -> u64 {
     with(value, 0, Entity::version)
 }
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn entidb_value_version(value: *const entidb_value) -> u64
 ///
 /// # Safety
 /// As `entidb_value_bytes`; the value is not used afterwards.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_value_free(value: *mut entidb_value) {
     handle::free::<Pinned>(value);
 }

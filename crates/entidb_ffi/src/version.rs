@@ -11,7 +11,7 @@ pub const ENTIDB_ABI_VERSION: u32 = 1000;
 /// The version of the library, such as `0.1.0`, as a static text of `*out_len` bytes.
 ///
 /// Threads: any.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub extern "C" fn entidb_version(out_len: *mut usize) -> *const u8 {
     static_text(env!("CARGO_PKG_VERSION"), out_len)
 }
@@ -19,7 +19,7 @@ pub extern "C" fn entidb_version(out_len: *mut usize) -> *const u8 {
 /// The version of the ABI the library speaks; compare with `ENTIDB_ABI_VERSION` of the header.
 ///
 /// Threads: any.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub extern "C" fn entidb_abi_version() -> u32 {
     ENTIDB_ABI_VERSION
 }
@@ -27,7 +27,7 @@ pub extern "C" fn entidb_abi_version() -> u32 {
 /// The newest file format the library writes.
 ///
 /// Threads: any.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub extern "C" fn entidb_format_version() -> u32 {
     entidb_core::FORMAT_VERSION
 }
@@ -38,7 +38,7 @@ pub extern "C" fn entidb_format_version() -> u32 {
 ///
 /// # Safety
 /// `name` points at `name_len` readable bytes.
-#[unsafe(no_mangle)]
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_has_feature(name: *const u8, name_len: usize) -> i32 {
     let known = bytes::text(name, name_len, "name")
         .is_ok_and(|name| matches!(name, "encryption" | "file" | "memory" | "change_feed"));

@@ -37,6 +37,22 @@ tab_width = 4
 line_length = 100
 "#;
 
+/// A copy of the crate's source in which every function has its C name, and the path of its root.
+///
+/// The names depend on a feature of the crate, and cbindgen does not look into `cfg_attr`.
+fn readable(repository: &Repository) -> Result<std::path::PathBuf> {
+    let folder = repository.build_folder("header-source")?;
+    for path in repository.files_in("crates/entidb_ffi/src", "rs")? {
+        let text = repository.read(&path)?.replace(NAMED_WHERE_EXPORTED, "#[unsafe(no_mangle)]");
+        let name = std::path::Path::new(&path).file_name().unwrap_or_default();
+        std::fs::write(folder.join(name), text).during("cannot write the copy of entidb_ffi for cbindgen")?;
+    }
+    Ok(folder.join("lib.rs"))
+}
+
+/// How the crate marks an exported function.
+const NAMED_WHERE_EXPORTED: &str = "#[cfg_attr(feature = \"export\", unsafe(no_mangle))]";
+
 /// The header and the symbols as the crate gives them now.
 fn generate(repository: &Repository) -> Result<[(&'static str, String); 2]> {
     let text =
@@ -44,7 +60,7 @@ fn generate(repository: &Repository) -> Result<[(&'static str, String); 2]> {
     let configuration: cbindgen::Config =
         toml::from_str(&text).during(format_args!("{CONFIGURATION} does not parse"))?;
     let bindings = cbindgen::Builder::new()
-        .with_crate(repository.path("crates/entidb_ffi"))
+        .with_src(readable(repository)?)
         .with_config(configuration)
         .generate()
         .during("cbindgen cannot read crates/entidb_ffi")?;

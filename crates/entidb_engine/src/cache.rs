@@ -30,6 +30,8 @@ pub(crate) enum Entering {
 pub(crate) struct BlockCache {
     bytes_max: u64,
     bytes: AtomicU64,
+    /// Bytes of indexes, which stay as long as their segment is open and leave blocks that much less.
+    pinned: AtomicU64,
     misses: AtomicU64,
     hits: Box<[Counter]>,
     ring: Mutex<VecDeque<Frame>>,
@@ -54,6 +56,7 @@ struct Frame {
 #[derive(Debug)]
 pub(crate) struct Slots {
     slots: Box<[ArcSwapOption<Block>]>,
+    pinned: AtomicU64,
     cache: Arc<BlockCache>,
 }
 
@@ -63,6 +66,7 @@ impl BlockCache {
         Arc::new(Self {
             bytes_max,
             bytes: AtomicU64::new(0),
+            pinned: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             hits: (0..COUNTERS).map(|_| Counter::default()).collect(),
             ring: Mutex::new(VecDeque::new()),
@@ -72,6 +76,16 @@ impl BlockCache {
     /// Bytes of decoded blocks in memory.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of indexes in memory.
+    pub(crate) fn pinned_bytes(&self) -> u64 {
+        self.pinned.load(Ordering::Relaxed)
+    }
+
+    /// What blocks may take. Indexes never take all of the budget: with no blocks at all every read goes to storage.
+    fn room(&self) -> u64 {
+        self.bytes_max.saturating_sub(self.pinned_bytes().min(self.bytes_max / 4 * 3))
     }
 
     /// Reads that found their block in memory, but for the last few of each thread.
@@ -87,7 +101,7 @@ impl BlockCache {
     /// Slots for the `count` blocks of a segment.
     pub(crate) fn slots(self: &Arc<Self>, count: usize) -> Arc<Slots> {
         let slots = (0..count).map(|_| ArcSwapOption::const_empty()).collect();
-        Arc::new(Slots { slots, cache: Arc::clone(self) })
+        Arc::new(Slots { slots, pinned: AtomicU64::new(0), cache: Arc::clone(self) })
     }
 
     /// Counts a hit. Threads hand in their counts in lots, so that counting costs no atomic operation on the way; what
@@ -119,11 +133,11 @@ impl BlockCache {
         }
     }
 
-    /// Takes blocks out until the budget holds. Every block passed twice without a read goes.
+    /// Takes blocks out until the budget holds. Each turn of the clock forgets one read of a block; one without goes.
     fn make_room(&self, ring: &mut VecDeque<Frame>) {
-        // Two turns clear every touch, so this ends also when all blocks are in use all the time.
-        let mut steps = ring.len() * 2;
-        while self.bytes() > self.bytes_max && steps > 0 {
+        // Four turns forget every read, so this ends also when all blocks are in use all the time.
+        let mut steps = ring.len() * 4;
+        while self.bytes() > self.room() && steps > 0 {
             steps -= 1;
             let Some(frame) = ring.pop_front() else { return };
             let Some(slots) = frame.slots.upgrade() else { continue };
@@ -139,6 +153,12 @@ impl BlockCache {
 }
 
 impl Slots {
+    /// Counts an index of the segment against the budget, until the segment goes.
+    pub(crate) fn pin(&self, bytes: usize) {
+        self.pinned.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.cache.pinned.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     /// The block, when it is in memory.
     #[inline]
     pub(crate) fn get(&self, block: usize) -> Option<Guard<Option<Arc<Block>>>> {
@@ -152,7 +172,7 @@ impl Slots {
     pub(crate) fn put(self: &Arc<Self>, block: usize, decoded: &Arc<Block>, entering: Entering) {
         self.cache.misses.fetch_add(1, Ordering::Relaxed);
         let size = decoded.memory_bytes() as u64;
-        let fits = self.cache.bytes().saturating_add(size) <= self.cache.bytes_max;
+        let fits = self.cache.bytes().saturating_add(size) <= self.cache.room();
         if entering == Entering::Never || (entering == Entering::Cold && !fits) {
             return;
         }
@@ -186,5 +206,6 @@ impl Drop for Slots {
         for block in 0..self.slots.len() {
             self.take(block);
         }
+        self.cache.pinned.fetch_sub(self.pinned.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }

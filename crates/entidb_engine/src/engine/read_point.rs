@@ -117,7 +117,7 @@ impl ReadPoint {
         let mut count = 0_u64;
         while view.is_valid() {
             if count >= COUNTED_MAX {
-                return Ok(self.view.estimate(&Span::from(range)).max(count));
+                return Ok(self.view.estimate(&Span::from(range))?.max(count));
             }
             count = count.saturating_add(1);
             view.next()?;

@@ -71,18 +71,11 @@ impl SuperVersion {
 
     /// About how many keys lie in the span, from what segments say about themselves: each deletion takes one entry away,
     /// and a segment or memtable that reaches out of the span counts half.
-    pub(crate) fn estimate(&self, span: &Span) -> u64 {
-        let segments = self.version.segments().map(|segment| {
-            let meta = segment.meta();
-            if meta.is_before(span.start()) || span.is_past_end(&meta.smallest) {
-                return 0;
-            }
-            let keys = meta.entry_count.saturating_sub(meta.delete_count.saturating_mul(2));
-            if span.contains(&meta.smallest) && span.contains(&meta.largest) { keys } else { keys / 2 }
-        });
+    pub(crate) fn estimate(&self, span: &Span) -> Result<u64> {
         let in_memory: u64 = self.memtables().map(|memtable| memtable.entry_count()).sum();
         let whole = span.start().is_empty() && span.end().is_none();
-        segments.sum::<u64>().saturating_add(if whole { in_memory } else { in_memory / 2 })
+        let segments = self.version.approximate_count(span)?;
+        Ok(segments.saturating_add(if whole { in_memory } else { in_memory / 2 }))
     }
 
     /// Bytes in memtables.

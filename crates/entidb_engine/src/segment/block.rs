@@ -16,6 +16,9 @@ use crate::value::{Pinned, Value};
 /// A small value that pins eight kilobytes would let a caller hold far more memory than it knows.
 const COPY_BYTES_MAX: usize = 512;
 
+/// Reads of a block that are remembered: it outlives that many turns of the clock.
+const USED_MAX: u8 = 3;
+
 /// The bytes of a block do not make sense although their checksum was right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadBlock;
@@ -25,7 +28,7 @@ pub(crate) struct BadBlock;
 pub(crate) struct Block {
     bytes: Box<[u8]>,
     layout: BlockLayout,
-    /// Set by reads, cleared by the cache's clock.
+    /// Counted up by reads, down by the cache's clock.
     used: AtomicU8,
 }
 
@@ -47,17 +50,21 @@ impl Block {
         self.bytes.len() + size_of::<Self>() + 48
     }
 
-    /// Remembers that the block was read. A store only when it changes something: the line stays shared between cores.
+    /// Remembers that the block was read, up to three times. A store only when it changes something: the line of a block
+    /// that is read all the time stays shared between cores.
     #[inline]
     pub(crate) fn touch(&self) {
-        if self.used.load(Memory::Relaxed) == 0 {
-            self.used.store(1, Memory::Relaxed);
+        let used = self.used.load(Memory::Relaxed);
+        if used < USED_MAX {
+            self.used.store(used + 1, Memory::Relaxed);
         }
     }
 
-    /// True when the block was read since the last call.
+    /// Forgets one of the times the block was read; false when there is none left.
     pub(crate) fn take_touch(&self) -> bool {
-        self.used.swap(0, Memory::Relaxed) != 0
+        let used = self.used.load(Memory::Relaxed);
+        self.used.store(used.saturating_sub(1), Memory::Relaxed);
+        used > 0
     }
 
     /// The layout, for walks over every entry.

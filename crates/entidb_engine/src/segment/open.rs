@@ -21,6 +21,7 @@ use crate::format::segment_footer::{
     SEGMENT_FOOTER_BYTES, SegmentFooter, SegmentPart, UNIT_FRAME_BYTES, UnitFrame, UnitPlace,
 };
 use crate::format::unit::{Stream, Tag, Unit};
+use crate::iterator::Span;
 use crate::range_tombstone::RangeTombstones;
 use crate::version::SegmentMeta;
 
@@ -107,12 +108,22 @@ impl Segment {
         Ok(&self.opened()?.tombstones)
     }
 
-    /// Bytes its indexes take in memory; 0 while it was not used.
-    pub(crate) fn index_bytes(&self) -> u64 {
-        self.opened.get().map_or(0, |opened| {
-            let points = opened.points.get().and_then(Option::as_ref).map_or(0, PointIndex::memory_bytes);
-            (opened.index.memory_bytes() + points) as u64
-        })
+    /// About how many entries are in `span`: exact when all are, else by blocks.
+    ///
+    /// # Errors
+    /// As opening the segment.
+    pub(crate) fn approximate_count(&self, span: &Span) -> Result<u64> {
+        let meta = &self.meta;
+        if meta.is_before(span.start()) || span.is_past_end(&meta.smallest) {
+            return Ok(0);
+        }
+        if span.start() <= &*meta.smallest && span.contains(&meta.largest) {
+            return Ok(meta.entry_count);
+        }
+        let index = &self.opened()?.index;
+        let (first, last) = (index.find(span.start()), span.end().map_or(index.len(), |end| index.find(end)));
+        let blocks = last.saturating_sub(first).max(1) as u64;
+        Ok(meta.entry_count.saturating_mul(blocks) / (index.len().max(1) as u64))
     }
 
     /// The open segment, opened if it was not.
@@ -181,6 +192,7 @@ impl Segment {
             return Err(file.wrong(footer_at, "the counts are not the ones the manifest lists"));
         }
         let slots = self.context.cache.slots(blocks);
+        slots.pin(index.memory_bytes() + blocks * size_of::<usize>() + tombstones.bytes());
         Ok(Opened { file, index, footer, tombstones: Arc::new(tombstones), slots, points: OnceLock::new() })
     }
 
@@ -234,6 +246,7 @@ impl Segment {
             let decoded = PointIndex::decode(&body);
             points = Some(decoded.ok_or_else(|| opened.file.wrong(place.offset, "the point index makes no sense"))?);
         }
+        opened.slots.pin(points.as_ref().map_or(0, PointIndex::memory_bytes));
         Ok(opened.points.get_or_init(|| points).as_ref())
     }
 }

@@ -11,8 +11,8 @@ use super::*;
 use crate::crypto::testing::encrypted_keys;
 use crate::error::{Damage, Error, Result};
 use crate::format::{DatabaseId, EntryKind, FileNumber, Sequence};
-use crate::iterator::EntryCursor;
 use crate::iterator::sorted::{Entry, Sorted};
+use crate::iterator::{EntryCursor, Span};
 use crate::options::{Compression, ZonePolicy};
 use crate::range_tombstone::RangeTombstones;
 use crate::verify::{VerifyLevel, VerifyReport};
@@ -170,6 +170,9 @@ proptest! {
             prop_assert_eq!(segment.get(&absent, xxh3_64(&absent), Sequence::MAX).unwrap().is_some(), is_there);
         }
         prop_assert!(context.cache.bytes() <= cache_bytes.max(1));
+        prop_assert_eq!(segment.approximate_count(&Span::all()).unwrap(), entries.len() as u64);
+        let half = Span::new(entries[entries.len() / 2].key.clone(), None);
+        prop_assert!((1..=entries.len() as u64).contains(&segment.approximate_count(&half).unwrap()));
     }
 }
 
@@ -335,8 +338,8 @@ fn the_cache_keeps_to_its_budget_and_what_is_read_often_stays() {
         get(entry);
         assert!(context.cache.bytes() <= 40_000, "{} bytes after {step}", context.cache.bytes());
     }
-    // A clock that finds every block touched takes the oldest one, whatever it is; that can happen once or twice here.
-    assert!(misses <= 3, "the block read at every step was driven out {misses} times");
+    // Before anything is known about a block, the oldest goes; that can happen once.
+    assert!(misses <= 2, "the block read at every step was driven out {misses} times");
     let before = context.cache.misses();
     let mut cursor = SegmentCursor::new(Arc::clone(&segment));
     cursor.seek_first().unwrap();
@@ -347,8 +350,9 @@ fn the_cache_keeps_to_its_budget_and_what_is_read_often_stays() {
     let before = context.cache.misses();
     get(&entries[7]);
     assert_eq!(context.cache.misses(), before, "a scan drove out a block in use");
+    assert!(context.cache.pinned_bytes() > 4000 * 4, "the indexes count against the budget");
     drop((cursor, segment));
-    assert_eq!(context.cache.bytes(), 0);
+    assert_eq!((context.cache.bytes(), context.cache.pinned_bytes()), (0, 0));
 }
 
 #[test]

@@ -24,7 +24,6 @@ use crate::error::Result;
 use crate::format::FileNumber;
 use crate::iterator::{PointRead, Span, ViewSource};
 use crate::segment::{RunCursor, Segment, SegmentContext};
-use crate::verify::{VerifyLevel, VerifyReport};
 
 /// One level: runs, newest first.
 #[derive(Debug, Clone, Default)]
@@ -161,13 +160,18 @@ impl Version {
         Ok(false)
     }
 
-    /// Checks every segment.
-    pub(crate) fn verify(&self, level: VerifyLevel) -> VerifyReport {
-        let mut report = VerifyReport::default();
-        for segment in self.segments() {
-            report.absorb(segment.verify(level));
+    /// About how many entries are in `span`, older versions and deletions counted too.
+    ///
+    /// # Errors
+    /// `Corrupt` and those of the storage.
+    pub(crate) fn approximate_count(&self, span: &Span) -> Result<u64> {
+        let mut count = 0_u64;
+        for run in self.levels.iter().flat_map(|level| &level.runs) {
+            for segment in run.segments().get(run.overlapping(span)).unwrap_or_default() {
+                count = count.saturating_add(segment.approximate_count(span)?);
+            }
         }
-        report
+        Ok(count)
     }
 
     /// One source for each run that overlaps `span`, newest first.

@@ -16,8 +16,6 @@ use crate::options::KEY_BYTES_MAX;
 pub(crate) const GROUP_ENTRIES: usize = 8;
 /// Entries in a block at most, so that two bytes count them.
 pub(crate) const BLOCK_ENTRIES_MAX: usize = 32_768;
-/// The fixed part in front: entry count u16, group count u16, prefix length u16, flags u8, zero u8, base sequence u64.
-pub(crate) const BLOCK_HEADER_BYTES: usize = 16;
 
 /// Offsets take four bytes each, not two.
 const WIDE: u8 = 1;

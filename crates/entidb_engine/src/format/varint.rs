@@ -3,9 +3,6 @@
 //! Always: the shortest form is written and only the shortest form is read, so equal numbers have equal bytes.
 //! Format: docs/spec/file-format.md, "Numbers".
 
-/// The most bytes a number takes.
-pub(crate) const VARINT_BYTES_MAX: usize = 10;
-
 /// Appends a number.
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -141,7 +138,7 @@ mod tests {
             let mut bytes = Vec::new();
             put_varint(&mut bytes, number);
             assert_eq!(bytes.len(), varint_len(number));
-            assert!(bytes.len() <= VARINT_BYTES_MAX);
+            assert!(bytes.len() <= 10);
             let mut reader = Reader::new(&bytes);
             assert_eq!(reader.varint(), Some(number));
             assert!(reader.is_done());

@@ -35,11 +35,6 @@ impl PointRead {
         Self { at, tombstone: None, sum: None, outcome: None }
     }
 
-    /// The newest sequence the read may see.
-    pub(crate) const fn at(&self) -> Sequence {
-        self.at
-    }
-
     /// True when no older source can change the answer.
     pub(crate) const fn is_done(&self) -> bool {
         self.outcome.is_some()

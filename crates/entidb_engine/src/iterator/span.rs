@@ -16,6 +16,7 @@ pub(crate) struct Span {
 
 impl Span {
     /// Every key.
+    #[cfg(test)]
     pub(crate) fn all() -> Self {
         Self::default()
     }
@@ -47,6 +48,7 @@ impl Span {
     }
 
     /// True when no key can be inside.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.end.as_deref().is_some_and(|end| self.start.as_slice() >= end)
     }

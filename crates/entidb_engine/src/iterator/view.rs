@@ -29,6 +29,7 @@ pub(crate) struct ViewSource {
 
 impl ViewSource {
     /// A source without range tombstones.
+    #[cfg(test)]
     pub(crate) fn plain(cursor: Box<dyn EntryCursor>) -> Self {
         Self { cursor, tombstones: Arc::default() }
     }
@@ -89,16 +90,6 @@ impl View {
             place: Place::Outside,
             failed: None,
         }
-    }
-
-    /// The sequence the view shows.
-    pub(crate) const fn at(&self) -> Sequence {
-        self.at
-    }
-
-    /// The stretch of keys the view shows.
-    pub(crate) const fn range(&self) -> &Span {
-        &self.range
     }
 
     /// True when the view is at a key.

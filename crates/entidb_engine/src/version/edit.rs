@@ -59,11 +59,6 @@ impl SegmentMeta {
         if self.largest_is_excluded { &*self.largest <= key } else { &*self.largest < key }
     }
 
-    /// True when something inside may be in `first..=last`.
-    pub(crate) fn overlaps(&self, first: &[u8], last: &[u8]) -> bool {
-        &*self.smallest <= last && !self.is_before(first)
-    }
-
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.level);
         out.push(if self.largest_is_excluded { EXCLUDED } else { 0 });
@@ -126,11 +121,6 @@ pub(crate) struct VersionEdit {
 }
 
 impl VersionEdit {
-    /// True when nothing changes.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty()
-    }
-
     /// Files that are listed before the edit and not after it.
     pub(crate) fn obsolete(&self) -> impl Iterator<Item = FileNumber> + '_ {
         let stays = |number: &FileNumber| self.added.iter().any(|meta| meta.number == *number);
@@ -205,7 +195,6 @@ mod tests {
     fn the_end_of_a_tombstone_is_not_inside() {
         let segment = meta(1, b"b", b"f", true);
         assert!(segment.covers(b"b") && segment.covers(b"ezz") && !segment.covers(b"f") && !segment.covers(b"a"));
-        assert!(segment.overlaps(b"a", b"b") && !segment.overlaps(b"f", b"z") && segment.overlaps(b"e", b"e"));
         assert!(meta(1, b"b", b"f", false).covers(b"f"));
     }
 }

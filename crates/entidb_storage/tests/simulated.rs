@@ -273,3 +273,18 @@ fn a_full_device_says_so_and_a_crash_frees_locks() {
     drop(lock);
     assert_eq!(world.held_locks(), 0);
 }
+
+/// Found by the engine's crash test on opfs: the removal of an old file, still waiting, took away the new file that had
+/// been given its name and flushed.
+#[test]
+fn a_waiting_removal_does_not_take_away_a_newer_file_of_that_name() {
+    for personality in Personality::ALL {
+        let (world, directory) = world(personality);
+        durable_file(directory.as_ref(), "log", b"old");
+        directory.remove("log").unwrap();
+        durable_file(directory.as_ref(), "log", b"new");
+        for variant in 0..VARIANTS {
+            assert_eq!(world.crash(Variant(variant)).file_bytes("log").as_deref(), Some(&b"new"[..]), "{personality}");
+        }
+    }
+}

@@ -7,12 +7,16 @@
 
 pub mod corrupt;
 pub mod crash;
+pub mod engine_subject;
+pub mod model;
 pub mod oracle;
 pub mod sample;
 mod subject;
 pub mod sweep;
 mod table;
 mod tier;
+mod upkeep;
+pub mod workload;
 
 pub use subject::{Fate, Journal, Scenario, Stop, Subject};
 pub use table::Row;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::crypto::provider::Aead;
 use crate::error::{Error, Result};
-use crate::format::file_header::FileHeader;
+use crate::format::file_header::{Cipher, FileHeader};
 use crate::format::unit::{
     ENCRYPTED_TRAILER_BYTES, FILE_BYTES_MAX, PLAIN_TRAILER_BYTES, Stream, TAG_BYTES, Tag, UNIT_COUNT_MAX, Unit,
 };
@@ -36,7 +36,6 @@ const PREFIX_BYTES: usize = 9 + 16 + 1 + 8 + 4;
 impl Protection {
     /// The protection of a file with this header; `writing` only for a header that was made just now.
     pub(crate) fn new(header: &FileHeader, aead: Option<Box<dyn Aead>>, writing: bool) -> Self {
-        let encoded = header.encode();
         let mut prefix = [0; PREFIX_BYTES];
         let fields: [&[u8]; 5] = [
             b"entidb/v1",
@@ -48,13 +47,7 @@ impl Protection {
         for (to, from) in prefix.iter_mut().zip(fields.into_iter().flatten()) {
             *to = *from;
         }
-        Self {
-            path: header.path(),
-            seed: xxhash_rust::xxh3::xxh3_64(header.bound(&encoded)),
-            prefix,
-            aead,
-            writer: writing.then(Counters::default),
-        }
+        Self { path: header.path(), seed: seed_of(header), prefix, aead, writer: writing.then(Counters::default) }
     }
 
     /// Bytes that follow the body of every unit.
@@ -128,20 +121,19 @@ impl Protection {
             let detail = format!("unit {} has {} bytes, too few for its trailer", unit.number, bytes.len());
             return Err(Error::damaged(self.path.as_str(), unit.offset, detail));
         };
-        let mut tag = [0; TAG_BYTES];
-        let right = if self.aead.is_some() {
-            let (stored_tag, stored) = trailer.split_at_checked(TAG_BYTES).unwrap_or_default();
-            tag_of_checksum(&mut tag, stored_tag);
-            unit.encrypted_checksum(self.seed, body, stored_tag).to_le_bytes() == stored
-        } else {
-            tag_of_checksum(&mut tag, trailer);
-            unit.plain_checksum(self.seed, body).to_le_bytes() == trailer
-        };
-        if right {
+        if let Some(tag) = verified_tag(self.seed, self.aead.is_some(), unit, body, trailer) {
             return Ok(tag);
         }
         let detail = format!("the checksum of unit {} ({} bytes) is wrong", unit.number, bytes.len());
         Err(Error::damaged(self.path.as_str(), unit.offset, detail))
+    }
+
+    /// True when a stored unit of the file with this header has the right checksum. Needs no key.
+    pub(crate) fn verifies(header: &FileHeader, unit: Unit<'_>, bytes: &[u8]) -> bool {
+        let encrypted = header.cipher != Cipher::Plain;
+        let overhead = if encrypted { ENCRYPTED_TRAILER_BYTES } else { PLAIN_TRAILER_BYTES };
+        let parts = bytes.len().checked_sub(overhead).and_then(|len| bytes.split_at_checked(len));
+        parts.is_some_and(|(body, trailer)| verified_tag(seed_of(header), encrypted, unit, body, trailer).is_some())
     }
 
     /// Takes a unit number for good. An atomic high-water mark rather than a promise of the caller: under one key a
@@ -202,6 +194,24 @@ fn tag_of_checksum(tag: &mut Tag, bytes: &[u8]) {
 
 fn out_of_memory(len: usize) -> Error {
     Error::OutOfMemory { what: "sealing a unit", bytes: len as u64 }
+}
+
+fn seed_of(header: &FileHeader) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(header.bound(&header.encode()))
+}
+
+/// The tag of a unit whose checksum is right.
+fn verified_tag(seed: u64, encrypted: bool, unit: Unit<'_>, body: &[u8], trailer: &[u8]) -> Option<Tag> {
+    let mut tag = [0; TAG_BYTES];
+    let right = if encrypted {
+        let (stored_tag, stored) = trailer.split_at_checked(TAG_BYTES)?;
+        tag_of_checksum(&mut tag, stored_tag);
+        unit.encrypted_checksum(seed, body, stored_tag).to_le_bytes() == stored
+    } else {
+        tag_of_checksum(&mut tag, trailer);
+        unit.plain_checksum(seed, body).to_le_bytes() == trailer
+    };
+    right.then_some(tag)
 }
 
 #[cfg(test)]

@@ -43,16 +43,19 @@ pub(crate) fn create(backend: Backend, options: Options, lock: Box<dyn Lock>) ->
     begin_session(backend, options, lock, session)
 }
 
-/// Removes what an unfinished making left.
+/// Removes what an unfinished making left, for good: the next one uses the same names, and an old file that came back
+/// beside its new ones would look like more than an unfinished making.
 pub(crate) fn sweep_unfinished(backend: &Backend) -> Result<()> {
     for entry in backend.directory.list("")? {
         if entry.is_folder && FOLDERS.iter().any(|kind| kind.folder() == entry.name) {
             for file in backend.directory.list(&entry.name)? {
                 backend.directory.remove(&format!("{}/{}", entry.name, file.name))?;
             }
+            backend.directory.flush_names(&entry.name)?;
         } else if !entry.is_folder && entry.name != LOCK {
             backend.directory.remove(&entry.name)?;
         }
     }
+    backend.directory.flush_names("")?;
     Ok(())
 }

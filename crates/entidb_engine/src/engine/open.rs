@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use entidb_storage::{Backend, Entry, ErrorKind, Lock, LockKind, OpenMode, Operation};
+use entidb_storage::{Backend, Entry, ErrorKind, File, Lock, LockKind, OpenMode, Operation};
 
 use crate::crypto::Surroundings;
 use crate::engine::shared::Shared;
 use crate::engine::{create, recover};
 use crate::error::{Damage, Error, Result};
-use crate::format::{FileKind, WAL_UNITS_AT};
+use crate::format::{FileKind, FileNumber, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalUnitHeader};
 use crate::options::Options;
 use crate::version::list_files;
 
@@ -83,10 +83,17 @@ fn judge(backend: &Backend, options: &Options, entries: &[Entry]) -> Result<Foun
     let path = || backend.directory.location().to_owned();
     let has = |name: &str| entries.iter().any(|entry| entry.name == name);
     let folder = |kind: FileKind| has(kind.folder());
-    let ours = folder(FileKind::Wal) || folder(FileKind::Manifest) || folder(FileKind::Segment) || has(KEYRING);
+    // A crash while a database was being made may have left the name of one folder only, whichever.
+    let empty = |kind: FileKind| Ok::<bool, Error>(folder(kind) && list_files(backend, kind)?.is_empty());
+    let ours = folder(FileKind::Wal)
+        || folder(FileKind::Manifest)
+        || folder(FileKind::Segment)
+        || has(KEYRING)
+        || empty(FileKind::Temporary)?;
     let found = if has(ROOT) {
         match crate::version::read_root_file(backend) {
-            Ok(_) => Found::Database,
+            Ok(root) if root.has_whole_slot() || !ours || !is_blank(backend)? => Found::Database,
+            Ok(_) => unfinished(Error::damaged(ROOT, 0, "no slot of it is whole"), options)?,
             Err(error) if ours && is_blank(backend)? => unfinished(error, options)?,
             // The other files say that this is a database, so what ROOT lacks was lost.
             Err(Error::NotADatabase { detail, .. }) if ours => return Err(Error::damaged(ROOT, 0, detail)),
@@ -128,7 +135,8 @@ fn unfinished(error: Error, options: &Options) -> Result<Found> {
 /// True when the files could be those of a database that was being made: no segments, at most one manifest, and at
 /// most one log file that was never written to. Making ends with ROOT, and nothing is committed before.
 fn is_blank(backend: &Backend) -> Result<bool> {
-    if !list_files(backend, FileKind::Segment)?.is_empty() || list_files(backend, FileKind::Manifest)?.len() > 1 {
+    let manifests = list_files(backend, FileKind::Manifest)?.len();
+    if !list_files(backend, FileKind::Segment)?.is_empty() || manifests > 1 {
         return Ok(false);
     }
     let wals = list_files(backend, FileKind::Wal)?;
@@ -139,10 +147,24 @@ fn is_blank(backend: &Backend) -> Result<bool> {
     let mut buffer = vec![0; 64 * 1024];
     while offset < len {
         let count = file.read_at(offset, &mut buffer)?;
-        if count == 0 || buffer.iter().take(count).any(|byte| *byte != 0) {
-            return Ok(false);
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if count == 0 || bytes.iter().any(|byte| *byte != 0) {
+            // Before the manifest exists the zeros of the log may not have reached the disk, and where its length
+            // did, any bytes may stand there. What was written to as a log begins with a unit.
+            return Ok(count > 0 && manifests == 0 && !begins_with_a_unit(file.as_ref(), &wal.name)?);
         }
         offset = offset.saturating_add(count as u64);
     }
     Ok(true)
+}
+
+fn begins_with_a_unit(file: &dyn File, name: &str) -> Result<bool> {
+    let mut header = [0; WAL_UNIT_HEADER_BYTES];
+    match file.read_exact_at(WAL_UNITS_AT, &mut header) {
+        Ok(()) => {}
+        Err(error) if matches!(error.kind, ErrorKind::UnexpectedEnd { .. }) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    let number = name.parse().map(FileNumber);
+    Ok(number.is_ok_and(|number| WalUnitHeader::decode(&header, number).is_some()))
 }

@@ -22,7 +22,7 @@ pub(crate) use manifest_record::{
 };
 pub(crate) use root::{ROOT_SLOT_BYTES, Root};
 pub use sequence::{EntryKind, FileNumber, Sequence};
-pub(crate) use unit::{Stream, TAG_BYTES, Tag, Unit};
+pub(crate) use unit::{ENCRYPTED_TRAILER_BYTES, PLAIN_TRAILER_BYTES, Stream, TAG_BYTES, Tag, Unit};
 pub(crate) use varint::varint_len;
 pub(crate) use varint::{Reader, put_bytes, put_varint};
 pub(crate) use wal_record::{

@@ -56,7 +56,8 @@ impl Installer {
         let writer = create_manifest(context, record_generation, switch)?;
         let root_generation = root_generation.saturating_add(1);
         let root = Root { generation: root_generation, manifest: writer.number(), manifest_len: None };
-        write_root(context.backend, context.keys, &root, root_generation == 1)?;
+        // Its name too, though it may be there: a failed flush leaves names that only the cache has.
+        write_root(context.backend, context.keys, &root, true)?;
         Ok(Self { writer, root_generation, record_generation, floor, broken: false, stranded: Vec::new() })
     }
 

@@ -6,10 +6,11 @@
 
 use entidb_storage::{Backend, File, OpenMode};
 
-use crate::crypto::Keys;
+use crate::crypto::{Keys, Protection};
 use crate::error::{Error, Result};
 use crate::format::{
-    FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, ROOT_SLOT_BYTES, Root, Stream, TAG_BYTES, Unit,
+    Cipher, ENCRYPTED_TRAILER_BYTES, FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, PLAIN_TRAILER_BYTES,
+    ROOT_SLOT_BYTES, Root, Stream, TAG_BYTES, Unit,
 };
 use crate::version::manifest::read_whole;
 
@@ -49,6 +50,22 @@ pub(crate) fn read_root_file(backend: &Backend) -> Result<RootFile> {
 }
 
 impl RootFile {
+    /// True when the checksum of some slot is right, which needs no key to tell.
+    pub(crate) fn has_whole_slot(&self) -> bool {
+        (0..2_u64).any(|slot| {
+            let bytes = slot_bytes(&self.bytes, slot);
+            let Ok(header) = FileHeader::decode(PATH, bytes) else { return false };
+            let Some((length, rest)) = bytes.get(FILE_HEADER_BYTES..).and_then(|rest| rest.split_first_chunk::<4>())
+            else {
+                return false;
+            };
+            let trailer = if header.cipher == Cipher::Plain { PLAIN_TRAILER_BYTES } else { ENCRYPTED_TRAILER_BYTES };
+            let end = (u32::from_le_bytes(*length) as usize).saturating_add(trailer);
+            let unit = unit_of(slot.saturating_mul(ROOT_SLOT_BYTES), length);
+            rest.get(..end).is_some_and(|stored| Protection::verifies(&header, unit, stored))
+        })
+    }
+
     /// The newest slot that verifies under the keys, and what is wrong with the other where something is.
     pub(crate) fn newest(&self, keys: &Keys) -> Result<(Root, Option<Error>)> {
         let mut newest: Option<Root> = None;

@@ -218,31 +218,41 @@ impl Disk {
                     self.durable_names.apply(&change);
                 }
             }
-            NamesWithFile::Own => {
-                let own_folders: Vec<Arc<str>> = (self.pending_names.iter())
-                    .filter_map(|change| match change {
-                        NameChange::Name { path, file: of } | NameChange::Rename { to: path, file: of, .. }
-                            if *of == file =>
-                        {
-                            Some(Arc::from(folder_of(path)))
-                        }
-                        _ => None,
-                    })
-                    .collect();
-                let durable = &mut self.durable_names;
-                self.pending_names.retain(|change| {
-                    let own = match change {
-                        NameChange::Name { file: of, .. } | NameChange::Rename { file: of, .. } => *of == file,
-                        NameChange::Folder { name } => own_folders.contains(name),
-                        NameChange::Unname { .. } => false,
-                    };
-                    if own {
-                        durable.apply(change);
-                    }
-                    !own
-                });
+            NamesWithFile::Own => self.flush_own_names(file),
+        }
+    }
+
+    /// Makes the names of one file durable, with their folders. An older change of the same name is past then: it
+    /// must not be able to undo the newer one after a crash.
+    fn flush_own_names(&mut self, file: FileIndex) {
+        let own_paths: Vec<Arc<str>> = (self.pending_names.iter())
+            .filter_map(|change| match change {
+                NameChange::Name { path, file: of } | NameChange::Rename { to: path, file: of, .. } if *of == file => {
+                    Some(Arc::clone(path))
+                }
+                _ => None,
+            })
+            .collect();
+        if own_paths.is_empty() {
+            return;
+        }
+        let mut waiting = Vec::new();
+        for change in self.pending_names.drain(..) {
+            let own = match &change {
+                NameChange::Name { file: of, .. } | NameChange::Rename { file: of, .. } => *of == file,
+                NameChange::Folder { name } => own_paths.iter().any(|path| folder_of(path) == &**name),
+                NameChange::Unname { .. } => false,
+            };
+            if own {
+                self.durable_names.apply(&change);
+                if let NameChange::Name { path, .. } | NameChange::Rename { to: path, .. } = &change {
+                    waiting.retain(|older| !matches!(older, NameChange::Unname { path: gone } if gone == path));
+                }
+            } else {
+                waiting.push(change);
             }
         }
+        self.pending_names = waiting;
     }
 
     /// A flush that fails: by the dice some bytes reach the disk, the rest is treated by the cache law.
@@ -288,18 +298,6 @@ impl Disk {
             }
         }
         self.pending_names = waiting;
-    }
-
-    /// A flush of names that fails: what waited is forgotten, reverted or stays, by the cache law.
-    pub(super) fn fail_flush_names(&mut self, folder: &str, law: CacheLaw) {
-        self.version += 1;
-        match law {
-            CacheLaw::StaysDirty => {}
-            // The live names of a mounted system do not go back; the changes are only never written.
-            CacheLaw::MarkedClean | CacheLaw::Reverted => {
-                self.pending_names.retain(|change| !change.touches(folder));
-            }
-        }
     }
 }
 

@@ -1,0 +1,21 @@
+//! The engine's upkeep as the workloads ask for it.
+//!
+//! Always: a step the engine does not have yet is a flush, which is the durability it promises at least.
+//! Does not know: what upkeep does to files.
+
+use entidb_engine::{Engine, Result};
+
+/// The newest writes go to segments.
+pub(crate) fn checkpoint(engine: &Engine) -> Result<()> {
+    engine.checkpoint().map(|_| ())
+}
+
+/// Everything is merged.
+pub(crate) fn compact(engine: &Engine) -> Result<()> {
+    engine.flush()
+}
+
+/// Some steps of background work.
+pub(crate) fn maintain(engine: &Engine) -> Result<()> {
+    engine.maintain(4).map(|_| ())
+}

@@ -124,7 +124,18 @@ impl Drop for Background {
     }
 }
 
+/// Says that the thread has ended, however it ends: writers must not wait for one that is gone.
+struct Ended<'a>(&'a Signal);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().running = false;
+        self.0.progress.notify_all();
+    }
+}
+
 fn drive(shared: &Weak<Shared>, signal: &Signal) {
+    let _ended = Ended(signal);
     let mut time = Duration::ZERO;
     while signal.rest(time) {
         let Some(shared) = shared.upgrade() else { break };
@@ -140,6 +151,4 @@ fn drive(shared: &Weak<Shared>, signal: &Signal) {
         shared.note_background(stepped.err());
         signal.stepped();
     }
-    signal.state.lock().running = false;
-    signal.progress.notify_all();
 }

@@ -44,3 +44,7 @@ pub use stats::{OpenReport, Stats};
 pub use transaction::{Direction, Iter, Savepoint, Snapshot, WriteTransaction};
 pub use value::Value;
 pub use verify::{VerifyLevel, VerifyReport};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -78,3 +78,18 @@ fn an_encrypted_database_opens_with_its_key_and_no_other() {
     Engine::open(plain.clone(), Options::default()).unwrap().close().unwrap();
     assert!(matches!(Engine::open(plain, with(Some(KeySource::raw([7; 32])))), Err(Error::NotEncrypted)));
 }
+
+#[test]
+fn a_fresh_database_takes_less_than_half_a_mebibyte() {
+    let backend = Backend::memory();
+    let engine = Engine::open(backend.clone(), Options::default()).unwrap();
+    let mut bytes = 0;
+    for folder in ["", "wal", "manifest", "seg", "tmp"] {
+        for entry in backend.directory.list(folder).unwrap().into_iter().filter(|entry| !entry.is_folder) {
+            let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
+            bytes += backend.directory.open(&path, OpenMode::Read).unwrap().len().unwrap();
+        }
+    }
+    assert!(bytes < 512 * 1024, "{bytes}");
+    drop(engine);
+}

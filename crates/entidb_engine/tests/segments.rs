@@ -215,3 +215,17 @@ fn compaction_removes_what_nobody_can_read_and_nothing_else() {
     assert!(backend.directory.list("seg").unwrap().is_empty());
     assert_eq!(engine.snapshot().unwrap().approximate_count(KeyRange::all()).unwrap(), 0);
 }
+
+#[test]
+fn many_zones_with_few_runs_each_never_make_a_writer_wait_for_ever() {
+    for background in [false, true] {
+        let engine = Engine::open(Backend::memory(), Options { background, ..small() }).unwrap();
+        for zone in 1..=120_u8 {
+            let mut transaction = engine.begin_write().unwrap();
+            transaction.put(&[zone, 1], &[zone; 300]).unwrap();
+            transaction.commit().unwrap();
+            engine.checkpoint().unwrap();
+        }
+        assert_eq!(engine.snapshot().unwrap().approximate_count(KeyRange::all()).unwrap(), 120);
+    }
+}

@@ -19,9 +19,7 @@ use crate::version::{InstallContext, Switch, Version, VersionEdit};
 
 /// Frozen memtables from which on writers wait.
 const FROZEN_MAX: usize = 3;
-/// Runs of level 0 that may be worth merging.
-const LEVEL_0_RUNS_WORTH: usize = 4;
-/// Runs of level 0 from which on writers wait.
+/// Runs of level 0 with keys of one zone from which on writers wait.
 const LEVEL_0_RUNS_MAX: usize = 24;
 /// Segments of level 0 end at this size.
 pub(crate) const LEVEL_0_SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
@@ -57,6 +55,7 @@ impl Shared {
             return Ok(true);
         }
         self.remove_obsolete();
+        self.idle.store(true, Ordering::Relaxed);
         Ok(false)
     }
 
@@ -90,35 +89,33 @@ impl Shared {
                 {
                     return Err(error);
                 }
-            } else {
-                self.step()?;
+            } else if !self.step()? {
+                break;
             }
         }
         Ok(())
     }
 
-    /// True when writers must wait: memory for memtables is used up, or reads have too many runs to look at.
+    /// True when writers must wait: memory for memtables is used up, or reads of some zone have too many runs to look
+    /// at. Counted by zone, because that is how runs are merged: many runs with one zone each are no reason to wait, and
+    /// nothing would end the wait.
     fn is_crowded(&self) -> bool {
         let view = self.current.load();
-        let runs = view.version.levels().first().map_or(0, |level| level.runs.len());
-        view.frozen.len() >= FROZEN_MAX || runs >= LEVEL_0_RUNS_MAX
+        view.frozen.len() >= FROZEN_MAX || has_runs_of_a_zone(&view.version, LEVEL_0_RUNS_MAX)
     }
 
     /// Does one step on the thread of a commit that is done, where no other thread does them and one is waiting. Its
     /// failure is not the commit's: it is kept for the writer that will have to wait because of it.
     pub(crate) fn step_inline(&self) {
-        if self.signal.is_running() || self.backend.threads.parallelism() > 0 && self.options.background {
+        let has_thread = self.backend.threads.parallelism() > 0 && self.options.background;
+        let idle = self.idle.load(Ordering::Relaxed)
+            && self.log.as_ref().is_none_or(|log| !log.wants_spare())
+            && !self.checkpoint_is_due();
+        if has_thread || idle {
             return;
         }
-        let waiting = {
-            let view = self.current.load();
-            let runs = view.version.levels().first().map_or(0, |level| level.runs.len());
-            !view.frozen.is_empty() || runs >= LEVEL_0_RUNS_WORTH
-        };
-        if waiting || self.rewrite.lock().is_some() {
-            let stepped = self.step();
-            self.note_background(stepped.err());
-        }
+        let stepped = self.step();
+        self.note_background(stepped.err());
     }
 
     /// Freezes the active memtable when it holds anything.
@@ -245,6 +242,7 @@ impl Shared {
 
     /// Shows readers another view, and remembers the files that only older views read.
     fn swap_view(&self, files: Vec<FileNumber>, next: impl Fn(&SuperVersion) -> SuperVersion) {
+        self.idle.store(false, Ordering::Relaxed);
         let mut obsolete = self.obsolete.lock();
         let old = self.current.rcu(|old| Arc::new(next(old)));
         obsolete.push_back(Obsolete { view: Arc::downgrade(&old), files });
@@ -271,6 +269,25 @@ impl Shared {
             && log.bytes() >= self.options.wal_bytes
             && self.current.load().active.bytes() as u64 >= self.options.wal_bytes / 8
     }
+}
+
+/// True when some zone has segments in at least `runs` runs of level 0.
+fn has_runs_of_a_zone(version: &Version, runs: usize) -> bool {
+    let Some(level) = version.levels().first().filter(|level| level.runs.len() >= runs) else { return false };
+    let mut counts = [0_usize; 256];
+    for run in &level.runs {
+        let mut last = None;
+        for segment in run.segments() {
+            let zone = segment.meta().smallest.first().copied();
+            if zone != last
+                && let Some(count) = counts.get_mut(usize::from(zone.unwrap_or(0)))
+            {
+                *count = count.saturating_add(1);
+            }
+            last = zone;
+        }
+    }
+    counts.iter().any(|count| *count >= runs)
 }
 
 fn is_no_space(error: &Error) -> bool {

@@ -278,6 +278,7 @@ pub(crate) fn begin_session(
         last_found: last,
         commits: AtomicU64::new(0),
         signal: Arc::default(),
+        idle: AtomicBool::new(false),
         stepping: Mutex::new(()),
         background_error: Mutex::new(None),
         obsolete: Mutex::default(),

@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) last_found: Sequence,
     pub(crate) commits: AtomicU64,
     pub(crate) signal: Arc<Signal>,
+    /// True when the last step found nothing to do and nothing has changed since.
+    pub(crate) idle: AtomicBool,
     /// Held during a step, so that there is one at a time.
     pub(crate) stepping: Mutex<()>,
     pub(crate) background_error: Mutex<Option<Error>>,

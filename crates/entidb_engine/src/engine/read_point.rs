@@ -98,7 +98,7 @@ impl ReadPoint {
 
     pub(crate) fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>> {
         self.check_open()?;
-        keys.iter().map(|key| self.view.get(key, self.at)).collect()
+        self.view.multi_get(keys, self.at)
     }
 
     /// A view of the range, with a source in front of all others when there is one.

@@ -15,6 +15,9 @@ use crate::range_tombstone::RangeTombstones;
 use crate::value::Value;
 use crate::version::Version;
 
+/// Keys of a `multi_get` whose first accesses to memory are made together.
+const KEYS_AT_ONCE: usize = 32;
+
 #[derive(Clone)]
 pub(crate) struct SuperVersion {
     pub(crate) active: Arc<Memtable>,
@@ -35,6 +38,27 @@ pub(crate) struct Frozen {
 impl SuperVersion {
     /// The value of a key at a sequence.
     pub(crate) fn get(&self, key: &[u8], at: Sequence) -> Result<Option<Value>> {
+        self.get_hashed(key, xxh3_64(key), at)
+    }
+
+    /// The values of keys at a sequence, in the order of the keys.
+    pub(crate) fn multi_get(&self, keys: &[&[u8]], at: Sequence) -> Result<Vec<Option<Value>>> {
+        let mut values = Vec::with_capacity(keys.len());
+        for some in keys.chunks(KEYS_AT_ONCE) {
+            let mut hashes = [0; KEYS_AT_ONCE];
+            for (hash, key) in hashes.iter_mut().zip(some) {
+                *hash = xxh3_64(key);
+            }
+            let hashed = some.iter().copied().zip(hashes);
+            self.version.touch(hashed.clone());
+            for (key, hash) in hashed {
+                values.push(self.get_hashed(key, hash, at)?);
+            }
+        }
+        Ok(values)
+    }
+
+    fn get_hashed(&self, key: &[u8], hash: u64, at: Sequence) -> Result<Option<Value>> {
         let mut read = PointRead::new(at);
         for memtable in self.memtables() {
             let newest_at = |at| {
@@ -49,7 +73,7 @@ impl SuperVersion {
                 return read.finish();
             }
         }
-        self.version.read(key, xxh3_64(key), &mut read)?;
+        self.version.read(key, hash, &mut read)?;
         read.finish()
     }
 

@@ -233,6 +233,12 @@ impl Segment {
         }
     }
 
+    /// The point index, when it is in memory already.
+    #[inline]
+    pub(super) fn points_in_memory(&self) -> Option<&PointIndex> {
+        self.opened.get()?.points.get()?.as_ref()
+    }
+
     #[cold]
     fn read_points<'a>(&self, opened: &'a Opened) -> Result<Option<&'a PointIndex>> {
         let _one_at_a_time = self.opening.lock();

@@ -68,6 +68,13 @@ impl PointIndex {
         self.lines.iter().map(|line| line.0.iter().take(SLOTS).filter(|slot| **slot != 0).count()).sum()
     }
 
+    /// Touches the line of a hash, so that it is in the processor's cache when it is probed. Returns a word of it, for
+    /// the caller to keep the access from being optimised away.
+    #[inline]
+    pub(crate) fn touch(&self, hash: u64) -> u32 {
+        self.lines.get(home(hash, self.lines.len())).map_or(0, |line| line.0.first().copied().unwrap_or(0))
+    }
+
     /// Asks `visit` about each place the key with this hash may be, until it has an answer.
     #[inline]
     pub(crate) fn probe<T, E>(

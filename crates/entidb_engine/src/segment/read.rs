@@ -78,6 +78,12 @@ impl Segment {
         self.older(opened, number, ordinal, key, at)
     }
 
+    /// Touches what a read of the key with this hash looks at first, when it is in memory.
+    #[inline]
+    pub(crate) fn touch(&self, hash: u64) -> u32 {
+        self.points_in_memory().map_or(0, |points| points.touch(hash))
+    }
+
     /// From an entry on, the first version of `key` at or before `at`; versions may run over the end of a block.
     fn older(
         &self,

@@ -160,6 +160,18 @@ impl Version {
         Ok(false)
     }
 
+    /// Touches what reads of these keys look at first, all of them before the first is read: the waits for memory then
+    /// overlap, which single reads one after the other cannot have.
+    pub(crate) fn touch<'a>(&self, keys: impl Iterator<Item = (&'a [u8], u64)> + Clone) {
+        let mut touched = 0_u32;
+        for run in self.levels.iter().flat_map(|level| &level.runs) {
+            for (key, hash) in keys.clone() {
+                touched ^= run.holding(key).map_or(0, |segment| segment.touch(hash));
+            }
+        }
+        std::hint::black_box(touched);
+    }
+
     /// About how many entries are in `span`, older versions and deletions counted too.
     ///
     /// # Errors

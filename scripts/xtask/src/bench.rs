@@ -11,6 +11,9 @@ use crate::repository::{Repository, cargo};
 /// The comparison with other engines, in a workspace of its own so that nobody compiles them by accident.
 const COMPARE: &str = "crates/entidb_bench/compare";
 
+/// What `bench engine` runs: one question about the engine each.
+const ENGINE_BENCHES: [&str; 6] = ["memtable", "wal", "commit", "lookup", "scan", "recovery"];
+
 /// Runs one benchmark, or every one of the workspace when none is named.
 pub(crate) fn run(repository: &Repository, name: Option<&str>, rest: &[String]) -> Result<()> {
     let mut command = Command::new(cargo());
@@ -21,6 +24,12 @@ pub(crate) fn run(repository: &Repository, name: Option<&str>, rest: &[String]) 
                 return Err(Failure::new(format!("{COMPARE} does not exist yet")));
             }
             command.args(["run", "--release"]).current_dir(repository.path(COMPARE));
+        }
+        Some("engine") => {
+            command.args(["bench", "-p", "entidb_bench"]);
+            for bench in ENGINE_BENCHES {
+                command.args(["--bench", bench]);
+            }
         }
         Some(name) => {
             let known = names(repository)?;

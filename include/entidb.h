@@ -37,6 +37,61 @@
 #define ENTIDB_VERIFY_FULL 1
 
 /**
+ * Null. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_NULL 0
+
+/**
+ * A bool: `number` is 0 or 1.
+ */
+#define ENTIDB_KIND_BOOL 1
+
+/**
+ * An integer that fits `number`.
+ */
+#define ENTIDB_KIND_INT 2
+
+/**
+ * An integer beyond `int64_t` whose bits are in `number`, as `uint64_t`.
+ */
+#define ENTIDB_KIND_UINT 3
+
+/**
+ * A float in `real`.
+ */
+#define ENTIDB_KIND_DOUBLE 4
+
+/**
+ * Text in `bytes`, UTF-8.
+ */
+#define ENTIDB_KIND_TEXT 5
+
+/**
+ * Bytes in `bytes`.
+ */
+#define ENTIDB_KIND_BYTES 6
+
+/**
+ * An array of `number` items; `bytes` is its encoding, a document to look into.
+ */
+#define ENTIDB_KIND_ARRAY 7
+
+/**
+ * A map of `number` entries; `bytes` is its encoding, a document to look into.
+ */
+#define ENTIDB_KIND_MAP 8
+
+/**
+ * A moment: `number` is microseconds since 1970 UTC.
+ */
+#define ENTIDB_KIND_TIMESTAMP 9
+
+/**
+ * Anything else: `bytes` is its encoding.
+ */
+#define ENTIDB_KIND_OTHER 10
+
+/**
  * Do not make a database when there is none. For `flags` of `entidb_open_options`.
  */
 #define ENTIDB_OPEN_EXISTING 1
@@ -110,6 +165,11 @@ typedef struct entidb_cursor entidb_cursor;
  * An open database. Shareable: any number of threads at once. Free with `entidb_database_free`.
  */
 typedef struct entidb_database entidb_database;
+
+/**
+ * A document being written. Movable: any thread, one call at a time. Free with `entidb_encoder_free`.
+ */
+typedef struct entidb_encoder entidb_encoder;
 
 /**
  * Why a call failed. Free with `entidb_error_free`.
@@ -220,6 +280,32 @@ typedef struct {
      */
     size_t len;
 } entidb_bytes;
+
+/**
+ * One value of a document.
+ */
+typedef struct {
+    /**
+     * One of `ENTIDB_KIND_...`.
+     */
+    uint32_t kind;
+    /**
+     * 0; there for the layout.
+     */
+    uint32_t reserved;
+    /**
+     * What the kind says.
+     */
+    int64_t number;
+    /**
+     * The float of `ENTIDB_KIND_DOUBLE`, otherwise 0.
+     */
+    double real;
+    /**
+     * What the kind says, otherwise empty. Lives as long as the document.
+     */
+    entidb_bytes bytes;
+} entidb_item;
 
 /**
  * The call did what it says.
@@ -1341,6 +1427,174 @@ entidb_status entidb_database_config(const entidb_database *database,
 entidb_status entidb_database_open_report(const entidb_database *database,
                                           entidb_buffer *out_report,
                                           entidb_error **out_error);
+
+/**
+ * Gives the value at a dotted path of a document (`address.city`, `tags.0`; empty for the whole), or `ENTIDB_NOT_FOUND`.
+ *
+ * Threads: any.
+ * Errors: INVALID_ARGUMENT for a path that cannot be read, encoding errors with the offset for damaged bytes.
+ *
+ * Safety: `document` and `path` are readable for their lengths; `out_item` may be written.
+ */
+entidb_status entidb_document_lookup(const uint8_t *document,
+                                     size_t document_len,
+                                     const uint8_t *path,
+                                     size_t path_len,
+                                     entidb_item *out_item,
+                                     entidb_error **out_error);
+
+/**
+ * Makes an encoder with nothing written.
+ *
+ * Threads: any.
+ * Owns: `*out_encoder` on success; free with `entidb_encoder_free`.
+ * Errors: INVALID_ARGUMENT.
+ *
+ * Safety: Handles are live ones of this library; texts and bytes are readable for their lengths; out-pointers are NULL or may be
+ * written. So for every function here.
+ */
+entidb_status entidb_encoder_new(entidb_encoder **out_encoder,
+                                 entidb_error **out_error);
+
+/**
+ * Writes null.
+ *
+ * Threads: any, one call at a time.
+ * Errors: INVALID_HANDLE, CONCURRENT_USE; so for every piece. Others are reported by `entidb_encoder_finish`.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_null(entidb_encoder *encoder);
+
+/**
+ * Writes false for 0, true otherwise.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_bool(entidb_encoder *encoder, int32_t value);
+
+/**
+ * Writes an integer.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_int(entidb_encoder *encoder, int64_t value);
+
+/**
+ * Writes an integer beyond `int64_t`.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_uint(entidb_encoder *encoder, uint64_t value);
+
+/**
+ * Writes a float.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_double(entidb_encoder *encoder, double value);
+
+/**
+ * Writes text, UTF-8. INVALID_ARGUMENT when it is not.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_text(entidb_encoder *encoder, const uint8_t *text, size_t text_len);
+
+/**
+ * Writes bytes.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_bytes(entidb_encoder *encoder, const uint8_t *data, size_t data_len);
+
+/**
+ * Writes a moment: microseconds since 1970 UTC.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_timestamp(entidb_encoder *encoder, int64_t micros);
+
+/**
+ * Writes the id of an entity: 16 bytes.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_id(entidb_encoder *encoder, const uint8_t *id);
+
+/**
+ * Begins an array of so many items; end it with `entidb_encoder_end`.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_begin_array(entidb_encoder *encoder, size_t count);
+
+/**
+ * Begins a map of so many entries, in any order; end it with `entidb_encoder_end`.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_begin_map(entidb_encoder *encoder, size_t count);
+
+/**
+ * Writes the key of the next entry of a map. INVALID_ARGUMENT when it is not UTF-8.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_key(entidb_encoder *encoder, const uint8_t *key, size_t key_len);
+
+/**
+ * Ends the array or map begun last.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_end(entidb_encoder *encoder);
+
+/**
+ * Gives the finished document and empties the encoder, which can then write another.
+ *
+ * Threads: any, one call at a time.
+ * Owns: `*out_document` on success; free with `entidb_buffer_free`.
+ * Errors: INVALID_ARGUMENT when the calls described no document, DUPLICATE_KEY, TOO_DEEP, DOCUMENT_TOO_LARGE, CONCURRENT_USE.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_finish(entidb_encoder *encoder,
+                                    entidb_buffer *out_document,
+                                    entidb_error **out_error);
+
+/**
+ * Frees an encoder. NULL is fine.
+ *
+ * Threads: any.
+ *
+ * Safety: As `entidb_encoder_new`; the encoder is not used afterwards.
+ */
+void entidb_encoder_free(entidb_encoder *encoder);
 
 /**
  * The status code of the error, one of `ENTIDB_ERROR_...`; 0 for NULL.

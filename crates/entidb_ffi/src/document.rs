@@ -1,0 +1,100 @@
+//! Reading documents from C, one value at a path.
+//!
+//! Always: nothing is copied; what is lent lives as long as the caller's document. Does not know: databases.
+
+use entidb_core::codec::{Path, ValueRef, lookup, path};
+use entidb_core::{Error, ErrorCode};
+
+use crate::boundary::{call, give};
+use crate::bytes::{self, entidb_bytes};
+use crate::error::entidb_error;
+use crate::status::{ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
+
+/// Null. For the `kind` of `entidb_item`.
+pub const ENTIDB_KIND_NULL: u32 = 0;
+/// A bool: `number` is 0 or 1.
+pub const ENTIDB_KIND_BOOL: u32 = 1;
+/// An integer that fits `number`.
+pub const ENTIDB_KIND_INT: u32 = 2;
+/// An integer beyond `int64_t` whose bits are in `number`, as `uint64_t`.
+pub const ENTIDB_KIND_UINT: u32 = 3;
+/// A float in `real`.
+pub const ENTIDB_KIND_DOUBLE: u32 = 4;
+/// Text in `bytes`, UTF-8.
+pub const ENTIDB_KIND_TEXT: u32 = 5;
+/// Bytes in `bytes`.
+pub const ENTIDB_KIND_BYTES: u32 = 6;
+/// An array of `number` items; `bytes` is its encoding, a document to look into.
+pub const ENTIDB_KIND_ARRAY: u32 = 7;
+/// A map of `number` entries; `bytes` is its encoding, a document to look into.
+pub const ENTIDB_KIND_MAP: u32 = 8;
+/// A moment: `number` is microseconds since 1970 UTC.
+pub const ENTIDB_KIND_TIMESTAMP: u32 = 9;
+/// Anything else: `bytes` is its encoding.
+pub const ENTIDB_KIND_OTHER: u32 = 10;
+
+/// One value of a document.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct entidb_item {
+    /// One of `ENTIDB_KIND_...`.
+    pub kind: u32,
+    /// 0; there for the layout.
+    pub reserved: u32,
+    /// What the kind says.
+    pub number: i64,
+    /// The float of `ENTIDB_KIND_DOUBLE`, otherwise 0.
+    pub real: f64,
+    /// What the kind says, otherwise empty. Lives as long as the document.
+    pub bytes: entidb_bytes,
+}
+
+/// Gives the value at a dotted path of a document (`address.city`, `tags.0`; empty for the whole), or `ENTIDB_NOT_FOUND`.
+///
+/// Threads: any.
+/// Errors: INVALID_ARGUMENT for a path that cannot be read, encoding errors with the offset for damaged bytes.
+///
+/// # Safety
+/// `document` and `path` are readable for their lengths; `out_item` may be written.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_document_lookup(
+    document: *const u8,
+    document_len: usize,
+    path: *const u8,
+    path_len: usize,
+    out_item: *mut entidb_item,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call(out_error, |_| {
+        let document = bytes::slice(document, document_len, "document")?;
+        let at = Path::dotted(bytes::text(path, path_len, "path")?)?;
+        let Some(value) = lookup(document, &at)? else { return Ok(ENTIDB_NOT_FOUND) };
+        let raw = path::lookup_raw(document, &at)?.unwrap_or(&[]);
+        give(out_item, item(value, raw)?, "out_item")?;
+        Ok(ENTIDB_OK)
+    })
+}
+
+fn item(value: ValueRef<'_>, raw: &[u8]) -> Result<entidb_item, Error> {
+    let count = |len: usize| {
+        i64::try_from(len).map_err(|_| Error::new(ErrorCode::TooLarge, "the array or map has too many items to count"))
+    };
+    let plain = |kind, number| entidb_item { kind, reserved: 0, number, real: 0.0, bytes: entidb_bytes::EMPTY };
+    let lent = |kind, number, bytes: &[u8]| entidb_item { bytes: entidb_bytes::of(bytes), ..plain(kind, number) };
+    Ok(match value {
+        ValueRef::Null => plain(ENTIDB_KIND_NULL, 0),
+        ValueRef::Bool(flag) => plain(ENTIDB_KIND_BOOL, i64::from(flag)),
+        ValueRef::Integer(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => plain(ENTIDB_KIND_INT, number),
+            (None, Some(number)) => plain(ENTIDB_KIND_UINT, number.cast_signed()),
+            _ => lent(ENTIDB_KIND_OTHER, 0, raw),
+        },
+        ValueRef::Float(real) => entidb_item { real, ..plain(ENTIDB_KIND_DOUBLE, 0) },
+        ValueRef::Text(text) => lent(ENTIDB_KIND_TEXT, 0, text.as_bytes()),
+        ValueRef::Bytes(content) => lent(ENTIDB_KIND_BYTES, 0, content),
+        ValueRef::Array(array) => lent(ENTIDB_KIND_ARRAY, count(array.len())?, raw),
+        ValueRef::Map(map) => lent(ENTIDB_KIND_MAP, count(map.len())?, raw),
+        ValueRef::Timestamp(moment) => plain(ENTIDB_KIND_TIMESTAMP, moment.micros()),
+        _ => lent(ENTIDB_KIND_OTHER, 0, raw),
+    })
+}

@@ -1,0 +1,296 @@
+//! Writing documents from C, piece by piece.
+//!
+//! Always: what `finish` gives is canonical CBOR; the entries of a map may come in any order. A mistake in the order of
+//! calls is remembered and reported by `finish`. Does not know: databases.
+
+use entidb_core::codec::{self, Timestamp};
+use entidb_core::{Error, ErrorCode};
+use parking_lot::Mutex;
+
+use crate::boundary::{call_unit, clear, give, need, quiet};
+use crate::bytes::{self, entidb_buffer};
+use crate::error::entidb_error;
+use crate::handle::{self, Noun, Touched};
+use crate::status::{ENTIDB_ERROR_PANIC, ENTIDB_OK, entidb_status};
+
+/// A document being written. Movable: any thread, one call at a time. Free with `entidb_encoder_free`.
+#[expect(non_camel_case_types, reason = "the name is the name in C")]
+pub struct entidb_encoder {
+    _private: [u8; 0],
+}
+
+struct Writing(Mutex<codec::Encoder>);
+
+impl Noun for Writing {
+    type Opaque = entidb_encoder;
+    const TAG: u32 = 0x454e_434f;
+    const NAME: &'static str = "encoder";
+}
+
+fn concurrent() -> Error {
+    Error::new(ErrorCode::ConcurrentUse, "another thread is using this encoder; give each thread its own")
+}
+
+/// Writes one piece; the status says only whether there was a place to write it to.
+fn piece(encoder: *mut entidb_encoder, write: impl FnOnce(&mut codec::Encoder) -> Result<(), Error>) -> entidb_status {
+    quiet(ENTIDB_ERROR_PANIC, || {
+        let mut touched = Touched::default();
+        let written = touched
+            .get::<Writing>(encoder)
+            .and_then(|writing| writing.0.try_lock().ok_or_else(concurrent))
+            .and_then(|mut open| write(&mut open));
+        written.map_or_else(|error| error.code().number(), |()| ENTIDB_OK)
+    })
+}
+
+/// Makes an encoder with nothing written.
+///
+/// Threads: any.
+/// Owns: `*out_encoder` on success; free with `entidb_encoder_free`.
+/// Errors: INVALID_ARGUMENT.
+///
+/// # Safety
+/// Handles are live ones of this library; texts and bytes are readable for their lengths; out-pointers are NULL or may be
+/// written. So for every function here.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_new(
+    out_encoder: *mut *mut entidb_encoder,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_encoder);
+    call_unit(out_error, |_| {
+        need(out_encoder, "out_encoder")?;
+        give(out_encoder, handle::make(Writing(Mutex::new(codec::Encoder::new()))), "out_encoder")
+    })
+}
+
+/// Writes null.
+///
+/// Threads: any, one call at a time.
+/// Errors: INVALID_HANDLE, CONCURRENT_USE; so for every piece. Others are reported by `entidb_encoder_finish`.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_null(encoder: *mut entidb_encoder) -> entidb_status {
+    piece(encoder, |open| {
+        open.null();
+        Ok(())
+    })
+}
+
+/// Writes false for 0, true otherwise.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_bool(encoder: *mut entidb_encoder, value: i32) -> entidb_status {
+    piece(encoder, |open| {
+        open.bool(value != 0);
+        Ok(())
+    })
+}
+
+/// Writes an integer.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_int(encoder: *mut entidb_encoder, value: i64) -> entidb_status {
+    piece(encoder, |open| {
+        open.integer(value);
+        Ok(())
+    })
+}
+
+/// Writes an integer beyond `int64_t`.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_uint(encoder: *mut entidb_encoder, value: u64) -> entidb_status {
+    piece(encoder, |open| {
+        open.integer(value);
+        Ok(())
+    })
+}
+
+/// Writes a float.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_double(encoder: *mut entidb_encoder, value: f64) -> entidb_status {
+    piece(encoder, |open| {
+        open.float(value);
+        Ok(())
+    })
+}
+
+/// Writes text, UTF-8. INVALID_ARGUMENT when it is not.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_text(
+    encoder: *mut entidb_encoder,
+    text: *const u8,
+    text_len: usize,
+) -> entidb_status {
+    piece(encoder, |open| {
+        open.text(bytes::text(text, text_len, "text")?);
+        Ok(())
+    })
+}
+
+/// Writes bytes.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_bytes(
+    encoder: *mut entidb_encoder,
+    data: *const u8,
+    data_len: usize,
+) -> entidb_status {
+    piece(encoder, |open| {
+        open.bytes(bytes::slice(data, data_len, "data")?);
+        Ok(())
+    })
+}
+
+/// Writes a moment: microseconds since 1970 UTC.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_timestamp(encoder: *mut entidb_encoder, micros: i64) -> entidb_status {
+    piece(encoder, |open| {
+        open.timestamp(Timestamp::from_micros(micros));
+        Ok(())
+    })
+}
+
+/// Writes the id of an entity: 16 bytes.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_id(encoder: *mut entidb_encoder, id: *const u8) -> entidb_status {
+    piece(encoder, |open| {
+        open.entity_id(bytes::id(id, "id")?.as_bytes());
+        Ok(())
+    })
+}
+
+/// Begins an array of so many items; end it with `entidb_encoder_end`.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_begin_array(encoder: *mut entidb_encoder, count: usize) -> entidb_status {
+    piece(encoder, |open| {
+        open.begin_array(count);
+        Ok(())
+    })
+}
+
+/// Begins a map of so many entries, in any order; end it with `entidb_encoder_end`.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_begin_map(encoder: *mut entidb_encoder, count: usize) -> entidb_status {
+    piece(encoder, |open| {
+        open.begin_map(count);
+        Ok(())
+    })
+}
+
+/// Writes the key of the next entry of a map. INVALID_ARGUMENT when it is not UTF-8.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_key(
+    encoder: *mut entidb_encoder,
+    key: *const u8,
+    key_len: usize,
+) -> entidb_status {
+    piece(encoder, |open| {
+        open.key(bytes::text(key, key_len, "key")?);
+        Ok(())
+    })
+}
+
+/// Ends the array or map begun last.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_end(encoder: *mut entidb_encoder) -> entidb_status {
+    piece(encoder, |open| {
+        open.end();
+        Ok(())
+    })
+}
+
+/// Gives the finished document and empties the encoder, which can then write another.
+///
+/// Threads: any, one call at a time.
+/// Owns: `*out_document` on success; free with `entidb_buffer_free`.
+/// Errors: INVALID_ARGUMENT when the calls described no document, DUPLICATE_KEY, TOO_DEEP, DOCUMENT_TOO_LARGE, CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_finish(
+    encoder: *mut entidb_encoder,
+    out_document: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_document, entidb_buffer::EMPTY, "out_document")?;
+        let mut open = touched.get::<Writing>(encoder)?.0.try_lock().ok_or_else(concurrent)?;
+        let finished = std::mem::take(&mut *open).finish().map_err(|error| match error.kind() {
+            codec::ErrorKind::Misuse => Error::new(ErrorCode::InvalidArgument, error.to_string()),
+            _ => Error::from(error),
+        })?;
+        give(out_document, entidb_buffer::of(finished), "out_document")
+    })
+}
+
+/// Frees an encoder. NULL is fine.
+///
+/// Threads: any.
+///
+/// # Safety
+/// As `entidb_encoder_new`; the encoder is not used afterwards.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_free(encoder: *mut entidb_encoder) {
+    handle::free::<Writing>(encoder);
+}

@@ -51,8 +51,20 @@ fn a_changed_key_opens_the_database_and_the_old_one_does_not() {
     put(&engine, 2);
     engine.close().unwrap();
     assert!(matches!(Engine::open(backend.clone(), options(Some(KeySource::raw([1; 32])))), Err(Error::WrongKey)));
-    let engine = Engine::open(backend, options(Some(KeySource::password("new")))).unwrap();
+    let engine = Engine::open(backend.clone(), options(Some(KeySource::password("new")))).unwrap();
     assert_eq!(count(&engine), 2);
+    assert!(engine.rekey().unwrap());
+    put(&engine, 3);
+    let snapshot = engine.snapshot().unwrap();
+    engine.checkpoint().unwrap();
+    assert!(!engine.rekey().unwrap(), "a snapshot still reads files under the old key");
+    assert!(snapshot.exists(&[1, 3]).unwrap());
+    drop(snapshot);
+    assert!(engine.rekey().unwrap());
+    engine.close().unwrap();
+    let engine = Engine::open(backend, options(Some(KeySource::password("new")))).unwrap();
+    assert!(engine.verify(entidb_engine::VerifyLevel::Full).unwrap().is_clean());
+    assert_eq!(count(&engine), 3);
     let plain = Engine::open(Backend::memory(), Options::default()).unwrap();
     assert!(matches!(plain.rotate_key(), Err(Error::NotEncrypted)));
 }

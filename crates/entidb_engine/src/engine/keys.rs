@@ -3,9 +3,13 @@
 //! Always: the data stays as it is; only who can unlock it changes, or which data key new files get.
 //! Does not know: how the keyring is written (`crypto`).
 
-use crate::engine::Engine;
+use entidb_storage::OpenMode;
+
+use crate::engine::{Engine, Shared};
 use crate::error::{Error, Result};
+use crate::format::{FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, Sequence};
 use crate::options::KeySource;
+use crate::version::InstallContext;
 
 impl Engine {
     /// Replaces one key or password by another. No data is rewritten; a crash leaves the old one or the new one.
@@ -47,10 +51,64 @@ impl Engine {
         self.shared.log()?.rotate()
     }
 
+    /// Makes a new data key, rewrites the whole database under it and erases the older ones, as after a key was seen by
+    /// someone who should not have. False when a snapshot still reads old files: then they and their keys stay, and
+    /// calling this again after the snapshot is gone finishes the work. A crash at any point leaves all keys in use.
+    ///
+    /// # Errors
+    /// As [`rotate_key`](Engine::rotate_key) and [`compact`](Engine::compact).
+    pub fn rekey(&self) -> Result<bool> {
+        self.rotate_key()?;
+        self.compact()?;
+        self.shared.forget_unused_keys()
+    }
+
     fn with_keyring(&self, act: impl FnOnce(&mut crate::crypto::Keyring) -> Result<()>) -> Result<()> {
         self.shared.check_open()?;
         self.shared.log()?.check()?;
         let mut keyring = self.shared.keyring.lock();
         act(keyring.as_mut().ok_or(Error::NotEncrypted)?)
+    }
+}
+
+impl Shared {
+    /// Erases the data keys that no file is under; false when an old file may still be read.
+    fn forget_unused_keys(&self) -> Result<bool> {
+        let _one_at_a_time = self.stepping.lock();
+        self.check_open()?;
+        self.remove_obsolete();
+        if self.obsolete_count() > 0 {
+            return Ok(false);
+        }
+        let wals = self.log()?.files_after(Sequence::ZERO);
+        let mut installer = self.installer.lock();
+        let installer = installer.as_mut().ok_or(Error::Closed)?;
+        let context = InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers };
+        let version = std::sync::Arc::clone(&self.current.load().version);
+        // Twice, because each of the two slots of ROOT has a key of its own.
+        for _ in 0..2 {
+            let rewritten = installer.rewrite_now(&context, &version, wals.clone());
+            rewritten.map_err(|error| self.judge_failure(error))?;
+        }
+        let mut used = Vec::new();
+        let segments = version.segments().map(|segment| (FileKind::Segment, segment.meta().number));
+        for (kind, number) in segments.chain(wals.iter().map(|wal| (FileKind::Wal, wal.number))) {
+            used.push(self.generation_of(kind, number)?);
+        }
+        let mut keyring = self.keyring.lock();
+        let keyring = keyring.as_mut().ok_or(Error::NotEncrypted)?;
+        keyring.forget_unused(&used)?;
+        self.keys.replace(keyring.data_keys());
+        Ok(used.iter().all(|generation| *generation == self.keys.generation()))
+    }
+
+    /// The generation of the data key a file is under.
+    fn generation_of(&self, kind: FileKind, number: FileNumber) -> Result<u32> {
+        let path = kind.path(number);
+        let mut bytes = [0; FILE_HEADER_BYTES];
+        self.backend.directory.open(&path, OpenMode::Read)?.read_exact_at(0, &mut bytes)?;
+        let header = FileHeader::decode(&path, &bytes)?;
+        header.expect(kind, number, self.keys.database_id())?;
+        Ok(header.key_generation)
     }
 }

@@ -32,6 +32,13 @@ pub(crate) struct Obsolete {
     files: Vec<FileNumber>,
 }
 
+impl Obsolete {
+    /// Files that no view of this handle ever had.
+    pub(crate) fn unseen(files: Vec<FileNumber>) -> Option<Self> {
+        (!files.is_empty()).then(|| Self { view: Weak::new(), files })
+    }
+}
+
 impl Shared {
     /// Does one bounded piece of work; false when there is nothing to do.
     pub(crate) fn step(&self) -> Result<bool> {
@@ -222,6 +229,8 @@ impl Shared {
             // What cannot be removed is an orphan for the next open.
             let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
         }
+        // Here and not only when there is nothing else to do: under a steady load there always is.
+        self.remove_obsolete();
         Ok(())
     }
 

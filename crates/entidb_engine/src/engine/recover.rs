@@ -17,7 +17,7 @@ use crate::cache::BlockCache;
 use crate::compaction::{LiveSnapshots, OutputTarget, Rewrite, RewriteSource};
 use crate::crypto::{self, Keyring, Keys, Opened};
 use crate::engine::compact::CompactionCounts;
-use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
+use crate::engine::maintain::{LEVEL_0_SEGMENT_BYTES, Obsolete};
 use crate::engine::open::surroundings;
 use crate::engine::read_point::Readers;
 use crate::engine::shared::{CommitState, Shared, apply_encoded};
@@ -39,6 +39,8 @@ use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_M
 
 /// Up to this size the surviving commits are copied into a fresh log; what is larger goes to segments.
 const COPIED_BYTES_MAX: u64 = 8 << 20;
+/// Segments nobody lists that are removed while the database is opened; more of them go after it.
+const ORPHANS_AT_ONCE_MAX: usize = 8;
 /// The surviving commits are copied in units of about this size.
 const COPY_UNIT_BYTES: usize = 1 << 20;
 
@@ -219,7 +221,7 @@ pub(crate) fn begin_session(
         Some(memtable) => Arc::new(memtable),
         None => Arc::new(Memtable::new(memtable_config.clone())?),
     };
-    let (mut log, mut installer) = (None, None);
+    let (mut log, mut installer, mut later) = (None, None, Vec::new());
     let (mut version, mut memtable, mut floor) = (version, memtable, floor);
     if !options.read_only {
         create_folders(&backend)?;
@@ -250,7 +252,7 @@ pub(crate) fn begin_session(
             .chain(version.segments().map(|segment| (FileKind::Segment, segment.meta().number)))
             .chain([(FileKind::Manifest, made.manifest_number())])
             .collect();
-        report.orphans_removed = remove_others(&backend, &live, &session.listed)?;
+        (report.orphans_removed, later) = remove_others(&backend, &live, &session.listed)?;
         installer = Some(made);
         let context = LogContext { backend: backend.clone(), keys: Arc::clone(&keys), numbers: Arc::clone(&numbers) };
         log = Some(Log::new(context, current, ended, last));
@@ -281,7 +283,7 @@ pub(crate) fn begin_session(
         idle: AtomicBool::new(false),
         stepping: Mutex::new(()),
         background_error: Mutex::new(None),
-        obsolete: Mutex::default(),
+        obsolete: Mutex::new(Obsolete::unseen(later).into_iter().collect()),
         rewrite: Mutex::new(None),
         compactions: CompactionCounts::default(),
         stalls: AtomicU64::new(0),
@@ -383,21 +385,30 @@ impl Copy<'_> {
     }
 }
 
-/// Removes every file of the database's folders that is not live. Returns how many of them nobody had listed.
+/// Removes every file of the database's folders that is not live. Returns how many of them nobody had listed, and
+/// segments that are left for later, because giving back the space of many large files takes seconds.
 fn remove_others(
     backend: &Backend,
     live: &BTreeSet<(FileKind, FileNumber)>,
     listed: &BTreeSet<(FileKind, FileNumber)>,
-) -> Result<u64> {
+) -> Result<(u64, Vec<FileNumber>)> {
     let mut orphans = 0_u64;
+    let (mut segments, mut later) = (0_usize, Vec::new());
     for kind in FOLDERS {
         let mut changed = false;
         for entry in list_files(backend, kind)? {
             let file = entry.name.parse().ok().map(|number| (kind, FileNumber(number)));
             let keep = file.is_some_and(|file| live.contains(&file));
             if !keep && !entry.is_folder {
-                backend.directory.remove(&format!("{}/{}", kind.folder(), entry.name))?;
                 orphans = orphans.saturating_add(u64::from(!file.is_some_and(|file| listed.contains(&file))));
+                if let Some((FileKind::Segment, number)) = file {
+                    segments = segments.saturating_add(1);
+                    if segments > ORPHANS_AT_ONCE_MAX {
+                        later.push(number);
+                        continue;
+                    }
+                }
+                backend.directory.remove(&format!("{}/{}", kind.folder(), entry.name))?;
                 changed = true;
             }
         }
@@ -405,5 +416,5 @@ fn remove_others(
             backend.directory.flush_names(kind.folder())?;
         }
     }
-    Ok(orphans)
+    Ok((orphans, later))
 }

@@ -103,6 +103,19 @@ impl Installer {
         }
     }
 
+    /// Goes on in a fresh manifest that says the same.
+    pub(crate) fn rewrite_now(
+        &mut self,
+        context: &InstallContext<'_>,
+        version: &Version,
+        wals: Vec<WalRef>,
+    ) -> Result<()> {
+        self.record_generation = self.record_generation.saturating_add(1);
+        let none = VersionEdit::default();
+        let switch = Switch { version, edit: &none, floor: self.floor, wals };
+        self.rewrite(context, switch)
+    }
+
     /// Ends the session in order: `wals` have all ended.
     pub(crate) fn close(&mut self, context: &InstallContext<'_>, version: &Version, wals: Vec<WalRef>) -> Result<()> {
         self.record_generation = self.record_generation.saturating_add(1);

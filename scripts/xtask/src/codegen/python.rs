@@ -30,8 +30,9 @@ pub(crate) fn render(table: &Table) -> String {
             };
             let _ = write!(
                 out,
-                "\n\nclass {class}Error({}Error):\n    \"\"\"{}; {}.\"\"\"\n\n    number = {}\n    code = \"{}\"\n    hint = \"{}\"\n    retry = \"{}\"\n",
+                "\n\nclass {class}Error({}Error{}):\n    \"\"\"{}; {}.\"\"\"\n\n    code = {}\n    name = \"{}\"\n    hint = \"{}\"\n    retry = \"{}\"\n",
                 family.class,
+                builtin(&code.name),
                 capital(&code.meaning),
                 code.action,
                 code.number,
@@ -70,10 +71,18 @@ pub(crate) fn render(table: &Table) -> String {
     out
 }
 
+/// The class of Python that means the same, which a caller may be catching already.
+fn builtin(code: &str) -> &'static str {
+    match code {
+        "ENTITY_NOT_FOUND" => ", KeyError",
+        _ => "",
+    }
+}
+
 const HEAD: &str = r#""""The errors of EntiDB: one class per family, and one per code that programs tell apart.
 
-``except entidb.EntidbError`` catches all of them. ``error.code`` is the name of the code, the same in every
-language, and ``error.number`` its number; docs/reference/errors.md explains each.
+``except entidb.EntidbError`` catches all of them. ``error.name`` is the name of the code, the same in every
+language, and ``error.code`` its number; docs/reference/errors.md explains each.
 """
 
 from __future__ import annotations
@@ -85,8 +94,8 @@ from typing import Any, Final
 class EntidbError(Exception):
     """Base of every error EntiDB raises."""
 
-    number: int = 0
-    code: str = "UNKNOWN"
+    code: int = 0
+    name: str = "UNKNOWN"
     family: str = "unknown"
     group: str = "INTERNAL"
     hint: str = ""
@@ -99,8 +108,41 @@ class EntidbError(Exception):
         self.message = message
         self.context = dict(context or {})
 
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def path(self) -> str | None:
+        """The path of the database or file."""
+        return self.context.get("path")
+
+    @property
+    def collection(self) -> str | None:
+        """The collection."""
+        return self.context.get("collection")
+
+    @property
+    def index(self) -> str | None:
+        """The index."""
+        return self.context.get("index")
+
+    @property
+    def id(self) -> Any:
+        """The ``EntityId`` of the entity."""
+        return self.context.get("id")
+
+    @property
+    def offset(self) -> int | None:
+        """The place in the file or in the bytes."""
+        return self.context.get("offset")
+
+    @property
+    def os_code(self) -> int | None:
+        """The number the operating system gave."""
+        return self.context.get("os_code")
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return error_from, (self.number, self.message, dict(self.context))
+        return error_from, (self.code, self.message, dict(self.context))
 
 
 Error = EntidbError
@@ -118,12 +160,12 @@ def error_from(
     row = _ROWS.get(number)
     if row is None:
         error = _FAMILIES.get(number // 100, EntidbError)(message, context)
-        error.number = number
-        error.code = f"UNKNOWN_{number}"
+        error.code = number
+        error.name = f"UNKNOWN_{number}"
         return error
-    kind, code, hint, retry = row
+    kind, name, hint, retry = row
     error = kind(message, context)
-    error.number, error.code, error.hint, error.retry = number, code, hint, retry
+    error.code, error.name, error.hint, error.retry = number, name, hint, retry
     return error
 "#;
 

@@ -1,0 +1,291 @@
+"""Asking for entities: fields, conditions and queries.
+
+Always: a query is immutable, every method gives another one, and nothing is read before it is used.
+Does not know: how answers are found (``Query.explain`` tells). Format: docs/spec/query.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, NoReturn
+
+from ._entidb import Collection, Cursor, EntityId, parse_path, write_path
+from .entity import Entity
+
+__all__ = ["Explanation", "Expression", "Field", "Index", "Page", "Query", "f"]
+
+
+class Expression:
+    """A condition on documents, made by comparing fields of ``entidb.f``.
+
+    Conditions are joined with ``&`` and ``|`` and turned round with ``~``.
+    """
+
+    __slots__ = ("_node",)
+
+    _node: tuple[Any, ...]
+
+    def __init__(self, node: tuple[Any, ...]) -> None:
+        self._node = node
+
+    def __and__(self, other: Expression) -> Expression:
+        return Expression(("and", self._node, _node(other)))
+
+    def __or__(self, other: Expression) -> Expression:
+        return Expression(("or", self._node, _node(other)))
+
+    def __invert__(self) -> Expression:
+        return Expression(("not", self._node))
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            "a condition is neither true nor false by itself; join conditions with & | ~ in parentheses,"
+            " and write a range as f.x.between(low, high)"
+        )
+
+    def __repr__(self) -> str:
+        return f"Expression({self._node})"
+
+
+class Field:
+    """A field of documents: ``f.title``, ``f.address.city``, ``f["name with. dots"]``, ``f.tags[0]``.
+
+    Text in brackets is the name of a field, a number the position in an array. A field whose name is that of a
+    method here is reached with brackets too.
+    """
+
+    __slots__ = ("_path",)
+
+    _path: tuple[Any, ...]
+
+    def __init__(self, *path: Any) -> None:
+        self._path = path
+
+    def __getattr__(self, name: str) -> Field:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Field(*self._path, name)
+
+    def __getitem__(self, step: str | int) -> Field:
+        if not isinstance(step, (str, int)) or isinstance(step, bool):
+            raise TypeError(f"a step of a path is text or a position, not {type(step).__name__}")
+        return Field(*self._path, step)
+
+    def key(self, number: int) -> Field:
+        """The value under an integer key of a map."""
+        return Field(*self._path, (number,))
+
+    def __eq__(self, value: Any) -> Expression:  # type: ignore[override]
+        return Expression(("eq", self._path, value))
+
+    def __ne__(self, value: Any) -> Expression:  # type: ignore[override]
+        return Expression(("ne", self._path, value))
+
+    def __lt__(self, value: Any) -> Expression:
+        return Expression(("lt", self._path, value))
+
+    def __le__(self, value: Any) -> Expression:
+        return Expression(("le", self._path, value))
+
+    def __gt__(self, value: Any) -> Expression:
+        return Expression(("gt", self._path, value))
+
+    def __ge__(self, value: Any) -> Expression:
+        return Expression(("ge", self._path, value))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def is_in(self, values: Iterable[Any]) -> Expression:
+        """The value is one of these."""
+        return Expression(("in", self._path, list(values)))
+
+    def between(self, low: Any, high: Any) -> Expression:
+        """The value is at least ``low`` and at most ``high``."""
+        return Expression(("between", self._path, low, high))
+
+    def exists(self) -> Expression:
+        """The field is there, whatever its value."""
+        return Expression(("exists", self._path))
+
+    def is_null(self) -> Expression:
+        """The field is there, and null."""
+        return Expression(("is_null", self._path))
+
+    def contains(self, value: Any) -> Expression:
+        """The value is an array that holds this."""
+        return Expression(("contains", self._path, value))
+
+    def starts_with(self, text: str) -> Expression:
+        """The value is text that begins so."""
+        return Expression(("starts_with", self._path, text))
+
+    def column(self) -> str:
+        """The written form, as ``create_index`` and ``order_by`` take it."""
+        text = write_path(self._path)
+        return "\\" + text if text.startswith("-") else text
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("a field cannot be iterated over; use contains() or is_in()")
+
+    def __contains__(self, value: object) -> NoReturn:
+        raise TypeError("`in` gives no condition; use contains() or is_in()")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a field is neither true nor false by itself; compare it, or use exists()")
+
+    def __repr__(self) -> str:
+        return f"Field{self._path}"
+
+
+#: Where conditions begin: ``f.age >= 18``.
+f = Field()
+
+
+def _node(condition: Any) -> tuple[Any, ...]:
+    if isinstance(condition, Expression):
+        return condition._node
+    raise TypeError(f"a condition is made from fields, such as f.age >= 18; {type(condition).__name__} is none")
+
+
+class Index(NamedTuple):
+    """A declared index."""
+
+    name: str
+    columns: list[str]
+    unique: bool
+    multi: bool
+
+
+class Explanation(dict[str, Any]):
+    """How a query is answered; as text, one line for people."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return str(self["text"])
+
+
+class Page(list[Entity]):
+    """Some answers of a query, with the ``token`` of the next page; ``None`` on a page without answers."""
+
+    __slots__ = ("token",)
+
+    token: bytes | None
+
+
+class Query:
+    """A query: iterate over it, or ask for ``first``, ``list``, ``count`` and so on.
+
+    Each use sees the collection as it is then.
+    """
+
+    __slots__ = ("_after", "_collection", "_filter", "_limit", "_offset", "_order")
+
+    _collection: Collection
+    _filter: tuple[Any, ...]
+    _order: tuple[tuple[tuple[Any, ...], bool], ...]
+    _limit: int | None
+    _offset: int
+    _after: bytes | None
+
+    def __init__(self, collection: Collection, conditions: Iterable[Expression] = ()) -> None:
+        nodes = [_node(condition) for condition in conditions]
+        self._collection = collection
+        self._filter = nodes[0] if len(nodes) == 1 else ("and", *nodes) if nodes else ("true",)
+        self._order = ()
+        self._limit = None
+        self._offset = 0
+        self._after = None
+
+    def _with(self, **changes: Any) -> Query:
+        other = object.__new__(Query)
+        for name in Query.__slots__:
+            setattr(other, name, changes[name] if name in changes else getattr(self, name))
+        return other
+
+    def _request(self) -> dict[str, Any]:
+        request: dict[str, Any] = {"v": 1, "filter": self._filter}
+        if self._order:
+            request["order"] = self._order
+        if self._limit is not None:
+            request["limit"] = self._limit
+        if self._offset:
+            request["offset"] = self._offset
+        if self._after is not None:
+            request["after"] = self._after
+        return request
+
+    def where(self, *conditions: Expression) -> Query:
+        """Also demands these conditions."""
+        nodes = [_node(condition) for condition in conditions]
+        return self._with(_filter=("and", self._filter, *nodes)) if nodes else self
+
+    def order_by(self, *fields: str | Field) -> Query:
+        """Sorts by these fields, the most significant first; ``"-at"`` is descending."""
+        order = []
+        for field in fields:
+            if isinstance(field, Field):
+                order.append((field._path, False))
+            else:
+                descending = field.startswith("-")
+                order.append((parse_path(field[1:] if descending else field), descending))
+        return self._with(_order=tuple(order))
+
+    def limit(self, count: int | None) -> Query:
+        """Gives at most so many answers."""
+        return self._with(_limit=count)
+
+    def offset(self, count: int) -> Query:
+        """Leaves out the first so many answers."""
+        return self._with(_offset=count)
+
+    def after(self, token: bytes | None) -> Query:
+        """Goes on after the page or entity a token belongs to; ``None`` begins at the start."""
+        return self._with(_after=token)
+
+    def __iter__(self) -> Cursor:
+        return self._collection._cursor(self._request())
+
+    def list(self) -> list[Entity]:
+        """All answers."""
+        with iter(self) as cursor:
+            return list(cursor)
+
+    def page(self) -> Page:
+        """The answers with the token of the next page: give a ``limit``, and pass the token to ``after``."""
+        with iter(self) as cursor:
+            page = Page(cursor)
+            page.token = cursor.token()
+            return page
+
+    def ids(self) -> list[EntityId]:
+        """The ids of all answers."""
+        with iter(self) as cursor:
+            return [entity.id for entity in cursor]
+
+    def first(self) -> Entity | None:
+        """The first answer, or ``None``."""
+        limit = 1 if self._limit is None else min(1, self._limit)
+        with iter(self._with(_limit=limit)) as cursor:
+            return next(cursor, None)
+
+    def exists(self) -> bool:
+        """Whether there is an answer."""
+        return self.first() is not None
+
+    def count(self) -> int:
+        """How many answers there are."""
+        return self._collection._find_count(self._request())
+
+    def delete(self) -> int:
+        """Removes the answers, all or none, and gives how many there were."""
+        return self._collection._find_delete(self._request())
+
+    def explain(self) -> Explanation:
+        """How the answers are found, without finding them."""
+        return self._collection._find_explain(self._request())
+
+    def __repr__(self) -> str:
+        request = self._request()
+        del request["v"]
+        return f"<entidb.Query of {self._collection.name!r} {request}>"

@@ -1,0 +1,444 @@
+//! Collections.
+//!
+//! Always: documents are dicts; what is read comes as an `Entity`. A collection of a transaction sees and changes what
+//! the transaction does. Does not know: how queries are written (`entidb/query.py`).
+
+use entidb_abi::{self as abi, Id, WriteMode};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
+
+use crate::cbor::with_bytes;
+use crate::cursor::Cursor;
+use crate::decode::decode;
+use crate::encode::{Refusal, append, encode, encode_with};
+use crate::entity::{entity, framed, own_id};
+use crate::error::{call, code, missing, refuse, refuse_pickle};
+use crate::value::EntityId;
+
+static QUERY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static INDEX: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static EXPLANATION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static PATCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Entities under one name.
+///
+/// It behaves like a dict of documents by id: ``c[id]``, ``c[id] = doc``, ``id in c``, ``len(c)``, ``del c[id]``.
+/// Iterating gives its entities in the order of ids. Any number of threads may use it at once.
+#[pyclass(frozen, weakref, module = "entidb")]
+pub(crate) struct Collection {
+    collection: abi::Collection,
+    name: String,
+    /// The database or transaction it was taken from, which lives as long.
+    owner: Py<PyAny>,
+}
+
+/// An object of the Python half of the package.
+fn facade<'py>(
+    py: Python<'py>,
+    cell: &'static PyOnceLock<Py<PyAny>>,
+    module: &str,
+    name: &str,
+) -> PyResult<&'py Bound<'py, PyAny>> {
+    let found = cell.get_or_try_init(py, || Ok::<_, PyErr>(py.import(module)?.getattr(name)?.unbind()))?;
+    Ok(found.bind(py))
+}
+
+fn host_id<'py>(py: Python<'py>, id: Id) -> PyResult<Bound<'py, EntityId>> {
+    Bound::new(py, EntityId::of(id))
+}
+
+fn all_ids(ids: &Bound<'_, PyAny>) -> PyResult<Vec<Id>> {
+    ids.try_iter()?.map(|id| EntityId::from_host(&id?)).collect()
+}
+
+impl Collection {
+    pub(crate) fn new(collection: abi::Collection, name: &str, owner: Py<PyAny>) -> Self {
+        Self { collection, name: name.to_owned(), owner }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The id given beside a document, or that of the entity the document is.
+    fn id_for(document: &Bound<'_, PyAny>, id: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Id>> {
+        match id {
+            Some(id) if !id.is_none() => EntityId::from_host(id).map(Some),
+            _ => own_id(document),
+        }
+    }
+
+    fn store(&self, py: Python<'_>, id: Option<&Id>, document: &[u8], mode: WriteMode) -> PyResult<Id> {
+        call(py, || self.collection.put(id, document, mode))
+    }
+
+    fn read<'py>(&self, py: Python<'py>, id: &Id) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match call(py, || self.collection.get(id))? {
+            Some(found) => entity(py, *id, found.version(), found.bytes()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The bytes of a query that came as a dict.
+    fn query(request: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+        encode(request)
+    }
+}
+
+#[pymethods]
+impl Collection {
+    /// Its name.
+    #[getter(name)]
+    fn host_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Stores a document and gives its id.
+    ///
+    /// Without ``id`` the database makes one; an ``Entity`` goes back under the id it has.
+    #[pyo3(signature = (document, id = None))]
+    fn put<'py>(&self, document: &Bound<'py, PyAny>, id: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, EntityId>> {
+        let py = document.py();
+        let id = Self::id_for(document, id)?;
+        let stored = self.store(py, id.as_ref(), &encode(document)?, WriteMode::Put)?;
+        host_id(py, stored)
+    }
+
+    /// Stores a document, raising ``AlreadyExistsError`` when there is one under the id.
+    #[pyo3(signature = (document, id = None))]
+    fn insert<'py>(
+        &self,
+        document: &Bound<'py, PyAny>,
+        id: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, EntityId>> {
+        let py = document.py();
+        let id = Self::id_for(document, id)?;
+        let stored = self.store(py, id.as_ref(), &encode(document)?, WriteMode::Insert)?;
+        host_id(py, stored)
+    }
+
+    /// Stores a document in place of the one under the id, raising ``EntityNotFoundError`` when there is none.
+    ///
+    /// With ``version`` only when the entity still has that version: else ``VersionMismatchError``.
+    #[pyo3(signature = (id, document, *, version = None))]
+    fn replace(&self, id: &Bound<'_, PyAny>, document: &Bound<'_, PyAny>, version: Option<u64>) -> PyResult<()> {
+        let id = EntityId::from_host(id)?;
+        let mode = version.map_or(WriteMode::Replace, WriteMode::ReplaceVersion);
+        self.store(document.py(), Some(&id), &encode(document)?, mode).map(drop)
+    }
+
+    /// Stores many documents, all or none, and gives their ids.
+    ///
+    /// ``ids`` has one id, or ``None``, for each document.
+    #[pyo3(signature = (documents, ids = None))]
+    fn put_many<'py>(
+        &self,
+        documents: &Bound<'py, PyAny>,
+        ids: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = documents.py();
+        let mut given = match ids {
+            Some(ids) if !ids.is_none() => Some(ids.try_iter()?),
+            _ => None,
+        };
+        let fewer = "there are fewer ids than documents; give one, or None, for each";
+        let mut frames = Vec::with_capacity(4096);
+        for (position, document) in documents.try_iter()?.enumerate() {
+            let document = document?;
+            let id = match &mut given {
+                Some(given) => match given.next() {
+                    Some(id) => Some(id?),
+                    None => return Err(refuse(py, code::INVALID_ARGUMENT, fewer)),
+                },
+                None => None,
+            };
+            let id = Self::id_for(&document, id.as_ref())?;
+            abi::Collection::frame_document(&mut frames, id.as_ref(), |out| append(out, &document))
+                .map_err(|refusal: Refusal| refusal.of_document(position).raise(py))?;
+        }
+        if given.is_some_and(|mut given| given.next().is_some()) {
+            let problem = "there are more ids than documents; give one, or None, for each";
+            return Err(refuse(py, code::INVALID_ARGUMENT, problem));
+        }
+        let stored = call(py, || self.collection.put_many(&frames))?;
+        let list = PyList::empty(py);
+        for id in stored {
+            list.append(host_id(py, id)?)?;
+        }
+        Ok(list)
+    }
+
+    /// Stores a document that is canonical CBOR already.
+    #[pyo3(signature = (data, id = None))]
+    fn put_bytes<'py>(
+        &self,
+        data: &Bound<'py, PyAny>,
+        id: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, EntityId>> {
+        let py = data.py();
+        let id = id.filter(|id| !id.is_none()).map(EntityId::from_host).transpose()?;
+        with_bytes(data, |bytes| host_id(py, self.store(py, id.as_ref(), bytes, WriteMode::Put)?))
+    }
+
+    /// The entity with this id, or ``default``.
+    #[pyo3(signature = (id, default = None))]
+    fn get<'py>(
+        &self,
+        id: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.read(id.py(), &EntityId::from_host(id)?)?.or(default))
+    }
+
+    /// The document with this id as canonical CBOR, or ``None``.
+    fn get_bytes<'py>(&self, id: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let (py, id) = (id.py(), EntityId::from_host(id)?);
+        let found = call(py, || self.collection.get(&id))?;
+        Ok(found.map(|found| PyBytes::new(py, found.bytes())))
+    }
+
+    /// The entities with these ids, in their order; ``None`` for each that is not there.
+    fn get_many<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let (py, ids) = (ids.py(), all_ids(ids)?);
+        let mut frames = call(py, || self.collection.get_many(&ids))?;
+        let list = PyList::empty(py);
+        while let Some(frame) = frames.next_frame() {
+            list.append(framed(py, &frame)?)?;
+        }
+        Ok(list)
+    }
+
+    /// Changes parts of an entity: the fields of a dict replace those of the document, a ``Patch`` does more.
+    fn update(&self, id: &Bound<'_, PyAny>, changes: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = id.py();
+        let id = EntityId::from_host(id)?;
+        let patch = if let Ok(fields) = changes.cast::<PyDict>() {
+            merge(fields)?
+        } else if changes.is_instance(facade(py, &PATCH, "entidb.patch", "Patch")?)? {
+            encode(&changes.getattr("operations")?)?
+        } else {
+            let found = changes.get_type().name()?;
+            return Err(refuse(py, code::INVALID_ARGUMENT, format!("changes are a {found}; give a dict or a Patch")));
+        };
+        call(py, || self.collection.update(&id, &patch))
+    }
+
+    /// Removes an entity; true when it was there.
+    ///
+    /// With ``version`` only when it still has that version: else ``VersionMismatchError``.
+    #[pyo3(signature = (id, *, version = None))]
+    fn delete(&self, id: &Bound<'_, PyAny>, version: Option<u64>) -> PyResult<bool> {
+        let raw = EntityId::from_host(id)?;
+        call(id.py(), || self.collection.delete(&raw, version))
+    }
+
+    /// Removes these entities, all or none, and gives how many were there.
+    fn delete_many(&self, ids: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let raw = all_ids(ids)?;
+        call(ids.py(), || self.collection.delete_many(&raw))
+    }
+
+    /// Removes an entity and gives it back; ``default``, where one is given, when there is none.
+    #[pyo3(signature = (id, /, *default))]
+    fn pop<'py>(&self, id: &Bound<'py, PyAny>, default: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, raw) = (id.py(), EntityId::from_host(id)?);
+        if default.len() > 1 {
+            return Err(pyo3::exceptions::PyTypeError::new_err("pop takes an id and at most one default"));
+        }
+        loop {
+            let Some(found) = call(py, || self.collection.get(&raw))? else {
+                return default.iter().next().ok_or_else(|| missing(py, &self.name, &raw));
+            };
+            let version = found.version();
+            match py.detach(|| self.collection.delete(&raw, Some(version))) {
+                Ok(true) => return entity(py, raw, version, found.bytes()),
+                // Another thread was faster: look again.
+                Ok(false) => {}
+                Err(error) if matches!(error.name(), "VERSION_MISMATCH" | "ENTITY_NOT_FOUND") => {}
+                Err(error) => return Err(crate::error::raise(py, &error)),
+            }
+        }
+    }
+
+    /// Whether there is an entity with this id.
+    fn exists(&self, id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let raw = EntityId::from_host(id)?;
+        call(id.py(), || self.collection.exists(&raw))
+    }
+
+    /// The number of entities.
+    fn count(&self, py: Python<'_>) -> PyResult<u64> {
+        call(py, || self.collection.count())
+    }
+
+    /// Declares an index over fields and builds it; false when the same index is there already.
+    ///
+    /// A field is a dotted path, with ``-`` before it for descending order. ``unique`` refuses a second entity with
+    /// the same values, ``multi`` gives each element of an array a row of its own.
+    #[pyo3(signature = (*paths, unique = false, multi = false, name = None))]
+    fn create_index(
+        &self,
+        paths: &Bound<'_, PyTuple>,
+        unique: bool,
+        multi: bool,
+        name: Option<&str>,
+    ) -> PyResult<bool> {
+        let py = paths.py();
+        let definition = PyDict::new(py);
+        let columns = PyList::empty(py);
+        for path in paths.iter() {
+            match path.cast::<PyString>() {
+                Ok(text) => columns.append(text)?,
+                Err(_) => columns.append(path.call_method0("column")?)?,
+            }
+        }
+        definition.set_item(intern!(py, "columns"), columns)?;
+        definition.set_item(intern!(py, "unique"), unique)?;
+        definition.set_item(intern!(py, "multi"), multi)?;
+        if let Some(name) = name {
+            definition.set_item(intern!(py, "name"), name)?;
+        }
+        let definition = encode(definition.as_any())?;
+        call(py, || self.collection.create_index(&definition))
+    }
+
+    /// Removes an index.
+    fn drop_index(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        call(py, || self.collection.drop_index(name))
+    }
+
+    /// The declared indexes.
+    fn indexes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let class = facade(py, &INDEX, "entidb.query", "Index")?;
+        let list = PyList::empty(py);
+        for definition in decode(py, &call(py, || self.collection.indexes())?)?.try_iter()? {
+            list.append(class.call((), Some(definition?.cast::<PyDict>()?))?)?;
+        }
+        Ok(list)
+    }
+
+    /// Asks for the entities that fulfil all conditions; without one, for all.
+    ///
+    /// Nothing is read before the query is iterated over, counted or listed.
+    #[pyo3(signature = (*conditions))]
+    fn find<'py>(slf: &Bound<'py, Self>, conditions: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        facade(slf.py(), &QUERY, "entidb.query", "Query")?.call1((slf, conditions))
+    }
+
+    /// Walks over all entities in the order of ids, or from after one, backwards, or only so many.
+    #[pyo3(signature = (*, after = None, reverse = false, limit = None))]
+    fn scan(
+        slf: &Bound<'_, Self>,
+        after: Option<&Bound<'_, PyAny>>,
+        reverse: bool,
+        limit: Option<u64>,
+    ) -> PyResult<Cursor> {
+        let (py, this) = (slf.py(), slf.get());
+        let after = after.filter(|id| !id.is_none()).map(EntityId::from_host).transpose()?;
+        let cursor = call(py, || this.collection.scan(after.as_ref(), reverse, limit))?;
+        let walk = Cursor::new(cursor, slf.clone().unbind());
+        if limit == Some(0) {
+            // The library reads 0 as no limit.
+            walk.end(py)?;
+        }
+        Ok(walk)
+    }
+
+    /// Runs a query; for ``Query``.
+    fn _cursor(slf: &Bound<'_, Self>, request: &Bound<'_, PyAny>) -> PyResult<Cursor> {
+        let (py, this) = (slf.py(), slf.get());
+        let query = Self::query(request)?;
+        let cursor = call(py, || this.collection.find(&query))?;
+        Ok(Cursor::new(cursor, slf.clone().unbind()))
+    }
+
+    /// Counts the answers of a query; for ``Query``.
+    fn _find_count(&self, request: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let query = Self::query(request)?;
+        call(request.py(), || self.collection.find_count(&query))
+    }
+
+    /// Removes the answers of a query; for ``Query``.
+    fn _find_delete(&self, request: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let query = Self::query(request)?;
+        call(request.py(), || self.collection.find_delete(&query))
+    }
+
+    /// Explains a query; for ``Query``.
+    fn _find_explain<'py>(&self, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = request.py();
+        let query = Self::query(request)?;
+        let plan = decode(py, &call(py, || self.collection.find_explain(&query))?)?;
+        facade(py, &EXPLANATION, "entidb.query", "Explanation")?.call1((plan,))
+    }
+
+    fn __getitem__<'py>(&self, id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, raw) = (id.py(), EntityId::from_host(id)?);
+        self.read(py, &raw)?.ok_or_else(|| missing(py, &self.name, &raw))
+    }
+
+    fn __setitem__(&self, id: &Bound<'_, PyAny>, document: &Bound<'_, PyAny>) -> PyResult<()> {
+        let raw = EntityId::from_host(id)?;
+        self.store(id.py(), Some(&raw), &encode(document)?, WriteMode::Put).map(drop)
+    }
+
+    fn __delitem__(&self, id: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, raw) = (id.py(), EntityId::from_host(id)?);
+        if call(py, || self.collection.delete(&raw, None))? { Ok(()) } else { Err(missing(py, &self.name, &raw)) }
+    }
+
+    fn __contains__(&self, id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.exists(id)
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(usize::try_from(self.count(py)?).unwrap_or(usize::MAX))
+    }
+
+    /// An empty collection is still one.
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __iter__(slf: &Bound<'_, Self>) -> PyResult<Cursor> {
+        Self::scan(slf, None, false, None)
+    }
+
+    fn __reversed__(slf: &Bound<'_, Self>) -> PyResult<Cursor> {
+        Self::scan(slf, None, true, None)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<entidb.Collection {:?} of {}>", self.name, self.owner.bind(py).repr()?))
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(refuse_pickle("collection", "open the database where it is needed and take the collection there"))
+    }
+}
+
+/// The patch that sets each field of a dict.
+fn merge(fields: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
+    encode_with(fields.py(), |writer| {
+        writer.encoder.begin_array(fields.len());
+        for (key, value) in fields.iter() {
+            writer.encoder.begin_array(3);
+            writer.encoder.integer(0_i64);
+            writer.encoder.begin_array(1);
+            if key.is_instance_of::<PyInt>() {
+                writer.encoder.begin_array(1);
+                writer.step(&key)?;
+                writer.encoder.end();
+            } else {
+                writer.step(&key)?;
+            }
+            writer.encoder.end();
+            writer.field(&key, &value)?;
+            writer.encoder.end();
+        }
+        writer.encoder.end();
+        Ok(())
+    })
+}

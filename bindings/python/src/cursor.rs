@@ -1,0 +1,151 @@
+//! Walks over entities.
+//!
+//! Always: lazy; entities are read many at a time and decoded one at a time; closing one frees it at once.
+//! Does not know: what was asked.
+
+use std::sync::Mutex;
+
+use entidb_abi::{self as abi, Frames};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use crate::collection::Collection;
+use crate::entity::framed;
+use crate::error::{call, code, refuse, refuse_pickle};
+
+/// The first batch is small, so that a caller who wants one entity pays for few; later ones grow.
+const COUNT_FIRST: usize = 16;
+const COUNT_MAX: usize = 256;
+const BYTES_FIRST: usize = 64 << 10;
+const BYTES_MAX: usize = 1 << 20;
+
+/// A walk over the answers of a query, or over a collection.
+///
+/// Iterate over it. It sees the collection as it was when the walk began. One thread at a time may use it.
+#[pyclass(frozen, module = "entidb")]
+pub(crate) struct Cursor {
+    state: Mutex<State>,
+    /// Keeps the database, and the transaction where there is one, from being collected meanwhile.
+    collection: Py<Collection>,
+}
+
+struct State {
+    cursor: Option<abi::Cursor>,
+    batch: Option<Frames>,
+    /// How many entities of the batch were given.
+    given: usize,
+    count_max: usize,
+    bytes_max: usize,
+}
+
+impl Cursor {
+    pub(crate) fn new(cursor: abi::Cursor, collection: Py<Collection>) -> Self {
+        let state =
+            State { cursor: Some(cursor), batch: None, given: 0, count_max: COUNT_FIRST, bytes_max: BYTES_FIRST };
+        Self { state: Mutex::new(state), collection }
+    }
+
+    /// Brings the walk to its end.
+    pub(crate) fn end(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, |state| {
+            state.batch = None;
+            state.cursor = None;
+            Ok(())
+        })
+    }
+
+    /// Uses the state, unless another thread does. Waiting would be a deadlock: that thread may want the GIL.
+    fn with<T>(&self, py: Python<'_>, run: impl FnOnce(&mut State) -> PyResult<T>) -> PyResult<T> {
+        match self.state.try_lock() {
+            Ok(mut state) => run(&mut state),
+            Err(_) => {
+                let problem = "another thread is using this cursor; give each thread its own";
+                Err(refuse(py, code::CONCURRENT_USE, problem))
+            }
+        }
+    }
+}
+
+impl State {
+    fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        loop {
+            if let Some(batch) = &mut self.batch
+                && let Some(frame) = batch.next_frame()
+            {
+                self.given += 1;
+                return framed(py, &frame);
+            }
+            let Some(cursor) = &self.cursor else { return Ok(None) };
+            let (count_max, bytes_max) = (self.count_max, self.bytes_max);
+            match call(py, || cursor.next_batch(count_max, bytes_max))? {
+                Some(batch) => {
+                    self.batch = Some(batch);
+                    self.given = 0;
+                    self.count_max = (count_max * 4).min(COUNT_MAX);
+                    self.bytes_max = (bytes_max * 4).min(BYTES_MAX);
+                }
+                None => {
+                    // The last batch stays known to the cursor, so that its token can still be asked for.
+                    self.batch = None;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Cursor {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.with(py, |state| state.next(py))
+    }
+
+    /// The next entities, at most so many, in a list.
+    fn take<'py>(&self, py: Python<'py>, count: usize) -> PyResult<Bound<'py, PyList>> {
+        self.with(py, |state| {
+            let list = PyList::empty(py);
+            while list.len() < count {
+                match state.next(py)? {
+                    Some(entity) => list.append(entity)?,
+                    None => break,
+                }
+            }
+            Ok(list)
+        })
+    }
+
+    /// The token of the page that ends with the entity given last, for ``Query.after``; ``None`` before the first.
+    fn token<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.with(py, |state| {
+            let (Some(cursor), Some(position)) = (&state.cursor, state.given.checked_sub(1)) else { return Ok(None) };
+            let token = call(py, || cursor.token(position))?;
+            Ok(token.map(|token| PyBytes::new(py, &token)))
+        })
+    }
+
+    /// Frees the walk and what it holds of the database. A closed walk is at its end.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.end(py)
+    }
+
+    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.end(py).map(|()| false)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<entidb.Cursor over {:?}>", self.collection.get().name())
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(refuse_pickle("cursor", "send the page token of the last entity instead"))
+    }
+}

@@ -1,0 +1,284 @@
+//! Databases.
+//!
+//! Always: options are names and values, judged by the library; one that is collected while open closes, and warns.
+//! Does not know: what the options mean.
+
+use std::ffi::CString;
+
+use entidb_abi::{self as abi, VerifyLevel};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::change_feed::{ChangeFeed, seconds};
+use crate::collection::Collection;
+use crate::decode::decode;
+use crate::encode::encode_with;
+use crate::error::{call, code, refuse, refuse_pickle, warn_collected};
+use crate::transaction::{Transaction, durability};
+
+/// An open database: collections of documents in a folder, or in memory.
+///
+/// Use it as a context manager, or call ``close``. Any number of threads may use it at once.
+#[pyclass(frozen, weakref, module = "entidb")]
+pub(crate) struct Database {
+    database: abi::Database,
+    path: Option<String>,
+    process: u32,
+}
+
+impl Database {
+    /// Where it is, to be shown.
+    pub(crate) fn place(&self) -> String {
+        self.path.as_deref().map_or_else(|| "memory".to_owned(), |path| format!("{path:?}"))
+    }
+
+    /// False in the child of a fork.
+    pub(crate) fn is_own_process(&self) -> bool {
+        self.process == std::process::id()
+    }
+}
+
+fn named(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Vec<u8>> {
+    encode_with(py, |writer| match options {
+        Some(options) => writer.map(options, 0),
+        None => {
+            writer.encoder.begin_map(0);
+            writer.encoder.end();
+            Ok(())
+        }
+    })
+}
+
+/// The text of a path given as text or as an object of `pathlib`.
+fn path_text(path: &Bound<'_, PyAny>) -> PyResult<String> {
+    let py = path.py();
+    let plain = py.import("os")?.call_method1("fspath", (path,))?;
+    match plain.cast::<PyString>() {
+        Ok(text) => Ok(text.to_str()?.to_owned()),
+        Err(_) => {
+            Err(refuse(py, code::INVALID_ARGUMENT, "a path is bytes; give text, or decode it with os.fsdecode()"))
+        }
+    }
+}
+
+/// Open the database in a folder, creating it unless ``create=False``.
+#[pyfunction]
+#[pyo3(signature = (path, **options))]
+pub(crate) fn open(path: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Database> {
+    let py = path.py();
+    let path = path_text(path)?;
+    let options = named(py, options)?;
+    let database = call(py, || abi::Database::open(&path, &options))?;
+    Ok(Database { database, path: Some(path), process: std::process::id() })
+}
+
+/// Open a database that lives in memory and goes with it.
+#[pyfunction]
+#[pyo3(signature = (**options))]
+pub(crate) fn open_memory(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Database> {
+    let options = named(py, options)?;
+    let database = call(py, || abi::Database::open_memory(&options))?;
+    Ok(Database { database, path: None, process: std::process::id() })
+}
+
+/// Whether the library has a feature.
+#[pyfunction]
+pub(crate) fn has_feature(name: &str) -> bool {
+    abi::has_feature(name)
+}
+
+/// The version of the C interface below this package.
+#[pyfunction]
+pub(crate) fn abi_version() -> u32 {
+    abi::abi_version()
+}
+
+/// The newest file format this package writes.
+#[pyfunction]
+pub(crate) fn format_version() -> u32 {
+    abi::format_version()
+}
+
+#[pymethods]
+impl Database {
+    /// The folder it is in; ``None`` for one in memory.
+    #[getter]
+    fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// The collection of a name. It comes into being with the first write.
+    fn collection(slf: &Bound<'_, Self>, name: &str) -> PyResult<Collection> {
+        let this = slf.get();
+        let collection = call(slf.py(), || this.database.collection(name))?;
+        Ok(Collection::new(collection, name, slf.clone().into_any().unbind()))
+    }
+
+    /// The names of the collections.
+    fn collections<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        decode(py, &call(py, || self.database.collections())?)
+    }
+
+    /// Creates an empty collection.
+    fn create_collection(slf: &Bound<'_, Self>, name: &str) -> PyResult<Collection> {
+        let this = slf.get();
+        call(slf.py(), || this.database.create_collection(name))?;
+        Self::collection(slf, name)
+    }
+
+    /// Gives a collection another name.
+    fn rename_collection(&self, py: Python<'_>, old: &str, new: &str) -> PyResult<()> {
+        call(py, || self.database.rename_collection(old, new))
+    }
+
+    /// Removes a collection with everything in it.
+    fn drop_collection(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        call(py, || self.database.drop_collection(name))
+    }
+
+    /// Begins a transaction that can write, waiting up to ``timeout`` seconds for another writer.
+    ///
+    /// By default it waits as long as the option ``lock_timeout_ms`` says. ``durability`` is what its commit promises:
+    /// ``"durable"``, ``"grouped"`` or ``"none"``; by default what the database was opened with.
+    #[pyo3(signature = (*, durability = None, timeout = None))]
+    fn transaction(slf: &Bound<'_, Self>, durability: Option<&str>, timeout: Option<f64>) -> PyResult<Transaction> {
+        let (py, this) = (slf.py(), slf.get());
+        let durability = crate::transaction::durability(py, durability)?;
+        let timeout_ms = match timeout {
+            Some(given) => Some(u64::try_from(seconds(py, "timeout", given)?.as_millis()).unwrap_or(u64::MAX - 1)),
+            None => None,
+        };
+        let transaction = call(py, || this.database.begin_write(timeout_ms))?;
+        Ok(Transaction::new(transaction, false, durability, slf.clone().unbind()))
+    }
+
+    /// Begins a transaction that reads the database as it is now, whatever is written meanwhile.
+    fn begin_read(slf: &Bound<'_, Self>) -> PyResult<Transaction> {
+        let (py, this) = (slf.py(), slf.get());
+        let transaction = call(py, || this.database.begin_read())?;
+        Ok(Transaction::new(transaction, true, durability(py, None)?, slf.clone().unbind()))
+    }
+
+    /// The same as ``begin_read``: a view of the database as it is now.
+    fn snapshot(slf: &Bound<'_, Self>) -> PyResult<Transaction> {
+        Self::begin_read(slf)
+    }
+
+    /// Reads the changes committed after the sequence ``since``.
+    ///
+    /// Iterating gives the commits there are; with ``wait=True`` it waits for more at the end.
+    #[pyo3(signature = (since = 0, *, wait = false))]
+    fn changes(slf: &Bound<'_, Self>, since: u64, wait: bool) -> PyResult<ChangeFeed> {
+        let this = slf.get();
+        let feed = call(slf.py(), || this.database.changes(since))?;
+        Ok(ChangeFeed::new(feed, wait, slf.clone().unbind()))
+    }
+
+    /// Removes changes up to a sequence from the feed.
+    fn trim_changes(&self, py: Python<'_>, through: u64) -> PyResult<()> {
+        call(py, || self.database.trim_changes(through))
+    }
+
+    /// The sequence of the newest commit.
+    #[getter]
+    fn last_sequence(&self) -> u64 {
+        self.database.last_sequence()
+    }
+
+    /// Waits until a commit, by default the newest, is on stable storage.
+    ///
+    /// Raises ``TIMEOUT`` when that takes more than ``timeout`` seconds.
+    #[pyo3(signature = (sequence = None, timeout = None))]
+    fn wait_durable(&self, py: Python<'_>, sequence: Option<u64>, timeout: Option<f64>) -> PyResult<()> {
+        let timeout_ms = match timeout {
+            Some(given) => u64::try_from(seconds(py, "timeout", given)?.as_millis()).unwrap_or(u64::MAX),
+            None => u64::MAX,
+        };
+        let sequence = sequence.unwrap_or_else(|| self.database.last_sequence());
+        call(py, || self.database.wait_durable(sequence, timeout_ms))
+    }
+
+    /// Moves what is in the log into segments, so that the next opening has nothing to replay.
+    fn checkpoint(&self, py: Python<'_>) -> PyResult<()> {
+        call(py, || self.database.checkpoint())
+    }
+
+    /// Merges segments, which gives the space of old versions back.
+    fn compact(&self, py: Python<'_>) -> PyResult<()> {
+        call(py, || self.database.compact())
+    }
+
+    /// Checks the database and reports every problem found: ``{"ok": True, "problems": [], ...}``.
+    ///
+    /// With ``full=True`` everything is read, and indexes are compared with their documents.
+    #[pyo3(signature = (*, full = false))]
+    fn verify<'py>(&self, py: Python<'py>, full: bool) -> PyResult<Bound<'py, PyAny>> {
+        let level = if full { VerifyLevel::Full } else { VerifyLevel::Quick };
+        decode(py, &call(py, || self.database.verify(level))?)
+    }
+
+    /// Copies the database as it is now into a new folder, while others read and write.
+    fn backup(&self, path: &Bound<'_, PyAny>) -> PyResult<()> {
+        let target = path_text(path)?;
+        call(path.py(), || self.database.backup(&target))
+    }
+
+    /// Counters and sizes.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        decode(py, &call(py, || self.database.stats())?)
+    }
+
+    /// The options in force. Keys and passwords are not shown.
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        decode(py, &call(py, || self.database.config())?)
+    }
+
+    /// What opening found: whether the last close was clean, and how much was replayed.
+    fn open_report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        decode(py, &call(py, || self.database.open_report())?)
+    }
+
+    /// Closes the database for everything made from it. Closing twice is fine.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if self.database.is_closed() {
+            return Ok(());
+        }
+        call(py, || self.database.close())
+    }
+
+    /// True after a close.
+    #[getter]
+    fn is_closed(&self) -> bool {
+        self.database.is_closed()
+    }
+
+    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.close(py).map(|()| false)
+    }
+
+    fn __repr__(&self) -> String {
+        let state = if self.database.is_closed() { "closed" } else { "open" };
+        format!("<entidb.Database {} {state}>", self.place())
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(refuse_pickle("database", "open it where it is needed"))
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if self.is_own_process() && !self.database.is_closed() {
+            let message =
+                format!("the entidb database {} was collected while open; use `with`, or call close()", self.place());
+            if let Ok(message) = CString::new(message) {
+                Python::attach(|py| warn_collected(py, &message));
+            }
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Python objects to documents, without a tree in between.
+//!
+//! Always: what has no exact form is refused with its path in the document; nothing is rounded or dropped. Nesting is
+//! bounded before it is entered, so a list that holds itself is refused.
+//! Does not know: collections. Format: docs/spec/encoding.md.
+
+use entidb_abi::codec::{Decimal, Encoder, Integer, KeyRef};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple, PyType,
+};
+
+use crate::error::{code, raise, refuse};
+use crate::moment;
+use crate::value::{EntityId, Tag, Timestamp, Vector};
+
+/// As deep as a document may be nested.
+const DEPTH_MAX: usize = 64;
+
+static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// The class `decimal.Decimal`.
+pub(crate) fn decimal_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    DECIMAL.import(py, "decimal", "Decimal")
+}
+
+/// Why an object has no form; boxed so that the way of success stays small.
+pub(crate) struct Refusal(Box<Why>);
+
+enum Why {
+    /// An exception of Python on the way.
+    Raised(PyErr),
+    /// A code, what is wrong, and the way to it, innermost step first.
+    Refused { code: i32, problem: String, way: Vec<Step> },
+}
+
+enum Step {
+    Field(String),
+    Position(usize),
+}
+
+impl From<PyErr> for Refusal {
+    fn from(error: PyErr) -> Self {
+        Self(Box::new(Why::Raised(error)))
+    }
+}
+
+/// A failure of the library while a batch is framed.
+impl From<entidb_abi::Error> for Refusal {
+    fn from(error: entidb_abi::Error) -> Self {
+        Self::new(error.code, error.message.clone())
+    }
+}
+
+impl Refusal {
+    #[cold]
+    fn new(code: i32, problem: impl Into<String>) -> Self {
+        Self(Box::new(Why::Refused { code, problem: problem.into(), way: Vec::new() }))
+    }
+
+    #[cold]
+    fn within(mut self, step: Step) -> Self {
+        if let Why::Refused { way, .. } = &mut *self.0 {
+            way.push(step);
+        }
+        self
+    }
+
+    #[cold]
+    fn at(self, key: &Bound<'_, PyAny>) -> Self {
+        let name = key.str().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
+        self.within(Step::Field(name))
+    }
+
+    /// Names the document of a batch.
+    #[cold]
+    pub(crate) fn of_document(self, position: usize) -> Self {
+        self.within(Step::Position(position))
+    }
+
+    /// The exception.
+    #[cold]
+    pub(crate) fn raise(self, py: Python<'_>) -> PyErr {
+        match *self.0 {
+            Why::Raised(error) => error,
+            Why::Refused { code, problem, way } => {
+                let mut place = String::new();
+                for step in way.iter().rev() {
+                    match step {
+                        Step::Field(name) if place.is_empty() => place.push_str(name),
+                        Step::Field(name) => {
+                            place.push('.');
+                            place.push_str(name);
+                        }
+                        Step::Position(position) => place.push_str(&format!("[{position}]")),
+                    }
+                }
+                let message = if place.is_empty() { problem } else { format!("at {place}: {problem}") };
+                refuse(py, code, message)
+            }
+        }
+    }
+}
+
+type Result<T = ()> = std::result::Result<T, Refusal>;
+
+/// The document of an object.
+pub(crate) fn encode(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    encode_with(object.py(), |writer| writer.item(object, 0))
+}
+
+/// The document that a function writes.
+pub(crate) fn encode_with(py: Python<'_>, write: impl FnOnce(&mut Writer) -> Result) -> PyResult<Vec<u8>> {
+    let mut out = Vec::with_capacity(192);
+    append_with(&mut out, write).map_err(|refusal| refusal.raise(py))?;
+    Ok(out)
+}
+
+/// Appends the document of an object to a buffer.
+pub(crate) fn append(out: &mut Vec<u8>, object: &Bound<'_, PyAny>) -> Result {
+    append_with(out, |writer| writer.item(object, 0))
+}
+
+fn append_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Writer) -> Result) -> Result {
+    let mut writer = Writer { encoder: Encoder::append_to(std::mem::take(out)) };
+    write(&mut writer)?;
+    *out = writer.encoder.finish().map_err(|error| Refusal::from(entidb_abi::Error::from(error)))?;
+    Ok(())
+}
+
+/// Writes Python objects.
+pub(crate) struct Writer {
+    pub(crate) encoder: Encoder,
+}
+
+impl Writer {
+    /// Writes an object and all it holds.
+    pub(crate) fn item(&mut self, object: &Bound<'_, PyAny>, depth: usize) -> Result {
+        if let Ok(text) = object.cast_exact::<PyString>() {
+            return self.text(text);
+        }
+        if let Ok(number) = object.cast_exact::<PyInt>() {
+            return self.integer(number);
+        }
+        if let Ok(map) = object.cast_exact::<PyDict>() {
+            return self.map(map, depth);
+        }
+        if let Ok(list) = object.cast_exact::<PyList>() {
+            return self.list(list, depth);
+        }
+        if let Ok(number) = object.cast_exact::<PyFloat>() {
+            self.encoder.float(number.value());
+            return Ok(());
+        }
+        if object.is_none() {
+            self.encoder.null();
+            return Ok(());
+        }
+        if let Ok(flag) = object.cast_exact::<PyBool>() {
+            self.encoder.bool(flag.is_true());
+            return Ok(());
+        }
+        if let Ok(bytes) = object.cast_exact::<PyBytes>() {
+            self.encoder.bytes(bytes.as_bytes());
+            return Ok(());
+        }
+        if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+            return self.tuple(tuple, depth);
+        }
+        self.special(object, depth)
+    }
+
+    fn text(&mut self, text: &Bound<'_, PyString>) -> Result {
+        self.encoder.text(text.to_str().map_err(|_| surrogate())?);
+        Ok(())
+    }
+
+    fn integer(&mut self, number: &Bound<'_, PyInt>) -> Result {
+        self.encoder.integer(integer(number)?);
+        Ok(())
+    }
+
+    fn enter(depth: usize) -> Result<usize> {
+        if depth >= DEPTH_MAX {
+            let problem =
+                format!("it is nested more than {DEPTH_MAX} deep; flatten it, or look whether it holds itself");
+            return Err(Refusal::new(code::TOO_DEEP, problem));
+        }
+        Ok(depth + 1)
+    }
+
+    /// Writes the entries of a dict as a map.
+    pub(crate) fn map(&mut self, map: &Bound<'_, PyDict>, depth: usize) -> Result {
+        let inner = Self::enter(depth)?;
+        self.encoder.begin_map(map.len());
+        for (key, value) in map.iter() {
+            self.key(&key)?;
+            self.item(&value, inner).map_err(|refusal| refusal.at(&key))?;
+        }
+        self.encoder.end();
+        Ok(())
+    }
+
+    /// Writes the key of a map as the step of a path.
+    pub(crate) fn step(&mut self, key: &Bound<'_, PyAny>) -> Result {
+        match judged(key)? {
+            KeyRef::Text(text) => self.encoder.text(text),
+            KeyRef::Integer(number) => self.encoder.integer(number),
+        }
+        Ok(())
+    }
+
+    /// Writes the value of a field of a document.
+    pub(crate) fn field(&mut self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result {
+        self.item(value, 1).map_err(|refusal| refusal.at(key))
+    }
+
+    /// Writes a key of a map.
+    fn key(&mut self, key: &Bound<'_, PyAny>) -> Result {
+        self.encoder.key(judged(key)?);
+        Ok(())
+    }
+
+    fn list(&mut self, list: &Bound<'_, PyList>, depth: usize) -> Result {
+        let inner = Self::enter(depth)?;
+        self.encoder.begin_array(list.len());
+        for (position, item) in list.iter().enumerate() {
+            self.item(&item, inner).map_err(|refusal| refusal.within(Step::Position(position)))?;
+        }
+        self.encoder.end();
+        Ok(())
+    }
+
+    fn tuple(&mut self, tuple: &Bound<'_, PyTuple>, depth: usize) -> Result {
+        let inner = Self::enter(depth)?;
+        self.encoder.begin_array(tuple.len());
+        for (position, item) in tuple.iter().enumerate() {
+            self.item(&item, inner).map_err(|refusal| refusal.within(Step::Position(position)))?;
+        }
+        self.encoder.end();
+        Ok(())
+    }
+
+    /// What is neither a number nor a text, list or dict of exactly that class.
+    fn special(&mut self, object: &Bound<'_, PyAny>, depth: usize) -> Result {
+        let py = object.py();
+        if let Ok(id) = object.cast::<EntityId>() {
+            self.encoder.entity_id(&id.get().raw());
+        } else if let Ok(moment) = object.cast::<PyDateTime>() {
+            match moment::from_host(moment)? {
+                Some(micros) => self.encoder.timestamp(entidb_abi::codec::Timestamp::from_micros(micros)),
+                None => return Err(naive()),
+            }
+        } else if let Ok(moment) = object.cast::<Timestamp>() {
+            self.encoder.timestamp(entidb_abi::codec::Timestamp::from_micros(moment.get().micros));
+        } else if let Ok(vector) = object.cast::<Vector>() {
+            self.encoder.vector(vector.get().view());
+        } else if let Ok(map) = object.cast::<PyDict>() {
+            return self.map(map, depth);
+        } else if let Ok(list) = object.cast::<PyList>() {
+            return self.list(list, depth);
+        } else if let Ok(tuple) = object.cast::<PyTuple>() {
+            return self.tuple(tuple, depth);
+        } else if let Ok(text) = object.cast::<PyString>() {
+            return self.text(text);
+        } else if let Ok(number) = object.cast::<PyInt>() {
+            return self.integer(number);
+        } else if let Ok(number) = object.cast::<PyFloat>() {
+            self.encoder.float(number.value());
+        } else if let Ok(bytes) = object.cast::<PyBytes>() {
+            self.encoder.bytes(bytes.as_bytes());
+        } else if let Ok(bytes) = object.cast::<PyByteArray>() {
+            self.encoder.bytes(&bytes.to_vec());
+        } else if object.cast::<PyMemoryView>().is_ok() {
+            let copied = object.call_method0("tobytes")?;
+            self.encoder.bytes(copied.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes());
+        } else if let Ok(tag) = object.cast::<Tag>() {
+            let inner = Self::enter(depth)?;
+            self.encoder.begin_tag(tag.get().tag);
+            self.item(tag.get().value.bind(py), inner)?;
+            self.encoder.end();
+        } else if object.is_instance(crate::value::uuid_class(py)?)? {
+            self.encoder.uuid(&object.getattr("bytes")?.extract()?);
+        } else if object.is_instance(decimal_class(py)?)? {
+            self.decimal(object)?;
+        } else {
+            return Err(unknown(object)?);
+        }
+        Ok(())
+    }
+
+    fn decimal(&mut self, number: &Bound<'_, PyAny>) -> Result {
+        let text = number.str()?;
+        let text = text.to_str()?;
+        let Ok(decimal) = text.parse::<Decimal>() else {
+            let problem =
+                format!("the decimal {text} has no form in a document; store a finite one of up to 38 digits");
+            return Err(Refusal::new(code::UNREPRESENTABLE, problem));
+        };
+        if decimal.mantissa() == 0 && text.starts_with('-') {
+            let problem = "a decimal has no negative zero in a document; store 0, or a float";
+            return Err(Refusal::new(code::UNREPRESENTABLE, problem));
+        }
+        self.encoder.decimal(decimal);
+        Ok(())
+    }
+}
+
+/// The key of a map, if it is one that a document can have.
+#[inline]
+fn judged<'k>(key: &'k Bound<'_, PyAny>) -> Result<KeyRef<'k>> {
+    if let Ok(text) = key.cast::<PyString>() {
+        return text.to_str().map(KeyRef::Text).map_err(|_| surrogate().at(key));
+    }
+    if let Ok(number) = key.cast::<PyInt>()
+        && !key.is_instance_of::<PyBool>()
+    {
+        return integer(number).map(KeyRef::Integer).map_err(|refusal| refusal.at(key));
+    }
+    let found = key.get_type().name().map_err(Refusal::from)?;
+    let problem = format!("a key is a {found}; use text or integer keys");
+    Err(Refusal::new(code::INVALID_KEY, problem).at(key))
+}
+
+fn integer(number: &Bound<'_, PyInt>) -> Result<Integer> {
+    if let Ok(small) = number.extract::<i64>() {
+        return Ok(Integer::from(small));
+    }
+    let wide = number.extract::<i128>().ok().and_then(|wide| Integer::try_from(wide).ok());
+    wide.ok_or_else(|| {
+        let problem = "an integer is outside -2^64 to 2^64-1; store a decimal.Decimal, or bytes";
+        Refusal::new(code::NUMBER_OUT_OF_RANGE, problem)
+    })
+}
+
+#[cold]
+fn surrogate() -> Refusal {
+    Refusal::new(code::INVALID_UTF8, "a text holds a lone surrogate, which is no character; repair it or store bytes")
+}
+
+#[cold]
+fn naive() -> Refusal {
+    let problem = "a datetime without a time zone is no moment; use entidb.now() or datetime.now(timezone.utc), \
+                   or add tzinfo";
+    Refusal::new(code::UNREPRESENTABLE, problem)
+}
+
+/// The refusal of an object of another class, with what to do about the frequent ones.
+#[cold]
+fn unknown(object: &Bound<'_, PyAny>) -> PyResult<Refusal> {
+    let class = object.get_type();
+    let name = class.name()?.to_string();
+    let module = class.module()?.to_string();
+    let remedy = match (module.as_str(), name.as_str()) {
+        ("builtins", "set" | "frozenset" | "range" | "generator" | "dict_keys" | "dict_values") => {
+            "convert it to a list"
+        }
+        ("builtins", "complex") => "store its parts",
+        ("datetime", "date" | "time" | "timedelta") => "store a datetime, a text or a number",
+        ("array", "array") | ("numpy", "ndarray") => "wrap it in entidb.Vector",
+        ("numpy", _) => "convert it with .item()",
+        ("entidb.query", _) => "a condition belongs into find()",
+        _ if object.hasattr("__dataclass_fields__")? => "convert it with dataclasses.asdict()",
+        _ => "convert it to a dict, list, text or number",
+    };
+    Ok(Refusal::new(code::UNREPRESENTABLE, format!("a {name} has no form in a document; {remedy}")))
+}
+
+/// An error of the codec as an exception.
+pub(crate) fn raise_codec(py: Python<'_>, error: entidb_abi::codec::Error) -> PyErr {
+    raise(py, &entidb_abi::Error::from(error))
+}

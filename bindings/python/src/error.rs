@@ -1,0 +1,104 @@
+//! Errors of the library as exceptions of the package.
+//!
+//! Always: the class comes from the generated table in `entidb/errors.py`, and everything the error says goes with it.
+//! Does not know: which call failed.
+
+use entidb_abi as abi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyType};
+
+use crate::value::EntityId;
+
+/// Codes of refusals this package makes before it calls the library; docs/spec/errors.toml has them all.
+pub(crate) mod code {
+    pub(crate) const INVALID_ARGUMENT: i32 = 101;
+    pub(crate) const CONCURRENT_USE: i32 = 106;
+    pub(crate) const TOO_DEEP: i32 = 503;
+    pub(crate) const INVALID_UTF8: i32 = 505;
+    pub(crate) const INVALID_KEY: i32 = 509;
+    pub(crate) const NUMBER_OUT_OF_RANGE: i32 = 510;
+    pub(crate) const WRONG_TYPE: i32 = 511;
+    pub(crate) const UNREPRESENTABLE: i32 = 514;
+    pub(crate) const ENTITY_NOT_FOUND: i32 = 805;
+    pub(crate) const FOREIGN_HANDLE: i32 = 810;
+}
+
+static ERROR_FROM: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// The exception for an error of the library.
+#[cold]
+pub(crate) fn raise(py: Python<'_>, error: &abi::Error) -> PyErr {
+    make(py, error).unwrap_or_else(|failure| failure)
+}
+
+/// An exception this package raises by itself.
+#[cold]
+pub(crate) fn refuse(py: Python<'_>, code: i32, message: impl Into<String>) -> PyErr {
+    raise(py, &abi::Error::new(code, message))
+}
+
+/// The exception for an entity that is not there; also a `KeyError`.
+#[cold]
+pub(crate) fn missing(py: Python<'_>, collection: &str, id: &abi::Id) -> PyErr {
+    let shown = EntityId::of(*id).text();
+    let context = PyDict::new(py);
+    let filled =
+        context.set_item("collection", collection).and_then(|()| context.set_item("id", EntityId::of(*id))).and_then(
+            |()| from_table(py, code::ENTITY_NOT_FOUND, &format!("{collection:?} holds no entity {shown}"), &context),
+        );
+    filled.unwrap_or_else(|failure| failure)
+}
+
+fn make(py: Python<'_>, error: &abi::Error) -> PyResult<PyErr> {
+    let context = PyDict::new(py);
+    if let Some(path) = &error.path {
+        context.set_item("path", path)?;
+    }
+    if let Some(collection) = &error.collection {
+        context.set_item("collection", collection)?;
+    }
+    if let Some(index) = &error.index {
+        context.set_item("index", index)?;
+    }
+    if let Some(id) = error.id {
+        context.set_item("id", EntityId::of(id))?;
+    }
+    if let Some(offset) = error.offset {
+        context.set_item("offset", offset)?;
+    }
+    if let Some(number) = error.os_code {
+        context.set_item("os_code", number)?;
+    }
+    from_table(py, error.code, &error.message, &context)
+}
+
+fn from_table(py: Python<'_>, code: i32, message: &str, context: &Bound<'_, PyDict>) -> PyResult<PyErr> {
+    let function = ERROR_FROM
+        .get_or_try_init(py, || Ok::<_, PyErr>(py.import("entidb.errors")?.getattr("error_from")?.unbind()))?;
+    Ok(PyErr::from_value(function.bind(py).call1((code, message, context))?))
+}
+
+/// Runs a call of the library without the GIL.
+#[inline]
+pub(crate) fn call<T: Send>(py: Python<'_>, run: impl FnOnce() -> abi::Result<T> + Send) -> PyResult<T> {
+    py.detach(run).map_err(|error| raise(py, &error))
+}
+
+/// Refuses to copy or pickle a handle.
+pub(crate) fn refuse_pickle(noun: &str, remedy: &str) -> PyErr {
+    pyo3::exceptions::PyTypeError::new_err(format!("a {noun} belongs to this process and cannot be pickled; {remedy}"))
+}
+
+/// Warns that a handle was collected before it was ended. An exception under way is kept.
+pub(crate) fn warn_collected(py: Python<'_>, message: &std::ffi::CStr) {
+    let under_way = PyErr::take(py);
+    let category = py.get_type::<pyo3::exceptions::PyResourceWarning>();
+    let category: &Bound<'_, PyType> = &category;
+    if let Err(error) = PyErr::warn(py, category, message, 1) {
+        error.write_unraisable(py, None);
+    }
+    if let Some(error) = under_way {
+        error.restore(py);
+    }
+}

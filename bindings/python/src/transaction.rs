@@ -1,0 +1,237 @@
+//! Transactions.
+//!
+//! Always: one that is collected while open aborts, and warns. As a context manager it commits on the way out and
+//! aborts on an exception. Does not know: what is changed.
+
+use std::sync::Mutex;
+
+use entidb_abi::{self as abi, Durability};
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use crate::collection::Collection;
+use crate::database::Database;
+use crate::decode::decode;
+use crate::error::{call, code, refuse, refuse_pickle, warn_collected};
+
+/// What a commit promises, by name.
+pub(crate) fn durability(py: Python<'_>, name: Option<&str>) -> PyResult<Durability> {
+    match name {
+        None => Ok(Durability::Default),
+        Some("durable") => Ok(Durability::Durable),
+        Some("grouped") => Ok(Durability::Grouped),
+        Some("none") => Ok(Durability::None),
+        Some(other) => {
+            let problem = format!("there is no durability {other:?}; give \"durable\", \"grouped\" or \"none\"");
+            Err(refuse(py, code::INVALID_ARGUMENT, problem))
+        }
+    }
+}
+
+/// A transaction: all of it happens, or nothing of it.
+///
+/// ``with db.transaction() as tx:`` commits at the end of the block, and aborts when an exception leaves it. One thread
+/// at a time may use it.
+#[pyclass(frozen, module = "entidb")]
+pub(crate) struct Transaction {
+    transaction: abi::Transaction,
+    read_only: bool,
+    durability: Durability,
+    /// The sequence it was committed as.
+    committed: Mutex<Option<u64>>,
+    database: Py<Database>,
+}
+
+impl Transaction {
+    pub(crate) fn new(
+        transaction: abi::Transaction,
+        read_only: bool,
+        durability: Durability,
+        database: Py<Database>,
+    ) -> Self {
+        Self { transaction, read_only, durability, committed: Mutex::new(None), database }
+    }
+}
+
+#[pymethods]
+impl Transaction {
+    /// The collection of a name, as this transaction sees it.
+    fn collection(slf: &Bound<'_, Self>, name: &str) -> PyResult<Collection> {
+        let this = slf.get();
+        let collection = call(slf.py(), || this.transaction.collection(name))?;
+        Ok(Collection::new(collection, name, slf.clone().into_any().unbind()))
+    }
+
+    /// The names of the collections it sees.
+    fn collections<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        decode(py, &call(py, || self.transaction.collections())?)
+    }
+
+    /// Creates an empty collection.
+    fn create_collection(slf: &Bound<'_, Self>, name: &str) -> PyResult<Collection> {
+        let this = slf.get();
+        call(slf.py(), || this.transaction.create_collection(name))?;
+        Self::collection(slf, name)
+    }
+
+    /// Gives a collection another name.
+    fn rename_collection(&self, py: Python<'_>, old: &str, new: &str) -> PyResult<()> {
+        call(py, || self.transaction.rename_collection(old, new))
+    }
+
+    /// Removes a collection with everything in it.
+    fn drop_collection(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        call(py, || self.transaction.drop_collection(name))
+    }
+
+    /// Marks this place, to come back to with ``rollback_to``.
+    ///
+    /// ``with tx.savepoint():`` comes back by itself when an exception leaves the block.
+    fn savepoint(slf: &Bound<'_, Self>) -> PyResult<Savepoint> {
+        let this = slf.get();
+        let number = call(slf.py(), || this.transaction.savepoint())?;
+        Ok(Savepoint { number, transaction: slf.clone().unbind() })
+    }
+
+    /// Undoes everything since a savepoint.
+    fn rollback_to(slf: &Bound<'_, Self>, savepoint: &Savepoint) -> PyResult<()> {
+        let py = slf.py();
+        if !savepoint.transaction.is(slf) {
+            // Its number could mean another place here.
+            return Err(refuse(
+                py,
+                code::FOREIGN_HANDLE,
+                "the savepoint belongs to another transaction; use one of this transaction",
+            ));
+        }
+        let this = slf.get();
+        call(py, || this.transaction.rollback_to(savepoint.number))
+    }
+
+    /// Makes the changes visible, and gives the sequence of the commit.
+    ///
+    /// ``durability`` is ``"durable"``, ``"grouped"`` or ``"none"``; by default what the transaction was begun with.
+    #[pyo3(signature = (durability = None))]
+    fn commit(&self, py: Python<'_>, durability: Option<&str>) -> PyResult<u64> {
+        let durability = match durability {
+            None => self.durability,
+            given => crate::transaction::durability(py, given)?,
+        };
+        let sequence = call(py, || self.transaction.commit(durability))?;
+        if let Ok(mut committed) = self.committed.lock() {
+            *committed = Some(sequence);
+        }
+        Ok(sequence)
+    }
+
+    /// Forgets the changes.
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        call(py, || self.transaction.abort())
+    }
+
+    /// True until it is committed or aborted.
+    #[getter]
+    fn is_open(&self) -> bool {
+        self.transaction.is_open()
+    }
+
+    /// True when it can only read.
+    #[getter]
+    fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The commit it sees, or the one it became.
+    #[getter]
+    fn sequence(&self, py: Python<'_>) -> PyResult<u64> {
+        let committed = self.committed.lock().ok().and_then(|committed| *committed);
+        committed.map_or_else(|| call(py, || self.transaction.sequence()), Ok)
+    }
+
+    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (kind = None, _exception = None, _traceback = None))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: Option<&Bound<'_, PyType>>,
+        _exception: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        if self.transaction.is_open() {
+            if kind.is_none() && !self.read_only {
+                self.commit(py, None)?;
+            } else {
+                self.abort(py)?;
+            }
+        }
+        Ok(false)
+    }
+
+    fn __repr__(&self) -> String {
+        let kind = if self.read_only { "read " } else { "" };
+        let state = if self.transaction.is_open() { "open" } else { "ended" };
+        format!("<entidb.Transaction {kind}{state} on {}>", self.database.get().place())
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(refuse_pickle("transaction", "begin one where it is needed"))
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // A read transaction has nothing to lose, and in the child of a fork it is the parent's to end.
+        if !self.read_only && self.transaction.is_open() && self.database.get().is_own_process() {
+            Python::attach(|py| {
+                warn_collected(
+                    py,
+                    c"an entidb transaction was collected while open, and aborted; use `with`, or call commit() or abort()",
+                );
+            });
+        }
+    }
+}
+
+/// A place in a transaction to come back to.
+#[pyclass(frozen, module = "entidb")]
+pub(crate) struct Savepoint {
+    number: u64,
+    transaction: Py<Transaction>,
+}
+
+#[pymethods]
+impl Savepoint {
+    /// Undoes everything since this place.
+    fn rollback(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        Transaction::rollback_to(this.transaction.bind(slf.py()), this)
+    }
+
+    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (kind = None, _exception = None, _traceback = None))]
+    fn __exit__(
+        slf: &Bound<'_, Self>,
+        kind: Option<&Bound<'_, PyType>>,
+        _exception: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        if kind.is_some() && slf.get().transaction.get().is_open() {
+            Self::rollback(slf)?;
+        }
+        Ok(false)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<entidb.Savepoint {}>", self.number)
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(refuse_pickle("savepoint", "set one where it is needed"))
+    }
+}

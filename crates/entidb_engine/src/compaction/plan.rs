@@ -22,8 +22,8 @@ pub(crate) const LAST_LEVEL: usize = 6;
 const FANOUT: u64 = 10;
 /// Runs of one zone in level 0 that make it worth merging them down.
 const LEVEL_0_RUNS: usize = 4;
-/// A segment with more deletions than one entry in this many is compacted early.
-const DELETES_WORTH: u64 = 4;
+/// A segment with more deletions and older versions than one entry in this many is compacted early.
+const STALE_WORTH: u64 = 4;
 /// Segments of the level below the target that a moved segment may overlap.
 const MOVE_OVERLAP_MAX: usize = 10;
 
@@ -64,7 +64,7 @@ pub(crate) fn plan(version: &Version, options: PlanOptions, live: &LiveSnapshots
     {
         return down(version, level, &segment).map(Some);
     }
-    plan_deletes(version, live)
+    plan_cleaning(version, live)
 }
 
 /// Everything that overlaps `span` into the last level; nothing when nothing is there.
@@ -186,14 +186,14 @@ fn down(version: &Version, level: usize, segment: &Arc<Segment>) -> Result<Plan>
     Ok(Plan::Merge { inputs, level: target as u8 })
 }
 
-/// Compacts a segment full of deletions, so that they and what they delete go.
-fn plan_deletes(version: &Version, live: &LiveSnapshots) -> Result<Option<Plan>> {
+/// Compacts a segment full of deletions and older versions that nobody needs any more, so that they go.
+fn plan_cleaning(version: &Version, live: &LiveSnapshots) -> Result<Option<Plan>> {
     for level in 1..LAST_LEVEL {
-        if let Some(segment) = cheapest(version, level, is_worth_cleaning) {
+        if let Some(segment) = cheapest(version, level, |meta| live.all_see(meta.newest) && is_worth_cleaning(meta)) {
             return down(version, level, &segment).map(Some);
         }
     }
-    // In the last level deletions stay only for the sake of snapshots; once those are gone the segment is cleaned.
+    // In the last level they stay only for the sake of snapshots; once those are gone the segment is cleaned.
     let last = version.level(LAST_LEVEL);
     let stale = |segment: &&Arc<Segment>| {
         let meta = segment.meta();
@@ -204,7 +204,7 @@ fn plan_deletes(version: &Version, live: &LiveSnapshots) -> Result<Option<Plan>>
 }
 
 fn is_worth_cleaning(meta: &SegmentMeta) -> bool {
-    meta.delete_count.saturating_mul(DELETES_WORTH) > meta.entry_count || (meta.entry_count == 0)
+    meta.stale_count.saturating_mul(STALE_WORTH) > meta.entry_count || (meta.entry_count == 0)
 }
 
 /// The segment of a level that overlaps least of the next for its size; of equal ones the oldest.

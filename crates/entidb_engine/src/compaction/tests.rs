@@ -402,3 +402,24 @@ fn levels_keep_to_their_sizes_and_moves_copy_nothing() {
     assert!(small.totals.versions_removed > 2000);
     assert_eq!(debt_bytes(&small.version, OPTIONS), small.version.level(0).bytes());
 }
+
+#[test]
+fn versions_kept_for_a_snapshot_go_soon_after_it() {
+    let mut small = Small::new(true);
+    for number in 0..60 {
+        small.commit(&Act::Put(number, number));
+    }
+    small.snapshots.push(small.last());
+    for number in 0..60 {
+        small.commit(&Act::Put(number, number + 1));
+    }
+    small.flush();
+    small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
+    let entries = |small: &Small| small.version.segments().map(|segment| segment.meta().entry_count).sum::<u64>();
+    small.compact_all();
+    assert_eq!(entries(&small), 120);
+    small.snapshots.clear();
+    small.compact_all();
+    assert_eq!(entries(&small), 60);
+    small.check_all();
+}

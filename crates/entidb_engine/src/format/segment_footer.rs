@@ -100,8 +100,8 @@ pub(crate) struct SegmentFooter {
     pub(crate) fragment_count: u32,
     /// Entries.
     pub(crate) entry_count: u64,
-    /// Entries that are deletions.
-    pub(crate) delete_count: u64,
+    /// Entries that are deletions or older versions of a key: what compaction can make go.
+    pub(crate) stale_count: u64,
     /// Keys and values before any sharing or compression.
     pub(crate) raw_bytes: u64,
     /// The oldest sequence inside.
@@ -125,7 +125,7 @@ impl SegmentFooter {
         out.extend_from_slice(&FOOTER_MAGIC);
         out.extend_from_slice(&self.block_count.to_le_bytes());
         out.extend_from_slice(&self.fragment_count.to_le_bytes());
-        for number in [self.entry_count, self.delete_count, self.raw_bytes, self.oldest.0, self.newest.0] {
+        for number in [self.entry_count, self.stale_count, self.raw_bytes, self.oldest.0, self.newest.0] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         for place in [self.tombstones, self.index, self.points] {
@@ -144,7 +144,7 @@ impl SegmentFooter {
             return None;
         }
         let (block_count, fragment_count) = (reader.u32()?, reader.u32()?);
-        let (entry_count, delete_count, raw_bytes) = (reader.u64()?, reader.u64()?, reader.u64()?);
+        let (entry_count, stale_count, raw_bytes) = (reader.u64()?, reader.u64()?, reader.u64()?);
         let (oldest, newest) = (Sequence(reader.u64()?), Sequence(reader.u64()?));
         let mut place = || Some(UnitPlace { offset: reader.u64()?, len: reader.u32()? });
         let (tombstones, index, points) = (place()?, place()?, place()?);
@@ -153,7 +153,7 @@ impl SegmentFooter {
             block_count,
             fragment_count,
             entry_count,
-            delete_count,
+            stale_count,
             raw_bytes,
             oldest,
             newest,
@@ -177,7 +177,7 @@ mod tests {
             block_count: 3,
             fragment_count: 1,
             entry_count: 1 << 40,
-            delete_count: 2,
+            stale_count: 2,
             raw_bytes: 99,
             oldest: Sequence(4),
             newest: Sequence(u64::MAX),

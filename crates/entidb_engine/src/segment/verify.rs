@@ -26,7 +26,7 @@ struct Walk {
     last: Option<(Vec<u8>, Sequence)>,
     first: Vec<u8>,
     entries: u64,
-    deletes: u64,
+    stale: u64,
     keys: u64,
     oldest: Option<Sequence>,
     newest: Sequence,
@@ -131,11 +131,11 @@ impl Segment {
         points: Option<&PointIndex>,
     ) -> std::result::Result<(), String> {
         let (footer, meta) = (&opened.footer, self.meta());
-        let counted = (walk.entries, walk.deletes);
-        if counted != (footer.entry_count, footer.delete_count) || counted != (meta.entry_count, meta.delete_count) {
+        let counted = (walk.entries, walk.stale);
+        if counted != (footer.entry_count, footer.stale_count) || counted != (meta.entry_count, meta.stale_count) {
             return Err(format!(
-                "{} entries and {} deletions were found, not what is listed",
-                walk.entries, walk.deletes
+                "{} entries, {} of them stale, were found, not what is listed",
+                walk.entries, walk.stale
             ));
         }
         let (mut oldest, mut newest) = (walk.oldest.unwrap_or(Sequence::MAX), walk.newest);
@@ -211,7 +211,7 @@ impl Walk {
             }
             self.keys += u64::from(is_new_key);
             self.entries += 1;
-            self.deletes += u64::from(place.kind == EntryKind::Delete);
+            self.stale += u64::from(place.kind == EntryKind::Delete || !is_new_key);
             self.oldest = Some(self.oldest.map_or(place.sequence, |oldest| oldest.min(place.sequence)));
             self.newest = self.newest.max(place.sequence);
             match &mut self.last {

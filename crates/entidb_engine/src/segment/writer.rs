@@ -81,7 +81,7 @@ impl SegmentWriter {
                 block_count: 0,
                 fragment_count: 0,
                 entry_count: 0,
-                delete_count: 0,
+                stale_count: 0,
                 raw_bytes: 0,
                 oldest: Sequence::MAX,
                 newest: Sequence::ZERO,
@@ -150,7 +150,7 @@ impl SegmentWriter {
             last => *last = Some((key.to_vec(), sequence)),
         }
         self.footer.entry_count += 1;
-        self.footer.delete_count += u64::from(kind == EntryKind::Delete);
+        self.footer.stale_count += u64::from(kind == EntryKind::Delete || !is_new_key);
         self.footer.raw_bytes += size as u64;
         self.footer.oldest = self.footer.oldest.min(sequence);
         self.footer.newest = self.footer.newest.max(sequence);
@@ -226,7 +226,7 @@ impl SegmentWriter {
             oldest: self.footer.oldest,
             newest: self.footer.newest,
             entry_count: self.footer.entry_count,
-            delete_count: self.footer.delete_count,
+            stale_count: self.footer.stale_count,
             fragment_count: self.footer.fragment_count,
             raw_bytes: self.footer.raw_bytes,
             salt: self.header.salt,

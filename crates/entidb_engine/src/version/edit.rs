@@ -36,8 +36,8 @@ pub(crate) struct SegmentMeta {
     pub(crate) newest: Sequence,
     /// Entries.
     pub(crate) entry_count: u64,
-    /// Entries that are deletions.
-    pub(crate) delete_count: u64,
+    /// Entries that are deletions or older versions of a key: what compaction can make go.
+    pub(crate) stale_count: u64,
     /// Fragments of range tombstones.
     pub(crate) fragment_count: u32,
     /// Keys and values before any sharing or compression.
@@ -69,7 +69,7 @@ impl SegmentMeta {
             self.oldest.0,
             self.newest.0,
             self.entry_count,
-            self.delete_count,
+            self.stale_count,
             u64::from(self.fragment_count),
             self.raw_bytes,
         ];
@@ -99,7 +99,7 @@ impl SegmentMeta {
             oldest: Sequence(number()?),
             newest: Sequence(number()?),
             entry_count: number()?,
-            delete_count: number()?,
+            stale_count: number()?,
             fragment_count: u32::try_from(number()?).ok()?,
             raw_bytes: number()?,
             smallest: reader.bytes()?.into(),
@@ -168,7 +168,7 @@ mod tests {
             oldest: Sequence(4),
             newest: Sequence(5),
             entry_count: 6,
-            delete_count: 1,
+            stale_count: 1,
             fragment_count: 2,
             raw_bytes: 7,
             salt: [8; 32],

@@ -16,6 +16,7 @@ pub mod sweep;
 mod table;
 mod tier;
 mod upkeep;
+pub mod watch;
 pub mod workload;
 
 pub use subject::{Fate, Journal, Scenario, Stop, Subject};

@@ -41,8 +41,8 @@ pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
     }
 }
 
-/// A reader's lock. A copy that nobody has opened for writing where it is now has no lock file yet: it is made, or on
-/// storage that cannot be written at all done without, because there no writer can come.
+/// A reader's lock. A copy that nobody has opened for writing where it is now has no lock file yet: it is made, or where
+/// this directory cannot be written, done without. Should a writer come in spite of that, the reader meets missing files.
 fn lock_for_reading(backend: &Backend) -> Result<Box<dyn Lock>> {
     match backend.directory.lock(LOCK, LockKind::Shared) {
         Err(error) if error.kind == ErrorKind::NotFound => {}
@@ -55,7 +55,7 @@ fn lock_for_reading(backend: &Backend) -> Result<Box<dyn Lock>> {
     }
 }
 
-/// The lock on storage that nobody can write.
+/// The lock where none can be made.
 struct Needless;
 
 impl Lock for Needless {

@@ -124,13 +124,8 @@ impl Keyring {
     }
 
     /// How many slots are in use.
-    pub(crate) fn slot_count(&self) -> usize {
+    fn slot_count(&self) -> usize {
         self.slots.iter().flatten().count()
-    }
-
-    /// Grows with every change of the keyring.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
     }
 }
 

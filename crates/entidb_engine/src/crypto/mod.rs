@@ -12,6 +12,7 @@ mod keys;
 mod protection;
 mod provider;
 
+#[cfg(test)]
 pub(crate) use key::Secret;
 pub(crate) use keyring::{Keyring, Surroundings};
 pub(crate) use keys::Keys;

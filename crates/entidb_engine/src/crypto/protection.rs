@@ -55,11 +55,6 @@ impl Protection {
         if self.aead.is_some() { ENCRYPTED_TRAILER_BYTES } else { PLAIN_TRAILER_BYTES }
     }
 
-    /// True when the units are encrypted.
-    pub(crate) fn is_encrypted(&self) -> bool {
-        self.aead.is_some()
-    }
-
     /// The file, for messages.
     pub(crate) fn path(&self) -> &str {
         &self.path

@@ -1,0 +1,159 @@
+/* Databases, transactions, the change feed and upkeep, on disk. */
+#include "check.h"
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void remove_folder(const char *path) {
+    char command[512];
+    snprintf(command, sizeof command, "rm -rf '%s'", path);
+    if (system(command) != 0) abort();
+}
+
+int main(void) {
+    char path[256], copy[280];
+    snprintf(path, sizeof path, "/tmp/entidb-c-%d", (int)getpid());
+    snprintf(copy, sizeof copy, "%s-copy", path);
+    remove_folder(path);
+    remove_folder(copy);
+    entidb_database *db = NULL, *other = NULL;
+    entidb_error *error = NULL;
+    size_t len = 0;
+
+    CHECK("the library says its version", entidb_version(&len) != NULL && len >= 5);
+    CHECK("library and header agree", entidb_abi_version() == ENTIDB_ABI_VERSION);
+    CHECK("the format has a version", entidb_format_version() >= 1);
+    CHECK("encryption is there", entidb_has_feature(BYTES("encryption")) == 1);
+    CHECK("what is not there is not", entidb_has_feature(BYTES("teleport")) == 0);
+    CHECK("a code has a name", memcmp(entidb_code_name(ENTIDB_ERROR_DATABASE_LOCKED, &len), "DATABASE_LOCKED", 15) == 0 && len == 15);
+    CHECK("a code has a hint", entidb_code_hint(ENTIDB_ERROR_DATABASE_LOCKED, &len) != NULL && len > 10);
+    CHECK("an unknown code has none", entidb_code_hint(99999, &len) != NULL && len == 0);
+
+    entidb_open_options options;
+    memset(&options, 0, sizeof options);
+    options.struct_size = sizeof options;
+    options.flags = ENTIDB_OPEN_EXISTING;
+    CHECK("what must exist and does not is not made", entidb_database_open(BYTES(path), &options, &db, &error) == ENTIDB_ERROR_DATABASE_NOT_FOUND && db == NULL);
+    struct stat info;
+    CHECK("and leaves nothing", stat(path, &info) != 0);
+    CHECK("the error names the path", entidb_error_path(error) != NULL && strcmp(entidb_error_path(error), path) == 0);
+    take(&error);
+    CHECK("a database is made", entidb_database_open(BYTES(path), NULL, &db, &error) == ENTIDB_OK);
+    CHECK("a second opener is told who holds it", entidb_database_open(BYTES(path), NULL, &other, &error) == ENTIDB_ERROR_DATABASE_LOCKED && strstr(entidb_error_message(error), "pid") != NULL);
+    take(&error);
+
+    entidb_transaction *tx = NULL, *second = NULL;
+    entidb_collection *notes = NULL;
+    entidb_buffer one = document(1, "one");
+    uint64_t savepoint = 0, sequence = 0, count = 0;
+    CHECK("a writer begins", entidb_database_begin_write(db, UINT64_MAX, &tx, &error) == ENTIDB_OK);
+    CHECK("it is open", entidb_transaction_is_open(tx) == 1);
+    CHECK("a second is told to wait", entidb_database_begin_write(db, 0, &second, NULL) == ENTIDB_ERROR_BUSY && second == NULL);
+    CHECK("closing is refused meanwhile", entidb_database_close(db, NULL) == ENTIDB_ERROR_IN_USE);
+    CHECK("a collection of the transaction", entidb_transaction_collection(tx, BYTES("notes"), &notes, &error) == ENTIDB_OK);
+    CHECK("takes a put", entidb_collection_put(notes, NULL, one.data, one.len, ENTIDB_PUT, 0, NULL, &error) == ENTIDB_OK);
+    CHECK("a savepoint", entidb_transaction_savepoint(tx, &savepoint, &error) == ENTIDB_OK && savepoint > 0);
+    CHECK("a collection is made", entidb_transaction_create_collection(tx, BYTES("a"), &error) == ENTIDB_OK);
+    CHECK("and renamed", entidb_transaction_rename_collection(tx, BYTES("a"), BYTES("b"), &error) == ENTIDB_OK);
+    CHECK("and dropped", entidb_transaction_drop_collection(tx, BYTES("b"), &error) == ENTIDB_OK);
+    CHECK("the savepoint undoes it", entidb_transaction_rollback_to(tx, savepoint, &error) == ENTIDB_OK);
+    CHECK("one that never was is refused", entidb_transaction_rollback_to(tx, 77, NULL) == ENTIDB_ERROR_SAVEPOINT_NOT_FOUND);
+    entidb_buffer names = {0};
+    CHECK("the transaction lists its collections", entidb_transaction_collections(tx, &names, &error) == ENTIDB_OK && names.len == 7);
+    entidb_buffer_free(&names);
+    CHECK("it knows its sequence", entidb_transaction_sequence(tx, &sequence, &error) == ENTIDB_OK && sequence > 0);
+    uint64_t committed = 0;
+    CHECK("it commits", entidb_transaction_commit(tx, ENTIDB_DURABILITY_DURABLE, &committed, &error) == ENTIDB_OK && committed == sequence);
+    CHECK("once", entidb_transaction_commit(tx, ENTIDB_DURABILITY_DEFAULT, NULL, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED);
+    CHECK("aborting it now is fine", entidb_transaction_abort(tx, &error) == ENTIDB_OK);
+    CHECK("it is over", entidb_transaction_is_open(tx) == 0);
+    CHECK("its collection says so", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED);
+    entidb_collection_free(notes);
+    entidb_transaction_free(tx);
+    CHECK("the commit is the newest", entidb_database_last_sequence(db) == committed);
+    CHECK("and durable", entidb_database_wait_durable(db, committed, 1000, &error) == ENTIDB_OK);
+
+    CHECK("a reader begins", entidb_database_begin_read(db, &tx, &error) == ENTIDB_OK);
+    CHECK("it cannot change", entidb_transaction_create_collection(tx, BYTES("x"), NULL) == ENTIDB_ERROR_READ_ONLY);
+    CHECK("it ends", entidb_transaction_commit(tx, ENTIDB_DURABILITY_DEFAULT, NULL, &error) == ENTIDB_OK);
+    entidb_transaction_free(tx);
+    CHECK("a writer left open", entidb_database_begin_write(db, 0, &tx, &error) == ENTIDB_OK);
+    entidb_transaction_free(tx);
+    CHECK("is aborted by freeing it", entidb_database_begin_write(db, 0, &tx, &error) == ENTIDB_OK);
+    CHECK("or by abort", entidb_transaction_abort(tx, &error) == ENTIDB_OK);
+    entidb_transaction_free(tx);
+
+    CHECK("a collection is made outside", entidb_database_create_collection(db, BYTES("c"), &error) == ENTIDB_OK);
+    CHECK("renamed", entidb_database_rename_collection(db, BYTES("c"), BYTES("d"), &error) == ENTIDB_OK);
+    CHECK("dropped", entidb_database_drop_collection(db, BYTES("d"), &error) == ENTIDB_OK);
+    CHECK("once", entidb_database_drop_collection(db, BYTES("d"), NULL) == ENTIDB_ERROR_COLLECTION_NOT_FOUND);
+    CHECK("the database lists its collections", entidb_database_collections(db, &names, &error) == ENTIDB_OK && names.len == 7);
+    entidb_buffer_free(&names);
+
+    entidb_change_feed *feed = NULL;
+    entidb_buffer commit = {0};
+    CHECK("the feed is read from the start", entidb_database_changes(db, 0, &feed, &error) == ENTIDB_OK);
+    CHECK("it gives the first commit", entidb_change_feed_next(feed, 0, &commit, &error) == ENTIDB_OK);
+    entidb_item item;
+    CHECK("with its changes in order", entidb_document_lookup(commit.data, commit.len, BYTES("changes.1.kind"), &item, NULL) == ENTIDB_OK && item.bytes.len == 6 && memcmp(item.bytes.data, "insert", 6) == 0);
+    CHECK("and its sequence", number_at(commit.data, commit.len, "sequence") == (int64_t)committed && entidb_change_feed_position(feed) == committed);
+    entidb_buffer_free(&commit);
+    for (int i = 0; i < 3; i++) {
+        CHECK("then the rest", entidb_change_feed_next(feed, 0, &commit, &error) == ENTIDB_OK);
+        entidb_buffer_free(&commit);
+    }
+    CHECK("then nothing, in time", entidb_change_feed_next(feed, 10, &commit, &error) == ENTIDB_TIMEOUT && error == NULL);
+    entidb_change_feed_free(feed);
+    CHECK("the feed is trimmed", entidb_database_trim_changes(db, committed, &error) == ENTIDB_OK);
+    CHECK("a reader from before is told of the gap", entidb_database_changes(db, 0, &feed, &error) == ENTIDB_OK && entidb_change_feed_next(feed, 0, &commit, NULL) == ENTIDB_ERROR_GAP);
+    entidb_change_feed_free(feed);
+
+    entidb_buffer report = {0};
+    CHECK("a checkpoint", entidb_database_checkpoint(db, &error) == ENTIDB_OK);
+    CHECK("a compaction", entidb_database_compact(db, &error) == ENTIDB_OK);
+    CHECK("a quick verification", entidb_database_verify(db, ENTIDB_VERIFY_QUICK, &report, &error) == ENTIDB_OK);
+    entidb_buffer_free(&report);
+    CHECK("a full one", entidb_database_verify(db, ENTIDB_VERIFY_FULL, &report, &error) == ENTIDB_OK && entidb_document_lookup(report.data, report.len, BYTES("ok"), &item, NULL) == ENTIDB_OK && item.number == 1);
+    entidb_buffer_free(&report);
+    CHECK("no other", entidb_database_verify(db, 9, &report, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("statistics", entidb_database_stats(db, &report, &error) == ENTIDB_OK && number_at(report.data, report.len, "entities") == 1);
+    entidb_buffer_free(&report);
+    CHECK("the options in force", entidb_database_config(db, &report, &error) == ENTIDB_OK && entidb_document_lookup(report.data, report.len, BYTES("durability"), &item, NULL) == ENTIDB_OK);
+    entidb_buffer_free(&report);
+    CHECK("what opening found", entidb_database_open_report(db, &report, &error) == ENTIDB_OK && entidb_document_lookup(report.data, report.len, BYTES("created"), &item, NULL) == ENTIDB_OK && item.number == 1);
+    entidb_buffer_free(&report);
+    CHECK("a backup", entidb_database_backup(db, BYTES(copy), &error) == ENTIDB_OK);
+    CHECK("not over another", entidb_database_backup(db, BYTES(copy), NULL) == ENTIDB_ERROR_TARGET_NOT_EMPTY);
+
+    CHECK("a collection outlives its database handle", entidb_database_collection(db, BYTES("notes"), &notes, &error) == ENTIDB_OK);
+    entidb_database *same = db;
+    CHECK("the database closes", entidb_database_close(same, &error) == ENTIDB_OK && entidb_database_is_closed(same) == 1);
+    CHECK("twice is fine", entidb_database_close(same, &error) == ENTIDB_OK);
+    entidb_database_free(same);
+    CHECK("and says that it is closed", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_CLOSED);
+    entidb_collection_free(notes);
+
+    options.flags = ENTIDB_OPEN_READ_ONLY | ENTIDB_OPEN_EXISTING;
+    CHECK("the copy opens for reading", entidb_database_open(BYTES(copy), &options, &db, &error) == ENTIDB_OK);
+    CHECK("it has the entity", entidb_database_collection(db, BYTES("notes"), &notes, &error) == ENTIDB_OK && entidb_collection_count(notes, &count, &error) == ENTIDB_OK && count == 1);
+    CHECK("and refuses changes", entidb_collection_put(notes, NULL, one.data, one.len, ENTIDB_PUT, 0, NULL, NULL) == ENTIDB_ERROR_READ_ONLY);
+    entidb_collection_free(notes);
+    entidb_database_free(db);
+
+    remove_folder(copy);
+    uint8_t key[32] = {9}, wrong[32] = {8};
+    memset(&options, 0, sizeof options);
+    options.struct_size = sizeof options;
+    options.key = key;
+    options.key_len = 32;
+    CHECK("an encrypted database is made", entidb_database_open(BYTES(copy), &options, &db, &error) == ENTIDB_OK);
+    CHECK("and closed", entidb_database_close(db, &error) == ENTIDB_OK);
+    entidb_database_free(db);
+    CHECK("without its key it is refused", entidb_database_open(BYTES(copy), NULL, &db, NULL) == ENTIDB_ERROR_ENCRYPTION_REQUIRED);
+    options.key = wrong;
+    CHECK("with another too", entidb_database_open(BYTES(copy), &options, &db, NULL) == ENTIDB_ERROR_WRONG_KEY);
+    CHECK("a key for a plain one as well", entidb_database_open(BYTES(path), &options, &db, NULL) == ENTIDB_ERROR_NOT_ENCRYPTED);
+    entidb_buffer_free(&one);
+    remove_folder(path);
+    remove_folder(copy);
+    return finish();
+}

@@ -1,0 +1,140 @@
+/* What a caller can do wrong: each is an error with its code, never a crash. */
+#define _DEFAULT_SOURCE
+#include "check.h"
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static entidb_change_feed *shared_feed;
+static volatile int waiting;
+
+static void *wait_on_feed(void *unused) {
+    entidb_buffer commit = {0};
+    (void)unused;
+    waiting = 1;
+    entidb_change_feed_next(shared_feed, 1500, &commit, NULL);
+    entidb_buffer_free(&commit);
+    return NULL;
+}
+
+int main(void) {
+    entidb_database *db = NULL;
+    entidb_collection *notes = NULL;
+    entidb_error *error = NULL;
+    entidb_value *value = NULL;
+    uint64_t count = 0;
+    uint8_t id[16] = {1};
+
+    CHECK("no handle is refused", entidb_collection_count(NULL, &count, &error) == ENTIDB_ERROR_INVALID_HANDLE);
+    CHECK("with a sentence", strstr(entidb_error_message(error), "NULL") != NULL);
+    take(&error);
+    CHECK("no place for an error is fine", entidb_collection_count(NULL, &count, NULL) == ENTIDB_ERROR_INVALID_HANDLE);
+    CHECK("no place for a handle is refused", entidb_database_open_memory(NULL, 0, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("a database opens", entidb_database_open_memory(NULL, 0, &db, NULL) == ENTIDB_OK);
+    CHECK("another kind of handle is refused", entidb_collection_count((entidb_collection *)db, &count, NULL) == ENTIDB_ERROR_INVALID_HANDLE);
+    CHECK("freeing as another kind does nothing", (entidb_collection_free((entidb_collection *)db), entidb_database_is_closed(db)) == 0);
+    CHECK("a collection", entidb_database_collection(db, BYTES("notes"), &notes, NULL) == ENTIDB_OK);
+    CHECK("no place for a count is refused", entidb_collection_count(notes, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("NULL with a length is refused", entidb_collection_put(notes, id, NULL, 5, ENTIDB_PUT, 0, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("NULL with length 0 is empty, which is no document", entidb_collection_put(notes, id, NULL, 0, ENTIDB_PUT, 0, NULL, NULL) == ENTIDB_ERROR_TRUNCATED);
+    CHECK("a length beyond memory is refused", entidb_collection_put(notes, id, id, SIZE_MAX, ENTIDB_PUT, 0, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("a count beyond memory is refused", entidb_collection_delete_many(notes, id, SIZE_MAX / 2, &count, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("bytes that are no document are refused with their offset", entidb_collection_put(notes, id, (const uint8_t *)"\xa1\x61\x61\x18\x05", 5, ENTIDB_PUT, 0, NULL, &error) == ENTIDB_ERROR_NOT_CANONICAL && entidb_error_offset(error) == 3);
+    take(&error);
+    CHECK("an unknown mode is refused", entidb_collection_put(notes, id, (const uint8_t *)"\xa0", 1, 9, 0, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("a replace without an id is refused", entidb_collection_put(notes, NULL, (const uint8_t *)"\xa0", 1, ENTIDB_REPLACE, 0, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("a get without an id is refused", entidb_collection_get(notes, NULL, &value, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT && value == NULL);
+    CHECK("a name that is not UTF-8 is refused", entidb_database_create_collection(db, (const uint8_t *)"\xff", 1, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("a query that is none is refused", entidb_collection_find_count(notes, (const uint8_t *)"\xa0", 1, &count, NULL) == ENTIDB_ERROR_QUERY_INVALID);
+    CHECK("an index that is none is refused", entidb_collection_create_index(notes, (const uint8_t *)"\xa0", 1, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("an unknown durability is refused and ends nothing", ({
+              entidb_transaction *tx = NULL;
+              entidb_database_begin_write(db, 0, &tx, NULL);
+              entidb_status status = entidb_transaction_commit(tx, 77, NULL, NULL);
+              int open = entidb_transaction_is_open(tx);
+              entidb_transaction_free(tx);
+              status == ENTIDB_ERROR_INVALID_ARGUMENT && open == 1;
+          }));
+
+    entidb_open_options options;
+    unsigned char larger[sizeof options + 32];
+    entidb_database *other = NULL;
+    memset(&options, 0, sizeof options);
+    CHECK("options without a size are refused", entidb_database_open(BYTES("/tmp/entidb-c-none"), &options, &other, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    options.struct_size = sizeof options;
+    options.flags = 1u << 30;
+    CHECK("unknown flags are refused", entidb_database_open(BYTES("/tmp/entidb-c-none"), &options, &other, NULL) == ENTIDB_ERROR_UNKNOWN_OPTION);
+    options.flags = ENTIDB_OPEN_EXISTING;
+    memset(larger, 0, sizeof larger);
+    options.struct_size = sizeof larger;
+    memcpy(larger, &options, sizeof options);
+    CHECK("a larger struct with zeros is accepted", entidb_database_open(BYTES("/tmp/entidb-c-none"), (entidb_open_options *)(void *)larger, &other, NULL) == ENTIDB_ERROR_DATABASE_NOT_FOUND);
+    larger[sizeof options + 5] = 1;
+    CHECK("with more in it, not", entidb_database_open(BYTES("/tmp/entidb-c-none"), (entidb_open_options *)(void *)larger, &other, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    options.struct_size = 8;
+    CHECK("a smaller struct is accepted", entidb_database_open(BYTES("/tmp/entidb-c-none"), &options, &other, NULL) == ENTIDB_ERROR_DATABASE_NOT_FOUND);
+    options.struct_size = sizeof options;
+    options.key = id;
+    options.key_len = 5;
+    CHECK("a key of the wrong length is refused", entidb_database_open(BYTES("/tmp/entidb-c-none"), &options, &other, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("a misspelt option is told the right name", entidb_database_open_memory((const uint8_t *)"\xa1\x68read_onl\xf5", 11, &other, &error) == ENTIDB_ERROR_UNKNOWN_OPTION && strstr(entidb_error_message(error), "read_only") != NULL);
+    take(&error);
+
+    CHECK("a feed", entidb_database_changes(db, 0, &shared_feed, NULL) == ENTIDB_OK);
+    pthread_t thread;
+    pthread_create(&thread, NULL, wait_on_feed, NULL);
+    while (!waiting) usleep(1000);
+    usleep(200000);
+    entidb_buffer commit = {0};
+    CHECK("two threads on one feed are told so", entidb_change_feed_next(shared_feed, 0, &commit, NULL) == ENTIDB_ERROR_CONCURRENT_USE);
+    pthread_join(thread, NULL);
+    entidb_change_feed_free(shared_feed);
+
+    entidb_encoder *encoder = NULL;
+    entidb_encoder_new(&encoder, NULL);
+    CHECK("text that is not UTF-8 is refused", entidb_encoder_text(encoder, (const uint8_t *)"\xff", 1) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("a document with nothing in it is refused", entidb_encoder_finish(encoder, &commit, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    entidb_encoder_begin_map(encoder, 2);
+    entidb_encoder_key(encoder, BYTES("a"));
+    entidb_encoder_null(encoder);
+    entidb_encoder_key(encoder, BYTES("a"));
+    entidb_encoder_null(encoder);
+    entidb_encoder_end(encoder);
+    CHECK("a key twice is refused", entidb_encoder_finish(encoder, &commit, NULL) == ENTIDB_ERROR_DUPLICATE_KEY);
+    entidb_encoder_free(encoder);
+    entidb_item item;
+    CHECK("a path that cannot be read is refused", entidb_document_lookup((const uint8_t *)"\xa0", 1, BYTES("a..b"), &item, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        /* No check here: the parent counts. A child must be refused, and may free what it holds. */
+        entidb_status status = entidb_collection_count(notes, &count, NULL);
+        entidb_collection_free(notes);
+        entidb_database_free(db);
+        _exit(status == ENTIDB_ERROR_FORKED ? 0 : 1);
+    }
+    int status = 1;
+    waitpid(child, &status, 0);
+    CHECK("a handle in a forked child says so", WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK("the parent goes on", entidb_collection_count(notes, &count, NULL) == ENTIDB_OK);
+
+    entidb_database_close(db, NULL);
+    CHECK("a closed database says so", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_CLOSED);
+    entidb_database_free(db);
+    CHECK("a collection outlives the handle of its database", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_CLOSED);
+    entidb_collection_free(notes);
+    entidb_database_free(NULL);
+    entidb_collection_free(NULL);
+    entidb_transaction_free(NULL);
+    entidb_cursor_free(NULL);
+    entidb_value_free(NULL);
+    entidb_change_feed_free(NULL);
+    entidb_encoder_free(NULL);
+    entidb_error_free(NULL);
+    entidb_buffer_free(NULL);
+    CHECK("freeing nothing is fine", 1);
+    CHECK("no error has no code", entidb_error_code(NULL) == 0 && entidb_error_id(NULL) == NULL && entidb_error_os_code(NULL) == 0);
+    CHECK("no value has nothing", entidb_value_version(NULL) == 0 && entidb_value_id(NULL) == NULL);
+    return finish();
+}

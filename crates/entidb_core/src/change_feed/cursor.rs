@@ -34,7 +34,7 @@ pub struct Commit {
 /// db.collection("notes")?.put(&doc! { "title": "Hello" })?;
 /// let commit = feed.next_commit(Duration::ZERO)?.expect("just committed");
 /// assert_eq!(commit.changes.len(), 2); // the collection came into being, then the entity
-/// assert_eq!(feed.next_commit(Duration::ZERO)?, None);
+/// assert_eq!(feed.next_commit(Duration::from_millis(1))?, None);
 /// # Ok::<(), entidb_core::Error>(())
 /// ```
 pub struct ChangeCursor {

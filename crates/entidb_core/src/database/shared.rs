@@ -69,8 +69,13 @@ impl Shared {
         self.engine.last_sequence()
     }
 
+    /// The newest commit, once it is after this one or the time is over.
     pub(crate) fn wait_for_commit(&self, after: Sequence, timeout: Duration) -> Result<Sequence> {
-        Ok(self.engine.wait_for_commit(after, timeout)?)
+        match self.engine.wait_for_commit(after, timeout) {
+            Ok(newest) => Ok(newest),
+            Err(entidb_engine::Error::Timeout { .. }) => Ok(after),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {

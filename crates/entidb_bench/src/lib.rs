@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod database;
 mod pairs;
 
+pub use database::BenchDatabase;
 pub use pairs::{KEY_BYTES, Pairs, SEED, VALUE_BYTES};

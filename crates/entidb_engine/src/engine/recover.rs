@@ -40,7 +40,7 @@ use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_M
 /// Up to this size the surviving commits are copied into a fresh log; what is larger goes to segments.
 const COPIED_BYTES_MAX: u64 = 8 << 20;
 /// Segments nobody lists that are removed while the database is opened; more of them go after it.
-const ORPHANS_AT_ONCE_MAX: usize = 8;
+const ORPHANS_AT_ONCE_MAX: usize = 2;
 /// The surviving commits are copied in units of about this size.
 const COPY_UNIT_BYTES: usize = 1 << 20;
 

@@ -252,3 +252,42 @@ fn parking_lot_free_collect(engine: &Engine, threads: u8, commits: u8) -> Vec<u6
         workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|_| panic!("a writer panicked"))).collect()
     })
 }
+
+#[test]
+fn a_counter_is_right_at_every_snapshot_of_a_long_history() {
+    let engine = memory();
+    let mut snapshots = Vec::new();
+    let mut expected = 0;
+    for round in 0..600_i64 {
+        let mut transaction = engine.begin_write().unwrap();
+        match round % 97 {
+            50 => {
+                transaction.delete(b"n").unwrap();
+                expected = 0;
+            }
+            70 => {
+                transaction.put(b"n", &5_i64.to_le_bytes()).unwrap();
+                expected = 5;
+            }
+            _ => {
+                transaction.add(b"n", round).unwrap();
+                expected += round;
+            }
+        }
+        transaction.commit_with(Durability::None).unwrap();
+        snapshots.push((engine.snapshot().unwrap(), expected));
+        if round == 400 {
+            let mut transaction = engine.begin_write().unwrap();
+            transaction.delete_range(b"a", b"m").unwrap();
+            transaction.commit_with(Durability::None).unwrap();
+        }
+    }
+    for (snapshot, expected) in &snapshots {
+        assert_eq!(snapshot.counter(b"n").unwrap(), *expected, "at {}", snapshot.sequence());
+    }
+    engine.checkpoint().unwrap();
+    for (snapshot, expected) in &snapshots {
+        assert_eq!(snapshot.counter(b"n").unwrap(), *expected, "at {} from the frozen view", snapshot.sequence());
+    }
+    assert_eq!(engine.snapshot().unwrap().counter(b"n").unwrap(), expected);
+}

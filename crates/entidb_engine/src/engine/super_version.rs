@@ -8,9 +8,9 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::Result;
-use crate::format::Sequence;
-use crate::iterator::{Found, PointRead, Span, ViewSource};
-use crate::memtable::Memtable;
+use crate::format::{EntryKind, Sequence};
+use crate::iterator::{Found, PointRead, Span, ViewSource, counter_value};
+use crate::memtable::{Found as MemtableFound, Memtable};
 use crate::range_tombstone::RangeTombstones;
 use crate::value::Value;
 use crate::version::Version;
@@ -61,12 +61,12 @@ impl SuperVersion {
     fn get_hashed(&self, key: &[u8], hash: u64, at: Sequence) -> Result<Option<Value>> {
         let mut read = PointRead::new(at);
         for memtable in self.memtables() {
-            let newest_at = |at| {
-                Ok(memtable.get(key, at).map(|it| Found { sequence: it.sequence, kind: it.kind, value: it.pin() }))
-            };
             let done = if memtable.has_no_range_tombstones() {
+                // A counter may have as many additions here as there were commits: they are taken as one.
+                let newest_at = |at| Ok(memtable.get(key, at).map(|it| sum_of_adds(&it).unwrap_or_else(|| found(&it))));
                 read.visit(&RangeTombstones::default(), key, newest_at)?
             } else {
+                let newest_at = |at| Ok(memtable.get(key, at).map(|it| found(&it)));
                 read.visit(&memtable.range_tombstones(), key, newest_at)?
             };
             if done {
@@ -106,4 +106,14 @@ impl SuperVersion {
     pub(crate) fn memtable_bytes(&self) -> u64 {
         self.memtables().map(|memtable| memtable.bytes() as u64).sum()
     }
+}
+
+fn found(version: &MemtableFound<'_>) -> Found {
+    Found { sequence: version.sequence, kind: version.kind, value: version.pin() }
+}
+
+/// An addition and those right below it as one, as old as the oldest of them.
+fn sum_of_adds(version: &MemtableFound<'_>) -> Option<Found> {
+    let run = version.add_run()?;
+    Some(Found { sequence: run.oldest, kind: EntryKind::Add, value: counter_value(run.sum) })
 }

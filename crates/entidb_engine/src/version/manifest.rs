@@ -13,8 +13,8 @@ use entidb_storage::{Backend, ErrorKind, File, OpenMode};
 use crate::crypto::{Keys, Protection};
 use crate::error::{Damage, Error, Result};
 use crate::format::{
-    FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, MANIFEST_RECORD_HEADER_BYTES, MANIFEST_RECORDS_AT,
-    ManifestRecord, ManifestRecordHeader, ManifestRecordKind, Stream, TAG_BYTES, Tag, Unit,
+    FileHeader, FileKind, FileNumber, MANIFEST_RECORD_HEADER_BYTES, MANIFEST_RECORDS_AT, ManifestRecord,
+    ManifestRecordHeader, ManifestRecordKind, Stream, TAG_BYTES, Tag, Unit,
 };
 use crate::wal::WalSeal;
 
@@ -269,14 +269,6 @@ pub(crate) fn read_whole(file: &dyn File) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size).map_err(|_| no_memory())?;
     bytes.resize(size, 0);
-    file.read_exact_at(0, &mut bytes)?;
-    Ok(bytes)
-}
-
-/// The header alone of a file that may be shorter than it.
-pub(crate) fn read_header(file: &dyn File) -> Result<Vec<u8>> {
-    let len = usize::try_from(file.len()?).unwrap_or(usize::MAX).min(FILE_HEADER_BYTES);
-    let mut bytes = vec![0; len];
     file.read_exact_at(0, &mut bytes)?;
     Ok(bytes)
 }

@@ -338,7 +338,7 @@ impl Collection {
         let (py, this) = (slf.py(), slf.get());
         let after = after.filter(|id| !id.is_none()).map(EntityId::from_host).transpose()?;
         let cursor = call(py, || this.collection.scan(after.as_ref(), reverse, limit))?;
-        let walk = Cursor::new(cursor, slf.clone().unbind());
+        let walk = Cursor::new(cursor, false, slf.clone().unbind());
         if limit == Some(0) {
             // The library reads 0 as no limit.
             walk.end(py)?;
@@ -351,7 +351,7 @@ impl Collection {
         let (py, this) = (slf.py(), slf.get());
         let query = Self::query(request)?;
         let cursor = call(py, || this.collection.find(&query))?;
-        Ok(Cursor::new(cursor, slf.clone().unbind()))
+        Ok(Cursor::new(cursor, true, slf.clone().unbind()))
     }
 
     /// Counts the answers of a query; for ``Query``.

@@ -34,14 +34,24 @@ struct State {
     batch: Option<Frames>,
     /// How many entities of the batch were given.
     given: usize,
+    /// The token of the entity before the batch, once there was one; a walk over a collection has no tokens.
+    token_before: Option<abi::Buffer>,
+    has_tokens: bool,
     count_max: usize,
     bytes_max: usize,
 }
 
 impl Cursor {
-    pub(crate) fn new(cursor: abi::Cursor, collection: Py<Collection>) -> Self {
-        let state =
-            State { cursor: Some(cursor), batch: None, given: 0, count_max: COUNT_FIRST, bytes_max: BYTES_FIRST };
+    pub(crate) fn new(cursor: abi::Cursor, has_tokens: bool, collection: Py<Collection>) -> Self {
+        let state = State {
+            cursor: Some(cursor),
+            batch: None,
+            given: 0,
+            token_before: None,
+            has_tokens,
+            count_max: COUNT_FIRST,
+            bytes_max: BYTES_FIRST,
+        };
         Self { state: Mutex::new(state), collection }
     }
 
@@ -77,15 +87,20 @@ impl State {
             }
             let Some(cursor) = &self.cursor else { return Ok(None) };
             let (count_max, bytes_max) = (self.count_max, self.bytes_max);
+            if self.has_tokens
+                && let Some(position) = self.given.checked_sub(1)
+            {
+                // The library forgets the places of a batch with the next call, even when that finds the end.
+                self.token_before = call(py, || cursor.token(position))?;
+            }
+            self.given = 0;
             match call(py, || cursor.next_batch(count_max, bytes_max))? {
                 Some(batch) => {
                     self.batch = Some(batch);
-                    self.given = 0;
                     self.count_max = (count_max * 4).min(COUNT_MAX);
                     self.bytes_max = (bytes_max * 4).min(BYTES_MAX);
                 }
                 None => {
-                    // The last batch stays known to the cursor, so that its token can still be asked for.
                     self.batch = None;
                     return Ok(None);
                 }
@@ -120,10 +135,12 @@ impl Cursor {
 
     /// The token of the page that ends with the entity given last, for ``Query.after``; ``None`` before the first.
     fn token<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        self.with(py, |state| {
-            let (Some(cursor), Some(position)) = (&state.cursor, state.given.checked_sub(1)) else { return Ok(None) };
-            let token = call(py, || cursor.token(position))?;
-            Ok(token.map(|token| PyBytes::new(py, &token)))
+        self.with(py, |state| match (&state.cursor, state.given.checked_sub(1)) {
+            (Some(cursor), Some(position)) => {
+                let token = call(py, || cursor.token(position))?;
+                Ok(token.map(|token| PyBytes::new(py, &token)))
+            }
+            _ => Ok(state.token_before.as_ref().map(|token| PyBytes::new(py, token))),
         })
     }
 

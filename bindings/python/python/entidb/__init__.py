@@ -35,7 +35,6 @@ from ._entidb import version as __version__
 from .changes import Change, Commit
 from .entity import Entity
 from .errors import *  # noqa: F403 - the generated module lists what it has
-from .errors import __all__ as _errors
 from .moment import now
 from .patch import Patch
 from .query import Explanation, Expression, Field, Index, Page, Query, f
@@ -72,4 +71,4 @@ __all__ = [
     "open",
     "open_memory",
 ]
-__all__ += [name for name in _errors if name != "error_from"]
+__all__ += errors.__all__

@@ -1064,5 +1064,4 @@ __all__ = [
     "WrongKeyError",
     "WrongTypeError",
     "Error",
-    "error_from",
 ]

@@ -7,7 +7,7 @@ Does not know: how answers are found (``Query.explain`` tells). Format: docs/spe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from ._entidb import Collection, Cursor, EntityId, parse_path, write_path
 from .entity import Entity
@@ -173,6 +173,11 @@ class Page(list[Entity]):
     token: bytes | None
 
 
+# Inside the class `list` is its method.
+_Entities: TypeAlias = list[Entity]
+_Ids: TypeAlias = list[EntityId]
+
+
 class Query:
     """A query: iterate over it, or ask for ``first``, ``list``, ``count`` and so on.
 
@@ -246,10 +251,10 @@ class Query:
     def __iter__(self) -> Cursor:
         return self._collection._cursor(self._request())
 
-    def list(self) -> list[Entity]:
+    def list(self) -> _Entities:
         """All answers."""
         with iter(self) as cursor:
-            return list(cursor)
+            return [*cursor]
 
     def page(self) -> Page:
         """The answers with the token of the next page: give a ``limit``, and pass the token to ``after``."""
@@ -258,7 +263,7 @@ class Query:
             page.token = cursor.token()
             return page
 
-    def ids(self) -> list[EntityId]:
+    def ids(self) -> _Ids:
         """The ids of all answers."""
         with iter(self) as cursor:
             return [entity.id for entity in cursor]

@@ -67,7 +67,7 @@ pub(crate) fn render(table: &Table) -> String {
     for name in &names {
         let _ = writeln!(out, "    \"{name}\",");
     }
-    out.push_str("    \"Error\",\n    \"error_from\",\n]\n");
+    out.push_str("    \"Error\",\n]\n");
     out
 }
 

@@ -19,6 +19,10 @@ pub mod internals;
 mod iterator;
 mod memtable;
 mod options;
+#[cfg(feature = "planted")]
+pub mod planted;
+#[cfg(not(feature = "planted"))]
+mod planted;
 mod range_tombstone;
 mod segment;
 mod stats;

@@ -171,8 +171,8 @@ impl Run<'_> {
                 self.journal.acknowledge_first(through.map_or(0, |at| at + 1));
             }
             // Each of these returns when everything before it is on stable storage.
-            Step::Flush | Step::Checkpoint | Step::Compact | Step::Reopen | Step::Drop => self.journal.acknowledge(),
-            Step::Maintain => {}
+            Step::Flush | Step::Checkpoint | Step::Reopen | Step::Drop => self.journal.acknowledge(),
+            Step::Maintain | Step::Compact => {}
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 pub mod corrupt;
 pub mod crash;
 pub mod engine_subject;
+pub mod history;
 pub mod model;
 pub mod oracle;
 pub mod sample;
@@ -19,6 +20,7 @@ mod upkeep;
 pub mod watch;
 pub mod workload;
 
+pub use crash::seed_from_environment;
 pub use subject::{Fate, Journal, Scenario, Stop, Subject};
 pub use table::Row;
 pub use tier::Tier;

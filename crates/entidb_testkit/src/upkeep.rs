@@ -1,6 +1,6 @@
 //! The engine's upkeep as the workloads ask for it.
 //!
-//! Always: a step the engine does not have yet is a flush, which is the durability it promises at least.
+//! Always: each step is one public call.
 //! Does not know: what upkeep does to files.
 
 use entidb_engine::{Engine, Result};
@@ -12,7 +12,7 @@ pub(crate) fn checkpoint(engine: &Engine) -> Result<()> {
 
 /// Everything is merged.
 pub(crate) fn compact(engine: &Engine) -> Result<()> {
-    engine.flush()
+    engine.compact()
 }
 
 /// Some steps of background work.

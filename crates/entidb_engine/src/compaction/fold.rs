@@ -7,6 +7,7 @@
 use super::live::LiveSnapshots;
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
+use crate::planted::{Mistake, makes};
 
 /// Takes the versions that stay.
 pub(super) trait Sink {
@@ -87,7 +88,7 @@ impl KeyFold {
     /// The key has no more versions here. `is_bottom` says whether nothing older of it is anywhere else.
     pub(super) fn end(&mut self, key: &[u8], is_bottom: impl FnOnce() -> bool, sink: &mut impl Sink) -> Result<()> {
         if self.sum.is_some() || !self.deletes.is_empty() {
-            let is_bottom = is_bottom();
+            let is_bottom = is_bottom() || makes(Mistake::DeletesDroppedEarly);
             self.keep_sum(if is_bottom { EntryKind::Put } else { EntryKind::Add }, key, sink)?;
             if is_bottom {
                 self.deletes_removed += self.deletes.len() as u64;

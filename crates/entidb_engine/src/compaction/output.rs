@@ -10,6 +10,7 @@ use super::fold::Sink;
 use crate::error::Result;
 use crate::format::{EntryKind, FileKind, FileNumber, Sequence};
 use crate::options::ZonePolicies;
+use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
 use crate::segment::{SegmentContext, SegmentWriter};
 use crate::version::{Run, SegmentMeta};
@@ -159,7 +160,7 @@ impl Output {
     /// Seals what is left and makes the names of all outputs durable.
     pub(super) fn finish(&mut self, allocate: Allocate<'_>) -> Result<Vec<SegmentMeta>> {
         self.seal_up_to(allocate, None)?;
-        if !self.sealed.is_empty() {
+        if !self.sealed.is_empty() && !makes(Mistake::SegmentNamesNotFlushed) {
             self.context.directory.flush_names(FileKind::Segment.folder())?;
         }
         Ok(std::mem::take(&mut self.sealed))

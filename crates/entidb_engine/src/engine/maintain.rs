@@ -15,6 +15,7 @@ use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Error, Result};
 use crate::format::{FileKind, FileNumber, Sequence};
 use crate::memtable::Memtable;
+use crate::planted::{Mistake, makes};
 use crate::version::{InstallContext, Switch, Version, VersionEdit};
 
 /// Frozen memtables from which on writers wait.
@@ -184,7 +185,11 @@ impl Shared {
         self.log()?.flush_to(oldest.last)?;
         let source = RewriteSource {
             cursor: Box::new(oldest.memtable.cursor()),
-            tombstones: oldest.memtable.range_tombstones(),
+            tombstones: if makes(Mistake::RangeDeleteNotWritten) {
+                Arc::default()
+            } else {
+                oldest.memtable.range_tombstones()
+            },
         };
         // Numbered by history: a later memtable is a newer run.
         let target = OutputTarget {
@@ -199,7 +204,8 @@ impl Shared {
         let Some((edit, _)) = rewrite.finish() else {
             return Err(Error::Internal { detail: "a memtable that is written has no result".to_owned() });
         };
-        self.install(&edit, oldest.last, Some(oldest))?;
+        let floor = if makes(Mistake::FloorTooHigh) { oldest.last.next() } else { oldest.last };
+        self.install(&edit, floor, Some(oldest))?;
         self.memtable_flushes.fetch_add(1, Ordering::Relaxed);
         Ok(true)
     }
@@ -214,6 +220,16 @@ impl Shared {
         let version: Arc<Version> = Arc::new(version.map_err(|bad| Error::Internal { detail: bad.to_string() })?);
         let context = InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers };
         let switch = Switch { version: &version, edit, floor, wals: log.files_after(floor) };
+        if makes(Mistake::LogGoneBeforeInstall) {
+            for number in log.forget(floor) {
+                self.backend.directory.remove(&FileKind::Wal.path(number))?;
+            }
+        }
+        if makes(Mistake::SegmentsGoneBeforeInstall) {
+            for number in edit.obsolete() {
+                self.backend.directory.remove(&FileKind::Segment.path(number))?;
+            }
+        }
         installer.install(&context, switch).map_err(|error| self.judge_failure(error))?;
         self.swap_view(edit.obsolete().collect(), |old| SuperVersion {
             active: Arc::clone(&old.active),

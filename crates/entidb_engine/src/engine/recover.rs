@@ -29,6 +29,7 @@ use crate::format::{
 };
 use crate::memtable::{Memtable, MemtableConfig};
 use crate::options::Options;
+use crate::planted::{Mistake, makes};
 use crate::segment::SegmentContext;
 use crate::stats::OpenReport;
 use crate::version::{
@@ -108,14 +109,14 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
         root_generation: root.generation,
         record_generation: record.generation,
         floor: record.floor,
-        last: replayed.last,
+        last: Sequence(replayed.last.0.saturating_sub(u64::from(makes(Mistake::SequenceGivenTwice)))),
         listed: replayed
             .files
             .iter()
             .map(|number| (FileKind::Wal, *number))
             .chain([(FileKind::Manifest, root.manifest)])
             .collect(),
-        rewrite: !clean && replayed.commits > 0,
+        rewrite: !clean && replayed.commits > 0 && !makes(Mistake::TornEndKept),
         wals,
         version: Some(version),
         memtable: Some(memtable),
@@ -229,22 +230,31 @@ pub(crate) fn begin_session(
             keyring.repair()?;
         }
         let large = memtable.bytes() as u64 > options.memtable_bytes.min(COPIED_BYTES_MAX);
+        // A log that is cut before it is as long as a first file usually is needs no such file.
+        let first_bytes = WAL_FILE_BYTES_MIN.min(options.wal_bytes);
         let (current, ended) = if session.rewrite && large {
             // Written once, and to where it would have to go next anyway.
             version = write_segments(&options, &numbers, &version, memtable, last)?;
             memtable = Arc::new(Memtable::new(memtable_config.clone())?);
             floor = last;
-            (WalFile::create(&backend, &keys, numbers.next(), WAL_FILE_BYTES_MIN)?, Vec::new())
+            (WalFile::create(&backend, &keys, numbers.next(), first_bytes)?, Vec::new())
         } else if session.rewrite {
-            copy_commits(&backend, &keys, &numbers, &session.wals, floor, last)?
+            copy_commits(&backend, &keys, &numbers, first_bytes, &session.wals, floor, last)?
         } else {
-            (WalFile::create(&backend, &keys, numbers.next(), WAL_FILE_BYTES_MIN)?, session.wals)
+            (WalFile::create(&backend, &keys, numbers.next(), first_bytes)?, session.wals)
         };
         let mut wals = ended.clone();
         wals.push(WalRef { number: current.number(), seal: None });
         let context = InstallContext { backend: &backend, keys: &keys, numbers: &numbers };
         let edit = VersionEdit::default();
         let switch = Switch { version: &version, edit: &edit, floor, wals: wals.clone() };
+        if makes(Mistake::TrimBeforeManifest) {
+            for entry in list_files(&backend, FileKind::Wal)? {
+                if !wals.iter().any(|wal| wal.number.0.to_string() == entry.name) {
+                    backend.directory.remove(&format!("{}/{}", FileKind::Wal.folder(), entry.name))?;
+                }
+            }
+        }
         let made = Installer::begin(&context, session.root_generation, session.record_generation, switch)?;
         let live: BTreeSet<(FileKind, FileNumber)> = wals
             .iter()
@@ -254,7 +264,12 @@ pub(crate) fn begin_session(
             .collect();
         (report.orphans_removed, later) = remove_others(&backend, &live, &session.listed)?;
         installer = Some(made);
-        let context = LogContext { backend: backend.clone(), keys: Arc::clone(&keys), numbers: Arc::clone(&numbers) };
+        let context = LogContext {
+            backend: backend.clone(),
+            keys: Arc::clone(&keys),
+            numbers: Arc::clone(&numbers),
+            first_bytes,
+        };
         log = Some(Log::new(context, current, ended, last));
     }
     let shared = Shared {
@@ -320,6 +335,7 @@ fn copy_commits(
     backend: &Backend,
     keys: &Keys,
     numbers: &FileNumbers,
+    first_bytes: u64,
     wals: &[WalRef],
     floor: Sequence,
     last: Sequence,
@@ -328,7 +344,7 @@ fn copy_commits(
         backend,
         keys,
         numbers,
-        file: WalFile::create(backend, keys, numbers.next(), WAL_FILE_BYTES_MIN)?,
+        file: WalFile::create(backend, keys, numbers.next(), first_bytes)?,
         ended: Vec::new(),
         body: vec![0; WAL_UNIT_HEADER_BYTES],
         first: floor.next(),

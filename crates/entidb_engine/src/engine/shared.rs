@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence, decode_commit, encode_commit};
 use crate::memtable::{Memtable, MemtableConfig};
 use crate::options::{Durability, Options};
+use crate::planted::{Mistake, makes};
 use crate::stats::{OpenReport, Stats};
 use crate::transaction::WriteBuffer;
 use crate::version::{FileNumbers, Installer};
@@ -185,6 +186,7 @@ fn apply_buffer(memtable: &Memtable, buffer: &WriteBuffer, sequence: Sequence) -
 /// Applies a commit as the log has it to a memtable.
 pub(crate) fn apply_encoded(memtable: &Memtable, commit: &[u8], sequence: Sequence) -> Result<()> {
     decode_commit(commit, |kind, key, value| match kind {
+        EntryKind::DeleteRange if makes(Mistake::RangeDeleteNotReplayed) => Ok(()),
         EntryKind::DeleteRange => {
             memtable.add_range_tombstone(key, value, sequence);
             Ok(())

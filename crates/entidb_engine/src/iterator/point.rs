@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
+use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
 use crate::value::Value;
 
@@ -86,6 +87,7 @@ impl PointRead {
     fn settle(&mut self, base: Option<Value>) -> Result<()> {
         self.outcome = Some(match (self.sum, base) {
             (None, base) => base,
+            (Some(sum), Some(_)) if makes(Mistake::CounterBaseLost) => Some(counter_value(sum)),
             (Some(sum), None) => Some(counter_value(sum)),
             (Some(sum), Some(base)) => Some(counter_value(sum.wrapping_add(counter_from(&base)?))),
         });

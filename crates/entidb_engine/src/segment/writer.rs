@@ -21,6 +21,7 @@ use crate::format::segment_footer::{SegmentFooter, SegmentPart, UNIT_FRAME_BYTES
 use crate::format::unit::{Stream, Tag, Unit};
 use crate::format::{EntryKind, FileKind, FileNumber, Sequence};
 use crate::options::{Compression, ZonePolicy};
+use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
 use crate::version::SegmentMeta;
 
@@ -197,7 +198,9 @@ impl SegmentWriter {
         let footer = self.footer.encode();
         self.seal(SegmentPart::Footer, Compression::None, &footer)?;
         self.write_buffer()?;
-        self.file.flush_data()?;
+        if !makes(Mistake::SegmentNotFlushed) {
+            self.file.flush_data()?;
+        }
         let tag = self.tags.last().copied().unwrap_or_default();
         Ok(self.meta(level, run, tag))
     }

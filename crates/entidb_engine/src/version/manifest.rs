@@ -16,6 +16,7 @@ use crate::format::{
     FileHeader, FileKind, FileNumber, MANIFEST_RECORD_HEADER_BYTES, MANIFEST_RECORDS_AT, ManifestRecord,
     ManifestRecordHeader, ManifestRecordKind, Stream, TAG_BYTES, Tag, Unit,
 };
+use crate::planted::{Mistake, makes};
 use crate::wal::WalSeal;
 
 /// A log file as the manifest lists it.
@@ -93,8 +94,12 @@ impl ManifestWriter {
         self.file.write_all_at(0, &bytes)?;
         self.offset = bytes.len() as u64;
         self.snapshot_bytes = self.offset;
-        self.file.flush_all()?;
-        backend.directory.flush_names(FileKind::Manifest.folder())?;
+        if !makes(Mistake::ManifestNotFlushed) {
+            self.file.flush_all()?;
+        }
+        if !makes(Mistake::ManifestNameNotFlushed) {
+            backend.directory.flush_names(FileKind::Manifest.folder())?;
+        }
         Ok(())
     }
 
@@ -117,7 +122,9 @@ impl ManifestWriter {
         self.seal(kind, record, &mut bytes)?;
         self.file.write_all_at(self.offset, &bytes)?;
         self.offset = self.offset.saturating_add(bytes.len() as u64);
-        self.file.flush_data()?;
+        if !makes(Mistake::ManifestRecordNotFlushed) {
+            self.file.flush_data()?;
+        }
         Ok(())
     }
 
@@ -269,6 +276,9 @@ pub(crate) fn read_whole(file: &dyn File) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size).map_err(|_| no_memory())?;
     bytes.resize(size, 0);
-    file.read_exact_at(0, &mut bytes)?;
+    match file.read_exact_at(0, &mut bytes) {
+        Err(_) if makes(Mistake::ReadErrorIsZeros) => {}
+        read => read?,
+    }
     Ok(bytes)
 }

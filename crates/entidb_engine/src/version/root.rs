@@ -12,6 +12,7 @@ use crate::format::{
     Cipher, ENCRYPTED_TRAILER_BYTES, FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, PLAIN_TRAILER_BYTES,
     ROOT_SLOT_BYTES, Root, Stream, TAG_BYTES, Unit,
 };
+use crate::planted::{Mistake, makes};
 use crate::version::manifest::read_whole;
 
 const PATH: &str = "ROOT";
@@ -72,7 +73,12 @@ impl RootFile {
         let mut failure = None;
         for slot in 0..2 {
             match read_slot(keys, &self.bytes, slot) {
-                Ok(root) if newest.is_none_or(|found| found.generation < root.generation) => newest = Some(root),
+                Ok(root)
+                    if newest
+                        .is_none_or(|found| (found.generation < root.generation) != makes(Mistake::OlderRootWins)) =>
+                {
+                    newest = Some(root);
+                }
                 Ok(_) => {}
                 Err(error) => failure = failure.or(Some(error)),
             }
@@ -116,7 +122,7 @@ pub(crate) fn write_root(backend: &Backend, keys: &Keys, root: &Root, flush_name
     let mode = if flush_name { OpenMode::CreateOrOpen } else { OpenMode::Write };
     let file = backend.directory.open(PATH, mode)?;
     write_slot(backend, keys, root, file.as_ref())?;
-    if flush_name {
+    if flush_name && !makes(Mistake::RootNameNotFlushed) {
         backend.directory.flush_names("")?;
     }
     Ok(())
@@ -135,7 +141,9 @@ fn write_slot(backend: &Backend, keys: &Keys, root: &Root, file: &dyn File) -> R
     protection.seal(unit_of(offset, &length), &mut bytes, start)?;
     bytes.resize(ROOT_SLOT_BYTES as usize, 0);
     file.write_all_at(offset, &bytes)?;
-    file.flush_all()?;
+    if !makes(Mistake::RootNotFlushed) {
+        file.flush_all()?;
+    }
     Ok(())
 }
 

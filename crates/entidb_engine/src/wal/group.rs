@@ -21,10 +21,11 @@ use crate::format::{
     wal_unit_bytes,
 };
 use crate::options::Durability;
+use crate::planted::{Mistake, makes};
 use crate::verify::VerifyReport;
 use crate::version::{FileNumbers, WalRef};
 use crate::wal::reader::{Step, WalReader};
-use crate::wal::writer::{WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile};
+use crate::wal::writer::{WAL_FILE_BYTES_MAX, WalFile};
 
 /// Pending bytes of commits that wait for nothing are handed to the system at this size.
 const PENDING_BYTES_MAX: usize = 256 * 1024;
@@ -40,6 +41,8 @@ pub(crate) struct LogContext {
     pub(crate) backend: Backend,
     pub(crate) keys: Arc<Keys>,
     pub(crate) numbers: Arc<FileNumbers>,
+    /// The size of a file that begins the log anew.
+    pub(crate) first_bytes: u64,
 }
 
 /// The log of an open database.
@@ -209,6 +212,9 @@ impl Log {
         let due = match durability {
             Durability::Durable => {
                 state.durable_waits.push_back(sequence);
+                if makes(Mistake::VisibleBeforeDurable) {
+                    self.publish(&state);
+                }
                 return false;
             }
             Durability::Grouped { interval_ms } => now.saturating_add(u64::from(interval_ms).saturating_mul(1_000_000)),
@@ -401,7 +407,7 @@ impl Log {
 
     /// Goes on in a fresh, small file, so that the files before it can go once their commits are in segments.
     pub(crate) fn rotate(&self) -> Result<()> {
-        self.prepare_next_of(WAL_FILE_BYTES_MIN)?;
+        self.prepare_next_of(self.context.first_bytes)?;
         let mut state = self.state.lock();
         loop {
             state.check(None)?;
@@ -553,7 +559,11 @@ impl Log {
         drop(state);
         // Those who only write may go on meanwhile.
         self.changed.notify_all();
-        let flushed = file.flush_data();
+        let flushed = if makes(Mistake::LogNotFlushed) { Ok(()) } else { file.flush_data() };
+        let flushed = match flushed {
+            Err(_) if makes(Mistake::LogFlushRetried) => file.flush_data(),
+            flushed => flushed,
+        };
         self.flushes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock();
         match flushed {
@@ -576,7 +586,8 @@ impl Log {
         }
         let mut current = self.current.lock();
         let before = current.len();
-        let mut spent = current.write_commits(group.body, group.first, group.last, self.durable())?;
+        let durable = if makes(Mistake::DurableMarkTooHigh) { group.last } else { self.durable() };
+        let mut spent = current.write_commits(group.body, group.first, group.last, durable)?;
         self.writes.fetch_add(1, Ordering::Relaxed);
         let len = current.len().saturating_sub(before);
         self.bytes_written.fetch_add(len, Ordering::Relaxed);
@@ -619,8 +630,8 @@ impl Log {
 
     fn publish(&self, state: &State) {
         let last = match state.durable_waits.front() {
-            Some(first) => Sequence(first.0.saturating_sub(1)),
-            None => state.appended,
+            Some(first) if !makes(Mistake::VisibleBeforeDurable) => Sequence(first.0.saturating_sub(1)),
+            _ => state.appended,
         };
         if self.visible.fetch_max(last.0, Ordering::AcqRel) < last.0 {
             self.changed.notify_all();

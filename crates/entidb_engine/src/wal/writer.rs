@@ -15,6 +15,7 @@ use crate::format::{
     FILE_HEADER_BYTES, FileKind, FileNumber, Sequence, Stream, TAG_BYTES, Tag, Unit, WAL_UNIT_HEADER_BYTES,
     WAL_UNITS_AT, WalSuccessor, WalUnitHeader, WalUnitKind, wal_unit_bytes,
 };
+use crate::planted::{Mistake, makes};
 
 /// The size of the first log file of a database, kept small so that a fresh database is.
 pub(crate) const WAL_FILE_BYTES_MIN: u64 = 256 * 1024;
@@ -74,7 +75,9 @@ impl WalFile {
         file.write_all_at(0, &page)?;
         file.preallocate(WAL_UNITS_AT, capacity.saturating_sub(WAL_UNITS_AT))?;
         file.flush_all()?;
-        backend.directory.flush_names(FileKind::Wal.folder())?;
+        if !makes(Mistake::LogNameNotFlushed) {
+            backend.directory.flush_names(FileKind::Wal.folder())?;
+        }
         Ok(Self {
             number,
             salt: header.salt,
@@ -147,7 +150,9 @@ impl WalFile {
             None => WalUnitKind::Closed,
         };
         self.write_unit(kind, &mut body, last, last, durable)?;
-        self.file.flush_data()?;
+        if !makes(Mistake::LogEndNotFlushed) {
+            self.file.flush_data()?;
+        }
         Ok(WalSeal { len: self.offset, tag: self.previous_tag, last })
     }
 

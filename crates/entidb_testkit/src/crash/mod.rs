@@ -115,6 +115,7 @@ pub struct CrashTest<S> {
     personalities: Vec<Personality>,
     effort: Effort,
     flushes_lie: bool,
+    shrinks: bool,
 }
 
 impl<S: Subject> CrashTest<S> {
@@ -128,6 +129,7 @@ impl<S: Subject> CrashTest<S> {
             personalities: Personality::ALL.to_vec(),
             effort: Effort::of(tier),
             flushes_lie: false,
+            shrinks: true,
         }
     }
 
@@ -153,6 +155,13 @@ impl<S: Subject> CrashTest<S> {
         self
     }
 
+    /// Reports the first failure as it was found: for tests that only want to know whether there is one.
+    #[must_use]
+    pub const fn without_shrinking(mut self) -> Self {
+        self.shrinks = false;
+        self
+    }
+
     /// Runs the test, or only the case that `ENTIDB_CRASH` names.
     ///
     /// # Errors
@@ -174,7 +183,7 @@ impl<S: Subject> CrashTest<S> {
                 let result = explorer.explore(None);
                 summary.add(&explorer);
                 if let Err(failure) = result {
-                    return Err(shrink::shrink(self, failure));
+                    return Err(if self.shrinks { shrink::shrink(self, failure) } else { failure });
                 }
             }
         }
@@ -232,8 +241,12 @@ impl Summary {
 }
 
 /// The seed of this run: `ENTIDB_SEED`, or always the same.
+///
+/// # Panics
+/// When `ENTIDB_SEED` is no number.
 #[expect(clippy::panic, reason = "a test run that was asked for an unreadable seed must not pass with another")]
-pub(crate) fn seed_from_environment() -> u64 {
+#[must_use]
+pub fn seed_from_environment() -> u64 {
     match std::env::var("ENTIDB_SEED") {
         Err(_) => 1,
         Ok(text) => match text.parse() {

@@ -1,0 +1,93 @@
+//! Mistakes the engine can be told to make, so that the tests can prove that they would see them.
+//!
+//! Always: without the feature `planted` the answer is a constant no, and the compiler leaves nothing of it. With it, a
+//! mistake is made by the thread that planted it and by no other.
+//! Does not know: who looks for the mistakes.
+
+#[cfg(feature = "planted")]
+use std::cell::Cell;
+
+/// A mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "planted"), expect(unreachable_pub, reason = "public with the feature only"))]
+pub enum Mistake {
+    /// A durable commit does not flush the log.
+    LogNotFlushed,
+    /// A failed flush of the log is tried again.
+    LogFlushRetried,
+    /// A commit nobody can be sure of is reported as made.
+    UnknownIsSuccess,
+    /// Readers see a commit before it is durable.
+    VisibleBeforeDurable,
+    /// The name of a log file is not flushed.
+    LogNameNotFlushed,
+    /// The end of a log file is not flushed.
+    LogEndNotFlushed,
+    /// A log unit claims that it is durable itself.
+    DurableMarkTooHigh,
+    /// Checksums of plain files are not looked at.
+    ChecksumIgnored,
+    /// Recovery goes on after a torn end without copying what survived.
+    TornEndKept,
+    /// A new manifest is not flushed.
+    ManifestNotFlushed,
+    /// The name of a manifest is not flushed.
+    ManifestNameNotFlushed,
+    /// A record of the manifest is not flushed.
+    ManifestRecordNotFlushed,
+    /// A slot of ROOT is not flushed.
+    RootNotFlushed,
+    /// The name of ROOT is not flushed.
+    RootNameNotFlushed,
+    /// The older slot of ROOT wins.
+    OlderRootWins,
+    /// Recovery removes the old log before the new manifest names the new one.
+    TrimBeforeManifest,
+    /// Log files go before the manifest says that their commits are in segments.
+    LogGoneBeforeInstall,
+    /// Merged segments go before the manifest says so.
+    SegmentsGoneBeforeInstall,
+    /// A segment is not flushed.
+    SegmentNotFlushed,
+    /// The names of segments are not flushed.
+    SegmentNamesNotFlushed,
+    /// The manifest says one commit more is in segments than is.
+    FloorTooHigh,
+    /// Replay forgets range deletions.
+    RangeDeleteNotReplayed,
+    /// Writing a memtable forgets range deletions.
+    RangeDeleteNotWritten,
+    /// Merging forgets deletions that older segments need.
+    DeletesDroppedEarly,
+    /// A counter forgets what it was before the last additions.
+    CounterBaseLost,
+    /// Going back to a savepoint leaves the newest change.
+    SavepointKeepsOne,
+    /// Bytes that cannot be read are taken for zeros.
+    ReadErrorIsZeros,
+    /// After recovery the last sequence is given out again.
+    SequenceGivenTwice,
+}
+
+#[cfg(feature = "planted")]
+thread_local! {
+    static PLANTED: Cell<Option<Mistake>> = const { Cell::new(None) };
+}
+
+/// Lets this thread make a mistake from now on, or none.
+#[cfg(feature = "planted")]
+pub fn plant(mistake: Option<Mistake>) {
+    PLANTED.with(|planted| planted.set(mistake));
+}
+
+/// True when this thread is to make the mistake.
+#[cfg(feature = "planted")]
+pub(crate) fn makes(mistake: Mistake) -> bool {
+    PLANTED.with(|planted| planted.get() == Some(mistake))
+}
+
+/// True when this thread is to make the mistake: never, in this build.
+#[cfg(not(feature = "planted"))]
+pub(crate) const fn makes(_: Mistake) -> bool {
+    false
+}

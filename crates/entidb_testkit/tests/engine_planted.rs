@@ -1,0 +1,142 @@
+//! Layer 24: the engine is told to make a mistake, and the crash test, the fault sweep or the histories must see it.
+
+use entidb_engine::planted::{Mistake, plant};
+use entidb_storage::Backend;
+use entidb_storage::simulated::{FaultKind, Personality};
+use entidb_testkit::crash::{CrashTest, Effort};
+use entidb_testkit::engine_subject::EngineSubject;
+use entidb_testkit::history::History;
+use entidb_testkit::model::Contents;
+use entidb_testkit::sweep::FaultSweep;
+use entidb_testkit::workload::{Profile, Step};
+use entidb_testkit::{Journal, Row, Stop, Subject};
+
+/// Those a crash shows.
+const BY_CRASH: [Mistake; 20] = [
+    Mistake::LogNotFlushed,
+    Mistake::LogNameNotFlushed,
+    Mistake::LogEndNotFlushed,
+    Mistake::DurableMarkTooHigh,
+    Mistake::ChecksumIgnored,
+    Mistake::TornEndKept,
+    Mistake::ManifestNotFlushed,
+    Mistake::ManifestNameNotFlushed,
+    Mistake::ManifestRecordNotFlushed,
+    Mistake::RootNotFlushed,
+    Mistake::RootNameNotFlushed,
+    Mistake::OlderRootWins,
+    Mistake::TrimBeforeManifest,
+    Mistake::LogGoneBeforeInstall,
+    Mistake::SegmentsGoneBeforeInstall,
+    Mistake::SegmentNotFlushed,
+    Mistake::SegmentNamesNotFlushed,
+    Mistake::FloorTooHigh,
+    Mistake::RangeDeleteNotReplayed,
+    Mistake::SequenceGivenTwice,
+];
+
+/// Those that need a fault.
+const BY_FAULT: [(Mistake, FaultKind); 4] = [
+    (Mistake::LogFlushRetried, FaultKind::FlushLost),
+    (Mistake::UnknownIsSuccess, FaultKind::FlushLost),
+    (Mistake::VisibleBeforeDurable, FaultKind::FlushLost),
+    (Mistake::ReadErrorIsZeros, FaultKind::Device),
+];
+
+/// Those that give wrong answers without either.
+const BY_HISTORY: [Mistake; 4] = [
+    Mistake::RangeDeleteNotWritten,
+    Mistake::DeletesDroppedEarly,
+    Mistake::CounterBaseLost,
+    Mistake::SavepointKeepsOne,
+];
+
+/// The engine, with a mistake in every run and recovery.
+#[derive(Debug, Clone, Copy)]
+struct Mistaken {
+    mistake: Mistake,
+    engine: EngineSubject,
+}
+
+impl Subject for Mistaken {
+    type Operation = Step;
+    type State = Contents;
+
+    fn operations(&self, seed: u64) -> Vec<Step> {
+        self.engine.operations(seed)
+    }
+
+    fn model(&self, operations: &[Step]) -> Contents {
+        self.engine.model(operations)
+    }
+
+    fn run(&self, backend: &Backend, operations: &[Step], journal: &Journal) -> Result<(), Stop> {
+        plant(Some(self.mistake));
+        let result = self.engine.run(backend, operations, journal);
+        plant(None);
+        result
+    }
+
+    fn recover(&self, backend: &Backend) -> Result<Contents, Stop> {
+        plant(Some(self.mistake));
+        let result = self.engine.recover(backend);
+        plant(None);
+        result
+    }
+}
+
+#[test]
+fn every_planted_mistake_that_a_crash_shows_is_caught() {
+    let mut row = Row { layer: "24 planted, by crash".to_owned(), ..Row::default() };
+    let mut missed = Vec::new();
+    for mistake in BY_CRASH {
+        let subject = Mistaken { mistake, engine: EngineSubject::new(Profile { upkeep_one_in: 3, ..Profile::SMALL }) };
+        let effort = Effort { seeds: 24, variants: 16, second_one_in: 0, third_one_in: 0, states_max: 600 };
+        let test = CrashTest::new("every_planted_mistake_that_a_crash_shows_is_caught", subject);
+        let test = test.personalities(&[Personality::PosixStrict]).effort(effort).without_shrinking();
+        row.cases += 1;
+        if let Ok(summary) = test.check() {
+            row.failures += 1;
+            missed.push((mistake, summary));
+        }
+    }
+    row.print();
+    assert!(missed.is_empty(), "not caught: {missed:#?}");
+}
+
+#[test]
+fn every_planted_mistake_that_a_fault_shows_is_caught() {
+    let mut row = Row { layer: "24 planted, by fault".to_owned(), ..Row::default() };
+    let mut missed = Vec::new();
+    for (mistake, kind) in BY_FAULT {
+        let profile = Profile { durable_only: true, ..Profile::SMALL };
+        let subject =
+            Mistaken { mistake, engine: EngineSubject { compare_always: true, ..EngineSubject::new(profile) } };
+        let sweep = FaultSweep::new("every_planted_mistake_that_a_fault_shows_is_caught", subject);
+        row.cases += 1;
+        if let Ok(summary) = sweep.kinds(&[kind]).seeds(6).check() {
+            row.failures += 1;
+            missed.push((mistake, summary));
+        }
+    }
+    row.print();
+    assert!(missed.is_empty(), "not caught: {missed:#?}");
+}
+
+#[test]
+fn every_planted_mistake_that_a_history_shows_is_caught() {
+    let mut row = Row { layer: "24 planted, by history".to_owned(), ..Row::default() };
+    let mut missed = Vec::new();
+    for mistake in BY_HISTORY {
+        row.cases += 1;
+        plant(Some(mistake));
+        let caught = (0..40).any(|seed| History::new(seed, Profile::LONG).run().is_err());
+        plant(None);
+        if !caught {
+            row.failures += 1;
+            missed.push(mistake);
+        }
+    }
+    row.print();
+    assert!(missed.is_empty(), "not caught: {missed:#?}");
+}

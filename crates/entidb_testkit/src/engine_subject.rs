@@ -3,8 +3,9 @@
 //! Always: an operation is acknowledged only when the engine says that it is durable; after every failure the reads
 //! are compared with the model. Does not know: the engine's files.
 
-use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options, Sequence, WriteTransaction};
-use entidb_storage::Backend;
+use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, KeySource, Options, Sequence, WriteTransaction};
+use entidb_storage::simulated::FaultKind;
+use entidb_storage::{Backend, ErrorKind, Operation};
 
 use crate::model::{Bytes, Change, Contents, Key};
 use crate::subject::{Journal, Stop, Subject};
@@ -43,6 +44,43 @@ pub fn small_options() -> Options {
         background: false,
         ..Options::default()
     }
+}
+
+/// As [`small_options`], encrypted with a raw key.
+#[must_use]
+pub fn encrypted_options() -> Options {
+    Options { key: Some(KeySource::raw([42; 32])), ..small_options() }
+}
+
+/// Judges the error an engine run ends with when a fault struck: the kind must be that of the fault, and what no call
+/// damaged must not be called damaged.
+///
+/// # Errors
+/// Why the error is not the right one.
+pub fn judge_error(
+    kind: FaultKind,
+    operation: Operation,
+    error: &(dyn std::error::Error + Send + Sync + 'static),
+) -> Result<(), String> {
+    let Some(error) = error.downcast_ref::<Error>() else { return Err(format!("{error} is not the engine's")) };
+    let right = match error {
+        _ if kind.is_silent() => true,
+        Error::WritesStopped { .. } | Error::CommitUnknown { .. } => true,
+        Error::Storage(inner) => match kind {
+            FaultKind::NoSpace | FaultKind::Quota | FaultKind::NoSpaceAtFlush => inner.kind == ErrorKind::NoSpace,
+            FaultKind::ReadOnly => inner.kind == ErrorKind::ReadOnly,
+            FaultKind::TooManyOpenFiles => inner.kind == ErrorKind::TooManyOpenFiles,
+            FaultKind::PermissionDenied => inner.kind == ErrorKind::PermissionDenied,
+            FaultKind::ZeroWrite => inner.kind == ErrorKind::WroteNothing,
+            FaultKind::Device | FaultKind::DelayedDevice | FaultKind::FlushLost => {
+                matches!(inner.kind, ErrorKind::Device { .. })
+            }
+            // These are to be taken in one's stride.
+            _ => false,
+        },
+        _ => false,
+    };
+    if right { Ok(()) } else { Err(format!("{kind:?} at {operation:?} ended in {error:?}")) }
 }
 
 /// All keys and values of the database as it is now.

@@ -1,13 +1,21 @@
 //! Layers 1 and 2: the engine crashed before every call it makes, and before every call of the recoveries.
 
-use entidb_testkit::crash::CrashTest;
-use entidb_testkit::engine_subject::EngineSubject;
+use entidb_testkit::Tier;
+use entidb_testkit::crash::{CrashTest, Effort};
+use entidb_testkit::engine_subject::{EngineSubject, encrypted_options};
 use entidb_testkit::workload::Profile;
+
+/// The engine takes a hundred times as long as the toy log for one image, so a quick run looks at fewer.
+fn effort() -> Effort {
+    let tier = Tier::from_environment();
+    Effort { states_max: tier.pick(5_000, 60_000, 400_000), ..Effort::of(tier) }
+}
 
 #[test]
 fn the_engine_survives_every_crash_on_every_file_system() {
     let subject = EngineSubject::new(Profile::SMALL);
-    let summary = CrashTest::new("the_engine_survives_every_crash_on_every_file_system", subject).run();
+    let summary =
+        CrashTest::new("the_engine_survives_every_crash_on_every_file_system", subject).effort(effort()).run();
     summary.row("1, 2 engine, crash states").print();
     assert!(summary.pairs > 0 && summary.triples > 0, "the recoveries were crashed too");
 }
@@ -15,6 +23,14 @@ fn the_engine_survives_every_crash_on_every_file_system() {
 #[test]
 fn the_engine_is_consistent_on_a_lying_drive() {
     let subject = EngineSubject::new(Profile::SMALL);
-    let test = CrashTest::new("the_engine_is_consistent_on_a_lying_drive", subject).on_a_lying_drive();
+    let test = CrashTest::new("the_engine_is_consistent_on_a_lying_drive", subject);
+    let test = test.effort(Effort { seeds: 1, ..effort() }).on_a_lying_drive();
     test.run().row("1, 2 engine, lying drive").print();
+}
+
+#[test]
+fn the_encrypted_engine_survives_every_crash() {
+    let subject = EngineSubject { options: encrypted_options, ..EngineSubject::new(Profile::SMALL) };
+    let test = CrashTest::new("the_encrypted_engine_survives_every_crash", subject);
+    test.effort(Effort { seeds: 1, ..effort() }).run().row("1, 2 encrypted, crash states").print();
 }

@@ -1,6 +1,7 @@
 //! Layers 3 and 4: every call of the engine fails in every way it can, under every law of the cache.
 
-use entidb_testkit::engine_subject::EngineSubject;
+use entidb_storage::simulated::FaultKind;
+use entidb_testkit::engine_subject::{EngineSubject, encrypted_options, judge_error};
 use entidb_testkit::sweep::FaultSweep;
 use entidb_testkit::workload::Profile;
 
@@ -8,5 +9,14 @@ use entidb_testkit::workload::Profile;
 fn the_engine_endures_every_fault_at_every_call() {
     let subject = EngineSubject::new(Profile { durable_only: true, ..Profile::SMALL });
     let sweep = FaultSweep::new("the_engine_endures_every_fault_at_every_call", subject);
-    sweep.run().row("3, 4 engine, faults").print();
+    sweep.expect_errors(judge_error).run().row("3, 4 engine, faults").print();
+}
+
+#[test]
+fn the_encrypted_engine_endures_failed_flushes_and_devices() {
+    let profile = Profile { durable_only: true, ..Profile::SMALL };
+    let subject = EngineSubject { options: encrypted_options, ..EngineSubject::new(profile) };
+    let sweep = FaultSweep::new("the_encrypted_engine_endures_failed_flushes_and_devices", subject);
+    let kinds = [FaultKind::Device, FaultKind::FlushLost, FaultKind::NoSpaceAtFlush, FaultKind::ShortRead];
+    sweep.kinds(&kinds).seeds(1).expect_errors(judge_error).run().row("3, 4 encrypted, faults").print();
 }

@@ -1,7 +1,5 @@
 //! Layer 5: a child process writes to a real folder, is killed without warning, and nothing it acknowledged is lost.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test asserts by panicking")]
-#![expect(clippy::disallowed_methods, reason = "a test of real files and processes has to make and remove them")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! Layer 5: a child process writes to a real folder, is killed without warning, and nothing it acknowledged is lost.
 
+#![expect(clippy::disallowed_methods, reason = "a test of real files has to make and remove their folder")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;

@@ -95,7 +95,7 @@ fn crash_test(name: &str, mistake: Option<Mistake>, seeds: u64) -> CrashTest<Mis
 
 #[test]
 fn without_a_mistake_the_same_test_passes() {
-    crash_test("without_a_mistake_the_same_test_passes", None, 6).run();
+    crash_test("without_a_mistake_the_same_test_passes", None, 24).run();
 }
 
 #[test]

@@ -134,7 +134,11 @@ impl<'a, S: Subject> Explorer<'a, S> {
             let disk_version = point.disk_version();
             match points.last_mut() {
                 // The device did not change, so only the promise did: the later one is the stronger.
-                Some(last) if last.disk_version == disk_version => last.acknowledged = promises.acknowledged(),
+                // Operations that needed no call are begun and acknowledged in between.
+                Some(last) if last.disk_version == disk_version => {
+                    last.acknowledged = promises.acknowledged();
+                    last.started = last.started.max(last.acknowledged);
+                }
                 _ => points.push(Point {
                     frozen: point.freeze(),
                     call: point.index(),

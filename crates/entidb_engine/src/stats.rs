@@ -43,6 +43,8 @@ pub struct Stats {
     pub wal_files: u64,
     /// Bytes in the newest writes, frozen ones included.
     pub memtable_bytes: u64,
+    /// Bytes memtables have from the allocator, which comes in larger pieces.
+    pub memtable_reserved_bytes: u64,
     /// Frozen memtables waiting to be written.
     pub memtables_frozen: u64,
     /// Memtables written to segments by this handle.

@@ -1,6 +1,6 @@
 //! What commits, reads and reopening say when the storage fails.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test asserts by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use entidb_engine::{Durability, Engine, Error, KeyRange, Options, Result, Sequence};
 use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation, Variant};

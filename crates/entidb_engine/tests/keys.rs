@@ -1,5 +1,7 @@
 //! Keys of an open database: changed, added, removed, rotated and forgotten, with the data in place.
 
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
+
 use std::sync::Arc;
 
 use entidb_engine::{Engine, Error, KdfParameters, KeySource, Options, Result, VerifyLevel};

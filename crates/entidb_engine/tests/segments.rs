@@ -1,6 +1,6 @@
 //! The database when its data has left the log for segments.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test asserts by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! What verification finds.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test asserts by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use entidb_engine::{Engine, Error, KeySource, Options, VerifyLevel};
 use entidb_storage::{Backend, OpenMode};

@@ -147,6 +147,7 @@ impl Shared {
             wal_bytes: self.log.as_ref().map_or(0, Log::bytes),
             wal_files: self.log.as_ref().map_or(0, |log| log.files_after(Sequence::ZERO).len() as u64),
             memtable_bytes: view.memtable_bytes(),
+            memtable_reserved_bytes: view.memtables().map(|memtable| memtable.reserved_bytes() as u64).sum(),
             memtables_frozen: view.frozen.len() as u64,
             memtable_flushes: self.memtable_flushes.load(Ordering::Relaxed),
             segments: view.version.segments().count() as u64,

@@ -203,7 +203,9 @@ mod tests {
     use super::*;
     use crate::value::Value;
 
-    fn changes(bytes: &[u8]) -> Result<Vec<(EntryKind, Vec<u8>, Vec<u8>)>> {
+    type Changes = Vec<(EntryKind, Vec<u8>, Vec<u8>)>;
+
+    fn changes(bytes: &[u8]) -> Result<Changes> {
         let mut found = Vec::new();
         decode_commit(bytes, |kind, key, value| {
             found.push((kind, key.to_vec(), value.to_vec()));

@@ -81,6 +81,7 @@ pub(crate) struct Found<'a> {
     /// What it says: `Put`, `Delete` or `Add`.
     pub(crate) kind: EntryKind,
     /// Its value; empty for a delete, the change for an add.
+    #[cfg_attr(not(test), expect(dead_code, reason = "reads outside of tests take it with `pin`"))]
     pub(crate) value: &'a [u8],
     memtable: &'a Memtable,
     address: Address,
@@ -94,6 +95,7 @@ pub(crate) struct AddRun<'a> {
     /// The sequence of the oldest of them: a range tombstone at or before it has no say in them.
     pub(crate) oldest: Sequence,
     /// The version below them in this memtable, a `Put` or a `Delete`, when there is one.
+    #[cfg_attr(not(test), expect(dead_code, reason = "reads outside of tests go on below `oldest` by themselves"))]
     pub(crate) base: Option<Found<'a>>,
 }
 
@@ -163,6 +165,7 @@ impl Memtable {
     }
 
     /// The versions of a key at or before `at`, newest first.
+    #[cfg(test)]
     pub(crate) fn versions(&self, key: &[u8], at: Sequence) -> impl Iterator<Item = Found<'_>> + use<'_> {
         let first = entry::visible(&self.arena, self.newest(key), at).map_or(0, |(address, _)| address);
         let mut next = first;

@@ -12,7 +12,7 @@ const START: i64 = 1000;
 
 /// Accounts lie in two zones, so that segments of several zones take part in every transfer.
 fn account(number: u64) -> [u8; 3] {
-    [if number % 2 == 0 { 1 } else { 2 }, u8::try_from(number).unwrap(), 0]
+    [if number.is_multiple_of(2) { 1 } else { 2 }, u8::try_from(number).unwrap(), 0]
 }
 
 fn transfer(engine: &Engine, random: &SeededRandom) -> Result<(), Error> {
@@ -144,7 +144,6 @@ fn closing_under_readers_and_writers_ends_them_with_closed_and_keeps_what_was_ac
                 }
             });
             (0..seed * 400).for_each(|_| std::hint::spin_loop());
-            std::thread::yield_now();
             engine.close().unwrap();
             writers.into_iter().map(|writer| writer.join().unwrap()).max().unwrap()
         });

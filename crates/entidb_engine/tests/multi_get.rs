@@ -1,7 +1,5 @@
 //! Reading many keys at once gives, in order, what reading each alone gives.
 
-#![expect(clippy::expect_used, reason = "a test asserts by panicking")]
-
 use entidb_engine::{Durability, Engine, Options};
 use entidb_storage::{Backend, SeededRandom};
 

@@ -42,9 +42,11 @@ pub(crate) fn rows(index: &IndexRecord, document: &[u8], ordinal: Ordinal) -> Re
                 let problem = format!("an indexed array has {} elements, {ELEMENTS_MAX} is the most", array.len());
                 return Err(Error::new(ErrorCode::TooLarge, problem).with_index(&definition.name));
             }
-            for element in array.iter() {
+            // An empty array has one row with nothing in its place: another column may still be asked for.
+            let elements = array.iter().map(Some).chain(array.is_empty().then_some(None));
+            for element in elements {
                 let with_element =
-                    values.iter().enumerate().map(|(at, value)| if at == position { Some(element) } else { *value });
+                    values.iter().enumerate().map(|(at, value)| if at == position { element } else { *value });
                 rows.push(row(index, with_element, ordinal)?);
             }
             rows.sort();

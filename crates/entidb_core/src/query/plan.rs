@@ -87,7 +87,7 @@ pub(crate) fn plan(query: &Query, record: &CollectionRecord, view: &View, place:
 fn consider(query: &Query, index: &IndexRecord, terms: &[&Expression], view: &View) -> Result<Option<(u32, Plan)>> {
     let mut narrowed = narrow(index, terms);
     let used_columns = narrowed.point_columns + usize::from(narrowed.bounds_next);
-    // An index that spreads arrays has no row for an empty array: it can only serve what fixes or bounds it.
+    // An index that spreads arrays has several rows for an entity, and no order of entities: it only serves what narrows it.
     if used_columns == 0 && (query.order.is_empty() || index.definition.multi) {
         return Ok(None);
     }

@@ -1,0 +1,71 @@
+//! Random histories of the whole core API against an obviously right model.
+//!
+//! Always: a history is its seed; a failure prints the line that replays it. After every crash the database is at some
+//! commit the model knows, and for durable commits at the last one.
+//! Does not know: how anything is stored.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a test asserts by panicking"
+)]
+
+mod ask;
+mod model;
+mod play;
+mod sample;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Histories of each of the four blocks.
+fn histories() -> u64 {
+    match std::env::var("ENTIDB_TIER").as_deref() {
+        Ok("full") => 12_500,
+        Ok("release") => 500_000,
+        _ => 500,
+    }
+}
+
+const STEPS: u64 = 200;
+
+fn run_block(block: u64) {
+    if let Ok(seed) = std::env::var("ENTIDB_SEED") {
+        play::history(seed.parse().unwrap(), STEPS);
+        return;
+    }
+    let mut questions = 0;
+    for number in 0..histories() {
+        let seed = block * 1_000_000_000 + number;
+        match catch_unwind(AssertUnwindSafe(|| play::history(seed, STEPS))) {
+            Ok(asked) => questions += asked,
+            Err(payload) => {
+                eprintln!("replay: ENTIDB_SEED={seed} cargo test -p entidb_core --test histories");
+                std::panic::resume_unwind(payload);
+            }
+        }
+    }
+    println!("histories {} steps {} questions {questions}", histories(), STEPS);
+    assert!(questions > histories() * 10, "only {questions} questions were asked");
+}
+
+#[test]
+fn random_histories_agree_with_the_model_first_block() {
+    run_block(1);
+}
+
+#[test]
+fn random_histories_agree_with_the_model_second_block() {
+    run_block(2);
+}
+
+#[test]
+fn random_histories_agree_with_the_model_third_block() {
+    run_block(3);
+}
+
+#[test]
+fn random_histories_agree_with_the_model_fourth_block() {
+    run_block(4);
+}

@@ -277,7 +277,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "loom",
         what: "every interleaving of the models",
-        tier: Tier::Quick,
+        tier: Tier::Full,
         needs: &[],
         present: deep::loom_present,
         run: deep::loom,

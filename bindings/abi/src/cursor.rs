@@ -91,6 +91,12 @@ impl Frames {
         Self { buffer, offset: 0 }
     }
 
+    /// The whole buffer, for a host that reads frames itself.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// The next entity of the buffer.
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         let rest = self.buffer.get(self.offset..)?;

@@ -1,0 +1,71 @@
+//! Failures on their way to JavaScript.
+//!
+//! Always: everything the error says crosses. Does not know: classes.
+
+use std::fmt::Write;
+
+use entidb_abi::Id;
+use napi::{Error, Result, Status};
+
+/// The code of an argument that makes no sense.
+const INVALID_ARGUMENT: i32 = 101;
+
+/// The failure as JavaScript gets it: its message is a JSON object.
+pub(crate) fn thrown(error: &entidb_abi::Error) -> Error {
+    let mut json = format!("{{\"code\":{},\"message\":{}", error.code, quoted(&error.message));
+    let texts = [("path", &error.path), ("collection", &error.collection), ("index", &error.index)];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            let _ = write!(json, ",\"{name}\":{}", quoted(text));
+        }
+    }
+    if let Some(id) = &error.id {
+        let digits: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let _ = write!(json, ",\"id\":\"{digits}\"");
+    }
+    if let Some(offset) = error.offset {
+        let _ = write!(json, ",\"offset\":{offset}");
+    }
+    json.push('}');
+    Error::new(Status::GenericFailure, json)
+}
+
+/// Gives a result of the library to JavaScript.
+pub(crate) fn given<T>(result: entidb_abi::Result<T>) -> Result<T> {
+    result.map_err(|error| thrown(&error))
+}
+
+/// Refuses an argument.
+pub(crate) fn refused(message: &str) -> Error {
+    thrown(&entidb_abi::Error::new(INVALID_ARGUMENT, message))
+}
+
+/// An id from its 16 bytes.
+pub(crate) fn id(bytes: &[u8]) -> Result<Id> {
+    Id::try_from(bytes).map_err(|_| refused(&format!("an id has 16 bytes, this one has {}", bytes.len())))
+}
+
+/// Ids from their bytes, 16 each.
+pub(crate) fn ids(bytes: &[u8]) -> Result<Vec<Id>> {
+    if !bytes.len().is_multiple_of(16) {
+        return Err(refused("ids have 16 bytes each"));
+    }
+    bytes.chunks_exact(16).map(id).collect()
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            control if u32::from(control) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use entidb_abi::VerifyLevel;
 use napi::Result;
-use napi::bindgen_prelude::{Buffer, Uint8Array};
+use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::collection::NativeCollection;
@@ -22,10 +22,10 @@ pub struct NativeDatabase {
 
 /// Opens the database in a folder, or in memory when there is no path.
 #[napi]
-pub fn open_native(path: Option<String>, options: Uint8Array) -> Result<NativeDatabase> {
+pub fn open_native(path: Option<String>, options: &[u8]) -> Result<NativeDatabase> {
     let opened = match path {
-        Some(path) => entidb_abi::Database::open(&path, &options),
-        None => entidb_abi::Database::open_memory(&options),
+        Some(path) => entidb_abi::Database::open(&path, options),
+        None => entidb_abi::Database::open_memory(options),
     };
     Ok(NativeDatabase { inner: Arc::new(given(opened)?) })
 }

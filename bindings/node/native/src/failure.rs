@@ -26,6 +26,9 @@ pub(crate) fn thrown(error: &entidb_abi::Error) -> Error {
     if let Some(offset) = error.offset {
         let _ = write!(json, ",\"offset\":{offset}");
     }
+    if let Some(number) = error.os_code {
+        let _ = write!(json, ",\"osCode\":{number}");
+    }
     json.push('}');
     Error::new(Status::GenericFailure, json)
 }

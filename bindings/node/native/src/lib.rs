@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod codec;
 mod collection;
 mod cursor;
 pub mod database;

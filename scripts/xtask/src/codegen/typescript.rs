@@ -127,7 +127,29 @@ export class EntidbError extends Error {
     this.retry = facts.retry;
     this.context = context;
   }
+
+  /** The path of the database or file. */
+  get path(): string | undefined { return text(this.context["path"]); }
+
+  /** The collection. */
+  get collection(): string | undefined { return text(this.context["collection"]); }
+
+  /** The id of the entity. */
+  get id(): string | undefined { return text(this.context["id"]); }
+
+  /** The index. */
+  get index(): string | undefined { return text(this.context["index"]); }
+
+  /** The offset of the byte in the file or document. */
+  get offset(): number | undefined { return count(this.context["offset"]); }
+
+  /** The number the operating system gave. */
+  get osCode(): number | undefined { return count(this.context["osCode"]); }
 }
+
+function text(value: unknown): string | undefined { return typeof value === "string" ? value : undefined; }
+
+function count(value: unknown): number | undefined { return typeof value === "number" ? value : undefined; }
 "#;
 
 const TAIL: &str = r#"

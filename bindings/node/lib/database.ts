@@ -1,0 +1,216 @@
+/**
+ * Databases.
+ *
+ * Always: one that is dropped while open is closed, with a warning. Does not know: files.
+ */
+import { ChangeFeed } from "./changes";
+import { type Collection, type CollectionOptions, collectionOf } from "./collection";
+import { decodeValue } from "./decode";
+import { encodeValue } from "./encode";
+import type { Document } from "./entity";
+import { type NativeDatabase, call, milliseconds, native, only, refused, text, whole } from "./native";
+import { type Options, camelKeys, optionsOf } from "./options";
+import { type Durability, Snapshot, Transaction, within } from "./transaction";
+import { EntityId } from "./values";
+
+/** What a verification found. */
+export interface VerifyReport {
+  /** Whether nothing is wrong. */
+  ok: boolean;
+  /** What is wrong, and where. */
+  problems: { what: string; file?: string; offset?: number; collection?: string; index?: string; id?: string }[];
+  segments: number;
+  units: number;
+  entities: number;
+  indexRows: number;
+  [name: string]: unknown;
+}
+
+/** How a transaction begins and commits. */
+export interface TransactionOptions {
+  /** How long to wait for another writer, instead of `lockTimeoutMs` of the database. */
+  timeoutMs?: number;
+}
+
+/** An open database. */
+export class Database {
+  /** The folder; undefined for one in memory. */
+  readonly path: string | undefined;
+  readonly #native: NativeDatabase;
+
+  /** @internal */
+  constructor(path: string | undefined, options: unknown) {
+    const given = encodeValue(optionsOf(options));
+    this.path = path;
+    this.#native = call(() => native.openNative(path, given));
+    abandoned.register(this, { native: this.#native, path }, this);
+  }
+
+  /** The collection of a name. Nothing is created until it is written to. */
+  collection<T = Document>(name: string, options?: CollectionOptions): Collection<T> {
+    return collectionOf<T>(this.#native, name, this, options);
+  }
+
+  /** The names of the collections, sorted. */
+  collections(): string[] {
+    return decodeValue(call(() => this.#native.collections())) as string[];
+  }
+
+  /** Creates an empty collection. @throws CollectionExistsError. */
+  createCollection(name: string): void {
+    call(() => this.#native.createCollection(text(name, "the name of a collection")));
+  }
+
+  /** Gives a collection another name. @throws CollectionNotFoundError, CollectionExistsError. */
+  renameCollection(from: string, to: string): void {
+    call(() => this.#native.renameCollection(text(from, "the name of a collection"), text(to, "the new name of a collection")));
+  }
+
+  /** Removes a collection with everything in it. @throws CollectionNotFoundError. */
+  dropCollection(name: string): void {
+    call(() => this.#native.dropCollection(text(name, "the name of a collection")));
+  }
+
+  /**
+   * Runs a function in a transaction: commits when it returns, aborts when it throws, and gives what it gave.
+   *
+   * ```ts
+   * db.transaction((tx) => {
+   *   tx.collection("accounts").update(from, patch().increment("balance", -10));
+   *   tx.collection("accounts").update(to, patch().increment("balance", 10));
+   * });
+   * ```
+   *
+   * @throws what the function throws; UsageError when it gives a promise, since a transaction is synchronous; BusyError.
+   */
+  transaction<R>(run: (transaction: Transaction) => R, options?: TransactionOptions & { durability?: Durability }): R {
+    if (typeof run !== "function") throw refused("transaction takes a function");
+    only(options, ["timeoutMs", "durability"], "transaction");
+    return within(this.#begin(options?.timeoutMs), run, options?.durability);
+  }
+
+  /** Begins a transaction that you commit or abort yourself. Another write waits for it. @throws BusyError. */
+  begin(options?: TransactionOptions): Transaction {
+    only(options, ["timeoutMs"], "begin");
+    return this.#begin(options?.timeoutMs);
+  }
+
+  #begin(timeoutMs: number | undefined): Transaction {
+    const wait = timeoutMs === undefined ? undefined : milliseconds(timeoutMs, "the time to wait for another writer");
+    return new Transaction(call(() => this.#native.beginWrite(wait)), this);
+  }
+
+  /** The database as it is now, to read from whatever is written meanwhile. Close it, or use `using`. */
+  snapshot(): Snapshot {
+    return new Snapshot(call(() => this.#native.beginRead()), this);
+  }
+
+  /** Reads the change feed after a sequence; from the first change that is kept when there is none. */
+  changes(options?: { since?: number; exact?: boolean }): ChangeFeed {
+    only(options, ["since", "exact"], "changes");
+    const since = whole(options?.since ?? 0, "the sequence to read changes from");
+    return new ChangeFeed(call(() => this.#native.changes(since)), options?.exact === true, this);
+  }
+
+  /** Removes changes up to a sequence from the feed. */
+  trimChanges(through: number): void {
+    call(() => this.#native.trimChanges(whole(through, "the sequence to trim to")));
+  }
+
+  /** The sequence of the newest commit. */
+  get lastSequence(): number {
+    return this.#native.lastSequence();
+  }
+
+  /** Waits until a commit is on stable storage. @throws DeadlineExceededError. */
+  waitDurable(sequence: number, timeoutMs = 60_000): void {
+    const [asked, wait] = [whole(sequence, "a sequence"), milliseconds(timeoutMs, "the time to wait")];
+    call(() => this.#native.waitDurable(asked, wait));
+  }
+
+  /** Puts the newest writes into segments, so that the next open has nothing to replay. */
+  checkpoint(): void {
+    call(() => this.#native.checkpoint());
+  }
+
+  /** Merges the segments, and gives back the space of what was deleted. */
+  compact(): void {
+    call(() => this.#native.compact());
+  }
+
+  /** Checks footers, counts and lists; with `full` every byte, and indexes against entities. */
+  verify(options?: { full?: boolean }): VerifyReport {
+    only(options, ["full"], "verify");
+    const report = camelKeys(decodeValue(call(() => this.#native.verify(options?.full === true)))) as VerifyReport;
+    for (const problem of report.problems) {
+      if ((problem.id as unknown) instanceof EntityId) problem.id = String(problem.id);
+    }
+    return report;
+  }
+
+  /** Copies the database, as it is now, into a new folder. */
+  backup(path: string): void {
+    call(() => this.#native.backup(text(path, "the path of a backup")));
+  }
+
+  /** Counters since it was opened, and sizes of this moment. */
+  stats(): Record<string, number> {
+    return camelKeys(decodeValue(call(() => this.#native.stats()))) as Record<string, number>;
+  }
+
+  /** The options in force. Says whether there is a key, never which. */
+  config(): Options & { encrypted: boolean } {
+    return camelKeys(decodeValue(call(() => this.#native.config()))) as unknown as Options & { encrypted: boolean };
+  }
+
+  /** What opening found: whether the last close was clean, and what was replayed. */
+  openReport(): Record<string, unknown> {
+    return camelKeys(decodeValue(call(() => this.#native.openReport())));
+  }
+
+  /** Closes it for everything that came from it. A second time does nothing. */
+  close(): void {
+    abandoned.unregister(this);
+    call(() => this.#native.close());
+  }
+
+  /** Whether it was closed. */
+  get isClosed(): boolean {
+    return this.#native.isClosed();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+const abandoned = new FinalizationRegistry<{ native: NativeDatabase; path: string | undefined }>(({ native: dropped, path }) => {
+  if (dropped.isClosed()) return;
+  process.emitWarning(`the database ${path ?? "in memory"} was dropped while it was open; call close(), or use \`using\``, {
+    type: "EntidbWarning",
+    code: "ENTIDB_NOT_CLOSED",
+  });
+  try {
+    dropped.close();
+  } catch {
+    // Nobody is left to tell; the files are as a crash would leave them, which opening recovers.
+  }
+});
+
+/**
+ * Opens the database in a folder, and creates it when there is none.
+ *
+ * ```ts
+ * using db = open("notes.entidb");
+ * ```
+ *
+ * @throws DatabaseLockedError when another process has it; CorruptError, WrongKeyError, UnknownOptionError.
+ */
+export function open(path: string, options?: Options): Database {
+  return new Database(text(path, "the path of a database"), options);
+}
+
+/** Opens a database in memory: the same in everything, with nothing on disk. */
+export function openMemory(options?: Options): Database {
+  return new Database(undefined, options);
+}

@@ -1,0 +1,208 @@
+/**
+ * The native half: how it is found, what it offers, and how its failures become errors.
+ *
+ * Always: everything it throws becomes an `EntidbError`. Does not know: what is asked of it.
+ */
+import { readdirSync } from "node:fs";
+
+import { EntidbError, errorFrom } from "./errors.g";
+
+/** @internal */
+export interface NativeCursor {
+  nextBatch(countMax: number, bytesMax: number): Buffer | null;
+  token(position: number): Buffer | null;
+  free(): void;
+}
+
+/** @internal */
+export interface NativeChangeFeed {
+  nextCommit(timeoutMs: number): Buffer | null;
+  position(): number;
+}
+
+/** @internal */
+export interface NativeCollection {
+  put(io: Buffer, length: number, hasId: boolean, mode: number, expectedVersion: number): void;
+  update(id: Uint8Array, patch: Uint8Array): void;
+  get(io: Buffer): number;
+  getMany(ids: Uint8Array): Buffer;
+  exists(id: Uint8Array): boolean;
+  count(): number;
+  delete(id: Uint8Array, expectedVersion?: number): boolean;
+  deleteMany(ids: Uint8Array): number;
+  putMany(frames: Uint8Array): Buffer;
+  createIndex(definition: Uint8Array): boolean;
+  dropIndex(name: string): void;
+  indexes(): Buffer;
+  scan(after: Uint8Array | undefined, reverse: boolean, limit?: number): NativeCursor;
+  find(query: Uint8Array): NativeCursor;
+  findCount(query: Uint8Array): number;
+  findDelete(query: Uint8Array): number;
+  findExplain(query: Uint8Array): Buffer;
+}
+
+/** @internal What a database and a transaction have in common. */
+export interface NativeSpace {
+  collection(name: string): NativeCollection;
+  collections(): Buffer;
+  createCollection(name: string): void;
+  renameCollection(from: string, to: string): void;
+  dropCollection(name: string): void;
+}
+
+/** @internal */
+export interface NativeTransaction extends NativeSpace {
+  savepoint(): number;
+  rollbackTo(savepoint: number): void;
+  sequence(): number;
+  commit(durability?: string): number;
+  abort(): void;
+  isOpen(): boolean;
+}
+
+/** @internal */
+export interface NativeDatabase extends NativeSpace {
+  close(): void;
+  isClosed(): boolean;
+  beginRead(): NativeTransaction;
+  beginWrite(timeoutMs?: number): NativeTransaction;
+  changes(since: number): NativeChangeFeed;
+  trimChanges(through: number): void;
+  lastSequence(): number;
+  waitDurable(sequence: number, timeoutMs: number): void;
+  checkpoint(): void;
+  compact(): void;
+  verify(full: boolean): Buffer;
+  backup(path: string): void;
+  stats(): Buffer;
+  config(): Buffer;
+  openReport(): Buffer;
+}
+
+interface Native {
+  openNative(path: string | undefined, options: Uint8Array): NativeDatabase;
+  version(): string;
+  abiVersion(): number;
+  formatVersion(): number;
+  hasFeature(name: string): boolean;
+  codeName(code: number): string;
+  codeHint(code: number): string;
+  validate(bytes: Uint8Array): void;
+  canonicalise(bytes: Uint8Array): Buffer;
+  path(text: string): Buffer;
+}
+
+function platform(): string {
+  if (process.platform !== "linux") return `${process.platform}-${process.arch}`;
+  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+  return `linux-${process.arch}-${report?.header?.glibcVersionRuntime === undefined ? "musl" : "gnu"}`;
+}
+
+function load(): Native {
+  const name = `entidb.${platform()}.node`;
+  try {
+    return require(`./${name}`) as Native;
+  } catch (error) {
+    const there = readdirSync(__dirname).filter((file) => file.endsWith(".node"));
+    const found = there.length === 0 ? "none" : there.join(", ");
+    const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    throw errorFrom(
+      211,
+      `the native module ${name} cannot be loaded (${why}); the package holds: ${found}; install a package built for this platform, or build it with \`npm run build\``,
+      { path: `${__dirname}/${name}` },
+    );
+  }
+}
+
+/** @internal The module itself. */
+export const native: Native = load();
+
+const HYPHENS = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/;
+
+/** @internal What the native half threw, as the error it stands for. */
+export function thrown(error: unknown): unknown {
+  if (error instanceof EntidbError || !(error instanceof Error)) return error;
+  if (!error.message.startsWith('{"code":')) return error;
+  const { code, message, ...context } = JSON.parse(error.message) as { code: number; message: string; id?: string };
+  if (context.id !== undefined) context.id = context.id.replace(HYPHENS, "$1-$2-$3-$4-$5");
+  const made = errorFrom(code, message, context);
+  Error.captureStackTrace?.(made, thrown);
+  return made;
+}
+
+/** @internal Calls the native half. */
+export function call<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw thrown(error);
+  }
+}
+
+/** @internal An argument that makes no sense. */
+export function refused(message: string, context = {}): EntidbError {
+  return errorFrom(101, message, context);
+}
+
+/** @internal A text the native half can take. */
+export function text(value: unknown, what: string): string {
+  if (typeof value !== "string") throw refused(`${what} is text, not ${kindOf(value)}`);
+  if (!value.isWellFormed()) throw errorFrom(505, `${what} holds half of a surrogate pair, which is no text`);
+  return value;
+}
+
+/** @internal A whole number of at least 0. */
+export function whole(value: unknown, what: string): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw refused(`${what} is a whole number of at least 0, not ${kindOf(value)}`);
+  }
+  return value;
+}
+
+/** @internal A whole number of milliseconds, at most what 32 bits hold. */
+export function milliseconds(value: unknown, what: string): number {
+  return Math.min(whole(value, what), 0xffff_ffff);
+}
+
+/** @internal What a value is, for a message. */
+export function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
+  if (typeof value !== "object") return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
+  if (Array.isArray(value)) return "an array";
+  const name = (value.constructor as { name?: string } | undefined)?.name;
+  return name === undefined || name === "Object" ? "an object" : `a ${name}`;
+}
+
+/** @internal Refuses names an options object does not have. */
+export function only(options: object | undefined, names: readonly string[], where: string): void {
+  if (options === undefined) return;
+  if (options === null || typeof options !== "object") throw refused(`the options of ${where} are an object, not ${kindOf(options)}`);
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue;
+    throw errorFrom(103, `${where} has no option ${JSON.stringify(name)}; did you mean ${nearest(name, names)}?`);
+  }
+}
+
+/** @internal The name that is nearest to a misspelt one. */
+export function nearest(name: string, names: readonly string[]): string {
+  let best = "";
+  let least = Infinity;
+  for (const candidate of names) {
+    const apart = distance(name.slice(0, 64).toLowerCase(), candidate.toLowerCase());
+    if (apart < least) [best, least] = [candidate, apart];
+  }
+  return best;
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (a[i] === b[j] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

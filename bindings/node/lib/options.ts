@@ -1,0 +1,76 @@
+/**
+ * Options by the names JavaScript gives them.
+ *
+ * Always: the library knows the options; here only the spelling changes. Does not know: their meaning.
+ */
+import { errorFrom } from "./errors.g";
+import { kindOf, nearest, refused } from "./native";
+import type { Durability } from "./transaction";
+
+/** How a database is opened. What is not given keeps its default. */
+export interface Options {
+  /** Creates the database when there is none. Default true. */
+  create?: boolean;
+  /** Fails when there is one already. */
+  createNew?: boolean;
+  /** Opens it for reading. */
+  readOnly?: boolean;
+  /** The key of an encrypted database: 32 bytes. */
+  key?: Uint8Array;
+  /** The password of an encrypted database. */
+  password?: string | Uint8Array;
+  /** What a commit promises when it returns. Default "durable". */
+  durability?: Durability;
+  /** How long a grouped commit may take to reach stable storage. */
+  groupedIntervalMs?: number;
+  /** Memory for all it keeps: cache and newest writes. */
+  memoryBytes?: number;
+  /** Memory for the newest writes, before they go into a segment. */
+  memtableBytes?: number;
+  /** The most bytes of a document. */
+  entityBytesMax?: number;
+  /** The most bytes of a transaction. */
+  transactionBytesMax?: number;
+  /** How long a write waits for another transaction. */
+  lockTimeoutMs?: number;
+  /** How many commits the change feed keeps; 0 for none. */
+  feedCommitsMax?: number;
+  /** Whether a query may look at every entity. */
+  scanPolicy?: "allow" | "forbid" | "forbid_unbounded";
+  /** Memory for sorting answers that no index gives in order. */
+  sortBytesMax?: number;
+  /** Memory to make a key of a password. */
+  passwordMemoryKib?: number;
+}
+
+const NAMES = [
+  "create", "createNew", "readOnly", "key", "password", "durability", "groupedIntervalMs", "memoryBytes", "memtableBytes",
+  "entityBytesMax", "transactionBytesMax", "lockTimeoutMs", "feedCommitsMax", "scanPolicy", "sortBytesMax", "passwordMemoryKib",
+];
+
+/** @internal The options by the names of the library. */
+export function optionsOf(options: unknown): Record<string, unknown> {
+  if (options === undefined) return {};
+  if (options === null || typeof options !== "object" || Array.isArray(options)) {
+    throw refused(`options are an object, not ${kindOf(options)}`);
+  }
+  const named: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (!NAMES.includes(name)) {
+      throw errorFrom(103, `there is no option ${JSON.stringify(name)}; did you mean ${nearest(camel(name), NAMES)}?`);
+    }
+    named[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
+  }
+  return named;
+}
+
+function camel(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** @internal A map of the library with its names as JavaScript spells them. */
+export function camelKeys(map: unknown): Record<string, unknown> {
+  const named: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(map as object)) named[camel(name)] = value;
+  return named;
+}

@@ -1,0 +1,65 @@
+/**
+ * Changes of parts of a document.
+ *
+ * Always: operations are applied in order, all or none. Does not know: documents.
+ * Format: docs/spec/encoding.md, "Patches".
+ */
+import { kindOf, refused } from "./native";
+import { type Path, pathOf } from "./path";
+
+type Operation = readonly [0, Path, unknown] | readonly [1, Path] | readonly [2, Path, unknown] | readonly [3, Path, unknown];
+
+/**
+ * Changes of parts of a document, in order.
+ *
+ * ```ts
+ * notes.update(id, patch().set("title", "Hi").increment("reads").append("tags", "seen").remove("draft"));
+ * ```
+ */
+export class Patch {
+  /** @internal */
+  readonly operations: Operation[] = [];
+
+  /** Puts a value at a path; missing parents become maps. */
+  set(path: string | readonly (string | number)[], value: unknown): this {
+    return this.#add([0, pathOf(path), value], "set");
+  }
+
+  /** Takes the value at a path away; nothing there is no error. */
+  remove(path: string | readonly (string | number)[]): this {
+    this.operations.push([1, pathOf(path)]);
+    return this;
+  }
+
+  /** Adds to a number; nothing there counts as zero. */
+  increment(path: string | readonly (string | number)[], by: unknown = 1): this {
+    return this.#add([2, pathOf(path), by], "increment");
+  }
+
+  /** Adds a value at the end of an array; nothing there counts as an empty one. */
+  append(path: string | readonly (string | number)[], value: unknown): this {
+    return this.#add([3, pathOf(path), value], "append");
+  }
+
+  #add(operation: Operation, verb: string): this {
+    if (operation[2] === undefined) throw refused(`${verb} takes a value, not undefined; use remove to take a field away`);
+    this.operations.push(operation);
+    return this;
+  }
+}
+
+/** An empty patch, to add operations to. */
+export function patch(): Patch {
+  return new Patch();
+}
+
+/** @internal The operations of what `update` accepts. */
+export function operationsOf(change: Patch | object): readonly unknown[] {
+  if (change instanceof Patch) return change.operations;
+  if (change === null || typeof change !== "object" || Array.isArray(change) || change instanceof Map) {
+    throw refused(`a change is an object of paths and values, or a patch(), not ${kindOf(change)}`);
+  }
+  const made = new Patch();
+  for (const [path, value] of Object.entries(change)) made.set(path, value);
+  return made.operations;
+}

@@ -1,0 +1,32 @@
+/**
+ * Paths to parts of a document.
+ *
+ * Always: a path written with dots is read by the library, so every language reads it the same. Does not know: documents.
+ * Format: docs/spec/encoding.md, "Paths".
+ */
+import { decodeValue } from "./decode";
+import { call, kindOf, native, refused, text } from "./native";
+
+/** A path as it is encoded: texts are keys, numbers positions. */
+export type Path = readonly (string | number)[];
+
+const KEPT_MAX = 1024;
+const kept = new Map<string, Path>();
+
+/** @internal The path a caller wrote: a text with dots, or its steps. */
+export function pathOf(path: string | Path): Path {
+  if (typeof path === "string") {
+    const known = kept.get(path);
+    if (known !== undefined) return known;
+    const read = decodeValue(call(() => native.path(text(path, "a path")))) as Path;
+    if (kept.size >= KEPT_MAX) kept.clear();
+    kept.set(path, read);
+    return read;
+  }
+  if (!Array.isArray(path)) throw refused(`a path is text or an array of steps, not ${kindOf(path)}`);
+  for (const step of path as readonly unknown[]) {
+    const good = typeof step === "string" || (typeof step === "number" && Number.isSafeInteger(step) && step >= 0);
+    if (!good) throw refused(`a step of a path is text or a position from 0, not ${kindOf(step)}`);
+  }
+  return path;
+}

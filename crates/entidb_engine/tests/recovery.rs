@@ -1,6 +1,6 @@
 //! What a reopened database has, after an orderly close, a crash, and damage.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test asserts by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use entidb_engine::{Damage, Durability, Engine, Error, KeyRange, Options, Sequence};
 use entidb_storage::simulated::{Personality, Simulation, Variant};

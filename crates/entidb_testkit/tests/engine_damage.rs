@@ -9,6 +9,7 @@ use entidb_storage::Clock as _;
 use entidb_storage::simulated::Simulation;
 use entidb_testkit::corrupt::Harm;
 use entidb_testkit::sample::{self, Ending, Flavour, Sample, read_all};
+use entidb_testkit::{Row, Tier};
 
 fn provider() -> Arc<dyn Provider> {
     Arc::new(AesGcmProvider)
@@ -78,7 +79,7 @@ fn used(bytes: &[u8]) -> usize {
 }
 
 fn matrix(flavour: Flavour, ending: Ending) {
-    let all = std::env::var("ENTIDB_TIER").is_ok_and(|tier| tier == "full" || tier == "release");
+    let all = Tier::from_environment() > Tier::Quick;
     let start = entidb_storage::SystemClock.monotonic_nanos();
     let sample = sample::build(flavour, ending, &provider()).unwrap();
     let answer = judge(&sample, &sample.world(), sample::read_only(flavour), false, "unharmed");
@@ -116,7 +117,8 @@ fn matrix(flavour: Flavour, ending: Ending) {
     let refused: u64 = answers.iter().filter(|((_, answer), _)| *answer != Answer::Exact).map(|(_, count)| count).sum();
     assert!(refused > cases / 4, "damage goes unnoticed: {refused} of {cases}");
     let seconds = (entidb_storage::SystemClock.monotonic_nanos() - start) as f64 / 1e9;
-    println!("8 damage {flavour:?} {ending:?}: {cases} cases, {seconds:.1} s");
+    let layer = format!("8 damage {flavour:?} {ending:?}");
+    Row { layer, cases, states: cases, faults: 0, seconds, failures: 0 }.print();
 }
 
 fn kind_of(name: &str) -> String {

@@ -1,0 +1,247 @@
+"""Threads, forks, pickles, kills and leaks: what happens around the library and not in it."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+
+import entidb
+import pytest
+
+FULL = os.environ.get("ENTIDB_TEST_TIER") == "full"
+
+
+def test_many_threads_write_and_read_at_once(db, notes):
+    notes.create_index("n")
+    wrong = []
+
+    def work(number):
+        try:
+            for n in range(50):
+                id = notes.put({"n": number * 1000 + n})
+                assert notes[id]["n"] == number * 1000 + n
+                assert notes.find(entidb.f.n == number * 1000 + n).count() == 1
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong and notes.count() == 400 and db.verify(full=True)["ok"]
+
+
+def test_transactions_of_many_threads_lose_nothing(db, notes):
+    id = notes.put({"n": 0})
+
+    def work():
+        for _ in range(25):
+            with db.transaction(timeout=60) as tx:
+                inside = tx.collection("notes")
+                inside.update(id, {"n": inside[id]["n"] + 1})
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert notes[id]["n"] == 150
+
+
+def test_waiting_leaves_the_interpreter_to_others(db):
+    done = threading.Event()
+    waiter = threading.Thread(target=lambda: (db.changes().next(timeout=1.0), done.set()))
+    waiter.start()
+    counted = 0
+    while not done.is_set() and counted < 1000:
+        counted += 1
+        time.sleep(0.001)
+    waiter.join(20)
+    assert counted > 50
+
+
+def test_one_cursor_in_two_threads_is_refused_or_served(notes):
+    notes.put_many({"n": n} for n in range(20_000))
+    walk, seen, errors = notes.scan(), [], []
+
+    def work():
+        while True:
+            try:
+                entity = next(walk, None)
+            except entidb.EntidbError as error:
+                errors.append(error.name)
+                continue
+            if entity is None:
+                return
+            seen.append(entity["n"])
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(seen) == list(range(20_000))
+    assert set(errors) <= {"CONCURRENT_USE"}
+
+
+def test_a_wait_is_interrupted_from_the_keyboard(tmp_path):
+    code = (
+        "import entidb\n"
+        "with entidb.open_memory() as db:\n"
+        "    print('ready', flush=True)\n"
+        "    db.changes().next()\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(0.1)
+    child.send_signal(signal.SIGINT)
+    _, error = child.communicate(timeout=30)
+    assert "KeyboardInterrupt" in error and child.returncode != 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_child_of_a_fork_is_told_to_open_its_own(tmp_path):
+    with entidb.open(tmp_path / "a") as db:
+        notes = db.collection("notes")
+        id = notes.put({"n": 1})
+        tx = db.transaction()
+        tx.collection("notes").put({"n": 2})
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            told = []
+            for use in (lambda: notes.get(id), lambda: db.collections(), lambda: tx.commit(), lambda: db.changes()):
+                try:
+                    use()
+                    told.append("worked")
+                except entidb.ForkedError as error:
+                    told.append(error.name)
+                except BaseException as error:
+                    told.append(repr(error))
+            del tx, notes, db
+            gc.collect()
+            os.write(writer, ",".join(told).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as pipe:
+            told = pipe.read()
+        assert os.waitpid(child, 0)[1] == 0
+        assert told == "FORKED,FORKED,FORKED,FORKED"
+        tx.commit()
+        assert notes.count() == 2
+
+
+def test_handles_are_not_pickled_or_copied(db, notes):
+    notes.put({})
+    with db.transaction() as tx:
+        for handle in (db, notes, tx, tx.savepoint(), notes.scan(), db.changes()):
+            for act in (pickle.dumps, copy.copy, copy.deepcopy):
+                with pytest.raises(TypeError, match="belongs to this process and cannot be pickled"):
+                    act(handle)
+
+
+def test_nothing_leaks(tmp_path):
+    rounds = 100 if FULL else 2
+    with entidb.open(tmp_path / "a", durability="none", feed_commits_max=1000) as db:
+        notes = db.collection("notes")
+        notes.create_index("n")
+        ids = [entidb.EntityId(n.to_bytes(16, "big")) for n in range(100)]
+
+        def work():
+            # 10,000 operations.
+            for step in range(10):
+                for n, id in enumerate(ids):
+                    notes.put({"n": n, "s": "x" * 50, "at": entidb.now(), "l": [1, {"k": n}]}, id)
+                    notes.get(id)
+                    assert id in notes
+                notes.put_many([{"n": n} for n in range(300)], [entidb.EntityId(bytes(12) + n.to_bytes(4, "little")) for n in range(300)])
+                notes.get_many(ids)
+                with db.transaction() as tx:
+                    for id in ids:
+                        tx.collection("notes").update(id, {"n": step})
+                list(notes.find(entidb.f.n >= 0).order_by("-n").limit(100))
+                for id in ids:
+                    with pytest.raises(entidb.EntidbError):
+                        notes.insert({}, id)
+            gc.collect()
+
+        work()
+        db.checkpoint()
+        tracemalloc.start()
+        work()
+        first, size = tracemalloc.get_traced_memory()[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(rounds):
+            work()
+        grown = tracemalloc.get_traced_memory()[0] - first
+        tracemalloc.stop()
+        swollen = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - size
+    assert grown < 64 * 1024, f"{grown} bytes of Python objects more after {rounds} rounds of 10,000 operations"
+    assert swollen < 48 * 1024, f"{swollen} KiB more resident after {rounds} rounds of 10,000 operations"
+
+
+WRITER = """
+import sys, entidb
+db = entidb.open(sys.argv[1])
+notes = db.collection("notes")
+n = notes.count()
+while True:
+    with db.transaction() as tx:
+        inside = tx.collection("notes")
+        for part in range(3):
+            inside.put({"n": n, "part": part, "pad": "x" * 300})
+    sys.stdout.write(f"{n}\\n")
+    sys.stdout.flush()
+    n += 1
+"""
+
+
+def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path, rng):
+    rounds = 100 if FULL else 5
+    folder = tmp_path / "a"
+    acknowledged = set()
+    with entidb.open(folder) as db:
+        db.collection("notes").create_index("n")
+    for _ in range(rounds):
+        child = subprocess.Popen([sys.executable, "-c", WRITER, folder], stdout=subprocess.PIPE, text=True)
+        first = child.stdout.readline()
+        assert first.endswith("\n")
+        acknowledged.add(int(first))
+        time.sleep(rng.uniform(0, 0.15))
+        child.kill()
+        rest, _ = child.communicate()
+        # The last line may be cut; what is whole was acknowledged.
+        acknowledged.update(int(line) for line in rest.splitlines(keepends=True) if line.endswith("\n"))
+        with entidb.open(folder) as db:
+            notes = db.collection("notes")
+            parts = {}
+            for entity in notes:
+                parts.setdefault(entity["n"], set()).add(entity["part"])
+            assert acknowledged <= set(parts), f"lost {sorted(acknowledged - set(parts))}"
+            assert all(found == {0, 1, 2} for found in parts.values()), "a transaction was torn"
+            assert db.verify(full=True)["ok"]
+            assert notes.find(entidb.f.n >= 0).count() == notes.count()
+    assert len(acknowledged) >= rounds
+
+
+def test_importing_is_quick():
+    # Processor time, because other work of the machine is not ours; compiled once, as an installed package is.
+    code = "import time, sys; t = time.process_time(); import entidb; print(time.process_time() - t)"
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    times = [float(subprocess.check_output([sys.executable, "-c", code], env=env)) for _ in range(7)]
+    assert min(times) < 0.030, f"importing took {min(times) * 1000:.1f} ms"
+
+
+def test_importing_brings_no_heavy_modules():
+    code = "import sys, entidb; print(sorted({'asyncio', 'decimal', 'inspect', 'dataclasses', 'uuid', 'numpy'} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,0 +1,242 @@
+"""Queries: conditions, order, pages, indexes, and what they refuse."""
+
+from __future__ import annotations
+
+import entidb
+import pytest
+from entidb import f
+
+
+@pytest.fixture
+def people(db):
+    people = db.collection("people")
+    people.put_many(
+        {
+            "name": f"p{n:02}",
+            "age": n,
+            "tags": [f"t{n % 3}", "all"],
+            "at": {"x": n % 5},
+            "maybe": None if n % 2 else n,
+            "we.ird": n,
+        }
+        for n in range(40)
+    )
+    people.put({"name": "empty"})
+    return people
+
+
+def ages(query):
+    return [entity["age"] for entity in query.order_by("age")]
+
+
+@pytest.mark.parametrize("indexed", [False, True], ids=["scanned", "indexed"])
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (f.age == 7, [7]),
+        (f.age < 3, [0, 1, 2]),
+        (f.age <= 3, [0, 1, 2, 3]),
+        (f.age > 37, [38, 39]),
+        (f.age >= 38, [38, 39]),
+        ((f.age != 0) & (f.age < 3), [1, 2]),
+        (f.age.between(5, 7), [5, 6, 7]),
+        (f.age.is_in({4, 39, 99}), [4, 39]),
+        (f.tags.contains("t1") & (f.age < 8), [1, 4, 7]),
+        (f.tags[0].contains("t1") | (f.age == 2), [2]),
+        (f.name.starts_with("p3"), list(range(30, 40))),
+        (f.at.x == 4, [4, 9, 14, 19, 24, 29, 34, 39]),
+        (f["we.ird"] == 11, [11]),
+        (f.maybe.is_null() & (f.age < 5), [1, 3]),
+        (~f.age.exists() | (f.age == 1), [1]),
+        (~(f.age >= 2) & f.age.exists(), [0, 1]),
+        ((f.age == 1) | (f.age == 2) & (f.name == "no"), [1]),
+        (f.tags[1] == "all", list(range(40))),
+    ],
+    ids=repr,
+)
+def test_conditions_find_what_they_say(people, indexed, condition, expected):
+    if indexed:
+        people.create_index("age")
+        people.create_index("tags", multi=True)
+        people.create_index("at.x", "-age")
+        people.create_index("name", name="by_name")
+    found = [entity["age"] for entity in people.find(condition).order_by("age") if "age" in entity]
+    assert found == expected
+
+
+def test_several_conditions_are_joined(people):
+    assert ages(people.find(f.age > 5, f.age < 8)) == [6, 7]
+    assert ages(people.find(f.age > 5).where(f.age < 8, f.age != 6)) == [7]
+    assert people.find().count() == 41
+
+
+def test_order_goes_both_ways_and_over_several_fields(people):
+    found = people.find(f.age < 10).order_by("at.x", "-age")
+    assert [e["age"] for e in found] == [5, 0, 6, 1, 7, 2, 8, 3, 9, 4]
+    assert [e["age"] for e in people.find(f.age.exists()).order_by("-age").limit(3)] == [39, 38, 37]
+    assert [e["age"] for e in people.find(f.age < 4).order_by(f.age)] == [0, 1, 2, 3]
+    assert [e["we.ird"] for e in people.find(f.age < 2).order_by("-we\\.ird")] == [1, 0]
+
+
+def test_limit_and_offset_cut(people):
+    query = people.find(f.age.exists()).order_by("age")
+    assert [e["age"] for e in query.offset(5).limit(2)] == [5, 6]
+    assert query.limit(0).list() == [] and query.limit(0).first() is None
+    assert query.limit(None).count() == 40
+
+
+def test_a_query_is_immutable_and_can_be_used_again(people):
+    query = people.find(f.age < 3)
+    query.limit(1)
+    assert query.count() == 3 and len(query.list()) == 3 and len(list(query)) == 3
+    people.put({"age": -1})
+    assert query.count() == 4
+
+
+def test_first_exists_ids_and_count(people):
+    query = people.find(f.age >= 38).order_by("age")
+    assert query.first()["age"] == 38 and query.exists()
+    assert query.ids() == [e.id for e in query]
+    assert people.find(f.age > 99).first() is None and not people.find(f.age > 99).exists()
+
+
+def test_pages_go_on_where_they_ended(people):
+    query = people.find(f.age.exists()).order_by("-age").limit(7)
+    seen, page = [], query.page()
+    while page:
+        seen += [e["age"] for e in page]
+        page = query.after(page.token).page()
+    assert seen == list(range(39, -1, -1))
+    assert page.token is None
+
+
+def test_the_token_of_a_cursor_is_that_of_the_entity_given_last(people):
+    query = people.find(f.age.exists()).order_by("age")
+    cursor = iter(query)
+    assert cursor.token() is None
+    for _ in range(20):
+        last = next(cursor)
+    assert [e["age"] for e in query.after(cursor.token()).limit(2)] == [last["age"] + 1, last["age"] + 2]
+
+
+def test_a_token_of_another_query_is_refused(people):
+    token = people.find(f.age > 1).order_by("age").limit(1).page().token
+    with pytest.raises(entidb.InvalidPageTokenError):
+        people.find(f.age > 1).order_by("-age").after(token).list()
+    with pytest.raises(entidb.InvalidPageTokenError):
+        people.find(f.age > 1).order_by("age").after(b"nonsense").list()
+
+
+def test_delete_removes_the_answers(people):
+    assert people.find(f.age < 10).delete() == 10
+    assert people.find(f.age < 10).count() == 0 and people.count() == 31
+
+
+def test_explain_tells_what_will_happen(people):
+    assert people.find(f.age == 1).explain()["scan"] is True
+    people.create_index("age")
+    plan = people.find(f.age == 1).explain()
+    assert plan["index"] == "age" and plan["scan"] is False and "age" in str(plan)
+
+
+def test_scans_are_counted_and_can_be_forbidden():
+    with entidb.open_memory(scan_policy="forbid") as db:
+        notes = db.collection("notes")
+        notes.put({"a": 1})
+        with pytest.raises(entidb.ScanForbiddenError, match="index"):
+            notes.find(f.a == 1).list()
+        notes.create_index("a")
+        assert notes.find(f.a == 1).count() == 1
+        assert db.stats()["index_finds"] >= 1
+
+
+def test_indexes_are_declared_listed_and_dropped(people):
+    assert people.create_index("age") is True
+    assert people.create_index("age") is False
+    assert people.create_index("name", "-at.x", unique=True, name="one") is True
+    assert people.create_index(f["we.ird"], f.at.x) is True
+    shown = {index.name: index for index in people.indexes()}
+    assert shown["one"] == entidb.Index(name="one", columns=["name", "-at.x"], unique=True, multi=False)
+    assert shown["we\\.ird,at.x"].columns == ["we\\.ird", "at.x"]
+    people.drop_index("one")
+    assert "one" not in {index.name for index in people.indexes()}
+    with pytest.raises(entidb.EntidbError) as caught:
+        people.drop_index("one")
+    assert caught.value.name == "INDEX_NOT_FOUND" and caught.value.index == "one"
+    with pytest.raises(entidb.EntidbError) as caught:
+        people.create_index("name", name="age")
+    assert caught.value.name == "INDEX_EXISTS"
+
+
+def test_a_unique_index_names_the_entity_that_is_there(people):
+    people.create_index("name", unique=True)
+    there = people.find(f.name == "p01").first()
+    with pytest.raises(entidb.UniqueViolationError) as caught:
+        people.put({"name": "p01"})
+    assert caught.value.collection == "people" and caught.value.index == "name"
+    assert str(there.id) in str(caught.value) or caught.value.id == there.id
+    with pytest.raises(entidb.UniqueViolationError):
+        people.create_index("at.x", unique=True)
+
+
+def test_conditions_are_not_truth_values(people):
+    for misuse in (
+        lambda: (f.a == 1) and (f.b == 2),
+        lambda: not f.a,
+        lambda: 1 < f.a < 5,
+        lambda: "x" in f.tags,
+        lambda: list(f.a),
+        lambda: people.find(True),
+        lambda: (f.a == 1) & True,
+        lambda: f[1.5],
+    ):
+        with pytest.raises(TypeError):
+            misuse()
+
+
+def test_a_contradicting_query_is_refused(people):
+    for wrong in (entidb.Expression(("like", ("a",), "x")), entidb.Expression(("eq", ("a",)))):
+        with pytest.raises(entidb.InvalidQueryError):
+            people.find(wrong).list()
+    with pytest.raises(entidb.InvalidQueryError):
+        people.find().limit(-1).list()
+    with pytest.raises(entidb.EntidbError):
+        people.find().order_by("a..b")
+
+
+def test_a_sort_beyond_its_memory_is_refused():
+    with entidb.open_memory(sort_bytes_max=65536) as db:
+        notes = db.collection("notes")
+        notes.put_many({"a": n, "pad": "x" * 200} for n in range(2000))
+        with pytest.raises(entidb.QueryTooLargeError):
+            notes.find().order_by("a").list()
+
+
+def test_queries_with_and_without_an_index_agree(db, rng):
+    plain, fast = db.collection("plain"), db.collection("fast")
+    fast.create_index("a")
+    fast.create_index("b", "-a")
+    values = [None, True, 0, 1, 2, 2.5, "a", "ab", b"x", [1, 2], {"k": 1}]
+    documents = [{k: rng.choice(values) for k in ("a", "b") if rng.random() < 0.9} for _ in range(300)]
+    ids = plain.put_many(documents)
+    fast.put_many(documents, ids)
+    for _ in range(400):
+        left, right = rng.choice([f.a, f.b]), rng.choice([f.a, f.b])
+        one = rng.choice([left == rng.choice(values), left < rng.choice(values), left >= rng.choice(values)])
+        two = rng.choice([right.exists(), right.is_in(rng.sample(values, 3)), right.is_null()])
+        condition = rng.choice([one, one & two, one | two, ~one & two])
+        assert set(plain.find(condition).ids()) == set(fast.find(condition).ids()), condition
+        key = rng.choice(["a", "-a", "b"])
+        assert plain.find(condition).order_by(key).ids() == fast.find(condition).order_by(key).ids(), (condition, key)
+
+
+def test_fields_show_themselves():
+    assert repr(f.a["b"][0].key(5)) == "Field('a', 'b', 0, (5,))"
+    assert f["-a"].column() == "\\-a"
+    assert repr(f.a == 1) == "Expression(('eq', ('a',), 1))"
+
+
+def test_integer_keys_are_found(notes):
+    notes.put({"m": {5: "five"}})
+    assert notes.find(f.m.key(5) == "five").count() == 1
+    assert notes.find(f.m[5] == "five").count() == 0

@@ -109,7 +109,7 @@ pub struct CollectionId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IndexId(pub u32);
 
-/// The dense number of an entity inside its collection; indexes hold it instead of the id. Never used twice.
+/// The dense number of an entity inside its collection; it puts equal index rows in order. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ordinal(pub(crate) u64);
 

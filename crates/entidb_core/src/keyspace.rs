@@ -16,8 +16,8 @@
 //! | 01 | `01 08` | version of this keyspace, u32 |
 //! | 02 | `02 collection id` | entity: envelope and document |
 //! | 03 | `03 collection ordinal` | entity id |
-//! | 04 | `04 index tuple [ordinal]` | unique index row: ordinal |
-//! | 05 | `05 index tuple ordinal` | index row: nothing |
+//! | 04 | `04 index tuple [ordinal]` | unique index row: entity id |
+//! | 05 | `05 index tuple ordinal` | index row: entity id |
 //! | 0a | `0a sequence part` | changes of one commit, framed |
 
 use crate::id::{CollectionId, EntityId, IndexId, Ordinal};

@@ -50,7 +50,7 @@ pub enum Expression {
     Exists(Path),
     /// The value at the path is null.
     IsNull(Path),
-    /// The array at the path has the element, or the text at the path has the text inside it.
+    /// The array at the path has the element.
     Contains(Path, Value),
     /// The text at the path begins so.
     StartsWith(Path, String),
@@ -199,7 +199,7 @@ impl Field {
         Expression::IsNull(self.0)
     }
 
-    /// An array with this element, or a text with this text inside.
+    /// An array with this element.
     #[must_use]
     pub fn contains(self, value: impl Into<Value>) -> Expression {
         Expression::Contains(self.0, value.into())

@@ -8,6 +8,7 @@ import { Cursor } from "./cursor";
 import { decodeValue, guarded } from "./decode";
 import { Encoder, encodeInto, encodeValue, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, readEntity } from "./entity";
+import { errorFrom } from "./errors.g";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
 import { type NativeCollection, call, kindOf, only, refused, text, thrown, whole } from "./native";
 import { type Patch, operationsOf } from "./patch";
@@ -83,6 +84,14 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   /** The database or transaction it came from, which must not be collected before it. */
   readonly #owner: object;
 
+  /** The handle, unless the snapshot it came from was closed. */
+  get #handle(): NativeCollection {
+    if ((this.#owner as { isOver?: boolean }).isOver === true) {
+      throw errorFrom(802, "the snapshot this collection came from was closed; take a new one", { collection: this.name });
+    }
+    return this.#native;
+  }
+
   /** @internal */
   constructor(name: string, handle: NativeCollection, owner: object, options: CollectionOptions | undefined) {
     only(options, ["exact"], "collection");
@@ -132,7 +141,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     const { bytes } = encoder;
     if (id !== undefined) writeId(id, bytes, 0);
     try {
-      this.#native.put(bytes, encoder.at - 16, id !== undefined, mode, version);
+      this.#handle.put(bytes, encoder.at - 16, id !== undefined, mode, version);
     } catch (error) {
       throw thrown(error);
     }
@@ -180,7 +189,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
         encodeInto(encoder, document);
         encoder.bytes.writeUInt32LE(encoder.at - from, start);
       });
-      const stored = call(() => this.#native.putMany(encoder.bytes.subarray(0, encoder.at)));
+      const stored = call(() => this.#handle.putMany(encoder.bytes.subarray(0, encoder.at)));
       return Array.from({ length: stored.length / 16 }, (_, position) => idAt(stored, position * 16));
     });
   }
@@ -207,7 +216,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
         encoder.bytes.set(key, 0);
         let needed: number;
         try {
-          needed = this.#native.get(encoder.bytes);
+          needed = this.#handle.get(encoder.bytes);
         } catch (error) {
           throw thrown(error);
         }
@@ -220,7 +229,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
 
   /** The entities with these ids, in their order; undefined for one that is not there. */
   getMany(ids: Iterable<IdLike>): (Entity<T> | undefined)[] {
-    const bytes = call(() => this.#native.getMany(packIds(ids)));
+    const bytes = call(() => this.#handle.getMany(packIds(ids)));
     const frames = new Frames(bytes, this.#exact);
     const found: (Entity<T> | undefined)[] = [];
     while (!frames.done) found.push(frames.next(guarded) as Entity<T> | undefined);
@@ -229,12 +238,12 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
 
   /** Whether there is an entity with this id. */
   exists(id: IdLike): boolean {
-    return call(() => this.#native.exists(keyed(id)));
+    return call(() => this.#handle.exists(keyed(id)));
   }
 
   /** The number of entities; does not count them. */
   count(): number {
-    return call(() => this.#native.count());
+    return call(() => this.#handle.count());
   }
 
   /**
@@ -249,19 +258,19 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
    */
   update(id: IdLike, change: Patch | object): void {
     const operations = encodeValue(operationsOf(change));
-    call(() => this.#native.update(keyed(id), operations));
+    call(() => this.#handle.update(keyed(id), operations));
   }
 
   /** Removes an entity; true when it was there. @throws VersionMismatchError when it has another version than `version`. */
   delete(id: IdLike, options?: ReplaceOptions): boolean {
     if (options !== undefined) only(options, ["version"], "delete");
     const version = versionOption(options?.version);
-    return call(() => this.#native.delete(keyed(id), version === 0 ? undefined : version));
+    return call(() => this.#handle.delete(keyed(id), version === 0 ? undefined : version));
   }
 
   /** Removes the entities with these ids in one transaction; gives how many were there. */
   deleteMany(ids: Iterable<IdLike>): number {
-    return call(() => this.#native.deleteMany(packIds(ids)));
+    return call(() => this.#handle.deleteMany(packIds(ids)));
   }
 
   /** Walks over the entities in the order of their ids. */
@@ -271,7 +280,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     const limit = options?.limit === undefined ? undefined : whole(options.limit, "the limit of a scan");
     const reverse = options?.reverse === true;
     if (limit === 0) return new Cursor<T>({ nextBatch: () => null, token: () => null, free: () => undefined }, false, false, this);
-    return new Cursor<T>(call(() => this.#native.scan(after, reverse, limit)), this.#exact, false, this);
+    return new Cursor<T>(call(() => this.#handle.scan(after, reverse, limit)), this.#exact, false, this);
   }
 
   [Symbol.iterator](): Cursor<T> {
@@ -301,41 +310,41 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     only(options, DECLARED, "createIndex");
     const columns = [first, ...(options === undefined ? rest : rest.slice(0, -1))].map((column) => text(column, "a field of an index"));
     const definition = encodeValue({ columns, name: options?.name, unique: options?.unique, multi: options?.multi });
-    return call(() => this.#native.createIndex(definition));
+    return call(() => this.#handle.createIndex(definition));
   }
 
   /** Removes an index. @throws IndexNotFoundError when there is none of this name. */
   dropIndex(name: string): void {
-    call(() => this.#native.dropIndex(text(name, "the name of an index")));
+    call(() => this.#handle.dropIndex(text(name, "the name of an index")));
   }
 
   /** The declared indexes. */
   indexes(): IndexDefinition[] {
-    return decodeValue(call(() => this.#native.indexes())) as IndexDefinition[];
+    return decodeValue(call(() => this.#handle.indexes())) as IndexDefinition[];
   }
 
   /** @internal */
   ask(query: Query<T>): Cursor<T> {
     const asked = encodeValue(query.encoded);
-    return new Cursor<T>(call(() => this.#native.find(asked)), this.#exact, true, this);
+    return new Cursor<T>(call(() => this.#handle.find(asked)), this.#exact, true, this);
   }
 
   /** @internal */
   countOf(query: Query<T>): number {
     const asked = encodeValue(query.encoded);
-    return call(() => this.#native.findCount(asked));
+    return call(() => this.#handle.findCount(asked));
   }
 
   /** @internal */
   deleteOf(query: Query<T>): number {
     const asked = encodeValue(query.encoded);
-    return call(() => this.#native.findDelete(asked));
+    return call(() => this.#handle.findDelete(asked));
   }
 
   /** @internal */
   explanationOf(query: Query<T>): Explanation {
     const asked = encodeValue(query.encoded);
-    return decodeValue(call(() => this.#native.findExplain(asked))) as Explanation;
+    return decodeValue(call(() => this.#handle.findExplain(asked))) as Explanation;
   }
 
   /** @internal */

@@ -45,8 +45,12 @@ export class Snapshot {
     return this.native.isOpen();
   }
 
-  /** Ends it. A second time does nothing. */
+  /** @internal */
+  isOver = false;
+
+  /** Ends it. A second time does nothing. Walks that were begun go on. */
   close(): void {
+    this.isOver = true;
     this.ended();
     if (this.native.isOpen()) call(() => this.native.abort());
   }

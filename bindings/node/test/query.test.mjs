@@ -1,0 +1,157 @@
+// Indexes and queries.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Query, all, any, f, not, openMemory } from "entidb";
+
+function people() {
+  const db = openMemory();
+  const collection = db.collection("people");
+  collection.putMany([
+    { n: 1, name: "Ada", age: 36, tags: ["math", "first"], home: { city: "London" } },
+    { n: 2, name: "Alan", age: 41, tags: ["math"], home: { city: "London" }, note: null },
+    { n: 3, name: "Grace", age: 85, tags: [], home: { city: "Arlington" } },
+    { n: 4, name: "Linus", age: 20, lines: [{ q: 5 }, { q: 7 }] },
+    { n: 5, name: "Ümit", age: 18.5, "we.ird": 1, eq: 2 },
+  ]);
+  return collection;
+}
+const numbers = (query) => query.toArray().map((one) => one.n).sort();
+
+const cases = [
+  ["eq", f.age.eq(36), [1]],
+  ["ne", f.age.ne(36), [2, 3, 4, 5]],
+  ["lt", f.age.lt(20), [5]],
+  ["lte", f.age.lte(20), [4, 5]],
+  ["gt", f.age.gt(41), [3]],
+  ["gte", f.age.gte(41), [2, 3]],
+  ["in", f.age.in([20, 36, 99]), [1, 4]],
+  ["between", f.age.between(20, 41), [1, 2, 4]],
+  ["exists", f.note.exists(), [2]],
+  ["isNull", f.note.isNull(), [2]],
+  ["contains", f.tags.contains("math"), [1, 2]],
+  ["startsWith", f.name.startsWith("A"), [1, 2]],
+  ["startsWith of letters beyond ASCII", f.name.startsWith("Ü"), [5]],
+  ["and", f.age.gte(18).and(f.age.lt(40), f.name.startsWith("A")), [1]],
+  ["or", f.n.eq(1).or(f.n.eq(3)), [1, 3]],
+  ["not", f.n.eq(1).not(), [2, 3, 4, 5]],
+  ["not of or", not(any(f.n.eq(1), f.n.eq(2))), [3, 4, 5]],
+  ["all of nothing", all(), [1, 2, 3, 4, 5]],
+  ["any of nothing", any(), []],
+  ["all of two", all(f.n.gt(1), f.n.lt(4)), [2, 3]],
+  ["a field below a field", f.home.city.eq("London"), [1, 2]],
+  ["a field with dots", f("home.city").eq("London"), [1, 2]],
+  ["a position", f.lines[1].q.eq(7), [4]],
+  ["a key with a dot", f["we.ird"].eq(1), [5]],
+  ["a key with a dot by steps", f(["we.ird"]).eq(1), [5]],
+  ["a key called like a method", f(["eq"]).eq(2), [5]],
+  ["eq of a bigint", f.n.eq(3n), [3]],
+];
+for (const [name, condition, expected] of cases) {
+  test(`find by ${name} gives the same with and without an index`, () => {
+    const collection = people();
+    assert.deepEqual(numbers(collection.find(condition)), expected);
+    for (const field of ["age", "name", "n"]) collection.createIndex(field);
+    collection.createIndex("tags", { multi: true });
+    assert.deepEqual(numbers(collection.find(condition)), expected);
+    assert.equal(collection.find(condition).count(), expected.length);
+    assert.equal(collection.find(condition).exists(), expected.length > 0);
+  });
+}
+
+test("order, limit and offset", () => {
+  const collection = people();
+  const names = (query) => query.toArray().map((one) => one.name);
+  assert.deepEqual(names(collection.find().orderBy("-age")), ["Grace", "Alan", "Ada", "Linus", "Ümit"]);
+  assert.deepEqual(names(collection.find().orderBy("home.city", "-n").limit(2).offset(1)), names(collection.find().orderBy("home.city", "-n")).slice(1, 3));
+  assert.equal(collection.find().orderBy("age").first().name, "Ümit");
+  assert.equal(collection.find(f.n.eq(99)).first(), undefined);
+  assert.equal(collection.find().limit(0).first(), undefined);
+  assert.equal(collection.find().limit(0).exists(), false);
+});
+
+test("a query is a value: its methods give new ones", () => {
+  const query = people().find(f.age.gt(18));
+  assert.ok(query instanceof Query);
+  assert.equal(query.limit(1).toArray().length, 1);
+  assert.equal(query.toArray().length, 5);
+  assert.equal([...query].length, 5);
+});
+
+test("pages go on where the last one ended, with an order and without", () => {
+  const collection = openMemory().collection("items");
+  collection.putMany(Array.from({ length: 500 }, (_, n) => ({ n, k: n % 7 })));
+  for (const query of [collection.find(), collection.find().orderBy("-k", "n"), collection.find(f.k.eq(3)).orderBy("n")]) {
+    const whole = query.toArray().map((one) => one.n);
+    const paged = [];
+    let token;
+    do {
+      const page = query.after(token).page(60);
+      paged.push(...page.entities.map((one) => one.n));
+      token = page.token;
+    } while (token !== undefined);
+    assert.deepEqual(paged, whole);
+  }
+});
+
+test("the token of a cursor is that of the entity it gave last", () => {
+  const collection = openMemory().collection("items");
+  collection.putMany(Array.from({ length: 100 }, (_, n) => ({ n })));
+  const cursor = collection.find().orderBy("n").cursor();
+  assert.equal(cursor.token, undefined);
+  for (let n = 0; n < 40; n++) cursor.next();
+  const { token } = cursor;
+  cursor.close();
+  assert.equal(collection.find().orderBy("n").after(token).first().n, 40);
+  assert.throws(() => collection.find().orderBy("-n").after(token).toArray(), { code: "PAGE_TOKEN_INVALID" });
+  assert.throws(() => collection.find().after("rubbish").toArray(), { code: "PAGE_TOKEN_INVALID" });
+});
+
+test("delete removes the answers", () => {
+  const collection = people();
+  assert.equal(collection.find(f.tags.contains("math")).delete(), 2);
+  assert.equal(collection.count(), 3);
+});
+
+test("explain tells of the index", () => {
+  const collection = people();
+  assert.equal(collection.find(f.age.gt(1)).explain().scan, true);
+  collection.createIndex("age");
+  const explanation = collection.find(f.age.gt(1)).explain();
+  assert.deepEqual([explanation.index, explanation.scan, explanation.collection], ["age", false, "people"]);
+  assert.match(explanation.text, /index age of people/);
+});
+
+test("indexes are declared, listed and dropped", () => {
+  const collection = people();
+  assert.equal(collection.createIndex("home.city", "-age", { name: "place" }), true);
+  assert.equal(collection.createIndex("home.city", "-age", { name: "place" }), false);
+  assert.throws(() => collection.createIndex("name", { name: "place" }), { code: "INDEX_EXISTS", index: "place" });
+  assert.deepEqual(collection.indexes(), [{ columns: ["home.city", "-age"], multi: false, name: "place", unique: false }]);
+  collection.dropIndex("place");
+  assert.deepEqual(collection.indexes(), []);
+  assert.throws(() => collection.dropIndex("place"), { code: "INDEX_NOT_FOUND" });
+});
+
+test("a unique index names itself and the entity that is there", () => {
+  const collection = people();
+  collection.createIndex("name", { unique: true });
+  const { id } = collection.find(f.name.eq("Ada")).first();
+  assert.throws(() => collection.put({ name: "Ada" }), { code: "UNIQUE_VIOLATION", index: "name", id });
+  assert.throws(() => collection.createIndex("home.city", { unique: true }), { code: "UNIQUE_VIOLATION" });
+});
+
+for (const [name, use] of [
+  ["a condition that is none", (c) => c.find({ age: 1 })],
+  ["and with a value", () => f.a.eq(1).and(true)],
+  ["eq of undefined", () => f.a.eq(undefined)],
+  ["in without an array", () => f.a.in(1)],
+  ["startsWith of a number", () => f.a.startsWith(1)],
+  ["a limit that is no number", (c) => c.find().limit("3")],
+  ["an order that is no text", (c) => c.find().orderBy(1)],
+  ["a path with an empty step", () => f("a..b")],
+  ["steps that are no steps", () => f([{}])],
+  ["an assignment to a field", () => { f.a.b = 1; }],
+  ["a token that is no text", (c) => c.find().after(1)],
+]) {
+  test(`${name} is refused`, () => assert.throws(() => use(people()), { code: "INVALID_ARGUMENT" }));
+}

@@ -1,0 +1,220 @@
+// What JavaScript values become in a document, and what is refused.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Decimal, EncodingError, EntityId, Float, Tagged, Timestamp, Uuid, Vector, cbor, openMemory } from "entidb";
+
+const back = (value, options) => cbor.decode(cbor.encode(value), options);
+const hex = (value) => Buffer.from(cbor.encode(value)).toString("hex");
+
+const same = [
+  ["null", null],
+  ["true", true],
+  ["false", false],
+  ["zero", 0],
+  ["a small integer", 23],
+  ["an integer of one byte", 255],
+  ["an integer of two bytes", 65535],
+  ["an integer of four bytes", 4294967295],
+  ["the greatest safe integer", Number.MAX_SAFE_INTEGER],
+  ["the least safe integer", Number.MIN_SAFE_INTEGER],
+  ["a bigint beyond 2^53", 2n ** 53n],
+  ["the greatest unsigned integer", 2n ** 64n - 1n],
+  ["the least integer", -(2n ** 64n)],
+  ["minus zero", -0],
+  ["a fraction", 0.1],
+  ["a fraction of 16 bits", 1.5],
+  ["a fraction of 32 bits", 0.10000000149011612],
+  ["the least number", 5e-324],
+  ["the greatest number", Number.MAX_VALUE],
+  ["the least float of 16 bits", 2 ** -24],
+  ["an integral float beyond 2^53", 1e300],
+  ["NaN", NaN],
+  ["infinity", Infinity],
+  ["minus infinity", -Infinity],
+  ["an empty text", ""],
+  ["a text of 47 letters", "x".repeat(47)],
+  ["a long text", "é".repeat(1000)],
+  ["a text outside the first plane", "😀 und 𝄞"],
+  ["a text with NUL", "a\0b"],
+  ["a text of 100,000 letters", "y".repeat(100_000)],
+  ["an empty array", []],
+  ["nested arrays", [1, [2, [3, []]]]],
+  ["an empty object", {}],
+  ["an object with numbers for keys", { 1: "a", 10: "b" }],
+  ["keys that are not ASCII", { é: 1, ß: 2, "😀": 3 }],
+  ["a key of 100 letters", { ["k".repeat(100)]: 1 }],
+  ["a date", new Date("2026-01-02T03:04:05.678Z")],
+  ["a date before 1970", new Date(-1)],
+  ["the last date", new Date(8.64e15)],
+  ["bytes", new Uint8Array([0, 255])],
+  ["a vector of 32-bit floats", new Float32Array([1, -2.5])],
+  ["a vector of 64-bit floats", new Float64Array([Math.PI])],
+  ["a vector of bytes with signs", new Int8Array([-128, 127])],
+  ["a map with integer keys", new Map([[1, "a"], [-1, "b"], ["x", "c"]])],
+];
+for (const [name, value] of same) {
+  test(`${name} is read as it was written`, () => assert.deepStrictEqual(back(value), value));
+}
+
+test("keys are written in canonical order, whatever order they were set in", () => {
+  assert.equal(hex({ bb: 1, a: 2, "": 3 }), hex({ "": 3, a: 2, bb: 1 }));
+  assert.equal(hex({ b: 1, é: 2, aaa: 3 }), "a361620162c3a90263616161" + "03");
+});
+
+test("a number without fraction is an integer, and a Float is a float", () => {
+  assert.equal(hex(1), "01");
+  assert.equal(hex(new Float(1)), "f93c00");
+  assert.equal(back(new Float(1)), 1);
+  assert.deepStrictEqual(back(new Float(1), { exact: true }), new Float(1));
+  assert.equal(new Float(2) + 1, 3);
+});
+
+test("undefined fields are left out", () => {
+  assert.deepStrictEqual(back({ a: undefined, b: 1 }), { b: 1 });
+});
+
+test("the prototype of a document cannot be set by a key", () => {
+  const document = back(JSON.parse('{"__proto__": {"admin": true}, "a": 1}'));
+  assert.equal(document.admin, undefined);
+  assert.deepEqual(Object.keys(document), ["a", "__proto__"]);
+  assert.equal(Object.getPrototypeOf(document), Object.prototype);
+});
+
+test("class instances are stored by their fields", () => {
+  class Point { x = 1; #hidden = 2; get sum() { return this.x + this.#hidden; } }
+  assert.deepStrictEqual(back(new Point()), { x: 1 });
+  assert.deepStrictEqual(back(Object.assign(Object.create(null), { y: 2 })), { y: 2 });
+});
+
+test("buffers and views of part of a buffer are bytes", () => {
+  const whole = Buffer.from("0123456789");
+  assert.deepStrictEqual(back(whole.subarray(2, 4)), new Uint8Array([50, 51]));
+  assert.deepStrictEqual(back(new Uint8Array([1, 2]).buffer), new Uint8Array([1, 2]));
+});
+
+test("bytes that were read are a copy of their own", () => {
+  const bytes = cbor.encode({ b: new Uint8Array([1, 2, 3]) });
+  const { b } = cbor.decode(bytes);
+  bytes.fill(0);
+  assert.deepStrictEqual(b, new Uint8Array([1, 2, 3]));
+  assert.equal(b.buffer.byteLength, 3);
+});
+
+test("a timestamp keeps its microseconds", () => {
+  const moment = new Timestamp(1_700_000_000_123_456n);
+  assert.equal(back(moment).micros, moment.micros);
+  assert.equal(moment.toString(), "2023-11-14T22:13:20.123456Z");
+  assert.deepStrictEqual(back(Timestamp.from(new Date(7))), new Date(7));
+  assert.equal(new Timestamp(-1).toString(), "1969-12-31T23:59:59.999999Z");
+});
+
+test("a decimal keeps its digits", () => {
+  for (const text of ["0", "1.0", "1.00", "-19.90", "0.001", "170141183460469231731687303715884105727"]) {
+    assert.equal(back(Decimal.parse(text)).toString(), text);
+  }
+  assert.equal(Decimal.parse("1.5e3").toNumber(), 1500);
+  assert.throws(() => Decimal.parse("1,5"), { code: "INVALID_ARGUMENT" });
+  assert.throws(() => new Decimal(2n ** 127n, 0), { code: "INVALID_ARGUMENT" });
+});
+
+test("uuids and entity ids inside a document are values of their own", () => {
+  const text = "00112233-4455-6677-8899-aabbccddeeff";
+  assert.ok(back(new Uuid(text)) instanceof Uuid);
+  assert.ok(back(new Uuid(text)).equals(new Uuid(text.toUpperCase())));
+  assert.equal(back(new EntityId(text)).id, text);
+  assert.equal(JSON.stringify({ id: new EntityId(text) }), `{"id":"${text}"}`);
+});
+
+test("a vector of 16-bit floats is read by its numbers", () => {
+  const vector = back(new Vector("f16", new Uint8Array([0, 0x3c, 0, 0xc0])));
+  assert.deepEqual(vector.toArray(), [1, -2]);
+  assert.equal(vector.length, 2);
+  assert.throws(() => new Vector("f16", new Uint8Array(3)), { code: "INVALID_ARGUMENT" });
+});
+
+test("a tag without a meaning is carried through, and one with a meaning is judged", () => {
+  assert.deepStrictEqual(back(new Tagged(1000, ["x"])), new Tagged(1000n, ["x"]));
+  assert.throws(() => cbor.encode(new Tagged(37, "no bytes")), { code: "INVALID_TAG_CONTENT" });
+});
+
+const circle = { a: { b: [] } };
+circle.a.b.push(circle);
+let deep = 1;
+for (let i = 0; i < 65; i++) deep = [deep];
+const refusals = [
+  ["undefined in an array", { a: [1, undefined] }, "UNREPRESENTABLE", /^a\.1 is undefined/],
+  ["undefined as the document", undefined, "UNREPRESENTABLE", /^the document is undefined/],
+  ["a function", { a: { run() {} } }, "UNREPRESENTABLE", /^a\.run is a function/],
+  ["a symbol", { s: Symbol("x") }, "UNREPRESENTABLE", /^s is a symbol/],
+  ["a Set", { tags: new Set() }, "UNREPRESENTABLE", /tags is a Set; store \[\.\.\.set\]/],
+  ["a promise", { p: Promise.resolve() }, "UNREPRESENTABLE", /^p is a Promise/],
+  ["a regular expression", { r: /x/ }, "UNREPRESENTABLE", /^r is a RegExp/],
+  ["an error", { e: new Error("x") }, "UNREPRESENTABLE", /^e is a Error/],
+  ["a boxed number", { n: Object(1) }, "UNREPRESENTABLE", /^n is a Number/],
+  ["an invalid date", { at: new Date(NaN) }, "UNREPRESENTABLE", /^at is an invalid date/],
+  ["a view without a meaning", { v: new Uint16Array(1) }, "UNREPRESENTABLE", /^v is a Uint16Array/],
+  ["an object that contains itself", circle, "UNREPRESENTABLE", /^a\.b\.0 contains itself/],
+  ["half of a surrogate pair", { t: ["\ud800"] }, "INVALID_UTF8", /^t\.0 holds half/],
+  ["half of a pair in a long text", { t: "x".repeat(99) + "\udc00" }, "INVALID_UTF8", /^t holds half/],
+  ["half of a pair in a key", { "\ud800": 1 }, "INVALID_UTF8", /key/],
+  ["a bigint beyond 64 bits", { n: 2n ** 64n }, "NUMBER_OUT_OF_RANGE", /^n is an integer/],
+  ["a bigint below −2^64", { n: -(2n ** 64n) - 1n }, "NUMBER_OUT_OF_RANGE", /^n is an integer/],
+  ["a Map with an object for a key", new Map([[{}, 1]]), "INVALID_KEY", /keys of a Map/],
+  ["a Map with a fraction for a key", new Map([[1.5, 1]]), "INVALID_KEY", /keys of a Map/],
+  ["a Map with 1 and 1n", new Map([[1, 1], [1n, 2]]), "DUPLICATE_KEY", /key 1 twice/],
+  ["nesting beyond 64", deep, "TOO_DEEP", /more than 64 deep/],
+];
+for (const [name, value, code, message] of refusals) {
+  test(`${name} is refused with the path to it`, () => {
+    assert.throws(() => cbor.encode(value), (error) => {
+      assert.ok(error instanceof EncodingError);
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}
+
+test("a getter that uses the database does not disturb the document around it", () => {
+  const db = openMemory();
+  const notes = db.collection("notes");
+  const id = notes.put({ first: "x".repeat(100), get second() { return notes.put({ inner: "y".repeat(500) }); }, third: 3 });
+  const stored = notes.get(id);
+  assert.equal(stored.first, "x".repeat(100));
+  assert.equal(stored.third, 3);
+  assert.equal(notes.get(stored.second).inner.length, 500);
+  db.close();
+});
+
+test("a million keys do not fill the memory of keys", () => {
+  const document = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`key${i}`, i]));
+  assert.deepStrictEqual(back(document), document);
+});
+
+test("random documents are read as they were written", () => {
+  const seed = Number(process.env.ENTIDB_SEED ?? Date.now() % 2 ** 31);
+  let state = seed;
+  const random = (below) => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const value = (depth) => {
+    switch (random(depth > 4 ? 7 : 9)) {
+      case 0: return null;
+      case 1: return random(2) === 0;
+      case 2: return random(2 ** 31) * (random(2) ? 1 : -2_000_000);
+      case 3: return (random(2 ** 30) + 0.5) / (1 + random(100));
+      case 4: return "aé😀x".repeat(random(30)).slice(0, random(40)).toWellFormed();
+      case 5: return new Uint8Array(random(40)).map(() => random(256));
+      case 6: return BigInt(random(2 ** 31)) * 2n ** 30n + 2n ** 53n;
+      case 7: return Array.from({ length: random(6) }, () => value(depth + 1));
+      default: return Object.fromEntries(Array.from({ length: random(8) }, () => [`${"kéy".slice(0, random(4))}${random(100)}`, value(depth + 1)]));
+    }
+  };
+  for (let i = 0; i < 2000; i++) {
+    const document = value(0);
+    const bytes = cbor.encode(document);
+    assert.deepStrictEqual(cbor.decode(bytes), document, `seed ${seed}`);
+    assert.deepEqual(cbor.canonicalise(bytes), bytes, `seed ${seed}`);
+  }
+});

@@ -17,7 +17,7 @@ import tracemalloc
 import entidb
 import pytest
 
-FULL = os.environ.get("ENTIDB_TEST_TIER") == "full"
+FULL = os.environ.get("ENTIDB_TIER") in ("full", "release")
 
 
 def test_many_threads_write_and_read_at_once(db, notes):

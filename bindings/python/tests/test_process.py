@@ -94,6 +94,22 @@ def test_one_cursor_in_two_threads_is_refused_or_served(notes):
     assert set(errors) <= {"CONCURRENT_USE"}
 
 
+def test_a_feed_that_waits_in_one_thread_is_refused_in_another(db):
+    feed = db.changes()
+    waiter = threading.Thread(target=lambda: feed.next(timeout=3))
+    waiter.start()
+    names = set()
+    while waiter.is_alive() and "CONCURRENT_USE" not in names:
+        time.sleep(0.01)
+        try:
+            feed.next(0)
+        except entidb.ConcurrentUseError as error:
+            names.add(error.name)
+    db.collection("notes").put({})
+    waiter.join(20)
+    assert names == {"CONCURRENT_USE"}
+
+
 def test_a_wait_is_interrupted_from_the_keyboard(tmp_path):
     code = (
         "import entidb\n"

@@ -1,0 +1,31 @@
+// Packs the package, installs it into an empty folder, and runs what its README shows.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+const place = mkdtempSync(path.join(tmpdir(), "entidb-pack-"));
+const run = (command, args, cwd) => execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+
+const packed = JSON.parse(run(npm, ["pack", "--json", "--loglevel=error", "--pack-destination", place], root))[0];
+writeFileSync(path.join(place, "package.json"), '{ "private": true, "type": "module" }\n');
+run(npm, ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--offline", "--loglevel=error", path.join(place, packed.filename)], place);
+
+const tsc = path.join(root, "node_modules/typescript/bin/tsc");
+const snippets = [...readFileSync(path.join(root, "README.md"), "utf8").matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]);
+if (snippets.length === 0) throw new Error("the README shows no program");
+snippets.forEach((text, number) => {
+  writeFileSync(path.join(place, `snippet${number}.mts`), text);
+  run(process.execPath, [
+    tsc, "--target", "es2022", "--lib", "esnext", "--module", "nodenext", "--strict", "--typeRoots", path.join(root, "node_modules/@types"),
+    "--types", "node", `snippet${number}.mts`,
+  ], place);
+  run(process.execPath, [`snippet${number}.mjs`], place);
+});
+writeFileSync(path.join(place, "required.cjs"), 'if (typeof require("entidb").open !== "function") throw new Error("require gives no open");\n');
+run(process.execPath, ["required.cjs"], place);
+rmSync(place, { recursive: true });
+console.log(`${packed.filename}: ${(packed.size / 1e6).toFixed(1)} MB, ${snippets.length} snippets ran from an empty folder`);

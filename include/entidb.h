@@ -1444,6 +1444,25 @@ entidb_status entidb_document_lookup(const uint8_t *document,
                                      entidb_error **out_error);
 
 /**
+ * Walks over the entries of a map or the items of an array, one for each call, or gives `ENTIDB_END`.
+ *
+ * `*offset` is 0 before the first call and is moved by each; it means nothing else. `*out_key` is the key, text or an
+ * integer, and of kind `ENTIDB_KIND_NULL` in an array. `out_key` may be NULL.
+ *
+ * Threads: any.
+ * Errors: WRONG_TYPE when the document is neither, INVALID_ARGUMENT for an offset no call gave, encoding errors with the
+ * offset for damaged bytes.
+ *
+ * Safety: `document` is readable for its length; `offset` may be read and written; the others are NULL or may be written.
+ */
+entidb_status entidb_document_next(const uint8_t *document,
+                                   size_t document_len,
+                                   size_t *offset,
+                                   entidb_item *out_key,
+                                   entidb_item *out_value,
+                                   entidb_error **out_error);
+
+/**
  * Makes an encoder with nothing written.
  *
  * Threads: any.
@@ -1537,6 +1556,17 @@ entidb_status entidb_encoder_timestamp(entidb_encoder *encoder, int64_t micros);
  * Safety: As `entidb_encoder_new`.
  */
 entidb_status entidb_encoder_id(entidb_encoder *encoder, const uint8_t *id);
+
+/**
+ * Writes a value that is already encoded: a document inside a document. Encoding errors when it is not canonical CBOR.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_document(entidb_encoder *encoder,
+                                      const uint8_t *document,
+                                      size_t document_len);
 
 /**
  * Begins an array of so many items; end it with `entidb_encoder_end`.

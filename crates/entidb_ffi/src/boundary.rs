@@ -5,6 +5,7 @@
 //!
 //! Unsafe: writing through the caller's out-pointers, which it promises to be valid or NULL.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use entidb_core::{Error, ErrorCode};
@@ -26,10 +27,9 @@ pub(crate) fn call(
         Ok(Err(failure)) => failure,
         Err(payload) => {
             touched.mark_panicked();
-            Error::new(
-                ErrorCode::Panic,
-                format!("a defect in EntiDB stopped the call: {}; please report it", text(&*payload)),
-            )
+            let problem = text(&*payload);
+            discard(payload);
+            Error::new(ErrorCode::Panic, format!("a defect in EntiDB stopped the call: {problem}; please report it"))
         }
     };
     let status = failure.code().number();
@@ -53,7 +53,18 @@ pub(crate) fn call_unit(
 
 /// Runs the body of a function that cannot report; a panic gives the fallback.
 pub(crate) fn quiet<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or(fallback)
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+        discard(payload);
+        fallback
+    })
+}
+
+/// Drops what a panic carried, which may itself panic.
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+        // Whatever cannot even be dropped is leaked rather than let loose on C.
+        std::mem::forget(again);
+    }
 }
 
 /// Sets an out-pointer to a pointer to NULL, as every function does on entry.
@@ -74,6 +85,15 @@ pub(crate) fn give<T>(out: *mut T, value: T, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Reads what the caller lets a call move on.
+pub(crate) fn read<T: Copy>(from: *const T, name: &str) -> Result<T, Error> {
+    if from.is_null() {
+        return Err(Error::new(ErrorCode::InvalidArgument, format!("{name} is NULL; pass a place for the result")));
+    }
+    // SAFETY: the caller promises that a non-null pointer may be read.
+    Ok(unsafe { from.read() })
+}
+
 /// Refuses a missing out-pointer before anything is done whose result could then not be told.
 pub(crate) fn need<T>(out: *mut T, name: &str) -> Result<(), Error> {
     if out.is_null() {
@@ -82,7 +102,7 @@ pub(crate) fn need<T>(out: *mut T, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn text(payload: &(dyn std::any::Any + Send)) -> String {
+fn text(payload: &(dyn Any + Send)) -> String {
     let known =
         payload.downcast_ref::<&str>().map(ToString::to_string).or_else(|| payload.downcast_ref::<String>().cloned());
     known.unwrap_or_else(|| "no message".to_owned())

@@ -2,13 +2,13 @@
 //!
 //! Always: nothing is copied; what is lent lives as long as the caller's document. Does not know: databases.
 
-use entidb_core::codec::{Path, ValueRef, lookup, path};
+use entidb_core::codec::{Decoder, Event, KeyOrder, KeyRef, Path, ValueRef, lookup, path, validate};
 use entidb_core::{Error, ErrorCode};
 
-use crate::boundary::{call, give};
+use crate::boundary::{call, give, need, read};
 use crate::bytes::{self, entidb_bytes};
 use crate::error::entidb_error;
-use crate::status::{ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
+use crate::status::{ENTIDB_END, ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
 
 /// Null. For the `kind` of `entidb_item`.
 pub const ENTIDB_KIND_NULL: u32 = 0;
@@ -66,6 +66,7 @@ pub unsafe extern "C" fn entidb_document_lookup(
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     call(out_error, |_| {
+        need(out_item, "out_item")?;
         let document = bytes::slice(document, document_len, "document")?;
         let at = Path::dotted(bytes::text(path, path_len, "path")?)?;
         let Some(value) = lookup(document, &at)? else { return Ok(ENTIDB_NOT_FOUND) };
@@ -73,6 +74,80 @@ pub unsafe extern "C" fn entidb_document_lookup(
         give(out_item, item(value, raw)?, "out_item")?;
         Ok(ENTIDB_OK)
     })
+}
+
+/// Walks over the entries of a map or the items of an array, one for each call, or gives `ENTIDB_END`.
+///
+/// `*offset` is 0 before the first call and is moved by each; it means nothing else. `*out_key` is the key, text or an
+/// integer, and of kind `ENTIDB_KIND_NULL` in an array. `out_key` may be NULL.
+///
+/// Threads: any.
+/// Errors: WRONG_TYPE when the document is neither, INVALID_ARGUMENT for an offset no call gave, encoding errors with the
+/// offset for damaged bytes.
+///
+/// # Safety
+/// `document` is readable for its length; `offset` may be read and written; the others are NULL or may be written.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_document_next(
+    document: *const u8,
+    document_len: usize,
+    offset: *mut usize,
+    out_key: *mut entidb_item,
+    out_value: *mut entidb_item,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call(out_error, |_| {
+        need(out_value, "out_value")?;
+        let document = bytes::slice(document, document_len, "document")?;
+        let at = read(offset, "offset")?;
+        let Some(entry) = entry(document, at)? else { return Ok(ENTIDB_END) };
+        if !out_key.is_null() {
+            give(out_key, entry.key, "out_key")?;
+        }
+        give(out_value, entry.value, "out_value")?;
+        give(offset, entry.end, "offset")?;
+        Ok(ENTIDB_OK)
+    })
+}
+
+struct Entry {
+    key: entidb_item,
+    value: entidb_item,
+    end: usize,
+}
+
+/// The entry that begins at an offset; at 0 the first, after the whole was judged.
+fn entry(document: &[u8], at: usize) -> Result<Option<Entry>, Error> {
+    if at == 0 {
+        validate(document)?;
+    }
+    let mut head = Decoder::new(document);
+    let (is_map, count) = match head.event()? {
+        Event::Map(count) => (true, count),
+        Event::Array(count) => (false, count),
+        _ => {
+            let problem = "only maps and arrays have entries; look at the kind of the item first";
+            return Err(Error::new(ErrorCode::WrongType, problem));
+        }
+    };
+    let at = at.max(head.offset());
+    if count == 0 || at == document.len() {
+        return Ok(None);
+    }
+    let beyond = || Error::new(ErrorCode::InvalidArgument, "offset is beyond the document; begin with 0");
+    let rest = document.get(at..).ok_or_else(beyond)?;
+    let mut reader = Decoder::new(rest);
+    let key = if is_map {
+        match reader.key(&mut KeyOrder::default())? {
+            KeyRef::Text(name) => item(ValueRef::Text(name), &[])?,
+            KeyRef::Integer(number) => item(ValueRef::Integer(number), rest.get(..reader.offset()).unwrap_or(&[]))?,
+        }
+    } else {
+        item(ValueRef::Null, &[])?
+    };
+    let raw = reader.raw_item()?;
+    let Some(value) = lookup(raw, &Path::root())? else { return Ok(None) };
+    Ok(Some(Entry { key, value: item(value, raw)?, end: at + reader.offset() }))
 }
 
 fn item(value: ValueRef<'_>, raw: &[u8]) -> Result<entidb_item, Error> {

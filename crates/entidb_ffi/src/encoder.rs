@@ -19,7 +19,14 @@ pub struct entidb_encoder {
     _private: [u8; 0],
 }
 
-struct Writing(Mutex<codec::Encoder>);
+struct Writing(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    encoder: codec::Encoder,
+    /// The first piece that was refused: without it the document would be another one than was meant.
+    refused: Option<Error>,
+}
 
 impl Noun for Writing {
     type Opaque = entidb_encoder;
@@ -31,14 +38,18 @@ fn concurrent() -> Error {
     Error::new(ErrorCode::ConcurrentUse, "another thread is using this encoder; give each thread its own")
 }
 
-/// Writes one piece; the status says only whether there was a place to write it to.
+/// Writes one piece. One that is refused spoils the document, so that `finish` fails for callers that look only there.
 fn piece(encoder: *mut entidb_encoder, write: impl FnOnce(&mut codec::Encoder) -> Result<(), Error>) -> entidb_status {
     quiet(ENTIDB_ERROR_PANIC, || {
         let mut touched = Touched::default();
         let written = touched
             .get::<Writing>(encoder)
             .and_then(|writing| writing.0.try_lock().ok_or_else(concurrent))
-            .and_then(|mut open| write(&mut open));
+            .and_then(|mut open| {
+                write(&mut open.encoder).inspect_err(|error| {
+                    open.refused.get_or_insert_with(|| error.clone());
+                })
+            });
         written.map_or_else(|error| error.code().number(), |()| ENTIDB_OK)
     })
 }
@@ -60,7 +71,7 @@ pub unsafe extern "C" fn entidb_encoder_new(
     clear(out_encoder);
     call_unit(out_error, |_| {
         need(out_encoder, "out_encoder")?;
-        give(out_encoder, handle::make(Writing(Mutex::new(codec::Encoder::new()))), "out_encoder")
+        give(out_encoder, handle::make(Writing(Mutex::default())), "out_encoder")
     })
 }
 
@@ -199,6 +210,24 @@ pub unsafe extern "C" fn entidb_encoder_id(encoder: *mut entidb_encoder, id: *co
     })
 }
 
+/// Writes a value that is already encoded: a document inside a document. Encoding errors when it is not canonical CBOR.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_document(
+    encoder: *mut entidb_encoder,
+    document: *const u8,
+    document_len: usize,
+) -> entidb_status {
+    piece(encoder, |open| {
+        open.view(codec::view(bytes::slice(document, document_len, "document")?)?);
+        Ok(())
+    })
+}
+
 /// Begins an array of so many items; end it with `entidb_encoder_end`.
 ///
 /// Threads: any, one call at a time.
@@ -276,7 +305,11 @@ pub unsafe extern "C" fn entidb_encoder_finish(
     call_unit(out_error, |touched| {
         give(out_document, entidb_buffer::EMPTY, "out_document")?;
         let mut open = touched.get::<Writing>(encoder)?.0.try_lock().ok_or_else(concurrent)?;
-        let finished = std::mem::take(&mut *open).finish().map_err(|error| match error.kind() {
+        let Open { encoder, refused } = std::mem::take(&mut *open);
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        let finished = encoder.finish().map_err(|error| match error.kind() {
             codec::ErrorKind::Misuse => Error::new(ErrorCode::InvalidArgument, error.to_string()),
             _ => Error::from(error),
         })?;

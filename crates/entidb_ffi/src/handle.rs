@@ -7,10 +7,12 @@
 //! Unsafe: C gives raw pointers. The caller promises that a non-null pointer came from this library and was not freed; the
 //! tag catches most, not all, breaches of that promise.
 
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use entidb_core::{Error, ErrorCode};
 
+use crate::boundary::quiet;
 use crate::fork;
 
 /// What a handle of C stands for.
@@ -66,7 +68,8 @@ fn slot<'a, T: Noun>(pointer: *const T::Opaque) -> Result<&'a Slot<T>, Error> {
 /// The handles a call has touched, so that a panic can close them to further use.
 #[derive(Default)]
 pub(crate) struct Touched {
-    flags: Vec<*const AtomicBool>,
+    /// A call touches one handle; room for two makes no call allocate.
+    flags: [Option<NonNull<AtomicBool>>; 2],
 }
 
 impl Touched {
@@ -81,15 +84,17 @@ impl Touched {
             let problem = format!("an earlier call on this {} met a defect; close it and open it anew", T::NAME);
             return Err(Error::new(ErrorCode::Panic, problem));
         }
-        self.flags.push(&raw const slot.panicked);
+        if let Some(free) = self.flags.iter_mut().find(|flag| flag.is_none()) {
+            *free = Some(NonNull::from(&slot.panicked));
+        }
         Ok(&slot.inner)
     }
 
     /// Marks every touched handle after a panic.
     pub(crate) fn mark_panicked(&self) {
-        for flag in &self.flags {
+        for flag in self.flags.iter().flatten() {
             // SAFETY: the flag is in a slot the caller keeps alive for the whole call.
-            unsafe { &**flag }.store(true, Ordering::Release);
+            unsafe { flag.as_ref() }.store(true, Ordering::Release);
         }
     }
 }
@@ -109,5 +114,5 @@ pub(crate) fn free<T: Noun>(pointer: *mut T::Opaque) {
         return;
     }
     // A defect in dropping must not unwind into C; the memory is gone either way.
-    drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || drop(slot))));
+    quiet((), move || drop(slot));
 }

@@ -5,6 +5,8 @@
 //!
 //! Unsafe: reading the caller's struct by the size it states.
 
+use std::mem::MaybeUninit;
+
 use entidb_core::{Durability, Error, ErrorCode, Key, Options, ScanPolicy};
 
 use crate::bytes;
@@ -74,12 +76,12 @@ pub(crate) fn read(pointer: *const entidb_open_options) -> Result<Options, Error
     if given.iter().skip(known).any(|byte| *byte != 0) {
         return refuse("the options set fields this library does not know; use a newer EntiDB".to_owned());
     }
-    let mut copy = [0_u8; size_of::<entidb_open_options>()];
-    for (to, from) in copy.iter_mut().zip(given) {
-        *to = *from;
-    }
-    // SAFETY: every bit pattern of the plain integers and pointers of this struct is a value of it.
-    let options = unsafe { copy.as_ptr().cast::<entidb_open_options>().read_unaligned() };
+    let mut options = MaybeUninit::<entidb_open_options>::zeroed();
+    // Copied as bytes of a struct, so that its pointers stay pointers.
+    // SAFETY: both places have `min(stated, known)` bytes, and they do not overlap: one is our stack.
+    unsafe { std::ptr::copy_nonoverlapping(given.as_ptr(), options.as_mut_ptr().cast(), stated.min(known)) };
+    // SAFETY: zero is a value of every field, and so is whatever the caller wrote over it: integers and pointers.
+    let options = unsafe { options.assume_init() };
     convert(&options)
 }
 

@@ -1,0 +1,312 @@
+// Collections in C++: entities by id, batches, cursors and queries.
+//
+// Always: a cursor is lazy and of one snapshot; an entity outlives its cursor, and its database.
+// Does not know: where a collection was taken from.
+#ifndef ENTIDB_COLLECTION_HPP
+#define ENTIDB_COLLECTION_HPP
+
+#include "document.hpp"
+#include "query.hpp"
+
+namespace entidb {
+
+/// One entity of a batch. Its document is missing where an id asked for was not there.
+struct Frame {
+    Id id;
+    std::uint64_t version = 0;
+    std::optional<Bytes> document = {};
+};
+
+/// Many entities in one buffer.
+class Frames {
+  public:
+    explicit Frames(Buffer bytes) : bytes_(std::move(bytes)) {
+        const std::uint8_t* at = bytes_.data();
+        const std::uint8_t* end = at + bytes_.size();
+        while (at != end) {
+            std::uint32_t len = little<std::uint32_t>(at);
+            Frame frame{Id::of(at + 4), little<std::uint64_t>(at + 20)};
+            at += 28;
+            if (len != UINT32_MAX) {
+                frame.document = Bytes(at, len);
+                at += len;
+            }
+            frames_.push_back(frame);
+        }
+    }
+
+    auto begin() const noexcept { return frames_.begin(); }
+    auto end() const noexcept { return frames_.end(); }
+    std::size_t size() const noexcept { return frames_.size(); }
+    const Frame& operator[](std::size_t position) const { return frames_.at(position); }
+
+  private:
+    template <class T>
+    static T little(const std::uint8_t* from) noexcept {
+        T number = 0;
+        for (std::size_t at = sizeof(T); at > 0; at--) number = static_cast<T>(number << 8 | from[at - 1]);
+        return number;
+    }
+
+    Buffer bytes_;
+    std::vector<Frame> frames_;
+};
+
+/// A walk over entities of one snapshot, lazy. Use it in a range-for, or with `next` and `next_batch`.
+class Cursor {
+  public:
+    explicit Cursor(entidb_cursor* taken) noexcept : cursor_(taken) {}
+
+    /// The next entity, if there is one.
+    std::optional<Entity> next() {
+        entidb_value* value = nullptr;
+        entidb_status status = detail::call([&](auto error) { return entidb_cursor_next(cursor_.get(), &value, error); });
+        if (status == ENTIDB_END) return std::nullopt;
+        return Entity(value);
+    }
+    /// The next entities in one buffer; none at the end.
+    Frames next_batch(std::size_t count_max, std::size_t bytes_max) {
+        Buffer out;
+        detail::call([&](auto error) {
+            return entidb_cursor_next_batch(cursor_.get(), count_max, bytes_max, out.out(), error);
+        });
+        return Frames(std::move(out));
+    }
+    /// The place of an entity among those the last call gave, as a page token for the same query.
+    std::optional<Buffer> token(std::size_t position = 0) {
+        Buffer out;
+        entidb_status status =
+            detail::call([&](auto error) { return entidb_cursor_token(cursor_.get(), position, out.out(), error); });
+        if (status == ENTIDB_NOT_FOUND) return std::nullopt;
+        return out;
+    }
+
+    class Iterator {
+      public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = Entity;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const Entity*;
+        using reference = const Entity&;
+
+        Iterator() = default;
+        explicit Iterator(Cursor& over) : over_(&over) { ++*this; }
+        /// The entity; good until the iterator goes on.
+        reference operator*() const noexcept { return *entity_; }
+        pointer operator->() const noexcept { return &*entity_; }
+        Iterator& operator++() {
+            entity_ = over_->next();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const Iterator& a, const Iterator& b) noexcept {
+            return a.entity_.has_value() == b.entity_.has_value();
+        }
+        friend bool operator!=(const Iterator& a, const Iterator& b) noexcept { return !(a == b); }
+
+      private:
+        Cursor* over_ = nullptr;
+        std::optional<Entity> entity_;
+    };
+    /// Goes on from where the cursor is.
+    Iterator begin() { return Iterator(*this); }
+    Iterator end() noexcept { return {}; }
+
+  private:
+    detail::Owned<entidb_cursor, entidb_cursor_free> cursor_;
+};
+
+/// Where a scan begins, where it goes, and how far.
+struct Scan {
+    std::optional<Id> after = {};
+    bool reverse = false;
+    /// 0 for no limit.
+    std::uint64_t limit = 0;
+};
+
+/// Entities under one name. Any number of threads may use it at once.
+class Collection {
+  public:
+    explicit Collection(entidb_collection* taken) noexcept : collection_(taken) {}
+
+    /// Stores a document under a new id.
+    Id put(const Input& document) const { return store(nullptr, document, ENTIDB_PUT, 0); }
+    /// Stores a document under an id, there or not.
+    Id put(const Id& id, const Input& document) const { return store(id.data(), document, ENTIDB_PUT, 0); }
+    /// Stores a document under an id that must not be there.
+    Id insert(const Id& id, const Input& document) const { return store(id.data(), document, ENTIDB_INSERT, 0); }
+    /// Stores a document in place of one that must be there.
+    void replace(const Id& id, const Input& document) const { store(id.data(), document, ENTIDB_REPLACE, 0); }
+    /// Stores a document in place of one that must have this version.
+    void replace(const Id& id, const Input& document, std::uint64_t version) const {
+        store(id.data(), document, ENTIDB_REPLACE_VERSION, version);
+    }
+    /// Stores all of these or none.
+    void put_many(const std::vector<std::pair<Id, Value>>& documents) const {
+        std::vector<std::uint8_t> frames;
+        for (const auto& [id, document] : documents) frame(frames, &id, document);
+        store_frames(frames);
+    }
+    /// Stores all of these under new ids or none, and gives the ids.
+    std::vector<Id> put_many(const std::vector<Value>& documents) const {
+        std::vector<std::uint8_t> frames;
+        for (const Value& document : documents) frame(frames, nullptr, document);
+        return store_frames(frames);
+    }
+    /// Changes parts of an entity.
+    void update(const Id& id, const Patch& patch) const {
+        Buffer bytes = patch.encode();
+        detail::call([&](auto error) {
+            return entidb_collection_update(get(), id.data(), bytes.data(), bytes.size(), error);
+        });
+    }
+
+    /// The entity with this id, if there is one.
+    std::optional<Entity> get(const Id& id) const {
+        entidb_value* value = nullptr;
+        entidb_status status =
+            detail::call([&](auto error) { return entidb_collection_get(get(), id.data(), &value, error); });
+        if (status == ENTIDB_NOT_FOUND) return std::nullopt;
+        return Entity(value);
+    }
+    /// The entities with these ids, from one snapshot and in their order.
+    Frames get_many(const std::vector<Id>& ids) const {
+        Buffer out;
+        detail::call([&](auto error) {
+            return entidb_collection_get_many(get(), flat(ids), ids.size(), out.out(), error);
+        });
+        return Frames(std::move(out));
+    }
+    bool exists(const Id& id) const {
+        std::int32_t exists = 0;
+        detail::call([&](auto error) { return entidb_collection_exists(get(), id.data(), &exists, error); });
+        return exists != 0;
+    }
+    /// How many entities there are, exactly.
+    std::uint64_t count() const {
+        std::uint64_t count = 0;
+        detail::call([&](auto error) { return entidb_collection_count(get(), &count, error); });
+        return count;
+    }
+    /// Removes an entity and says whether it was there; with a version only when it has that one.
+    bool remove(const Id& id, std::optional<std::uint64_t> version = {}) const {
+        return detail::call([&](auto error) {
+            return entidb_collection_delete(get(), id.data(), version.value_or(0), error);
+        }) == ENTIDB_OK;
+    }
+    /// Removes these and says how many were there.
+    std::uint64_t remove_many(const std::vector<Id>& ids) const {
+        std::uint64_t count = 0;
+        detail::call([&](auto error) {
+            return entidb_collection_delete_many(get(), flat(ids), ids.size(), &count, error);
+        });
+        return count;
+    }
+
+    /// Declares an index and builds it; false when the same one is there already.
+    bool create_index(const Index& index) const {
+        Buffer bytes = index.encode();
+        std::int32_t created = 0;
+        detail::call([&](auto error) {
+            return entidb_collection_create_index(get(), bytes.data(), bytes.size(), &created, error);
+        });
+        return created != 0;
+    }
+    void drop_index(std::string_view name) const {
+        detail::call([&](auto error) {
+            return entidb_collection_drop_index(get(), detail::raw(name), name.size(), error);
+        });
+    }
+    /// The declared indexes: an array of maps with `name`, `columns`, `unique` and `multi`.
+    Document indexes() const {
+        Buffer out;
+        detail::call([&](auto error) { return entidb_collection_indexes(get(), out.out(), error); });
+        return Document(std::move(out));
+    }
+
+    /// Walks over all entities in the order of their ids.
+    Cursor scan(const Scan& how = {}) const {
+        entidb_cursor* cursor = nullptr;
+        const std::uint8_t* after = how.after ? how.after->data() : nullptr;
+        detail::call([&](auto error) {
+            return entidb_collection_scan(get(), after, how.reverse ? 1 : 0, how.limit, &cursor, error);
+        });
+        return Cursor(cursor);
+    }
+    /// Walks over the answers of a query.
+    Cursor find(const Query& query) const {
+        entidb_cursor* cursor = nullptr;
+        ask(query, [&](auto data, auto size, auto error) {
+            return entidb_collection_find(get(), data, size, &cursor, error);
+        });
+        return Cursor(cursor);
+    }
+    /// How many answers a query has.
+    std::uint64_t find_count(const Query& query) const {
+        std::uint64_t count = 0;
+        ask(query, [&](auto data, auto size, auto error) {
+            return entidb_collection_find_count(get(), data, size, &count, error);
+        });
+        return count;
+    }
+    /// Removes the answers of a query and says how many there were.
+    std::uint64_t find_remove(const Query& query) const {
+        std::uint64_t count = 0;
+        ask(query, [&](auto data, auto size, auto error) {
+            return entidb_collection_find_delete(get(), data, size, &count, error);
+        });
+        return count;
+    }
+    /// How a query would be answered: a map of `index`, `ranges`, `scan`, `sort` and more, and the same as `text`.
+    Document explain(const Query& query) const {
+        Buffer out;
+        ask(query, [&](auto data, auto size, auto error) {
+            return entidb_collection_find_explain(get(), data, size, out.out(), error);
+        });
+        return Document(std::move(out));
+    }
+
+  private:
+    const entidb_collection* get() const noexcept { return collection_.get(); }
+
+    Id store(const std::uint8_t* id, const Input& document, std::uint32_t mode, std::uint64_t version) const {
+        Id stored;
+        Bytes bytes = document.bytes();
+        detail::call([&](auto error) {
+            return entidb_collection_put(get(), id, bytes.data(), bytes.size(), mode, version, stored.bytes.data(), error);
+        });
+        return stored;
+    }
+    static void frame(std::vector<std::uint8_t>& frames, const Id* id, const Value& document) {
+        Buffer bytes = document.encode();
+        if (bytes.size() >= UINT32_MAX) throw Error(ENTIDB_ERROR_TOO_LARGE, "a document is too large for a batch; put it alone");
+        for (int shift = 0; shift < 32; shift += 8) frames.push_back(static_cast<std::uint8_t>(bytes.size() >> shift));
+        frames.push_back(id == nullptr ? 0 : 1);
+        if (id != nullptr) frames.insert(frames.end(), id->bytes.begin(), id->bytes.end());
+        frames.insert(frames.end(), bytes.data(), bytes.data() + bytes.size());
+    }
+    std::vector<Id> store_frames(const std::vector<std::uint8_t>& frames) const {
+        Buffer out;
+        detail::call([&](auto error) {
+            return entidb_collection_put_many(get(), frames.data(), frames.size(), out.out(), error);
+        });
+        std::vector<Id> ids;
+        for (std::size_t at = 0; at < out.size(); at += 16) ids.push_back(Id::of(out.data() + at));
+        return ids;
+    }
+    static const std::uint8_t* flat(const std::vector<Id>& ids) noexcept {
+        static_assert(sizeof(Id) == 16, "ids lie side by side");
+        return ids.empty() ? nullptr : ids.front().data();
+    }
+    template <class Call>
+    static void ask(const Query& query, Call&& call) {
+        Buffer bytes = query.encode();
+        detail::call([&](auto error) { return call(bytes.data(), bytes.size(), error); });
+    }
+
+    detail::Owned<entidb_collection, entidb_collection_free> collection_;
+};
+
+}  // namespace entidb
+
+#endif

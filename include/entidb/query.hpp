@@ -1,0 +1,198 @@
+// Questions in C++: conditions over fields, queries, patches and index definitions, as the documents they are.
+//
+// Always: nothing here judges; the library does when it is asked. Does not know: databases.
+#ifndef ENTIDB_QUERY_HPP
+#define ENTIDB_QUERY_HPP
+
+#include "document.hpp"
+
+namespace entidb {
+
+namespace detail {
+
+/// The segments of a dotted path: digits are a position, a backslash makes the next character part of a name.
+inline Value path(std::string_view dotted) {
+    Value::Array segments;
+    std::string name;
+    bool escaped = false;
+    auto refuse = [&](const char* problem) {
+        throw Error(ENTIDB_ERROR_INVALID_ARGUMENT, std::string(problem) + " in the path " + std::string(dotted));
+    };
+    auto end = [&] {
+        if (name.empty()) refuse("a segment is empty");
+        bool position = !escaped && name.find_first_not_of("0123456789") == std::string::npos;
+        if (position && name.size() > 18) refuse("a position is too large");
+        if (position && name.size() > 1 && name[0] == '0') refuse("a position has a leading zero");
+        segments.push_back(position ? Value(std::stoull(name)) : Value(name));
+        name.clear();
+        escaped = false;
+    };
+    if (dotted.empty()) return Value(segments);
+    for (std::size_t at = 0; at < dotted.size(); at++) {
+        if (dotted[at] == '\\') {
+            if (++at == dotted.size()) refuse("nothing follows the last backslash");
+            escaped = true;
+            name.push_back(dotted[at]);
+        } else if (dotted[at] == '.') {
+            end();
+        } else {
+            name.push_back(dotted[at]);
+        }
+    }
+    end();
+    return Value(std::move(segments));
+}
+
+}  // namespace detail
+
+/// What entities must be to be found. Made by `field(...)`, joined by `&&`, `||` and `!`.
+class Condition {
+  public:
+    /// A condition in its published form: an array that begins with its name.
+    explicit Condition(Value node) : node_(std::move(node)) {}
+    /// Every entity.
+    static Condition all() { return Condition(entidb::array({"true"})); }
+
+    const Value& value() const noexcept { return node_; }
+    friend Condition operator&&(const Condition& a, const Condition& b) {
+        return Condition(entidb::array({"and", a.node_, b.node_}));
+    }
+    friend Condition operator||(const Condition& a, const Condition& b) {
+        return Condition(entidb::array({"or", a.node_, b.node_}));
+    }
+    friend Condition operator!(const Condition& a) { return Condition(entidb::array({"not", a.node_})); }
+
+  private:
+    Value node_;
+};
+
+/// A field of a document, to be asked about.
+class Field {
+  public:
+    explicit Field(std::string_view dotted) : path_(detail::path(dotted)) {}
+
+    Condition operator==(const Value& operand) const { return node("eq", operand); }
+    Condition operator!=(const Value& operand) const { return node("ne", operand); }
+    Condition operator<(const Value& operand) const { return node("lt", operand); }
+    Condition operator<=(const Value& operand) const { return node("le", operand); }
+    Condition operator>(const Value& operand) const { return node("gt", operand); }
+    Condition operator>=(const Value& operand) const { return node("ge", operand); }
+    /// An array that holds the operand.
+    Condition contains(const Value& operand) const { return node("contains", operand); }
+    /// One of these.
+    Condition in(Value::Array operands) const { return node("in", Value(std::move(operands))); }
+    /// From low to high, both included.
+    Condition between(const Value& low, const Value& high) const {
+        return Condition(entidb::array({"between", path_, low, high}));
+    }
+    /// Text that begins so.
+    Condition starts_with(std::string_view text) const { return node("starts_with", text); }
+    /// There at all, null included.
+    Condition exists() const { return Condition(entidb::array({"exists", path_})); }
+    /// There, and null.
+    Condition is_null() const { return Condition(entidb::array({"is_null", path_})); }
+
+  private:
+    Condition node(const char* name, const Value& operand) const {
+        return Condition(entidb::array({name, path_, operand}));
+    }
+
+    Value path_;
+};
+
+/// The field at a dotted path: `address.city`, `tags.0`.
+inline Field field(std::string_view dotted) { return Field(dotted); }
+
+/// A condition with an order and bounds.
+class Query {
+  public:
+    Query(Condition where) : where_(std::move(where)) {}
+
+    /// Orders by a field, descending with `-` before it; more calls order what is equal.
+    Query& order_by(std::string_view column) {
+        bool descending = !column.empty() && column[0] == '-';
+        order_.push_back(entidb::array({detail::path(column.substr(descending ? 1 : 0)), descending}));
+        return *this;
+    }
+    /// At most so many.
+    Query& limit(std::uint64_t count) {
+        limit_ = count;
+        return *this;
+    }
+    /// Not the first so many.
+    Query& offset(std::uint64_t count) {
+        offset_ = count;
+        return *this;
+    }
+    /// After the place of a page token of the same query.
+    Query& after(Bytes token) {
+        after_ = std::vector<std::uint8_t>(token.begin(), token.end());
+        return *this;
+    }
+
+    /// The query in its published form.
+    Buffer encode() const {
+        Value::Map fields{{"v", 1}, {"filter", where_.value()}};
+        if (!order_.empty()) fields.emplace_back("order", order_);
+        if (limit_) fields.emplace_back("limit", *limit_);
+        if (offset_ > 0) fields.emplace_back("offset", offset_);
+        if (after_) fields.emplace_back("after", *after_);
+        return Value(std::move(fields)).encode();
+    }
+
+  private:
+    Condition where_;
+    Value::Array order_;
+    std::optional<std::uint64_t> limit_;
+    std::uint64_t offset_ = 0;
+    std::optional<std::vector<std::uint8_t>> after_;
+};
+
+/// Changes to one document, applied in order, all or none.
+class Patch {
+  public:
+    /// Puts a value at a path; missing maps on the way are made.
+    Patch& set(std::string_view path, Value value) { return add(0, path, std::move(value)); }
+    /// Takes the value at a path away; nothing there is fine.
+    Patch& remove(std::string_view path) {
+        operations_.push_back(entidb::array({1, detail::path(path)}));
+        return *this;
+    }
+    /// Adds to the number at a path; nothing there counts as zero.
+    Patch& increment(std::string_view path, Value by) { return add(2, path, std::move(by)); }
+    /// Adds a value at the end of the array at a path; nothing there counts as an empty one.
+    Patch& append(std::string_view path, Value value) { return add(3, path, std::move(value)); }
+
+    Buffer encode() const { return Value(operations_).encode(); }
+
+  private:
+    Patch& add(int code, std::string_view path, Value value) {
+        operations_.push_back(entidb::array({code, detail::path(path), std::move(value)}));
+        return *this;
+    }
+
+    Value::Array operations_;
+};
+
+/// How an index is declared.
+struct Index {
+    /// Dotted paths, `-` before one for descending.
+    std::vector<std::string> columns;
+    /// Its name; made from the columns when empty.
+    std::string name = {};
+    /// Whether no two entities may have the same key.
+    bool unique = false;
+    /// Whether an array gives one entry for each item.
+    bool multi = false;
+
+    Buffer encode() const {
+        Value::Array paths(columns.begin(), columns.end());
+        Value::Map fields{{"columns", std::move(paths)}, {"unique", unique}, {"multi", multi}};
+        if (!name.empty()) fields.emplace_back("name", name);
+        return Value(std::move(fields)).encode();
+    }
+};
+
+}  // namespace entidb
+
+#endif

@@ -3,14 +3,18 @@
 //! Always: a collection taken from a transaction reads and writes in it; one taken from the database makes a transaction
 //! of its own for each call. Documents are canonical CBOR. Does not know: how any of it is kept.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use entidb_core::{BatchItem, Collection, Error, ErrorCode, IndexDefinition, Patch, Query, ScanOptions, Value};
 
 use crate::boundary::{call, call_unit, clear, give, need};
 use crate::bytes::{self, entidb_buffer};
 use crate::cursor::{self, entidb_cursor};
 use crate::error::entidb_error;
-use crate::handle::{self, Noun};
+use crate::handle::{self, Noun, Touched};
 use crate::status::{ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
+use crate::transaction::ended_already;
 use crate::value::{self, entidb_value};
 
 /// Entities under one name. Shareable: any number of threads at once. Free with `entidb_collection_free`.
@@ -19,7 +23,11 @@ pub struct entidb_collection {
     _private: [u8; 0],
 }
 
-struct Named(Collection);
+struct Named {
+    collection: Collection,
+    /// Set when the read transaction it came from was ended.
+    ended: Option<Arc<AtomicBool>>,
+}
 
 impl Noun for Named {
     type Opaque = entidb_collection;
@@ -28,7 +36,20 @@ impl Noun for Named {
 }
 
 pub(crate) fn make(collection: Collection) -> *mut entidb_collection {
-    handle::make(Named(collection))
+    handle::make(Named { collection, ended: None })
+}
+
+pub(crate) fn make_of_read(collection: Collection, ended: &Arc<AtomicBool>) -> *mut entidb_collection {
+    handle::make(Named { collection, ended: Some(Arc::clone(ended)) })
+}
+
+/// The collection of a handle, unless its transaction is over.
+fn target<'a>(touched: &mut Touched, pointer: *const entidb_collection) -> Result<&'a Collection, Error> {
+    let named = touched.get::<Named>(pointer)?;
+    match &named.ended {
+        Some(ended) if ended.load(Ordering::Acquire) => Err(ended_already()),
+        _ => Ok(&named.collection),
+    }
 }
 
 /// Stores an entity, there or not. For the `mode` of `entidb_collection_put`.
@@ -63,7 +84,7 @@ pub unsafe extern "C" fn entidb_collection_put(
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     call_unit(out_error, |touched| {
-        let target = &touched.get::<Named>(collection)?.0;
+        let target = target(touched, collection)?;
         let given = bytes::optional_id(id)?;
         let document = bytes::slice(document, document_len, "document")?;
         let needed = || bytes::id(id, "id");
@@ -104,7 +125,7 @@ pub unsafe extern "C" fn entidb_collection_update(
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     call_unit(out_error, |touched| {
-        let target = &touched.get::<Named>(collection)?.0;
+        let target = target(touched, collection)?;
         let patch = Patch::decode(bytes::slice(patch, patch_len, "patch")?)?;
         target.update(bytes::id(id, "id")?, &patch)
     })
@@ -128,7 +149,7 @@ pub unsafe extern "C" fn entidb_collection_get(
     clear(out_value);
     call(out_error, |touched| {
         need(out_value, "out_value")?;
-        match touched.get::<Named>(collection)?.0.get(bytes::id(id, "id")?)? {
+        match target(touched, collection)?.get(bytes::id(id, "id")?)? {
             Some(entity) => {
                 give(out_value, value::make(entity), "out_value")?;
                 Ok(ENTIDB_OK)
@@ -159,7 +180,7 @@ pub unsafe extern "C" fn entidb_collection_get_many(
         give(out_frames, entidb_buffer::EMPTY, "out_frames")?;
         let ids = bytes::ids(ids, count)?;
         let mut frames = Vec::new();
-        for (id, entity) in ids.iter().zip(touched.get::<Named>(collection)?.0.get_many(&ids)?) {
+        for (id, entity) in ids.iter().zip(target(touched, collection)?.get_many(&ids)?) {
             match entity {
                 Some(entity) => cursor::frame(&entity, &mut frames)?,
                 None => {
@@ -189,7 +210,7 @@ pub unsafe extern "C" fn entidb_collection_exists(
 ) -> entidb_status {
     call_unit(out_error, |touched| {
         give(out_exists, 0, "out_exists")?;
-        let exists = touched.get::<Named>(collection)?.0.exists(bytes::id(id, "id")?)?;
+        let exists = target(touched, collection)?.exists(bytes::id(id, "id")?)?;
         give(out_exists, i32::from(exists), "out_exists")
     })
 }
@@ -209,7 +230,7 @@ pub unsafe extern "C" fn entidb_collection_count(
 ) -> entidb_status {
     call_unit(out_error, |touched| {
         give(out_count, 0, "out_count")?;
-        give(out_count, touched.get::<Named>(collection)?.0.count()?, "out_count")
+        give(out_count, target(touched, collection)?.count()?, "out_count")
     })
 }
 
@@ -228,7 +249,7 @@ pub unsafe extern "C" fn entidb_collection_delete(
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     call(out_error, |touched| {
-        let target = &touched.get::<Named>(collection)?.0;
+        let target = target(touched, collection)?;
         let id = bytes::id(id, "id")?;
         let deleted = if version == 0 { target.delete(id)? } else { target.delete_if(id, version)? };
         Ok(if deleted { ENTIDB_OK } else { ENTIDB_NOT_FOUND })
@@ -252,7 +273,7 @@ pub unsafe extern "C" fn entidb_collection_delete_many(
 ) -> entidb_status {
     call_unit(out_error, |touched| {
         give(out_deleted, 0, "out_deleted")?;
-        let deleted = touched.get::<Named>(collection)?.0.delete_many(&bytes::ids(ids, count)?)?;
+        let deleted = target(touched, collection)?.delete_many(&bytes::ids(ids, count)?)?;
         give(out_deleted, deleted, "out_deleted")
     })
 }
@@ -278,7 +299,7 @@ pub unsafe extern "C" fn entidb_collection_put_many(
     call_unit(out_error, |touched| {
         give(out_ids, entidb_buffer::EMPTY, "out_ids")?;
         let items = unframe(bytes::slice(frames, frames_len, "frames")?)?;
-        let ids = touched.get::<Named>(collection)?.0.put_batch(&items)?;
+        let ids = target(touched, collection)?.put_batch(&items)?;
         let ids: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
         give(out_ids, entidb_buffer::of(ids), "out_ids")
     })
@@ -328,7 +349,7 @@ pub unsafe extern "C" fn entidb_collection_create_index(
 ) -> entidb_status {
     call_unit(out_error, |touched| {
         let value = entidb_core::decode(bytes::slice(definition, definition_len, "definition")?)?;
-        let created = touched.get::<Named>(collection)?.0.create_index(IndexDefinition::from_value(&value)?)?;
+        let created = target(touched, collection)?.create_index(IndexDefinition::from_value(&value)?)?;
         if out_created.is_null() { Ok(()) } else { give(out_created, i32::from(created), "out_created") }
     })
 }
@@ -347,7 +368,7 @@ pub unsafe extern "C" fn entidb_collection_drop_index(
     name_len: usize,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
-    call_unit(out_error, |touched| touched.get::<Named>(collection)?.0.drop_index(bytes::text(name, name_len, "name")?))
+    call_unit(out_error, |touched| target(touched, collection)?.drop_index(bytes::text(name, name_len, "name")?))
 }
 
 /// Gives the declared indexes as a CBOR array of definitions.
@@ -366,7 +387,7 @@ pub unsafe extern "C" fn entidb_collection_indexes(
 ) -> entidb_status {
     call_unit(out_error, |touched| {
         give(out_indexes, entidb_buffer::EMPTY, "out_indexes")?;
-        let indexes = touched.get::<Named>(collection)?.0.indexes()?;
+        let indexes = target(touched, collection)?.indexes()?;
         let list = Value::Array(indexes.iter().map(IndexDefinition::to_value).collect());
         give(out_indexes, entidb_buffer::of(entidb_core::encode(&list)), "out_indexes")
     })
@@ -397,7 +418,7 @@ pub unsafe extern "C" fn entidb_collection_scan(
             reverse: reverse != 0,
             limit: (limit > 0).then_some(limit),
         };
-        let entities = touched.get::<Named>(collection)?.0.scan(options)?;
+        let entities = target(touched, collection)?.scan(options)?;
         need(out_cursor, "out_cursor")?;
         give(out_cursor, cursor::of_entities(entities), "out_cursor")
     })
@@ -423,7 +444,7 @@ pub unsafe extern "C" fn entidb_collection_find(
     call_unit(out_error, |touched| {
         let query = Query::from_bytes(bytes::slice(query, query_len, "query")?)?;
         need(out_cursor, "out_cursor")?;
-        let found = touched.get::<Named>(collection)?.0.query(query).run()?;
+        let found = target(touched, collection)?.query(query).run()?;
         give(out_cursor, cursor::of_found(found), "out_cursor")
     })
 }
@@ -446,7 +467,7 @@ pub unsafe extern "C" fn entidb_collection_find_count(
     call_unit(out_error, |touched| {
         give(out_count, 0, "out_count")?;
         let query = Query::from_bytes(bytes::slice(query, query_len, "query")?)?;
-        give(out_count, touched.get::<Named>(collection)?.0.query(query).count()?, "out_count")
+        give(out_count, target(touched, collection)?.query(query).count()?, "out_count")
     })
 }
 
@@ -468,7 +489,7 @@ pub unsafe extern "C" fn entidb_collection_find_delete(
     call_unit(out_error, |touched| {
         give(out_deleted, 0, "out_deleted")?;
         let query = Query::from_bytes(bytes::slice(query, query_len, "query")?)?;
-        give(out_deleted, touched.get::<Named>(collection)?.0.query(query).delete()?, "out_deleted")
+        give(out_deleted, target(touched, collection)?.query(query).delete()?, "out_deleted")
     })
 }
 
@@ -492,7 +513,7 @@ pub unsafe extern "C" fn entidb_collection_find_explain(
     call_unit(out_error, |touched| {
         give(out_explanation, entidb_buffer::EMPTY, "out_explanation")?;
         let query = Query::from_bytes(bytes::slice(query, query_len, "query")?)?;
-        let explanation = touched.get::<Named>(collection)?.0.query(query).explain()?;
+        let explanation = target(touched, collection)?.query(query).explain()?;
         give(out_explanation, entidb_buffer::of(entidb_core::encode(&explanation.to_value())), "out_explanation")
     })
 }

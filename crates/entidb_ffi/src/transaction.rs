@@ -3,6 +3,9 @@
 //! Always: commit and abort end a transaction either way; it still needs to be freed. Freeing an open one aborts it.
 //! Does not know: what is changed; the collections taken from it do that.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use entidb_core::{Durability, Error, ErrorCode, ReadTransaction, Savepoint, Value, WriteTransaction};
 use parking_lot::Mutex;
 
@@ -20,7 +23,8 @@ pub struct entidb_transaction {
 }
 
 enum Kind {
-    Read(Option<ReadTransaction>),
+    /// With the flag its collections look at.
+    Read(Option<ReadTransaction>, Arc<AtomicBool>),
     Write(WriteTransaction),
 }
 
@@ -33,14 +37,14 @@ impl Noun for Transaction {
 }
 
 pub(crate) fn make_read(transaction: ReadTransaction) -> *mut entidb_transaction {
-    handle::make(Transaction(Mutex::new(Kind::Read(Some(transaction)))))
+    handle::make(Transaction(Mutex::new(Kind::Read(Some(transaction), Arc::default()))))
 }
 
 pub(crate) fn make_write(transaction: WriteTransaction) -> *mut entidb_transaction {
     handle::make(Transaction(Mutex::new(Kind::Write(transaction))))
 }
 
-fn ended() -> Error {
+pub(crate) fn ended_already() -> Error {
     Error::new(ErrorCode::TransactionEnded, "the transaction was ended already; begin another")
 }
 
@@ -66,7 +70,7 @@ fn writing<T>(
     run: impl FnOnce(&WriteTransaction) -> Result<T, Error>,
 ) -> Result<T, Error> {
     with(touched, transaction, |kind| match kind {
-        Kind::Read(_) => Err(read_only()),
+        Kind::Read(..) => Err(read_only()),
         Kind::Write(write) => run(write),
     })
 }
@@ -103,12 +107,11 @@ pub unsafe extern "C" fn entidb_transaction_collection(
         need(out_collection, "out_collection")?;
         let name = bytes::text(name, name_len, "name")?;
         let found = with(touched, transaction, |kind| match kind {
-            Kind::Read(Some(read)) => read.collection(name),
-            Kind::Read(None) => Err(ended()),
-            Kind::Write(write) if write.is_open() => write.collection(name),
-            Kind::Write(_) => Err(ended()),
+            Kind::Read(Some(read), ended) => Ok(collection::make_of_read(read.collection(name)?, ended)),
+            Kind::Write(write) if write.is_open() => Ok(collection::make(write.collection(name)?)),
+            Kind::Read(None, _) | Kind::Write(_) => Err(ended_already()),
         })?;
-        give(out_collection, collection::make(found), "out_collection")
+        give(out_collection, found, "out_collection")
     })
 }
 
@@ -129,8 +132,8 @@ pub unsafe extern "C" fn entidb_transaction_collections(
     call_unit(out_error, |touched| {
         give(out_names, entidb_buffer::EMPTY, "out_names")?;
         let names = with(touched, transaction, |kind| match kind {
-            Kind::Read(Some(read)) => read.collections(),
-            Kind::Read(None) => Err(ended()),
+            Kind::Read(Some(read), _) => read.collections(),
+            Kind::Read(None, _) => Err(ended_already()),
             Kind::Write(write) => write.collections(),
         })?;
         give(out_names, names_buffer(&names), "out_names")
@@ -258,8 +261,8 @@ pub unsafe extern "C" fn entidb_transaction_sequence(
     call_unit(out_error, |touched| {
         give(out_sequence, 0, "out_sequence")?;
         let sequence = with(touched, transaction, |kind| match kind {
-            Kind::Read(Some(read)) => read.sequence(),
-            Kind::Read(None) => Err(ended()),
+            Kind::Read(Some(read), _) => read.sequence(),
+            Kind::Read(None, _) => Err(ended_already()),
             Kind::Write(write) => write.next_sequence(),
         })?;
         give(out_sequence, sequence.0, "out_sequence")
@@ -294,7 +297,11 @@ pub unsafe extern "C" fn entidb_transaction_commit(
             }
         };
         let sequence = with(touched, transaction, |kind| match kind {
-            Kind::Read(read) => read.take().ok_or_else(ended)?.sequence(),
+            Kind::Read(read, ended) => {
+                let sequence = read.take().ok_or_else(ended_already)?.sequence();
+                ended.store(true, Ordering::Release);
+                sequence
+            }
             Kind::Write(write) => write.finish(durability),
         })?;
         if out_sequence.is_null() { Ok(()) } else { give(out_sequence, sequence.0, "out_sequence") }
@@ -316,7 +323,10 @@ pub unsafe extern "C" fn entidb_transaction_abort(
     call_unit(out_error, |touched| {
         with(touched, transaction, |kind| {
             match kind {
-                Kind::Read(read) => *read = None,
+                Kind::Read(read, ended) => {
+                    *read = None;
+                    ended.store(true, Ordering::Release);
+                }
                 Kind::Write(write) => {
                     write.cancel();
                 }
@@ -337,7 +347,7 @@ pub unsafe extern "C" fn entidb_transaction_is_open(transaction: *const entidb_t
     quiet(0, || {
         let open = with(&mut Touched::default(), transaction, |kind| {
             Ok(match kind {
-                Kind::Read(read) => read.is_some(),
+                Kind::Read(read, _) => read.is_some(),
                 Kind::Write(write) => write.is_open(),
             })
         });

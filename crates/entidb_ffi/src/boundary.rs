@@ -107,3 +107,103 @@ fn text(payload: &(dyn Any + Send)) -> String {
         payload.downcast_ref::<&str>().map(ToString::to_string).or_else(|| payload.downcast_ref::<String>().cloned());
     known.unwrap_or_else(|| "no message".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{entidb_error_code, entidb_error_free, entidb_error_message};
+    use crate::handle::{self, Noun};
+    use crate::status::{ENTIDB_ERROR_INVALID_HANDLE, ENTIDB_ERROR_PANIC};
+
+    struct Thing(u32);
+    struct Opaque;
+
+    impl Noun for Thing {
+        type Opaque = Opaque;
+        const TAG: u32 = 0x5445_5354;
+        const NAME: &'static str = "thing";
+    }
+
+    struct Stubborn;
+
+    impl Drop for Stubborn {
+        fn drop(&mut self) {
+            panic!("dropping panics as well");
+        }
+    }
+
+    fn code_of(error: *mut entidb_error) -> entidb_status {
+        // SAFETY: `call` made the error, or left NULL.
+        let code = unsafe { entidb_error_code(error) };
+        // SAFETY: as above, and it is not used again.
+        unsafe { entidb_error_free(error) };
+        code
+    }
+
+    fn read(thing: *const Opaque, out_error: *mut *mut entidb_error) -> entidb_status {
+        call_unit(out_error, |touched| touched.get::<Thing>(thing).map(|thing| assert_eq!(thing.0, 7)))
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error_and_closes_the_handle() {
+        let thing = handle::make(Thing(7));
+        let mut error = std::ptr::null_mut();
+        assert_eq!(read(thing, &raw mut error), ENTIDB_OK);
+        let status = call(&raw mut error, |touched| {
+            touched.get::<Thing>(thing)?;
+            panic!("provoked {}", 1)
+        });
+        assert_eq!(status, ENTIDB_ERROR_PANIC);
+        // SAFETY: the error is live.
+        let message = unsafe { entidb_error_message(error) };
+        // SAFETY: a message ends in NUL and lives as long as its error.
+        let message = unsafe { std::ffi::CStr::from_ptr(message) };
+        assert!(message.to_string_lossy().contains("provoked 1"), "{message:?}");
+        assert_eq!(code_of(error), ENTIDB_ERROR_PANIC);
+        assert_eq!(read(thing, &raw mut error), ENTIDB_ERROR_PANIC, "a marked handle refuses every further call");
+        assert_eq!(code_of(error), ENTIDB_ERROR_PANIC);
+        handle::free::<Thing>(thing);
+    }
+
+    #[test]
+    fn a_panic_without_a_place_for_the_error_gives_the_status() {
+        assert_eq!(call(std::ptr::null_mut(), |_| panic!("provoked")), ENTIDB_ERROR_PANIC);
+    }
+
+    #[test]
+    fn a_panic_whose_message_panics_again_stays_inside() {
+        let mut error = std::ptr::null_mut();
+        assert_eq!(call(&raw mut error, |_| std::panic::panic_any(Stubborn)), ENTIDB_ERROR_PANIC);
+        assert_eq!(code_of(error), ENTIDB_ERROR_PANIC);
+        assert_eq!(quiet(5, || std::panic::panic_any(Stubborn)), 5);
+    }
+
+    #[test]
+    fn handles_of_no_kind_are_refused() {
+        let mut error = std::ptr::null_mut();
+        assert_eq!(read(std::ptr::null(), &raw mut error), ENTIDB_ERROR_INVALID_HANDLE);
+        assert_eq!(code_of(error), ENTIDB_ERROR_INVALID_HANDLE);
+        let stranger = handle::make(Thing(7));
+        let misaligned = stranger.cast::<u8>().wrapping_add(1).cast::<Opaque>();
+        assert_eq!(read(misaligned, &raw mut error), ENTIDB_ERROR_INVALID_HANDLE);
+        assert_eq!(code_of(error), ENTIDB_ERROR_INVALID_HANDLE);
+        let mut value = std::ptr::null_mut();
+        // SAFETY: the pointer is a live handle of this library, of a kind the call refuses.
+        let status = unsafe { crate::cursor::entidb_cursor_next(stranger.cast(), &raw mut value, &raw mut error) };
+        assert_eq!(status, ENTIDB_ERROR_INVALID_HANDLE, "a handle of another kind");
+        assert_eq!(code_of(error), ENTIDB_ERROR_INVALID_HANDLE);
+        handle::free::<Thing>(stranger);
+        handle::free::<Thing>(std::ptr::null_mut());
+    }
+
+    #[test]
+    fn what_a_freed_handle_held_is_dropped_and_a_panic_of_it_stays_inside() {
+        struct Held(Stubborn);
+        impl Noun for Held {
+            type Opaque = Opaque;
+            const TAG: u32 = 0x4845_4c44;
+            const NAME: &'static str = "held";
+        }
+        handle::free::<Held>(handle::make(Held(Stubborn)));
+    }
+}

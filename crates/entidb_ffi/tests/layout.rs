@@ -1,0 +1,58 @@
+//! The structs C sees have the layout a C compiler gives them: sizes, alignments and offsets on 64-bit platforms.
+//!
+//! Always: a change here is a change of the ABI, and needs a new `ENTIDB_ABI_VERSION`.
+
+#![cfg(target_pointer_width = "64")]
+
+use std::mem::{align_of, offset_of, size_of};
+
+use entidb_ffi::{entidb_buffer, entidb_bytes, entidb_item, entidb_open_options, entidb_status};
+
+#[test]
+fn lent_and_owned_bytes_are_two_and_three_words() {
+    assert_eq!((size_of::<entidb_bytes>(), align_of::<entidb_bytes>()), (16, 8));
+    assert_eq!((offset_of!(entidb_bytes, data), offset_of!(entidb_bytes, len)), (0, 8));
+    assert_eq!((size_of::<entidb_buffer>(), align_of::<entidb_buffer>()), (24, 8));
+    let offsets =
+        [offset_of!(entidb_buffer, data), offset_of!(entidb_buffer, len), offset_of!(entidb_buffer, capacity)];
+    assert_eq!(offsets, [0, 8, 16]);
+}
+
+#[test]
+fn an_item_has_no_hidden_gap() {
+    assert_eq!((size_of::<entidb_item>(), align_of::<entidb_item>()), (40, 8));
+    let offsets = [
+        offset_of!(entidb_item, kind),
+        offset_of!(entidb_item, reserved),
+        offset_of!(entidb_item, number),
+        offset_of!(entidb_item, real),
+        offset_of!(entidb_item, bytes),
+    ];
+    assert_eq!(offsets, [0, 4, 8, 16, 24]);
+}
+
+#[test]
+fn the_options_begin_with_their_size_and_only_grow_at_the_end() {
+    assert_eq!((size_of::<entidb_open_options>(), align_of::<entidb_open_options>()), (88, 8));
+    let offsets = [
+        offset_of!(entidb_open_options, struct_size),
+        offset_of!(entidb_open_options, flags),
+        offset_of!(entidb_open_options, durability),
+        offset_of!(entidb_open_options, scan_policy),
+        offset_of!(entidb_open_options, key),
+        offset_of!(entidb_open_options, key_len),
+        offset_of!(entidb_open_options, password),
+        offset_of!(entidb_open_options, password_len),
+        offset_of!(entidb_open_options, memory_bytes),
+        offset_of!(entidb_open_options, entity_bytes_max),
+        offset_of!(entidb_open_options, transaction_bytes_max),
+        offset_of!(entidb_open_options, lock_timeout_ms),
+        offset_of!(entidb_open_options, feed_commits_max),
+    ];
+    assert_eq!(offsets, [0, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80]);
+}
+
+#[test]
+fn a_status_is_an_int32() {
+    assert_eq!(size_of::<entidb_status>(), 4);
+}

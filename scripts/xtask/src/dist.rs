@@ -3,6 +3,8 @@
 //! Always: packages land in `dist/`, built under the release profile; nothing is uploaded.
 //! Does not know: registries and their secrets; the release workflow has those.
 
+mod c;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,7 +43,7 @@ pub(crate) fn run(repository: &Repository, kinds: &[String]) -> Result<()> {
     for kind in KINDS.iter().filter(|kind| kinds.is_empty() || kinds.iter().any(|asked| asked == *kind)) {
         match *kind {
             "crates" => crates(repository)?,
-            "c" => c(repository, &dist)?,
+            "c" => c::pack(repository, &dist)?,
             "python" => python(repository, &dist)?,
             "node" => node(repository, &dist)?,
             _ => parts(repository)?,
@@ -60,45 +62,6 @@ fn crates(repository: &Repository) -> Result<()> {
         arguments.extend(["-p", name]);
     }
     shown(Command::new(cargo()).args(arguments).current_dir(repository.root()))
-}
-
-/// The library in both forms with its headers.
-fn c(repository: &Repository, dist: &Path) -> Result<()> {
-    if !repository.has_content(crate::header::ROOT) {
-        println!("dist: no C library, because entidb_ffi has no content yet");
-        return Ok(());
-    }
-    shown(Command::new(cargo()).args(["build", "--release", "-p", "entidb_ffi"]).current_dir(repository.root()))?;
-    let place = dist.join("c");
-    fs::create_dir_all(place.join("include")).during("cannot make dist/c/include")?;
-    fs::create_dir_all(place.join("lib")).during("cannot make dist/c/lib")?;
-    for header in ["include/entidb.h", "include/entidb.hpp"] {
-        if repository.has(header) {
-            fs::copy(repository.path(header), place.join(header)).during(format_args!("cannot copy {header}"))?;
-        }
-    }
-    let name = repository
-        .packages()?
-        .into_iter()
-        .find(|package| package.name == "entidb_ffi")
-        .and_then(|package| package.c_library)
-        .ok_or_else(|| Failure::new("entidb_ffi builds no static library"))?;
-    let built = repository.target_folder().join("release");
-    let mut copied = Vec::new();
-    for file in [
-        format!("lib{name}.a"),
-        format!("lib{name}.so"),
-        format!("lib{name}.dylib"),
-        format!("{name}.dll"),
-        format!("{name}.lib"),
-    ] {
-        if built.join(&file).is_file() {
-            fs::copy(built.join(&file), place.join("lib").join(&file)).during(format_args!("cannot copy {file}"))?;
-            copied.push(file);
-        }
-    }
-    println!("dist: {} with {}", place.display(), copied.join(", "));
-    Ok(())
 }
 
 /// The wheel, and the source distribution beside it.

@@ -1,0 +1,248 @@
+//! Error codes of the core, each provoked through the public interface.
+//!
+//! Always: after a refused call the database still works as its code says. Does not know: what the messages say.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test asserts by panicking")]
+
+use std::time::Duration;
+
+use entidb_core::{
+    Database, Durability, EntityId, ErrorCode, IndexDefinition, Key, Options, Path, Query, Result, ScanPolicy,
+    Sequence, Value, asc, doc, field, patch,
+};
+use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation};
+
+const ID: EntityId = EntityId::from_bytes([1; 16]);
+const OTHER: EntityId = EntityId::from_bytes([2; 16]);
+
+#[track_caller]
+fn refused<T>(result: Result<T>, code: ErrorCode) {
+    match result {
+        Ok(_) => panic!("{code:?} was due, and the call succeeded"),
+        Err(error) => assert_eq!(error.code(), code, "{error}"),
+    }
+}
+
+fn world() -> Simulation {
+    Simulation::new(Personality::Ext4Ordered, 1)
+}
+
+fn on(world: &Simulation, options: Options) -> Result<Database> {
+    Database::open_on(world.backend(), options)
+}
+
+fn memory(options: Options) -> Database {
+    Database::open_memory_with(options).unwrap()
+}
+
+#[test]
+fn names_arguments_and_options_are_judged() {
+    let db = memory(Options::default());
+    refused(db.collection(""), ErrorCode::InvalidArgument);
+    refused("no id".parse::<EntityId>(), ErrorCode::InvalidArgument);
+    refused(IndexDefinition::on([]), ErrorCode::InvalidArgument);
+    refused(Options::from_value(&doc! { "readonly": true }), ErrorCode::UnknownOption);
+    refused(db.rename_collection("none", "some"), ErrorCode::CollectionNotFound);
+    db.create_collection("some").unwrap();
+    refused(db.create_collection("some"), ErrorCode::CollectionExists);
+    let some = db.collection("some").unwrap();
+    refused(some.drop_index("none"), ErrorCode::IndexNotFound);
+    some.create_index(IndexDefinition::on(["a"]).unwrap()).unwrap();
+    refused(some.create_index(IndexDefinition::on(["b"]).unwrap().named("a")), ErrorCode::IndexExists);
+}
+
+#[test]
+fn limits_are_kept() {
+    let db = memory(Options { entity_bytes_max: 100, sort_bytes_max: 1 << 16, ..Options::default() });
+    let notes = db.collection("notes").unwrap();
+    refused(notes.put(&doc! { "t": "x".repeat(200) }), ErrorCode::TooLarge);
+    for n in 0..1500_u64 {
+        let tx = db.begin_write().unwrap();
+        tx.collection("notes").unwrap().put(&doc! { "n": n }).unwrap();
+        tx.commit_with(Durability::None).unwrap();
+    }
+    refused(notes.query(Query::default()).order_by(asc("n")).run(), ErrorCode::QueryTooLarge);
+    assert_eq!(notes.query(Query::default()).order_by(asc("n")).limit(3).list().unwrap().len(), 3);
+}
+
+#[test]
+fn changes_that_do_not_fit_are_refused() {
+    let db = memory(Options::default());
+    let notes = db.collection("notes").unwrap();
+    notes.create_index(IndexDefinition::on(["u"]).unwrap().unique()).unwrap();
+    notes.insert(ID, &doc! { "u": 1 }).unwrap();
+    refused(notes.insert(ID, &doc! {}), ErrorCode::AlreadyExists);
+    refused(notes.replace(OTHER, &doc! {}), ErrorCode::EntityNotFound);
+    refused(notes.put_at(OTHER, &doc! { "u": 1 }), ErrorCode::UniqueViolation);
+    refused(notes.compare_and_set(ID, 0, &doc! {}), ErrorCode::VersionMismatch);
+    let inside_a_number = Path::dotted("u.deep").unwrap();
+    refused(notes.update(ID, &patch! { (inside_a_number): 1 }), ErrorCode::WrongType);
+    let beyond = entidb_core::Patch::default().set(Path::dotted("list.5").unwrap(), Value::from(1_u64));
+    notes.update(ID, &patch! { "list": [1] }).unwrap();
+    refused(notes.update(ID, &beyond), ErrorCode::PatchMismatch);
+    assert_eq!(notes.count().unwrap(), 1);
+}
+
+#[test]
+fn bytes_that_are_no_document_are_refused_by_what_is_wrong_with_them() {
+    let notes = memory(Options::default()).collection("notes").unwrap();
+    let deep = [vec![0x81; 300], vec![0]].concat();
+    let cases: [(&[u8], ErrorCode); 11] = [
+        (&[0x82, 1], ErrorCode::Truncated),
+        (&[0x18, 1], ErrorCode::NotCanonical),
+        (&deep, ErrorCode::TooDeep),
+        (&[0xa2, 0x61, b'a', 1, 0x61, b'a', 2], ErrorCode::DuplicateKey),
+        (&[0x61, 0xff], ErrorCode::InvalidUtf8),
+        (&[1, 1], ErrorCode::TrailingBytes),
+        (&[0xf7], ErrorCode::UnsupportedItem),
+        (&[0xd8, 0x25, 0x41, 1], ErrorCode::InvalidTagContent),
+        (&[0xa1, 0x41, 1, 1], ErrorCode::InvalidKey),
+        (&[0xff], ErrorCode::Malformed),
+        (&[0x1c], ErrorCode::Malformed),
+    ];
+    for (bytes, code) in cases {
+        refused(notes.put_bytes(Some(ID), bytes), code);
+    }
+    assert_eq!(notes.count().unwrap(), 0);
+}
+
+#[test]
+fn transactions_end_once_and_writers_take_turns() {
+    let db = memory(Options { lock_timeout_ms: 0, ..Options::default() });
+    let tx = db.begin_write().unwrap();
+    refused(db.begin_write(), ErrorCode::Busy);
+    refused(db.close(), ErrorCode::InUse);
+    let mark = tx.savepoint().unwrap();
+    let held = tx.collection("notes").unwrap();
+    held.put(&doc! { "n": 1 }).unwrap();
+    tx.commit().unwrap();
+    refused(held.count(), ErrorCode::TransactionEnded);
+    let next = db.begin_write().unwrap();
+    refused(next.rollback_to(mark), ErrorCode::SavepointNotFound);
+    next.abort();
+    let read = db.begin_read().unwrap();
+    refused(read.collection("notes").unwrap().put(&doc! {}), ErrorCode::ReadOnly);
+    refused(db.wait_durable(Sequence(1_000), Duration::ZERO), ErrorCode::Timeout);
+    db.close().unwrap();
+    refused(db.collections(), ErrorCode::Closed);
+    refused(read.collections(), ErrorCode::Closed);
+}
+
+#[test]
+fn queries_are_judged_before_they_run() {
+    let db = memory(Options { scan_policy: ScanPolicy::Forbid, ..Options::default() });
+    let notes = db.collection("notes").unwrap();
+    notes.put(&doc! { "n": 1 }).unwrap();
+    refused(notes.find(field("n").eq(1)).run(), ErrorCode::ScanForbidden);
+    refused(notes.find(field("n").eq(1)).after([1, 2]).run(), ErrorCode::PageTokenInvalid);
+    refused(Query::from_bytes(&entidb_core::encode(&doc! { "v": 2 })), ErrorCode::QueryInvalid);
+}
+
+#[test]
+fn the_feed_tells_of_gaps_and_of_being_off() {
+    let db = memory(Options::default());
+    db.create_collection("notes").unwrap();
+    db.trim_changes(db.last_sequence()).unwrap();
+    refused(db.changes(Sequence::ZERO).next_commit(Duration::ZERO), ErrorCode::Gap);
+    let off = memory(Options { feed_commits_max: 0, ..Options::default() });
+    refused(off.changes(Sequence::ZERO).next_commit(Duration::ZERO), ErrorCode::Unsupported);
+}
+
+#[test]
+fn opening_says_what_it_found() {
+    let world = world();
+    let db = on(&world, Options::default()).unwrap();
+    refused(on(&world, Options::default()), ErrorCode::DatabaseLocked);
+    db.close().unwrap();
+    refused(on(&world, Options { key: Some(Key::Raw([7; 32])), ..Options::default() }), ErrorCode::NotEncrypted);
+    let mut keyed = Options { key: Some(Key::Raw([7; 32])), ..Options::default() };
+    let secret = Simulation::new(Personality::Ext4Ordered, 2);
+    on(&secret, keyed.clone()).unwrap().close().unwrap();
+    refused(on(&secret, Options::default()), ErrorCode::EncryptionRequired);
+    keyed.key = Some(Key::Raw([8; 32]));
+    refused(on(&secret, keyed), ErrorCode::WrongKey);
+    let foreign = Simulation::new(Personality::Ext4Ordered, 3);
+    foreign.put_file("holiday.jpg", b"not ours");
+    refused(on(&foreign, Options::default()), ErrorCode::NotADatabase);
+    let missing = std::env::temp_dir().join(format!("entidb-errors-{}", std::process::id()));
+    refused(
+        Database::open_with(&missing, Options { create: false, ..Options::default() }),
+        ErrorCode::DatabaseNotFound,
+    );
+    let db = memory(Options::default());
+    db.backup(&missing).unwrap();
+    refused(db.backup(&missing), ErrorCode::TargetNotEmpty);
+    #[expect(clippy::disallowed_methods, reason = "the folder is the test's")]
+    std::fs::remove_dir_all(&missing).unwrap();
+}
+
+#[test]
+fn a_failed_flush_leaves_a_commit_unknown_and_stops_writing() {
+    let world = world();
+    let db = on(&world, Options::default()).unwrap();
+    let notes = db.collection("notes").unwrap();
+    notes.put_at(ID, &doc! { "n": 1 }).unwrap();
+    // The write is the next call, its flush the one after.
+    world.inject(Fault::once(FaultKind::Device, world.calls() + 1));
+    refused(notes.put_at(OTHER, &doc! { "n": 2 }), ErrorCode::CommitUnknown);
+    assert_eq!(world.faults_struck(), 1);
+    refused(notes.put_at(OTHER, &doc! { "n": 3 }), ErrorCode::WritesStopped);
+    assert!(notes.exists(ID).unwrap() && !notes.exists(OTHER).unwrap());
+    drop((notes, db));
+    let db = on(&world, Options::default()).unwrap();
+    assert!(db.collection("notes").unwrap().exists(ID).unwrap());
+    db.collection("notes").unwrap().put_at(OTHER, &doc! { "n": 4 }).unwrap();
+}
+
+#[test]
+fn a_full_disk_refuses_a_commit_and_takes_the_next_when_there_is_room() {
+    let world = world();
+    let db = on(&world, Options::default()).unwrap();
+    let notes = db.collection("notes").unwrap();
+    world.set_capacity_bytes(Some(300 << 10));
+    let mut stored = 0_u64;
+    let error = loop {
+        match notes.put(&doc! { "t": "x".repeat(2_000) }) {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+        assert!(stored < 5_000, "the disk never got full");
+    };
+    assert_eq!(error.code(), ErrorCode::NoSpace, "{error}");
+    assert_eq!(notes.count().unwrap(), stored);
+    world.set_capacity_bytes(None);
+    notes.put(&doc! { "n": 1 }).unwrap();
+    assert_eq!(notes.count().unwrap(), stored + 1);
+}
+
+#[test]
+fn a_broken_device_and_damaged_files_are_told_apart() {
+    let world = world();
+    let db = on(&world, Options::default()).unwrap();
+    db.collection("notes").unwrap().put(&doc! { "n": 1 }).unwrap();
+    db.checkpoint().unwrap();
+    db.close().unwrap();
+    let broken = world.freeze().resume();
+    broken.inject(Fault::onward(FaultKind::Device, 0));
+    refused(on(&broken, Options::default()), ErrorCode::Io);
+    let denied = world.freeze().resume();
+    denied.inject(Fault::onward(FaultKind::PermissionDenied, 0));
+    refused(on(&denied, Options::default()), ErrorCode::PermissionDenied);
+    // Every byte of every file is another.
+    let damaged = world.freeze().resume();
+    for name in damaged.file_names() {
+        let mut bytes = damaged.file_bytes(&name).unwrap();
+        for byte in &mut bytes {
+            *byte ^= 0x55;
+        }
+        damaged.put_file(&name, &bytes);
+    }
+    let code = on(&damaged, Options::default()).map(|_| ()).unwrap_err().code();
+    assert!(matches!(code, ErrorCode::Corrupt | ErrorCode::NotADatabase), "{code:?}");
+    let lost = world.freeze().resume();
+    for name in lost.file_names().into_iter().filter(|name| name.contains("seg")) {
+        lost.lose_file(&name);
+    }
+    let outcome = on(&lost, Options::default()).and_then(|db| db.collection("notes")?.iter()?.next().transpose());
+    refused(outcome, ErrorCode::Corrupt);
+}

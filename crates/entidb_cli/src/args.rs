@@ -193,8 +193,8 @@ pub(crate) enum IndexAction {
         target: Target,
         /// The collection.
         collection: String,
-        /// The fields; `-field` for descending.
-        #[arg(required = true, allow_hyphen_values = true)]
+        /// A field; `-field` for descending. Repeat for more, the most significant first.
+        #[arg(long = "on", value_name = "FIELD", required = true, allow_hyphen_values = true)]
         fields: Vec<String>,
         /// Its name; by default the fields joined by commas.
         #[arg(long)]

@@ -1,0 +1,146 @@
+//! The command `entidb` through its binary: what each command prints, in text and JSON, and its exit code.
+//!
+//! Always: every test has a folder of its own and removes it. Does not know: the modules of the command.
+
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test asserts by panicking and makes folders")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+/// A folder of one test.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("entidb-cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(Path::new(env!("CARGO_BIN_EXE_entidb"))).args(arguments).output().unwrap()
+}
+
+/// What the command printed, when it ended with this code.
+#[track_caller]
+fn text(arguments: &[&str], code: i32) -> String {
+    let output = run(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[track_caller]
+fn json_of(arguments: &[&str]) -> Value {
+    serde_json::from_str(&text(&[arguments, &["--json"]].concat(), 0)).unwrap()
+}
+
+const ID: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
+
+#[test]
+fn entities_are_put_found_and_removed() {
+    let place = Place::new("data");
+    let db = place.file("db");
+    assert_eq!(text(&["put", &db, "notes", r#"{"n":1,"tags":["a","b"]}"#, "--id", ID], 0), ID);
+    json_of(&["put", &db, "notes", r#"{"n":2}"#]);
+    let got = json_of(&["get", &db, "notes", ID]);
+    assert_eq!(got["document"], json!({ "n": 1, "tags": ["a", "b"] }));
+    text(&["get", &db, "notes", "00000000000000000000000000000000"], 1);
+    assert_eq!(text(&["find", &db, "notes", "--where", "n", "ge", "1", "--count"], 0), "2");
+    assert_eq!(text(&["find", &db, "notes", "--where", "tags", "eq", "b", "--count"], 0), "1");
+    assert_eq!(
+        text(&["find", &db, "notes", "--order-by", "-n", "--limit", "1"], 0).split_once(' ').unwrap().1,
+        "{\"n\":2}"
+    );
+    text(&["find", &db, "notes", "--where", "n", "eq", "9"], 1);
+    text(&["find", &db, "notes", "--where", "n", "like", "9"], 2);
+    // Nobody can be asked here: without --yes nothing goes.
+    text(&["find", &db, "notes", "--where", "n", "eq", "2", "--delete"], 2);
+    assert_eq!(
+        json_of(&["find", &db, "notes", "--where", "n", "eq", "2", "--delete", "--yes"]),
+        json!({ "deleted": 1 })
+    );
+    assert_eq!(json_of(&["collections", &db]), json!([{ "name": "notes", "entities": 1 }]));
+}
+
+#[test]
+fn indexes_are_declared_used_and_dropped() {
+    let place = Place::new("index");
+    let db = place.file("db");
+    text(&["put", &db, "notes", r#"{"n":1}"#], 0);
+    let created = json!({ "index": "n", "created": true });
+    assert_eq!(json_of(&["index", "create", &db, "notes", "--on", "n", "--unique"]), created);
+    assert_eq!(text(&["index", "create", &db, "notes", "--on", "n", "--on", "-at"], 0), "created index n,-at");
+    text(&["put", &db, "notes", r#"{"n":1}"#], 6);
+    assert_eq!(json_of(&["index", "list", &db, "notes"])[0]["unique"], true);
+    let how = json_of(&["find", &db, "notes", "--where", "n", "eq", "1", "--explain"]);
+    assert_eq!((&how["index"], &how["scan"]), (&json!("n"), &json!(false)));
+    text(&["index", "drop", &db, "notes", "n"], 2);
+    text(&["index", "drop", &db, "notes", "n", "--yes"], 0);
+    text(&["index", "drop", &db, "notes", "n", "--yes"], 1);
+}
+
+#[test]
+fn a_dump_loads_into_the_same_database() {
+    let place = Place::new("dump");
+    let (first, second, file, again) = (place.file("a"), place.file("b"), place.file("dump"), place.file("again"));
+    text(&["put", &first, "odd", r#"{"f":{"$float":"NaN"},"b":{"$bytes":"00ff"},"t":{"$timestamp":5}}"#], 0);
+    text(&["put", &first, "even", r#"{"deep":[[1,2.5,null,"é"]]}"#], 0);
+    text(&["dump", &first, "--output", &file], 0);
+    assert_eq!(json_of(&["load", &second, &file]), json!({ "entities": 2 }));
+    text(&["load", &second, &file], 0);
+    text(&["dump", &second, "--output", &again], 0);
+    assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(&again).unwrap());
+    std::fs::write(&file, "not json\n").unwrap();
+    text(&["load", &second, &file], 2);
+    std::fs::write(&file, "{\"n\":1}\n").unwrap();
+    text(&["load", &second, &file, "--into", "plain"], 0);
+}
+
+#[test]
+fn a_database_is_looked_at_kept_and_copied() {
+    let place = Place::new("upkeep");
+    let (db, copy) = (place.file("db"), place.file("copy"));
+    text(&["put", &db, "notes", r#"{"n":1}"#], 0);
+    for command in ["checkpoint", "compact"] {
+        text(&[command, &db], 0);
+    }
+    text(&["backup", &db, &copy], 0);
+    text(&["backup", &db, &copy], 4);
+    assert_eq!(json_of(&["inspect", &copy])["collections"][0]["entities"], 1);
+    assert!(json_of(&["stats", &copy]).is_object());
+    text(&["verify", &copy, "--full"], 0);
+}
+
+#[test]
+fn what_is_wrong_has_its_exit_code() {
+    let place = Place::new("wrong");
+    text(&["inspect", &place.file("none")], 4);
+    text(&["no-such-command"], 2);
+    let foreign = place.file("foreign");
+    std::fs::create_dir_all(&foreign).unwrap();
+    std::fs::write(Path::new(&foreign).join("holiday.jpg"), b"not ours").unwrap();
+    text(&["inspect", &foreign], 5);
+    let output = run(&["--json", "inspect", &foreign]);
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"], "NOT_A_DATABASE");
+}
+
+#[test]
+fn the_tour_runs_to_its_end() {
+    let shown = text(&["tour", "--entities", "1000"], 0);
+    assert!(shown.lines().count() > 5, "{shown}");
+}

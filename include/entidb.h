@@ -1097,7 +1097,7 @@ entidb_status entidb_cursor_next_batch(entidb_cursor *cursor,
 
 /**
  * Gives the place of an entity as a page token, for the `after` of the same query: that of the entity at `position` among
- * those the last call gave, counted from 0. `ENTIDB_NOT_FOUND` when there is none at that position.
+ * those the last call that gave any gave, counted from 0. `ENTIDB_NOT_FOUND` when there is none at that position.
  *
  * Threads: any, one call at a time.
  * Owns: `*out_token` on success; free with `entidb_buffer_free`.

@@ -91,6 +91,8 @@ int main(void) {
     CHECK("a position beyond has none", entidb_cursor_token(cursor, 5, &frames, &error) == ENTIDB_NOT_FOUND);
     CHECK("the rest comes as a batch", entidb_cursor_next_batch(cursor, 10, 1 << 20, &frames, &error) == ENTIDB_OK && frames.len > 28);
     CHECK("then the end", entidb_cursor_next(cursor, &value, &error) == ENTIDB_END && value == NULL && error == NULL);
+    CHECK("the end keeps the token of the last answer", entidb_cursor_token(cursor, 0, &listed, &error) == ENTIDB_OK);
+    entidb_buffer_free(&listed);
     CHECK("and again the end", entidb_cursor_next_batch(cursor, 10, 1, &listed, &error) == ENTIDB_END);
     entidb_buffer_free(&frames);
     entidb_buffer_free(&token);

@@ -41,12 +41,19 @@ struct State {
     walk: Walk,
     /// The places of what the last call gave, for page tokens.
     places: Vec<PagePlace>,
+    /// Whether this call has given nothing yet.
+    is_first: bool,
 }
 
 impl State {
     fn next(&mut self) -> Result<Option<Entity>, Error> {
         let next = self.walk.next().transpose()?;
-        if let (Some(_), Walk::Found(found)) = (&next, &mut self.walk) {
+        if let (Some(_), Walk::Found(found)) = (&next, &self.walk) {
+            if self.is_first {
+                // The end keeps the places of the last answers: a page token is wanted there most of all.
+                self.places.clear();
+                self.is_first = false;
+            }
             self.places.extend(found.place());
         }
         Ok(next)
@@ -68,7 +75,7 @@ pub(crate) fn of_found(found: Found) -> *mut entidb_cursor {
 }
 
 fn make(walk: Walk) -> *mut entidb_cursor {
-    handle::make(Cursor { walk: Mutex::new(State { walk, places: Vec::new() }) })
+    handle::make(Cursor { walk: Mutex::new(State { walk, places: Vec::new(), is_first: true }) })
 }
 
 fn concurrent() -> Error {
@@ -93,7 +100,7 @@ pub unsafe extern "C" fn entidb_cursor_next(
     call(out_error, |touched| {
         need(out_value, "out_value")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
-        state.places.clear();
+        state.is_first = true;
         let Some(entity) = state.next()? else { return Ok(ENTIDB_END) };
         give(out_value, value::make(entity), "out_value")?;
         Ok(ENTIDB_OK)
@@ -122,7 +129,7 @@ pub unsafe extern "C" fn entidb_cursor_next_batch(
         give(out_frames, entidb_buffer::EMPTY, "out_frames")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
         let mut frames = Vec::new();
-        state.places.clear();
+        state.is_first = true;
         for _ in 0..count_max.max(1) {
             // What was read before a failure is lost with the call: a cursor that failed gives no more.
             let Some(entity) = state.next()? else { break };
@@ -151,7 +158,7 @@ pub(crate) fn frame(entity: &Entity, out: &mut Vec<u8>) -> Result<(), Error> {
 }
 
 /// Gives the place of an entity as a page token, for the `after` of the same query: that of the entity at `position` among
-/// those the last call gave, counted from 0. `ENTIDB_NOT_FOUND` when there is none at that position.
+/// those the last call that gave any gave, counted from 0. `ENTIDB_NOT_FOUND` when there is none at that position.
 ///
 /// Threads: any, one call at a time.
 /// Owns: `*out_token` on success; free with `entidb_buffer_free`.

@@ -112,7 +112,9 @@ def test_a_feed_that_waits_in_one_thread_is_refused_in_another(db):
 
 def test_a_wait_is_interrupted_from_the_keyboard(tmp_path):
     code = (
-        "import entidb\n"
+        # A shell that starts its jobs in the background has them ignore the interrupt.
+        "import entidb, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with entidb.open_memory() as db:\n"
         "    print('ready', flush=True)\n"
         "    db.changes().next()\n"

@@ -81,7 +81,10 @@ pub(crate) struct Found<'a> {
     /// What it says: `Put`, `Delete` or `Add`.
     pub(crate) kind: EntryKind,
     /// Its value; empty for a delete, the change for an add.
-    #[cfg_attr(not(test), expect(dead_code, reason = "reads outside of tests take it with `pin`"))]
+    #[cfg_attr(
+        not(any(test, feature = "internals")),
+        expect(dead_code, reason = "reads outside of tests and benches take it with `pin`")
+    )]
     pub(crate) value: &'a [u8],
     memtable: &'a Memtable,
     address: Address,

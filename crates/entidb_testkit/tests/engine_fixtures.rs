@@ -1,7 +1,12 @@
 //! Layer 23: databases of every released format open, hold what they held, take writes, and survive a crash.
 //!
 //! The files under `tests/fixtures` are frozen. They are never opened themselves, only copies.
-#![expect(clippy::disallowed_methods, reason = "reads the fixtures from the real file system")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "reads the fixtures from the real file system"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Layer 21: folders and files made to hurt. The answer is a typed error or the truth, soon, with bounded memory.
 
+#![expect(clippy::panic, reason = "a test asserts by panicking, and says what it did")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,7 +1,12 @@
 //! Layer 21 on the real file system: pipes, devices, folders and links where files should be. None is waited for,
 //! none is followed, and the error says what was found.
 #![cfg(unix)]
-#![expect(clippy::disallowed_methods, reason = "the traps are set with the operating system's own means")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the traps are set with the operating system's own means"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

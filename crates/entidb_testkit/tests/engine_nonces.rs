@@ -45,8 +45,7 @@ fn moments(world: &Simulation, random: &Arc<SeededRandom>, oracle: &NonceOracle,
     world.observe(move |point| log.lock().push((point.freeze(), watched.seal_count())));
     let _ = work(world, random, oracle, close);
     world.stop_observing();
-    let moments = seen.lock().clone();
-    moments
+    seen.lock().clone()
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! The places of all units come from watching the cipher, the formulas from docs/spec/encryption.md.
 
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test asserts by panicking, and says what it did")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

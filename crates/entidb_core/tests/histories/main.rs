@@ -8,7 +8,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a test asserts by panicking"
 )]
 

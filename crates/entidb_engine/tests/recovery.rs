@@ -6,6 +6,9 @@ use entidb_engine::{Damage, Durability, Engine, Error, KeyRange, Options, Sequen
 use entidb_storage::simulated::{Personality, Simulation, Variant};
 use entidb_storage::{Backend, OpenMode};
 
+/// Where the units of a log file begin.
+const WAL_UNITS_AT: usize = 4096;
+
 fn put(engine: &Engine, key: &[u8], value: &[u8], durability: Durability) -> Sequence {
     let mut transaction = engine.begin_write().unwrap();
     transaction.put(key, value).unwrap();
@@ -42,11 +45,14 @@ fn image(backend: &Backend) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// The newest log file that holds commits: the background may have prepared another, which nobody would miss.
 fn newest_wal(backend: &Backend) -> String {
     let mut numbers: Vec<u64> =
         backend.directory.list("wal").unwrap().into_iter().map(|entry| entry.name.parse().unwrap()).collect();
     numbers.sort_unstable();
-    format!("wal/{}", numbers.last().unwrap())
+    let paths = numbers.into_iter().rev().map(|number| format!("wal/{number}"));
+    let has_units = |path: &String| read(backend, path)[WAL_UNITS_AT..].iter().any(|byte| *byte != 0);
+    paths.into_iter().find(has_units).unwrap()
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! The two ends of a log: closed in order, or stopped by a failure.
+//!
+//! Always: after either no commit gets in; a commit that a failure caught learns whether it may be on disk.
+//! Does not know: what failed.
+
+use crate::error::{Error, Result};
+use crate::format::{FileKind, Sequence};
+use crate::version::WalRef;
+use crate::wal::group::{Log, State};
+
+#[derive(Clone)]
+pub(super) struct Stop {
+    cause: String,
+    /// Commits up to here may be on disk; later ones are certainly not.
+    unknown_to: Sequence,
+}
+
+impl Log {
+    /// Refuses all further commits.
+    pub(crate) fn stop(&self, cause: &str) {
+        let mut state = self.state.lock();
+        let written = state.written;
+        state.stop(cause.to_owned(), written);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// The failure that stopped the log.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.state.lock().check(None)
+    }
+
+    /// Flushes everything and ends the log in order. Returns its files for the manifest.
+    pub(crate) fn close(&self) -> Result<Vec<WalRef>> {
+        self.flush_all()?;
+        let mut state = self.state.lock();
+        while state.writing || state.flushing {
+            self.changed.wait(&mut state);
+        }
+        state.check(None)?;
+        state.closed = true;
+        let (appended, number) = (state.appended, state.current_number);
+        drop(state);
+        let sealed = self.current.lock().finish(None, appended, self.durable());
+        let mut state = self.state.lock();
+        let spare = state.spare.take();
+        if let Some(spare) = spare {
+            let path = FileKind::Wal.path(spare.number());
+            drop(spare);
+            let _ = self.context.backend.directory.remove(&path);
+        }
+        match sealed {
+            Ok(seal) => {
+                let mut list = state.retired.clone();
+                list.push(WalRef { number, seal: Some(seal) });
+                Ok(list)
+            }
+            Err(error) => {
+                state.stop(error.to_string(), appended);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl State {
+    /// The error of everyone who comes after a failure; for a commit that waited, what is known of it.
+    pub(super) fn check(&self, waiting: Option<Sequence>) -> Result<()> {
+        match (&self.stopped, waiting) {
+            (Some(stop), Some(sequence)) if sequence <= stop.unknown_to => {
+                Err(Error::CommitUnknown { sequence, cause: stop.cause.clone() })
+            }
+            (Some(stop), _) => Err(Error::WritesStopped { cause: stop.cause.clone() }),
+            (None, _) if self.closed => Err(Error::Closed),
+            (None, _) => Ok(()),
+        }
+    }
+
+    pub(super) fn stop(&mut self, cause: String, unknown_to: Sequence) {
+        if self.stopped.is_none() {
+            self.stopped = Some(Stop { cause, unknown_to });
+            self.flush_due_nanos = None;
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The files of the log: the next one made ahead of need, and those before it until their commits are in segments.
+//!
+//! Always: a file is listed until the manifest no longer needs it; the next file is complete before it is named.
+//! Does not know: when its commits are in segments (`engine`).
+
+use crate::error::Result;
+use crate::format::{FileKind, FileNumber, Sequence, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT};
+use crate::verify::VerifyReport;
+use crate::version::WalRef;
+use crate::wal::group::{Log, LogContext};
+use crate::wal::reader::{Step, WalReader};
+use crate::wal::writer::{WAL_FILE_BYTES_MAX, WalFile};
+
+/// From this size of the current file on, the next one is made as soon as there is none.
+const AHEAD_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+impl Log {
+    /// True when the next file should be made ahead of need.
+    pub(crate) fn wants_spare(&self) -> bool {
+        let state = self.state.lock();
+        // A small file is half used before the next is made, so that a small database stays small; a large one takes
+        // so long to make that it is begun at once.
+        let used = state.remaining < state.current_capacity / 2 || state.current_capacity >= AHEAD_BYTES_MIN;
+        state.spare.is_none() && state.stopped.is_none() && !state.closed && used
+    }
+
+    /// Makes the next file, of at least `room_min` bytes of room, when there is none that large.
+    pub(crate) fn prepare_next(&self, room_min: u64) -> Result<()> {
+        let doubled = self.state.lock().current_capacity.saturating_mul(2).min(WAL_FILE_BYTES_MAX);
+        self.prepare(room_min, doubled.max(room_min.saturating_add(WAL_UNITS_AT)).next_multiple_of(4096))
+    }
+
+    /// As [`prepare_next`](Self::prepare_next), of just this size.
+    fn prepare_next_of(&self, capacity: u64) -> Result<()> {
+        self.prepare(0, capacity)
+    }
+
+    fn prepare(&self, room_min: u64, capacity: u64) -> Result<()> {
+        let _one_at_a_time = self.preparing.lock();
+        {
+            let state = self.state.lock();
+            state.check(None)?;
+            if state.spare.as_ref().is_some_and(|spare| spare.room() >= room_min) {
+                return Ok(());
+            }
+        }
+        let number = self.context.numbers.next();
+        let made = WalFile::create(&self.context.backend, &self.context.keys, number, capacity)?;
+        let replaced = self.state.lock().spare.replace(made);
+        if let Some(small) = replaced {
+            // Never named in the log, so nobody misses it.
+            let path = FileKind::Wal.path(small.number());
+            drop(small);
+            let _ = self.context.backend.directory.remove(&path);
+        }
+        Ok(())
+    }
+
+    /// The files of the log as the manifest should list them once commits up to `floor` are in segments.
+    pub(crate) fn files_after(&self, floor: Sequence) -> Vec<WalRef> {
+        let state = self.state.lock();
+        let mut list: Vec<WalRef> = state.retired.iter().filter(|wal| ends_after(wal, floor)).cloned().collect();
+        list.push(WalRef { number: state.current_number, seal: None });
+        list
+    }
+
+    /// Forgets the files that hold nothing after `floor`, now that the manifest has. Returns them.
+    pub(crate) fn forget(&self, floor: Sequence) -> Vec<FileNumber> {
+        let mut state = self.state.lock();
+        let (keep, gone): (Vec<WalRef>, Vec<WalRef>) = state.retired.drain(..).partition(|wal| ends_after(wal, floor));
+        state.retired = keep;
+        gone.into_iter().map(|wal| wal.number).collect()
+    }
+
+    /// Goes on in a fresh, small file, so that the files before it can go once their commits are in segments.
+    pub(crate) fn rotate(&self) -> Result<()> {
+        self.prepare_next_of(self.context.first_bytes)?;
+        let mut state = self.state.lock();
+        loop {
+            state.check(None)?;
+            let idle = !state.writing && !state.flushing;
+            if idle && state.pending.len() <= WAL_UNIT_HEADER_BYTES {
+                break;
+            }
+            // What is pending goes into the old file, or takes the new one itself.
+            state = self.write_pending(state, true);
+            if state.spare.is_none() {
+                return Ok(());
+            }
+        }
+        let Some(next) = state.spare.take() else { return Ok(()) };
+        state.remaining = next.room();
+        state.writing = true;
+        state.flushing = true;
+        let last = state.written;
+        drop(state);
+        let moved = self.go_on_in(next, last);
+        let mut state = self.state.lock();
+        state.writing = false;
+        state.flushing = false;
+        if let Err(error) = &moved {
+            state.stop(error.to_string(), last);
+        }
+        drop(state);
+        self.changed.notify_all();
+        moved
+    }
+
+    /// Bytes of the log's files that hold commits.
+    pub(crate) fn bytes(&self) -> u64 {
+        let state = self.state.lock();
+        let ended: u64 = state.retired.iter().filter_map(|wal| wal.seal.as_ref()).map(|seal| seal.len).sum();
+        ended.saturating_add(state.current_capacity.saturating_sub(state.remaining)).saturating_sub(WAL_UNITS_AT)
+    }
+
+    /// Reads every file of the log back. Commits wait while the newest is read.
+    pub(crate) fn verify(&self, report: &mut VerifyReport) {
+        let current = self.current.lock();
+        let ended = self.state.lock().retired.clone();
+        let ended = ended.iter().filter_map(|wal| Some((wal.number, wal.seal.as_ref()?.len)));
+        for (number, len) in ended.chain([(current.number(), current.len())]) {
+            verify_file(&self.context, number, len, report);
+        }
+    }
+}
+
+/// Reads a file of the log up to `len`; what comes behind was never promised to anyone.
+fn verify_file(context: &LogContext, number: FileNumber, len: u64, report: &mut VerifyReport) {
+    let Some(mut reader) = report.note(0, WalReader::open(&context.backend, &context.keys, number)) else { return };
+    while reader.offset() < len {
+        let before = reader.offset();
+        match reader.step() {
+            Step::Broken(error) => {
+                report.problems.push(error);
+                return;
+            }
+            Step::Commits { .. } | Step::Continued(_) | Step::Closed => {
+                report.units = report.units.saturating_add(1);
+                report.bytes = report.bytes.saturating_add(reader.offset().saturating_sub(before));
+            }
+        }
+    }
+}
+
+fn ends_after(wal: &WalRef, floor: Sequence) -> bool {
+    wal.seal.as_ref().is_none_or(|seal| seal.last > floor)
+}

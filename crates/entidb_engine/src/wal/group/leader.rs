@@ -1,0 +1,153 @@
+//! Whoever writes and flushes for everyone else, one at a time.
+//!
+//! Always: writes are in order, one group each; what a flush reached was written before it began; a commit is shown only
+//! when all before it may be.
+//! Does not know: who waits for it (`wait`).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::MutexGuard;
+
+use crate::error::Result;
+use crate::format::{Sequence, WAL_UNIT_HEADER_BYTES};
+use crate::planted::{Mistake, makes};
+use crate::version::WalRef;
+use crate::wal::group::pending::Group;
+use crate::wal::group::{Log, State};
+use crate::wal::writer::WalFile;
+
+impl Log {
+    /// Does one write of what is pending, and with `flush` one flush; or waits for whoever does it now. Returns with
+    /// the lock held again; the caller looks whether it got what it needs, or whether the log was stopped.
+    pub(super) fn write_pending<'a>(&'a self, mut state: MutexGuard<'a, State>, flush: bool) -> MutexGuard<'a, State> {
+        if state.stopped.is_some() {
+            return state;
+        }
+        let rotates = state.does_not_fit();
+        if state.writing || ((flush || rotates) && state.flushing) {
+            self.changed.wait(&mut state);
+            return state;
+        }
+        let group = state.take_group();
+        if group.is_none() && !flush {
+            return state;
+        }
+        state.writing = group.is_some();
+        state.flushing |= flush || rotates;
+        if let Some(group) = group {
+            let unknown_to = group.last;
+            drop(state);
+            let written = self.write_group(group);
+            state = self.state.lock();
+            state.writing = false;
+            match written {
+                Ok((last, spent)) => {
+                    state.written = last;
+                    state.recycled = spent;
+                }
+                Err(error) => state.stop(error.to_string(), unknown_to),
+            }
+        }
+        if !flush {
+            if rotates {
+                state.flushing = false;
+            }
+            self.changed.notify_all();
+            return state;
+        }
+        if state.stopped.is_none() {
+            state = self.flush_written(state);
+        }
+        state.flushing = false;
+        self.changed.notify_all();
+        state
+    }
+
+    /// Flushes what is written; the caller has the flushing role.
+    fn flush_written<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let (file, reached) = (Arc::clone(&state.file), state.written);
+        let bytes_before = state.unflushed_bytes;
+        state.flush_due_nanos = None;
+        drop(state);
+        // Those who only write may go on meanwhile.
+        self.changed.notify_all();
+        let flushed = if makes(Mistake::LogNotFlushed) { Ok(()) } else { file.flush_data() };
+        let flushed = match flushed {
+            Err(_) if makes(Mistake::LogFlushRetried) => file.flush_data(),
+            flushed => flushed,
+        };
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock();
+        match flushed {
+            Ok(()) => {
+                state.unflushed_bytes = state.unflushed_bytes.saturating_sub(bytes_before);
+                self.reached(&mut state, reached);
+            }
+            Err(error) => {
+                let unknown_to = state.written;
+                state.stop(error.to_string(), unknown_to);
+            }
+        }
+        state
+    }
+
+    /// Writes a group, going on in the next file first when it must. Returns the last commit and the spent buffer.
+    fn write_group(&self, group: Group) -> Result<(Sequence, Vec<u8>)> {
+        if let Some(next) = group.next {
+            self.go_on_in(next, Sequence(group.first.0.saturating_sub(1)))?;
+        }
+        let mut current = self.current.lock();
+        let before = current.len();
+        let durable = if makes(Mistake::DurableMarkTooHigh) { group.last } else { self.durable() };
+        let mut spent = current.write_commits(group.body, group.first, group.last, durable)?;
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        let len = current.len().saturating_sub(before);
+        self.bytes_written.fetch_add(len, Ordering::Relaxed);
+        drop(current);
+        let mut state = self.state.lock();
+        state.unflushed_bytes = state.unflushed_bytes.saturating_add(len);
+        drop(state);
+        spent.clear();
+        spent.resize(WAL_UNIT_HEADER_BYTES, 0);
+        Ok((group.last, spent))
+    }
+
+    /// Ends the current file after `last` and goes on in `next`. The caller has both roles.
+    pub(super) fn go_on_in(&self, next: WalFile, last: Sequence) -> Result<()> {
+        let mut current = self.current.lock();
+        let ended = current.number();
+        let seal = current.finish(Some(&next.successor_mark()), last, self.durable())?;
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock();
+        state.file = next.file();
+        state.current_number = next.number();
+        state.current_capacity = next.capacity();
+        state.retired.push(WalRef { number: ended, seal: Some(seal) });
+        state.unflushed_bytes = 0;
+        self.reached(&mut state, last);
+        drop(state);
+        *current = next;
+        Ok(())
+    }
+
+    /// Commits up to `sequence` are on stable storage now.
+    fn reached(&self, state: &mut State, sequence: Sequence) {
+        self.durable.fetch_max(sequence.0, Ordering::AcqRel);
+        while state.durable_waits.front().is_some_and(|first| *first <= sequence) {
+            state.durable_waits.pop_front();
+        }
+        self.publish(state);
+    }
+
+    pub(super) fn publish(&self, state: &State) {
+        let last = match state.durable_waits.front() {
+            Some(first) if !makes(Mistake::VisibleBeforeDurable) => Sequence(first.0.saturating_sub(1)),
+            _ => state.appended,
+        };
+        if self.visible.fetch_max(last.0, Ordering::AcqRel) < last.0 {
+            self.changed.notify_all();
+        }
+    }
+}

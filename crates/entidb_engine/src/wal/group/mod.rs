@@ -1,0 +1,142 @@
+//! Commits sharing writes and flushes: whoever waits first does the work for everyone.
+//!
+//! Always: sequences reach the file in order and without gaps; `visible` grows in order, past a durable commit only once
+//! that commit is on stable storage; after a failed write or flush nothing is ever acknowledged again. Flushes never
+//! overlap, because a system reports a failure to one of them only. A commit is refused before it is applied when the
+//! log has no room for it, so a full disk costs nothing that was applied.
+//! One commit passes through `pending`, `leader` and `wait`, in this order; `files` and `end` are what surrounds it.
+//! Does not know: what a commit means, or who reads what is visible.
+
+mod end;
+mod files;
+mod leader;
+mod pending;
+mod wait;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use entidb_storage::{Backend, File};
+use parking_lot::{Condvar, Mutex};
+
+use crate::crypto::Keys;
+use crate::format::{FileNumber, Sequence};
+use crate::version::{FileNumbers, WalRef};
+use crate::wal::writer::WalFile;
+use end::Stop;
+use pending::empty_unit;
+
+/// What the log needs from the database around it.
+pub(crate) struct LogContext {
+    pub(crate) backend: Backend,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) numbers: Arc<FileNumbers>,
+    /// The size of a file that begins the log anew.
+    pub(crate) first_bytes: u64,
+}
+
+/// The log of an open database.
+pub(crate) struct Log {
+    context: LogContext,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Held by whoever has the writing role.
+    current: Mutex<WalFile>,
+    /// One preparation of a next file at a time.
+    preparing: Mutex<()>,
+    visible: AtomicU64,
+    durable: AtomicU64,
+    writes: AtomicU64,
+    flushes: AtomicU64,
+    bytes_written: AtomicU64,
+}
+
+struct State {
+    /// Encoded commits, after room for a unit's clear header.
+    pending: Vec<u8>,
+    pending_first: Sequence,
+    /// A buffer to use next, so that steady commits allocate nothing.
+    recycled: Vec<u8>,
+    appended: Sequence,
+    written: Sequence,
+    writing: bool,
+    flushing: bool,
+    /// Bytes left in the current file, the write in flight taken off.
+    remaining: u64,
+    overhead: usize,
+    spare: Option<WalFile>,
+    /// Files that ended, oldest first.
+    retired: Vec<WalRef>,
+    current_number: FileNumber,
+    current_capacity: u64,
+    /// The file to flush.
+    file: Arc<dyn File>,
+    /// Durable commits that are not durable yet.
+    durable_waits: VecDeque<Sequence>,
+    unflushed_bytes: u64,
+    /// When commits that do not wait must be flushed.
+    flush_due_nanos: Option<u64>,
+    stopped: Option<Stop>,
+    closed: bool,
+}
+
+impl Log {
+    /// A log that goes on after `last` in a fresh file; `retired` are the files before it.
+    pub(crate) fn new(context: LogContext, current: WalFile, retired: Vec<WalRef>, last: Sequence) -> Self {
+        let state = State {
+            pending: empty_unit(),
+            pending_first: last.next(),
+            recycled: empty_unit(),
+            appended: last,
+            written: last,
+            writing: false,
+            flushing: false,
+            remaining: current.room(),
+            overhead: current.overhead(),
+            spare: None,
+            retired,
+            current_number: current.number(),
+            current_capacity: current.capacity(),
+            file: current.file(),
+            durable_waits: VecDeque::new(),
+            unflushed_bytes: 0,
+            flush_due_nanos: None,
+            stopped: None,
+            closed: false,
+        };
+        Self {
+            context,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            current: Mutex::new(current),
+            preparing: Mutex::new(()),
+            visible: AtomicU64::new(last.0),
+            durable: AtomicU64::new(last.0),
+            writes: AtomicU64::new(0),
+            flushes: AtomicU64::new(0),
+            bytes_written: AtomicU64::new(0),
+        }
+    }
+
+    /// The last commit readers may see.
+    pub(crate) fn visible(&self) -> Sequence {
+        Sequence(self.visible.load(Ordering::Acquire))
+    }
+
+    /// The last commit known to be on stable storage.
+    pub(crate) fn durable(&self) -> Sequence {
+        Sequence(self.durable.load(Ordering::Acquire))
+    }
+
+    /// The last commit handed to the log.
+    pub(crate) fn appended(&self) -> Sequence {
+        self.state.lock().appended
+    }
+
+    /// Writes and flushes made, and bytes written.
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (load(&self.writes), load(&self.flushes), load(&self.bytes_written))
+    }
+}

@@ -1,0 +1,140 @@
+//! Those who wait for a commit to be durable, or to be seen.
+//!
+//! Always: a wait ends with what was promised, or with why that will never come.
+//! Does not know: how commits get into a file (`leader`).
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::format::Sequence;
+use crate::options::Durability;
+use crate::wal::group::Log;
+use crate::wal::group::pending::PENDING_BYTES_MAX;
+
+/// Unflushed bytes that are flushed without waiting for the interval.
+const UNFLUSHED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+impl Log {
+    /// Waits for what the commit's durability promises, and until readers see it.
+    pub(crate) fn wait(&self, sequence: Sequence, durability: Durability) -> Result<()> {
+        match durability {
+            Durability::Durable => self.flush_to(sequence),
+            Durability::Grouped { .. } => {
+                let mut state = self.state.lock();
+                while state.written < sequence {
+                    state.check(Some(sequence))?;
+                    state = self.write_pending(state, false);
+                }
+                let over = state.unflushed_bytes >= UNFLUSHED_BYTES_MAX;
+                drop(state);
+                self.wait_visible(sequence)?;
+                self.flush_if_due(over)
+            }
+            Durability::None => {
+                let mut state = self.state.lock();
+                if self.visible() < sequence {
+                    state.check(Some(sequence))?;
+                }
+                if state.pending.len() >= PENDING_BYTES_MAX && !state.writing {
+                    state = self.write_pending(state, false);
+                }
+                let over = state.unflushed_bytes >= UNFLUSHED_BYTES_MAX;
+                drop(state);
+                self.wait_visible(sequence)?;
+                self.flush_if_due(over)
+            }
+        }
+    }
+
+    /// Makes every commit up to `sequence` durable.
+    pub(crate) fn flush_to(&self, sequence: Sequence) -> Result<()> {
+        let mut state = self.state.lock();
+        let sequence = sequence.min(state.appended.max(self.durable()));
+        loop {
+            if self.durable() >= sequence {
+                return Ok(());
+            }
+            state.check(Some(sequence))?;
+            state = self.write_pending(state, true);
+        }
+    }
+
+    /// Makes every commit so far durable.
+    pub(crate) fn flush_all(&self) -> Result<()> {
+        self.check()?;
+        let appended = self.appended();
+        self.flush_to(appended)
+    }
+
+    /// Flushes when the interval of some commit that did not wait is over (or `now` says so). With threads the
+    /// background does this; without, the commits themselves.
+    pub(crate) fn flush_if_due(&self, over: bool) -> Result<()> {
+        if self.context.backend.threads.parallelism() > 0 && !over {
+            return Ok(());
+        }
+        if over || self.flush_due_in().is_some_and(|time| time.is_zero()) {
+            return self.flush_all();
+        }
+        Ok(())
+    }
+
+    /// How long until some commit that did not wait must be flushed.
+    pub(crate) fn flush_due_in(&self) -> Option<Duration> {
+        let due = self.state.lock().flush_due_nanos?;
+        Some(Duration::from_nanos(due.saturating_sub(self.context.backend.clock.monotonic_nanos())))
+    }
+
+    /// Waits until `visible` has passed `after`; false when the time is over.
+    pub(crate) fn wait_visible_after(&self, after: Sequence, timeout: Duration, closed: &dyn Fn() -> bool) -> bool {
+        let clock = &self.context.backend.clock;
+        let until = clock.monotonic_nanos().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
+        let mut state = self.state.lock();
+        loop {
+            if self.visible() > after {
+                return true;
+            }
+            let left = until.saturating_sub(clock.monotonic_nanos());
+            if closed() || left == 0 || self.context.backend.threads.parallelism() == 0 {
+                return false;
+            }
+            self.changed.wait_for(&mut state, Duration::from_nanos(left));
+        }
+    }
+
+    /// Waits until `durable` has reached `sequence` without doing the work; false when the time is over.
+    pub(crate) fn wait_durable(&self, sequence: Sequence, timeout: Duration) -> Result<bool> {
+        if self.durable() >= sequence {
+            return Ok(true);
+        }
+        if sequence > self.appended()
+            && !self.wait_visible_after(Sequence(sequence.0.saturating_sub(1)), timeout, &|| false)
+        {
+            return Ok(false);
+        }
+        self.flush_to(sequence).map(|()| true)
+    }
+
+    /// Wakes everyone who waits, to look again.
+    pub(crate) fn wake(&self) {
+        let guard = self.state.lock();
+        drop(guard);
+        self.changed.notify_all();
+    }
+
+    fn wait_visible(&self, sequence: Sequence) -> Result<()> {
+        if self.visible() >= sequence {
+            return Ok(());
+        }
+        let mut state = self.state.lock();
+        while self.visible() < sequence {
+            // A durable commit is ahead; whoever made it is about to flush or waits for the one who does.
+            if self.context.backend.threads.parallelism() == 0 {
+                drop(state);
+                return self.flush_to(sequence);
+            }
+            state.check(Some(sequence))?;
+            self.changed.wait(&mut state);
+        }
+        Ok(())
+    }
+}

@@ -38,6 +38,8 @@ struct Mark {
     catalog: Arc<Catalog>,
     changes: usize,
     counts: HashMap<CollectionId, i64>,
+    /// Dropping a collection forgets its ordinals; the entities that come back still hold theirs.
+    ordinals: HashMap<CollectionId, u64>,
     doomed: Option<Error>,
 }
 
@@ -254,6 +256,7 @@ impl State {
             catalog: Arc::clone(&self.catalog),
             changes: self.changes.len(),
             counts: self.counts.clone(),
+            ordinals: self.ordinals.clone(),
             doomed: self.doomed.clone(),
         });
         savepoint
@@ -272,6 +275,7 @@ impl State {
             self.catalog = Arc::clone(&mark.catalog);
             self.changes.truncate(mark.changes);
             self.counts.clone_from(&mark.counts);
+            self.ordinals.clone_from(&mark.ordinals);
             // What was half written is undone with the rest.
             self.doomed.clone_from(&mark.doomed);
             // The number may have been taken back with the rest; the keyspace knows.

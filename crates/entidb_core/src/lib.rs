@@ -47,3 +47,8 @@ pub use id::{CollectionId, EntityId, IndexId};
 pub use options::{Key, Options, ScanPolicy};
 pub use query::{Comparison, Explanation, Expression, Field, Find, Found, PagePlace, Query, asc, desc, field};
 pub use transaction::{ReadTransaction, Savepoint, WriteTransaction};
+
+/// The example of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,7 @@
 //! Reading the change feed from a place on, and waiting for more.
 //!
-//! Always: each commit comes once and whole. Waiting holds no lock and no snapshot.
+//! Always: each commit comes once and whole. A commit that cannot be read is an error for as long as it cannot be read,
+//! and is never passed over. Waiting holds no lock and no snapshot.
 //! Does not know: which changes the caller cares about.
 
 use std::sync::Arc;
@@ -111,6 +112,17 @@ impl ChangeCursor {
 
     fn read_on(&mut self) -> Result<Option<Commit>> {
         self.shared.check_open()?;
+        let commit = self.next_open();
+        if commit.is_err() {
+            // Reading begins again at the position, so that it meets the same damage and does not go on behind it.
+            self.open = None;
+            self.ahead = None;
+        }
+        commit
+    }
+
+    /// The next commit of what is open.
+    fn next_open(&mut self) -> Result<Option<Commit>> {
         let Some(iter) = &mut self.open else { return Ok(None) };
         let mut current = self.ahead.take();
         while iter.advance()? {
@@ -132,5 +144,39 @@ impl ChangeCursor {
             self.position = sequence;
             Commit { sequence, changes }
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Database, doc};
+
+    #[test]
+    fn a_damaged_commit_is_met_again_and_never_passed_over() {
+        let db = Database::open_memory().unwrap();
+        let notes = db.collection("notes").unwrap();
+        notes.put(&doc! { "n": 1 }).unwrap();
+        let damaged = db.last_sequence().next();
+        notes.put(&doc! { "n": 2 }).unwrap();
+        notes.put(&doc! { "n": 3 }).unwrap();
+        let shared = db.changes(Sequence::ZERO).shared;
+        let mut tx = shared.engine().begin_write().unwrap();
+        tx.put(&keyspace::feed(damaged, 0), &[9; 40]).unwrap();
+        tx.commit().unwrap();
+
+        let mut feed = db.changes(Sequence::ZERO);
+        let mut errors = 0;
+        for _ in 0..6 {
+            match feed.next_commit(Duration::ZERO) {
+                Ok(commit) => assert!(commit.unwrap().sequence < damaged),
+                Err(error) => {
+                    assert_eq!(error.code(), ErrorCode::Corrupt);
+                    errors += 1;
+                }
+            }
+        }
+        assert!(errors >= 4, "only {errors} errors");
+        assert!(feed.position() < damaged);
     }
 }

@@ -12,6 +12,7 @@
 
 #[path = "../../../entidb_codec/tests/vectors/diagnostic.rs"]
 mod diagnostic;
+mod exchange;
 mod query;
 mod runner;
 

@@ -19,7 +19,8 @@ enum Transaction {
     Write(WriteTransaction),
 }
 
-struct Run {
+/// One database and what steps remember by name.
+pub(crate) struct Run {
     db: Database,
     folder: Option<std::path::PathBuf>,
     options: Value,
@@ -29,26 +30,43 @@ struct Run {
     feeds: HashMap<String, ChangeCursor>,
 }
 
+impl Run {
+    /// Opens the database in a folder, or in memory.
+    pub(crate) fn open(folder: Option<std::path::PathBuf>, options: Option<&Json>) -> Result<Self> {
+        let options = options.map_or_else(|| from_json(&serde_json::json!({})), from_json);
+        Ok(Self {
+            db: open(folder.as_deref(), &options)?,
+            folder,
+            options,
+            transactions: HashMap::new(),
+            savepoints: HashMap::new(),
+            versions: HashMap::new(),
+            feeds: HashMap::new(),
+        })
+    }
+
+    /// Takes a step and gives its result as the transcript has it.
+    pub(crate) fn result(&mut self, step: &Json) -> String {
+        self.step(step).unwrap_or_else(|error| format!("error {}", error.code().name()))
+    }
+
+    /// Ends the transactions and closes the database.
+    pub(crate) fn close(mut self) -> Result<()> {
+        self.transactions.clear();
+        self.db.close()
+    }
+}
+
 pub(crate) fn run(case: &Json, number: usize, transcript: &mut String, failures: &mut Vec<String>) {
     let name = case["name"].as_str().unwrap();
-    let options = case.get("options").map_or_else(|| from_json(&serde_json::json!({})), from_json);
     let folder = case["disk"].as_bool().unwrap_or(false).then(|| {
         let folder = std::env::temp_dir().join(format!("entidb-conformance-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         folder
     });
-    let db = open(folder.as_deref(), &options).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let mut run = Run {
-        db,
-        folder,
-        options,
-        transactions: HashMap::new(),
-        savepoints: HashMap::new(),
-        versions: HashMap::new(),
-        feeds: HashMap::new(),
-    };
+    let mut run = Run::open(folder.clone(), case.get("options")).unwrap_or_else(|error| panic!("{name}: {error}"));
     for (position, step) in case["steps"].as_array().unwrap().iter().enumerate() {
-        let result = run.step(step).unwrap_or_else(|error| format!("error {}", error.code().name()));
+        let result = run.result(step);
         writeln!(transcript, "{number} {} {result}", position + 1).unwrap();
         if let Some(expected) = step.get("expect").and_then(Json::as_str)
             && expected != result
@@ -56,9 +74,8 @@ pub(crate) fn run(case: &Json, number: usize, transcript: &mut String, failures:
             failures.push(format!("{name}, step {}: expected {expected:?}, found {result:?}", position + 1));
         }
     }
-    run.transactions.clear();
-    run.db.close().unwrap_or_else(|error| panic!("{name}: {error}"));
-    if let Some(folder) = run.folder {
+    run.close().unwrap_or_else(|error| panic!("{name}: {error}"));
+    if let Some(folder) = folder {
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
@@ -97,10 +114,10 @@ fn bytes(json: &Json) -> Vec<u8> {
     entidb_core::encode(&value)
 }
 
-fn patch(json: &Json) -> Patch {
+fn patch(json: &Json) -> Result<Patch> {
     let mut patch = Patch::default();
     for operation in json.as_array().unwrap() {
-        let path = Path::dotted(operation[1].as_str().unwrap()).unwrap();
+        let path = Path::dotted(operation[1].as_str().unwrap())?;
         let value = || from_json(&operation[2]);
         patch = patch.with(match operation[0].as_str().unwrap() {
             "set" => Operation::Set(path, value()),
@@ -110,7 +127,7 @@ fn patch(json: &Json) -> Patch {
             other => panic!("no operation {other}"),
         });
     }
-    patch
+    Ok(patch)
 }
 
 impl Run {
@@ -256,7 +273,7 @@ impl Run {
             "replace" => collection
                 .replace_bytes(id(&step["id"]), &bytes(&step["doc"]), self.version(step))
                 .and_then(|()| done()),
-            "update" => collection.update(id(&step["id"]), &patch(&step["patch"])).and_then(|()| done()),
+            "update" => collection.update(id(&step["id"]), &patch(&step["patch"])?).and_then(|()| done()),
             "delete" => match self.version(step) {
                 Some(version) => Ok(collection.delete_if(id(&step["id"]), version)?.to_string()),
                 None => Ok(collection.delete(id(&step["id"]))?.to_string()),

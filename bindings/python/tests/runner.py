@@ -1,0 +1,249 @@
+"""Takes the steps of the conformance cases: tests/conformance/README.md says what each means."""
+
+from __future__ import annotations
+
+import entidb
+from shared import value_from
+
+
+def field(path):
+    """The field of a dotted path, with ``-`` before it kept apart."""
+    return entidb.Field(*entidb._entidb.parse_path(path))
+
+
+def condition(written):
+    """The condition that a case writes as an array."""
+    name, *rest = written
+    if name == "all":
+        return entidb.Expression(("true",))
+    if name in ("and", "or"):
+        terms = [condition(term) for term in rest]
+        if not terms:
+            return entidb.Expression((name,))
+        joined = terms[0]
+        for term in terms[1:]:
+            joined = joined & term if name == "and" else joined | term
+        return joined
+    if name == "not":
+        return ~condition(rest[0])
+    subject, operands = field(rest[0]), [value_from(operand) for operand in rest[1:]]
+    compare = {"eq": "__eq__", "ne": "__ne__", "lt": "__lt__", "le": "__le__", "gt": "__gt__", "ge": "__ge__"}
+    method = compare.get(name) or {"in": "is_in"}.get(name, name)
+    return getattr(subject, method)(*operands)
+
+
+def patch_from(written):
+    patch = entidb.Patch()
+    for name, path, *value in written:
+        getattr(patch, name)(path, *(value_from(item) for item in value))
+    return patch
+
+
+def number(id):
+    return str(int.from_bytes(id.bytes, "big"))
+
+
+def id_of(text):
+    return entidb.EntityId(int(text).to_bytes(16, "big"))
+
+
+def shown(entity):
+    return "none" if entity is None else f"{number(entity.id)} {entidb.cbor.dumps(dict(entity)).hex()}"
+
+
+def several(entities):
+    return "; ".join(shown(entity) for entity in entities) or "empty"
+
+
+def names(found):
+    return ", ".join(found) or "empty"
+
+
+def yes(found):
+    return "true" if found else "false"
+
+
+class Runner:
+    """A database in a folder, or in memory, and what steps remember by name."""
+
+    def __init__(self, folder=None, options=None):
+        self.folder = folder
+        self.options = {name: value_from(value) for name, value in (options or {}).items()}
+        self.transactions, self.savepoints, self.versions, self.places = {}, {}, {}, {}
+        self.db = self.open()
+
+    def open(self):
+        if self.folder:
+            return entidb.open(self.folder, **self.options)
+        return entidb.open_memory(**self.options)
+
+    def close(self):
+        for tx in self.transactions.values():
+            if tx.is_open:
+                try:
+                    tx.abort()
+                except entidb.EntidbError:
+                    pass
+        self.db.close()
+
+    def step(self, step):
+        try:
+            return getattr(self, "do_" + step["do"])(step) or "ok"
+        except entidb.EntidbError as error:
+            return f"error {error.name}"
+
+    def where(self, step):
+        return self.transactions[step["tx"]] if "tx" in step else self.db
+
+    def into(self, step):
+        return self.where(step).collection(step["in"])
+
+    def query(self, step):
+        written = step["query"]
+        query = self.into(step).find(condition(written["where"]))
+        if "order" in written:
+            query = query.order_by(*written["order"])
+        if "limit" in written:
+            query = query.limit(written["limit"])
+        if "offset" in written:
+            query = query.offset(written["offset"])
+        return query
+
+    def found(self, step):
+        if "pages" not in step:
+            return self.query(step).list()
+        query = self.query(step).limit(step["pages"])
+        answers, page = [], query.page()
+        while page:
+            answers += page
+            assert page.token, "a page with answers has a token"
+            page = query.after(page.token).page()
+        return answers
+
+    def do_put(self, s):
+        self.into(s).put(value_from(s["doc"]), id_of(s["id"]))
+
+    def do_insert(self, s):
+        self.into(s).insert(value_from(s["doc"]), id_of(s["id"]))
+
+    def do_replace(self, s):
+        version = self.versions[s["if"]] if "if" in s else None
+        self.into(s).replace(id_of(s["id"]), value_from(s["doc"]), version=version)
+
+    def do_update(self, s):
+        self.into(s).update(id_of(s["id"]), patch_from(s["patch"]))
+
+    def do_delete(self, s):
+        version = self.versions[s["if"]] if "if" in s else None
+        return yes(self.into(s).delete(id_of(s["id"]), version=version))
+
+    def do_delete_many(self, s):
+        return str(self.into(s).delete_many([id_of(id) for id in s["ids"]]))
+
+    def do_put_many(self, s):
+        self.into(s).put_many([value_from(doc) for _, doc in s["docs"]], [id_of(id) for id, _ in s["docs"]])
+
+    def do_get(self, s):
+        entity = self.into(s).get(id_of(s["id"]))
+        if entity is not None and "remember" in s:
+            self.versions[s["remember"]] = entity.version
+        return shown(entity)
+
+    def do_get_many(self, s):
+        return several(self.into(s).get_many([id_of(id) for id in s["ids"]]))
+
+    def do_exists(self, s):
+        return yes(self.into(s).exists(id_of(s["id"])))
+
+    def do_count(self, s):
+        return str(self.into(s).count())
+
+    def do_scan(self, s):
+        after = id_of(s["after"]) if "after" in s else None
+        return several(self.into(s).scan(after=after, reverse=s.get("reverse", False), limit=s.get("limit")))
+
+    def do_find(self, s):
+        return several(self.found(s))
+
+    def do_find_ids(self, s):
+        return " ".join(sorted((number(entity.id) for entity in self.found(s)), key=int)) or "empty"
+
+    def do_find_count(self, s):
+        return str(self.query(s).count())
+
+    def do_find_delete(self, s):
+        return str(self.query(s).delete())
+
+    def do_explain(self, s):
+        return str(self.query(s).explain())
+
+    def do_create_index(self, s):
+        options = {name: s[name] for name in ("name", "unique", "multi") if name in s}
+        return yes(self.into(s).create_index(*s["fields"], **options))
+
+    def do_drop_index(self, s):
+        self.into(s).drop_index(s["name"])
+
+    def do_indexes(self, s):
+        return names(index.name for index in self.into(s).indexes())
+
+    def do_collections(self, s):
+        return names(self.where(s).collections())
+
+    def do_create_collection(self, s):
+        self.where(s).create_collection(s["name"])
+
+    def do_drop_collection(self, s):
+        self.where(s).drop_collection(s["name"])
+
+    def do_rename_collection(self, s):
+        self.where(s).rename_collection(s["from"], s["to"])
+
+    def do_begin(self, s):
+        self.transactions[s["as"]] = self.db.begin_read() if s.get("read") else self.db.transaction(timeout=0)
+
+    def do_commit(self, s):
+        self.transactions[s["tx"]].commit()
+
+    def do_abort(self, s):
+        self.transactions[s["tx"]].abort()
+
+    def do_savepoint(self, s):
+        self.savepoints[s["as"]] = self.transactions[s["tx"]].savepoint()
+
+    def do_rollback(self, s):
+        self.transactions[s["tx"]].rollback_to(self.savepoints[s["to"]])
+
+    def do_changes(self, s):
+        feed = self.db.changes(self.places.get(s["since"], 0))
+        commits = []
+        for commit in feed:
+            self.places[s["since"]] = commit.sequence
+            commits.append(" + ".join(self.change(change) for change in commit.changes))
+        return " | ".join(commits) or "empty"
+
+    def change(self, change):
+        line = f"{change.kind} {change.collection}"
+        if change.id is not None:
+            line += f" {number(change.id)}"
+        if change.document is not None:
+            line += f" {entidb.cbor.dumps(change.document).hex()}"
+        return line
+
+    def do_checkpoint(self, s):
+        self.db.checkpoint()
+
+    def do_compact(self, s):
+        self.db.compact()
+
+    def do_close(self, s):
+        self.db.close()
+
+    def do_reopen(self, s):
+        self.close()
+        if "options" in s:
+            self.options = {name: value_from(value) for name, value in s["options"].items()}
+        self.db = self.open()
+
+    def do_verify(self, s):
+        return yes(self.db.verify(full=True)["ok"])

@@ -106,6 +106,8 @@ inline Field field(std::string_view dotted) { return Field(dotted); }
 /// A condition with an order and bounds.
 class Query {
   public:
+    /// Every entity.
+    Query() : Query(Condition::all()) {}
     Query(Condition where) : where_(std::move(where)) {}
 
     /// Orders by a field, descending with `-` before it; more calls order what is equal.

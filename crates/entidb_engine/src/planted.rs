@@ -21,6 +21,14 @@ pub enum Mistake {
     VisibleBeforeDurable,
     /// The name of a log file is not flushed.
     LogNameNotFlushed,
+    /// The header of a recycled log file is not flushed.
+    RecycledHeaderNotFlushed,
+    /// The new name of a recycled log file is not flushed.
+    RecycledNameNotFlushed,
+    /// A recycled log file keeps the header of its former life, salt and number.
+    RecycledHeaderKept,
+    /// A log file is recycled before the manifest says that its commits are in segments.
+    RecycledBeforeInstall,
     /// The end of a log file is not flushed.
     LogEndNotFlushed,
     /// A log unit claims that it is durable itself.

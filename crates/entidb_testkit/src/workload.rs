@@ -40,13 +40,24 @@ pub struct Profile {
     pub durable_only: bool,
     /// One step in so many is not a commit; 0 for none.
     pub upkeep_one_in: u64,
+    /// Whether every such step is a checkpoint, so that one log file after the other is done with.
+    pub checkpoints_only: bool,
 }
 
 impl Profile {
     /// Few and small: for walking every call.
-    pub const SMALL: Self = Self { steps: 8, keys: 6, value_bytes_max: 300, durable_only: false, upkeep_one_in: 4 };
+    pub const SMALL: Self = Self {
+        steps: 8,
+        keys: 6,
+        value_bytes_max: 300,
+        durable_only: false,
+        upkeep_one_in: 4,
+        checkpoints_only: false,
+    };
+    /// Few and small, in a log that is cut every other step: its files are made of those before.
+    pub const CUTTING: Self = Self { steps: 10, upkeep_one_in: 2, checkpoints_only: true, ..Self::SMALL };
     /// Long: for histories.
-    pub const LONG: Self = Self { steps: 200, keys: 24, value_bytes_max: 2000, durable_only: false, upkeep_one_in: 12 };
+    pub const LONG: Self = Self { steps: 200, keys: 24, value_bytes_max: 2000, upkeep_one_in: 12, ..Self::SMALL };
 }
 
 /// The contents after these steps.
@@ -71,6 +82,7 @@ pub fn steps(seed: u64, profile: Profile) -> Vec<Step> {
 fn step(dice: &mut Dice, profile: Profile) -> Step {
     if profile.upkeep_one_in > 0 && dice.once_in(profile.upkeep_one_in) {
         return match dice.below(8) {
+            _ if profile.checkpoints_only => Step::Checkpoint,
             0 => Step::Flush,
             1 | 2 => Step::Checkpoint,
             3 => Step::Compact,

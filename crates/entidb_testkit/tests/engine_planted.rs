@@ -51,6 +51,14 @@ const BY_HISTORY: [Mistake; 4] = [
     Mistake::SavepointKeepsOne,
 ];
 
+/// Mistakes only a workload shows whose log is cut again and again.
+const BY_CUTTING: [Mistake; 4] = [
+    Mistake::RecycledHeaderNotFlushed,
+    Mistake::RecycledNameNotFlushed,
+    Mistake::RecycledHeaderKept,
+    Mistake::RecycledBeforeInstall,
+];
+
 /// The engine, with a mistake in every run and recovery.
 #[derive(Debug, Clone, Copy)]
 struct Mistaken {
@@ -85,9 +93,12 @@ impl Subject for Mistaken {
     }
 }
 
+/// Everything in turn.
+const MIXED: Profile = Profile { upkeep_one_in: 3, ..Profile::SMALL };
+
 /// The test that has to see the mistakes, for an engine that makes this one or none.
-fn crash_test(name: &str, mistake: Option<Mistake>, seeds: u64) -> CrashTest<Mistaken> {
-    let engine = EngineSubject::new(Profile { upkeep_one_in: 3, ..Profile::SMALL });
+fn crash_test(name: &str, mistake: Option<Mistake>, profile: Profile, seeds: u64) -> CrashTest<Mistaken> {
+    let engine = EngineSubject::new(profile);
     let effort = Effort { seeds, variants: 16, second_one_in: 0, third_one_in: 0, states_max: 600 };
     let test = CrashTest::new(name, Mistaken { mistake, engine });
     test.personalities(&[Personality::PosixStrict]).effort(effort).without_shrinking()
@@ -95,15 +106,18 @@ fn crash_test(name: &str, mistake: Option<Mistake>, seeds: u64) -> CrashTest<Mis
 
 #[test]
 fn without_a_mistake_the_same_test_passes() {
-    crash_test("without_a_mistake_the_same_test_passes", None, 24).run();
+    crash_test("without_a_mistake_the_same_test_passes", None, MIXED, 24).run();
+    crash_test("without_a_mistake_the_same_test_passes", None, Profile::CUTTING, 8).run();
 }
 
 #[test]
 fn every_planted_mistake_that_a_crash_shows_is_caught() {
     let mut row = Row { layer: "24 planted, by crash".to_owned(), ..Row::default() };
     let mut missed = Vec::new();
-    for mistake in BY_CRASH {
-        let test = crash_test("every_planted_mistake_that_a_crash_shows_is_caught", Some(mistake), 24);
+    let mixed = BY_CRASH.map(|mistake| (mistake, MIXED, 24));
+    let cutting = BY_CUTTING.map(|mistake| (mistake, Profile::CUTTING, 8));
+    for (mistake, profile, seeds) in mixed.into_iter().chain(cutting) {
+        let test = crash_test("every_planted_mistake_that_a_crash_shows_is_caught", Some(mistake), profile, seeds);
         row.cases += 1;
         if let Ok(summary) = test.check() {
             row.failures += 1;

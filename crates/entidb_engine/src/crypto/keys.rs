@@ -68,12 +68,26 @@ impl Keys {
         number: FileNumber,
         random: &dyn Random,
     ) -> Result<(FileHeader, Protection)> {
+        self.new_file_with(kind, number, 0, random)
+    }
+
+    /// As [`new_file`](Self::new_file), with these compatible features.
+    ///
+    /// # Errors
+    /// As [`new_file`](Self::new_file).
+    pub(crate) fn new_file_with(
+        &self,
+        kind: FileKind,
+        number: FileNumber,
+        compatible: u32,
+        random: &dyn Random,
+    ) -> Result<(FileHeader, Protection)> {
         let mut salt = [0; 32];
         random.fill(&mut salt)?;
         let header = FileHeader {
             kind,
             cipher: if self.is_encrypted() { Cipher::Aes256Gcm } else { Cipher::Plain },
-            compatible: 0,
+            compatible,
             read_only: 0,
             incompatible: 0,
             number,

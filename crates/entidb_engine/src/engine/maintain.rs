@@ -173,6 +173,10 @@ impl Shared {
         if log.files_after(floor).len() < log.files_after(Sequence::ZERO).len() {
             self.install(&VersionEdit::default(), floor, None)?;
         }
+        // Who asks for a checkpoint wants the log to be small, also on disk.
+        if let Some(number) = log.forget_spent() {
+            let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
+        }
         self.remove_obsolete();
         Ok(applied)
     }
@@ -224,6 +228,10 @@ impl Shared {
             for number in log.forget(floor) {
                 self.backend.directory.remove(&FileKind::Wal.path(number))?;
             }
+        }
+        if makes(Mistake::RecycledBeforeInstall) {
+            log.forget(floor);
+            log.prepare_next(0)?;
         }
         if makes(Mistake::SegmentsGoneBeforeInstall) {
             for number in edit.obsolete() {

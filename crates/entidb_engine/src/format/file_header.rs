@@ -16,6 +16,8 @@ pub(crate) const FILE_HEADER_BYTES: usize = 128;
 pub(crate) const FORMAT_VERSION: u16 = 1;
 /// The first eight bytes of every file. The first byte is no text, the line feed shows a transfer in text mode.
 pub(crate) const MAGIC: [u8; 8] = *b"\x89EntiDB\n";
+/// A compatible feature of log files: what follows the last unit may be left over from an earlier life of the file.
+pub(crate) const RECYCLED: u32 = 1;
 /// Incompatible features this library understands: none yet.
 pub(crate) const INCOMPATIBLE_KNOWN: u32 = 0;
 /// Features that forbid writing to those who do not know them, and that this library knows: none yet.

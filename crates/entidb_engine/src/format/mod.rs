@@ -15,7 +15,7 @@ mod varint;
 mod wal_record;
 
 pub use file_header::{Cipher, DatabaseId, FileKind};
-pub(crate) use file_header::{FILE_HEADER_BYTES, FileHeader};
+pub(crate) use file_header::{FILE_HEADER_BYTES, FileHeader, RECYCLED};
 pub(crate) use keyring_copy::KEYRING_FILE;
 pub(crate) use manifest_record::{
     MANIFEST_RECORD_HEADER_BYTES, MANIFEST_RECORDS_AT, ManifestRecord, ManifestRecordHeader, ManifestRecordKind,

@@ -10,8 +10,8 @@ use entidb_storage::{Backend, ErrorKind, OpenMode};
 use crate::crypto::{Keys, Protection};
 use crate::error::{Damage, Error, Result};
 use crate::format::{
-    FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, Sequence, Stream, TAG_BYTES, Tag, Unit, WAL_UNIT_ALIGNMENT,
-    WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalSuccessor, WalUnitHeader, WalUnitKind, wal_unit_bytes,
+    FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, RECYCLED, Sequence, Stream, TAG_BYTES, Tag, Unit,
+    WAL_UNIT_ALIGNMENT, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalSuccessor, WalUnitHeader, WalUnitKind, wal_unit_bytes,
 };
 
 /// How often a scan for proof may read the bytes of a file; beyond that the file is taken for damaged.
@@ -165,10 +165,30 @@ impl WalReader {
         false
     }
 
-    /// Bytes from the current place to the last one that is not zero.
+    /// Bytes from the current place to the end of what was written behind it. In a file that was zeros before, that is
+    /// the last byte that is not zero; in a recycled one, the end of the last unit that was begun in this life, as far as
+    /// the headers of units tell.
     pub(crate) fn bytes_left_over(&self) -> u64 {
+        if self.header.compatible & RECYCLED != 0 {
+            return self.units_left_over();
+        }
         let rest = usize::try_from(self.offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default();
         rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+    }
+
+    fn units_left_over(&self) -> u64 {
+        let len = self.bytes.len() as u64;
+        let step = usize::try_from(WAL_UNIT_ALIGNMENT).unwrap_or(1);
+        let mut end = self.offset;
+        for offset in (self.offset..len).step_by(step) {
+            let rest = usize::try_from(offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default();
+            let header = rest.get(..WAL_UNIT_HEADER_BYTES).and_then(|bytes| WalUnitHeader::decode(bytes, self.number));
+            if let Some(header) = header {
+                let bytes = wal_unit_bytes(u64::from(header.body_len), self.protection.overhead());
+                end = end.max(offset.saturating_add(bytes).min(len));
+            }
+        }
+        end.saturating_sub(self.offset)
     }
 
     /// The clear header and the stored bytes of a unit at an offset, when a header of this file is there and the

@@ -1,6 +1,8 @@
 //! Writes one file of the log.
 //!
-//! Always: the file is zero-written, flushed and named before its first unit, so a commit's flush changes no metadata.
+//! Always: the file has all its bytes, is flushed and named before its first unit, so a commit's flush changes no metadata.
+//! It is zero-written for that, or it was a log file of this session before and lies under its new name with a new
+//! header: then what its former life left behind the header fails by number and checksum, and by key where there is one.
 //! A unit number is used once, whether or not its write succeeded.
 //! Does not know: who waits for the units (`group`).
 //! Format: docs/spec/file-format.md, "Write-ahead log".
@@ -12,7 +14,7 @@ use entidb_storage::{Backend, File, OpenMode};
 use crate::crypto::{Keys, Protection};
 use crate::error::{Error, Result};
 use crate::format::{
-    FILE_HEADER_BYTES, FileKind, FileNumber, Sequence, Stream, TAG_BYTES, Tag, Unit, WAL_UNIT_HEADER_BYTES,
+    FILE_HEADER_BYTES, FileKind, FileNumber, RECYCLED, Sequence, Stream, TAG_BYTES, Tag, Unit, WAL_UNIT_HEADER_BYTES,
     WAL_UNITS_AT, WalSuccessor, WalUnitHeader, WalUnitKind, wal_unit_bytes,
 };
 use crate::planted::{Mistake, makes};
@@ -28,6 +30,13 @@ pub(crate) struct WalSeal {
     pub(crate) len: u64,
     pub(crate) tag: Tag,
     pub(crate) last: Sequence,
+}
+
+/// A log file whose commits are all in segments and that no manifest names, made by this session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SpentFile {
+    pub(crate) number: FileNumber,
+    pub(crate) capacity: u64,
 }
 
 /// A log file open for writing.
@@ -48,17 +57,60 @@ impl WalFile {
     pub(crate) fn create(backend: &Backend, keys: &Keys, number: FileNumber, capacity: u64) -> Result<Self> {
         let path = FileKind::Wal.path(number);
         let file = backend.directory.open(&path, OpenMode::CreateNew)?;
-        let made = Self::fill(backend, keys, number, capacity, Arc::clone(&file));
+        let made = Self::fill(backend, keys, number, capacity, file);
         if made.is_err() {
             // Half a file must not eat the space the next attempt needs; a failure to remove it is found at open.
-            drop(file);
             let _ = backend.directory.remove(&path);
         }
         made
     }
 
     fn fill(backend: &Backend, keys: &Keys, number: FileNumber, capacity: u64, file: Arc<dyn File>) -> Result<Self> {
-        let (header, protection) = keys.new_file(FileKind::Wal, number, backend.random.as_ref())?;
+        let made = Self::begin(backend, keys, number, capacity, 0, file)?;
+        made.file.preallocate(WAL_UNITS_AT, capacity.saturating_sub(WAL_UNITS_AT))?;
+        made.file.flush_all()?;
+        if !makes(Mistake::LogNameNotFlushed) {
+            backend.directory.flush_names(FileKind::Wal.folder())?;
+        }
+        Ok(made)
+    }
+
+    /// Makes a file of a spent one: a new name, a new header, all of it on stable storage. Nothing else is written.
+    pub(crate) fn recycle(backend: &Backend, keys: &Keys, number: FileNumber, spent: &SpentFile) -> Result<Self> {
+        let (old, path) = (FileKind::Wal.path(spent.number), FileKind::Wal.path(number));
+        if let Err(error) = backend.directory.rename(&old, &path) {
+            let _ = backend.directory.remove(&old);
+            return Err(error.into());
+        }
+        let made = Self::begin_anew(backend, keys, number, spent.capacity, &path);
+        if made.is_err() {
+            let _ = backend.directory.remove(&path);
+        }
+        made
+    }
+
+    fn begin_anew(backend: &Backend, keys: &Keys, number: FileNumber, capacity: u64, path: &str) -> Result<Self> {
+        let file = backend.directory.open(path, OpenMode::Write)?;
+        let made = Self::begin(backend, keys, number, capacity, RECYCLED, file)?;
+        if !makes(Mistake::RecycledHeaderNotFlushed) {
+            made.file.flush_all()?;
+        }
+        if !makes(Mistake::RecycledNameNotFlushed) {
+            backend.directory.flush_names(FileKind::Wal.folder())?;
+        }
+        Ok(made)
+    }
+
+    /// Writes the page with the header and its proof.
+    fn begin(
+        backend: &Backend,
+        keys: &Keys,
+        number: FileNumber,
+        capacity: u64,
+        compatible: u32,
+        file: Arc<dyn File>,
+    ) -> Result<Self> {
+        let (header, protection) = keys.new_file_with(FileKind::Wal, number, compatible, backend.random.as_ref())?;
         let mut page = header.encode().to_vec();
         let proof = Unit {
             stream: Stream::HeaderCheck,
@@ -72,11 +124,8 @@ impl WalFile {
         page.extend_from_slice(&capacity.to_le_bytes());
         let previous_tag = protection.seal(proof, &mut page, start)?;
         page.resize(usize::try_from(WAL_UNITS_AT).unwrap_or(page.len()), 0);
-        file.write_all_at(0, &page)?;
-        file.preallocate(WAL_UNITS_AT, capacity.saturating_sub(WAL_UNITS_AT))?;
-        file.flush_all()?;
-        if !makes(Mistake::LogNameNotFlushed) {
-            backend.directory.flush_names(FileKind::Wal.folder())?;
+        if !(compatible == RECYCLED && makes(Mistake::RecycledHeaderKept)) {
+            file.write_all_at(0, &page)?;
         }
         Ok(Self {
             number,

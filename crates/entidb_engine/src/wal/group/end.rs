@@ -43,15 +43,13 @@ impl Log {
         drop(state);
         let sealed = self.current.lock().finish(None, appended, self.durable());
         let mut state = self.state.lock();
-        let spare = state.spare.take();
-        if let Some(spare) = spare {
-            let path = FileKind::Wal.path(spare.number());
-            drop(spare);
-            let _ = self.context.backend.directory.remove(&path);
+        let unused = [state.spare.take().map(|spare| spare.number()), state.spent.take().map(|spent| spent.number)];
+        for number in unused.into_iter().flatten() {
+            let _ = self.context.backend.directory.remove(&FileKind::Wal.path(number));
         }
         match sealed {
             Ok(seal) => {
-                let mut list = state.retired.clone();
+                let mut list = state.retired.iter().map(|it| it.wal.clone()).collect::<Vec<_>>();
                 list.push(WalRef { number, seal: Some(seal) });
                 Ok(list)
             }

@@ -1,15 +1,17 @@
 //! The files of the log: the next one made ahead of need, and those before it until their commits are in segments.
 //!
-//! Always: a file is listed until the manifest no longer needs it; the next file is complete before it is named.
+//! Always: a file is listed until the manifest no longer needs it, and only then made the next one; the next file is
+//! complete before it is named.
 //! Does not know: when its commits are in segments (`engine`).
 
 use crate::error::Result;
 use crate::format::{FileKind, FileNumber, Sequence, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT};
+use crate::planted::{Mistake, makes};
 use crate::verify::VerifyReport;
 use crate::version::WalRef;
-use crate::wal::group::{Log, LogContext};
+use crate::wal::group::{Log, LogContext, Retired};
 use crate::wal::reader::{Step, WalReader};
-use crate::wal::writer::{WAL_FILE_BYTES_MAX, WalFile};
+use crate::wal::writer::{SpentFile, WAL_FILE_BYTES_MAX, WalFile};
 
 /// From this size of the current file on, the next one is made as soon as there is none.
 const AHEAD_BYTES_MIN: u64 = 4 * 1024 * 1024;
@@ -45,7 +47,10 @@ impl Log {
             }
         }
         let number = self.context.numbers.next();
-        let made = WalFile::create(&self.context.backend, &self.context.keys, number, capacity)?;
+        let made = match self.take_spent(room_min, capacity) {
+            Some(spent) => WalFile::recycle(&self.context.backend, &self.context.keys, number, &spent)?,
+            None => WalFile::create(&self.context.backend, &self.context.keys, number, capacity)?,
+        };
         let replaced = self.state.lock().spare.replace(made);
         if let Some(small) = replaced {
             // Never named in the log, so nobody misses it.
@@ -56,20 +61,52 @@ impl Log {
         Ok(())
     }
 
+    /// The spent file, when it is no larger than wanted, which would make the files of a small database large, and no
+    /// smaller than half the current one, since a next one is wanted twice as large: so files grow until two of them
+    /// hold what is not in segments yet, and from there on they take turns.
+    fn take_spent(&self, room_min: u64, capacity: u64) -> Option<SpentFile> {
+        let fits = |spent: &mut SpentFile| {
+            let room = spent.capacity.saturating_sub(WAL_UNITS_AT);
+            room >= room_min && spent.capacity <= capacity && spent.capacity >= capacity / 4
+        };
+        self.state.lock().spent.take_if(fits)
+    }
+
     /// The files of the log as the manifest should list them once commits up to `floor` are in segments.
     pub(crate) fn files_after(&self, floor: Sequence) -> Vec<WalRef> {
         let state = self.state.lock();
-        let mut list: Vec<WalRef> = state.retired.iter().filter(|wal| ends_after(wal, floor)).cloned().collect();
+        let mut list: Vec<WalRef> =
+            state.retired.iter().map(|it| &it.wal).filter(|wal| ends_after(wal, floor)).cloned().collect();
         list.push(WalRef { number: state.current_number, seal: None });
         list
     }
 
-    /// Forgets the files that hold nothing after `floor`, now that the manifest has. Returns them.
+    /// Forgets the files that hold nothing after `floor`, now that the manifest has. Returns those to remove; the largest
+    /// that this session made is kept to make the next file of.
     pub(crate) fn forget(&self, floor: Sequence) -> Vec<FileNumber> {
+        let renames = self.context.backend.directory.abilities().rename && !makes(Mistake::LogGoneBeforeInstall);
         let mut state = self.state.lock();
-        let (keep, gone): (Vec<WalRef>, Vec<WalRef>) = state.retired.drain(..).partition(|wal| ends_after(wal, floor));
+        let (keep, gone): (Vec<_>, Vec<_>) = state.retired.drain(..).partition(|it| ends_after(&it.wal, floor));
         state.retired = keep;
-        gone.into_iter().map(|wal| wal.number).collect()
+        let mut remove = Vec::new();
+        for Retired { wal, capacity } in gone {
+            let capacity = capacity.filter(|capacity| renames && *capacity <= WAL_FILE_BYTES_MAX);
+            let larger = capacity.filter(|capacity| state.spent.as_ref().is_none_or(|kept| kept.capacity < *capacity));
+            match larger {
+                Some(capacity) => {
+                    let smaller = state.spent.replace(SpentFile { number: wal.number, capacity });
+                    remove.extend(smaller.map(|smaller| smaller.number));
+                }
+                None => remove.push(wal.number),
+            }
+        }
+        remove
+    }
+
+    /// Gives up a spent file that is larger than a file that begins the log anew. Returns it, to be removed.
+    pub(crate) fn forget_spent(&self) -> Option<FileNumber> {
+        let first_bytes = self.context.first_bytes;
+        self.state.lock().spent.take_if(|spent| spent.capacity > first_bytes).map(|spent| spent.number)
     }
 
     /// Goes on in a fresh, small file, so that the files before it can go once their commits are in segments.
@@ -109,14 +146,16 @@ impl Log {
     /// Bytes of the log's files that hold commits.
     pub(crate) fn bytes(&self) -> u64 {
         let state = self.state.lock();
-        let ended: u64 = state.retired.iter().filter_map(|wal| wal.seal.as_ref()).map(|seal| seal.len).sum();
+        let ended: u64 = state.retired.iter().filter_map(|it| it.wal.seal.as_ref()).map(|seal| seal.len).sum();
         ended.saturating_add(state.current_capacity.saturating_sub(state.remaining)).saturating_sub(WAL_UNITS_AT)
     }
 
     /// Reads every file of the log back. Commits wait while the newest is read.
     pub(crate) fn verify(&self, report: &mut VerifyReport) {
+        // No file is made the next one while it is read.
+        let _none_is_recycled = self.preparing.lock();
         let current = self.current.lock();
-        let ended = self.state.lock().retired.clone();
+        let ended: Vec<WalRef> = self.state.lock().retired.iter().map(|it| it.wal.clone()).collect();
         let ended = ended.iter().filter_map(|wal| Some((wal.number, wal.seal.as_ref()?.len)));
         for (number, len) in ended.chain([(current.number(), current.len())]) {
             verify_file(&self.context, number, len, report);

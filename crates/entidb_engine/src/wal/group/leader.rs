@@ -14,7 +14,7 @@ use crate::format::{Sequence, WAL_UNIT_HEADER_BYTES};
 use crate::planted::{Mistake, makes};
 use crate::version::WalRef;
 use crate::wal::group::pending::Group;
-use crate::wal::group::{Log, State};
+use crate::wal::group::{Log, Retired, State};
 use crate::wal::writer::WalFile;
 
 impl Log {
@@ -116,7 +116,7 @@ impl Log {
     /// Ends the current file after `last` and goes on in `next`. The caller has both roles.
     pub(super) fn go_on_in(&self, next: WalFile, last: Sequence) -> Result<()> {
         let mut current = self.current.lock();
-        let ended = current.number();
+        let (ended, capacity) = (current.number(), current.capacity());
         let seal = current.finish(Some(&next.successor_mark()), last, self.durable())?;
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.flushes.fetch_add(1, Ordering::Relaxed);
@@ -124,7 +124,8 @@ impl Log {
         state.file = next.file();
         state.current_number = next.number();
         state.current_capacity = next.capacity();
-        state.retired.push(WalRef { number: ended, seal: Some(seal) });
+        let wal = WalRef { number: ended, seal: Some(seal) };
+        state.retired.push(Retired { wal, capacity: Some(capacity) });
         state.unflushed_bytes = 0;
         self.reached(&mut state, last);
         drop(state);

@@ -23,7 +23,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::crypto::Keys;
 use crate::format::{FileNumber, Sequence};
 use crate::version::{FileNumbers, WalRef};
-use crate::wal::writer::WalFile;
+use crate::wal::writer::{SpentFile, WalFile};
 use end::Stop;
 use pending::empty_unit;
 
@@ -66,8 +66,10 @@ struct State {
     remaining: u64,
     overhead: usize,
     spare: Option<WalFile>,
+    /// A file to make the next one of, so that nothing need be zero-written.
+    spent: Option<SpentFile>,
     /// Files that ended, oldest first.
-    retired: Vec<WalRef>,
+    retired: Vec<Retired>,
     current_number: FileNumber,
     current_capacity: u64,
     /// The file to flush.
@@ -79,6 +81,14 @@ struct State {
     flush_due_nanos: Option<u64>,
     stopped: Option<Stop>,
     closed: bool,
+}
+
+/// A file that ended.
+struct Retired {
+    wal: WalRef,
+    /// Its size, when this session made it. A session writes to no file it found: the cache may show bytes of it that a
+    /// failed flush of the session before never brought to the disk.
+    capacity: Option<u64>,
 }
 
 impl Log {
@@ -95,7 +105,8 @@ impl Log {
             remaining: current.room(),
             overhead: current.overhead(),
             spare: None,
-            retired,
+            spent: None,
+            retired: retired.into_iter().map(|wal| Retired { wal, capacity: None }).collect(),
             current_number: current.number(),
             current_capacity: current.capacity(),
             file: current.file(),

@@ -119,6 +119,7 @@ impl Stats {
             ("segments", engine.segments),
             ("segment_bytes", engine.segment_bytes),
             ("compactions", engine.compactions),
+            ("compaction_failures", engine.compaction_failures),
             ("write_stalls", engine.write_stalls),
             ("snapshots", engine.snapshots),
             ("cache_hits", engine.cache_hits),

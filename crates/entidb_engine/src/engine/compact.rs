@@ -6,6 +6,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 use crate::compaction::{LAST_LEVEL, OutputTarget, Plan, PlanOptions, Rewrite, RewriteStats, plan, plan_range};
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
@@ -14,6 +16,10 @@ use crate::iterator::Span;
 
 /// Entries merged in one step.
 const STEP_ENTRIES: u64 = 16 * 1024;
+/// How long merging rests after it met damage the first time, and at most. Damage seldom heals, and looking at it again
+/// reads all that lies before it.
+const DAMAGE_REST_NANOS_MIN: u64 = 200_000_000;
+const DAMAGE_REST_NANOS_MAX: u64 = 60_000_000_000;
 
 /// What compactions did so far.
 #[derive(Default)]
@@ -23,6 +29,16 @@ pub(crate) struct CompactionCounts {
     pub(crate) bytes_out: AtomicU64,
     pub(crate) versions_removed: AtomicU64,
     pub(crate) deletes_removed: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    failure: Mutex<Option<Failure>>,
+}
+
+/// The last merge failed, and none has ended well since.
+struct Failure {
+    error: Error,
+    /// How long merging rests because of it; nothing when it is worth trying again at once.
+    rest_nanos: u64,
+    until_nanos: u64,
 }
 
 impl CompactionCounts {
@@ -33,6 +49,30 @@ impl CompactionCounts {
         add(&self.bytes_out, stats.bytes_out);
         add(&self.versions_removed, stats.versions_removed);
         add(&self.deletes_removed, stats.deletes_removed);
+        *self.failure.lock() = None;
+    }
+
+    fn note_failure(&self, error: &Error, now_nanos: u64) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let mut failure = self.failure.lock();
+        let before = failure.as_ref().map_or(0, |failure| failure.rest_nanos);
+        let rest_nanos = match error {
+            Error::Corrupt { .. } => before.saturating_mul(2).clamp(DAMAGE_REST_NANOS_MIN, DAMAGE_REST_NANOS_MAX),
+            _ => 0,
+        };
+        let until_nanos = now_nanos.saturating_add(rest_nanos);
+        *failure = Some(Failure { error: error.clone(), rest_nanos, until_nanos });
+    }
+
+    /// The damage because of which merging rests now.
+    fn damage(&self, now_nanos: u64) -> Option<Error> {
+        let failure = self.failure.lock();
+        failure.as_ref().filter(|failure| now_nanos < failure.until_nanos).map(|failure| failure.error.clone())
+    }
+
+    /// Why the last merge failed, when none has ended well since.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.failure.lock().as_ref().map(|failure| failure.error.clone())
     }
 }
 
@@ -41,9 +81,25 @@ impl Shared {
         PlanOptions { base_bytes: self.options.memtable_bytes.saturating_mul(4) }
     }
 
-    /// Goes on with the merge under way, or begins the most useful one; false when none is worth it. The caller has
-    /// the steps to itself.
+    /// Goes on with the merge under way, or begins the most useful one; false when none is worth it, or while merging
+    /// rests because of damage. The caller has the steps to itself.
     pub(crate) fn compaction_step(&self) -> Result<bool> {
+        if self.merging_rests_for().is_some() {
+            return Ok(false);
+        }
+        let stepped = self.merge_step();
+        if let Err(error) = &stepped {
+            self.compactions.note_failure(error, self.backend.clock.monotonic_nanos());
+        }
+        stepped
+    }
+
+    /// The damage because of which merging rests.
+    pub(crate) fn merging_rests_for(&self) -> Option<Error> {
+        self.compactions.damage(self.backend.clock.monotonic_nanos())
+    }
+
+    fn merge_step(&self) -> Result<bool> {
         let mut running = self.rewrite.lock();
         if running.is_none() {
             let version = std::sync::Arc::clone(&self.current.load().version);

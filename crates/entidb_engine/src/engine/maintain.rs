@@ -92,13 +92,15 @@ impl Shared {
             self.log()?.check()?;
             if self.signal.is_running() {
                 self.signal.wait_for_step(STALL);
+                let failed = || self.background_error.lock().clone().or_else(|| self.merging_rests_for());
                 if self.is_crowded()
-                    && let Some(error) = self.background_error.lock().clone()
+                    && let Some(error) = failed()
                 {
                     return Err(error);
                 }
             } else if !self.step()? {
-                break;
+                // Merging may be what would make room, and rest because of damage.
+                return if self.is_crowded() { self.merging_rests_for().map_or(Ok(()), Err) } else { Ok(()) };
             }
         }
         Ok(())

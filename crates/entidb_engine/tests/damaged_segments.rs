@@ -1,0 +1,87 @@
+//! A damaged segment under the work that nobody waits for: it is told of, and not looked at again and again.
+
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entidb_engine::{Engine, Error, Options};
+use entidb_storage::{Backend, ManualClock, OpenMode};
+
+/// A run of level 0.
+fn write_run(engine: &Engine, run: u8) {
+    let mut transaction = engine.begin_write().unwrap();
+    for number in 0..200_u8 {
+        transaction.put(&[1, number], &[run; 100]).unwrap();
+    }
+    transaction.commit().unwrap();
+    engine.checkpoint().unwrap();
+}
+
+/// A database with as many runs of level 0 over the same keys as are worth merging, the oldest of them damaged.
+struct Damaged {
+    engine: Engine,
+    backend: Backend,
+    clock: Arc<ManualClock>,
+    path: String,
+    /// What was at byte 200.
+    sound: Vec<u8>,
+}
+
+fn damaged() -> Damaged {
+    let clock = Arc::new(ManualClock::new(0));
+    let backend = Backend { clock: Arc::clone(&clock) as _, ..Backend::memory() };
+    let options = || Options { background: false, ..Options::default() };
+    let engine = Engine::open(backend.clone(), options()).unwrap();
+    (0..3).for_each(|run| write_run(&engine, run));
+    engine.close().unwrap();
+    let path = format!("seg/{}", backend.directory.list("seg").unwrap().first().unwrap().name);
+    let file = backend.directory.open(&path, OpenMode::Write).unwrap();
+    let mut sound = vec![0; 64];
+    file.read_exact_at(200, &mut sound).unwrap();
+    file.write_all_at(200, &[0xaa; 64]).unwrap();
+    let engine = Engine::open(backend.clone(), options()).unwrap();
+    write_run(&engine, 3);
+    Damaged { engine, backend, clock, path, sound }
+}
+
+/// Steps until nothing is left or one fails.
+fn maintain(engine: &Engine) -> Option<Error> {
+    engine.maintain(100).err()
+}
+
+#[test]
+fn a_damaged_segment_is_tried_again_after_twice_as_long_each_time() {
+    let Damaged { engine, clock, path, .. } = damaged();
+    let mut tries = Vec::new();
+    // Ten minutes, a look every 100 ms.
+    for tenth in 0..6000_u32 {
+        if let Some(error) = maintain(&engine) {
+            assert!(matches!(&error, Error::Corrupt { file, .. } if *file == path), "{error:?}");
+            tries.push(tenth);
+        }
+        clock.advance(Duration::from_millis(100));
+    }
+    let rests: Vec<u32> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(rests[..9], [2, 4, 8, 16, 32, 64, 128, 256, 512], "{rests:?}");
+    assert!(rests[9..].iter().all(|rest| *rest == 600) && rests.len() > 15, "{rests:?}");
+    let stats = engine.stats();
+    assert_eq!(stats.compaction_failures, tries.len() as u64);
+    assert!(stats.compaction_failure.unwrap().contains(&path));
+    // Nothing else waits for it.
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(b"other", b"value").unwrap();
+    transaction.commit().unwrap();
+    engine.checkpoint().unwrap();
+}
+
+#[test]
+fn a_segment_that_is_sound_again_is_merged_and_the_failure_forgotten() {
+    let Damaged { engine, backend, clock, path, sound } = damaged();
+    assert!(maintain(&engine).is_some() && maintain(&engine).is_none());
+    backend.directory.open(&path, OpenMode::Write).unwrap().write_all_at(200, &sound).unwrap();
+    clock.advance(Duration::from_millis(200));
+    assert!(maintain(&engine).is_none());
+    let stats = engine.stats();
+    assert!(stats.compactions > 0 && stats.compaction_failures == 1 && stats.compaction_failure.is_none());
+}

@@ -51,7 +51,7 @@ fn newest_wal(backend: &Backend) -> String {
         backend.directory.list("wal").unwrap().into_iter().map(|entry| entry.name.parse().unwrap()).collect();
     numbers.sort_unstable();
     let paths = numbers.into_iter().rev().map(|number| format!("wal/{number}"));
-    let has_units = |path: &String| read(backend, path)[WAL_UNITS_AT..].iter().any(|byte| *byte != 0);
+    let has_units = |path: &String| read(backend, path).iter().skip(WAL_UNITS_AT).any(|byte| *byte != 0);
     paths.into_iter().find(has_units).unwrap()
 }
 

@@ -10,6 +10,8 @@ mod manifest_record;
 mod root;
 pub(crate) mod segment_footer;
 mod sequence;
+#[cfg(test)]
+mod spec_tests;
 pub(crate) mod unit;
 mod varint;
 mod wal_record;

@@ -50,7 +50,7 @@ pub(crate) fn write_integer(out: &mut Vec<u8>, integer: Integer) {
 }
 
 /// Mantissa bits of a double that no single has; one of them set settles the width at once.
-const BEYOND_SINGLE: u64 = 0x1fff_ffff;
+pub(crate) const BEYOND_SINGLE: u64 = 0x1fff_ffff;
 
 /// Writes a float in the shortest width that holds it exactly.
 #[inline]
@@ -216,6 +216,12 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn text(&mut self, head: Head) -> Result<&'a str> {
         let bytes = self.string(head)?;
+        self.judged_text(bytes)
+    }
+
+    /// The text of the bytes the reader has just passed.
+    #[inline]
+    pub(crate) fn judged_text(&self, bytes: &'a [u8]) -> Result<&'a str> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text),
             Err(error) => Err(self.not_utf8(bytes, error)),
@@ -266,42 +272,121 @@ impl<'a> Reader<'a> {
 
     /// Passes over this many items in a row.
     pub(crate) fn skip_items(&mut self, count: usize) -> Result<()> {
-        let mut pending = count;
-        // A copy the loop can keep in registers.
         let mut reader = *self;
-        while pending > 0 {
-            pending -= 1;
-            // Sizes as constants behind branches, because a row of numbers is then passed over as fast
-            // as branches are predicted; a table of sizes makes each step wait for the one before.
-            let initial = reader.bytes.get(reader.position).copied().unwrap_or(END_OF_INPUT);
-            let size = match initial {
-                0x00..=0x17 | 0x20..=0x37 | 0xe0..=0xf7 => 1,
-                0x18 | 0x38 => 2,
-                0x19 | 0x39 | 0xf9 => 3,
-                0x1a | 0x3a | 0xfa => 5,
-                0x1b | 0x3b | 0xfb => 9,
-                0x40..=0x57 | 0x60..=0x77 => 1 + usize::from(initial & 0x1f),
-                _ => usize::MAX,
-            };
-            if size <= reader.remaining() {
-                reader.position += size;
-                continue;
-            }
-            let head = reader.head()?;
-            match head.major {
-                major::UNSIGNED | major::NEGATIVE | major::SIMPLE => {}
-                major::BYTES | major::TEXT => {
-                    reader.string(head)?;
-                }
-                // A count is at most the bytes left, so the sum cannot overflow.
-                major::ARRAY => pending += reader.count(head)?,
-                major::MAP => pending += 2 * reader.count(head)?,
-                _ => pending += 1,
-            }
+        let mut pending = count - reader.skip_run(count);
+        loop {
+            pending = reader.skip_quickly(pending);
+            let Some(left) = pending.checked_sub(1) else { break };
+            // At most the bytes there are, so the sum cannot overflow.
+            pending = left + reader.skip_head()?;
         }
         *self = reader;
         Ok(())
     }
+
+    /// Passes over items up to the first whose size takes more than a look to know, and says how many
+    /// remain.
+    #[inline]
+    fn skip_quickly(&mut self, mut pending: usize) -> usize {
+        // The loop keeps this in registers, where it would keep a reader in memory.
+        let mut rest = self.bytes.get(self.position..).unwrap_or_default();
+        while pending > 0 {
+            let Some((size, inner)) = quick_size(rest) else { break };
+            // Whatever lies inside needs a byte at least.
+            let Some(after) = rest.get(size..).filter(|after| inner <= after.len()) else { break };
+            rest = after;
+            pending = pending.wrapping_sub(1).wrapping_add(inner);
+        }
+        self.position = self.bytes.len() - rest.len();
+        pending
+    }
+
+    /// Passes over one item except for the items in it, and says how many of those remain.
+    #[inline]
+    fn skip_head(&mut self) -> Result<usize> {
+        let head = self.head()?;
+        match head.major {
+            major::UNSIGNED | major::NEGATIVE | major::SIMPLE => Ok(0),
+            major::BYTES | major::TEXT => self.string(head).map(|_| 0),
+            major::ARRAY => {
+                let count = self.count(head)?;
+                Ok(count - self.skip_run(count))
+            }
+            major::MAP => Ok(2 * self.count(head)?),
+            _ => Ok(1),
+        }
+    }
+
+    /// Passes over the items of one size with which a long row of this many begins, and says how many
+    /// those were: a step of known size for each, where passing over any item asks what it is.
+    #[inline]
+    fn skip_run(&mut self, count: usize) -> usize {
+        if count < RUN_MIN {
+            return 0;
+        }
+        let rest = self.bytes.get(self.position..).unwrap_or_default();
+        let (passed, size) = match rest.first() {
+            Some(0x00..=0x17 | 0x20..=0x37 | 0xe0..=0xf7) => (run_of_bytes(rest, count), 1),
+            Some(0x19 | 0x39 | 0xf9) => (run_of::<3>(rest, count), 3),
+            Some(0x1a | 0x3a | 0xfa) => (run_of::<5>(rest, count), 5),
+            Some(0x1b | 0x3b | 0xfb) => (run_of::<9>(rest, count), 9),
+            _ => return 0,
+        };
+        // At most the bytes there are.
+        self.position += passed * size;
+        passed
+    }
+}
+
+/// The size of the item at the front without the items in it, and how many those are, where both follow
+/// from its first byte, or from the second of a text. Branches and not a table of sizes, because a
+/// branch is predicted while a load makes each step wait for the one before.
+#[inline(always)]
+fn quick_size(rest: &[u8]) -> Option<(usize, usize)> {
+    let initial = *rest.first()?;
+    let info = usize::from(initial & 0x1f);
+    match initial {
+        0x60..=0x77 | 0x40..=0x57 => Some((1 + info, 0)),
+        0x78 => match rest.get(1) {
+            Some(length @ 24..) => Some((2 + usize::from(*length), 0)),
+            _ => None,
+        },
+        0x00..=0x17 | 0x20..=0x37 | 0xe0..=0xf7 => Some((1, 0)),
+        // Longer ones may be runs.
+        0x80..=0x87 => Some((1, info)),
+        0xa0..=0xb7 => Some((1, 2 * info)),
+        0xfb | 0x1b | 0x3b => Some((9, 0)),
+        0xfa | 0x1a | 0x3a => Some((5, 0)),
+        0xf9 | 0x19 | 0x39 => Some((3, 0)),
+        0x18 | 0x38 => Some((2, 0)),
+        _ => None,
+    }
+}
+
+/// Rows of fewer items are not worth asking whether they are a run.
+const RUN_MIN: usize = 8;
+
+/// How many items of this size begin like the first one.
+#[inline(never)]
+fn run_of<const SIZE: usize>(rest: &[u8], count: usize) -> usize {
+    let initial = rest.first();
+    let items = rest.as_chunks::<SIZE>().0;
+    let items = items.get(..count).unwrap_or(items);
+    items.iter().position(|item| item.first() != initial).unwrap_or(items.len())
+}
+
+/// How many items of one byte follow each other.
+#[inline(never)]
+fn run_of_bytes(rest: &[u8], count: usize) -> usize {
+    const WIDE: usize = 16;
+    let is_whole = |byte: u8| (byte & 0x1f) < 0x18 && !(0x40..0xe0).contains(&byte);
+    let items = rest.get(..count).unwrap_or(rest);
+    // Without an early exit inside a chunk, so that all its bytes are compared at once.
+    let (chunks, _) = items.as_chunks::<WIDE>();
+    let wide = chunks.iter().position(|chunk| !chunk.iter().fold(true, |all, byte| all & is_whole(*byte)));
+    let passed = wide.unwrap_or(chunks.len()) * WIDE;
+    let rest = items.get(passed..).unwrap_or_default();
+    passed + rest.iter().position(|byte| !is_whole(*byte)).unwrap_or(rest.len())
 }
 
 /// A first byte that never begins an item, so that the end of input takes the slower way.

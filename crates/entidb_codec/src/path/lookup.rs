@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use super::{Path, Segment};
-use crate::canonical::{Reader, major, write_head};
+use crate::canonical::{Reader, major};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Key;
 use crate::view::{self, ValueRef};
@@ -74,17 +74,11 @@ fn enter_key(reader: &mut Reader<'_>, wanted: &Key) -> Result<bool> {
     if head.major != major::MAP {
         return Ok(false);
     }
-    // The key as it would stand here: its head, and its text if it has one.
-    let mut wanted_head = Vec::new();
-    let wanted_text: &[u8] = match wanted {
-        Key::Integer(integer) => {
-            crate::canonical::write_integer(&mut wanted_head, *integer);
-            &[]
-        }
-        Key::Text(text) => {
-            write_head(&mut wanted_head, major::TEXT, text.len() as u64);
-            text.as_bytes()
-        }
+    // Heads in shortest form sort by type and then by argument.
+    let (wanted_head, wanted_text): (_, &[u8]) = match wanted {
+        Key::Integer(integer) if integer.is_negative() => ((major::NEGATIVE, integer.argument()), &[]),
+        Key::Integer(integer) => ((major::UNSIGNED, integer.argument()), &[]),
+        Key::Text(text) => ((major::TEXT, text.len() as u64), text.as_bytes()),
     };
     for _ in 0..reader.count(head)? {
         let key = reader.head()?;
@@ -93,8 +87,7 @@ fn enter_key(reader: &mut Reader<'_>, wanted: &Key) -> Result<bool> {
             major::UNSIGNED | major::NEGATIVE => &[],
             _ => return Err(Error::new(ErrorKind::KeyType, key.start)),
         };
-        let key_head = reader.between(key.start, reader.position - text.len());
-        match key_head.cmp(&wanted_head).then_with(|| text.cmp(wanted_text)) {
+        match (key.major, key.argument).cmp(&wanted_head).then_with(|| text.cmp(wanted_text)) {
             Ordering::Less => reader.skip()?,
             Ordering::Equal => return Ok(true),
             Ordering::Greater => return Ok(false),

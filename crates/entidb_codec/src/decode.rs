@@ -5,7 +5,7 @@
 //! Does not know: Rust types (`serde`), or reading a part without the rest (`path`).
 //! Format: docs/spec/encoding.md.
 
-use crate::canonical::{Head, Reader, major};
+use crate::canonical::{BEYOND_SINGLE, Head, Reader, major};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::tag::{self, Known};
@@ -199,14 +199,47 @@ impl<'a> Decoder<'a> {
     /// `KeyType`, `KeyOrder`, `DuplicateKey`, or what else is wrong with the key.
     #[inline(always)]
     pub fn key(&mut self, order: &mut KeyOrder) -> Result<KeyRef<'a>> {
+        self.key_known(order, |_| None)
+    }
+
+    /// Reads the next key of a map. What `recognise` gives for the bytes of a text is taken for that
+    /// text without judging them.
+    #[inline(always)]
+    pub(crate) fn key_known(
+        &mut self,
+        order: &mut KeyOrder,
+        recognise: impl FnOnce(&[u8]) -> Option<&'static str>,
+    ) -> Result<KeyRef<'a>> {
         let head = self.head()?;
         let key = match head.major {
-            major::TEXT => KeyRef::Text(self.reader.text(head)?),
+            major::TEXT => {
+                let bytes = self.reader.string(head)?;
+                match recognise(bytes) {
+                    Some(text) => KeyRef::Text(text),
+                    None => KeyRef::Text(self.reader.judged_text(bytes)?),
+                }
+            }
             major::UNSIGNED | major::NEGATIVE => KeyRef::Integer(head.integer()),
             _ => return Err(Error::new(ErrorKind::KeyType, head.start)),
         };
         order.check(&self.reader, head.start)?;
         Ok(key)
+    }
+
+    /// The next item, if it is a float that no shorter form holds, which most are: without the
+    /// questions that any other item asks.
+    #[inline(always)]
+    pub(crate) fn double(&mut self) -> Option<f64> {
+        let rest = self.reader.bytes.get(self.reader.position..)?;
+        let [0xfb, bits @ ..] = *rest.first_chunk::<9>()? else { return None };
+        let bits = u64::from_be_bytes(bits);
+        let float = f64::from_bits(bits);
+        if bits & BEYOND_SINGLE == 0 || float.is_nan() {
+            return None;
+        }
+        self.items_left = self.items_left.checked_sub(1)?;
+        self.reader.position += 9;
+        Some(float)
     }
 
     /// The text of an item whose head was just read.

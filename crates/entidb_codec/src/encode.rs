@@ -161,7 +161,10 @@ fn write_scalar(value: &Value, out: &mut Vec<u8>) {
 
 #[inline]
 pub(crate) fn write_string(out: &mut Vec<u8>, major: u8, bytes: &[u8]) {
-    write_head(out, major, bytes.len() as u64);
+    match u8::try_from(bytes.len()) {
+        Ok(length @ 0..=23) => out.push(major << 5 | length),
+        _ => write_head(out, major, bytes.len() as u64),
+    }
     out.extend_from_slice(bytes);
 }
 

@@ -88,33 +88,41 @@ impl Sorter {
         Ok(())
     }
 
-    /// Notes that the next entry begins at the end of the output, without comparing its key.
+    /// Notes where the next entry begins, without comparing its key.
     #[inline]
-    pub(crate) fn field_written(&mut self, out: &[u8], mark: &MapMark) -> Result<()> {
-        let start = out.len();
+    pub(crate) fn field_written(&mut self, start: usize, mark: &MapMark) -> Result<()> {
         self.starts.push(u32::try_from(start - mark.content).map_err(|_| too_large(start))?);
         Ok(())
     }
 
-    /// Moves the entries of a map into an order already known.
-    pub(crate) fn arrange(&mut self, out: &mut Vec<u8>, mark: MapMark, order: &[u8]) {
-        let starts = self.starts.get(mark.outer..).unwrap_or_default();
+    /// Ends a map whose order is already known: this many entries stand in their place, and the others
+    /// are moved into this order.
+    #[inline]
+    pub(crate) fn arrange(&mut self, out: &mut Vec<u8>, mark: &MapMark, settled: usize, order: &[u8]) -> Result<()> {
         let end = out.len();
-        // The sorted copy is made behind the entries, where there often is room, and moved over them.
-        out.reserve(end - mark.content);
-        for index in order {
-            let index = usize::from(*index);
-            let Some(start) = starts.get(index).map(|start| mark.content + *start as usize) else { continue };
-            let next = starts.get(index + 1).map_or(end, |next| mark.content + *next as usize);
-            out.extend_from_within(start..next);
+        if !order.is_empty() {
+            // An entry ends where the next one begins, the last at the end.
+            self.field_written(end, mark)?;
+            let starts = self.starts.get(mark.outer..).unwrap_or_default();
+            move_entries(out, &mut self.scratch, mark, starts, settled, order);
         }
-        out.copy_within(end.., mark.content);
-        out.truncate(end);
+        self.starts.truncate(mark.outer);
+        Ok(())
     }
 
-    /// Ends a map that needs nothing more.
-    pub(crate) fn forget(&mut self, mark: MapMark) {
-        self.starts.truncate(mark.outer);
+    /// Forgets all maps, of a document that failed.
+    pub(crate) fn clear(&mut self) {
+        self.starts.clear();
+    }
+
+    /// Gives up buffers larger than this many bytes.
+    pub(crate) fn shrink(&mut self, bytes_max: usize) {
+        if self.starts.capacity() > bytes_max / size_of::<u32>() {
+            self.starts = Vec::new();
+        }
+        if self.scratch.capacity() > bytes_max {
+            self.scratch = Vec::new();
+        }
     }
 
     /// Ends a map: sorts its entries where they are not, and puts its head right.
@@ -164,6 +172,61 @@ impl Sorter {
             self.scratch = Vec::new();
         }
         Ok(())
+    }
+}
+
+/// Entries are moved in chunks of this many bytes: a few instructions, where a copy of any size takes
+/// a call.
+const CHUNK: usize = 32;
+/// Entries of more bytes than this are worth the call.
+const CHUNKED_MAX: usize = 4 * CHUNK;
+
+/// Moves entries into an order, by way of a buffer that only ever grows. `starts` ends with the end of
+/// the last entry.
+fn move_entries(out: &mut Vec<u8>, moved: &mut Vec<u8>, mark: &MapMark, starts: &[u32], settled: usize, order: &[u8]) {
+    let end = out.len();
+    let first = starts.get(settled).map_or(end, |start| mark.content + *start as usize);
+    let size = end - first;
+    if moved.len() < size + CHUNKED_MAX {
+        grow(moved, size + CHUNKED_MAX);
+    }
+    // So that whole chunks can be read where the last entry begins.
+    out.extend_from_slice(&[0; CHUNKED_MAX]);
+    let content = out.get(mark.content..).unwrap_or_default();
+    let mut room = moved.as_mut_slice();
+    for index in order {
+        let entry = starts.get(usize::from(*index)..).and_then(|starts| starts.first_chunk::<2>());
+        let Some([start, next]) = entry else { continue };
+        let size = next.wrapping_sub(*start) as usize;
+        let from = content.get(*start as usize..).and_then(|from| from.first_chunk::<CHUNKED_MAX>());
+        let (Some(from), Some(to)) = (from, room.first_chunk_mut::<CHUNKED_MAX>()) else { continue };
+        if let (Some(from), Some(to)) = (from.first_chunk::<CHUNK>(), to.first_chunk_mut::<CHUNK>()) {
+            *to = *from;
+        }
+        if size > CHUNK {
+            *to = *from;
+        }
+        if size > CHUNKED_MAX {
+            copy_large(content, *start as usize, room, size);
+        }
+        room = room.get_mut(size..).unwrap_or_default();
+    }
+    out.truncate(end);
+    if let (Some(to), Some(from)) = (out.get_mut(first..), moved.get(..size)) {
+        to.copy_from_slice(from);
+    }
+}
+
+#[cold]
+fn grow(moved: &mut Vec<u8>, size: usize) {
+    moved.resize(size.next_power_of_two(), 0);
+}
+
+#[inline(never)]
+fn copy_large(content: &[u8], start: usize, room: &mut [u8], size: usize) {
+    let from = content.get(start..).and_then(|from| from.get(..size));
+    if let (Some(from), Some(to)) = (from, room.get_mut(..size)) {
+        to.copy_from_slice(from);
     }
 }
 

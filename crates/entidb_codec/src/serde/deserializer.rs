@@ -8,6 +8,7 @@ use serde::de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, Variant
 use serde::forward_to_deserialize_any;
 
 use super::RAW;
+use super::guesses::Guesses;
 use crate::canonical::{Head, major};
 use crate::decode::{Decoder, Event};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,11 +21,12 @@ pub(super) struct Deserializer<'de> {
     decoder: Decoder<'de>,
     /// Where the item read last begins, for errors the type reports.
     item: usize,
+    guesses: Guesses,
 }
 
 impl<'de> Deserializer<'de> {
     pub(super) fn new(bytes: &'de [u8], limits: &Limits) -> Self {
-        Self { decoder: Decoder::within(bytes, limits), item: 0 }
+        Self { decoder: Decoder::within(bytes, limits), item: 0, guesses: Guesses::NONE }
     }
 
     pub(super) fn finish(&self) -> Result<()> {
@@ -59,7 +61,7 @@ impl<'de> Deserializer<'de> {
             Event::Text(value) => visitor.visit_borrowed_str(value),
             Event::Bytes(value) => visitor.visit_borrowed_bytes(value),
             Event::Array(count) => self.array(count, visitor),
-            Event::Map(count) => self.map(count, visitor),
+            Event::Map(count) => self.map(count, &[], visitor),
             Event::Timestamp(value) => visitor.visit_i64(value.micros()),
             Event::Uuid(id) | Event::EntityId(id) => visitor.visit_bytes(&id),
             Event::Decimal(value) => visitor.visit_string(value.to_string()),
@@ -75,11 +77,11 @@ impl<'de> Deserializer<'de> {
     }
 
     #[inline(always)]
-    fn entries<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
+    fn entries<V: Visitor<'de>>(&mut self, fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
         let head = self.head()?;
         if head.major == major::MAP {
             let count = self.decoder.enter_counted(head)?;
-            self.map(count, visitor)
+            self.map(count, fields, visitor)
         } else {
             self.any(head, visitor)
         }
@@ -114,8 +116,10 @@ impl<'de> Deserializer<'de> {
         Ok(value)
     }
 
-    fn map<V: Visitor<'de>>(&mut self, count: usize, visitor: V) -> Result<V::Value> {
-        let mut entries = Entries { left: count, order: KeyOrder::new(), deserializer: self };
+    fn map<V: Visitor<'de>>(&mut self, count: usize, fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
+        let are_known = self.guesses.begin(fields);
+        let order = KeyOrder::new();
+        let mut entries = Entries { left: count, order, fields, are_known, taken: 0, deserializer: self };
         let value = visitor.visit_map(&mut entries)?;
         let left = entries.left;
         self.end(left, "map has more entries than the type")?;
@@ -184,6 +188,9 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
 
     #[inline]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if let Some(float) = self.decoder.double() {
+            return visitor.visit_f64(float);
+        }
         let head = self.head()?;
         if head.major == major::SIMPLE && (25..=27).contains(&head.info) {
             visitor.visit_f64(head.float())
@@ -210,7 +217,6 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         integer: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
             deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64;
         text: deserialize_str deserialize_string deserialize_identifier;
-        entries: deserialize_map;
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -222,13 +228,17 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         }
     }
 
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.entries(&[], visitor)
+    }
+
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        self.entries(visitor)
+        self.entries(fields, visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value> {
@@ -326,6 +336,11 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
 struct Entries<'a, 'de> {
     left: usize,
     order: KeyOrder,
+    fields: &'static [&'static str],
+    /// Whether keys are worth recognising among the fields.
+    are_known: bool,
+    /// How many keys were read.
+    taken: usize,
     deserializer: &'a mut Deserializer<'de>,
 }
 
@@ -338,8 +353,12 @@ impl<'de> MapAccess<'de> for &mut Entries<'_, 'de> {
             return Ok(None);
         };
         self.left = left;
-        self.deserializer.item = self.deserializer.decoder.offset();
-        let key = self.deserializer.decoder.key(&mut self.order)?;
+        let Deserializer { decoder, item, guesses } = &mut *self.deserializer;
+        *item = decoder.offset();
+        let key = decoder.key_known(&mut self.order, |key| {
+            if self.are_known { guesses.recognise(self.fields, self.taken, key) } else { None }
+        })?;
+        self.taken = self.taken.wrapping_add(1);
         seed.deserialize(KeyDeserializer(key)).map(Some)
     }
 

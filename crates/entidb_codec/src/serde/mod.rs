@@ -6,6 +6,7 @@
 //! vectors, tags, `Value`) pass as their own encoded bytes under a reserved newtype name.
 
 mod deserializer;
+mod guesses;
 mod layout;
 mod serializer;
 mod special;
@@ -13,6 +14,7 @@ mod special;
 use ::serde::Serialize;
 use ::serde::de::{Deserialize, DeserializeOwned};
 
+use serializer::Serializer;
 pub use special::{EntityId, Uuid};
 
 use crate::error::Result;
@@ -38,7 +40,12 @@ pub(crate) const RAW: &str = "$entidb::raw";
 /// # Ok::<(), entidb_codec::Error>(())
 /// ```
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    to_writer_vec(value, crate::encode::scratch()).map(crate::encode::copy_out)
+    // Written into a buffer that has grown already and copied out at the exact size, which is cheaper
+    // than growing a new one, and wastes nothing in the copy.
+    let mut serializer = Serializer::take();
+    let written = value.serialize(&mut *serializer).map(|()| serializer.copy_out());
+    serializer.give_back();
+    written
 }
 
 /// Writes a Rust value as canonical CBOR at the end of a buffer, and gives the buffer back.
@@ -46,9 +53,11 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`to_vec`].
 pub fn to_writer_vec<T: Serialize + ?Sized>(value: &T, out: Vec<u8>) -> Result<Vec<u8>> {
-    let mut serializer = serializer::Serializer::new(out, &Limits::DEFAULT);
-    value.serialize(&mut serializer)?;
-    Ok(serializer.finish())
+    let mut serializer = Serializer::take();
+    serializer.write_behind(out);
+    let written = value.serialize(&mut *serializer).map(|()| serializer.move_out());
+    serializer.give_back();
+    written
 }
 
 /// Reads a Rust value from canonical CBOR, within the default limits.

@@ -3,13 +3,15 @@
 //! Always: counts serde does not know, or gets wrong, are put right before the next item.
 //! Does not know: which type calls; see `mod`.
 
+use std::cell::Cell;
+
 use serde::ser::{
     self, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant,
 };
 
 use super::RAW;
-use super::layout::{self, Known};
+use super::layout::{Known, Layouts};
 use crate::canonical::{major, write_float, write_head, write_integer};
 use crate::encode::write_string;
 use crate::error::{Error, ErrorKind, Result};
@@ -22,18 +24,65 @@ use crate::value::Integer;
 pub(super) struct Serializer {
     out: Vec<u8>,
     sorter: Sorter,
+    layouts: Layouts,
     depth_left: u8,
     /// Whether the next byte string is an encoded item, to be written as it is.
     is_raw: bool,
 }
 
+thread_local! {
+    /// The serializer of the thread's last document: its buffers have grown already, and it knows
+    /// the layouts of the types it met.
+    static SPARE: Cell<Option<Box<Serializer>>> = const { Cell::new(None) };
+}
+
+/// What a thread keeps for its next document.
+const KEPT_MAX: usize = 256 * 1024;
+
 impl Serializer {
-    pub(super) fn new(out: Vec<u8>, limits: &Limits) -> Self {
-        Self { out, sorter: Sorter::with_spare(), depth_left: limits.depth_max, is_raw: false }
+    /// A serializer with an empty buffer: the thread's own, unless that is at work further up the
+    /// stack.
+    pub(super) fn take() -> Box<Self> {
+        let mut serializer = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
+            Box::new(Self {
+                out: Vec::new(),
+                sorter: Sorter::default(),
+                layouts: Layouts::new(),
+                depth_left: 0,
+                is_raw: false,
+            })
+        });
+        // The last document may have failed half-way.
+        serializer.out.clear();
+        serializer.sorter.clear();
+        serializer.depth_left = Limits::DEFAULT.depth_max;
+        serializer.is_raw = false;
+        serializer
     }
 
-    pub(super) fn finish(self) -> Vec<u8> {
-        self.out
+    /// Gives the serializer back to the thread.
+    pub(super) fn give_back(mut self: Box<Self>) {
+        if self.out.capacity() > KEPT_MAX {
+            self.out = Vec::new();
+        }
+        self.sorter.shrink(KEPT_MAX);
+        // A thread that is ending has nowhere to keep it.
+        let _ = SPARE.try_with(|spare| spare.set(Some(self)));
+    }
+
+    /// Writes at the end of a buffer instead of the serializer's own.
+    pub(super) fn write_behind(&mut self, out: Vec<u8>) {
+        self.out = out;
+    }
+
+    /// The finished document in a buffer of its own size.
+    pub(super) fn copy_out(&mut self) -> Vec<u8> {
+        if self.out.capacity() > KEPT_MAX { self.move_out() } else { self.out.as_slice().to_vec() }
+    }
+
+    /// The finished document in the buffer it was written to.
+    pub(super) fn move_out(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
     }
 
     #[inline]
@@ -92,26 +141,31 @@ impl<'a> ser::Serializer for &'a mut Serializer {
         false
     }
 
+    #[inline]
     fn serialize_bool(self, value: bool) -> Result<()> {
         self.out.push(if value { 0xf5 } else { 0xf4 });
         Ok(())
     }
 
+    #[inline]
     fn serialize_i8(self, value: i8) -> Result<()> {
         self.integer(value);
         Ok(())
     }
 
+    #[inline]
     fn serialize_i16(self, value: i16) -> Result<()> {
         self.integer(value);
         Ok(())
     }
 
+    #[inline]
     fn serialize_i32(self, value: i32) -> Result<()> {
         self.integer(value);
         Ok(())
     }
 
+    #[inline]
     fn serialize_i64(self, value: i64) -> Result<()> {
         self.integer(value);
         Ok(())
@@ -122,21 +176,25 @@ impl<'a> ser::Serializer for &'a mut Serializer {
         Ok(())
     }
 
+    #[inline]
     fn serialize_u8(self, value: u8) -> Result<()> {
         self.integer(value);
         Ok(())
     }
 
+    #[inline]
     fn serialize_u16(self, value: u16) -> Result<()> {
         self.integer(value);
         Ok(())
     }
 
+    #[inline]
     fn serialize_u32(self, value: u32) -> Result<()> {
         self.integer(value);
         Ok(())
     }
 
+    #[inline]
     fn serialize_u64(self, value: u64) -> Result<()> {
         self.integer(value);
         Ok(())
@@ -149,10 +207,12 @@ impl<'a> ser::Serializer for &'a mut Serializer {
         self.serialize_i128(value)
     }
 
+    #[inline]
     fn serialize_f32(self, value: f32) -> Result<()> {
         self.serialize_f64(f64::from(value))
     }
 
+    #[inline]
     fn serialize_f64(self, value: f64) -> Result<()> {
         write_float(&mut self.out, value);
         Ok(())
@@ -163,6 +223,7 @@ impl<'a> ser::Serializer for &'a mut Serializer {
         Ok(())
     }
 
+    #[inline]
     fn serialize_str(self, value: &str) -> Result<()> {
         self.text(value);
         Ok(())
@@ -179,14 +240,17 @@ impl<'a> ser::Serializer for &'a mut Serializer {
         Ok(())
     }
 
+    #[inline]
     fn serialize_none(self) -> Result<()> {
         self.serialize_unit()
     }
 
+    #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
         value.serialize(self)
     }
 
+    #[inline]
     fn serialize_unit(self) -> Result<()> {
         self.out.push(0xf6);
         Ok(())
@@ -196,11 +260,13 @@ impl<'a> ser::Serializer for &'a mut Serializer {
         self.serialize_unit()
     }
 
+    #[inline]
     fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Result<()> {
         self.text(variant);
         Ok(())
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<()> {
         self.is_raw = name == RAW;
         let written = value.serialize(&mut *self);
@@ -221,10 +287,12 @@ impl<'a> ser::Serializer for &'a mut Serializer {
         Ok(())
     }
 
+    #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Array<'a>> {
         self.array(len.unwrap_or(0), false)
     }
 
+    #[inline]
     fn serialize_tuple(self, len: usize) -> Result<Array<'a>> {
         self.array(len, false)
     }
@@ -248,9 +316,10 @@ impl<'a> ser::Serializer for &'a mut Serializer {
         self.map(len.unwrap_or(0), false)
     }
 
+    #[inline]
     fn serialize_struct(self, name: &'static str, len: usize) -> Result<Fields<'a>> {
-        let known = layout::recall(name, len);
-        Ok(Fields { map: self.map(len, false)?, known, fields: Vec::new(), name, count: 0 })
+        let known = self.layouts.recall(name, len);
+        Ok(Fields { map: self.map(len, false)?, known, name, count: 0 })
     }
 
     fn serialize_struct_variant(
@@ -305,10 +374,12 @@ macro_rules! array_like {
             type Ok = ();
             type Error = Error;
 
+            #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
                 self.element(value)
             }
 
+            #[inline]
             fn end(self) -> Result<()> {
                 self.close()
             }
@@ -333,13 +404,17 @@ pub(super) struct Map<'a> {
 impl Map<'_> {
     #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<()> {
-        let start = self.serializer.out.len();
-        self.serializer.text(key);
-        self.serializer.sorter.key_written(&self.serializer.out, &mut self.mark, start)?;
+        self.key(key)?;
         value.serialize(&mut *self.serializer)
     }
 
-    fn close(mut self) -> Result<()> {
+    fn key(&mut self, key: &str) -> Result<()> {
+        let start = self.serializer.out.len();
+        self.serializer.text(key);
+        self.serializer.sorter.key_written(&self.serializer.out, &mut self.mark, start)
+    }
+
+    fn close(&mut self) -> Result<()> {
         let Serializer { out, sorter, .. } = &mut *self.serializer;
         sorter.end(out, self.mark, self.announced)?;
         self.leave();
@@ -372,7 +447,7 @@ impl SerializeMap for Map<'_> {
         value.serialize(&mut *self.serializer)
     }
 
-    fn end(self) -> Result<()> {
+    fn end(mut self) -> Result<()> {
         self.close()
     }
 }
@@ -381,8 +456,6 @@ impl SerializeMap for Map<'_> {
 pub(super) struct Fields<'a> {
     map: Map<'a>,
     known: Known,
-    /// The fields so far, where a layout is to be made of them.
-    fields: Vec<&'static str>,
     name: &'static str,
     count: usize,
 }
@@ -390,47 +463,62 @@ pub(super) struct Fields<'a> {
 impl Fields<'_> {
     #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
-        match &self.known {
-            Known::Layout(layout) if layout.expects(self.count, key) => {
+        if let Known::Layout(layout) = &self.known {
+            let Serializer { out, sorter, .. } = &mut *self.map.serializer;
+            let start = out.len();
+            if layout.write_key(self.count, key, out) {
                 self.count += 1;
-                let Serializer { out, sorter, .. } = &mut *self.map.serializer;
-                sorter.field_written(out, &self.map.mark)?;
-                write_string(out, major::TEXT, key.as_bytes());
+                sorter.field_written(start, &self.map.mark)?;
                 return value.serialize(&mut *self.map.serializer);
             }
-            Known::Layout(layout) => {
-                layout::remember_varying(layout.name());
-                self.known = Known::Varies;
-                // The keys so far were not compared, so the end has to sort.
-                self.map.mark.mark_unsorted();
-            }
-            Known::New => self.fields.push(key),
-            Known::Varies => {}
         }
-        self.map.field(key, value)
+        self.unexpected_field(key)?;
+        value.serialize(&mut *self.map.serializer)
     }
 
+    /// Writes a key that no layout expects.
+    #[inline(never)]
+    fn unexpected_field(&mut self, key: &'static str) -> Result<()> {
+        match &mut self.known {
+            Known::Layout(_) => self.forget_layout(),
+            Known::New(fields) => fields.push(key),
+            Known::Varies => {}
+        }
+        self.map.key(key)
+    }
+
+    #[cold]
+    fn forget_layout(&mut self) {
+        self.map.serializer.layouts.remember_varying(self.name, self.map.announced);
+        self.known = Known::Varies;
+        // The keys so far were not compared, so the end has to sort.
+        self.map.mark.mark_unsorted();
+    }
+
+    #[inline]
     fn close(mut self) -> Result<()> {
-        match self.known {
-            Known::Layout(layout) if layout.len() == self.count => {
-                let Serializer { out, sorter, .. } = &mut *self.map.serializer;
-                if !layout.is_sorted {
-                    sorter.arrange(out, self.map.mark, &layout.order);
-                }
-                // Every field was expected, and sorted once without finding equals.
-                sorter.forget(self.map.mark);
-                self.map.leave();
-                return Ok(());
-            }
-            Known::Layout(layout) => {
-                layout::remember_varying(layout.name());
-                self.map.mark.mark_unsorted();
-            }
-            Known::New | Known::Varies => {}
+        if let Known::Layout(layout) = &self.known
+            && layout.len() == self.count
+        {
+            // Every field was expected, and sorted once without finding equals.
+            let Serializer { out, sorter, .. } = &mut *self.map.serializer;
+            sorter.arrange(out, &self.map.mark, layout.settled, &layout.order)?;
+            self.map.leave();
+            return Ok(());
+        }
+        self.close_unexpected()
+    }
+
+    #[inline(never)]
+    fn close_unexpected(mut self) -> Result<()> {
+        if matches!(self.known, Known::Layout(_)) {
+            self.forget_layout();
         }
         self.map.close()?;
-        if !self.fields.is_empty() {
-            layout::remember(self.name, self.fields);
+        if let Known::New(fields) = &self.known
+            && fields.len() == self.map.announced
+        {
+            self.map.serializer.layouts.remember(self.name, fields);
         }
         Ok(())
     }
@@ -445,6 +533,7 @@ impl SerializeStruct for Fields<'_> {
         self.field(key, value)
     }
 
+    #[inline]
     fn end(self) -> Result<()> {
         self.close()
     }
@@ -458,7 +547,7 @@ impl SerializeStructVariant for Map<'_> {
         self.field(key, value)
     }
 
-    fn end(self) -> Result<()> {
+    fn end(mut self) -> Result<()> {
         self.close()
     }
 }

@@ -25,7 +25,7 @@ impl<'a> Choices<'a> {
         Self { bytes }
     }
 
-    fn byte(&mut self) -> u8 {
+    pub(crate) fn byte(&mut self) -> u8 {
         match self.bytes.split_first() {
             Some((first, rest)) => {
                 self.bytes = rest;
@@ -50,7 +50,7 @@ impl<'a> Choices<'a> {
         some.to_vec()
     }
 
-    fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         const ODD: [&str; 8] = ["", "a", "b", "\0", "a\0", "\u{ff}", "\u{10ffff}", "name"];
         match self.byte() {
             short @ 0..=127 => ODD[usize::from(short % 8)].repeat(usize::from(short / 32)),
@@ -59,7 +59,7 @@ impl<'a> Choices<'a> {
     }
 
     /// An integer, mostly near the places where forms and widths change.
-    fn integer(&mut self) -> Integer {
+    pub(crate) fn integer(&mut self) -> Integer {
         let near = |middle: i128, off: u8| middle + i128::from(off.cast_signed() % 4);
         let bit = u32::from(self.byte() % 66);
         let (sign, off) = (self.byte() % 3, self.byte());
@@ -71,7 +71,7 @@ impl<'a> Choices<'a> {
         Integer::try_from(number).unwrap_or(if number < 0 { Integer::MIN } else { Integer::MAX })
     }
 
-    fn float(&mut self) -> f64 {
+    pub(crate) fn float(&mut self) -> f64 {
         const ODD: [f64; 14] = [
             0.0,
             -0.0,
@@ -136,7 +136,14 @@ impl<'a> Choices<'a> {
                 bytes.truncate(bytes.len() / kind.element_bytes() * kind.element_bytes());
                 Value::Vector(Vector::from_le_bytes(kind, bytes).expect("whole elements"))
             }
-            20..=22 => {
+            // Rows of one thing are passed over in another way than mixed ones.
+            20 => {
+                let element = self.value(0);
+                let mut elements = vec![element; usize::from(self.byte() % 48)];
+                elements.push(self.value(depth - 1));
+                Value::Array(elements)
+            }
+            21..=22 => {
                 let count = self.byte() % 6;
                 Value::Array((0..count).map(|_| self.value(depth - 1)).collect())
             }

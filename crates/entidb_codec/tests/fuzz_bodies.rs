@@ -13,7 +13,11 @@
 )]
 
 #[path = "../../../fuzz/src/codec.rs"]
-mod bodies;
+mod codec;
+#[path = "../../../fuzz/src/typed.rs"]
+mod typed;
+
+use codec as bodies;
 
 /// SplitMix64: small, and good enough to draw test input.
 struct Draw(u64);
@@ -75,4 +79,9 @@ fn key_order_is_value_order_for_any_values() {
 #[test]
 fn paths_and_patches_agree_with_the_tree_on_any_values() {
     run("path", bodies::path_body);
+}
+
+#[test]
+fn types_read_and_write_what_trees_do_on_any_bytes() {
+    run("typed", typed::typed_body);
 }

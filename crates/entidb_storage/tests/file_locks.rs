@@ -109,6 +109,27 @@ fn a_killed_holder_lets_go_and_its_number_is_forgotten() {
     assert_eq!(refused(&backend, LockKind::Exclusive), ErrorKind::Locked { holder_pid });
 }
 
+#[test]
+fn a_refusal_names_the_folder_and_the_holder_and_changes_nothing() {
+    let place = Place::new();
+    let backend = open(&place);
+    let _held = backend.directory.lock("LOCK", LockKind::Exclusive).unwrap();
+    let content = || {
+        let mut bytes = vec![0; 64];
+        let count = backend.directory.open("LOCK", OpenMode::Read).unwrap().read_at(0, &mut bytes).unwrap();
+        bytes.truncate(count);
+        (bytes, backend.directory.list("").unwrap())
+    };
+    let before = content();
+    for kind in [LockKind::Exclusive, LockKind::Shared] {
+        let error = open(&place).directory.lock("LOCK", kind).map(|_| ()).unwrap_err();
+        let (path, message) = (place.path().join("LOCK").to_string_lossy().into_owned(), error.to_string());
+        assert_eq!(error.path, path);
+        assert!(message.contains(&path) && message.contains(&std::process::id().to_string()), "{message}");
+    }
+    assert_eq!(content(), before);
+}
+
 /// Holds the lock until it is killed.
 #[test]
 fn child_holds_the_lock() {

@@ -125,10 +125,12 @@ impl Directory for FileDirectory {
 
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         let parsed = Name::parse(Operation::Lock, name)?;
+        // With the folder: whoever is kept out asks which database it is, and the name is the same in all of them.
+        let path = Path::new(&self.location).join(name).to_string_lossy().into_owned();
         if kind == LockKind::Exclusive {
-            self.refuse_if_read_only(Operation::Lock, name)?;
+            self.refuse_if_read_only(Operation::Lock, &path)?;
         }
-        let lock = told(lock::take(&self.root, parsed, kind), Operation::Lock, name)?;
+        let lock = told(lock::take(&self.root, parsed, kind), Operation::Lock, &path)?;
         Ok(Box::new(lock))
     }
 

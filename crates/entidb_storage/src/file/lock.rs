@@ -5,17 +5,18 @@
 //! a shared one writes nothing and creates nothing.
 //! Does not know: what is protected.
 //!
-//! `flock` on Unix and `LockFileEx` on Windows, through the standard library. The record locks of POSIX are avoided:
-//! they let go when *any* handle of the process on the file is closed, and do not exclude inside a process.
+//! `flock` on Unix and the sharing mode of an open file on Windows, through the standard library. The record locks of
+//! POSIX are avoided: they let go when *any* handle of the process on the file is closed, and do not exclude inside a
+//! process.
 //!
 //! `fork` without `exec` gives a child the same open file. The child cannot let go for its parent, and the parent's
 //! letting go is not held up by the child; but when the parent is *killed*, the lock lasts until the child has ended
 //! too, and nobody's number is told. Programs started in the ordinary way inherit nothing.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 
 use super::platform::{self, Root};
-use crate::directory::{Lock, LockKind, OpenMode};
+use crate::directory::{Lock, LockKind};
 use crate::error::ErrorKind;
 use crate::name::Name;
 
@@ -34,26 +35,28 @@ impl Lock for SystemLock {
     }
 }
 
+/// What came of asking the platform for a lock.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// The file that holds it.
+    Held(File),
+    /// Somebody else has it; with the file, if the holder's number may be read from it.
+    Busy(Option<File>),
+}
+
 /// How often a lock file that was replaced under us is opened anew.
 const TRIES: u32 = 16;
 
 /// Takes the lock without waiting.
 pub(super) fn take(root: &Root, name: Name<'_>, kind: LockKind) -> Result<SystemLock, ErrorKind> {
-    let mode = match kind {
-        LockKind::Exclusive => OpenMode::CreateOrOpen,
-        LockKind::Shared => OpenMode::Read,
-    };
     for _ in 0..TRIES {
-        let file = root.open_file(name, mode)?;
-        let taken = match kind {
-            LockKind::Exclusive => file.try_lock(),
-            LockKind::Shared => file.try_lock_shared(),
+        let file = match root.lock_file(name, kind)? {
+            Taken::Held(file) => file,
+            Taken::Busy(file) => {
+                let holder_pid = file.as_ref().and_then(holder);
+                return Err(ErrorKind::Locked { holder_pid });
+            }
         };
-        match taken {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ErrorKind::Locked { holder_pid: holder(&file) }),
-            Err(TryLockError::Error(error)) => return Err(ErrorKind::from_os(&error)),
-        }
         // Somebody may have removed or replaced the file between our opening and our locking it. Then we hold a
         // lock nobody else will ever meet.
         if root.is_same_file(name, &file)? {
@@ -117,7 +120,6 @@ fn write_start(file: &File, bytes: &[u8]) -> std::io::Result<()> {
     std::os::windows::fs::FileExt::seek_write(file, bytes, 0).map(|_| ())
 }
 
-/// Fails while the file is locked by another: locks are mandatory on Windows, so the holder stays unknown there.
 #[cfg(windows)]
 fn read_start(file: &File, bytes: &mut [u8]) -> std::io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, bytes, 0)
@@ -130,6 +132,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::directory::OpenMode;
     use crate::error::Operation;
 
     const EXCLUSIVE: LockKind = LockKind::Exclusive;

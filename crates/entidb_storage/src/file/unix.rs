@@ -5,14 +5,15 @@
 //! pipe or device is refused before it is opened.
 //! Does not know: what an error means to the caller beyond its kind.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::directory::{Abilities, Entry, OpenMode};
+use super::lock::Taken;
+use crate::directory::{Abilities, Entry, LockKind, OpenMode};
 use crate::error::ErrorKind;
 use crate::flushes::Flushes;
 use crate::name::Name;
@@ -97,6 +98,24 @@ impl Root {
         let found = rustix::fs::fstat(&file).map_err(kind)?;
         regular(FileType::from_raw_mode(found.st_mode))?;
         Ok(File::from(file))
+    }
+
+    /// Takes a lock without waiting.
+    pub(super) fn lock_file(&self, name: Name<'_>, kind: LockKind) -> Result<Taken> {
+        let mode = match kind {
+            LockKind::Exclusive => OpenMode::CreateOrOpen,
+            LockKind::Shared => OpenMode::Read,
+        };
+        let file = self.open_file(name, mode)?;
+        let taken = match kind {
+            LockKind::Exclusive => file.try_lock(),
+            LockKind::Shared => file.try_lock_shared(),
+        };
+        match taken {
+            Ok(()) => Ok(Taken::Held(file)),
+            Err(TryLockError::WouldBlock) => Ok(Taken::Busy(Some(file))),
+            Err(TryLockError::Error(error)) => Err(ErrorKind::from_os(&error)),
+        }
     }
 
     /// True when `name` still means the file behind `file`.

@@ -9,7 +9,8 @@ use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::directory::{Abilities, Entry, OpenMode};
+use super::lock::Taken;
+use crate::directory::{Abilities, Entry, LockKind, OpenMode};
 use crate::error::ErrorKind;
 use crate::name::Name;
 
@@ -21,6 +22,9 @@ pub(super) const ABILITIES: Abilities = Abilities { rename: true, hard_link: tru
 /// Opens the link itself instead of what it points to.
 const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
 const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x0000_0400;
+const FILE_SHARE_READ: u32 = 1;
+/// What the standard library opens with: reading, writing and deleting by others.
+const FILE_SHARE_ALL: u32 = 7;
 const ERROR_SHARING_VIOLATION: i32 = 32;
 const ERROR_ACCESS_DENIED: i32 = 5;
 /// A scanner or indexer that looks at a fresh file lets go within milliseconds; 10 tries make half a second.
@@ -57,8 +61,35 @@ impl Root {
         Ok(())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
     pub(super) fn open_file(&self, name: Name<'_>, mode: OpenMode) -> Result<File> {
+        self.open_shared(name, mode, FILE_SHARE_ALL, TRIES)
+    }
+
+    /// Takes a lock by opening its file in a sharing mode. An exclusive holder writes and lets others only read; a
+    /// shared one reads and lets others only read: so each keeps out whom it must, and the number in the file can be
+    /// read all the while. `LockFileEx` would forbid that, since locks of ranges are mandatory here.
+    ///
+    /// A scanner that looks at the file reads and shares all, which is in nobody's way.
+    pub(super) fn lock_file(&self, name: Name<'_>, kind: LockKind) -> Result<Taken> {
+        let mode = match kind {
+            LockKind::Exclusive => OpenMode::CreateOrOpen,
+            LockKind::Shared => OpenMode::Read,
+        };
+        let busy = ErrorKind::Device { os_code: Some(ERROR_SHARING_VIOLATION) };
+        match self.open_shared(name, mode, FILE_SHARE_READ, 1) {
+            Ok(file) => return Ok(Taken::Held(file)),
+            Err(found) if found == busy => {}
+            Err(found) => return Err(found),
+        }
+        // Where nobody writes the holders are shared ones, and a number in the file is that of somebody long gone.
+        if self.open_shared(name, OpenMode::Read, FILE_SHARE_READ, 1).is_ok() {
+            return Ok(Taken::Busy(None));
+        }
+        Ok(Taken::Busy(self.open_shared(name, OpenMode::Read, FILE_SHARE_ALL, 1).ok()))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    fn open_shared(&self, name: Name<'_>, mode: OpenMode, share: u32, tries: u32) -> Result<File> {
         let path = self.path_of(name)?;
         match std::fs::symlink_metadata(&path) {
             Ok(found) if mode != OpenMode::CreateNew => regular(found.file_type(), found.file_attributes())?,
@@ -66,7 +97,8 @@ impl Root {
             Ok(_) | Err(_) => {}
         }
         let mut options = OpenOptions::new();
-        options.read(true).write(mode != OpenMode::Read).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+        options.read(true).write(mode != OpenMode::Read);
+        options.share_mode(share).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
         match mode {
             OpenMode::Read | OpenMode::Write => {}
             OpenMode::CreateNew => {
@@ -76,7 +108,7 @@ impl Root {
                 options.create(true).truncate(false);
             }
         }
-        let file = patiently(|| options.open(&path))?;
+        let file = patiently(tries, || options.open(&path))?;
         let found = file.metadata().map_err(kind)?;
         regular(found.file_type(), found.file_attributes())?;
         Ok(file)
@@ -104,7 +136,7 @@ impl Root {
     #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
     pub(super) fn remove(&self, name: Name<'_>) -> Result<()> {
         let path = self.regular_path(name)?;
-        patiently(|| std::fs::remove_file(&path))
+        patiently(TRIES, || std::fs::remove_file(&path))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
@@ -113,7 +145,7 @@ impl Root {
         if std::fs::symlink_metadata(&to).is_ok_and(|found| found.is_dir()) {
             return Err(ErrorKind::IsAFolder);
         }
-        patiently(|| std::fs::rename(&from, &to))
+        patiently(TRIES, || std::fs::rename(&from, &to))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
@@ -170,7 +202,8 @@ impl Root {
     }
 }
 
-/// Nobody can say without a call the standard library does not have, so the number is believed.
+/// Nobody can say without a call the standard library does not have; [`Root::lock_file`] gives a file to read the
+/// number from only while its writer holds the lock.
 pub(super) fn is_running(_process: u32) -> bool {
     true
 }
@@ -187,13 +220,13 @@ fn regular(found: FileType, attributes: u32) -> Result<()> {
 
 /// Tries again while a scanner holds the file, and not for ever.
 #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
-fn patiently<T>(mut call: impl FnMut() -> std::io::Result<T>) -> Result<T> {
+fn patiently<T>(tries_max: u32, mut call: impl FnMut() -> std::io::Result<T>) -> Result<T> {
     let mut tries = 1;
     loop {
         match call() {
             Ok(done) => return Ok(done),
             Err(error)
-                if tries < TRIES
+                if tries < tries_max
                     && matches!(error.raw_os_error(), Some(ERROR_SHARING_VIOLATION | ERROR_ACCESS_DENIED)) =>
             {
                 std::thread::sleep(Duration::from_millis(u64::from(tries) * 10));

@@ -12,9 +12,10 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 use crate::cbor::with_bytes;
 use crate::cursor::Cursor;
 use crate::decode::decode;
-use crate::encode::{Refusal, append, encode, encode_with};
+use crate::encode::{Refusal, append_document, encode, encode_document, encode_with};
 use crate::entity::{entity, framed, own_id};
 use crate::error::{call, code, missing, refuse, refuse_pickle};
+use crate::gil::Pace;
 use crate::value::EntityId;
 
 static QUERY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -32,6 +33,9 @@ pub(crate) struct Collection {
     name: String,
     /// The database or transaction it was taken from, which lives as long.
     owner: Py<PyAny>,
+    /// Whether that is a transaction: then a change waits for nobody and flushes nothing.
+    within: bool,
+    pace: Pace,
 }
 
 /// An object of the Python half of the package.
@@ -54,8 +58,14 @@ fn all_ids(ids: &Bound<'_, PyAny>) -> PyResult<Vec<Id>> {
 }
 
 impl Collection {
+    /// The collection of a database.
     pub(crate) fn new(collection: abi::Collection, name: &str, owner: Py<PyAny>) -> Self {
-        Self { collection, name: name.to_owned(), owner }
+        Self { collection, name: name.to_owned(), owner, within: false, pace: Pace::default() }
+    }
+
+    /// The collection of a transaction.
+    pub(crate) fn within(collection: abi::Collection, name: &str, owner: Py<PyAny>) -> Self {
+        Self { within: true, ..Self::new(collection, name, owner) }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -70,13 +80,21 @@ impl Collection {
         }
     }
 
-    fn store(&self, py: Python<'_>, id: Option<&Id>, document: &[u8], mode: WriteMode) -> PyResult<Id> {
-        call(py, || self.collection.put(id, document, mode))
+    /// Changes one entity.
+    fn change<T: Send>(&self, py: Python<'_>, run: impl FnOnce() -> abi::Result<T> + Send) -> PyResult<T> {
+        if self.within { self.pace.call(py, run) } else { call(py, run) }
     }
 
-    fn read<'py>(&self, py: Python<'py>, id: &Id) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match call(py, || self.collection.get(id))? {
-            Some(found) => entity(py, *id, found.version(), found.bytes()).map(Some),
+    fn store(&self, py: Python<'_>, id: Option<&Id>, document: &[u8], mode: WriteMode) -> PyResult<Id> {
+        self.change(py, || self.collection.put(id, document, mode))
+    }
+
+    fn read<'py>(&self, given: &Bound<'py, PyAny>, id: &Id) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = given.py();
+        match self.pace.call(py, || self.collection.get(id))? {
+            Some(found) => {
+                entity(py, EntityId::object(py, *id, Some(given))?, found.version(), found.bytes()).map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -101,9 +119,9 @@ impl Collection {
     #[pyo3(signature = (document, id = None))]
     fn put<'py>(&self, document: &Bound<'py, PyAny>, id: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, EntityId>> {
         let py = document.py();
-        let id = Self::id_for(document, id)?;
-        let stored = self.store(py, id.as_ref(), &encode(document)?, WriteMode::Put)?;
-        host_id(py, stored)
+        let raw = Self::id_for(document, id)?;
+        let stored = self.store(py, raw.as_ref(), &encode_document(document)?, WriteMode::Put)?;
+        EntityId::object(py, stored, id)
     }
 
     /// Stores a document, raising ``AlreadyExistsError`` when there is one under the id.
@@ -114,9 +132,9 @@ impl Collection {
         id: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, EntityId>> {
         let py = document.py();
-        let id = Self::id_for(document, id)?;
-        let stored = self.store(py, id.as_ref(), &encode(document)?, WriteMode::Insert)?;
-        host_id(py, stored)
+        let raw = Self::id_for(document, id)?;
+        let stored = self.store(py, raw.as_ref(), &encode_document(document)?, WriteMode::Insert)?;
+        EntityId::object(py, stored, id)
     }
 
     /// Stores a document in place of the one under the id, raising ``EntityNotFoundError`` when there is none.
@@ -126,7 +144,7 @@ impl Collection {
     fn replace(&self, id: &Bound<'_, PyAny>, document: &Bound<'_, PyAny>, version: Option<u64>) -> PyResult<()> {
         let id = EntityId::from_host(id)?;
         let mode = version.map_or(WriteMode::Replace, WriteMode::ReplaceVersion);
-        self.store(document.py(), Some(&id), &encode(document)?, mode).map(drop)
+        self.store(document.py(), Some(&id), &encode_document(document)?, mode).map(drop)
     }
 
     /// Stores many documents, all or none, and gives their ids.
@@ -155,7 +173,7 @@ impl Collection {
                 None => None,
             };
             let id = Self::id_for(&document, id.as_ref())?;
-            abi::Collection::frame_document(&mut frames, id.as_ref(), |out| append(out, &document))
+            abi::Collection::frame_document(&mut frames, id.as_ref(), |out| append_document(out, &document))
                 .map_err(|refusal: Refusal| refusal.of_document(position).raise(py))?;
         }
         if given.is_some_and(|mut given| given.next().is_some()) {
@@ -189,13 +207,13 @@ impl Collection {
         id: &Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(self.read(id.py(), &EntityId::from_host(id)?)?.or(default))
+        Ok(self.read(id, &EntityId::from_host(id)?)?.or(default))
     }
 
     /// The document with this id as canonical CBOR, or ``None``.
     fn get_bytes<'py>(&self, id: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let (py, id) = (id.py(), EntityId::from_host(id)?);
-        let found = call(py, || self.collection.get(&id))?;
+        let found = self.pace.call(py, || self.collection.get(&id))?;
         Ok(found.map(|found| PyBytes::new(py, found.bytes())))
     }
 
@@ -220,9 +238,13 @@ impl Collection {
             encode(&changes.getattr("operations")?)?
         } else {
             let found = changes.get_type().name()?;
-            return Err(refuse(py, code::INVALID_ARGUMENT, format!("changes are a {found}; give a dict or a Patch")));
+            return Err(refuse(
+                py,
+                code::INVALID_ARGUMENT,
+                format!("changes come as a dict or a Patch, and {found} was given"),
+            ));
         };
-        call(py, || self.collection.update(&id, &patch))
+        self.change(py, || self.collection.update(&id, &patch))
     }
 
     /// Removes an entity; true when it was there.
@@ -231,7 +253,7 @@ impl Collection {
     #[pyo3(signature = (id, *, version = None))]
     fn delete(&self, id: &Bound<'_, PyAny>, version: Option<u64>) -> PyResult<bool> {
         let raw = EntityId::from_host(id)?;
-        call(id.py(), || self.collection.delete(&raw, version))
+        self.change(id.py(), || self.collection.delete(&raw, version))
     }
 
     /// Removes these entities, all or none, and gives how many were there.
@@ -253,7 +275,7 @@ impl Collection {
             };
             let version = found.version();
             match py.detach(|| self.collection.delete(&raw, Some(version))) {
-                Ok(true) => return entity(py, raw, version, found.bytes()),
+                Ok(true) => return entity(py, EntityId::object(py, raw, Some(id))?, version, found.bytes()),
                 // Another thread was faster: look again.
                 Ok(false) => {}
                 Err(error) if matches!(error.name(), "VERSION_MISMATCH" | "ENTITY_NOT_FOUND") => {}
@@ -265,12 +287,12 @@ impl Collection {
     /// Whether there is an entity with this id.
     fn exists(&self, id: &Bound<'_, PyAny>) -> PyResult<bool> {
         let raw = EntityId::from_host(id)?;
-        call(id.py(), || self.collection.exists(&raw))
+        self.pace.call(id.py(), || self.collection.exists(&raw))
     }
 
     /// The number of entities.
     fn count(&self, py: Python<'_>) -> PyResult<u64> {
-        call(py, || self.collection.count())
+        self.pace.call(py, || self.collection.count())
     }
 
     /// Declares an index over fields and builds it; false when the same index is there already.
@@ -376,17 +398,21 @@ impl Collection {
 
     fn __getitem__<'py>(&self, id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let (py, raw) = (id.py(), EntityId::from_host(id)?);
-        self.read(py, &raw)?.ok_or_else(|| missing(py, &self.name, &raw))
+        self.read(id, &raw)?.ok_or_else(|| missing(py, &self.name, &raw))
     }
 
     fn __setitem__(&self, id: &Bound<'_, PyAny>, document: &Bound<'_, PyAny>) -> PyResult<()> {
         let raw = EntityId::from_host(id)?;
-        self.store(id.py(), Some(&raw), &encode(document)?, WriteMode::Put).map(drop)
+        self.store(id.py(), Some(&raw), &encode_document(document)?, WriteMode::Put).map(drop)
     }
 
     fn __delitem__(&self, id: &Bound<'_, PyAny>) -> PyResult<()> {
         let (py, raw) = (id.py(), EntityId::from_host(id)?);
-        if call(py, || self.collection.delete(&raw, None))? { Ok(()) } else { Err(missing(py, &self.name, &raw)) }
+        if self.change(py, || self.collection.delete(&raw, None))? {
+            Ok(())
+        } else {
+            Err(missing(py, &self.name, &raw))
+        }
     }
 
     fn __contains__(&self, id: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -422,8 +448,10 @@ impl Collection {
 /// The patch that sets each field of a dict.
 fn merge(fields: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
     encode_with(fields.py(), |writer| {
-        writer.encoder.begin_array(fields.len());
-        for (key, value) in fields.iter() {
+        // What a field holds may run code of Python, and that may change the dict.
+        let entries: Vec<_> = fields.iter().collect();
+        writer.encoder.begin_array(entries.len());
+        for (key, value) in entries {
             writer.encoder.begin_array(3);
             writer.encoder.integer(0_i64);
             writer.encoder.begin_array(1);

@@ -12,16 +12,23 @@ use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 use crate::encode::{decimal_class, raise_codec};
 use crate::error::{code, refuse};
 use crate::moment;
+use crate::shape::{self, FIELDS, Shapes};
 use crate::value::{EntityId, Tag, Vector, uuid_class};
 
 /// How many names of fields are remembered, and how long they may be.
 const NAMES: usize = 1024;
 const NAME_BYTES_MAX: usize = 64;
 
-/// Names of fields that were read lately: the same few come with every document, and a string that is there already
-/// costs neither memory nor a hash. Only the holder of the lock may use it, and nobody waits for it: code that runs
-/// between may release the GIL.
-static RECENT: Mutex<Vec<Option<Py<PyString>>>> = Mutex::new(Vec::new());
+/// What is known of the documents read lately. Only the holder of the lock may use it, and nobody waits for it: code
+/// that runs between may release the GIL.
+static RECENT: Mutex<Recent> = Mutex::new(Recent { names: Vec::new(), shapes: Shapes::new() });
+
+struct Recent {
+    /// Names of fields: the same few come with every document, and a string that is there already costs neither memory
+    /// nor a hash.
+    names: Vec<Option<Py<PyString>>>,
+    shapes: Shapes<shape::Read>,
+}
 
 /// The object of a document.
 pub(crate) fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
@@ -36,7 +43,7 @@ pub(crate) fn decode_into(bytes: &[u8], into: &Bound<'_, PyDict>) -> PyResult<()
     let py = into.py();
     let mut reader = Reader::new(py, bytes);
     match reader.event()? {
-        Event::Map(count) => reader.entries(count, into)?,
+        Event::Map(count) => drop(reader.map(count, Some(into))?),
         _ => return Err(refuse(py, code::WRONG_TYPE, "the document is not a map; read it with get_bytes")),
     }
     reader.finish()
@@ -45,18 +52,18 @@ pub(crate) fn decode_into(bytes: &[u8], into: &Bound<'_, PyDict>) -> PyResult<()
 struct Reader<'a, 'py> {
     py: Python<'py>,
     decoder: Decoder<'a>,
-    names: Option<MutexGuard<'static, Vec<Option<Py<PyString>>>>>,
+    recent: Option<MutexGuard<'static, Recent>>,
 }
 
 impl<'a, 'py> Reader<'a, 'py> {
     fn new(py: Python<'py>, bytes: &'a [u8]) -> Self {
-        let names = RECENT.try_lock().ok().map(|mut names| {
-            if names.is_empty() {
-                names.resize_with(NAMES, || None);
+        let recent = RECENT.try_lock().ok().map(|mut recent| {
+            if recent.names.is_empty() {
+                recent.names.resize_with(NAMES, || None);
             }
-            names
+            recent
         });
-        Self { py, decoder: Decoder::new(bytes), names }
+        Self { py, decoder: Decoder::new(bytes), recent }
     }
 
     #[inline]
@@ -85,11 +92,7 @@ impl<'a, 'py> Reader<'a, 'py> {
                 self.decoder.leave();
                 PyList::new(py, items)?.into_any()
             }
-            Event::Map(count) => {
-                let map = PyDict::new(py);
-                self.entries(count, &map)?;
-                map.into_any()
-            }
+            Event::Map(count) => self.map(count, None)?.into_any(),
             Event::Timestamp(moment) => moment::to_host(py, moment.micros())?,
             Event::Uuid(id) => uuid_class(py)?.call1((py.None(), PyBytes::new(py, &id)))?,
             Event::EntityId(id) => Bound::new(py, EntityId::of(id))?.into_any(),
@@ -103,26 +106,108 @@ impl<'a, 'py> Reader<'a, 'py> {
         })
     }
 
-    fn entries(&mut self, count: usize, into: &Bound<'py, PyDict>) -> PyResult<()> {
+    /// A map, in an empty dict that is given or in a new one.
+    fn map(&mut self, count: usize, given: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyDict>> {
+        let py = self.py;
         let mut order = KeyOrder::new();
-        for _ in 0..count {
-            let key = self.decoder.key(&mut order).map_err(|error| raise_codec(self.py, error))?;
-            let key = match key {
-                KeyRef::Text(text) => self.name(text).into_any(),
-                KeyRef::Integer(number) => self.integer(number)?.into_any(),
-            };
-            let value = self.item()?;
-            into.set_item(key, value)?;
+        let fresh = || given.cloned().unwrap_or_else(|| PyDict::new(py));
+        if !FIELDS.contains(&count) {
+            let map = fresh();
+            self.entries(count, &mut order, &map)?;
+            self.decoder.leave();
+            return Ok(map);
         }
+        let first = self.key(&mut order)?;
+        let KeyRef::Text(text) = first else {
+            let map = fresh();
+            self.entry(first, &map)?;
+            self.entries(count - 1, &mut order, &map)?;
+            self.decoder.leave();
+            return Ok(map);
+        };
+        let hash = place(text);
+        let shape = self.recent.as_mut().and_then(|recent| recent.shapes.get(hash, count));
+        let shape = shape.filter(|shape| shape.names.len() == count);
+        let map = match shape {
+            Some(shape) if shape.names.first().is_some_and(|(known, _)| **known == *text) => {
+                let map = shape.begin(py, given)?;
+                if self.shaped(&shape.names, &mut order, &map)? {
+                    self.decoder.leave();
+                    return Ok(map);
+                }
+                map
+            }
+            _ => {
+                let map = fresh();
+                self.entry(first, &map)?;
+                self.entries(count - 1, &mut order, &map)?;
+                map
+            }
+        };
         self.decoder.leave();
+        if let Some(recent) = &mut self.recent {
+            recent.shapes.missed(hash, count, || {
+                let names = map.keys().iter().map(|name| name.cast_into_exact::<PyString>().ok());
+                shape::Read::new(py, &names.collect::<Option<Vec<_>>>()?)
+            });
+        }
+        Ok(map)
+    }
+
+    /// Reads the entries of a map into a dict that has the keys of a shape, after the first key; false when they turned
+    /// out to be others, which then stand in the dict instead.
+    fn shaped(
+        &mut self,
+        names: &[(Box<str>, Py<PyString>)],
+        order: &mut KeyOrder,
+        map: &Bound<'py, PyDict>,
+    ) -> PyResult<bool> {
+        let py = self.py;
+        for (at, (known, name)) in names.iter().enumerate() {
+            if at > 0 {
+                let key = self.key(order)?;
+                if !matches!(key, KeyRef::Text(text) if *text == **known) {
+                    for (_, name) in names.iter().skip(at) {
+                        map.del_item(name)?;
+                    }
+                    self.entry(key, map)?;
+                    self.entries(names.len() - at - 1, order, map)?;
+                    return Ok(false);
+                }
+            }
+            let value = self.item()?;
+            map.set_item(name.bind(py), value)?;
+        }
+        Ok(true)
+    }
+
+    fn entries(&mut self, count: usize, order: &mut KeyOrder, into: &Bound<'py, PyDict>) -> PyResult<()> {
+        for _ in 0..count {
+            let key = self.key(order)?;
+            self.entry(key, into)?;
+        }
         Ok(())
+    }
+
+    fn entry(&mut self, key: KeyRef<'a>, into: &Bound<'py, PyDict>) -> PyResult<()> {
+        let key = match key {
+            KeyRef::Text(text) => self.name(text).into_any(),
+            KeyRef::Integer(number) => self.integer(number)?.into_any(),
+        };
+        let value = self.item()?;
+        into.set_item(key, value)
+    }
+
+    #[inline]
+    fn key(&mut self, order: &mut KeyOrder) -> PyResult<KeyRef<'a>> {
+        self.decoder.key(order).map_err(|error| raise_codec(self.py, error))
     }
 
     #[inline]
     fn name(&mut self, text: &str) -> Bound<'py, PyString> {
         let py = self.py;
-        let slot = self.names.as_mut().filter(|_| text.len() <= NAME_BYTES_MAX);
-        let Some(slot) = slot.and_then(|names| names.get_mut(place(text))) else {
+        let recent = self.recent.as_mut().filter(|_| text.len() <= NAME_BYTES_MAX);
+        let Some(slot) = recent.and_then(|recent| recent.names.get_mut(place(text) % NAMES)) else {
             return PyString::new(py, text);
         };
         if let Some(known) = slot
@@ -154,9 +239,9 @@ impl<'a, 'py> Reader<'a, 'py> {
     }
 }
 
-/// Where a name is remembered.
+/// A number for a name, to remember it by.
 #[inline]
 fn place(text: &str) -> usize {
     let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    (hash ^ (hash >> 15)) as usize % NAMES
+    (hash ^ (hash >> 15)) as usize
 }

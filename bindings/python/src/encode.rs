@@ -4,6 +4,8 @@
 //! bounded before it is entered, so a list that holds itself is refused.
 //! Does not know: collections. Format: docs/spec/encoding.md.
 
+use std::sync::Mutex;
+
 use entidb_abi::codec::{Decimal, Encoder, Integer, KeyRef};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -13,10 +15,14 @@ use pyo3::types::{
 
 use crate::error::{code, raise, refuse};
 use crate::moment;
+use crate::shape::{FIELDS, FIELDS_MAX, Shapes, Written};
 use crate::value::{EntityId, Tag, Timestamp, Vector};
 
 /// As deep as a document may be nested.
 const DEPTH_MAX: usize = 64;
+
+/// What is known of the dicts written lately. The lock is never held while anything of Python runs.
+static RECENT: Mutex<Shapes<Written>> = Mutex::new(Shapes::new());
 
 static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
@@ -110,16 +116,22 @@ pub(crate) fn encode(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     encode_with(object.py(), |writer| writer.item(object, 0))
 }
 
+/// The document of a dict; anything else could be stored, but not come back as an `Entity`.
+pub(crate) fn encode_document(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    encode_with(object.py(), |writer| writer.document(object))
+}
+
 /// The document that a function writes.
 pub(crate) fn encode_with(py: Python<'_>, write: impl FnOnce(&mut Writer) -> Result) -> PyResult<Vec<u8>> {
-    let mut out = Vec::with_capacity(192);
+    // Room for most documents, and for the copy that sorting them makes: the allocator has such pieces at hand.
+    let mut out = Vec::with_capacity(512);
     append_with(&mut out, write).map_err(|refusal| refusal.raise(py))?;
     Ok(out)
 }
 
-/// Appends the document of an object to a buffer.
-pub(crate) fn append(out: &mut Vec<u8>, object: &Bound<'_, PyAny>) -> Result {
-    append_with(out, |writer| writer.item(object, 0))
+/// Appends the document of a dict to a buffer.
+pub(crate) fn append_document(out: &mut Vec<u8>, object: &Bound<'_, PyAny>) -> Result {
+    append_with(out, |writer| writer.document(object))
 }
 
 fn append_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Writer) -> Result) -> Result {
@@ -171,6 +183,13 @@ impl Writer {
         self.special(object, depth)
     }
 
+    fn document(&mut self, object: &Bound<'_, PyAny>) -> Result {
+        match object.cast::<PyDict>() {
+            Ok(map) => self.map(map, 0),
+            Err(_) => Err(no_dict(object)?),
+        }
+    }
+
     fn text(&mut self, text: &Bound<'_, PyString>) -> Result {
         self.encoder.text(text.to_str().map_err(|_| surrogate())?);
         Ok(())
@@ -193,13 +212,53 @@ impl Writer {
     /// Writes the entries of a dict as a map.
     pub(crate) fn map(&mut self, map: &Bound<'_, PyDict>, depth: usize) -> Result {
         let inner = Self::enter(depth)?;
-        self.encoder.begin_map(map.len());
-        for (key, value) in map.iter() {
+        if FIELDS.contains(&map.len()) && self.shaped(map, inner)? {
+            return Ok(());
+        }
+        // What an entry holds may run code of Python, and that may change the dict.
+        let entries: Vec<_> = map.iter().collect();
+        self.encoder.begin_map(entries.len());
+        for (key, value) in entries {
             self.key(&key)?;
             self.item(&value, inner).map_err(|refusal| refusal.at(&key))?;
         }
         self.encoder.end();
         Ok(())
+    }
+
+    /// Writes a dict that has the keys of a shape, in canonical order, so that nothing needs to be sorted; false, and
+    /// nothing is written, when it has others.
+    fn shaped(&mut self, map: &Bound<'_, PyDict>, inner: usize) -> Result<bool> {
+        let count = map.len();
+        let Some((first, _)) = map.iter().next() else { return Ok(false) };
+        let Ok(hash) = first.hash() else { return Ok(false) };
+        let hash = hash.unsigned_abs();
+        let shape = RECENT.try_lock().ok().and_then(|mut recent| recent.get(hash, count));
+        if let Some(shape) = shape.filter(|shape| shape.keys.len() == count) {
+            let mut values = [const { None }; FIELDS_MAX];
+            let mut fits = true;
+            for ((place, (key, value)), slot) in map.iter().enumerate().zip(&mut values) {
+                fits = shape.has(place, &key);
+                if !fits {
+                    break;
+                }
+                *slot = Some(value);
+            }
+            if fits {
+                self.encoder.begin_map(count);
+                for (place, name) in &shape.sorted {
+                    let Some(Some(value)) = values.get(*place) else { continue };
+                    self.encoder.key(KeyRef::Text(name));
+                    self.item(value, inner).map_err(|refusal| refusal.within(Step::Field(name.to_string())))?;
+                }
+                self.encoder.end();
+                return Ok(true);
+            }
+        }
+        if let Ok(mut recent) = RECENT.try_lock() {
+            recent.missed(hash, count, || Written::of(map));
+        }
+        Ok(false)
     }
 
     /// Writes the key of a map as the step of a path.
@@ -365,6 +424,19 @@ fn unknown(object: &Bound<'_, PyAny>) -> PyResult<Refusal> {
         _ => "convert it to a dict, list, text or number",
     };
     Ok(Refusal::new(code::UNREPRESENTABLE, format!("a {name} has no form in a document; {remedy}")))
+}
+
+#[cold]
+fn no_dict(object: &Bound<'_, PyAny>) -> PyResult<Refusal> {
+    let name = object.get_type().name()?;
+    let remedy = if object.hasattr("__dataclass_fields__")? {
+        "convert it with dataclasses.asdict()"
+    } else if object.hasattr("keys")? {
+        "convert it with dict()"
+    } else {
+        "put it under a field"
+    };
+    Ok(Refusal::new(code::WRONG_TYPE, format!("a document is a dict, and a {name} was given; {remedy}")))
 }
 
 /// An error of the codec as an exception.

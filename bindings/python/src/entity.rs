@@ -18,18 +18,24 @@ fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     CLASS.import(py, "entidb.entity", "Entity")
 }
 
-/// The object of an entity that was read.
-pub(crate) fn entity<'py>(py: Python<'py>, id: Id, version: u64, document: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+/// The object of an entity that was read; its id is an object that is there already, or a new one.
+pub(crate) fn entity<'py>(
+    py: Python<'py>,
+    id: Bound<'py, EntityId>,
+    version: u64,
+    document: &[u8],
+) -> PyResult<Bound<'py, PyAny>> {
     let made = class(py)?.call0()?;
     decode_into(document, made.cast::<PyDict>()?)?;
-    made.setattr(intern!(py, "id"), Bound::new(py, EntityId::of(id))?)?;
+    made.setattr(intern!(py, "id"), id)?;
     made.setattr(intern!(py, "version"), version)?;
     Ok(made)
 }
 
 /// The object of a frame; none for an id that is not there.
 pub(crate) fn framed<'py>(py: Python<'py>, frame: &Frame<'_>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    frame.document.map(|document| entity(py, frame.id, frame.version, document)).transpose()
+    let Some(document) = frame.document else { return Ok(None) };
+    entity(py, Bound::new(py, EntityId::of(frame.id))?, frame.version, document).map(Some)
 }
 
 /// The id an entity was read under, for a document that is one.

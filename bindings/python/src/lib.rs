@@ -14,8 +14,10 @@ mod decode;
 mod encode;
 mod entity;
 mod error;
+mod gil;
 mod moment;
 mod path;
+mod shape;
 mod transaction;
 mod value;
 

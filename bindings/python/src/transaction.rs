@@ -59,7 +59,7 @@ impl Transaction {
     fn collection(slf: &Bound<'_, Self>, name: &str) -> PyResult<Collection> {
         let this = slf.get();
         let collection = call(slf.py(), || this.transaction.collection(name))?;
-        Ok(Collection::new(collection, name, slf.clone().into_any().unbind()))
+        Ok(Collection::within(collection, name, slf.clone().into_any().unbind()))
     }
 
     /// The names of the collections it sees.

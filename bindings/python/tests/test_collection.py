@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import types
 import uuid
 
 import entidb
@@ -151,7 +153,7 @@ def test_a_patch_that_does_not_fit_is_refused_whole(notes):
     assert notes[id] == {"text": "x"}
     with pytest.raises(entidb.EntityNotFoundError):
         notes.update("0" * 32, {"a": 1})
-    with pytest.raises(entidb.UsageError, match="give a dict or a Patch"):
+    with pytest.raises(entidb.UsageError, match="a dict or a Patch"):
         notes.update(id, [("a", 1)])
 
 
@@ -263,3 +265,30 @@ def test_handles_say_what_they_are(db, notes):
     id = notes.put({"a": 1})
     assert repr(notes[id]) == f"Entity({id}, {{'a': 1}})"
     assert repr(id) == f"EntityId('{id}')"
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ([1], "a list was given; put it under a field"),
+        ("text", "a str was given; put it under a field"),
+        (None, "a NoneType was given"),
+        (types.MappingProxyType({"a": 1}), "a mappingproxy was given; convert it with dict()"),
+    ],
+)
+def test_a_document_that_is_no_dict_is_refused_when_it_is_put(notes, document, said):
+    id = notes.put({"n": 1})
+    for act in (
+        lambda: notes.put(document),
+        lambda: notes.insert(document),
+        lambda: notes.replace(id, document),
+        lambda: notes.__setitem__(id, document),
+        lambda: notes.put_many([{}, document]),
+    ):
+        with pytest.raises(entidb.EntidbError, match=re.escape(said)) as caught:
+            act()
+        assert caught.value.name == "WRONG_TYPE"
+    # A dict where several documents were meant is walked over by its keys.
+    with pytest.raises(entidb.EntidbError, match=r"at \[0\]: a document is a dict, and a str was given"):
+        notes.put_many({"a": 1})
+    assert notes.count() == 1 and notes[id] == {"n": 1}

@@ -204,6 +204,7 @@ def test_nothing_leaks(tmp_path):
         grown = tracemalloc.get_traced_memory()[0] - first
         tracemalloc.stop()
         swollen = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - size
+    print(f"after {rounds} rounds of 10,000 operations: {grown} bytes of objects more, {swollen} KiB more resident")
     assert grown < 64 * 1024, f"{grown} bytes of Python objects more after {rounds} rounds of 10,000 operations"
     assert swollen < 48 * 1024, f"{swollen} KiB more resident after {rounds} rounds of 10,000 operations"
 
@@ -253,11 +254,15 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path, rng):
 
 
 def test_importing_is_quick():
-    # Processor time, because other work of the machine is not ours; compiled once, as an installed package is.
-    code = "import time, sys; t = time.process_time(); import entidb; print(time.process_time() - t)"
+    # Beside a module of the standard library, in processor time: a busy or slow machine makes both slower.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    times = [float(subprocess.check_output([sys.executable, "-c", code], env=env)) for _ in range(7)]
-    assert min(times) < 0.030, f"importing took {min(times) * 1000:.1f} ms"
+
+    def cost(module):
+        code = f"import time; t = time.process_time(); import {module}; print(time.process_time() - t)"
+        return min(float(subprocess.check_output([sys.executable, "-c", code], env=env)) for _ in range(5))
+
+    ours, theirs = cost("entidb"), cost("asyncio")
+    assert ours < 0.7 * theirs, f"importing took {ours * 1000:.1f} ms, asyncio {theirs * 1000:.1f} ms"
 
 
 def test_importing_brings_no_heavy_modules():

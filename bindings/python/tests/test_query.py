@@ -240,3 +240,8 @@ def test_integer_keys_are_found(notes):
     notes.put({"m": {5: "five"}})
     assert notes.find(f.m.key(5) == "five").count() == 1
     assert notes.find(f.m[5] == "five").count() == 0
+
+
+def test_a_field_to_sort_by_that_is_none_is_refused(notes):
+    with pytest.raises(TypeError, match="not int"):
+        notes.find().order_by(5)

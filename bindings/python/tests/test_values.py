@@ -265,3 +265,51 @@ def test_what_is_no_path_is_refused(text):
     with pytest.raises(entidb.EntidbError) as caught:
         entidb._entidb.parse_path(text)
     assert caught.value.name == "INVALID_ARGUMENT"
+
+
+def test_documents_of_few_kinds_in_any_mixture_stay_what_they_are(rng):
+    # What is remembered of a kind of document is found by its first field and the number of its fields: few names make
+    # many documents meet there that differ later.
+    names = ["a", "b", "c", "dd", "e" * 30, "é", "", 1, -2, 300]
+
+    def document(depth):
+        keys = rng.sample(names, rng.randrange(len(names)))
+        return {key: document(depth - 1) if depth and rng.random() < 0.3 else rng.randrange(1000) for key in keys}
+
+    for _ in range(5000):
+        made = document(2)
+        data = cbor.dumps(made)
+        assert cbor.loads(data) == made
+        # Another order, and other objects as keys, give the same bytes.
+        other = {(key + " ")[:-1] if isinstance(key, str) else key: made[key] for key in rng.sample([*made], len(made))}
+        assert cbor.dumps(other) == data
+        assert [*cbor.loads(data)] == [*cbor.loads(cbor.dumps(other))]
+
+
+def test_a_document_of_a_known_kind_is_judged_as_any_other():
+    known = {"name": "x", "tags": ["y"], "n": 1}
+    for _ in range(100):
+        assert cbor.loads(cbor.dumps(known)) == known
+    with pytest.raises(entidb.EntidbError, match=r"^at tags\[0\]: a set has no form"):
+        cbor.dumps(known | {"tags": [set()]})
+    with pytest.raises(entidb.EntidbError, match="surrogate"):
+        cbor.dumps({"name": "x", "\udc00": 1, "n": 1})
+    whole = cbor.dumps(known)
+    for length in range(len(whole)):
+        with pytest.raises(entidb.EntidbError):
+            cbor.loads(whole[:length])
+
+
+@pytest.mark.parametrize("times", [0, 100])
+def test_what_a_dict_holds_may_change_it_while_it_is_written(times):
+    class Zone(dt.tzinfo):
+        def utcoffset(self, moment):
+            made["later"] = 1
+            cbor.dumps({f"at{times}": 1, "n": 2})
+            return dt.timedelta(0)
+
+    for _ in range(times):
+        cbor.dumps({f"at{times}": 1, "n": 2})
+    made = {f"at{times}": dt.datetime(2020, 1, 1, tzinfo=Zone()), "n": 2}
+    assert cbor.loads(cbor.dumps(made)) == {f"at{times}": dt.datetime(2020, 1, 1, tzinfo=UTC), "n": 2}
+    assert made["later"] == 1

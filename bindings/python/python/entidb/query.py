@@ -231,6 +231,8 @@ class Query:
         for field in fields:
             if isinstance(field, Field):
                 order.append((field._path, False))
+            elif not isinstance(field, str):
+                raise TypeError(f'a field to sort by is text, such as "-at", or from entidb.f, not {type(field).__name__}')
             else:
                 descending = field.startswith("-")
                 order.append((parse_path(field[1:] if descending else field), descending))

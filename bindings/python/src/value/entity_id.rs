@@ -58,6 +58,18 @@ impl EntityId {
         Self::from_other(given)
     }
 
+    /// The object of an id that a caller gave, which may be that object already.
+    pub(crate) fn object<'py>(
+        py: Python<'py>,
+        id: Id,
+        given: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        match given.map(|given| given.cast_exact::<Self>()) {
+            Some(Ok(given)) if given.get().0 == id => Ok(given.clone()),
+            _ => Bound::new(py, Self(id)),
+        }
+    }
+
     fn from_other(given: &Bound<'_, PyAny>) -> PyResult<Id> {
         let py = given.py();
         let wrong = |what: String| {

@@ -97,6 +97,27 @@ impl Frames {
         &self.buffer
     }
 
+    /// The whole buffer, to keep.
+    #[must_use]
+    pub fn into_bytes(self) -> Buffer {
+        self.buffer
+    }
+
+    /// How many entities the buffer has, counted no further than this.
+    #[must_use]
+    pub fn count_up_to(&self, most: usize) -> usize {
+        let (mut rest, mut count) = (self.as_bytes(), 0);
+        while count < most
+            && let Some(len) = rest.first_chunk::<4>()
+        {
+            let len = u32::from_le_bytes(*len);
+            let document = if len == u32::MAX { 0 } else { len as usize };
+            rest = rest.get(FRAME_HEAD + document..).unwrap_or_default();
+            count += 1;
+        }
+        count
+    }
+
     /// The next entity of the buffer.
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         let rest = self.buffer.get(self.offset..)?;

@@ -5,8 +5,10 @@
  */
 import { decodeValue } from "./decode";
 import type { Document } from "./entity";
+import { errorFrom } from "./errors.g";
 import type { Id } from "./id";
-import { type NativeChangeFeed, call, milliseconds } from "./native";
+import { type Handle, call, milliseconds, native } from "./native";
+import type { Scope } from "./scope";
 import type { IndexDefinition } from "./collection";
 import { EntityId } from "./values";
 
@@ -52,15 +54,25 @@ export interface Commit {
  * ```
  */
 export class ChangeFeed implements Iterable<Commit> {
-  readonly #native: NativeChangeFeed;
+  readonly #handle: Handle;
+  readonly #scope: Scope;
   readonly #exact: boolean;
   readonly #owner: object;
+  #isClosed = false;
 
   /** @internal */
-  constructor(native: NativeChangeFeed, exact: boolean, owner: object) {
-    this.#native = native;
+  constructor(handle: Handle, exact: boolean, scope: Scope, owner: object) {
+    this.#handle = handle;
+    this.#scope = scope;
     this.#exact = exact;
     this.#owner = owner;
+    dropped.register(this, handle, this);
+  }
+
+  get #live(): Handle {
+    if (this.#scope.isOver) throw this.#scope.refusal();
+    if (this.#isClosed) throw errorFrom(203, "this change feed was closed; take a new one with changes()");
+    return this.#handle;
   }
 
   /**
@@ -70,7 +82,7 @@ export class ChangeFeed implements Iterable<Commit> {
    */
   next(timeoutMs = 0): Commit | undefined {
     const wait = milliseconds(timeoutMs, "the time to wait for a change");
-    const bytes = call(() => this.#native.nextCommit(wait));
+    const bytes = call(() => native.feedNext(this.#live, wait));
     if (bytes === null) return undefined;
     const commit = decodeValue(bytes, this.#exact) as { sequence: number; changes: { id?: unknown }[] };
     for (const change of commit.changes) {
@@ -86,7 +98,19 @@ export class ChangeFeed implements Iterable<Commit> {
 
   /** The sequence of the commit that was read last; pass it as `since` to go on later. */
   get position(): number {
-    return this.#native.position();
+    return native.feedPosition(this.#live);
+  }
+
+  /** Lets go of it at once, and not when the garbage collector finds it. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    dropped.unregister(this);
+    native.release(this.#handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** @internal */
@@ -94,3 +118,5 @@ export class ChangeFeed implements Iterable<Commit> {
     return this.#owner;
   }
 }
+
+const dropped = new FinalizationRegistry<Handle>((handle) => native.release(handle));

@@ -5,14 +5,14 @@
  * and changes what the transaction does. Does not know: how documents are encoded.
  */
 import { Cursor } from "./cursor";
-import { decodeValue, guarded } from "./decode";
-import { Encoder, encodeInto, encodeValue, withEncoder } from "./encode";
+import { decodeValue } from "./decode";
+import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, readEntity } from "./entity";
-import { errorFrom } from "./errors.g";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
-import { type NativeCollection, call, kindOf, only, refused, text, thrown, whole } from "./native";
+import { type Handle, call, kindOf, native, only, refused, text, thrown, whole } from "./native";
 import { type Patch, operationsOf } from "./patch";
 import { type Condition, type Explanation, Query } from "./query";
+import type { CollectionPlace, Scope } from "./scope";
 
 /** How a collection is read. */
 export interface CollectionOptions {
@@ -68,35 +68,35 @@ const INSERT = 1;
 const REPLACE = 2;
 const DECLARED = ["name", "unique", "multi"] as const;
 
-const key = new Uint8Array(16);
-
-function keyed(id: IdLike): Uint8Array {
-  writeId(id, key, 0);
-  return key;
-}
+/** Entities and bytes of the first batch of answers that are all wanted, and of the next ones. */
+const GATHERED_COUNT = 256;
+const GATHERED_BYTES = 256 * 1024;
 
 /** Entities under one name. */
 export class Collection<T = Document> implements Iterable<Entity<T>> {
   /** The name. */
   readonly name: string;
-  readonly #native: NativeCollection;
   readonly #exact: boolean;
+  readonly #scope: Scope;
+  readonly #place: CollectionPlace;
+  readonly #handle: Handle;
   /** The database or transaction it came from, which must not be collected before it. */
   readonly #owner: object;
 
-  /** The handle, unless the snapshot it came from was closed. */
-  get #handle(): NativeCollection {
-    if ((this.#owner as { isOver?: boolean }).isOver === true) {
-      throw errorFrom(802, "the snapshot this collection came from was closed; take a new one", { collection: this.name });
-    }
-    return this.#native;
+  /** The handle, unless what it came from is over. */
+  get #live(): Handle {
+    const scope = this.#scope;
+    if (scope.isOver || scope.database.isOver) throw scope.refusal(this.name);
+    return this.#handle;
   }
 
   /** @internal */
-  constructor(name: string, handle: NativeCollection, owner: object, options: CollectionOptions | undefined) {
-    only(options, ["exact"], "collection");
-    this.name = name;
-    this.#native = handle;
+  constructor(name: string, scope: Scope, owner: object, options: CollectionOptions | undefined) {
+    if (options !== undefined) only(options, ["exact"], "collection");
+    this.name = text(name, "the name of a collection");
+    this.#scope = scope;
+    this.#place = scope.collection(name);
+    this.#handle = this.#place.handle;
     this.#owner = owner;
     this.#exact = options?.exact === true;
   }
@@ -129,23 +129,25 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   }
 
   #store(document: unknown, id: IdLike | undefined, mode: number, version: number): Id {
-    return withEncoder((encoder) => {
-      encoder.reserve(16);
+    const encoder = lent();
+    try {
       encoder.at = 16;
       encodeInto(encoder, document);
       return this.#send(encoder, id, mode, version);
-    });
+    } finally {
+      returned(encoder);
+    }
   }
 
   #send(encoder: Encoder, id: IdLike | undefined, mode: number, version: number): Id {
-    const { bytes } = encoder;
-    if (id !== undefined) writeId(id, bytes, 0);
     try {
-      this.#handle.put(bytes, encoder.at - 16, id !== undefined, mode, version);
+      if (id === undefined) return native.collectionPutNew(this.#live, encoder.room, encoder.at - 16, mode === INSERT);
+      const told = writeId(id, encoder.bytes, 0);
+      native.collectionPut(this.#live, encoder.room, encoder.at - 16, mode, version);
+      return told ? (id as Id) : idAt(encoder.bytes, 0);
     } catch (error) {
       throw thrown(error);
     }
-    return idAt(bytes, 0);
   }
 
   /** Stores a document that is encoded already. @throws EncodingError when the bytes are no canonical document. */
@@ -189,61 +191,86 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
         encodeInto(encoder, document);
         encoder.bytes.writeUInt32LE(encoder.at - from, start);
       });
-      const stored = call(() => this.#handle.putMany(encoder.bytes.subarray(0, encoder.at)));
-      return Array.from({ length: stored.length / 16 }, (_, position) => idAt(stored, position * 16));
+      const length = call(() => native.collectionPutMany(this.#live, encoder.room, encoder.at, ids === undefined));
+      if (ids !== undefined) return list.map((_, position) => idAt(ids, position * 16));
+      encoder.given(length);
+      const stored: Id[] = [];
+      for (let at = HEAD; at < HEAD + length; at += 36) stored.push(encoder.bytes.toString("latin1", at, at + 36));
+      return stored;
     });
   }
 
   /** The entity with this id. */
   get(id: IdLike): Entity<T> | undefined {
-    return this.#read(id, (bytes) => {
-      const version = bytes.readUInt32LE(0) + bytes.readUInt32LE(4) * 0x1_0000_0000;
-      // The id as it is written canonically, which the caller's may not be.
-      const text = idAt(key, 0);
-      return guarded(bytes.subarray(8), (decoder) => readEntity(decoder, text, version), this.#exact) as Entity<T>;
-    });
+    const encoder = lent();
+    try {
+      const told = writeId(id, encoder.bytes, 0);
+      const text = told ? (id as Id) : idAt(encoder.bytes, 0);
+      const end = this.#read(encoder, id);
+      if (end < 0) return undefined;
+      const { decoder } = encoder;
+      return readEntity(decoder, HEAD, end, this.#exact, text, decoder.uint64(0)) as Entity<T>;
+    } finally {
+      returned(encoder);
+    }
   }
 
   /** The bytes of the document with this id. */
   getBytes(id: IdLike): Uint8Array | undefined {
-    return this.#read(id, (bytes) => new Uint8Array(bytes.subarray(8)));
+    return withEncoder((encoder) => {
+      writeId(id, encoder.bytes, 0);
+      const end = this.#read(encoder, id);
+      return end < 0 ? undefined : new Uint8Array(encoder.bytes.subarray(HEAD, end));
+    });
   }
 
-  #read<R>(id: IdLike, read: (bytes: Buffer) => R): R | undefined {
-    return withEncoder((encoder) => {
-      writeId(id, key, 0);
-      for (;;) {
-        encoder.bytes.set(key, 0);
-        let needed: number;
-        try {
-          needed = this.#handle.get(encoder.bytes);
-        } catch (error) {
-          throw thrown(error);
-        }
-        if (needed < 0) return undefined;
-        if (needed <= encoder.bytes.length) return read(encoder.bytes.subarray(0, needed));
-        encoder.reserve(needed);
+  /** Reads the entity whose id stands in the room; gives where its document ends, −1 when there is none. */
+  #read(encoder: Encoder, id: IdLike): number {
+    for (;;) {
+      let end: number;
+      try {
+        end = native.collectionGet(this.#live, encoder.room);
+      } catch (error) {
+        throw thrown(error);
       }
-    });
+      if (end <= encoder.bytes.length) return end;
+      encoder.at = 0;
+      encoder.reserve(end);
+      writeId(id, encoder.bytes, 0);
+    }
   }
 
   /** The entities with these ids, in their order; undefined for one that is not there. */
   getMany(ids: Iterable<IdLike>): (Entity<T> | undefined)[] {
-    const bytes = call(() => this.#handle.getMany(packIds(ids)));
-    const frames = new Frames(bytes, this.#exact);
-    const found: (Entity<T> | undefined)[] = [];
-    while (!frames.done) found.push(frames.next(guarded) as Entity<T> | undefined);
-    return found;
+    const packed = packIds(ids);
+    return withEncoder((encoder) => {
+      encoder.reserve(packed.length);
+      encoder.bytes.set(packed);
+      const length = call(() => native.collectionGetMany(this.#live, encoder.room, packed.length));
+      encoder.given(length);
+      const frames = new Frames(encoder.decoder, HEAD, HEAD + length, this.#exact);
+      const found: (Entity<T> | undefined)[] = [];
+      while (!frames.done) found.push(frames.next() as Entity<T> | undefined);
+      return found;
+    });
   }
 
   /** Whether there is an entity with this id. */
   exists(id: IdLike): boolean {
-    return call(() => this.#handle.exists(keyed(id)));
+    const encoder = lent();
+    try {
+      writeId(id, encoder.bytes, 0);
+      return native.collectionExists(this.#live, encoder.room);
+    } catch (error) {
+      throw thrown(error);
+    } finally {
+      returned(encoder);
+    }
   }
 
   /** The number of entities; does not count them. */
   count(): number {
-    return call(() => this.#handle.count());
+    return call(() => native.collectionCount(this.#live));
   }
 
   /**
@@ -257,30 +284,46 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
    * fit the document.
    */
   update(id: IdLike, change: Patch | object): void {
-    const operations = encodeValue(operationsOf(change));
-    call(() => this.#handle.update(keyed(id), operations));
+    const operations = operationsOf(change);
+    withEncoder((encoder) => {
+      encoder.at = 16;
+      encodeInto(encoder, operations);
+      writeId(id, encoder.bytes, 0);
+      call(() => native.collectionUpdate(this.#live, encoder.room, encoder.at - 16));
+    });
   }
 
   /** Removes an entity; true when it was there. @throws VersionMismatchError when it has another version than `version`. */
   delete(id: IdLike, options?: ReplaceOptions): boolean {
     if (options !== undefined) only(options, ["version"], "delete");
     const version = versionOption(options?.version);
-    return call(() => this.#handle.delete(keyed(id), version === 0 ? undefined : version));
+    return withEncoder((encoder) => {
+      writeId(id, encoder.bytes, 0);
+      return call(() => native.collectionDelete(this.#live, encoder.room, version));
+    });
   }
 
   /** Removes the entities with these ids in one transaction; gives how many were there. */
   deleteMany(ids: Iterable<IdLike>): number {
-    return call(() => this.#handle.deleteMany(packIds(ids)));
+    const packed = packIds(ids);
+    return withEncoder((encoder) => {
+      encoder.reserve(packed.length);
+      encoder.bytes.set(packed);
+      return call(() => native.collectionDeleteMany(this.#live, encoder.room, packed.length));
+    });
   }
 
   /** Walks over the entities in the order of their ids. */
   scan(options?: ScanOptions): Cursor<T> {
     only(options, ["after", "reverse", "limit"], "scan");
-    const after = options?.after === undefined ? undefined : keyed(options.after);
-    const limit = options?.limit === undefined ? undefined : whole(options.limit, "the limit of a scan");
-    const reverse = options?.reverse === true;
-    if (limit === 0) return new Cursor<T>({ nextBatch: () => null, token: () => null, free: () => undefined }, false, false, this);
-    return new Cursor<T>(call(() => this.#handle.scan(after, reverse, limit)), this.#exact, false, this);
+    const limit = options?.limit === undefined ? -1 : whole(options.limit, "the limit of a scan");
+    const { after, reverse } = options ?? {};
+    const handle = this.#live;
+    if (limit === 0) return new Cursor<T>(this.#scope, this, this.#exact, false, () => 0);
+    return new Cursor<T>(this.#scope, this, this.#exact, false, (encoder, countMax, bytesMax) => {
+      if (after !== undefined) writeId(after, encoder.bytes, 0);
+      return native.collectionScan(handle, encoder.room, after !== undefined, reverse === true, limit, countMax, bytesMax);
+    });
   }
 
   [Symbol.iterator](): Cursor<T> {
@@ -310,41 +353,73 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     only(options, DECLARED, "createIndex");
     const columns = [first, ...(options === undefined ? rest : rest.slice(0, -1))].map((column) => text(column, "a field of an index"));
     const definition = encodeValue({ columns, name: options?.name, unique: options?.unique, multi: options?.multi });
-    return call(() => this.#handle.createIndex(definition));
+    return call(() => native.collectionCreateIndex(this.#live, definition));
   }
 
   /** Removes an index. @throws IndexNotFoundError when there is none of this name. */
   dropIndex(name: string): void {
-    call(() => this.#handle.dropIndex(text(name, "the name of an index")));
+    call(() => native.collectionDropIndex(this.#live, text(name, "the name of an index")));
   }
 
   /** The declared indexes. */
   indexes(): IndexDefinition[] {
-    return decodeValue(call(() => this.#handle.indexes())) as IndexDefinition[];
+    return decodeValue(call(() => native.collectionIndexes(this.#live))) as IndexDefinition[];
   }
 
-  /** @internal */
-  ask(query: Query<T>): Cursor<T> {
-    const asked = encodeValue(query.encoded);
-    return new Cursor<T>(call(() => this.#handle.find(asked)), this.#exact, true, this);
+  /** @internal A walk over the answers of a query. */
+  ask(query: Query<T>, tokens: boolean): Cursor<T> {
+    const handle = this.#live;
+    return new Cursor<T>(this.#scope, this, this.#exact, tokens, (encoder, countMax, bytesMax) => {
+      encodeInto(encoder, query.encoded);
+      return native.collectionFind(handle, encoder.room, encoder.at, countMax, bytesMax, tokens);
+    });
+  }
+
+  /** @internal All answers of a query. */
+  gather(query: Query<T>): Entity<T>[] {
+    return withEncoder((encoder) => {
+      const found: Entity<T>[] = [];
+      encodeInto(encoder, query.encoded);
+      let cursor = 0;
+      try {
+        let length = native.collectionFind(this.#live, encoder.room, encoder.at, GATHERED_COUNT, GATHERED_BYTES, false);
+        cursor = encoder.decoder.double(0);
+        for (;;) {
+          encoder.given(length);
+          const frames = new Frames(encoder.decoder, HEAD, HEAD + length, this.#exact);
+          while (!frames.done) found.push(frames.next() as Entity<T>);
+          if (cursor === 0) return found;
+          length = native.cursorNextBatch(cursor, encoder.room, GATHERED_COUNT, GATHERED_BYTES);
+          if (length === 0) return found;
+        }
+      } catch (error) {
+        throw thrown(error);
+      } finally {
+        if (cursor !== 0) native.release(cursor);
+      }
+    });
+  }
+
+  #asked<R>(query: Query<T>, run: (handle: Handle, room: number, length: number) => R): R {
+    return withEncoder((encoder) => {
+      encodeInto(encoder, query.encoded);
+      return call(() => run(this.#live, encoder.room, encoder.at));
+    });
   }
 
   /** @internal */
   countOf(query: Query<T>): number {
-    const asked = encodeValue(query.encoded);
-    return call(() => this.#handle.findCount(asked));
+    return this.#asked(query, native.collectionFindCount);
   }
 
   /** @internal */
   deleteOf(query: Query<T>): number {
-    const asked = encodeValue(query.encoded);
-    return call(() => this.#handle.findDelete(asked));
+    return this.#asked(query, native.collectionFindDelete);
   }
 
   /** @internal */
   explanationOf(query: Query<T>): Explanation {
-    const asked = encodeValue(query.encoded);
-    return decodeValue(call(() => this.#handle.findExplain(asked))) as Explanation;
+    return decodeValue(this.#asked(query, native.collectionFindExplain)) as Explanation;
   }
 
   /** @internal */
@@ -358,15 +433,3 @@ function versionOption(version: number | undefined): number {
   if (whole(version, "a version") === 0) throw refused("a version is one an entity had, which is never 0");
   return version;
 }
-
-/** @internal The handle of a collection, with its name checked. */
-export function collectionOf<T>(
-  space: { collection(name: string): NativeCollection },
-  name: string,
-  owner: object,
-  options: CollectionOptions | undefined,
-): Collection<T> {
-  const checked = text(name, "the name of a collection");
-  return new Collection<T>(checked, call(() => space.collection(checked)), owner, options);
-}
-

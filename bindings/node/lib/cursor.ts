@@ -4,9 +4,11 @@
  * Always: one snapshot from the first entity to the last, however long the walk takes; entities come in batches that grow.
  * Leaving a loop early frees the snapshot at once. Does not know: what was asked.
  */
-import { guarded } from "./decode";
+import { Decoder } from "./decode";
+import { type Encoder, HEAD, withEncoder } from "./encode";
 import { type Document, type Entity, Frames } from "./entity";
-import { type NativeCursor, call } from "./native";
+import { type Handle, call, native } from "./native";
+import type { Scope } from "./scope";
 
 const COUNT_MIN = 16;
 const COUNT_MAX = 256;
@@ -22,7 +24,9 @@ const BYTES_MAX = 1024 * 1024;
  * ```
  */
 export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
-  #native: NativeCursor | undefined;
+  /** 0 when the native half holds nothing for it any more. */
+  #handle: Handle = 0;
+  readonly #scope: Scope;
   readonly #exact: boolean;
   /** Keeps what the walk needs alive. */
   readonly #owner: unknown;
@@ -33,53 +37,79 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
   #token: string | undefined;
   readonly #tokens: boolean;
 
-  /** @internal */
-  constructor(native: NativeCursor, exact: boolean, tokens: boolean, owner: unknown) {
-    this.#native = native;
+  /** @internal Begins the walk with its first batch, so that a short one leaves nothing behind. */
+  constructor(
+    scope: Scope,
+    owner: unknown,
+    exact: boolean,
+    tokens: boolean,
+    first: (encoder: Encoder, countMax: number, bytesMax: number) => number,
+  ) {
+    this.#scope = scope;
+    this.#owner = owner;
     this.#exact = exact;
     this.#tokens = tokens;
-    this.#owner = owner;
+    withEncoder((encoder) => {
+      const length = call(() => first(encoder, this.#count, this.#bytes));
+      if (length > 0 || tokens) this.#handle = encoder.decoder.double(0);
+      if (this.#handle !== 0) dropped.register(this, this.#handle, this);
+      this.#keep(encoder, length);
+    });
+  }
+
+  /** Copies a batch out of the room: others use that between two steps of the walk. */
+  #keep(encoder: Encoder, length: number): void {
+    if (length === 0) {
+      this.#frames = undefined;
+      return;
+    }
+    encoder.given(length);
+    const copy = Buffer.from(encoder.bytes.subarray(HEAD, HEAD + length));
+    this.#frames = new Frames(new Decoder(copy), 0, length, this.#exact);
+    this.#count = Math.min(this.#count * 4, COUNT_MAX);
+    this.#bytes = Math.min(this.#bytes * 4, BYTES_MAX);
   }
 
   /** The next entity. */
   next(): IteratorResult<Entity<T>, undefined> {
-    if (this.#frames === undefined || this.#frames.done) {
-      const native = this.#native;
-      if (native === undefined) return { done: true, value: undefined };
+    if (this.#scope.database.isOver) throw this.#scope.refusal();
+    let frames = this.#frames;
+    if (frames === undefined || frames.done) {
+      if (this.#handle === 0) return this.return();
       // A new batch takes the places of the last one with it.
       if (this.#tokens && this.#position >= 0) this.#token = this.#ask();
-      const bytes = call(() => native.nextBatch(this.#count, this.#bytes));
-      if (bytes === null || bytes.length === 0) {
-        this.close();
-        return { done: true, value: undefined };
-      }
-      this.#frames = new Frames(bytes, this.#exact);
+      const handle = this.#handle;
+      withEncoder((encoder) => {
+        this.#keep(encoder, call(() => native.cursorNextBatch(handle, encoder.room, this.#count, this.#bytes)));
+      });
+      frames = this.#frames;
+      if (frames === undefined) return this.return();
       this.#position = -1;
-      this.#count = Math.min(this.#count * 4, COUNT_MAX);
-      this.#bytes = Math.min(this.#bytes * 4, BYTES_MAX);
     }
     this.#position += 1;
-    return { done: false, value: this.#frames.next(guarded) as Entity<T> };
+    return { done: false, value: frames.next() as Entity<T> };
   }
 
   /**
    * The place after the entity that came last, to go on from with `find(…).after(token)`, in this process or another.
-   * Undefined before the first entity, and for walks that are no `find`.
+   * Undefined before the first entity, and for walks that were not begun by `cursor()`.
    */
   get token(): string | undefined {
-    return this.#native === undefined || this.#position < 0 || !this.#tokens ? this.#token : this.#ask();
+    return this.#handle === 0 || this.#position < 0 || !this.#tokens ? this.#token : this.#ask();
   }
 
   #ask(): string | undefined {
-    return call(() => this.#native?.token(this.#position))?.toString("base64url");
+    return call(() => native.cursorToken(this.#handle, this.#position))?.toString("base64url");
   }
 
   /** Ends the walk and frees its snapshot. */
   close(): void {
-    const native = this.#native;
-    this.#native = undefined;
     this.#frames = undefined;
-    native?.free();
+    const handle = this.#handle;
+    if (handle === 0) return;
+    this.#handle = 0;
+    dropped.unregister(this);
+    native.release(handle);
   }
 
   /** Ends the walk; `for … of` calls it when a loop is left early. */
@@ -106,3 +136,6 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
     this.close();
   }
 }
+
+/** Walks that were neither finished nor closed. */
+const dropped = new FinalizationRegistry<Handle>((handle) => native.release(handle));

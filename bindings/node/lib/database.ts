@@ -4,13 +4,14 @@
  * Always: one that is dropped while open is closed, with a warning. Does not know: files.
  */
 import { ChangeFeed } from "./changes";
-import { type Collection, type CollectionOptions, collectionOf } from "./collection";
+import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import { encodeValue } from "./encode";
 import type { Document } from "./entity";
-import { type NativeDatabase, call, milliseconds, native, only, refused, text, whole } from "./native";
+import { type Handle, call, milliseconds, native, only, refused, text, whole } from "./native";
 import { type Options, camelKeys, optionsOf } from "./options";
-import { type Durability, Snapshot, Transaction, within } from "./transaction";
+import { Scope } from "./scope";
+import { type Durability, Snapshot, Transaction, durabilityOf, within } from "./transaction";
 import { EntityId } from "./values";
 
 /** What a verification found. */
@@ -36,39 +37,40 @@ export interface TransactionOptions {
 export class Database {
   /** The folder; undefined for one in memory. */
   readonly path: string | undefined;
-  readonly #native: NativeDatabase;
+  readonly #scope: Scope;
 
   /** @internal */
   constructor(path: string | undefined, options: unknown) {
     const given = encodeValue(optionsOf(options));
     this.path = path;
-    this.#native = call(() => native.openNative(path, given));
-    abandoned.register(this, { native: this.#native, path }, this);
+    const handle = call(() => native.openNative(path, given));
+    this.#scope = new Scope(handle, "database", undefined, path);
+    abandoned.register(this, { handle, path }, this);
   }
 
   /** The collection of a name. Nothing is created until it is written to. */
   collection<T = Document>(name: string, options?: CollectionOptions): Collection<T> {
-    return collectionOf<T>(this.#native, name, this, options);
+    return new Collection<T>(name, this.#scope, this, options);
   }
 
   /** The names of the collections, sorted. */
   collections(): string[] {
-    return decodeValue(call(() => this.#native.collections())) as string[];
+    return decodeValue(call(() => native.databaseCollections(this.#scope.live))) as string[];
   }
 
   /** Creates an empty collection. @throws CollectionExistsError. */
   createCollection(name: string): void {
-    call(() => this.#native.createCollection(text(name, "the name of a collection")));
+    call(() => native.databaseCreateCollection(this.#scope.live, text(name, "the name of a collection")));
   }
 
   /** Gives a collection another name. @throws CollectionNotFoundError, CollectionExistsError. */
   renameCollection(from: string, to: string): void {
-    call(() => this.#native.renameCollection(text(from, "the name of a collection"), text(to, "the new name of a collection")));
+    call(() => native.databaseRenameCollection(this.#scope.live, text(from, "the name of a collection"), text(to, "the new name of a collection")));
   }
 
   /** Removes a collection with everything in it. @throws CollectionNotFoundError. */
   dropCollection(name: string): void {
-    call(() => this.#native.dropCollection(text(name, "the name of a collection")));
+    call(() => native.databaseDropCollection(this.#scope.live, text(name, "the name of a collection")));
   }
 
   /**
@@ -86,62 +88,63 @@ export class Database {
   transaction<R>(run: (transaction: Transaction) => R, options?: TransactionOptions & { durability?: Durability }): R {
     if (typeof run !== "function") throw refused("transaction takes a function");
     only(options, ["timeoutMs", "durability"], "transaction");
-    return within(this.#begin(options?.timeoutMs), run, options?.durability);
+    const asked = durabilityOf(options?.durability);
+    return within(this.#begin(options?.timeoutMs), run, asked);
   }
 
   /** Begins a transaction that you commit or abort yourself. Another write waits for it. @throws BusyError. */
   begin(options?: TransactionOptions): Transaction {
     only(options, ["timeoutMs"], "begin");
-    return this.#begin(options?.timeoutMs);
+    return this.#begin(options?.timeoutMs).watched();
   }
 
   #begin(timeoutMs: number | undefined): Transaction {
-    const wait = timeoutMs === undefined ? undefined : milliseconds(timeoutMs, "the time to wait for another writer");
-    return new Transaction(call(() => this.#native.beginWrite(wait)), this);
+    const wait = timeoutMs === undefined ? -1 : milliseconds(timeoutMs, "the time to wait for another writer");
+    return new Transaction(call(() => native.databaseBeginWrite(this.#scope.live, wait)), "transaction", this.#scope, this);
   }
 
   /** The database as it is now, to read from whatever is written meanwhile. Close it, or use `using`. */
   snapshot(): Snapshot {
-    return new Snapshot(call(() => this.#native.beginRead()), this);
+    return new Snapshot(call(() => native.databaseBeginRead(this.#scope.live)), "snapshot", this.#scope, this).watched();
   }
 
   /** Reads the change feed after a sequence; from the first change that is kept when there is none. */
   changes(options?: { since?: number; exact?: boolean }): ChangeFeed {
     only(options, ["since", "exact"], "changes");
     const since = whole(options?.since ?? 0, "the sequence to read changes from");
-    return new ChangeFeed(call(() => this.#native.changes(since)), options?.exact === true, this);
+    return new ChangeFeed(call(() => native.databaseChanges(this.#scope.live, since)), options?.exact === true, this.#scope, this);
   }
 
   /** Removes changes up to a sequence from the feed. */
   trimChanges(through: number): void {
-    call(() => this.#native.trimChanges(whole(through, "the sequence to trim to")));
+    call(() => native.databaseTrimChanges(this.#scope.live, whole(through, "the sequence to trim to")));
   }
 
   /** The sequence of the newest commit. */
   get lastSequence(): number {
-    return this.#native.lastSequence();
+    return native.databaseLastSequence(this.#scope.live);
   }
 
   /** Waits until a commit is on stable storage. @throws DeadlineExceededError. */
   waitDurable(sequence: number, timeoutMs = 60_000): void {
     const [asked, wait] = [whole(sequence, "a sequence"), milliseconds(timeoutMs, "the time to wait")];
-    call(() => this.#native.waitDurable(asked, wait));
+    call(() => native.databaseWaitDurable(this.#scope.live, asked, wait));
   }
 
   /** Puts the newest writes into segments, so that the next open has nothing to replay. */
   checkpoint(): void {
-    call(() => this.#native.checkpoint());
+    call(() => native.databaseCheckpoint(this.#scope.live));
   }
 
   /** Merges the segments, and gives back the space of what was deleted. */
   compact(): void {
-    call(() => this.#native.compact());
+    call(() => native.databaseCompact(this.#scope.live));
   }
 
   /** Checks footers, counts and lists; with `full` every byte, and indexes against entities. */
   verify(options?: { full?: boolean }): VerifyReport {
     only(options, ["full"], "verify");
-    const report = camelKeys(decodeValue(call(() => this.#native.verify(options?.full === true)))) as VerifyReport;
+    const report = camelKeys(decodeValue(call(() => native.databaseVerify(this.#scope.live, options?.full === true)))) as VerifyReport;
     for (const problem of report.problems) {
       if ((problem.id as unknown) instanceof EntityId) problem.id = String(problem.id);
     }
@@ -150,33 +153,40 @@ export class Database {
 
   /** Copies the database, as it is now, into a new folder. */
   backup(path: string): void {
-    call(() => this.#native.backup(text(path, "the path of a backup")));
+    call(() => native.databaseBackup(this.#scope.live, text(path, "the path of a backup")));
   }
 
   /** Counters since it was opened, and sizes of this moment. */
   stats(): Record<string, number> {
-    return camelKeys(decodeValue(call(() => this.#native.stats()))) as Record<string, number>;
+    return camelKeys(decodeValue(call(() => native.databaseStats(this.#scope.live)))) as Record<string, number>;
   }
 
   /** The options in force. Says whether there is a key, never which. */
   config(): Options & { encrypted: boolean } {
-    return camelKeys(decodeValue(call(() => this.#native.config()))) as unknown as Options & { encrypted: boolean };
+    return camelKeys(decodeValue(call(() => native.databaseConfig(this.#scope.live)))) as unknown as Options & { encrypted: boolean };
   }
 
   /** What opening found: whether the last close was clean, and what was replayed. */
   openReport(): Record<string, unknown> {
-    return camelKeys(decodeValue(call(() => this.#native.openReport())));
+    return camelKeys(decodeValue(call(() => native.databaseOpenReport(this.#scope.live))));
   }
 
-  /** Closes it for everything that came from it. A second time does nothing. */
+  /** Closes it for everything that came from it, and frees all of that. A second time does nothing. */
   close(): void {
-    abandoned.unregister(this);
-    call(() => this.#native.close());
+    if (this.#scope.isOver) return;
+    try {
+      call(() => native.databaseClose(this.#scope.handle));
+    } finally {
+      if (native.databaseIsClosed(this.#scope.handle)) {
+        this.#scope.isOver = true;
+        abandoned.unregister(this);
+      }
+    }
   }
 
   /** Whether it was closed. */
   get isClosed(): boolean {
-    return this.#native.isClosed();
+    return this.#scope.isOver;
   }
 
   [Symbol.dispose](): void {
@@ -184,17 +194,17 @@ export class Database {
   }
 }
 
-const abandoned = new FinalizationRegistry<{ native: NativeDatabase; path: string | undefined }>(({ native: dropped, path }) => {
-  if (dropped.isClosed()) return;
+const abandoned = new FinalizationRegistry<{ handle: Handle; path: string | undefined }>(({ handle, path }) => {
   process.emitWarning(`the database ${path ?? "in memory"} was dropped while it was open; call close(), or use \`using\``, {
     type: "EntidbWarning",
     code: "ENTIDB_NOT_CLOSED",
   });
   try {
-    dropped.close();
+    native.databaseClose(handle);
   } catch {
     // Nobody is left to tell; the files are as a crash would leave them, which opening recovers.
   }
+  native.release(handle);
 });
 
 /**

@@ -12,17 +12,47 @@ const KEYS = 1024;
 const keys: (string | undefined)[] = new Array<string | undefined>(KEYS).fill(undefined);
 const DATE_MILLIS_MAX = 8.64e15;
 
-/** @internal One reading of one buffer. */
+/** @internal Reads values from a buffer. One reading runs no code of users, so a decoder is used again and again. */
 export class Decoder {
+  readonly bytes: Buffer;
   readonly #bytes: Buffer;
   readonly #view: DataView;
-  readonly #exact: boolean;
+  #exact = false;
+  #end = 0;
   at = 0;
 
-  constructor(bytes: Buffer, exact: boolean) {
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** Goes to the document between two places. */
+  begin(at: number, end: number, exact: boolean): void {
+    this.at = at;
+    this.#end = end;
     this.#exact = exact;
+  }
+
+  /** Judges that the document ended where it should. */
+  finish(): void {
+    if (this.at > this.#end) throw errorFrom(401, "a document that was read ends too early", { offset: this.#end });
+    if (this.at < this.#end) throw errorFrom(401, "a document that was read goes on after its end", { offset: this.at });
+  }
+
+  /** A number of 32 bits, little-endian. */
+  uint32(at: number): number {
+    return this.#view.getUint32(at, true);
+  }
+
+  /** A number of 64 bits, little-endian, which a double holds. */
+  uint64(at: number): number {
+    return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 0x1_0000_0000;
+  }
+
+  /** A double, little-endian. */
+  double(at: number): number {
+    return this.#view.getFloat64(at, true);
   }
 
   #bad(): Error {
@@ -53,7 +83,7 @@ export class Decoder {
   /** A length, which what is left must back. */
   #length(low: number): number {
     const length = this.#argument(low);
-    if (!(length <= this.#bytes.length - this.at)) throw this.#bad();
+    if (!(length <= this.#end - this.at)) throw this.#bad();
     return length;
   }
 
@@ -279,19 +309,19 @@ function moment(micros: unknown): Date | Timestamp {
 /** @internal The value of bytes that the library judged. */
 export function decodeValue(bytes: Uint8Array, exact = false): unknown {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return guarded(buffer, (decoder) => decoder.value(), exact);
+  const decoder = new Decoder(buffer);
+  decoder.begin(0, buffer.length, exact);
+  let value: unknown;
+  try {
+    value = decoder.value();
+  } catch (error) {
+    throw early(error, decoder.at);
+  }
+  decoder.finish();
+  return value;
 }
 
-/** @internal Reads to the end of a buffer. */
-export function guarded<T>(buffer: Buffer, read: (decoder: Decoder) => T, exact: boolean): T {
-  const decoder = new Decoder(buffer, exact);
-  let value: T;
-  try {
-    value = read(decoder);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw errorFrom(401, "a document that was read ends too early", { offset: decoder.at });
-  }
-  if (decoder.at !== buffer.length) throw errorFrom(401, "a document that was read goes on after its end", { offset: decoder.at });
-  return value;
+/** @internal What reading past the end of a buffer throws, as the error it is. */
+export function early(error: unknown, offset: number): unknown {
+  return error instanceof RangeError ? errorFrom(401, "a document that was read ends too early", { offset }) : error;
 }

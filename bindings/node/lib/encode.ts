@@ -8,14 +8,21 @@
  */
 import { types } from "node:util";
 
+import { Decoder } from "./decode";
 import { errorFrom } from "./errors.g";
-import { kindOf } from "./native";
+import { kindOf, native } from "./native";
 import { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector } from "./values";
 
 /** How deep a document may nest. */
 const DEPTH_MAX = 64;
+/** What a room has at first. */
+const ROOM_BYTES = 16 * 1024;
 /** A buffer that grew beyond this is not kept. */
-const KEPT_BYTES_MAX = 1 << 20;
+const KEPT_BYTES_MAX = 1 << 21;
+/** Rooms beyond so many are not kept. */
+const ROOMS_KEPT_MAX = 4;
+/** @internal Bytes before those that a call gives: the number of a cursor. */
+export const HEAD = 8;
 const KEYS_KEPT_MAX = 4096;
 
 /** @internal Thrown inside, and turned into an error with a path by `encode`. */
@@ -32,13 +39,22 @@ interface Key {
 const keys = new Map<string, Key>();
 const half = new DataView(new ArrayBuffer(8));
 
-/** @internal A growing buffer and a place in it. */
+/** @internal A growing buffer and a place in it: a room that the native half reads and writes too. */
 export class Encoder {
-  bytes: Buffer = Buffer.allocUnsafeSlow(16 * 1024);
+  bytes: Buffer = Buffer.allocUnsafeSlow(ROOM_BYTES);
   at = 0;
+  /** The number of the room; −1 for a buffer of our own. */
+  readonly room: number;
+  /** Reads what the native half wrote. */
+  decoder: Decoder = new Decoder(this.bytes);
   /** Whether a tag of the user's was written, whose content only the library can judge. */
   tagged = false;
   #view: DataView = new DataView(this.bytes.buffer);
+
+  constructor(room = -1) {
+    this.room = room;
+    if (room >= 0) native.lend(room, this.bytes);
+  }
 
   reserve(count: number): void {
     if (this.at + count > this.bytes.length) this.#grow(count);
@@ -47,8 +63,29 @@ export class Encoder {
   #grow(count: number): void {
     const grown = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.at + count));
     grown.set(this.bytes.subarray(0, this.at));
-    this.bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    this.#move(grown);
+  }
+
+  #move(to: Buffer): void {
+    this.bytes = to;
+    this.#view = new DataView(to.buffer);
+    this.decoder = new Decoder(to);
+    if (this.room >= 0) native.lend(this.room, to);
+  }
+
+  /** Lets go of memory that only something large needed. */
+  shrink(): void {
+    if (this.bytes.length > KEPT_BYTES_MAX) this.#move(Buffer.allocUnsafeSlow(ROOM_BYTES));
+  }
+
+  /** After a call that gives bytes behind a head: makes room for what did not fit. */
+  given(length: number): void {
+    if (HEAD + length <= this.bytes.length) return;
+    const head = this.decoder.double(0);
+    this.at = 0;
+    this.#grow(HEAD + length);
+    this.bytes.writeDoubleLE(head, 0);
+    native.takeWaiting(this.room);
   }
 
   /** The head of an item; the argument is a whole number. */
@@ -209,6 +246,8 @@ export class Encoder {
   map(value: object, depth: number): void {
     if (depth > DEPTH_MAX) throw UNENCODABLE;
     const names = Object.keys(value);
+    const plan = names.length < 24 ? planOf(names) : undefined;
+    if (plan !== undefined) return this.#planned(value as Record<string, unknown>, plan, depth);
     const found: Key[] = [];
     const values: unknown[] = [];
     let sorted = true;
@@ -233,6 +272,22 @@ export class Encoder {
         this.value(values[i], depth);
       }
     }
+  }
+
+  #planned(value: Record<string, unknown>, plan: Plan, depth: number): void {
+    const { names, keys } = plan;
+    this.reserve(1);
+    const start = this.at++;
+    let count = 0;
+    for (let i = 0; i < names.length; i++) {
+      const item = value[names[i]!];
+      if (item === undefined) continue;
+      count += 1;
+      this.#key(keys[i]!);
+      this.value(item, depth);
+    }
+    // What encodes the values may have moved to a larger buffer meanwhile.
+    this.bytes[start] = 0xa0 | count;
   }
 
   #key(key: Uint8Array): void {
@@ -353,15 +408,53 @@ function order(a: Key, b: Key): number {
   return Buffer.compare(a.bytes, b.bytes);
 }
 
+let keyEncoder: Encoder | undefined;
+
 function keyOf(text: string): Key {
-  const encoder = new Encoder();
+  const encoder = (keyEncoder ??= new Encoder());
+  encoder.at = 0;
   encoder.text(text);
   const bytes = new Uint8Array(encoder.bytes.subarray(0, encoder.at));
+  encoder.shrink();
   const key = { text, bytes, ascii: Buffer.byteLength(text) === text.length };
   if (keys.size >= KEYS_KEPT_MAX) keys.clear();
   if (text.length <= 64) keys.set(text, key);
   return key;
 }
+
+/** How objects with the same names in the same order are encoded: names and keys in the order of a document. */
+interface Plan {
+  readonly given: readonly string[];
+  readonly names: readonly string[];
+  readonly keys: readonly Uint8Array[];
+}
+
+/** The last plans, so that documents that are alike are not sorted again and again. */
+const plans: (Plan | undefined)[] = new Array<Plan | undefined>(256).fill(undefined);
+
+function planOf(given: readonly string[]): Plan | undefined {
+  const count = given.length;
+  if (count === 0) return EMPTY_PLAN;
+  const first = given[0]!;
+  const last = given[count - 1]!;
+  const place = (count * 31 + first.charCodeAt(0) * 7 + first.length * 5 + last.charCodeAt(0) * 3 + last.length) & 255;
+  const known = plans[place];
+  if (known !== undefined && known.given.length === count) {
+    let i = 0;
+    while (i < count && known.given[i] === given[i]) i++;
+    if (i === count) return known;
+  }
+  const found: Key[] = [];
+  for (const name of given) {
+    // A name that is no text may belong to a field that is left out; the long way finds out.
+    if (name.length > 64 || !name.isWellFormed()) return undefined;
+    found.push(keys.get(name) ?? keyOf(name));
+  }
+  found.sort(order);
+  return (plans[place] = { given, names: found.map((key) => key.text), keys: found.map((key) => key.bytes) });
+}
+
+const EMPTY_PLAN: Plan = { given: [], names: [], keys: [] };
 
 /** Objects that look like maps, and would lose what they mean. */
 function isStrange(value: object): boolean {
@@ -372,18 +465,39 @@ function isStrange(value: object): boolean {
   );
 }
 
-let kept: Encoder | undefined = new Encoder();
+const rooms: Encoder[] = [];
+let used = 0;
 
-/** @internal Lends an encoder to a function; what it wrote is good until the function returns. */
+/**
+ * @internal Lends an encoder to a function; what it wrote is good until the function returns. A getter of a document that is
+ * encoded may call back in here, and gets the next one.
+ */
 export function withEncoder<T>(run: (encoder: Encoder) => T): T {
-  const encoder = kept ?? new Encoder();
-  kept = undefined;
-  encoder.at = 0;
-  encoder.tagged = false;
+  const encoder = lent();
   try {
     return run(encoder);
   } finally {
-    if (encoder.bytes.length <= KEPT_BYTES_MAX) kept = encoder;
+    returned(encoder);
+  }
+}
+
+/** @internal As `withEncoder`, for calls where a function would cost; `returned` must follow whatever happens. */
+export function lent(): Encoder {
+  const encoder = (rooms[used] ??= new Encoder(used));
+  used += 1;
+  encoder.at = 0;
+  encoder.tagged = false;
+  return encoder;
+}
+
+/** @internal */
+export function returned(encoder: Encoder): void {
+  used = encoder.room;
+  if (used >= ROOMS_KEPT_MAX) {
+    rooms.length = used;
+    native.lend(used, undefined);
+  } else if (encoder.bytes.length > KEPT_BYTES_MAX) {
+    encoder.shrink();
   }
 }
 

@@ -4,8 +4,8 @@
  * Always: what stands in the object is the document and nothing else; id and version come from the prototype, so that
  * spreading, JSON and storing again see only the document. Does not know: collections.
  */
-import type { Decoder } from "./decode";
-import { type Id, idAt } from "./id";
+import { type Decoder, early } from "./decode";
+import { type Id, idOfWords, word } from "./id";
 import { refused } from "./native";
 
 /** A document: what a collection without a type of its own holds. */
@@ -24,16 +24,26 @@ export interface EntityFields {
 export type Entity<T = Document> = T & Omit<EntityFields, keyof T>;
 
 class Read {
-  #id: Id;
+  /** The text of the id, made when it is asked for: a scan that does not ask makes none. */
+  #id: Id | undefined;
+  /** The bytes of the id. */
+  #a: number;
+  #b: number;
+  #c: number;
+  #d: number;
   #version: number;
 
-  constructor(id: Id, version: number) {
+  constructor(id: Id | undefined, a: number, b: number, c: number, d: number, version: number) {
     this.#id = id;
+    this.#a = a;
+    this.#b = b;
+    this.#c = c;
+    this.#d = d;
     this.#version = version;
   }
 
   get id(): Id {
-    return this.#id;
+    return (this.#id ??= idOfWords(this.#a, this.#b, this.#c, this.#d));
   }
 
   get version(): number {
@@ -41,7 +51,9 @@ class Read {
   }
 
   static idOf(entity: object): Id | undefined {
-    return #id in entity ? (entity as Read).#id : undefined;
+    if (!(#id in entity)) return undefined;
+    const read = entity as Read;
+    return (read.#id ??= idOfWords(read.#a, read.#b, read.#c, read.#d));
   }
 
   static versionOf(entity: object): number | undefined {
@@ -75,52 +87,77 @@ export function versionOf(entity: object): number {
   return version;
 }
 
-/** @internal Reads a document as an entity. */
-export function readEntity(decoder: Decoder, id: Id, version: number): unknown {
+function readNext(decoder: Decoder, id: Id | undefined, a: number, b: number, c: number, d: number, version: number): unknown {
   const count = decoder.textMap();
   if (count >= 0) {
-    const entity = new Read(id, version);
+    const entity = new Read(id, a, b, c, d, version);
     decoder.fields(entity as unknown as Record<string, unknown>, count);
     return entity;
   }
   const value = decoder.value();
   if (typeof value !== "object" || value === null) return value;
-  others.set(value, { id, version });
-  Object.defineProperty(value, "id", { value: id, configurable: true });
+  const text = id ?? idOfWords(a, b, c, d);
+  others.set(value, { id: text, version });
+  Object.defineProperty(value, "id", { value: text, configurable: true });
   Object.defineProperty(value, "version", { value: version, configurable: true });
   return value;
+}
+
+/** @internal Reads the document between two places as an entity. */
+export function readEntity(decoder: Decoder, at: number, end: number, exact: boolean, id: Id, version: number): unknown {
+  decoder.begin(at, end, exact);
+  let entity: unknown;
+  try {
+    entity = readNext(decoder, id, 0, 0, 0, 0, version);
+  } catch (error) {
+    throw early(error, decoder.at);
+  }
+  decoder.finish();
+  return entity;
 }
 
 /** Bytes of a frame before its document: length, id, version. */
 const FRAME_HEAD = 28;
 
-/** @internal Entities in one buffer, read one after the other. */
+/** @internal Entities one behind the other in a buffer. */
 export class Frames {
-  readonly #bytes: Buffer;
+  readonly #decoder: Decoder;
+  readonly #end: number;
   readonly #exact: boolean;
-  #at = 0;
+  #at: number;
 
-  constructor(bytes: Buffer, exact: boolean) {
-    this.#bytes = bytes;
+  constructor(decoder: Decoder, at: number, end: number, exact: boolean) {
+    this.#decoder = decoder;
+    this.#at = at;
+    this.#end = end;
     this.#exact = exact;
   }
 
   get done(): boolean {
-    return this.#at >= this.#bytes.length;
+    return this.#at >= this.#end;
   }
 
-  next(decode: (bytes: Buffer, read: (decoder: Decoder) => unknown, exact: boolean) => unknown): unknown {
-    const bytes = this.#bytes;
+  next(): unknown {
+    const decoder = this.#decoder;
     const at = this.#at;
-    const length = bytes.readUInt32LE(at);
+    const length = decoder.uint32(at);
     const start = at + FRAME_HEAD;
     if (length === 0xffff_ffff) {
       this.#at = start;
       return undefined;
     }
-    this.#at = start + length;
-    const id = idAt(bytes, at + 4);
-    const version = bytes.readUInt32LE(at + 20) + bytes.readUInt32LE(at + 24) * 0x1_0000_0000;
-    return decode(bytes.subarray(start, start + length), (decoder) => readEntity(decoder, id, version), this.#exact);
+    const end = start + length;
+    this.#at = end;
+    const { bytes } = decoder;
+    const version = decoder.uint64(at + 20);
+    decoder.begin(start, end, this.#exact);
+    let entity: unknown;
+    try {
+      entity = readNext(decoder, undefined, word(bytes, at + 4), word(bytes, at + 8), word(bytes, at + 12), word(bytes, at + 16), version);
+    } catch (error) {
+      throw early(error, decoder.at);
+    }
+    decoder.finish();
+    return entity;
   }
 }

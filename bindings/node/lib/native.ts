@@ -7,80 +7,75 @@ import { readdirSync } from "node:fs";
 
 import { EntidbError, errorFrom } from "./errors.g";
 
-/** @internal */
-export interface NativeCursor {
-  nextBatch(countMax: number, bytesMax: number): Buffer | null;
-  token(position: number): Buffer | null;
-  free(): void;
-}
+/** A number that stands for something the native half holds; given once, and never again for something else. */
+export type Handle = number;
 
-/** @internal */
-export interface NativeChangeFeed {
-  nextCommit(timeoutMs: number): Buffer | null;
-  position(): number;
-}
+/** @internal The functions of the native half. A room is a buffer that `lend` gave it, by its number. */
+export interface Native {
+  attach(): void;
+  lend(room: number, buffer: Buffer | undefined): void;
+  takeWaiting(room: number): void;
+  release(handle: Handle): void;
+  handleCount(): number;
 
-/** @internal */
-export interface NativeCollection {
-  put(io: Buffer, length: number, hasId: boolean, mode: number, expectedVersion: number): void;
-  update(id: Uint8Array, patch: Uint8Array): void;
-  get(io: Buffer): number;
-  getMany(ids: Uint8Array): Buffer;
-  exists(id: Uint8Array): boolean;
-  count(): number;
-  delete(id: Uint8Array, expectedVersion?: number): boolean;
-  deleteMany(ids: Uint8Array): number;
-  putMany(frames: Uint8Array): Buffer;
-  createIndex(definition: Uint8Array): boolean;
-  dropIndex(name: string): void;
-  indexes(): Buffer;
-  scan(after: Uint8Array | undefined, reverse: boolean, limit?: number): NativeCursor;
-  find(query: Uint8Array): NativeCursor;
-  findCount(query: Uint8Array): number;
-  findDelete(query: Uint8Array): number;
-  findExplain(query: Uint8Array): Buffer;
-}
+  openNative(path: string | undefined, options: Uint8Array): Handle;
+  databaseClose(database: Handle): void;
+  databaseIsClosed(database: Handle): boolean;
+  databaseCollection(database: Handle, name: string): Handle;
+  databaseCollections(database: Handle): Buffer;
+  databaseCreateCollection(database: Handle, name: string): void;
+  databaseRenameCollection(database: Handle, from: string, to: string): void;
+  databaseDropCollection(database: Handle, name: string): void;
+  databaseBeginRead(database: Handle): Handle;
+  databaseBeginWrite(database: Handle, timeoutMs: number): Handle;
+  databaseChanges(database: Handle, since: number): Handle;
+  databaseTrimChanges(database: Handle, through: number): void;
+  databaseLastSequence(database: Handle): number;
+  databaseWaitDurable(database: Handle, sequence: number, timeoutMs: number): void;
+  databaseCheckpoint(database: Handle): void;
+  databaseCompact(database: Handle): void;
+  databaseVerify(database: Handle, full: boolean): Buffer;
+  databaseBackup(database: Handle, path: string): void;
+  databaseStats(database: Handle): Buffer;
+  databaseConfig(database: Handle): Buffer;
+  databaseOpenReport(database: Handle): Buffer;
 
-/** @internal What a database and a transaction have in common. */
-export interface NativeSpace {
-  collection(name: string): NativeCollection;
-  collections(): Buffer;
-  createCollection(name: string): void;
-  renameCollection(from: string, to: string): void;
-  dropCollection(name: string): void;
-}
+  transactionCollection(transaction: Handle, name: string): Handle;
+  transactionCollections(transaction: Handle): Buffer;
+  transactionCreateCollection(transaction: Handle, name: string): void;
+  transactionRenameCollection(transaction: Handle, from: string, to: string): void;
+  transactionDropCollection(transaction: Handle, name: string): void;
+  transactionSavepoint(transaction: Handle): number;
+  transactionRollbackTo(transaction: Handle, savepoint: number): void;
+  transactionSequence(transaction: Handle): number;
+  transactionCommit(transaction: Handle, durability: number): number;
+  transactionAbort(transaction: Handle): void;
+  transactionIsOpen(transaction: Handle): boolean;
 
-/** @internal */
-export interface NativeTransaction extends NativeSpace {
-  savepoint(): number;
-  rollbackTo(savepoint: number): void;
-  sequence(): number;
-  commit(durability?: string): number;
-  abort(): void;
-  isOpen(): boolean;
-}
+  collectionPutNew(collection: Handle, room: number, length: number, isInsert: boolean): string;
+  collectionPut(collection: Handle, room: number, length: number, mode: number, expectedVersion: number): void;
+  collectionUpdate(collection: Handle, room: number, length: number): void;
+  collectionGet(collection: Handle, room: number): number;
+  collectionGetMany(collection: Handle, room: number, length: number): number;
+  collectionExists(collection: Handle, room: number): boolean;
+  collectionCount(collection: Handle): number;
+  collectionDelete(collection: Handle, room: number, expectedVersion: number): boolean;
+  collectionDeleteMany(collection: Handle, room: number, length: number): number;
+  collectionPutMany(collection: Handle, room: number, length: number, wantsIds: boolean): number;
+  collectionCreateIndex(collection: Handle, definition: Uint8Array): boolean;
+  collectionDropIndex(collection: Handle, name: string): void;
+  collectionIndexes(collection: Handle): Buffer;
+  collectionScan(collection: Handle, room: number, isAfter: boolean, reverse: boolean, limit: number, countMax: number, bytesMax: number): number;
+  collectionFind(collection: Handle, room: number, length: number, countMax: number, bytesMax: number, isKept: boolean): number;
+  collectionFindCount(collection: Handle, room: number, length: number): number;
+  collectionFindDelete(collection: Handle, room: number, length: number): number;
+  collectionFindExplain(collection: Handle, room: number, length: number): Buffer;
 
-/** @internal */
-export interface NativeDatabase extends NativeSpace {
-  close(): void;
-  isClosed(): boolean;
-  beginRead(): NativeTransaction;
-  beginWrite(timeoutMs?: number): NativeTransaction;
-  changes(since: number): NativeChangeFeed;
-  trimChanges(through: number): void;
-  lastSequence(): number;
-  waitDurable(sequence: number, timeoutMs: number): void;
-  checkpoint(): void;
-  compact(): void;
-  verify(full: boolean): Buffer;
-  backup(path: string): void;
-  stats(): Buffer;
-  config(): Buffer;
-  openReport(): Buffer;
-}
+  cursorNextBatch(cursor: Handle, room: number, countMax: number, bytesMax: number): number;
+  cursorToken(cursor: Handle, position: number): Buffer | null;
+  feedNext(feed: Handle, timeoutMs: number): Buffer | null;
+  feedPosition(feed: Handle): number;
 
-interface Native {
-  openNative(path: string | undefined, options: Uint8Array): NativeDatabase;
   version(): string;
   abiVersion(): number;
   formatVersion(): number;
@@ -116,6 +111,7 @@ function load(): Native {
 
 /** @internal The module itself. */
 export const native: Native = load();
+native.attach();
 
 const HYPHENS = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/;
 

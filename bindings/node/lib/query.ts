@@ -260,18 +260,18 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
     return this.#with({ after: new Uint8Array(typeof token === "string" ? Buffer.from(token, "base64url") : token) });
   }
 
-  /** Starts to read the answers. */
+  /** Starts to read the answers, with page tokens. Read it to the end, close it, or use `using`. */
   cursor(): Cursor<T> {
-    return this.#collection.ask(this);
+    return this.#collection.ask(this, true);
   }
 
-  [Symbol.iterator](): Cursor<T> {
-    return this.cursor();
+  [Symbol.iterator](): IterableIterator<Entity<T>> {
+    return this.#collection.ask(this, false);
   }
 
   /** All answers. */
   toArray(): Entity<T>[] {
-    return this.cursor().toArray();
+    return this.#collection.gather(this);
   }
 
   /** Some answers, and the token to go on with. */
@@ -288,12 +288,7 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
 
   /** The first answer. */
   first(): Entity<T> | undefined {
-    const cursor = this.#parts.limit === 0 ? this.cursor() : this.limit(1).cursor();
-    try {
-      return cursor.next().value;
-    } finally {
-      cursor.close();
-    }
+    return this.#collection.gather(this.#parts.limit === 0 ? this : this.limit(1))[0];
   }
 
   /** How many answers there are. */

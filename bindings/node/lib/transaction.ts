@@ -4,55 +4,70 @@
  * Always: nothing of a transaction is seen before its commit; one that is dropped unfinished aborts, with a warning.
  * Does not know: what is changed.
  */
-import { type Collection, type CollectionOptions, collectionOf } from "./collection";
+import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import type { Document } from "./entity";
-import { type NativeTransaction, call, kindOf, refused, text, whole } from "./native";
+import { type Handle, call, kindOf, native, refused, text, thrown, whole } from "./native";
+import { Scope } from "./scope";
 
 /** When a commit is on stable storage: before it returns, soon after, or when the database writes it by itself. */
 export type Durability = "durable" | "grouped" | "none";
 
+const DURABILITIES: readonly (Durability | undefined)[] = [undefined, "durable", "grouped", "none"];
+
+/** @internal The number of a durability. */
+export function durabilityOf(durability: Durability | undefined): number {
+  const number = DURABILITIES.indexOf(durability);
+  if (number >= 0) return number;
+  const given = typeof durability === "string" ? JSON.stringify(durability) : kindOf(durability);
+  throw refused(`durability is "durable", "grouped" or "none", not ${given}`);
+}
+
 /** Reads the database as one commit left it, whatever is written meanwhile. */
 export class Snapshot {
   /** @internal */
-  protected readonly native: NativeTransaction;
+  protected readonly scope: Scope;
   readonly #owner: object;
+  #isWatched = false;
 
   /** @internal */
-  constructor(native: NativeTransaction, owner: object) {
-    this.native = native;
+  constructor(handle: Handle, noun: string, database: Scope, owner: object) {
+    this.scope = new Scope(handle, noun, database);
     this.#owner = owner;
-    abandoned.register(this, { native, kind: this.constructor.name }, this);
+  }
+
+  /** @internal Frees it also when its holder forgets to; costs more than all of an empty transaction. */
+  watched(): this {
+    this.#isWatched = true;
+    abandoned.register(this, { handle: this.scope.handle, noun: this.scope.noun }, this);
+    return this;
   }
 
   /** A collection as this sees it. */
   collection<T = Document>(name: string, options?: CollectionOptions): Collection<T> {
-    return collectionOf<T>(this.native, name, this, options);
+    return new Collection<T>(name, this.scope, this, options);
   }
 
   /** The names of the collections, sorted. */
   collections(): string[] {
-    return decodeValue(call(() => this.native.collections())) as string[];
+    return decodeValue(call(() => native.transactionCollections(this.scope.live))) as string[];
   }
 
   /** The commit it sees. */
   get sequence(): number {
-    return call(() => this.native.sequence());
+    return call(() => native.transactionSequence(this.scope.live));
   }
 
   /** Whether it can still be used. */
   get isOpen(): boolean {
-    return this.native.isOpen();
+    return !this.scope.isOver && !this.scope.database.isOver && native.transactionIsOpen(this.scope.handle);
   }
 
-  /** @internal */
-  isOver = false;
-
-  /** Ends it. A second time does nothing. Walks that were begun go on. */
+  /** Ends it. A second time does nothing. Walks that were begun on a snapshot go on. */
   close(): void {
-    this.isOver = true;
+    if (this.scope.isOver) return;
     this.ended();
-    if (this.native.isOpen()) call(() => this.native.abort());
+    if (!this.scope.database.isOver) native.release(this.scope.handle);
   }
 
   [Symbol.dispose](): void {
@@ -61,7 +76,8 @@ export class Snapshot {
 
   /** @internal */
   protected ended(): void {
-    abandoned.unregister(this);
+    this.scope.isOver = true;
+    if (this.#isWatched) abandoned.unregister(this);
   }
 
   /** @internal */
@@ -78,57 +94,72 @@ export class Transaction extends Snapshot {
    * @throws ConflictError, UniqueViolationError, NoSpaceError; nothing of the transaction is visible then.
    */
   commit(durability?: Durability): number {
-    const asked = durability === undefined ? undefined : text(durability, "durability");
-    const sequence = call(() => this.native.commit(asked));
-    this.ended();
-    return sequence;
+    return this.commitAs(durabilityOf(durability));
+  }
+
+  /** @internal Whether it was committed or aborted. */
+  get hasEnded(): boolean {
+    return this.scope.isOver;
+  }
+
+  /** @internal */
+  commitAs(durability: number): number {
+    const handle = this.scope.live;
+    try {
+      const sequence = native.transactionCommit(handle, durability);
+      this.ended();
+      return sequence;
+    } catch (error) {
+      if (!native.transactionIsOpen(handle)) this.ended();
+      throw thrown(error);
+    }
   }
 
   /** Forgets the changes. */
   abort(): void {
+    const handle = this.scope.live;
     this.ended();
-    call(() => this.native.abort());
+    call(() => native.transactionAbort(handle));
   }
 
   /** Marks this place, to come back to with `rollbackTo`. */
   savepoint(): number {
-    return call(() => this.native.savepoint());
+    return call(() => native.transactionSavepoint(this.scope.live));
   }
 
   /** Undoes what was changed since a savepoint. @throws TransactionError (`SAVEPOINT_NOT_FOUND`). */
   rollbackTo(savepoint: number): void {
-    call(() => this.native.rollbackTo(whole(savepoint, "a savepoint")));
+    call(() => native.transactionRollbackTo(this.scope.live, whole(savepoint, "a savepoint")));
   }
 
   /** Creates an empty collection. @throws CollectionExistsError. */
   createCollection(name: string): void {
-    call(() => this.native.createCollection(text(name, "the name of a collection")));
+    call(() => native.transactionCreateCollection(this.scope.live, text(name, "the name of a collection")));
   }
 
   /** Gives a collection another name. @throws CollectionNotFoundError, CollectionExistsError. */
   renameCollection(from: string, to: string): void {
-    call(() => this.native.renameCollection(text(from, "the name of a collection"), text(to, "the new name of a collection")));
+    call(() => native.transactionRenameCollection(this.scope.live, text(from, "the name of a collection"), text(to, "the new name of a collection")));
   }
 
   /** Removes a collection with everything in it. @throws CollectionNotFoundError. */
   dropCollection(name: string): void {
-    call(() => this.native.dropCollection(text(name, "the name of a collection")));
+    call(() => native.transactionDropCollection(this.scope.live, text(name, "the name of a collection")));
   }
 }
 
-const abandoned = new FinalizationRegistry<{ native: NativeTransaction; kind: string }>(({ native, kind }) => {
-  if (!native.isOpen()) return;
-  if (kind === "Transaction") {
+const abandoned = new FinalizationRegistry<{ handle: Handle; noun: string }>(({ handle, noun }) => {
+  if (noun === "transaction" && native.transactionIsOpen(handle)) {
     process.emitWarning("a transaction was dropped without commit or abort; its changes are forgotten", {
       type: "EntidbWarning",
       code: "ENTIDB_TRANSACTION_ABANDONED",
     });
   }
-  native.abort();
+  native.release(handle);
 });
 
 /** @internal Runs a function in a transaction. */
-export function within<R>(transaction: Transaction, run: (transaction: Transaction) => R, durability: Durability | undefined): R {
+export function within<R>(transaction: Transaction, run: (transaction: Transaction) => R, durability: number): R {
   let result: R;
   try {
     result = run(transaction);
@@ -141,9 +172,9 @@ export function within<R>(transaction: Transaction, run: (transaction: Transacti
       );
     }
   } catch (error) {
-    if (transaction.isOpen) transaction.abort();
+    transaction.close();
     throw error;
   }
-  if (transaction.isOpen) transaction.commit(durability);
+  if (!transaction.hasEnded) transaction.commitAs(durability);
   return result;
 }

@@ -1,158 +1,259 @@
-//! A collection as JavaScript holds it.
+//! Calls on a collection.
 //!
-//! Always: ids are 16 bytes, documents CBOR. Does not know: what either means to JavaScript.
+//! Always: what a call needs stands in the room, and what it gives is written there: an id is 16 bytes, documents, patches
+//! and queries are CBOR. Does not know: what either means to JavaScript.
 
 use entidb_abi::{Collection, WriteMode};
-use napi::Result;
-use napi::bindgen_prelude::{Buffer, BufferSlice};
+use napi::bindgen_prelude::Buffer;
+use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
-use crate::cursor::NativeCursor;
-use crate::failure::{given, id, ids, refused};
-
-/// Entities under one name.
-#[napi]
-pub struct NativeCollection {
-    inner: Collection,
-}
-
-impl NativeCollection {
-    pub(crate) fn new(inner: Collection) -> Self {
-        Self { inner }
-    }
-}
+use crate::cursor::open;
+use crate::failure::{given, id_at, ids, refused, thrown};
+use crate::table::{Table, count, table, with};
 
 fn version(number: i64) -> Result<u64> {
     u64::try_from(number).map_err(|_| refused("a version is a number an entity had"))
 }
 
+/// A collection and a room, for a call that uses both.
+fn of<'a>(table: &'a mut Table, handle: f64, room: u32) -> Result<(&'a Collection, &'a mut [u8])> {
+    Ok((table.handles.get::<Collection>(handle)?, table.rooms.get(room)?))
+}
+
+fn split(io: &mut [u8], len: u32) -> Result<(&mut [u8; 16], &mut [u8])> {
+    io.split_first_chunk_mut::<16>()
+        .and_then(|(at, rest)| Some((at, rest.get_mut(..len as usize)?)))
+        .ok_or_else(|| refused("the document is longer than its room"))
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Writes an id as JavaScript has it.
+fn write_text(id: &[u8; 16], out: &mut [u8; 36]) {
+    let mut places = out.iter_mut();
+    for (position, byte) in id.iter().enumerate() {
+        if matches!(position, 4 | 6 | 8 | 10)
+            && let Some(place) = places.next()
+        {
+            *place = b'-';
+        }
+        for digit in [byte >> 4, byte & 15] {
+            if let (Some(place), Some(letter)) = (places.next(), DIGITS.get(usize::from(digit))) {
+                *place = *letter;
+            }
+        }
+    }
+}
+
+/// Stores the document that stands in the room after 16 bytes of room for an id, under a new id; gives its text.
 #[napi]
-impl NativeCollection {
-    /// Stores the document that stands in the buffer after 16 bytes for its id. The id is read from there when there is
-    /// one, and written there. The mode is 0 for put, 1 for insert, 2 for replace; a version of 0 is none.
-    #[napi]
-    pub fn put(&self, mut io: BufferSlice<'_>, len: u32, has_id: bool, mode: u32, expected_version: i64) -> Result<()> {
-        let mode = match (mode, expected_version) {
-            (0, _) => WriteMode::Put,
-            (1, _) => WriteMode::Insert,
-            (2, 0) => WriteMode::Replace,
-            (2, number) => WriteMode::ReplaceVersion(version(number)?),
-            _ => return Err(refused("the mode is put, insert or replace")),
-        };
-        let short = || refused("the document is longer than its buffer");
-        let (at, rest) = io.split_first_chunk_mut::<16>().ok_or_else(short)?;
-        let document = rest.get(..len as usize).ok_or_else(short)?;
-        *at = given(self.inner.put(has_id.then_some(&*at), document, mode))?;
-        Ok(())
-    }
+pub fn collection_put_new<'env>(
+    env: &'env Env,
+    handle: f64,
+    room: u32,
+    len: u32,
+    is_insert: bool,
+) -> Result<JsString<'env>> {
+    let mode = if is_insert { WriteMode::Insert } else { WriteMode::Put };
+    let id = table(|table| {
+        let (collection, io) = of(table, handle, room)?;
+        let (_, document) = split(io, len)?;
+        given(collection.put(None, document, mode))
+    })?;
+    let mut text = [0; 36];
+    write_text(&id, &mut text);
+    env.create_string_latin1(text)
+}
 
-    /// Changes parts of an entity.
-    #[napi]
-    pub fn update(&self, at: &[u8], patch: &[u8]) -> Result<()> {
-        given(self.inner.update(&id(at)?, patch))
-    }
+/// Stores the document that stands in the room after its id. The mode is 0 for put, 1 for insert, 2 for replace; a version
+/// of 0 is none.
+#[napi]
+pub fn collection_put(handle: f64, room: u32, len: u32, mode: u32, expected_version: i64) -> Result<()> {
+    let mode = match (mode, expected_version) {
+        (0, _) => WriteMode::Put,
+        (1, _) => WriteMode::Insert,
+        (2, 0) => WriteMode::Replace,
+        (2, number) => WriteMode::ReplaceVersion(version(number)?),
+        _ => return Err(refused("the mode is put, insert or replace")),
+    };
+    table(|table| {
+        let (collection, io) = of(table, handle, room)?;
+        let (at, document) = split(io, len)?;
+        given(collection.put(Some(&*at), document, mode)).map(drop)
+    })
+}
 
-    /// Reads the entity whose id begins the buffer, and writes over it 8 bytes of version, little-endian, then the
-    /// document. Gives how many bytes that needs; nothing is written when they are more than the buffer has. −1 when the
-    /// entity is not there.
-    #[napi]
-    pub fn get(&self, mut io: BufferSlice<'_>) -> Result<i64> {
-        let at = id(io.get(..16).unwrap_or_default())?;
-        let Some(entity) = given(self.inner.get(&at))? else { return Ok(-1) };
+/// Changes parts of an entity: its id stands in the room, then the patch.
+#[napi]
+pub fn collection_update(handle: f64, room: u32, len: u32) -> Result<()> {
+    table(|table| {
+        let (collection, io) = of(table, handle, room)?;
+        let (at, patch) = split(io, len)?;
+        given(collection.update(at, patch))
+    })
+}
+
+/// Reads the entity whose id begins the room, and writes over it 8 bytes of version, little-endian, then the document.
+/// Gives how many bytes that needs; nothing is written when they are more than the room has. −1 when it is not there.
+#[napi]
+pub fn collection_get(handle: f64, room: u32) -> Result<f64> {
+    table(|table| {
+        let (collection, io) = of(table, handle, room)?;
+        let Some(entity) = given(collection.get(&id_at(io)?))? else { return Ok(-1.0) };
         let document = entity.bytes();
-        let needed = 8 + document.len();
         if let Some((head, rest)) = io.split_first_chunk_mut::<8>()
             && let Some(place) = rest.get_mut(..document.len())
         {
             *head = entity.version().to_le_bytes();
             place.copy_from_slice(document);
         }
-        Ok(i64::try_from(needed).unwrap_or(i64::MAX))
-    }
+        Ok(count(8 + document.len() as u64))
+    })
+}
 
-    /// The entities with these ids, framed.
-    #[napi]
-    pub fn get_many(&self, at: &[u8]) -> Result<Buffer> {
-        given(self.inner.get_many(&ids(at)?)).map(|frames| Buffer::from(frames.as_bytes().to_vec()))
-    }
+/// The entities whose ids stand in the room, framed behind a head.
+#[napi]
+pub fn collection_get_many(handle: f64, room: u32, len: u32) -> Result<f64> {
+    table(|table| {
+        let ids = ids(table.rooms.read(room, len)?)?;
+        let frames = given(table.handles.get::<Collection>(handle)?.get_many(&ids))?;
+        table.rooms.give(room, 0.0, frames.into_bytes())
+    })
+}
 
-    /// Whether there is an entity with this id.
-    #[napi]
-    pub fn exists(&self, at: &[u8]) -> Result<bool> {
-        given(self.inner.exists(&id(at)?))
-    }
+/// Whether the entity whose id begins the room is there.
+#[napi]
+pub fn collection_exists(handle: f64, room: u32) -> Result<bool> {
+    table(|table| {
+        let (collection, io) = of(table, handle, room)?;
+        given(collection.exists(&id_at(io)?))
+    })
+}
 
-    /// The number of entities.
-    #[napi]
-    pub fn count(&self) -> Result<i64> {
-        given(self.inner.count()).map(|count| i64::try_from(count).unwrap_or(i64::MAX))
-    }
+/// The number of entities.
+#[napi]
+pub fn collection_count(handle: f64) -> Result<f64> {
+    with(handle, Collection::count).map(count)
+}
 
-    /// Removes an entity; true when it was there.
-    #[napi]
-    pub fn delete(&self, at: &[u8], expected_version: Option<i64>) -> Result<bool> {
-        given(self.inner.delete(&id(at)?, expected_version.map(version).transpose()?))
-    }
+/// Removes the entity whose id begins the room, only with this version unless it is 0; true when it was there.
+#[napi]
+pub fn collection_delete(handle: f64, room: u32, expected_version: i64) -> Result<bool> {
+    let expected = if expected_version == 0 { None } else { Some(version(expected_version)?) };
+    table(|table| {
+        let (collection, io) = of(table, handle, room)?;
+        given(collection.delete(&id_at(io)?, expected))
+    })
+}
 
-    /// Removes these entities; gives how many were there.
-    #[napi]
-    pub fn delete_many(&self, at: &[u8]) -> Result<i64> {
-        given(self.inner.delete_many(&ids(at)?)).map(|count| i64::try_from(count).unwrap_or(i64::MAX))
-    }
+/// Removes the entities whose ids stand in the room; gives how many were there.
+#[napi]
+pub fn collection_delete_many(handle: f64, room: u32, len: u32) -> Result<f64> {
+    table(|table| {
+        let ids = ids(table.rooms.read(room, len)?)?;
+        given(table.handles.get::<Collection>(handle)?.delete_many(&ids)).map(count)
+    })
+}
 
-    /// Stores framed documents and gives the bytes of their ids.
-    #[napi]
-    pub fn put_many(&self, frames: &[u8]) -> Result<Buffer> {
-        given(self.inner.put_many(frames)).map(|ids| Buffer::from(ids.concat()))
-    }
+/// Stores the documents whose frames stand in the room. Where ids are asked for, their texts are written behind a head, 36
+/// bytes each; gives how many bytes these are.
+#[napi]
+pub fn collection_put_many(handle: f64, room: u32, len: u32, wants_ids: bool) -> Result<f64> {
+    table(|table| {
+        let frames = table.rooms.read(room, len)?;
+        let ids = given(table.handles.get::<Collection>(handle)?.put_many(frames))?;
+        if !wants_ids {
+            return Ok(0.0);
+        }
+        let mut texts = vec![0; ids.len() * 36];
+        for (id, text) in ids.iter().zip(texts.as_chunks_mut::<36>().0) {
+            write_text(id, text);
+        }
+        table.rooms.give(room, 0.0, texts)
+    })
+}
 
-    /// Declares an index; false when the same was there.
-    #[napi]
-    pub fn create_index(&self, definition: &[u8]) -> Result<bool> {
-        given(self.inner.create_index(definition))
-    }
+/// Declares an index; false when the same was there.
+#[napi]
+pub fn collection_create_index(handle: f64, definition: &[u8]) -> Result<bool> {
+    with(handle, |collection: &Collection| collection.create_index(definition))
+}
 
-    /// Removes an index.
-    #[napi]
-    pub fn drop_index(&self, name: String) -> Result<()> {
-        given(self.inner.drop_index(&name))
-    }
+/// Removes an index.
+#[napi]
+pub fn collection_drop_index(handle: f64, name: String) -> Result<()> {
+    with(handle, |collection: &Collection| collection.drop_index(&name))
+}
 
-    /// The declared indexes, CBOR.
-    #[napi]
-    pub fn indexes(&self) -> Result<Buffer> {
-        given(self.inner.indexes()).map(|indexes| Buffer::from(indexes.to_vec()))
-    }
+/// The declared indexes, CBOR.
+#[napi]
+pub fn collection_indexes(handle: f64) -> Result<Buffer> {
+    with(handle, Collection::indexes).map(|indexes| Buffer::from(indexes.to_vec()))
+}
 
-    /// Walks all entities in the order of ids.
-    #[napi]
-    pub fn scan(&self, after: Option<&[u8]>, reverse: bool, limit: Option<i64>) -> Result<NativeCursor> {
-        let after = after.map(id).transpose()?;
-        let limit = limit.and_then(|limit| u64::try_from(limit).ok());
-        given(self.inner.scan(after.as_ref(), reverse, limit)).map(NativeCursor::new)
-    }
+/// Walks all entities in the order of ids, after the one whose id begins the room where one does; −1 is no limit. As
+/// `collection_find` in what it gives.
+#[napi]
+pub fn collection_scan(
+    handle: f64,
+    room: u32,
+    is_after: bool,
+    reverse: bool,
+    limit: i64,
+    count_max: u32,
+    bytes_max: u32,
+) -> Result<f64> {
+    table(|table| {
+        let (collection, io) = of(table, handle, room)?;
+        let after = if is_after { Some(id_at(io)?) } else { None };
+        let cursor = given(collection.scan(after.as_ref(), reverse, u64::try_from(limit).ok()))?;
+        open(table, handle, room, cursor, count_max, bytes_max, false)
+    })
+}
 
-    /// Asks a query.
-    #[napi]
-    pub fn find(&self, query: &[u8]) -> Result<NativeCursor> {
-        given(self.inner.find(query)).map(NativeCursor::new)
-    }
+/// Asks the query that stands in the room, and writes the first answers to it: the number of the cursor, then frames. The
+/// number is 0 when these were all, and nothing has to be let go of then, unless it is kept for page tokens. Gives how
+/// many bytes the frames have.
+#[napi]
+pub fn collection_find(
+    handle: f64,
+    room: u32,
+    len: u32,
+    count_max: u32,
+    bytes_max: u32,
+    is_kept: bool,
+) -> Result<f64> {
+    table(|table| {
+        let query = table.rooms.read(room, len)?;
+        let cursor = given(table.handles.get::<Collection>(handle)?.find(query))?;
+        open(table, handle, room, cursor, count_max, bytes_max, is_kept)
+    })
+}
 
-    /// Counts the answers of a query.
-    #[napi]
-    pub fn find_count(&self, query: &[u8]) -> Result<i64> {
-        given(self.inner.find_count(query)).map(|count| i64::try_from(count).unwrap_or(i64::MAX))
-    }
+type Asked<R> = fn(&Collection, &[u8]) -> entidb_abi::Result<R>;
 
-    /// Removes the answers of a query.
-    #[napi]
-    pub fn find_delete(&self, query: &[u8]) -> Result<i64> {
-        given(self.inner.find_delete(query)).map(|count| i64::try_from(count).unwrap_or(i64::MAX))
-    }
+fn asked<R>(handle: f64, room: u32, len: u32, run: Asked<R>) -> Result<R> {
+    table(|table| {
+        let query = table.rooms.read(room, len)?;
+        run(table.handles.get(handle)?, query).map_err(|error| thrown(&error))
+    })
+}
 
-    /// How the answers of a query would be found, CBOR.
-    #[napi]
-    pub fn find_explain(&self, query: &[u8]) -> Result<Buffer> {
-        given(self.inner.find_explain(query)).map(|explanation| Buffer::from(explanation.to_vec()))
-    }
+/// Counts the answers of the query that stands in the room.
+#[napi]
+pub fn collection_find_count(handle: f64, room: u32, len: u32) -> Result<f64> {
+    asked(handle, room, len, Collection::find_count).map(count)
+}
+
+/// Removes the answers of the query that stands in the room.
+#[napi]
+pub fn collection_find_delete(handle: f64, room: u32, len: u32) -> Result<f64> {
+    asked(handle, room, len, Collection::find_delete).map(count)
+}
+
+/// How the answers of the query that stands in the room would be found, CBOR.
+#[napi]
+pub fn collection_find_explain(handle: f64, room: u32, len: u32) -> Result<Buffer> {
+    asked(handle, room, len, Collection::find_explain).map(|explanation| Buffer::from(explanation.to_vec()))
 }

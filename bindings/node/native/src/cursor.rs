@@ -1,7 +1,7 @@
 //! Answers and changes as JavaScript pulls them.
 //!
-//! Always: a batch is one buffer of framed entities, as the C ABI gives it; `free` lets go at once.
-//! Does not know: how a frame is read; JavaScript does that.
+//! Always: a batch is framed entities behind the number of the cursor, as the C ABI frames them; a cursor that gave its last
+//! is let go of with that batch. Does not know: how a frame is read; JavaScript does that.
 
 use entidb_abi::{ChangeFeed, Cursor};
 use napi::Result;
@@ -9,67 +9,57 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::failure::given;
+use crate::table::{Table, count, table, with};
 
-/// A walk over entities.
+/// The first batch of a cursor, which is held only when there may be more, or when it is kept for page tokens.
+pub(crate) fn open(
+    table: &mut Table,
+    from: f64,
+    room: u32,
+    cursor: Cursor,
+    count_max: u32,
+    bytes_max: u32,
+    is_kept: bool,
+) -> Result<f64> {
+    let batch = given(cursor.next_batch(count_max as usize, bytes_max as usize))?;
+    let is_last = batch.as_ref().is_none_or(|frames| {
+        frames.as_bytes().len() < bytes_max as usize && frames.count_up_to(count_max as usize) < count_max as usize
+    });
+    let number = if is_last && !is_kept { 0.0 } else { table.handles.hold(cursor, Some(from))? };
+    match batch {
+        Some(frames) => table.rooms.give(room, number, frames.into_bytes()),
+        None => table.rooms.give(room, number, Vec::new()),
+    }
+}
+
+/// Writes the next entities to the room, behind a head; gives how many bytes they have, 0 at the end.
 #[napi]
-pub struct NativeCursor {
-    inner: Option<Cursor>,
+pub fn cursor_next_batch(handle: f64, room: u32, count_max: u32, bytes_max: u32) -> Result<f64> {
+    table(|table| {
+        let cursor = table.handles.get::<Cursor>(handle)?;
+        match given(cursor.next_batch(count_max as usize, bytes_max as usize))? {
+            Some(frames) => table.rooms.give(room, handle, frames.into_bytes()),
+            None => Ok(0.0),
+        }
+    })
 }
 
-impl NativeCursor {
-    pub(crate) fn new(inner: Cursor) -> Self {
-        Self { inner: Some(inner) }
-    }
-}
-
+/// The page token of the entity at a position of the last batch.
 #[napi]
-impl NativeCursor {
-    /// The next entities, framed; null at the end.
-    #[napi]
-    pub fn next_batch(&self, count_max: u32, bytes_max: u32) -> Result<Option<Buffer>> {
-        let Some(cursor) = &self.inner else { return Ok(None) };
-        let batch = given(cursor.next_batch(count_max as usize, bytes_max as usize))?;
-        Ok(batch.map(|frames| Buffer::from(frames.as_bytes().to_vec())))
-    }
-
-    /// The page token of the entity at a position of the last batch.
-    #[napi]
-    pub fn token(&self, position: u32) -> Result<Option<Buffer>> {
-        let Some(cursor) = &self.inner else { return Ok(None) };
-        Ok(given(cursor.token(position as usize))?.map(|token| Buffer::from(token.to_vec())))
-    }
-
-    /// Lets go of everything it holds.
-    #[napi]
-    pub fn free(&mut self) {
-        self.inner = None;
-    }
+pub fn cursor_token(handle: f64, position: u32) -> Result<Option<Buffer>> {
+    let token = with(handle, |cursor: &Cursor| cursor.token(position as usize))?;
+    Ok(token.map(|token| Buffer::from(token.to_vec())))
 }
 
-/// A reader of the change feed.
+/// The next commit as CBOR, waiting so many milliseconds; null when the time is over.
 #[napi]
-pub struct NativeChangeFeed {
-    inner: ChangeFeed,
+pub fn feed_next(handle: f64, timeout_ms: u32) -> Result<Option<Buffer>> {
+    let commit = with(handle, |feed: &ChangeFeed| feed.next_commit(u64::from(timeout_ms)))?;
+    Ok(commit.map(|commit| Buffer::from(commit.to_vec())))
 }
 
-impl NativeChangeFeed {
-    pub(crate) fn new(inner: ChangeFeed) -> Self {
-        Self { inner }
-    }
-}
-
+/// The sequence of the last commit given.
 #[napi]
-impl NativeChangeFeed {
-    /// The next commit as CBOR, waiting so many milliseconds; null when the time is over.
-    #[napi]
-    pub fn next_commit(&self, timeout_ms: u32) -> Result<Option<Buffer>> {
-        let commit = given(self.inner.next_commit(u64::from(timeout_ms)))?;
-        Ok(commit.map(|commit| Buffer::from(commit.to_vec())))
-    }
-
-    /// The sequence of the last commit given.
-    #[napi]
-    pub fn position(&self) -> i64 {
-        i64::try_from(self.inner.position()).unwrap_or(i64::MAX)
-    }
+pub fn feed_position(handle: f64) -> Result<f64> {
+    with(handle, |feed: &ChangeFeed| Ok(feed.position())).map(count)
 }

@@ -1,159 +1,155 @@
-//! A database as JavaScript holds it.
+//! Calls on a database.
 //!
 //! Always: sequences cross as numbers, which are exact to 2^53. Does not know: options, which are CBOR here.
 
-use std::sync::Arc;
-
-use entidb_abi::VerifyLevel;
+use entidb_abi::{Database, VerifyLevel};
 use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use crate::collection::NativeCollection;
-use crate::cursor::NativeChangeFeed;
 use crate::failure::given;
-use crate::transaction::NativeTransaction;
-
-/// An open database.
-#[napi]
-pub struct NativeDatabase {
-    inner: Arc<entidb_abi::Database>,
-}
+use crate::table::{count, table, take, with};
 
 /// Opens the database in a folder, or in memory when there is no path.
 #[napi]
-pub fn open_native(path: Option<String>, options: &[u8]) -> Result<NativeDatabase> {
-    let opened = match path {
-        Some(path) => entidb_abi::Database::open(&path, options),
-        None => entidb_abi::Database::open_memory(options),
-    };
-    Ok(NativeDatabase { inner: Arc::new(given(opened)?) })
+pub fn open_native(path: Option<String>, options: &[u8]) -> Result<f64> {
+    let opened = given(match path {
+        Some(path) => Database::open(&path, options),
+        None => Database::open_memory(options),
+    })?;
+    table(|table| table.handles.hold(opened, None))
 }
 
 fn bytes(buffer: &entidb_abi::Buffer) -> Buffer {
     Buffer::from(buffer.to_vec())
 }
 
+/// Closes it, and lets go of it and all that came from it; also when closing fails after it has begun.
 #[napi]
-impl NativeDatabase {
-    /// Closes it for every handle.
-    #[napi]
-    pub fn close(&self) -> Result<()> {
-        given(self.inner.close())
-    }
+pub fn database_close(handle: f64) -> Result<()> {
+    table(|table| {
+        let database = table.handles.get::<Database>(handle)?;
+        let result = given(database.close());
+        if database.is_closed() {
+            table.handles.release(handle);
+        }
+        result
+    })
+}
 
-    /// True after a close.
-    #[napi]
-    pub fn is_closed(&self) -> bool {
-        self.inner.is_closed()
-    }
+/// True when it was closed or let go of.
+#[napi]
+pub fn database_is_closed(handle: f64) -> bool {
+    with(handle, |database: &Database| Ok(database.is_closed())).unwrap_or(true)
+}
 
-    /// The collection of a name.
-    #[napi]
-    pub fn collection(&self, name: String) -> Result<NativeCollection> {
-        given(self.inner.collection(&name)).map(NativeCollection::new)
-    }
+/// The collection of a name.
+#[napi]
+pub fn database_collection(handle: f64, name: String) -> Result<f64> {
+    take(handle, |database: &Database| database.collection(&name))
+}
 
-    /// The names of the collections, CBOR.
-    #[napi]
-    pub fn collections(&self) -> Result<Buffer> {
-        given(self.inner.collections()).map(|names| bytes(&names))
-    }
+/// The names of the collections, CBOR.
+#[napi]
+pub fn database_collections(handle: f64) -> Result<Buffer> {
+    with(handle, Database::collections).map(|names| bytes(&names))
+}
 
-    /// Creates an empty collection.
-    #[napi]
-    pub fn create_collection(&self, name: String) -> Result<()> {
-        given(self.inner.create_collection(&name))
-    }
+/// Creates an empty collection.
+#[napi]
+pub fn database_create_collection(handle: f64, name: String) -> Result<()> {
+    with(handle, |database: &Database| database.create_collection(&name))
+}
 
-    /// Gives a collection another name.
-    #[napi]
-    pub fn rename_collection(&self, from: String, to: String) -> Result<()> {
-        given(self.inner.rename_collection(&from, &to))
-    }
+/// Gives a collection another name.
+#[napi]
+pub fn database_rename_collection(handle: f64, from: String, to: String) -> Result<()> {
+    with(handle, |database: &Database| database.rename_collection(&from, &to))
+}
 
-    /// Removes a collection.
-    #[napi]
-    pub fn drop_collection(&self, name: String) -> Result<()> {
-        given(self.inner.drop_collection(&name))
-    }
+/// Removes a collection.
+#[napi]
+pub fn database_drop_collection(handle: f64, name: String) -> Result<()> {
+    with(handle, |database: &Database| database.drop_collection(&name))
+}
 
-    /// Begins to read.
-    #[napi]
-    pub fn begin_read(&self) -> Result<NativeTransaction> {
-        given(self.inner.begin_read()).map(NativeTransaction::new)
-    }
+/// Begins to read.
+#[napi]
+pub fn database_begin_read(handle: f64) -> Result<f64> {
+    take(handle, Database::begin_read)
+}
 
-    /// Begins to change, waiting so many milliseconds for another writer, or as the options say.
-    #[napi]
-    pub fn begin_write(&self, timeout_ms: Option<u32>) -> Result<NativeTransaction> {
-        given(self.inner.begin_write(timeout_ms.map(u64::from))).map(NativeTransaction::new)
-    }
+/// Begins to change, waiting so many milliseconds for another writer, or as the options say when they are negative.
+#[napi]
+pub fn database_begin_write(handle: f64, timeout_ms: i64) -> Result<f64> {
+    take(handle, |database: &Database| database.begin_write(u64::try_from(timeout_ms).ok()))
+}
 
-    /// Reads the changes after a sequence.
-    #[napi]
-    pub fn changes(&self, since: i64) -> Result<NativeChangeFeed> {
-        given(self.inner.changes(u64::try_from(since).unwrap_or(0))).map(NativeChangeFeed::new)
-    }
+/// Reads the changes after a sequence.
+#[napi]
+pub fn database_changes(handle: f64, since: i64) -> Result<f64> {
+    take(handle, |database: &Database| database.changes(u64::try_from(since).unwrap_or(0)))
+}
 
-    /// Removes changes up to a sequence from the feed.
-    #[napi]
-    pub fn trim_changes(&self, through: i64) -> Result<()> {
-        given(self.inner.trim_changes(u64::try_from(through).unwrap_or(0)))
-    }
+/// Removes changes up to a sequence from the feed.
+#[napi]
+pub fn database_trim_changes(handle: f64, through: i64) -> Result<()> {
+    with(handle, |database: &Database| database.trim_changes(u64::try_from(through).unwrap_or(0)))
+}
 
-    /// The sequence of the newest commit.
-    #[napi]
-    pub fn last_sequence(&self) -> i64 {
-        i64::try_from(self.inner.last_sequence()).unwrap_or(i64::MAX)
-    }
+/// The sequence of the newest commit.
+#[napi]
+pub fn database_last_sequence(handle: f64) -> Result<f64> {
+    with(handle, |database: &Database| Ok(database.last_sequence())).map(count)
+}
 
-    /// Waits until a commit is on stable storage.
-    #[napi]
-    pub fn wait_durable(&self, sequence: i64, timeout_ms: u32) -> Result<()> {
-        given(self.inner.wait_durable(u64::try_from(sequence).unwrap_or(0), u64::from(timeout_ms)))
-    }
+/// Waits until a commit is on stable storage.
+#[napi]
+pub fn database_wait_durable(handle: f64, sequence: i64, timeout_ms: u32) -> Result<()> {
+    with(handle, |database: &Database| {
+        database.wait_durable(u64::try_from(sequence).unwrap_or(0), u64::from(timeout_ms))
+    })
+}
 
-    /// Puts the newest writes into segments.
-    #[napi]
-    pub fn checkpoint(&self) -> Result<()> {
-        given(self.inner.checkpoint())
-    }
+/// Puts the newest writes into segments.
+#[napi]
+pub fn database_checkpoint(handle: f64) -> Result<()> {
+    with(handle, Database::checkpoint)
+}
 
-    /// Merges all segments.
-    #[napi]
-    pub fn compact(&self) -> Result<()> {
-        given(self.inner.compact())
-    }
+/// Merges all segments.
+#[napi]
+pub fn database_compact(handle: f64) -> Result<()> {
+    with(handle, Database::compact)
+}
 
-    /// Checks the database; the report is CBOR.
-    #[napi]
-    pub fn verify(&self, full: bool) -> Result<Buffer> {
-        let level = if full { VerifyLevel::Full } else { VerifyLevel::Quick };
-        given(self.inner.verify(level)).map(|report| bytes(&report))
-    }
+/// Checks the database; the report is CBOR.
+#[napi]
+pub fn database_verify(handle: f64, full: bool) -> Result<Buffer> {
+    let level = if full { VerifyLevel::Full } else { VerifyLevel::Quick };
+    with(handle, |database: &Database| database.verify(level)).map(|report| bytes(&report))
+}
 
-    /// Copies the database into a new folder.
-    #[napi]
-    pub fn backup(&self, path: String) -> Result<()> {
-        given(self.inner.backup(&path))
-    }
+/// Copies the database into a new folder.
+#[napi]
+pub fn database_backup(handle: f64, path: String) -> Result<()> {
+    with(handle, |database: &Database| database.backup(&path))
+}
 
-    /// Counters and sizes, CBOR.
-    #[napi]
-    pub fn stats(&self) -> Result<Buffer> {
-        given(self.inner.stats()).map(|stats| bytes(&stats))
-    }
+/// Counters and sizes, CBOR.
+#[napi]
+pub fn database_stats(handle: f64) -> Result<Buffer> {
+    with(handle, Database::stats).map(|stats| bytes(&stats))
+}
 
-    /// The options in force, CBOR.
-    #[napi]
-    pub fn config(&self) -> Result<Buffer> {
-        given(self.inner.config()).map(|config| bytes(&config))
-    }
+/// The options in force, CBOR.
+#[napi]
+pub fn database_config(handle: f64) -> Result<Buffer> {
+    with(handle, Database::config).map(|config| bytes(&config))
+}
 
-    /// What opening found, CBOR.
-    #[napi]
-    pub fn open_report(&self) -> Result<Buffer> {
-        given(self.inner.open_report()).map(|report| bytes(&report))
-    }
+/// What opening found, CBOR.
+#[napi]
+pub fn database_open_report(handle: f64) -> Result<Buffer> {
+    with(handle, Database::open_report).map(|report| bytes(&report))
 }

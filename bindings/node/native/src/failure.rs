@@ -9,6 +9,10 @@ use napi::{Error, Result, Status};
 
 /// The code of an argument that makes no sense.
 const INVALID_ARGUMENT: i32 = 101;
+/// The code of a handle that is none.
+pub(crate) const INVALID_HANDLE: i32 = 102;
+/// The code of more than there can be.
+pub(crate) const TOO_LARGE: i32 = 104;
 
 /// The failure as JavaScript gets it: its message is a JSON object.
 pub(crate) fn thrown(error: &entidb_abi::Error) -> Error {
@@ -43,17 +47,17 @@ pub(crate) fn refused(message: &str) -> Error {
     thrown(&entidb_abi::Error::new(INVALID_ARGUMENT, message))
 }
 
-/// An id from its 16 bytes.
-pub(crate) fn id(bytes: &[u8]) -> Result<Id> {
-    Id::try_from(bytes).map_err(|_| refused(&format!("an id has 16 bytes, this one has {}", bytes.len())))
+/// The id that begins a room.
+pub(crate) fn id_at(room: &[u8]) -> Result<Id> {
+    room.first_chunk().copied().ok_or_else(|| refused("the room is shorter than an id"))
 }
 
 /// Ids from their bytes, 16 each.
 pub(crate) fn ids(bytes: &[u8]) -> Result<Vec<Id>> {
-    if !bytes.len().is_multiple_of(16) {
-        return Err(refused("ids have 16 bytes each"));
+    match bytes.as_chunks::<16>() {
+        (ids, []) => Ok(ids.to_vec()),
+        _ => Err(refused("ids have 16 bytes each")),
     }
-    bytes.chunks_exact(16).map(id).collect()
 }
 
 fn quoted(text: &str) -> String {

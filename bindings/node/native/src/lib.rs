@@ -1,4 +1,4 @@
-//! The native half of the Node package: bytes in, bytes out, one class a handle.
+//! The native half of the Node package: bytes in, bytes out, a number for each thing that stays.
 //!
 //! Always: a failure is thrown as an `Error` whose message is JSON with the code and context; the TypeScript half makes a
 //! class of it. Documents cross as CBOR; JavaScript encodes and decodes them, see docs/decisions.
@@ -7,11 +7,13 @@
 #![deny(unsafe_code)]
 
 pub mod codec;
-mod collection;
-mod cursor;
+pub mod collection;
+pub mod cursor;
 pub mod database;
 mod failure;
-mod transaction;
+pub mod room;
+pub mod table;
+pub mod transaction;
 
 use napi_derive::napi;
 

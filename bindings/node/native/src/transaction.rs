@@ -1,103 +1,97 @@
-//! A transaction as JavaScript holds it.
+//! Calls on a transaction.
 //!
-//! Always: letting go of an open one aborts it. Does not know: what is changed.
+//! Always: one that ended is let go of with the collections taken from it. Letting go of an open one aborts it.
+//! Does not know: what is changed.
 
 use entidb_abi::{Durability, Transaction};
 use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use crate::collection::NativeCollection;
 use crate::failure::{given, refused};
+use crate::table::{count, table, take, with};
 
-/// A transaction.
+/// The collection of a name as the transaction sees it.
 #[napi]
-pub struct NativeTransaction {
-    inner: Transaction,
+pub fn transaction_collection(handle: f64, name: String) -> Result<f64> {
+    take(handle, |transaction: &Transaction| transaction.collection(&name))
 }
 
-impl NativeTransaction {
-    pub(crate) fn new(inner: Transaction) -> Self {
-        Self { inner }
-    }
-}
-
-fn savepoint(number: i64) -> Result<u64> {
-    u64::try_from(number).map_err(|_| refused("a savepoint is a number this transaction gave"))
-}
-
+/// The names of the collections, CBOR.
 #[napi]
-impl NativeTransaction {
-    /// The collection as this transaction sees it.
-    #[napi]
-    pub fn collection(&self, name: String) -> Result<NativeCollection> {
-        given(self.inner.collection(&name)).map(NativeCollection::new)
-    }
+pub fn transaction_collections(handle: f64) -> Result<Buffer> {
+    with(handle, Transaction::collections).map(|names| Buffer::from(names.to_vec()))
+}
 
-    /// The names of the collections, CBOR.
-    #[napi]
-    pub fn collections(&self) -> Result<Buffer> {
-        given(self.inner.collections()).map(|names| Buffer::from(names.to_vec()))
-    }
+/// Creates an empty collection.
+#[napi]
+pub fn transaction_create_collection(handle: f64, name: String) -> Result<()> {
+    with(handle, |transaction: &Transaction| transaction.create_collection(&name))
+}
 
-    /// Creates an empty collection.
-    #[napi]
-    pub fn create_collection(&self, name: String) -> Result<()> {
-        given(self.inner.create_collection(&name))
-    }
+/// Gives a collection another name.
+#[napi]
+pub fn transaction_rename_collection(handle: f64, from: String, to: String) -> Result<()> {
+    with(handle, |transaction: &Transaction| transaction.rename_collection(&from, &to))
+}
 
-    /// Gives a collection another name.
-    #[napi]
-    pub fn rename_collection(&self, from: String, to: String) -> Result<()> {
-        given(self.inner.rename_collection(&from, &to))
-    }
+/// Removes a collection.
+#[napi]
+pub fn transaction_drop_collection(handle: f64, name: String) -> Result<()> {
+    with(handle, |transaction: &Transaction| transaction.drop_collection(&name))
+}
 
-    /// Removes a collection.
-    #[napi]
-    pub fn drop_collection(&self, name: String) -> Result<()> {
-        given(self.inner.drop_collection(&name))
-    }
+/// Marks this place.
+#[napi]
+pub fn transaction_savepoint(handle: f64) -> Result<f64> {
+    with(handle, Transaction::savepoint).map(count)
+}
 
-    /// Marks this place.
-    #[napi]
-    pub fn savepoint(&self) -> Result<i64> {
-        given(self.inner.savepoint()).map(|number| i64::try_from(number).unwrap_or(i64::MAX))
-    }
+/// Undoes everything since a savepoint.
+#[napi]
+pub fn transaction_rollback_to(handle: f64, number: i64) -> Result<()> {
+    let savepoint = u64::try_from(number).map_err(|_| refused("a savepoint is a number this transaction gave"))?;
+    with(handle, |transaction: &Transaction| transaction.rollback_to(savepoint))
+}
 
-    /// Undoes everything since a savepoint.
-    #[napi]
-    pub fn rollback_to(&self, number: i64) -> Result<()> {
-        given(self.inner.rollback_to(savepoint(number)?))
-    }
+/// The commit it sees, or becomes.
+#[napi]
+pub fn transaction_sequence(handle: f64) -> Result<f64> {
+    with(handle, Transaction::sequence).map(count)
+}
 
-    /// The commit it sees, or becomes.
-    #[napi]
-    pub fn sequence(&self) -> Result<i64> {
-        given(self.inner.sequence()).map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX))
-    }
+/// Commits, and gives the sequence. It is let go of when it has ended, also by a failure.
+#[napi]
+pub fn transaction_commit(handle: f64, durability: u32) -> Result<f64> {
+    let durability = match durability {
+        0 => Durability::Default,
+        1 => Durability::Durable,
+        2 => Durability::Grouped,
+        3 => Durability::None,
+        _ => return Err(refused("durability is \"durable\", \"grouped\" or \"none\"")),
+    };
+    table(|table| {
+        let transaction = table.handles.get::<Transaction>(handle)?;
+        let result = given(transaction.commit(durability)).map(count);
+        if !transaction.is_open() {
+            table.handles.release(handle);
+        }
+        result
+    })
+}
 
-    /// Commits, and gives the sequence.
-    #[napi]
-    pub fn commit(&self, durability: Option<String>) -> Result<i64> {
-        let durability = match durability.as_deref() {
-            None => Durability::Default,
-            Some("durable") => Durability::Durable,
-            Some("grouped") => Durability::Grouped,
-            Some("none") => Durability::None,
-            Some(_) => return Err(refused("durability is \"durable\", \"grouped\" or \"none\"")),
-        };
-        given(self.inner.commit(durability)).map(|sequence| i64::try_from(sequence).unwrap_or(i64::MAX))
-    }
+/// Forgets the changes, and lets go of it.
+#[napi]
+pub fn transaction_abort(handle: f64) -> Result<()> {
+    table(|table| {
+        let result = given(table.handles.get::<Transaction>(handle)?.abort());
+        table.handles.release(handle);
+        result
+    })
+}
 
-    /// Forgets the changes.
-    #[napi]
-    pub fn abort(&self) -> Result<()> {
-        given(self.inner.abort())
-    }
-
-    /// True until it is committed or aborted.
-    #[napi]
-    pub fn is_open(&self) -> bool {
-        self.inner.is_open()
-    }
+/// True until it is committed, aborted or let go of.
+#[napi]
+pub fn transaction_is_open(handle: f64) -> bool {
+    with(handle, |transaction: &Transaction| Ok(transaction.is_open())).unwrap_or(false)
 }

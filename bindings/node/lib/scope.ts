@@ -1,0 +1,68 @@
+/**
+ * What a database, a snapshot or a transaction is to what was taken from it: a handle, and whether it can still be used.
+ *
+ * Always: collections go with it, so that nothing has to be remembered for them; what is over says by which error.
+ * Does not know: what is done with it.
+ */
+import { type EntidbError, errorFrom } from "./errors.g";
+import { type Handle, call, native } from "./native";
+
+/** Collections beyond so many are let go of by the garbage collector and not with the scope. */
+const KEPT_MAX = 1000;
+
+const dropped = new FinalizationRegistry<Handle>((handle) => native.release(handle));
+
+/** @internal The handle of a collection. */
+export interface CollectionPlace {
+  readonly handle: Handle;
+}
+
+/** @internal */
+export class Scope {
+  readonly handle: Handle;
+  /** The scope of the database; itself for that of one. */
+  readonly database: Scope;
+  /** The word for it in messages. */
+  readonly noun: string;
+  isOver = false;
+  #collections: Map<string, CollectionPlace> | undefined;
+
+  /** Where the database is. */
+  readonly path: string | undefined;
+
+  constructor(handle: Handle, noun: string, database?: Scope, path?: string) {
+    this.path = path;
+    this.handle = handle;
+    this.noun = noun;
+    this.database = database ?? this;
+  }
+
+  /** The handle, when it can be used. */
+  get live(): Handle {
+    if (this.isOver || this.database.isOver) throw this.refusal();
+    return this.handle;
+  }
+
+  /** Why it cannot be used. */
+  refusal(collection?: string): EntidbError {
+    const context = collection === undefined ? {} : { collection };
+    const { path } = this.database;
+    if (this.database.isOver) {
+      return errorFrom(203, "the database is closed; open it again", path === undefined ? context : { ...context, path });
+    }
+    return errorFrom(802, `the ${this.noun} has ended; ${this.noun === "snapshot" ? "take" : "begin"} a new one`, context);
+  }
+
+  /** The collection of a name. */
+  collection(name: string): CollectionPlace {
+    const known = this.#collections?.get(name);
+    if (known !== undefined && !this.isOver && !this.database.isOver) return known;
+    const handle = this.live;
+    const take = this.database === this ? native.databaseCollection : native.transactionCollection;
+    const place = { handle: call(() => take(handle, name)) };
+    this.#collections ??= new Map();
+    if (this.#collections.size < KEPT_MAX) this.#collections.set(name, place);
+    else dropped.register(place, place.handle);
+    return place;
+  }
+}

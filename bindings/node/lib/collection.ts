@@ -4,12 +4,12 @@
  * Always: a collection comes into being with the first write, and reads as empty before; one taken from a transaction sees
  * and changes what the transaction does. Does not know: how documents are encoded.
  */
-import { Cursor } from "./cursor";
+import { Cursor, nextBatch } from "./cursor";
 import { decodeValue } from "./decode";
 import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, readEntity } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
-import { type Handle, call, kindOf, native, only, refused, text, thrown, whole } from "./native";
+import { type Handle, call, kindOf, native, numbers, only, refused, text, thrown, whole } from "./native";
 import { type Patch, operationsOf } from "./patch";
 import { type Condition, type Explanation, Query } from "./query";
 import type { CollectionPlace, Scope } from "./scope";
@@ -141,9 +141,14 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
 
   #send(encoder: Encoder, id: IdLike | undefined, mode: number, version: number): Id {
     try {
-      if (id === undefined) return native.collectionPutNew(this.#live, encoder.room, encoder.at - 16, mode === INSERT);
-      const told = writeId(id, encoder.bytes, 0);
-      native.collectionPut(this.#live, encoder.room, encoder.at - 16, mode, version);
+      const told = id !== undefined && writeId(id, encoder.bytes, 0);
+      numbers[0] = this.#live;
+      numbers[1] = encoder.room;
+      numbers[2] = encoder.at - 16;
+      numbers[3] = mode;
+      if (id === undefined) return native.collectionPutNew();
+      numbers[4] = version;
+      native.collectionPut();
       return told ? (id as Id) : idAt(encoder.bytes, 0);
     } catch (error) {
       throw thrown(error);
@@ -229,7 +234,9 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     for (;;) {
       let end: number;
       try {
-        end = native.collectionGet(this.#live, encoder.room);
+        numbers[0] = this.#live;
+        numbers[1] = encoder.room;
+        end = native.collectionGet();
       } catch (error) {
         throw thrown(error);
       }
@@ -260,7 +267,9 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     const encoder = lent();
     try {
       writeId(id, encoder.bytes, 0);
-      return native.collectionExists(this.#live, encoder.room);
+      numbers[0] = this.#live;
+      numbers[1] = encoder.room;
+      return native.collectionExists();
     } catch (error) {
       throw thrown(error);
     } finally {
@@ -289,7 +298,10 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
       encoder.at = 16;
       encodeInto(encoder, operations);
       writeId(id, encoder.bytes, 0);
-      call(() => native.collectionUpdate(this.#live, encoder.room, encoder.at - 16));
+      numbers[0] = this.#live;
+      numbers[1] = encoder.room;
+      numbers[2] = encoder.at - 16;
+      call(native.collectionUpdate);
     });
   }
 
@@ -299,7 +311,10 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     const version = versionOption(options?.version);
     return withEncoder((encoder) => {
       writeId(id, encoder.bytes, 0);
-      return call(() => native.collectionDelete(this.#live, encoder.room, version));
+      numbers[0] = this.#live;
+      numbers[1] = encoder.room;
+      numbers[2] = version;
+      return call(native.collectionDelete);
     });
   }
 
@@ -322,7 +337,14 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     if (limit === 0) return new Cursor<T>(this.#scope, this, this.#exact, false, () => 0);
     return new Cursor<T>(this.#scope, this, this.#exact, false, (encoder, countMax, bytesMax) => {
       if (after !== undefined) writeId(after, encoder.bytes, 0);
-      return native.collectionScan(handle, encoder.room, after !== undefined, reverse === true, limit, countMax, bytesMax);
+      numbers[0] = handle;
+      numbers[1] = encoder.room;
+      numbers[2] = after === undefined ? 0 : 1;
+      numbers[3] = reverse === true ? 1 : 0;
+      numbers[4] = limit;
+      numbers[5] = countMax;
+      numbers[6] = bytesMax;
+      return native.collectionScan();
     });
   }
 
@@ -371,26 +393,26 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     const handle = this.#live;
     return new Cursor<T>(this.#scope, this, this.#exact, tokens, (encoder, countMax, bytesMax) => {
       encodeInto(encoder, query.encoded);
-      return native.collectionFind(handle, encoder.room, encoder.at, countMax, bytesMax, tokens);
+      return found(handle, encoder, countMax, bytesMax, tokens);
     });
   }
 
   /** @internal All answers of a query. */
   gather(query: Query<T>): Entity<T>[] {
     return withEncoder((encoder) => {
-      const found: Entity<T>[] = [];
+      const answers: Entity<T>[] = [];
       encodeInto(encoder, query.encoded);
       let cursor = 0;
       try {
-        let length = native.collectionFind(this.#live, encoder.room, encoder.at, GATHERED_COUNT, GATHERED_BYTES, false);
+        let length = found(this.#live, encoder, GATHERED_COUNT, GATHERED_BYTES, false);
         cursor = encoder.decoder.double(0);
         for (;;) {
           encoder.given(length);
           const frames = new Frames(encoder.decoder, HEAD, HEAD + length, this.#exact);
-          while (!frames.done) found.push(frames.next() as Entity<T>);
-          if (cursor === 0) return found;
-          length = native.cursorNextBatch(cursor, encoder.room, GATHERED_COUNT, GATHERED_BYTES);
-          if (length === 0) return found;
+          while (!frames.done) answers.push(frames.next() as Entity<T>);
+          if (cursor === 0) return answers;
+          length = nextBatch(cursor, encoder, GATHERED_COUNT, GATHERED_BYTES);
+          if (length === 0) return answers;
         }
       } catch (error) {
         throw thrown(error);
@@ -426,6 +448,17 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   get owner(): object {
     return this.#owner;
   }
+}
+
+/** The first answers of the query that stands in a room. */
+function found(collection: Handle, encoder: Encoder, countMax: number, bytesMax: number, isKept: boolean): number {
+  numbers[0] = collection;
+  numbers[1] = encoder.room;
+  numbers[2] = encoder.at;
+  numbers[3] = countMax;
+  numbers[4] = bytesMax;
+  numbers[5] = isKept ? 1 : 0;
+  return native.collectionFind();
 }
 
 function versionOption(version: number | undefined): number {

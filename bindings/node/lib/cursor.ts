@@ -7,7 +7,7 @@
 import { Decoder } from "./decode";
 import { type Encoder, HEAD, withEncoder } from "./encode";
 import { type Document, type Entity, Frames } from "./entity";
-import { type Handle, call, native } from "./native";
+import { type Handle, call, native, numbers } from "./native";
 import type { Scope } from "./scope";
 
 const COUNT_MIN = 16;
@@ -80,7 +80,7 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
       if (this.#tokens && this.#position >= 0) this.#token = this.#ask();
       const handle = this.#handle;
       withEncoder((encoder) => {
-        this.#keep(encoder, call(() => native.cursorNextBatch(handle, encoder.room, this.#count, this.#bytes)));
+        this.#keep(encoder, call(() => nextBatch(handle, encoder, this.#count, this.#bytes)));
       });
       frames = this.#frames;
       if (frames === undefined) return this.return();
@@ -139,3 +139,12 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
 
 /** Walks that were neither finished nor closed. */
 const dropped = new FinalizationRegistry<Handle>((handle) => native.release(handle));
+
+/** @internal The next answers of a cursor, into a room. */
+export function nextBatch(cursor: Handle, encoder: Encoder, countMax: number, bytesMax: number): number {
+  numbers[0] = cursor;
+  numbers[1] = encoder.room;
+  numbers[2] = countMax;
+  numbers[3] = bytesMax;
+  return native.cursorNextBatch();
+}

@@ -10,9 +10,12 @@ import { EntidbError, errorFrom } from "./errors.g";
 /** A number that stands for something the native half holds; given once, and never again for something else. */
 export type Handle = number;
 
-/** @internal The functions of the native half. A room is a buffer that `lend` gave it, by its number. */
+/**
+ * @internal The functions of the native half. A room is a buffer that `lend` gave it, by its number. What is called all the
+ * time takes no arguments but what `numbers` holds: handle, room, and what the function is said to want.
+ */
 export interface Native {
-  attach(): void;
+  attach(numbers: Buffer): void;
   lend(room: number, buffer: Buffer | undefined): void;
   takeWaiting(room: number): void;
   release(handle: Handle): void;
@@ -52,26 +55,26 @@ export interface Native {
   transactionAbort(transaction: Handle): void;
   transactionIsOpen(transaction: Handle): boolean;
 
-  collectionPutNew(collection: Handle, room: number, length: number, isInsert: boolean): string;
-  collectionPut(collection: Handle, room: number, length: number, mode: number, expectedVersion: number): void;
-  collectionUpdate(collection: Handle, room: number, length: number): void;
-  collectionGet(collection: Handle, room: number): number;
+  collectionPutNew(): string;
+  collectionPut(): void;
+  collectionUpdate(): void;
+  collectionGet(): number;
   collectionGetMany(collection: Handle, room: number, length: number): number;
-  collectionExists(collection: Handle, room: number): boolean;
+  collectionExists(): boolean;
   collectionCount(collection: Handle): number;
-  collectionDelete(collection: Handle, room: number, expectedVersion: number): boolean;
+  collectionDelete(): boolean;
   collectionDeleteMany(collection: Handle, room: number, length: number): number;
   collectionPutMany(collection: Handle, room: number, length: number, wantsIds: boolean): number;
   collectionCreateIndex(collection: Handle, definition: Uint8Array): boolean;
   collectionDropIndex(collection: Handle, name: string): void;
   collectionIndexes(collection: Handle): Buffer;
-  collectionScan(collection: Handle, room: number, isAfter: boolean, reverse: boolean, limit: number, countMax: number, bytesMax: number): number;
-  collectionFind(collection: Handle, room: number, length: number, countMax: number, bytesMax: number, isKept: boolean): number;
+  collectionScan(): number;
+  collectionFind(): number;
   collectionFindCount(collection: Handle, room: number, length: number): number;
   collectionFindDelete(collection: Handle, room: number, length: number): number;
   collectionFindExplain(collection: Handle, room: number, length: number): Buffer;
 
-  cursorNextBatch(cursor: Handle, room: number, countMax: number, bytesMax: number): number;
+  cursorNextBatch(): number;
   cursorToken(cursor: Handle, position: number): Buffer | null;
   feedNext(feed: Handle, timeoutMs: number): Buffer | null;
   feedPosition(feed: Handle): number;
@@ -111,7 +114,13 @@ function load(): Native {
 
 /** @internal The module itself. */
 export const native: Native = load();
-native.attach();
+
+/**
+ * @internal What a call without arguments is given: [0] the handle, [1] the room, then what the function wants. Memory of its
+ * own, which never moves. Nothing of a user's runs between writing here and the call.
+ */
+export const numbers = new Float64Array(new ArrayBuffer(64));
+native.attach(Buffer.from(numbers.buffer));
 
 const HYPHENS = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/;
 

@@ -1,4 +1,4 @@
-// Runs every test with node --test. ENTIDB_TEST_TIER=full runs the long ones at length.
+// Runs every test with node --test. ENTIDB_TIER=full runs the long ones at length.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";

@@ -4,21 +4,22 @@
 //! and queries are CBOR. Does not know: what either means to JavaScript.
 
 use entidb_abi::{Collection, WriteMode};
+use napi::Result;
 use napi::bindgen_prelude::Buffer;
-use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
 use crate::cursor::open;
 use crate::failure::{given, id_at, ids, refused, thrown};
-use crate::table::{Table, count, table, with};
+use crate::room::Call;
+use crate::table::{Table, call, count, table, with};
 
 fn version(number: i64) -> Result<u64> {
     u64::try_from(number).map_err(|_| refused("a version is a number an entity had"))
 }
 
-/// A collection and a room, for a call that uses both.
-fn of<'a>(table: &'a mut Table, handle: f64, room: u32) -> Result<(&'a Collection, &'a mut [u8])> {
-    Ok((table.handles.get::<Collection>(handle)?, table.rooms.get(room)?))
+/// A collection and its room, for a call that uses both.
+fn of<'a>(table: &'a mut Table, call: &Call) -> Result<(&'a Collection, &'a mut [u8])> {
+    Ok((table.handles.get::<Collection>(call.handle)?, table.rooms.get(call.room)?))
 }
 
 fn split(io: &mut [u8], len: u32) -> Result<(&mut [u8; 16], &mut [u8])> {
@@ -47,49 +48,43 @@ fn write_text(id: &[u8; 16], out: &mut [u8; 36]) {
 }
 
 /// Stores the document that stands in the room after 16 bytes of room for an id, under a new id; gives its text.
+/// Numbers: the length of the document, whether there must be none yet.
 #[napi]
-pub fn collection_put_new<'env>(
-    env: &'env Env,
-    handle: f64,
-    room: u32,
-    len: u32,
-    is_insert: bool,
-) -> Result<JsString<'env>> {
-    let mode = if is_insert { WriteMode::Insert } else { WriteMode::Put };
-    let id = table(|table| {
-        let (collection, io) = of(table, handle, room)?;
-        let (_, document) = split(io, len)?;
-        given(collection.put(None, document, mode))
+pub fn collection_put_new() -> Result<String> {
+    let id = call(|table, call| {
+        let (collection, io) = of(table, call)?;
+        let (_, document) = split(io, call.whole(0))?;
+        given(collection.put(None, document, if call.is(1) { WriteMode::Insert } else { WriteMode::Put }))
     })?;
     let mut text = [0; 36];
     write_text(&id, &mut text);
-    env.create_string_latin1(text)
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Stores the document that stands in the room after its id. The mode is 0 for put, 1 for insert, 2 for replace; a version
-/// of 0 is none.
+/// Stores the document that stands in the room after its id. Numbers: the length of the document, a mode (0 put, 1 insert,
+/// 2 replace), the version it must have, 0 for any.
 #[napi]
-pub fn collection_put(handle: f64, room: u32, len: u32, mode: u32, expected_version: i64) -> Result<()> {
-    let mode = match (mode, expected_version) {
-        (0, _) => WriteMode::Put,
-        (1, _) => WriteMode::Insert,
-        (2, 0) => WriteMode::Replace,
-        (2, number) => WriteMode::ReplaceVersion(version(number)?),
-        _ => return Err(refused("the mode is put, insert or replace")),
-    };
-    table(|table| {
-        let (collection, io) = of(table, handle, room)?;
-        let (at, document) = split(io, len)?;
+pub fn collection_put() -> Result<()> {
+    call(|table, call| {
+        let mode = match (call.whole(1), call.integer(2)) {
+            (0, _) => WriteMode::Put,
+            (1, _) => WriteMode::Insert,
+            (2, 0) => WriteMode::Replace,
+            (2, number) => WriteMode::ReplaceVersion(version(number)?),
+            _ => return Err(refused("the mode is put, insert or replace")),
+        };
+        let (collection, io) = of(table, call)?;
+        let (at, document) = split(io, call.whole(0))?;
         given(collection.put(Some(&*at), document, mode)).map(drop)
     })
 }
 
-/// Changes parts of an entity: its id stands in the room, then the patch.
+/// Changes parts of an entity: its id stands in the room, then the patch. Number: the length of the patch.
 #[napi]
-pub fn collection_update(handle: f64, room: u32, len: u32) -> Result<()> {
-    table(|table| {
-        let (collection, io) = of(table, handle, room)?;
-        let (at, patch) = split(io, len)?;
+pub fn collection_update() -> Result<()> {
+    call(|table, call| {
+        let (collection, io) = of(table, call)?;
+        let (at, patch) = split(io, call.whole(0))?;
         given(collection.update(at, patch))
     })
 }
@@ -97,9 +92,9 @@ pub fn collection_update(handle: f64, room: u32, len: u32) -> Result<()> {
 /// Reads the entity whose id begins the room, and writes over it 8 bytes of version, little-endian, then the document.
 /// Gives how many bytes that needs; nothing is written when they are more than the room has. −1 when it is not there.
 #[napi]
-pub fn collection_get(handle: f64, room: u32) -> Result<f64> {
-    table(|table| {
-        let (collection, io) = of(table, handle, room)?;
+pub fn collection_get() -> Result<f64> {
+    call(|table, call| {
+        let (collection, io) = of(table, call)?;
         let Some(entity) = given(collection.get(&id_at(io)?))? else { return Ok(-1.0) };
         let document = entity.bytes();
         if let Some((head, rest)) = io.split_first_chunk_mut::<8>()
@@ -124,9 +119,9 @@ pub fn collection_get_many(handle: f64, room: u32, len: u32) -> Result<f64> {
 
 /// Whether the entity whose id begins the room is there.
 #[napi]
-pub fn collection_exists(handle: f64, room: u32) -> Result<bool> {
-    table(|table| {
-        let (collection, io) = of(table, handle, room)?;
+pub fn collection_exists() -> Result<bool> {
+    call(|table, call| {
+        let (collection, io) = of(table, call)?;
         given(collection.exists(&id_at(io)?))
     })
 }
@@ -137,12 +132,12 @@ pub fn collection_count(handle: f64) -> Result<f64> {
     with(handle, Collection::count).map(count)
 }
 
-/// Removes the entity whose id begins the room, only with this version unless it is 0; true when it was there.
+/// Removes the entity whose id begins the room; true when it was there. Number: the version it must have, 0 for any.
 #[napi]
-pub fn collection_delete(handle: f64, room: u32, expected_version: i64) -> Result<bool> {
-    let expected = if expected_version == 0 { None } else { Some(version(expected_version)?) };
-    table(|table| {
-        let (collection, io) = of(table, handle, room)?;
+pub fn collection_delete() -> Result<bool> {
+    call(|table, call| {
+        let expected = if call.is(0) { Some(version(call.integer(0))?) } else { None };
+        let (collection, io) = of(table, call)?;
         given(collection.delete(&id_at(io)?, expected))
     })
 }
@@ -192,42 +187,27 @@ pub fn collection_indexes(handle: f64) -> Result<Buffer> {
     with(handle, Collection::indexes).map(|indexes| Buffer::from(indexes.to_vec()))
 }
 
-/// Walks all entities in the order of ids, after the one whose id begins the room where one does; −1 is no limit. As
-/// `collection_find` in what it gives.
+/// Walks all entities in the order of ids, after the one whose id begins the room where one does. As `collection_find` in
+/// what it gives. Numbers: whether there is an id, whether to go backwards, the limit or −1, the most entities and bytes.
 #[napi]
-pub fn collection_scan(
-    handle: f64,
-    room: u32,
-    is_after: bool,
-    reverse: bool,
-    limit: i64,
-    count_max: u32,
-    bytes_max: u32,
-) -> Result<f64> {
-    table(|table| {
-        let (collection, io) = of(table, handle, room)?;
-        let after = if is_after { Some(id_at(io)?) } else { None };
-        let cursor = given(collection.scan(after.as_ref(), reverse, u64::try_from(limit).ok()))?;
-        open(table, handle, room, cursor, count_max, bytes_max, false)
+pub fn collection_scan() -> Result<f64> {
+    call(|table, call| {
+        let (collection, io) = of(table, call)?;
+        let after = if call.is(0) { Some(id_at(io)?) } else { None };
+        let cursor = given(collection.scan(after.as_ref(), call.is(1), u64::try_from(call.integer(2)).ok()))?;
+        open(table, call, cursor, call.whole(3), call.whole(4), false)
     })
 }
 
 /// Asks the query that stands in the room, and writes the first answers to it: the number of the cursor, then frames. The
 /// number is 0 when these were all, and nothing has to be let go of then, unless it is kept for page tokens. Gives how
-/// many bytes the frames have.
+/// many bytes the frames have. Numbers: the length of the query, the most entities and bytes, whether it is kept.
 #[napi]
-pub fn collection_find(
-    handle: f64,
-    room: u32,
-    len: u32,
-    count_max: u32,
-    bytes_max: u32,
-    is_kept: bool,
-) -> Result<f64> {
-    table(|table| {
-        let query = table.rooms.read(room, len)?;
-        let cursor = given(table.handles.get::<Collection>(handle)?.find(query))?;
-        open(table, handle, room, cursor, count_max, bytes_max, is_kept)
+pub fn collection_find() -> Result<f64> {
+    call(|table, call| {
+        let query = table.rooms.read(call.room, call.whole(0))?;
+        let cursor = given(table.handles.get::<Collection>(call.handle)?.find(query))?;
+        open(table, call, cursor, call.whole(1), call.whole(2), call.is(3))
     })
 }
 

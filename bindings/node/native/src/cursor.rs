@@ -9,36 +9,38 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::failure::given;
-use crate::table::{Table, count, table, with};
+use crate::room::Call;
+use crate::table::{Table, call, count, with};
 
 /// The first batch of a cursor, which is held only when there may be more, or when it is kept for page tokens.
 pub(crate) fn open(
     table: &mut Table,
-    from: f64,
-    room: u32,
+    call: &Call,
     cursor: Cursor,
     count_max: u32,
     bytes_max: u32,
     is_kept: bool,
 ) -> Result<f64> {
-    let batch = given(cursor.next_batch(count_max as usize, bytes_max as usize))?;
-    let is_last = batch.as_ref().is_none_or(|frames| {
-        frames.as_bytes().len() < bytes_max as usize && frames.count_up_to(count_max as usize) < count_max as usize
-    });
-    let number = if is_last && !is_kept { 0.0 } else { table.handles.hold(cursor, Some(from))? };
+    let (count_max, bytes_max) = (count_max as usize, bytes_max as usize);
+    let batch = given(cursor.next_batch(count_max, bytes_max))?;
+    let is_last = batch
+        .as_ref()
+        .is_none_or(|frames| frames.as_bytes().len() < bytes_max && frames.count_up_to(count_max) < count_max);
+    let number = if is_last && !is_kept { 0.0 } else { table.handles.hold(cursor, Some(call.handle))? };
     match batch {
-        Some(frames) => table.rooms.give(room, number, frames.into_bytes()),
-        None => table.rooms.give(room, number, Vec::new()),
+        Some(frames) => table.rooms.give(call.room, number, frames.into_bytes()),
+        None => table.rooms.give(call.room, number, Vec::new()),
     }
 }
 
-/// Writes the next entities to the room, behind a head; gives how many bytes they have, 0 at the end.
+/// Writes the next entities to the room, behind a head; gives how many bytes they have, 0 at the end. Numbers: the most
+/// entities and bytes.
 #[napi]
-pub fn cursor_next_batch(handle: f64, room: u32, count_max: u32, bytes_max: u32) -> Result<f64> {
-    table(|table| {
-        let cursor = table.handles.get::<Cursor>(handle)?;
-        match given(cursor.next_batch(count_max as usize, bytes_max as usize))? {
-            Some(frames) => table.rooms.give(room, handle, frames.into_bytes()),
+pub fn cursor_next_batch() -> Result<f64> {
+    call(|table, call| {
+        let cursor = table.handles.get::<Cursor>(call.handle)?;
+        match given(cursor.next_batch(call.whole(0) as usize, call.whole(1) as usize))? {
+            Some(frames) => table.rooms.give(call.room, call.handle, frames.into_bytes()),
             None => Ok(0.0),
         }
     })

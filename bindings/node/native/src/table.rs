@@ -8,11 +8,12 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use entidb_abi::{ChangeFeed, Collection, Cursor, Database, Transaction};
+use napi::bindgen_prelude::Buffer;
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::failure::{INVALID_HANDLE, thrown};
-use crate::room::Rooms;
+use crate::room::{Call, Rooms};
 
 /// What stands behind a number.
 pub(crate) enum Held {
@@ -194,6 +195,14 @@ pub(crate) fn table<R>(run: impl FnOnce(&mut Table) -> Result<R>) -> Result<R> {
     TABLE.with_borrow_mut(run)
 }
 
+/// Works with the table and the numbers that JavaScript wrote for this call.
+pub(crate) fn call<R>(run: impl FnOnce(&mut Table, &Call) -> Result<R>) -> Result<R> {
+    table(|table| {
+        let call = table.rooms.call()?;
+        run(table, &call)
+    })
+}
+
 /// Calls what a number stands for.
 pub(crate) fn with<K: Kind, R>(number: f64, run: impl FnOnce(&K) -> entidb_abi::Result<R>) -> Result<R> {
     table(|table| run(table.handles.get(number)?).map_err(|error| thrown(&error)))
@@ -207,9 +216,11 @@ pub(crate) fn take<K: Kind, T: Kind>(number: f64, run: impl FnOnce(&K) -> entidb
     })
 }
 
-/// Once for each thread that loads the module: what it still holds at its end goes then.
+/// Once for each thread that loads the module, with the place for the numbers of calls: what the thread still holds at its
+/// end goes then.
 #[napi]
-pub fn attach(env: &Env) -> Result<()> {
+pub fn attach(env: &Env, numbers: Buffer) -> Result<()> {
+    TABLE.with_borrow_mut(|table| table.rooms.set_numbers(numbers));
     env.add_env_cleanup_hook((), |()| TABLE.with_borrow_mut(|table| *table = Table::default())).map(drop)
 }
 

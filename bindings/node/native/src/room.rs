@@ -92,7 +92,8 @@ impl Rooms {
     /// Writes the head and, when they fit, the bytes; gives how many these are. What did not fit waits for `take`.
     pub(crate) fn give(&mut self, room: u32, head: f64, bytes: impl Deref<Target = [u8]> + 'static) -> Result<f64> {
         let len = bytes.len();
-        let (first, rest) = self.get(room)?.split_first_chunk_mut::<HEAD>().ok_or_else(|| refused("the room has no head"))?;
+        let (first, rest) =
+            self.get(room)?.split_first_chunk_mut::<HEAD>().ok_or_else(|| refused("the room has no head"))?;
         *first = head.to_le_bytes();
         match rest.get_mut(..len) {
             Some(place) => place.copy_from_slice(&bytes),

@@ -1,0 +1,229 @@
+// Takes the steps of tests/conformance: the runner of Node, as the README there describes one.
+import assert from "node:assert/strict";
+import { EntidbError, Transaction, all, any, cbor, f, idOf, not, open, openMemory, patch } from "entidb";
+
+import { fromJson, hex } from "./diagnostic.mjs";
+
+const exact = { exact: true };
+
+const idOfNumber = (number) => BigInt(number).toString(16).padStart(32, "0");
+const numberOfId = (id) => BigInt(`0x${id.replaceAll("-", "")}`).toString();
+const shown = (entity) => `${numberOfId(idOf(entity))} ${hex(cbor.encode(entity))}`;
+const joined = (parts, by) => (parts.length === 0 ? "empty" : parts.join(by));
+const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
+const options = (json) => Object.fromEntries(Object.entries(fromJson(json ?? {})).map(([name, value]) => [camel(name), value]));
+
+function condition(json) {
+  const [name, ...parts] = json;
+  const field = () => f(parts[0]);
+  const value = (at) => fromJson(parts[at]);
+  switch (name) {
+    case "all":
+      return all();
+    case "eq":
+    case "ne":
+    case "lt":
+    case "gt":
+    case "contains":
+      return field()[name](value(1));
+    case "le":
+      return field().lte(value(1));
+    case "ge":
+      return field().gte(value(1));
+    case "in":
+      return field().in(value(1));
+    case "between":
+      return field().between(value(1), value(2));
+    case "exists":
+      return field().exists();
+    case "is_null":
+      return field().isNull();
+    case "starts_with":
+      return field().startsWith(parts[1]);
+    case "and":
+      return all(...parts.map(condition));
+    case "or":
+      return any(...parts.map(condition));
+    case "not":
+      return not(condition(parts[0]));
+    default:
+      throw new Error(`no condition ${name}`);
+  }
+}
+
+function patchOf(json) {
+  const made = patch();
+  for (const [verb, where, value] of json) {
+    if (verb === "remove") made.remove(where);
+    else made[verb](where, fromJson(value));
+  }
+  return made;
+}
+
+/** A database and what the steps on it have remembered; in memory without a place. */
+export class Run {
+  constructor(given, place) {
+    this.options = options(given);
+    this.place = place;
+    this.db = this.open(this.options);
+    this.transactions = new Map();
+    this.savepoints = new Map();
+    this.versions = new Map();
+    this.feeds = new Map();
+  }
+
+  open(given) {
+    return this.place === undefined ? openMemory(given) : open(this.place, given);
+  }
+
+  end() {
+    for (const transaction of this.transactions.values()) transaction.close();
+    this.db.close();
+  }
+
+  run(step) {
+    try {
+      return String(this.step(step) ?? "ok");
+    } catch (error) {
+      if (error instanceof EntidbError) return `error ${error.code}`;
+      throw error;
+    }
+  }
+
+  query(step) {
+    const { where, order = [], limit, offset } = step.query;
+    let query = this.collection(step).find(condition(where)).orderBy(...order);
+    if (limit !== undefined) query = query.limit(limit);
+    return offset === undefined ? query : query.offset(offset);
+  }
+
+  answers(step) {
+    const query = this.query(step);
+    if (step.pages === undefined) return query.toArray();
+    const found = [];
+    for (let token; ; ) {
+      const cursor = query.limit(step.pages).after(token).cursor();
+      const page = cursor.toArray();
+      if (page.length === 0) return found;
+      found.push(...page);
+      token = cursor.token;
+      assert.ok(found.length < 10_000, "the pages do not end");
+    }
+  }
+
+  collection(step) {
+    return this.space(step).collection(step.in, exact);
+  }
+
+  space(step) {
+    return step.tx === undefined ? this.db : this.transactions.get(step.tx);
+  }
+
+  step(step) {
+    const id = step.id === undefined ? undefined : idOfNumber(step.id);
+    const version = step.if === undefined ? undefined : { version: this.versions.get(step.if) };
+    const notes = () => this.collection(step);
+    switch (step.do) {
+      case "put":
+        return void notes().put(fromJson(step.doc), { id });
+      case "insert":
+        return void notes().insert(fromJson(step.doc), { id });
+      case "replace":
+        return notes().replace(id, fromJson(step.doc), version);
+      case "update":
+        return notes().update(id, patchOf(step.patch));
+      case "delete":
+        return notes().delete(id, version);
+      case "delete_many":
+        return notes().deleteMany(step.ids.map(idOfNumber));
+      case "put_many":
+        return void notes().putMany(step.docs.map(([, doc]) => fromJson(doc)), { ids: step.docs.map(([at]) => idOfNumber(at)) });
+      case "get": {
+        const found = notes().get(id);
+        if (found !== undefined && step.remember !== undefined) this.versions.set(step.remember, found.version);
+        return found === undefined ? "none" : shown(found);
+      }
+      case "get_many":
+        return joined(notes().getMany(step.ids.map(idOfNumber)).map((found) => (found === undefined ? "none" : shown(found))), "; ");
+      case "exists":
+        return notes().exists(id);
+      case "count":
+        return notes().count();
+      case "scan": {
+        const after = step.after === undefined ? undefined : idOfNumber(step.after);
+        return joined(notes().scan({ after, reverse: step.reverse, limit: step.limit }).toArray().map(shown), "; ");
+      }
+      case "find":
+        return joined(this.answers(step).map(shown), "; ");
+      case "find_ids": {
+        const numbers = this.answers(step).map((found) => BigInt(numberOfId(idOf(found))));
+        return joined(numbers.sort((a, b) => (a < b ? -1 : 1)), " ");
+      }
+      case "find_count":
+        return this.query(step).count();
+      case "find_delete":
+        return this.query(step).delete();
+      case "explain":
+        return this.query(step).explain().text;
+      case "create_index":
+        return notes().createIndex(...step.fields, { name: step.name, unique: step.unique, multi: step.multi });
+      case "drop_index":
+        return notes().dropIndex(step.name);
+      case "indexes":
+        return joined(notes().indexes().map((index) => index.name), ", ");
+      case "collections":
+        return joined(this.space(step).collections(), ", ");
+      case "create_collection":
+        return this.space(step).createCollection(step.name);
+      case "drop_collection":
+        return this.space(step).dropCollection(step.name);
+      case "rename_collection":
+        return this.space(step).renameCollection(step.from, step.to);
+      case "begin":
+        return void this.transactions.set(step.as, step.read ? this.db.snapshot() : this.db.begin({ timeoutMs: 0 }));
+      case "commit": {
+        const transaction = this.transactions.get(step.tx);
+        if (transaction instanceof Transaction) transaction.commit();
+        else transaction.close();
+        return;
+      }
+      case "abort":
+        return this.transactions.get(step.tx).close();
+      case "savepoint":
+        return void this.savepoints.set(step.as, this.transactions.get(step.tx).savepoint());
+      case "rollback":
+        return this.transactions.get(step.tx).rollbackTo(this.savepoints.get(step.to));
+      case "changes":
+        return this.changes(step.since);
+      case "checkpoint":
+        return this.db.checkpoint();
+      case "compact":
+        return this.db.compact();
+      case "close":
+        return this.db.close();
+      case "reopen":
+        for (const transaction of this.transactions.values()) transaction.close();
+        this.transactions.clear();
+        this.db.close();
+        this.db = this.open({ ...this.options, ...options(step.options) });
+        return;
+      case "verify":
+        return this.db.verify({ full: true }).ok;
+      default:
+        throw new Error(`no step ${step.do}`);
+    }
+  }
+
+  changes(name) {
+    if (!this.feeds.has(name)) this.feeds.set(name, this.db.changes(exact));
+    const commits = [];
+    for (const commit of this.feeds.get(name)) {
+      const changes = commit.changes.map((change) => {
+        const id = change.id === undefined ? "" : ` ${numberOfId(change.id)}`;
+        return `${change.kind} ${change.collection}${id}${"document" in change ? ` ${hex(cbor.encode(change.document))}` : ""}`;
+      });
+      commits.push(changes.join(" + "));
+    }
+    return joined(commits, " | ");
+  }
+}

@@ -1,91 +1,192 @@
-// Measures the package, beside better-sqlite3 where it is installed (`npm i --no-save better-sqlite3`).
-// node bench.mjs [entities]
+// Measures the package, beside better-sqlite3 where it is installed: node bench.mjs [entities]. README.md says how.
+// Both run every line in turn, three times, and the best time counts: of the clock, and of the processor.
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { cbor, f, open } from "entidb";
+import { cbor, f, open, openMemory } from "entidb";
 
-const count = Number(process.argv[2] ?? 100_000);
+const require = createRequire(import.meta.url);
+const count = Math.max(1000, Math.floor(Number(process.argv[2] ?? 100_000) / 1000) * 1000);
+const SINGLE = 200;
+const ROUNDS = 3;
 const root = mkdtempSync(path.join(tmpdir(), "entidb-bench-"));
-const document = (n) => ({ name: `user ${n}`, email: `user${n}@example.org`, age: n % 100, score: n / 7, active: n % 2 === 0, city: `city ${n % 1000}` });
-const rows = [];
 
-/** The best of three, in nanoseconds for one of `times`. */
-function measure(name, times, run, rounds = 3) {
-  let best = Infinity;
-  for (let round = 0; round < rounds; round++) {
-    const began = process.hrtime.bigint();
-    run(round);
-    best = Math.min(best, Number(process.hrtime.bigint() - began) / times);
-  }
-  return { name, ns: best };
-}
+const document = (n) => ({ name: `user ${n}`, email: `user${n}@example.org`, age: n % 100, score: n / 7, active: n % 2 === 0, city: `city ${Math.floor(n / 100)}` });
+const chosen = (n) => (n * 7919) % count;
 
+/** Six fields of a document, an index on one of them, commits flushed before they return. */
 function entidb() {
-  const db = open(path.join(root, "entidb"));
-  const users = db.collection("users");
-  users.createIndex("city");
-  const ids = [];
-  const out = [];
-  out.push(measure("put, 1,000 a transaction", count, () => {
+  let db;
+  let users;
+  let ids = [];
+  let opened = 0;
+  const fresh = (options) => {
+    db?.close();
+    db = open(path.join(root, `entidb${opened++}`), options);
+    users = db.collection("users");
+    users.createIndex("city");
+  };
+  const single = () => {
+    ids = [];
     for (let n = 0; n < count; n += 1000) {
       db.transaction((tx) => {
         const inside = tx.collection("users");
         for (let i = n; i < n + 1000; i++) ids.push(inside.put(document(i)));
       });
     }
-  }, 1));
-  db.checkpoint();
-  out.push(measure("put, durable, one by one", 200, () => { for (let n = 0; n < 200; n++) users.put(document(n), { id: ids[n] }); }));
-  out.push(measure("get by id", count, () => { for (let n = 0; n < count; n++) users.get(ids[(n * 7919) % count]); }));
-  out.push(measure("exists by id", count, () => { for (let n = 0; n < count; n++) users.exists(ids[(n * 7919) % count]); }));
-  out.push(measure("find 100 by an index", 200, () => { for (let n = 0; n < 200; n++) users.find(f.city.eq(`city ${n}`)).toArray(); }));
-  out.push(measure("scan, each entity", count, () => { let sum = 0; for (const user of users) sum += user.age; }));
-  db.close();
-  return out;
+  };
+  return {
+    "put, 1,000 a transaction, no feed": [() => fresh({ feedCommitsMax: 0 }), count, single],
+    "put, 1,000 a transaction": [fresh, count, single],
+    "putMany of 1,000": [fresh, count, () => {
+      ids = [];
+      for (let n = 0; n < count; n += 1000) ids.push(...users.putMany(Array.from({ length: 1000 }, (_, i) => document(n + i))));
+    }],
+    "put, durable, one by one": [() => db.checkpoint(), SINGLE, () => { for (let n = 0; n < SINGLE; n++) users.put(document(n), { id: ids[n] }); }],
+    "get by id": [undefined, count, () => { for (let n = 0; n < count; n++) users.get(ids[chosen(n)]); }],
+    "exists by id": [undefined, count, () => { for (let n = 0; n < count; n++) users.exists(ids[chosen(n)]); }],
+    "find by an index, 100 rows": [undefined, SINGLE, () => { for (let n = 0; n < SINGLE; n++) users.find(f.city.eq(`city ${(n * 7) % (count / 100)}`)).toArray(); }],
+    "find by an index, the first": [undefined, SINGLE * 10, () => { for (let n = 0; n < SINGLE * 10; n++) users.find(f.city.eq(`city ${(n * 7) % (count / 100)}`)).first(); }],
+    [`scan of ${count}, each`]: [undefined, count, () => { let sum = 0; for (const user of users) sum += user.age; return sum; }],
+    end: () => db.close(),
+  };
 }
 
+/** The same with real columns and the same index. */
 function sqlite(Database) {
-  const db = new Database(path.join(root, "sqlite.db"));
-  db.pragma("journal_mode = WAL");
-  db.pragma("synchronous = FULL");
-  db.exec("CREATE TABLE users (id BLOB PRIMARY KEY, name TEXT, email TEXT, age INTEGER, score REAL, active INTEGER, city TEXT) WITHOUT ROWID; CREATE INDEX city ON users (city)");
-  const insert = db.prepare("INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?, ?)");
-  const put = (id, d) => insert.run(id, d.name, d.email, d.age, d.score, d.active ? 1 : 0, d.city);
+  let db;
+  let opened = 0;
+  let run = {};
   const ids = Array.from({ length: count }, (_, n) => { const id = Buffer.alloc(16); id.writeBigUInt64BE(BigInt(n)); return id; });
-  const out = [];
-  const thousand = db.transaction((from) => { for (let i = from; i < from + 1000; i++) put(ids[i], document(i)); });
-  out.push(measure("put, 1,000 a transaction", count, () => { for (let n = 0; n < count; n += 1000) thousand(n); }, 1));
-  out.push(measure("put, durable, one by one", 200, () => { for (let n = 0; n < 200; n++) put(ids[n], document(n)); }));
-  const get = db.prepare("SELECT * FROM users WHERE id = ?");
-  out.push(measure("get by id", count, () => { for (let n = 0; n < count; n++) get.get(ids[(n * 7919) % count]); }));
-  const exists = db.prepare("SELECT 1 FROM users WHERE id = ?").pluck();
-  out.push(measure("exists by id", count, () => { for (let n = 0; n < count; n++) exists.get(ids[(n * 7919) % count]); }));
-  const find = db.prepare("SELECT * FROM users WHERE city = ?");
-  out.push(measure("find 100 by an index", 200, () => { for (let n = 0; n < 200; n++) find.all(`city ${n}`); }));
-  const scan = db.prepare("SELECT * FROM users");
-  out.push(measure("scan, each entity", count, () => { let sum = 0; for (const user of scan.iterate()) sum += user.age; }));
-  db.close();
-  return out;
+  const fresh = () => {
+    db?.close();
+    db = new Database(path.join(root, `sqlite${opened++}.db`));
+    db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = FULL");
+    db.exec("CREATE TABLE users (id BLOB PRIMARY KEY, name TEXT, email TEXT, age INTEGER, score REAL, active INTEGER, city TEXT) WITHOUT ROWID; CREATE INDEX city ON users (city)");
+    const insert = db.prepare("INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?, ?)");
+    const put = (id, d) => insert.run(id, d.name, d.email, d.age, d.score, d.active ? 1 : 0, d.city);
+    run = {
+      put,
+      thousand: db.transaction((from) => { for (let i = from; i < from + 1000; i++) put(ids[i], document(i)); }),
+      get: db.prepare("SELECT * FROM users WHERE id = ?"),
+      exists: db.prepare("SELECT 1 FROM users WHERE id = ?").pluck(),
+      find: db.prepare("SELECT * FROM users WHERE city = ?"),
+      scan: db.prepare("SELECT * FROM users"),
+    };
+  };
+  const thousands = [fresh, count, () => { for (let n = 0; n < count; n += 1000) run.thousand(n); }];
+  return {
+    "put, 1,000 a transaction, no feed": thousands,
+    "put, 1,000 a transaction": thousands,
+    "putMany of 1,000": thousands,
+    "put, durable, one by one": [() => db.pragma("wal_checkpoint(TRUNCATE)"), SINGLE, () => { for (let n = 0; n < SINGLE; n++) run.put(ids[n], document(n)); }],
+    "get by id": [undefined, count, () => { for (let n = 0; n < count; n++) run.get.get(ids[chosen(n)]); }],
+    "exists by id": [undefined, count, () => { for (let n = 0; n < count; n++) run.exists.get(ids[chosen(n)]); }],
+    "find by an index, 100 rows": [undefined, SINGLE, () => { for (let n = 0; n < SINGLE; n++) run.find.all(`city ${(n * 7) % (count / 100)}`); }],
+    "find by an index, the first": [undefined, SINGLE * 10, () => { for (let n = 0; n < SINGLE * 10; n++) run.find.get(`city ${(n * 7) % (count / 100)}`); }],
+    [`scan of ${count}, each`]: [undefined, count, () => { let sum = 0; for (const user of run.scan.iterate()) sum += user.age; return sum; }],
+    end: () => db.close(),
+  };
 }
 
-const bytes = cbor.encode(document(12345));
-rows.push(["encode a document", measure("", count, () => { for (let n = 0; n < count; n++) cbor.encode(document(n)); }).ns]);
-rows.push(["decode a document, judged", measure("", count, () => { for (let n = 0; n < count; n++) cbor.decode(bytes); }).ns]);
-rows.push(["make the same object", measure("", count, () => { let kept; for (let n = 0; n < count; n++) kept = document(n); return kept; }).ns]);
+/** Nanoseconds for one: of the clock, and of the processor with what works behind. */
+function timed(times, run) {
+  const processor = process.cpuUsage();
+  const began = process.hrtime.bigint();
+  run();
+  const clock = Number(process.hrtime.bigint() - began) / times;
+  const used = process.cpuUsage(processor);
+  return { clock, processor: ((used.user + used.system) * 1000) / times };
+}
 
-const ours = entidb();
+const less = (one, two) => ({ clock: Math.min(one.clock, two.clock), processor: Math.min(one.processor, two.processor) });
+const NEVER = { clock: Infinity, processor: Infinity };
+
+/** What a get costs beyond the engine and building the object; nothing that is not the package's own. */
+function boundary() {
+  const { native, numbers } = require("./dist/native.js");
+  const { HEAD, lent, returned } = require("./dist/encode.js");
+  const { readEntity } = require("./dist/entity.js");
+  const { idToBytes } = require("./dist/index.js");
+  const times = 200_000;
+  const db = openMemory();
+  const users = db.collection("users");
+  const id = users.put(document(12345));
+  const database = native.openNative(undefined, cbor.encode({}));
+  const handle = native.databaseCollection(database, "users");
+  const room = lent();
+  const cases = {
+    get: () => users.get(id),
+    empty: () => native.handleCount(),
+    // The raw call finds the entity whose id stands in the room; the answer overwrites it.
+    raw: () => { room.bytes.set(bytes, 0); numbers[0] = handle; numbers[1] = room.room; return native.collectionGet(); },
+    copy: () => { room.bytes.set(bytes, 0); },
+    build: () => readEntity(room.decoder, HEAD, end, false, id, 1),
+    encode: () => cbor.encode(document(12345)),
+    decode: () => cbor.decode(stored),
+    make: () => document(12345),
+  };
+  const bytes = idToBytes(id);
+  const stored = cbor.encode(document(12345));
+  numbers[0] = handle;
+  room.bytes.set(bytes, 0);
+  room.bytes.set(stored, 16);
+  numbers[1] = room.room;
+  numbers[2] = stored.length;
+  numbers[3] = 0;
+  native.collectionPut();
+  cases.raw();
+  const end = HEAD + stored.length;
+  const best = {};
+  for (let round = 0; round < ROUNDS * 3; round++) {
+    for (const [name, run] of Object.entries(cases)) {
+      best[name] = less(best[name] ?? NEVER, timed(times, () => { for (let n = 0; n < times; n++) run(); }));
+    }
+    cases.raw();
+  }
+  returned(room);
+  native.databaseClose(database);
+  db.close();
+  const rows = [
+    ["a call that does nothing", best.empty],
+    ["building the entity of six fields", best.build],
+    ["making the same object in JavaScript", best.make],
+    ["encoding it, judging and decoding it", { clock: best.encode.clock + best.decode.clock, processor: best.encode.processor + best.decode.processor }],
+  ];
+  const added = (kind) => best.get[kind] - best.build[kind] - (best.raw[kind] - best.copy[kind] - best.empty[kind]);
+  rows.push(["what the boundary adds to a get", { clock: added("clock"), processor: added("processor") }]);
+  return rows;
+}
+
 let theirs;
 try {
-  theirs = sqlite(createRequire(import.meta.url)("better-sqlite3"));
+  theirs = sqlite(require("better-sqlite3"));
 } catch (error) {
   console.log(`without better-sqlite3: ${error.message.split("\n")[0]}`);
 }
+const cell = (number) => (number === undefined ? "" : number.toFixed(0)).padStart(11);
+const head = (text) => text.padStart(11);
+const ours = entidb();
+console.log(`node ${process.version}, ${process.platform}-${process.arch}, ${count} entities; nanoseconds for one, less is better`);
+console.log(`${"".padEnd(38)}${head("entidb")}${head("processor")}${head("sqlite")}${head("processor")}${head("theirs/ours")}`);
+for (const name of Object.keys(ours)) {
+  if (name === "end") continue;
+  let [us, them] = [NEVER, NEVER];
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const side of theirs === undefined ? [ours] : [ours, theirs]) {
+      const [prepare, times, run] = side[name];
+      prepare?.();
+      const taken = timed(times, run);
+      if (side === ours) us = less(us, taken);
+      else them = less(them, taken);
+    }
+  }
+  const beside = theirs === undefined ? "" : `${cell(them.clock)}${cell(them.processor)}${(them.clock / us.clock).toFixed(2).padStart(11)}`;
+  console.log(`${name.padEnd(38)}${cell(us.clock)}${cell(us.processor)}${beside}`);
+}
+ours.end();
+theirs?.end();
+for (const [name, taken] of boundary()) console.log(`${name.padEnd(38)}${cell(taken.clock)}${cell(taken.processor)}`);
 rmSync(root, { recursive: true });
-console.log(`node ${process.version}, ${count} entities, nanoseconds for one; less is better`);
-for (const [name, ns] of rows) console.log(`${name.padEnd(28)} ${ns.toFixed(0).padStart(10)}`);
-console.log(`${"".padEnd(28)} ${"entidb".padStart(10)} ${"sqlite".padStart(10)}`);
-ours.forEach(({ name, ns }, at) => {
-  console.log(`${name.padEnd(28)} ${ns.toFixed(0).padStart(10)} ${theirs === undefined ? "" : theirs[at].ns.toFixed(0).padStart(10)}`);
-});

@@ -17,15 +17,21 @@ run(npm, ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--offline",
 const tsc = path.join(root, "node_modules/typescript/bin/tsc");
 const snippets = [...readFileSync(path.join(root, "README.md"), "utf8").matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]);
 if (snippets.length === 0) throw new Error("the README shows no program");
+// Each as an ES module and as CommonJS, with types as strict as they get.
+const strict = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--noImplicitOverride", "--noUnusedLocals"];
 snippets.forEach((text, number) => {
-  writeFileSync(path.join(place, `snippet${number}.mts`), text);
+  const names = [`snippet${number}.mts`, `required${number}.cts`];
+  for (const name of names) writeFileSync(path.join(place, name), text);
   run(process.execPath, [
-    tsc, "--target", "es2022", "--lib", "esnext", "--module", "nodenext", "--strict", "--typeRoots", path.join(root, "node_modules/@types"),
-    "--types", "node", `snippet${number}.mts`,
+    tsc, "--target", "es2022", "--lib", "esnext", "--module", "nodenext", ...strict, "--typeRoots", path.join(root, "node_modules/@types"),
+    "--types", "node", ...names,
   ], place);
-  run(process.execPath, [`snippet${number}.mjs`], place);
+  for (const name of names) {
+    const folder = mkdtempSync(path.join(place, "run-"));
+    run(process.execPath, [path.join(place, name.replace(/ts$/, "js"))], folder);
+  }
 });
 writeFileSync(path.join(place, "required.cjs"), 'if (typeof require("entidb").open !== "function") throw new Error("require gives no open");\n');
 run(process.execPath, ["required.cjs"], place);
 rmSync(place, { recursive: true });
-console.log(`${packed.filename}: ${(packed.size / 1e6).toFixed(1)} MB, ${snippets.length} snippets ran from an empty folder`);
+console.log(`${packed.filename}: ${(packed.size / 1e6).toFixed(1)} MB, ${snippets.length} snippets ran as ES modules and as CommonJS from an empty folder`);

@@ -129,7 +129,7 @@ pub fn collection_exists() -> Result<bool> {
 /// The number of entities.
 #[napi]
 pub fn collection_count(handle: f64) -> Result<f64> {
-    with(handle, Collection::count).map(count)
+    with(handle, |collection: &Collection| collection.count()).map(count)
 }
 
 /// Removes the entity whose id begins the room; true when it was there. Number: the version it must have, 0 for any.
@@ -184,7 +184,7 @@ pub fn collection_drop_index(handle: f64, name: String) -> Result<()> {
 /// The declared indexes, CBOR.
 #[napi]
 pub fn collection_indexes(handle: f64) -> Result<Buffer> {
-    with(handle, Collection::indexes).map(|indexes| Buffer::from(indexes.to_vec()))
+    with(handle, |collection: &Collection| collection.indexes()).map(|indexes| Buffer::from(indexes.to_vec()))
 }
 
 /// Walks all entities in the order of ids, after the one whose id begins the room where one does. As `collection_find` in
@@ -223,17 +223,18 @@ fn asked<R>(handle: f64, room: u32, len: u32, run: Asked<R>) -> Result<R> {
 /// Counts the answers of the query that stands in the room.
 #[napi]
 pub fn collection_find_count(handle: f64, room: u32, len: u32) -> Result<f64> {
-    asked(handle, room, len, Collection::find_count).map(count)
+    asked(handle, room, len, |collection, query| collection.find_count(query)).map(count)
 }
 
 /// Removes the answers of the query that stands in the room.
 #[napi]
 pub fn collection_find_delete(handle: f64, room: u32, len: u32) -> Result<f64> {
-    asked(handle, room, len, Collection::find_delete).map(count)
+    asked(handle, room, len, |collection, query| collection.find_delete(query)).map(count)
 }
 
 /// How the answers of the query that stands in the room would be found, CBOR.
 #[napi]
 pub fn collection_find_explain(handle: f64, room: u32, len: u32) -> Result<Buffer> {
-    asked(handle, room, len, Collection::find_explain).map(|explanation| Buffer::from(explanation.to_vec()))
+    asked(handle, room, len, |collection, query| collection.find_explain(query))
+        .map(|explanation| Buffer::from(explanation.to_vec()))
 }

@@ -52,7 +52,7 @@ pub fn database_collection(handle: f64, name: String) -> Result<f64> {
 /// The names of the collections, CBOR.
 #[napi]
 pub fn database_collections(handle: f64) -> Result<Buffer> {
-    with(handle, Database::collections).map(|names| bytes(&names))
+    with(handle, |database: &Database| database.collections()).map(|names| bytes(&names))
 }
 
 /// Creates an empty collection.
@@ -76,7 +76,7 @@ pub fn database_drop_collection(handle: f64, name: String) -> Result<()> {
 /// Begins to read.
 #[napi]
 pub fn database_begin_read(handle: f64) -> Result<f64> {
-    take(handle, Database::begin_read)
+    take(handle, |database: &Database| database.begin_read())
 }
 
 /// Begins to change, waiting so many milliseconds for another writer, or as the options say when they are negative.
@@ -114,13 +114,13 @@ pub fn database_wait_durable(handle: f64, sequence: i64, timeout_ms: u32) -> Res
 /// Puts the newest writes into segments.
 #[napi]
 pub fn database_checkpoint(handle: f64) -> Result<()> {
-    with(handle, Database::checkpoint)
+    with(handle, |database: &Database| database.checkpoint())
 }
 
 /// Merges all segments.
 #[napi]
 pub fn database_compact(handle: f64) -> Result<()> {
-    with(handle, Database::compact)
+    with(handle, |database: &Database| database.compact())
 }
 
 /// Checks the database; the report is CBOR.
@@ -139,17 +139,17 @@ pub fn database_backup(handle: f64, path: String) -> Result<()> {
 /// Counters and sizes, CBOR.
 #[napi]
 pub fn database_stats(handle: f64) -> Result<Buffer> {
-    with(handle, Database::stats).map(|stats| bytes(&stats))
+    with(handle, |database: &Database| database.stats()).map(|stats| bytes(&stats))
 }
 
 /// The options in force, CBOR.
 #[napi]
 pub fn database_config(handle: f64) -> Result<Buffer> {
-    with(handle, Database::config).map(|config| bytes(&config))
+    with(handle, |database: &Database| database.config()).map(|config| bytes(&config))
 }
 
 /// What opening found, CBOR.
 #[napi]
 pub fn database_open_report(handle: f64) -> Result<Buffer> {
-    with(handle, Database::open_report).map(|report| bytes(&report))
+    with(handle, |database: &Database| database.open_report()).map(|report| bytes(&report))
 }

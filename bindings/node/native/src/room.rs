@@ -45,7 +45,7 @@ impl Call {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "JavaScript writes whole numbers that a double holds")]
+/// JavaScript writes whole numbers that a double holds.
 fn integer(number: f64) -> i64 {
     number as i64
 }

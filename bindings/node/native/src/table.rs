@@ -93,8 +93,7 @@ fn unknown(what: &str) -> napi::Error {
     thrown(&entidb_abi::Error::new(INVALID_HANDLE, problem))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "what does not survive the cast is no number that was given")]
-#[expect(clippy::cast_sign_loss, reason = "as above")]
+/// What does not survive the cast is no number that was given.
 fn whole(number: f64) -> u64 {
     number as u64
 }
@@ -169,7 +168,6 @@ impl Handles {
 }
 
 /// The number as JavaScript has it; 53 bits are exact.
-#[expect(clippy::cast_precision_loss, reason = "numbers that are given have 53 bits")]
 fn double(number: u64) -> f64 {
     number as f64
 }

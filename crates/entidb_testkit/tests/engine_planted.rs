@@ -1,8 +1,9 @@
 //! Layer 24: the engine is told to make a mistake, and the crash test, the fault sweep or the histories must see it.
 
 use entidb_engine::planted::{Mistake, plant};
+use entidb_engine::{Durability, Engine, Options};
 use entidb_storage::Backend;
-use entidb_storage::simulated::{FaultKind, Personality};
+use entidb_storage::simulated::{FaultKind, Personality, Simulation, Variant};
 use entidb_testkit::crash::{CrashTest, Effort};
 use entidb_testkit::engine_subject::{EngineSubject, judge_error};
 use entidb_testkit::history::History;
@@ -126,6 +127,39 @@ fn every_planted_mistake_that_a_crash_shows_is_caught() {
     }
     row.print();
     assert!(missed.is_empty(), "not caught: {missed:#?}");
+}
+
+/// The process ends, and only after the next one has gone on the power fails. True when all commits are there then.
+fn survives_a_killed_process(mistake: Option<Mistake>) -> bool {
+    let options = || Options { background: false, ..Options::default() };
+    let put = |engine: &Engine, number: u8, durability: Durability| {
+        let mut transaction = engine.begin_write()?;
+        transaction.put(&[number], &[number; 300])?;
+        transaction.commit_with(durability)
+    };
+    let survives = |variant: u32| {
+        let world = Simulation::new(Personality::PosixStrict, 7);
+        let engine = Engine::open(world.backend(), options())?;
+        for number in 1..4 {
+            put(&engine, number, Durability::Grouped { interval_ms: 60_000 })?;
+        }
+        drop(engine);
+        let engine = Engine::open(world.backend(), options())?;
+        let last = put(&engine, 4, Durability::Durable)?;
+        let crashed = world.crash(Variant(variant));
+        drop(engine);
+        Engine::open(crashed.backend(), options()).map(|engine| engine.last_sequence() == last)
+    };
+    plant(mistake);
+    let survived = (0..Variant::DIRECTED).all(|variant| survives(variant).unwrap_or(false));
+    plant(None);
+    survived
+}
+
+#[test]
+fn a_mistake_that_only_a_second_process_shows_is_caught() {
+    assert!(survives_a_killed_process(None));
+    assert!(!survives_a_killed_process(Some(Mistake::FoundIsFlushed)));
 }
 
 #[test]

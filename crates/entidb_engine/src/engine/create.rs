@@ -35,6 +35,7 @@ pub(crate) fn create(backend: Backend, options: Options, lock: Box<dyn Lock>) ->
         last: Sequence::ZERO,
         wals: Vec::new(),
         rewrite: false,
+        proven: Vec::new(),
         listed: BTreeSet::new(),
         version: None,
         memtable: None,

@@ -1,8 +1,8 @@
 //! From the files of a database to its state, and from there to a session that may write.
 //!
-//! Always: reading comes first and writes nothing; a session writes to new files only. The log's surviving commits are
-//! copied into a fresh file when the last writer did not close in order, so that a torn end is never appended to and
-//! pages that a failed flush left in the cache are never relied on. The old files go last.
+//! Always: reading comes first and writes nothing; a session writes to new files only. Surviving commits of the log that
+//! no durable mark vouches for are copied into a fresh file when the last writer did not close in order, so that a torn
+//! end is never appended to and pages that a failed flush left in the cache are never relied on. The old files go last.
 //! Does not know: how a commit is encoded, or what segments hold.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use crate::engine::maintain::{LEVEL_0_SEGMENT_BYTES, Obsolete};
 use crate::engine::open::surroundings;
 use crate::engine::read_point::Readers;
 use crate::engine::shared::{CommitState, Shared, apply_encoded};
-use crate::engine::super_version::SuperVersion;
+use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Damage, Error, Result};
 use crate::format::{
     FileKind, FileNumber, ManifestRecordKind, Reader, Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES, put_bytes,
@@ -38,8 +38,10 @@ use crate::version::{
 };
 use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile, replay};
 
-/// Up to this size the surviving commits are copied into a fresh log; what is larger goes to segments.
-const COPIED_BYTES_MAX: u64 = 8 << 20;
+/// What the log holds beyond this goes to segments soon: each further open would read it again.
+const REPLAYED_BYTES_MAX: u64 = 8 << 20;
+/// So many memtables' worth of commits go to segments before the database is open, so that memory has its bound.
+const REPLAYED_MEMTABLES_MAX: u64 = 4;
 /// Segments nobody lists that are removed while the database is opened; more of them go after it.
 const ORPHANS_AT_ONCE_MAX: usize = 2;
 /// The surviving commits are copied in units of about this size.
@@ -59,6 +61,8 @@ pub(crate) struct Session {
     pub(crate) wals: Vec<WalRef>,
     /// True when those commits must be copied into a fresh file.
     pub(crate) rewrite: bool,
+    /// Of those files the part that was on stable storage for certain and need not be copied.
+    pub(crate) proven: Vec<WalRef>,
     /// The files the last session left listed; they may go without being orphans.
     pub(crate) listed: BTreeSet<(FileKind, FileNumber)>,
     /// The segments, and what new ones are made with.
@@ -116,6 +120,7 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
             .map(|number| (FileKind::Wal, *number))
             .chain([(FileKind::Manifest, root.manifest)])
             .collect(),
+        proven: replayed.proven.into_iter().filter(|wal| ends_after(wal, record.floor)).collect(),
         rewrite: !clean && replayed.commits > 0 && !makes(Mistake::TornEndKept),
         wals,
         version: Some(version),
@@ -184,7 +189,11 @@ fn wals_to_keep(listed: &[WalRef], floor: Sequence, replayed: &Replayed) -> Vec<
     if replayed.commits == 0 {
         return Vec::new();
     }
-    listed.iter().filter(|wal| wal.seal.as_ref().is_none_or(|seal| seal.last > floor)).cloned().collect()
+    listed.iter().filter(|wal| ends_after(wal, floor)).cloned().collect()
+}
+
+fn ends_after(wal: &WalRef, floor: Sequence) -> bool {
+    wal.seal.as_ref().is_none_or(|seal| seal.last > floor)
 }
 
 /// The greatest number any file of the database has, listed or not.
@@ -229,7 +238,7 @@ pub(crate) fn begin_session(
         if let Some(keyring) = keyring.as_mut().filter(|keyring| keyring.copies_damaged() > 0) {
             keyring.repair()?;
         }
-        let large = memtable.bytes() as u64 > options.memtable_bytes.min(COPIED_BYTES_MAX);
+        let large = memtable.bytes() as u64 > options.memtable_bytes.saturating_mul(REPLAYED_MEMTABLES_MAX);
         // A log that is cut before it is as long as a first file usually is needs no such file.
         let first_bytes = WAL_FILE_BYTES_MIN.min(options.wal_bytes);
         let (current, ended) = if session.rewrite && large {
@@ -239,7 +248,12 @@ pub(crate) fn begin_session(
             floor = last;
             (WalFile::create(&backend, &keys, numbers.next(), first_bytes)?, Vec::new())
         } else if session.rewrite {
-            copy_commits(&backend, &keys, &numbers, first_bytes, &session.wals, floor, last)?
+            let mut wals = session.proven;
+            let kept = wals.last().and_then(|wal| wal.seal.as_ref()).map_or(floor, |seal| seal.last.max(floor));
+            let tail = tail_of(&session.wals, wals.last());
+            let (current, copies) = copy_commits(&backend, &keys, &numbers, first_bytes, &tail, kept, last)?;
+            wals.extend(copies);
+            (current, wals)
         } else {
             (WalFile::create(&backend, &keys, numbers.next(), first_bytes)?, session.wals)
         };
@@ -272,6 +286,11 @@ pub(crate) fn begin_session(
         };
         log = Some(Log::new(context, current, ended, last));
     }
+    let (mut active, mut frozen) = (memtable, Vec::new());
+    if log.is_some() && active.bytes() as u64 > options.memtable_bytes.min(REPLAYED_BYTES_MAX) {
+        let memtable = std::mem::replace(&mut active, Arc::new(Memtable::new(memtable_config.clone())?));
+        frozen.push(Frozen { memtable, last });
+    }
     let shared = Shared {
         backend,
         options,
@@ -283,11 +302,7 @@ pub(crate) fn begin_session(
         folder_lock: Mutex::new(Some(lock)),
         log,
         installer: Mutex::new(installer),
-        current: ArcSwap::from_pointee(SuperVersion {
-            active: memtable,
-            frozen: Vec::new(),
-            version: Arc::new(version),
-        }),
+        current: ArcSwap::from_pointee(SuperVersion { active, frozen, version: Arc::new(version) }),
         commit: Mutex::new(CommitState::after(last)),
         readers: Readers::default(),
         writer: crate::engine::token::Writer::default(),
@@ -328,6 +343,16 @@ fn write_segments(
         return Err(Error::Internal { detail: "a log that is written to segments has no result".to_owned() });
     };
     version.apply(&edit).map_err(|bad| Error::Internal { detail: bad.to_string() })
+}
+
+/// The files of a chain from the one on in which the part ends that is kept. Where the list does not name it, the log
+/// went on in it and nothing behind it is listed.
+fn tail_of(wals: &[WalRef], kept: Option<&WalRef>) -> Vec<WalRef> {
+    let Some(kept) = kept else { return wals.to_vec() };
+    match wals.iter().position(|wal| wal.number == kept.number) {
+        Some(at) => wals.iter().skip(at).cloned().collect(),
+        None => vec![WalRef { number: kept.number, seal: None }],
+    }
 }
 
 /// Copies the commits after `floor` into fresh files, flushed. Returns the file to go on in and those before it.

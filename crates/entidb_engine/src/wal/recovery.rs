@@ -5,13 +5,17 @@
 //! else is damage and refused.
 //! Does not know: what a commit means, or how the surviving commits are written again.
 
+use std::collections::VecDeque;
+
 use entidb_storage::Backend;
 
 use crate::crypto::Keys;
 use crate::error::{Damage, Error, Result};
 use crate::format::{Commits, FileKind, FileNumber, Sequence, WalSuccessor, WalUnitHeader};
+use crate::planted::{Mistake, makes};
 use crate::version::{WalRef, list_files};
 use crate::wal::reader::{Step, WalReader};
+use crate::wal::writer::WalSeal;
 
 /// What replaying found.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +30,36 @@ pub(crate) struct Replayed {
     pub(crate) files: Vec<FileNumber>,
     /// True when the log ends with the mark of an orderly close.
     pub(crate) closed: bool,
+    /// Where the part of the chain ends that was on stable storage for certain: the file it ends in is the last here.
+    pub(crate) proven: Vec<WalRef>,
+}
+
+/// Follows how far the log was on stable storage: up to the greatest durable mark some unit bears.
+#[derive(Default)]
+struct Proof {
+    durable: Sequence,
+    /// The ends of units beyond that mark, oldest first, each with the place of its file in the chain.
+    open: VecDeque<(usize, WalSeal)>,
+    end: Option<(usize, WalSeal)>,
+    /// The whole length of each file that ended.
+    ended: Vec<WalSeal>,
+}
+
+impl Proof {
+    fn note_unit(&mut self, file: usize, seal: WalSeal, durable: Sequence) {
+        self.durable = self.durable.max(if makes(Mistake::FoundIsFlushed) { seal.last } else { durable });
+        self.open.push_back((file, seal));
+        while self.open.front().is_some_and(|(_, seal)| seal.last <= self.durable) {
+            self.end = self.open.pop_front();
+        }
+    }
+
+    /// The files up to the end that is proven, the last of them cut there.
+    fn files(self, numbers: &[FileNumber]) -> Vec<WalRef> {
+        let Some((last, seal)) = self.end else { return Vec::new() };
+        let ends = self.ended.into_iter().take(last).chain([seal]);
+        numbers.iter().zip(ends).map(|(number, seal)| WalRef { number: *number, seal: Some(seal) }).collect()
+    }
 }
 
 /// Shows every commit after `floor` of the chain that begins with `wals` to `visit`, in order.
@@ -40,6 +74,7 @@ pub(crate) fn replay(
     // The last commit read, also of those at or below the floor: a gap is a gap wherever it is.
     let mut read: Option<Sequence> = None;
     let mut next: Option<WalSuccessor> = None;
+    let mut proof = Proof::default();
     let mut listed = wals.iter();
     loop {
         let wal = listed.next();
@@ -59,10 +94,13 @@ pub(crate) fn replay(
         }
         next = None;
         let seal = wal.and_then(|wal| wal.seal.as_ref());
-        let end = read_file(&mut reader, floor, &mut read, &mut state, visit)?;
+        let until = seal.map(|seal| seal.len);
+        // A manifest gives a file an end only when everything up to there is on stable storage.
+        proof.durable = proof.durable.max(seal.map_or(Sequence::ZERO, |seal| seal.last));
+        let end = read_file(&mut reader, floor, until, &mut read, &mut state, &mut proof, visit)?;
         state.closed = matches!(end, End::Closed);
         match (seal, end) {
-            (Some(seal), End::Continued(_) | End::Closed) => {
+            (Some(seal), End::Continued(_) | End::Closed | End::Cut) => {
                 if seal.len != reader.offset() || seal.tag != reader.tag() {
                     let detail = format!("the manifest says it ends at {}, it ends at {}", seal.len, reader.offset());
                     return Err(Error::tampered(reader.path(), reader.offset(), detail));
@@ -70,7 +108,7 @@ pub(crate) fn replay(
             }
             (Some(_), End::Broken(error)) => return Err(error),
             (None, End::Continued(successor)) => next = Some(successor),
-            (None, End::Closed) => {}
+            (None, End::Closed | End::Cut) => {}
             (None, End::Broken(error)) => {
                 let missing = read.unwrap_or(floor).max(floor).next();
                 let tampered = matches!(&error, Error::Corrupt { damage: Damage::Tampered, .. });
@@ -81,25 +119,35 @@ pub(crate) fn replay(
                 break;
             }
         }
+        let last = read.unwrap_or(floor);
+        proof.ended.push(WalSeal { len: reader.offset(), tag: reader.tag(), last });
     }
+    state.proven = proof.files(&state.files);
     Ok(state)
 }
 
 enum End {
     Continued(WalSuccessor),
     Closed,
+    /// The manifest says that the file ends here.
+    Cut,
     Broken(Error),
 }
 
 fn read_file(
     reader: &mut WalReader,
     floor: Sequence,
+    until: Option<u64>,
     read: &mut Option<Sequence>,
     state: &mut Replayed,
+    proof: &mut Proof,
     visit: &mut dyn FnMut(Sequence, &[u8]) -> Result<()>,
 ) -> Result<End> {
     loop {
         let offset = reader.offset();
+        if until == Some(offset) {
+            return Ok(End::Cut);
+        }
         match reader.step() {
             Step::Commits { header, body } => {
                 let path = reader.path();
@@ -121,6 +169,8 @@ fn read_file(
                     return Err(Error::tampered(path, offset, "the unit has fewer commits than its header says"));
                 }
                 *read = Some(header.last);
+                let seal = WalSeal { len: reader.offset(), tag: reader.tag(), last: header.last };
+                proof.note_unit(state.files.len().saturating_sub(1), seal, header.durable);
             }
             Step::Continued(successor) => return Ok(End::Continued(successor)),
             Step::Closed => return Ok(End::Closed),

@@ -10,7 +10,7 @@ import { types } from "node:util";
 
 import { Decoder } from "./decode";
 import { errorFrom } from "./errors.g";
-import { kindOf, native } from "./native";
+import { kindOf, native, thread } from "./native";
 import { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector } from "./values";
 
 /** How deep a document may nest. */
@@ -465,8 +465,7 @@ function isStrange(value: object): boolean {
   );
 }
 
-const rooms: Encoder[] = [];
-let used = 0;
+const rooms = thread.rooms as Encoder[];
 
 /**
  * @internal Lends an encoder to a function; what it wrote is good until the function returns. A getter of a document that is
@@ -483,8 +482,8 @@ export function withEncoder<T>(run: (encoder: Encoder) => T): T {
 
 /** @internal As `withEncoder`, for calls where a function would cost; `returned` must follow whatever happens. */
 export function lent(): Encoder {
-  const encoder = (rooms[used] ??= new Encoder(used));
-  used += 1;
+  const encoder = (rooms[thread.used] ??= new Encoder(thread.used));
+  thread.used += 1;
   encoder.at = 0;
   encoder.tagged = false;
   return encoder;
@@ -492,10 +491,11 @@ export function lent(): Encoder {
 
 /** @internal */
 export function returned(encoder: Encoder): void {
-  used = encoder.room;
-  if (used >= ROOMS_KEPT_MAX) {
-    rooms.length = used;
-    native.lend(used, undefined);
+  const { room } = encoder;
+  thread.used = room;
+  if (room >= ROOMS_KEPT_MAX) {
+    rooms.length = room;
+    native.lend(room, undefined);
   } else if (encoder.bytes.length > KEPT_BYTES_MAX) {
     encoder.shrink();
   }

@@ -4,6 +4,7 @@
  * Always: everything it throws becomes an `EntidbError`. Does not know: what is asked of it.
  */
 import { readdirSync } from "node:fs";
+import v8 = require("node:v8");
 
 import { EntidbError, errorFrom } from "./errors.g";
 
@@ -115,12 +116,38 @@ function load(): Native {
 /** @internal The module itself. */
 export const native: Native = load();
 
+/** What all copies of this code in a thread share, because the native half has one place for it. */
+interface Shared {
+  readonly numbers: Float64Array;
+  /** The encoders, which are rooms of the native half, and how many are in use. */
+  readonly rooms: unknown[];
+  used: number;
+}
+
 /**
- * @internal What a call without arguments is given: [0] the handle, [1] the room, then what the function wants. Memory of its
- * own, which never moves. Nothing of a user's runs between writing here and the call.
+ * Test runners load modules again and again into one thread. A module of Node itself is what such copies have in common; a package
+ * in another place has another native half, and shares nothing with this one.
  */
-export const numbers = new Float64Array(new ArrayBuffer(64));
-native.attach(Buffer.from(numbers.buffer));
+function shared(): Shared {
+  const name = Symbol.for(`entidb ${__dirname}`);
+  const host = v8 as unknown as Record<symbol, Shared | undefined>;
+  const known = host[name];
+  if (known !== undefined) return known;
+  // Memory of its own, which never moves.
+  const made: Shared = { numbers: new Float64Array(new ArrayBuffer(64)), rooms: [], used: 0 };
+  native.attach(Buffer.from(made.numbers.buffer));
+  Object.defineProperty(host, name, { value: made });
+  return made;
+}
+
+/** @internal */
+export const thread: Shared = shared();
+
+/**
+ * @internal What a call without arguments is given: [0] the handle, [1] the room, then what the function wants. Nothing of a
+ * user's runs between writing here and the call.
+ */
+export const numbers: Float64Array = thread.numbers;
 
 const HYPHENS = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/;
 

@@ -163,6 +163,26 @@ for (const [how, end] of [["ends by itself", "process.exit()"], ["is terminated"
   });
 }
 
+test("copies of the code in one thread, as test runners make them, do not disturb each other", () => {
+  const first = require("../dist/index.js");
+  const cached = Object.entries(require.cache).filter(([file]) => file.includes(`${path.sep}dist${path.sep}`));
+  for (const [file] of cached) delete require.cache[file];
+  const second = require("../dist/index.js");
+  for (const file of Object.keys(require.cache)) if (file.includes(`${path.sep}dist${path.sep}`)) delete require.cache[file];
+  for (const [file, module] of cached) require.cache[file] = module;
+  assert.notEqual(first.Database, second.Database);
+  const databases = [first.openMemory(), second.openMemory()];
+  const [one, two] = databases.map((db) => db.collection("items"));
+  const ids = [];
+  for (let n = 0; n < 50; n++) ids.push(one.put({ from: "first", n, get other() { return two.put({ from: "second", n }); } }), one.get(ids[0] ?? "0".repeat(32))?.other);
+  assert.equal(one.count(), 50);
+  assert.equal(two.count(), 50);
+  assert.ok([...one].every((item) => item.from === "first" && two.get(item.other).n === item.n));
+  assert.ok([...two].every((item) => item.from === "second"));
+  databases.forEach((db) => db.close());
+  assert.equal(first.openMemory().collection("c").count(), 0);
+});
+
 test("a getter of a document may call back in, as deep as it likes", () => {
   const items = openMemory().collection("items");
   const nested = (depth) => ({ depth, get below() { return depth === 0 ? "end" : items.put(nested(depth - 1)); }, tail: "x".repeat(depth * 4000) });

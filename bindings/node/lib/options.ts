@@ -39,13 +39,16 @@ export interface Options {
   scanPolicy?: "allow" | "forbid" | "forbid_unbounded";
   /** Memory for sorting answers that no index gives in order. */
   sortBytesMax?: number;
+  /** How much of a large index one step of building it writes. */
+  indexBuildBytes?: number;
   /** Memory to make a key of a password. */
   passwordMemoryKib?: number;
 }
 
 const NAMES = [
   "create", "createNew", "readOnly", "key", "password", "durability", "groupedIntervalMs", "memoryBytes", "memtableBytes",
-  "entityBytesMax", "transactionBytesMax", "lockTimeoutMs", "feedCommitsMax", "scanPolicy", "sortBytesMax", "passwordMemoryKib",
+  "entityBytesMax", "transactionBytesMax", "lockTimeoutMs", "feedCommitsMax", "scanPolicy", "sortBytesMax",
+  "indexBuildBytes", "passwordMemoryKib",
 ];
 
 /** @internal The options by the names of the library. */

@@ -254,6 +254,7 @@ def open(
     feed_commits_max: int = ...,
     scan_policy: Literal["allow", "forbid", "forbid_unbounded"] = ...,
     sort_bytes_max: int = ...,
+    index_build_bytes: int = ...,
     password_memory_kib: int = ...,
 ) -> Database: ...
 def open_memory(
@@ -267,6 +268,7 @@ def open_memory(
     feed_commits_max: int = ...,
     scan_policy: Literal["allow", "forbid", "forbid_unbounded"] = ...,
     sort_bytes_max: int = ...,
+    index_build_bytes: int = ...,
 ) -> Database: ...
 def dumps(value: Any, /) -> bytes: ...
 def loads(data: Buffer, /) -> Any: ...

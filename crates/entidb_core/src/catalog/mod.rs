@@ -39,6 +39,10 @@ impl Catalog {
         self.by_name.get(name).and_then(|id| self.by_id.get(id))
     }
 
+    pub(crate) fn by_id(&self, id: CollectionId) -> Option<&Arc<CollectionRecord>> {
+        self.by_id.get(&id)
+    }
+
     /// All collections in the order of their names.
     pub(crate) fn collections(&self) -> Vec<Arc<CollectionRecord>> {
         let mut all: Vec<_> = self.by_id.values().cloned().collect();

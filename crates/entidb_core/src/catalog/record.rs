@@ -9,6 +9,9 @@ use super::check_name;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, IndexId};
 
+/// The field of a collection record that is there only while an index is being built.
+const BUILDING: &str = "building";
+
 /// The most columns an index may have.
 pub(crate) const COLUMNS_MAX: usize = 16;
 
@@ -198,30 +201,45 @@ impl IndexRecord {
 pub(crate) struct CollectionRecord {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
+    /// The indexes with all of their rows.
     pub(crate) indexes: Vec<IndexRecord>,
+    /// Indexes still being built: every change keeps their rows, and nothing else knows of them.
+    pub(crate) building: Vec<IndexRecord>,
 }
 
 impl CollectionRecord {
+    pub(crate) fn building(&self, name: &str) -> Option<&IndexRecord> {
+        self.building.iter().find(|index| index.definition.name == name)
+    }
+
     pub(crate) fn index(&self, name: &str) -> Option<&IndexRecord> {
         self.indexes.iter().find(|index| index.definition.name == name)
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let indexes = self.indexes.iter().map(encode_index).collect();
-        let fields = [
+        let list = |indexes: &[IndexRecord]| Value::Array(indexes.iter().map(encode_index).collect());
+        let mut fields = vec![
             ("id", Value::from(u64::from(self.id.0))),
             ("name", Value::from(self.name.as_str())),
-            ("indexes", Value::Array(indexes)),
+            ("indexes", list(&self.indexes)),
         ];
+        if !self.building.is_empty() {
+            fields.push((BUILDING, list(&self.building)));
+        }
         entidb_codec::encode(&Value::Map(fields.into_iter().collect()))
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let value =
             entidb_codec::decode(bytes).map_err(|error| Error::corrupt(format!("a collection record: {error}")))?;
-        let fields = Fields::of(&value, &["id", "name", "indexes"])?;
-        let indexes = fields.array("indexes")?.iter().map(decode_index).collect::<Result<Vec<_>>>()?;
-        Ok(Self { id: CollectionId(fields.number("id")?), name: fields.text("name")?.to_owned(), indexes })
+        let is_building = value.as_map().is_some_and(|map| map.get(BUILDING).is_some());
+        let known: &[&str] =
+            if is_building { &["id", "name", "indexes", BUILDING] } else { &["id", "name", "indexes"] };
+        let fields = Fields::of(&value, known)?;
+        let list = |name| fields.array(name)?.iter().map(decode_index).collect::<Result<Vec<_>>>();
+        let building = if is_building { list(BUILDING)? } else { Vec::new() };
+        let name = fields.text("name")?.to_owned();
+        Ok(Self { id: CollectionId(fields.number("id")?), name, indexes: list("indexes")?, building })
     }
 }
 
@@ -317,11 +335,14 @@ mod tests {
     #[test]
     fn a_record_survives_its_encoding() {
         let definition = IndexDefinition::on(["a.b", "-c"]).unwrap().unique().multi().named("x");
-        let record = CollectionRecord {
+        let mut record = CollectionRecord {
             id: CollectionId(7),
             name: "notes".into(),
-            indexes: vec![IndexRecord { id: IndexId(9), definition }],
+            indexes: vec![IndexRecord { id: IndexId(9), definition: definition.clone() }],
+            building: Vec::new(),
         };
+        assert_eq!(CollectionRecord::decode(&record.encode()).unwrap(), record);
+        record.building.push(IndexRecord { id: IndexId(10), definition: definition.named("y") });
         assert_eq!(CollectionRecord::decode(&record.encode()).unwrap(), record);
     }
 

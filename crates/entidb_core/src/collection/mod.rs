@@ -116,6 +116,11 @@ impl Collection {
 
     /// Declares an index and builds it over what is there. False when the same index was there already.
     ///
+    /// In a transaction the build is part of it. Otherwise a large collection is built in steps of
+    /// [`index_build_bytes`](crate::Options::index_build_bytes), with other changes between them: queries use the index
+    /// once it is whole, and an unfinished one is gone when the call fails or the database is opened again. A unique
+    /// index refuses duplicates from the first step on.
+    ///
     /// ```
     /// use entidb_core::{doc, Database, IndexDefinition};
     /// let db = Database::open_memory()?;
@@ -127,9 +132,15 @@ impl Collection {
     ///
     /// # Errors
     /// `IndexExists` when another index has the name, `UniqueViolation` when what is there already has duplicates,
-    /// `InvalidArgument`, `ReadOnly`.
+    /// `IndexNotFound` or `CollectionNotFound` when it was dropped meanwhile, `InvalidArgument`, `ReadOnly`, `Busy`.
     pub fn create_index(&self, definition: IndexDefinition) -> Result<bool> {
-        self.scope.write_all(|state| state.create_index(&self.name, &definition))
+        match &self.scope {
+            Scope::Database(shared) => crate::index::create_index(shared, &self.name, &definition),
+            Scope::Read(_) | Scope::Write(_) => {
+                let builds = self.scope.shared().builds();
+                self.scope.write_all(|state| state.create_index(&self.name, &definition, builds))
+            }
+        }
     }
 
     /// Removes an index for good.

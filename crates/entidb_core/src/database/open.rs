@@ -12,6 +12,7 @@ use entidb_storage::{Backend, RootMode};
 use super::shared::read_catalog;
 use super::{Database, Shared};
 use crate::error::{Error, ErrorCode, Result};
+use crate::index::clear_unfinished;
 use crate::keyspace;
 use crate::options::{Key, Options};
 
@@ -119,7 +120,10 @@ fn finish_open(engine: Engine, backend: Backend, options: Options) -> Result<Sha
             tx.commit()?;
         }
     }
-    let catalog = read_catalog(&engine.snapshot()?)?;
+    let mut catalog = read_catalog(&engine.snapshot()?)?;
+    if !options.read_only && clear_unfinished(&engine, &catalog)? {
+        catalog = read_catalog(&engine.snapshot()?)?;
+    }
     Ok(Shared::new(engine, backend, options, catalog))
 }
 

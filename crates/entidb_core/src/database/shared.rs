@@ -3,7 +3,7 @@
 //! Always: a snapshot and the catalog that belongs to it are taken together. Does not know: what is done with them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use entidb_engine::{Engine, Sequence, Snapshot};
@@ -13,9 +13,16 @@ use super::counters::Counters;
 use crate::catalog::{Catalog, CatalogHistory, CollectionRecord};
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{EntityId, IdGenerator};
+use crate::index::Builds;
 use crate::keyspace;
 use crate::options::Options;
 use crate::transaction::{Limits, ReadInner, State};
+
+/// How long work that comes last lets the others go first; waking one takes less.
+const TURN: Duration = Duration::from_millis(1);
+
+/// How long it waits for the writer's place before it looks whether the database is closed.
+const WAIT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Shared {
     engine: Engine,
@@ -24,6 +31,9 @@ pub(crate) struct Shared {
     catalogs: CatalogHistory,
     ids: IdGenerator,
     counters: Counters,
+    builds: Builds,
+    /// How many wait for the writer's place.
+    waiting: AtomicUsize,
     closed: AtomicBool,
 }
 
@@ -37,6 +47,8 @@ impl Shared {
             catalogs: CatalogHistory::new(from, Arc::new(catalog)),
             ids: IdGenerator::default(),
             counters: Counters::default(),
+            builds: Builds::default(),
+            waiting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
         }
     }
@@ -55,6 +67,10 @@ impl Shared {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    pub(crate) fn builds(&self) -> &Builds {
+        &self.builds
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -103,7 +119,10 @@ impl Shared {
     pub(crate) fn begin_state(&self, timeout: Option<Duration>) -> Result<State> {
         self.check_open()?;
         let timeout = timeout.unwrap_or(Duration::from_millis(self.options.lock_timeout_ms));
-        let engine = self.engine.begin_write_timeout(timeout)?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let engine = self.engine.begin_write_timeout(timeout);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let engine = engine?;
         let catalog = match self.catalogs.at(engine.sequence()) {
             Some(catalog) => catalog,
             None => return Err(Error::internal("the newest catalog is not known")),
@@ -112,6 +131,20 @@ impl Shared {
         let limits =
             Limits { entity_bytes_max: self.options.entity_bytes_max, feed_commits_max: self.options.feed_commits_max };
         Ok(State::new(engine, catalog, limits))
+    }
+
+    /// The place of the one writer for work that goes on for long: it waits as long as it takes, behind everyone else.
+    pub(crate) fn begin_state_behind(&self) -> Result<State> {
+        // A place that is given back is free to whoever asks first, and who just had it would always be first.
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.backend.threads.sleep(TURN);
+        }
+        loop {
+            match self.begin_state(Some(WAIT)) {
+                Err(error) if error.code() == ErrorCode::Busy => {}
+                result => return result,
+            }
+        }
     }
 
     fn catalog_of(&self, snapshot: &Snapshot) -> Result<Arc<Catalog>> {

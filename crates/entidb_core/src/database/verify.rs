@@ -13,7 +13,7 @@ use crate::collection::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::id::EntityId;
 use crate::index::{row_id, rows};
-use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
+use crate::keyspace::{self, ZONE_ENTITY, ZONE_INDEX, ZONE_ORDINAL, ZONE_UNIQUE};
 use crate::transaction::View;
 
 /// How much a verification reads.
@@ -131,8 +131,41 @@ impl Database {
                 report.problems.push(Problem { collection: Some(record.name.clone()), ..Problem::from(&error) });
             }
         }
+        if level == VerifyLevel::Full {
+            verify_numbers(&view, &mut report)?;
+        }
         Ok(report)
     }
+}
+
+/// Nothing is kept under the number of a collection or index that does not exist.
+fn verify_numbers(view: &View, report: &mut VerifyReport) -> Result<()> {
+    let mut known = BTreeSet::new();
+    for record in view.catalog()?.collections() {
+        known.insert(keyspace::prefix(ZONE_ENTITY, record.id.0));
+        known.insert(keyspace::prefix(ZONE_ORDINAL, record.id.0));
+        let indexes = record.indexes.iter().chain(&record.building);
+        known.extend(indexes.map(|index| keyspace::index_prefix(index.id, index.definition.unique)));
+    }
+    for zone in [ZONE_ENTITY, ZONE_ORDINAL, ZONE_UNIQUE, ZONE_INDEX] {
+        let mut keys = view.range(&[zone], &[zone + 1], Direction::Forward)?;
+        while keys.advance()? {
+            let Some((prefix, _)) = keys.key().split_first_chunk::<{ keyspace::PREFIX_BYTES }>() else {
+                report
+                    .problems
+                    .push(Problem { what: format!("a key too short for zone {zone}"), ..Problem::default() });
+                continue;
+            };
+            let [_, a, b, c, d] = *prefix;
+            let number = u32::from_be_bytes([a, b, c, d]);
+            if !known.contains(prefix) {
+                let what = format!("zone {zone} holds something of number {number}, which does not exist");
+                report.problems.push(Problem { what, ..Problem::default() });
+            }
+            keys.seek(&keyspace::prefix_end(zone, number))?;
+        }
+    }
+    Ok(())
 }
 
 struct Check<'a> {

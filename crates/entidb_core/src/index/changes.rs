@@ -10,6 +10,9 @@ use crate::catalog::{CollectionRecord, IndexRecord};
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{EntityId, Ordinal};
 
+/// What a change of a row costs beside its key: the id, and what a transaction needs to hold it.
+const ROW_BYTES: u64 = 64;
+
 /// Rows to remove and to write.
 #[derive(Debug, Default)]
 pub(crate) struct RowChanges {
@@ -18,6 +21,12 @@ pub(crate) struct RowChanges {
 }
 
 impl RowChanges {
+    /// About what writing the changes costs.
+    pub(crate) fn bytes(&self) -> u64 {
+        let rows = self.removed.iter().chain(&self.added);
+        rows.map(|key| key.len() as u64 + ROW_BYTES).sum()
+    }
+
     /// Writes the changes for the entity.
     pub(crate) fn apply(self, tx: &mut WriteTransaction, id: EntityId) -> Result<()> {
         for key in &self.removed {
@@ -39,11 +48,30 @@ pub(crate) fn plan_changes(
     new: Option<&[u8]>,
 ) -> Result<RowChanges> {
     let mut changes = RowChanges::default();
+    let of = |index: &IndexRecord, document: Option<&[u8]>| match document {
+        Some(bytes) => rows(index, bytes, entity.1),
+        None => Ok(Vec::new()),
+    };
     for index in &record.indexes {
-        let of = |document: Option<&[u8]>| document.map_or(Ok(Vec::new()), |bytes| rows(index, bytes, entity.1));
-        plan_rows(index, tx, entity.0, of(old)?, of(new)?, &mut changes)?;
+        plan_rows(index, tx, entity.0, of(index, old)?, of(index, new)?, &mut changes)?;
+    }
+    for index in &record.building {
+        let old = rows_held(tx, entity.0, of(index, old)?)?;
+        plan_rows(index, tx, entity.0, old, of(index, new)?, &mut changes)?;
     }
     Ok(changes)
+}
+
+/// The rows that are the entity's own. While an index is being built, an entity may not have its rows yet, and the claim it
+/// would make may belong to another entity: that one's row must not go with this one's change.
+fn rows_held(tx: &WriteTransaction, id: EntityId, rows: Vec<Row>) -> Result<Vec<Row>> {
+    let mut held = Vec::with_capacity(rows.len());
+    for row in rows {
+        if !row.is_claim || tx.get(&row.key)?.as_deref().map(row_id).transpose()? == Some(id) {
+            held.push(row);
+        }
+    }
+    Ok(held)
 }
 
 /// The changes in one index when some rows take the place of others.

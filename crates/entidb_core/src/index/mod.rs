@@ -4,8 +4,12 @@
 //! Does not know: which queries use an index (`query::plan`).
 //! Format: docs/spec/keyspace.md, "Indexes".
 
+pub(crate) mod build;
+#[cfg(test)]
+mod build_tests;
 mod changes;
 mod rows;
 
+pub(crate) use build::{Builds, clear_unfinished, create_index};
 pub(crate) use changes::{RowChanges, plan_changes, plan_rows};
 pub(crate) use rows::{row_id, rows};

@@ -75,6 +75,8 @@ pub struct Options {
     pub scan_policy: ScanPolicy,
     /// Memory a query may use to sort. Default 256 MiB.
     pub sort_bytes_max: u64,
+    /// How much of an index one step of building it writes; other changes come between the steps. Default 1 MiB.
+    pub index_build_bytes: u64,
     /// Argon2id memory for a new password, in KiB. 0 takes the engine's default of 64 MiB.
     pub password_memory_kib: u32,
 }
@@ -95,6 +97,7 @@ impl Default for Options {
             feed_commits_max: 1_000_000,
             scan_policy: ScanPolicy::Allow,
             sort_bytes_max: 256 << 20,
+            index_build_bytes: 1 << 20,
             password_memory_kib: 0,
         }
     }

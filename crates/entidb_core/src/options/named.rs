@@ -10,7 +10,7 @@ use super::{Key, Options, ScanPolicy};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Every name, in the order of the documentation.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "create",
     "create_new",
     "read_only",
@@ -26,6 +26,7 @@ const NAMES: [&str; 17] = [
     "feed_commits_max",
     "scan_policy",
     "sort_bytes_max",
+    "index_build_bytes",
     "password_memory_kib",
     "encrypted",
 ];
@@ -71,6 +72,7 @@ impl Options {
                 "feed_commits_max" => options.feed_commits_max = number(name, value)?,
                 "scan_policy" => options.scan_policy = scan_policy(value)?,
                 "sort_bytes_max" => options.sort_bytes_max = number(name, value)?,
+                "index_build_bytes" => options.index_build_bytes = number(name, value)?,
                 "password_memory_kib" => options.password_memory_kib = narrow(name, number(name, value)?)?,
                 other => return Err(unknown(other)),
             }
@@ -114,6 +116,7 @@ impl Options {
             ("feed_commits_max", Value::from(self.feed_commits_max)),
             ("scan_policy", Value::from(scan_policy)),
             ("sort_bytes_max", Value::from(self.sort_bytes_max)),
+            ("index_build_bytes", Value::from(self.index_build_bytes)),
             ("password_memory_kib", Value::from(u64::from(self.password_memory_kib))),
         ];
         Value::Map(fields.into_iter().collect())

@@ -14,6 +14,7 @@ use entidb_engine::{Direction, Iter, Sequence, Value};
 
 pub(crate) use read::ReadInner;
 pub use read::ReadTransaction;
+pub(crate) use schema::BegunIndex;
 pub(crate) use state::{Limits, State, WriteMode, not_found};
 pub(crate) use write::WriteInner;
 pub use write::{Savepoint, WriteTransaction};

@@ -1,7 +1,7 @@
 //! Changes of what exists: collections and indexes, in the same transaction as entities.
 //!
 //! Always: a name is taken or free as of this transaction; a dropped collection or index takes all its keys with it.
-//! Does not know: how long a build takes; it is part of the transaction that asks for it.
+//! Does not know: which indexes are built in several transactions (`index::build`).
 
 use std::sync::Arc;
 
@@ -13,8 +13,21 @@ use crate::change_feed::ChangeKind;
 use crate::collection::envelope::Envelope;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, EntityId, IndexId};
-use crate::index::{self, RowChanges};
+use crate::index::{self, Builds, RowChanges};
 use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
+
+/// What asking for an index came to.
+#[derive(Debug)]
+pub(crate) enum BegunIndex {
+    /// The same index was there.
+    Unchanged,
+    /// It is there now, with all of its rows.
+    Ready,
+    /// Another call is building the same index.
+    Elsewhere(IndexId),
+    /// There are more entities than fit one transaction; those up to `reached` have their rows.
+    Building { collection: CollectionId, index: IndexRecord, reached: EntityId },
+}
 
 const NO_ENTITY: EntityId = EntityId::from_bytes([0; 16]);
 
@@ -26,7 +39,7 @@ impl State {
             return Err(Error::new(ErrorCode::CollectionExists, problem).with_collection(name));
         }
         let id = CollectionId(self.take_number()?);
-        let record = CollectionRecord { id, name: name.to_owned(), indexes: Vec::new() };
+        let record = CollectionRecord { id, name: name.to_owned(), indexes: Vec::new(), building: Vec::new() };
         self.store_collection(&record)?;
         self.engine().put(&keyspace::collection_name(name), &id.0.to_be_bytes())?;
         self.record(ChangeKind::CollectionCreated, &record, NO_ENTITY, Vec::new());
@@ -55,7 +68,7 @@ impl State {
 
     pub(crate) fn drop_collection(&mut self, name: &str) -> Result<()> {
         let record = self.existing_collection(name)?;
-        for index in &record.indexes {
+        for index in record.indexes.iter().chain(&record.building) {
             self.clear_index(index)?;
         }
         for zone in [ZONE_ENTITY, ZONE_ORDINAL] {
@@ -72,39 +85,113 @@ impl State {
         Ok(())
     }
 
-    /// Declares an index and builds it over what is there. False when the same index was there already.
-    pub(crate) fn create_index(&mut self, collection: &str, definition: &IndexDefinition) -> Result<bool> {
+    /// Declares an index and builds it over what is there, all in this transaction. False when it was there already.
+    pub(crate) fn create_index(
+        &mut self,
+        collection: &str,
+        definition: &IndexDefinition,
+        builds: &Builds,
+    ) -> Result<bool> {
+        match self.begin_index(collection, definition, u64::MAX, builds)? {
+            BegunIndex::Unchanged => Ok(false),
+            BegunIndex::Ready => Ok(true),
+            BegunIndex::Elsewhere(_) => {
+                let problem =
+                    format!("another call is building the index {:?}; try again when it is done", definition.name);
+                Err(Error::new(ErrorCode::Busy, problem).with_collection(collection).with_index(&definition.name))
+            }
+            BegunIndex::Building { .. } => Err(Error::internal("an index build stopped without a bound")),
+        }
+    }
+
+    /// Declares an index and builds it over the first entities, up to so many bytes of rows: over all of them if they fit.
+    pub(crate) fn begin_index(
+        &mut self,
+        collection: &str,
+        definition: &IndexDefinition,
+        bytes_max: u64,
+        builds: &Builds,
+    ) -> Result<BegunIndex> {
         definition.check()?;
         if self.catalog().by_name(collection).is_none() {
             self.create_collection(collection)?;
         }
-        let record = self.existing_collection(collection)?;
-        if let Some(existing) = record.index(&definition.name) {
-            if existing.definition == *definition {
-                return Ok(false);
+        let mut record = self.existing_collection(collection)?;
+        let known = record.index(&definition.name).map(|index| (index, false));
+        let known = known.or_else(|| record.building(&definition.name).map(|index| (index, true)));
+        match known {
+            None => {}
+            // Nobody builds it any more: what is left of it goes, and it is built anew.
+            Some((index, true)) if !builds.is_running(index.id) => {
+                let index = index.clone();
+                record = self.drop_building(&record, &index)?;
             }
-            let problem =
-                format!("there is another index {:?} already; drop it first or choose another name", definition.name);
-            return Err(Error::new(ErrorCode::IndexExists, problem)
-                .with_collection(collection)
-                .with_index(&definition.name));
+            Some((index, is_building)) if index.definition == *definition => {
+                return Ok(if is_building { BegunIndex::Elsewhere(index.id) } else { BegunIndex::Unchanged });
+            }
+            Some(_) => {
+                let problem = format!(
+                    "there is another index {:?} already; drop it first or choose another name",
+                    definition.name
+                );
+                return Err(Error::new(ErrorCode::IndexExists, problem)
+                    .with_collection(collection)
+                    .with_index(&definition.name));
+            }
         }
         self.atomically(|state| {
             let index = IndexRecord { id: IndexId(state.take_number()?), definition: definition.clone() };
-            state.build_index(&record, &index)?;
-            let payload = index.encode_definition();
-            let mut changed = (*record).clone();
-            changed.indexes.push(index);
-            state.store_collection(&changed)?;
-            state.record(ChangeKind::IndexCreated, &record, NO_ENTITY, payload);
-            state.replace_in_catalog(changed);
-            Ok(true)
+            match state.build_rows(record.id, &index, None, bytes_max)? {
+                None => {
+                    state.finish_index(&record, index)?;
+                    Ok(BegunIndex::Ready)
+                }
+                Some(reached) => {
+                    let mut changed = (*record).clone();
+                    changed.building.push(index.clone());
+                    state.store_collection(&changed)?;
+                    state.replace_in_catalog(changed);
+                    Ok(BegunIndex::Building { collection: record.id, index, reached })
+                }
+            }
         })
         .map_err(|error| error.with_collection(collection).with_index(&definition.name))
     }
 
+    /// Makes a built index one that queries use and others are told of.
+    pub(crate) fn finish_index(&mut self, record: &CollectionRecord, index: IndexRecord) -> Result<()> {
+        let payload = index.encode_definition();
+        let mut changed = record.clone();
+        changed.building.retain(|other| other.id != index.id);
+        changed.indexes.push(index);
+        self.store_collection(&changed)?;
+        self.record(ChangeKind::IndexCreated, record, NO_ENTITY, payload);
+        self.replace_in_catalog(changed);
+        Ok(())
+    }
+
+    /// Takes back an index that is not built to the end.
+    pub(crate) fn drop_building(
+        &mut self,
+        record: &CollectionRecord,
+        index: &IndexRecord,
+    ) -> Result<Arc<CollectionRecord>> {
+        self.clear_index(index)?;
+        let mut changed = record.clone();
+        changed.building.retain(|other| other.id != index.id);
+        self.store_collection(&changed)?;
+        self.replace_in_catalog(changed);
+        self.existing_collection(&record.name)
+    }
+
     pub(crate) fn drop_index(&mut self, collection: &str, name: &str) -> Result<()> {
         let record = self.existing_collection(collection)?;
+        if let Some(index) = record.building(name) {
+            // The feed never told of it, and whoever builds it finds that it is gone.
+            let index = index.clone();
+            self.drop_building(&record, &index)?;
+            return Ok(());
+        }
         let Some(index) = record.index(name) else {
             let problem = format!("the collection {collection:?} has no index {name:?}; indexes lists what there is");
             return Err(Error::new(ErrorCode::IndexNotFound, problem).with_collection(collection).with_index(name));
@@ -142,17 +229,36 @@ impl State {
         Ok(self.engine().delete_range(&start, &end)?)
     }
 
-    fn build_index(&mut self, record: &CollectionRecord, index: &IndexRecord) -> Result<()> {
-        let (start, end) = (keyspace::prefix(ZONE_ENTITY, record.id.0), keyspace::prefix_end(ZONE_ENTITY, record.id.0));
-        let mut entities = self.range(&start, &end, Direction::Forward)?;
+    /// Writes the rows of the entities after one, up to so many bytes of them, but of one entity at least. The last
+    /// entity that has its rows, or none when all have.
+    pub(crate) fn build_rows(
+        &mut self,
+        collection: CollectionId,
+        index: &IndexRecord,
+        after: Option<EntityId>,
+        bytes_max: u64,
+    ) -> Result<Option<EntityId>> {
+        let end = keyspace::prefix_end(ZONE_ENTITY, collection.0);
+        let first = keyspace::entity(collection, &after.unwrap_or(NO_ENTITY));
+        let mut entities = self.range(&first, &end, Direction::Forward)?;
+        let mut reached = None;
+        let mut bytes = 0_u64;
         while entities.advance()? {
             let id = keyspace::entity_id(entities.key()).ok_or_else(|| Error::corrupt("an entity key"))?;
+            if after == Some(id) {
+                continue;
+            }
             let entity = Envelope::decode(entities.value())?;
             let rows = index::rows(index, entity.document, entity.ordinal)?;
             let mut changes = RowChanges::default();
             index::plan_rows(index, self.engine(), id, Vec::new(), rows, &mut changes)?;
+            bytes = bytes.saturating_add(changes.bytes());
+            if bytes > bytes_max && reached.is_some() {
+                return Ok(reached);
+            }
             changes.apply(self.engine(), id)?;
+            reached = Some(id);
         }
-        Ok(())
+        Ok(None)
     }
 }

@@ -27,7 +27,14 @@ struct Play {
 
 fn options(durability: Durability, seed: u64) -> Options {
     // Small sizes, so that a short history meets flushes, segments and compactions.
-    Options { durability, memtable_bytes: 16 << (10 + seed % 4), lock_timeout_ms: 0, ..Options::default() }
+    // An index takes anything from one step to one for each entity.
+    Options {
+        durability,
+        memtable_bytes: 16 << (10 + seed % 4),
+        lock_timeout_ms: 0,
+        index_build_bytes: 1 << (7 + seed % 6),
+        ..Options::default()
+    }
 }
 
 pub(crate) fn history(seed: u64, steps: u64) -> u64 {
@@ -36,7 +43,8 @@ pub(crate) fn history(seed: u64, steps: u64) -> u64 {
     let personality = Personality::ALL[sample.below(Personality::ALL.len() as u64) as usize];
     let world = Simulation::new(personality, seed);
     let db = Database::open_on(world.backend(), options(durability, seed)).unwrap();
-    let past = BTreeMap::from([(db.last_sequence().0, Model::default())]);
+    // Without flushes a crash may leave nothing at all.
+    let past = BTreeMap::from([(0, Model::default()), (db.last_sequence().0, Model::default())]);
     let mut play =
         Play { sample, world, db, model: Model::default(), past, snapshots: Vec::new(), durability, questions: 0 };
     for _ in 0..steps {
@@ -58,6 +66,7 @@ impl Play {
                 let model = self.model.collections.get(name).cloned().unwrap_or_default();
                 self.questions += questions(&self.db.collection(name).unwrap(), &model, &self.sample);
             }
+            80 if self.sample.one_in(3) => self.crash_in_build(seed),
             80..=85 => self.index(),
             86..=88 => {
                 if self.snapshots.len() < 3 {
@@ -192,7 +201,8 @@ impl Play {
         self.snapshots.clear();
         self.world = self.world.crash(Variant(self.sample.below(64) as u32));
         self.db = self.open(seed);
-        let found = self.db.last_sequence();
+        // Opening may commit: it takes back an index that was not built to the end.
+        let found = self.db.open_report().last_sequence;
         assert!(found <= before);
         if self.durability == Durability::Durable {
             assert_eq!(found, before, "a durable commit is lost");
@@ -200,6 +210,38 @@ impl Play {
         self.past.retain(|sequence, _| *sequence <= found.0);
         self.model = self.past.last_key_value().unwrap().1.clone();
         self.check();
+    }
+
+    /// The power goes while an index is being built: it is there whole, or not at all.
+    fn crash_in_build(&mut self, seed: u64) {
+        let name = self.sample.collection();
+        let definition = self.sample.index();
+        let before = self.model.collections.get(name).cloned().unwrap_or_default();
+        if before.indexes.contains_key(&definition.name) {
+            return;
+        }
+        // What was committed before is durable, so that the crash is one of the build alone.
+        self.db.checkpoint().unwrap();
+        let sequence = self.db.last_sequence();
+        self.snapshots.clear();
+        self.world.power_off_at(self.world.calls() + self.sample.below(40));
+        let _ = self.db.collection(name).unwrap().create_index(definition.clone());
+        self.world = self.world.crash(Variant(self.sample.below(64) as u32));
+        self.db = self.open(seed);
+        assert!(self.db.open_report().last_sequence >= sequence, "a durable commit is lost");
+        self.past.retain(|past, _| *past <= sequence.0);
+        if self.db.collections().unwrap().iter().any(|known| known == name) {
+            self.model.entities(name);
+            let found = self.db.collection(name).unwrap().indexes().unwrap();
+            if found.contains(&definition) {
+                assert!(!before.index_refusal(&definition));
+                self.model.entities(name).indexes.insert(definition.name.clone(), definition);
+            }
+        }
+        self.committed();
+        self.check();
+        let problems = self.db.verify(VerifyLevel::Full).unwrap().problems;
+        assert!(problems.is_empty(), "{problems:?}");
     }
 
     fn backup(&mut self, seed: u64) {

@@ -9,8 +9,9 @@ use clap::{Args, Parser, Subcommand};
 /// Look into, check, change, back up and try out EntiDB databases.
 ///
 /// Exit codes: 0 done; 1 the answer is no (not found, problems found, nothing done); 2 the command line or an argument is
-/// wrong; 3 the database is not in a state for it (locked, read-only, closed); 4 the disk or the system failed; 5 the data
-/// is damaged, foreign, too new or needs another key; 6 anything else.
+/// wrong, a path that is no database among them; 3 the database is not in a state for it (locked, read-only, closed);
+/// 4 the disk or the system failed; 5 the data is damaged, foreign, too new or needs another key; 6 the change is refused
+/// because of what is there (a unique index, a name that is taken); 7 anything else.
 #[derive(Debug, Parser)]
 #[command(name = "entidb", version, verbatim_doc_comment)]
 pub(crate) struct Arguments {

@@ -14,6 +14,8 @@ pub(crate) const NO: u8 = 1;
 pub(crate) enum Failure {
     /// The database refused.
     Database(entidb_core::Error),
+    /// What was asked for is not there.
+    Missing(ErrorCode, String),
     /// An argument makes no sense.
     Usage(String),
     /// The system failed outside the database: a file to read or write, a child process.
@@ -23,16 +25,25 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Self::Missing(..) => NO,
             Self::Usage(_) => 2,
             Self::System(_) => 4,
             Self::Database(error) => match error.code() {
                 ErrorCode::EntityNotFound | ErrorCode::CollectionNotFound | ErrorCode::IndexNotFound => NO,
+                // The path is an argument, and it names the wrong folder.
+                ErrorCode::DatabaseNotFound | ErrorCode::TargetNotEmpty => 2,
+                ErrorCode::CommitUnknown => 4,
+                ErrorCode::UniqueViolation
+                | ErrorCode::AlreadyExists
+                | ErrorCode::VersionMismatch
+                | ErrorCode::IndexExists
+                | ErrorCode::CollectionExists => 6,
                 code => match code.family() {
                     Family::Usage | Family::Encoding | Family::Query => 2,
                     Family::State => 3,
                     Family::Storage => 4,
                     Family::Data => 5,
-                    _ => 6,
+                    _ => 7,
                 },
             },
         }
@@ -41,6 +52,7 @@ impl Failure {
     pub(crate) fn code_name(&self) -> &'static str {
         match self {
             Self::Database(error) => error.code().name(),
+            Self::Missing(code, _) => code.name(),
             Self::Usage(_) => ErrorCode::InvalidArgument.name(),
             Self::System(_) => ErrorCode::Io.name(),
         }
@@ -49,7 +61,7 @@ impl Failure {
     pub(crate) fn message(&self) -> &str {
         match self {
             Self::Database(error) => error.message(),
-            Self::Usage(message) | Self::System(message) => message,
+            Self::Missing(_, message) | Self::Usage(message) | Self::System(message) => message,
         }
     }
 

@@ -58,7 +58,21 @@ fn entities_are_put_found_and_removed() {
     json_of(&["put", &db, "notes", r#"{"n":2}"#]);
     let got = json_of(&["get", &db, "notes", ID]);
     assert_eq!(got["document"], json!({ "n": 1, "tags": ["a", "b"] }));
-    text(&["get", &db, "notes", "00000000000000000000000000000000"], 1);
+    let missing = run(&["get", &db, "notes", "00000000000000000000000000000000", "--json"]);
+    let error: Value = serde_json::from_slice(&missing.stderr).unwrap();
+    assert_eq!((missing.status.code(), &error["error"]), (Some(1), &json!("ENTITY_NOT_FOUND")));
+    // A misspelt collection is told apart from an empty answer.
+    for arguments in [
+        &["find", &db, "nots"][..],
+        &["find", &db, "nots", "--count"],
+        &["get", &db, "nots", ID],
+        &["dump", &db, "--collection", "nots"],
+        &["index", "list", &db, "nots"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("there are: notes"), "{output:?}");
+    }
     assert_eq!(text(&["find", &db, "notes", "--where", "n", "ge", "1", "--count"], 0), "2");
     assert_eq!(text(&["find", &db, "notes", "--where", "tags", "eq", "b", "--count"], 0), "1");
     assert_eq!(
@@ -108,6 +122,10 @@ fn a_dump_loads_into_the_same_database() {
     text(&["load", &second, &file], 2);
     std::fs::write(&file, "{\"n\":1}\n").unwrap();
     text(&["load", &second, &file, "--into", "plain"], 0);
+    std::fs::write(&file, format!("{}not json\n", "{\"n\":1}\n".repeat(1001))).unwrap();
+    let output = run(&["load", &second, &file, "--into", "plain"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("line 1002") && said.contains("first 1000 entities"), "{said}");
 }
 
 #[test]
@@ -119,7 +137,7 @@ fn a_database_is_looked_at_kept_and_copied() {
         text(&[command, &db], 0);
     }
     text(&["backup", &db, &copy], 0);
-    text(&["backup", &db, &copy], 4);
+    text(&["backup", &db, &copy], 2);
     assert_eq!(json_of(&["inspect", &copy])["collections"][0]["entities"], 1);
     assert!(json_of(&["stats", &copy]).is_object());
     text(&["verify", &copy, "--full"], 0);
@@ -128,7 +146,7 @@ fn a_database_is_looked_at_kept_and_copied() {
 #[test]
 fn what_is_wrong_has_its_exit_code() {
     let place = Place::new("wrong");
-    text(&["inspect", &place.file("none")], 4);
+    text(&["inspect", &place.file("none")], 2);
     text(&["no-such-command"], 2);
     let foreign = place.file("foreign");
     std::fs::create_dir_all(&foreign).unwrap();

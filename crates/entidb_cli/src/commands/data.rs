@@ -4,10 +4,10 @@
 
 use std::io::Read;
 
-use entidb_core::{Entity, EntityId};
+use entidb_core::{Entity, EntityId, ErrorCode};
 use serde_json::json;
 
-use super::{Use, open};
+use super::{Use, existing, open};
 use crate::args::{Selection, Target};
 use crate::failure::{Failure, NO, Result};
 use crate::json::{from_value, to_value};
@@ -24,14 +24,14 @@ pub(super) enum Want {
 pub(super) fn get(target: &Target, collection: &str, id: &str, output: &Output) -> Result<u8> {
     let db = open(target, Use::Read)?;
     let id: EntityId = id.parse()?;
-    match db.collection(collection)?.get(id)? {
+    match existing(&db, collection)?.get(id)? {
         Some(entity) => {
             print(&entity, output)?;
             Ok(0)
         }
         None => {
-            output.failure(&Failure::Usage(format!("there is no entity {id} in {collection}")));
-            Ok(NO)
+            let problem = format!("there is no entity {id} in {collection}");
+            Err(Failure::Missing(ErrorCode::EntityNotFound, problem))
         }
     }
 }
@@ -65,7 +65,7 @@ pub(super) fn find(
     let query = selection.query()?;
     let usage = if matches!(want, Want::Delete { .. }) { Use::Change } else { Use::Read };
     let db = open(target, usage)?;
-    let find = db.collection(collection)?.query(query);
+    let find = existing(&db, collection)?.query(query);
     match want {
         Want::Entities => {
             let mut any = false;

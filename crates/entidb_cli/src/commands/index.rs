@@ -5,7 +5,7 @@
 use entidb_core::IndexDefinition;
 use serde_json::json;
 
-use super::{Use, open};
+use super::{Use, existing, open};
 use crate::args::IndexAction;
 use crate::failure::{NO, Result};
 use crate::json::from_value;
@@ -14,7 +14,7 @@ use crate::output::{Output, table};
 pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
     match action {
         IndexAction::List { target, collection } => {
-            let indexes = open(&target, Use::Read)?.collection(&collection)?.indexes()?;
+            let indexes = existing(&open(&target, Use::Read)?, &collection)?.indexes()?;
             output.result(
                 || {
                     let rows: Vec<Vec<String>> = indexes

@@ -10,7 +10,7 @@ mod tour;
 mod transfer;
 mod upkeep;
 
-use entidb_core::{Database, Key, Options};
+use entidb_core::{Collection, Database, ErrorCode, Key, Options};
 
 use crate::args::{Arguments, Command, Target};
 use crate::failure::{Failure, Result};
@@ -73,6 +73,17 @@ fn open(target: &Target, usage: Use) -> Result<Database> {
     };
     let options = Options { create: usage == Use::Create, read_only: usage == Use::Read, key, ..Options::default() };
     Ok(Database::open_with(&target.path, options)?)
+}
+
+/// The collection, which must be there: a misspelt name is told apart from an empty answer.
+fn existing(db: &Database, name: &str) -> Result<Collection> {
+    let names = db.collections()?;
+    if names.iter().any(|known| known == name) {
+        return Ok(db.collection(name)?);
+    }
+    let known =
+        if names.is_empty() { "there is none yet".to_owned() } else { format!("there are: {}", names.join(", ")) };
+    Err(Failure::Missing(ErrorCode::CollectionNotFound, format!("there is no collection {name}; {known}")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a key file is the user's, not the database's")]

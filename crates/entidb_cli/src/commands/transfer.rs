@@ -11,7 +11,7 @@ use entidb_core::{BatchItem, Database, EntityId};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Use, open};
+use super::{Use, existing, open};
 use crate::args::Target;
 use crate::failure::{Failure, Result};
 use crate::json::{from_value, to_value};
@@ -32,6 +32,9 @@ fn progress(what: &'static str) -> ProgressBar {
 #[expect(clippy::disallowed_methods, reason = "the file is the user's, not the database's")]
 pub(super) fn dump(target: &Target, only: &[String], file: Option<&Path>, output: &Output) -> Result<u8> {
     let db = open(target, Use::Read)?;
+    for name in only {
+        existing(&db, name)?;
+    }
     let read = db.begin_read()?;
     let names = if only.is_empty() { read.collections()? } else { only.to_vec() };
     let failed = |error: &std::io::Error| Failure::system("write the dump", error);
@@ -84,7 +87,11 @@ pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, output: &O
         if text.trim().is_empty() {
             continue;
         }
-        let line = parse(&text, into).map_err(|problem| Failure::Usage(format!("line {}: {problem}", number + 1)))?;
+        // Whoever mends the file must know where to go on: with new ids a second load would put everything twice.
+        let stopped = |problem: &str| {
+            format!("line {}: {problem}; the first {} entities are loaded, the rest is not", number + 1, bar.position())
+        };
+        let line = parse(&text, into).map_err(|problem| Failure::Usage(stopped(&problem)))?;
         batch.push(line);
         if batch.len() == BATCH {
             store(&db, &batch)?;

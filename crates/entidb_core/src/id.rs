@@ -27,12 +27,24 @@ pub struct EntityId([u8; 16]);
 
 impl EntityId {
     /// The id with these bytes.
+    ///
+    /// ```
+    /// use entidb_core::EntityId;
+    /// assert_eq!(EntityId::from_bytes([7; 16]).as_bytes(), &[7; 16]);
+    /// ```
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// The id in a slice, which must have 16 bytes.
+    ///
+    /// ```
+    /// use entidb_core::EntityId;
+    /// assert_eq!(EntityId::from_slice(&[7; 16])?, EntityId::from_bytes([7; 16]));
+    /// assert!(EntityId::from_slice(&[7; 15]).is_err());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `InvalidArgument` for any other length.
@@ -44,6 +56,14 @@ impl EntityId {
     }
 
     /// The bytes.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(entidb_core::EntityId::from_slice(id.as_bytes())?, id);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0

@@ -21,6 +21,10 @@
 #![forbid(unsafe_code)]
 
 /// The newest file format this library writes.
+///
+/// ```
+/// assert_eq!(entidb_core::FORMAT_VERSION, 1);
+/// ```
 pub const FORMAT_VERSION: u32 = 1;
 
 mod catalog;

@@ -16,6 +16,13 @@ const BUILDING: &str = "building";
 pub(crate) const COLUMNS_MAX: usize = 16;
 
 /// One field of an index: a path into the document and the direction of its order.
+///
+/// ```
+/// use entidb_core::{Column, Direction};
+/// let newest = Column::parse("-created")?;
+/// assert_eq!((newest.path.to_string().as_str(), newest.direction), ("created", Direction::Descending));
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Where the value is in the document.
@@ -26,6 +33,12 @@ pub struct Column {
 
 impl Column {
     /// A column from its written form: a dotted path, with `-` before it for descending order.
+    ///
+    /// ```
+    /// use entidb_core::Column;
+    /// assert_eq!(Column::parse("-address.city")?.to_string(), "-address.city");
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `InvalidArgument` when the path is empty or badly written.
@@ -77,6 +90,13 @@ pub struct IndexDefinition {
 impl IndexDefinition {
     /// An index over these columns, in their written form (`"age"`, `"-created_at"`, `"address.city"`).
     ///
+    /// ```
+    /// use entidb_core::IndexDefinition;
+    /// assert_eq!(IndexDefinition::on(["city", "-joined"])?.columns.len(), 2);
+    /// assert!(IndexDefinition::on(["city", "city"]).is_err());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `InvalidArgument` when there is no column, too many, one twice, or one badly written.
     pub fn on<'a>(columns: impl IntoIterator<Item = &'a str>) -> Result<Self> {
@@ -88,6 +108,12 @@ impl IndexDefinition {
     }
 
     /// The same index under another name.
+    ///
+    /// ```
+    /// use entidb_core::IndexDefinition;
+    /// assert_eq!(IndexDefinition::on(["email"])?.named("by_email").name, "by_email");
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -95,6 +121,17 @@ impl IndexDefinition {
     }
 
     /// The same index, refusing duplicates.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use entidb_core::{doc, ErrorCode, IndexDefinition};
+    /// notes.create_index(IndexDefinition::on(["slug"])?.unique())?;
+    /// notes.put(&doc! { "slug": "hello" })?;
+    /// let twice = notes.put(&doc! { "slug": "hello" }).unwrap_err();
+    /// assert_eq!(twice.code(), ErrorCode::UniqueViolation);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn unique(mut self) -> Self {
         self.unique = true;
@@ -102,6 +139,16 @@ impl IndexDefinition {
     }
 
     /// The same index, with a row for each element of an array.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use entidb_core::{doc, field, IndexDefinition};
+    /// notes.create_index(IndexDefinition::on(["tags"])?.multi())?;
+    /// notes.put(&doc! { "tags": ["a", "b"] })?;
+    /// assert_eq!(notes.find(field("tags").contains("b")).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn multi(mut self) -> Self {
         self.multi = true;
@@ -109,6 +156,13 @@ impl IndexDefinition {
     }
 
     /// The definition in a map with `columns`, and where wanted `name`, `unique` and `multi`.
+    ///
+    /// ```
+    /// use entidb_core::{doc, IndexDefinition};
+    /// let value = doc! { "columns": ["email"], "unique": true };
+    /// assert_eq!(IndexDefinition::from_value(&value)?, IndexDefinition::on(["email"])?.unique());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `InvalidArgument` when a field is unknown, missing or of the wrong type, or the index impossible.
@@ -152,6 +206,13 @@ impl IndexDefinition {
     }
 
     /// The definition as a map, as [`from_value`](Self::from_value) reads it.
+    ///
+    /// ```
+    /// use entidb_core::IndexDefinition;
+    /// let index = IndexDefinition::on(["city", "-joined"])?;
+    /// assert_eq!(IndexDefinition::from_value(&index.to_value())?, index);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn to_value(&self) -> Value {
         let columns = self.columns.iter().map(|column| Value::from(column.to_string()));

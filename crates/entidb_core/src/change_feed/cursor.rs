@@ -17,6 +17,17 @@ use crate::keyspace;
 use crate::transaction::View;
 
 /// The changes of one commit.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+/// use entidb_core::Sequence;
+/// use std::time::Duration;
+/// let commit = db.changes(Sequence::ZERO).next_commit(Duration::ZERO)?.expect("one");
+/// assert_eq!(commit.changes.len(), 2); // the collection came into being, and the entity
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// Its place in the history.
@@ -52,12 +63,37 @@ impl ChangeCursor {
     }
 
     /// The sequence of the last commit given; reading goes on after it.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::Sequence;
+    /// use std::time::Duration;
+    /// let mut feed = db.changes(Sequence::ZERO);
+    /// let commit = feed.next_commit(Duration::ZERO)?.expect("one");
+    /// assert_eq!(feed.position(), commit.sequence); // kept, it is where to go on
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn position(&self) -> Sequence {
         self.position
     }
 
     /// The next commit, waiting up to `timeout` for one; none when the time is over.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::Sequence;
+    /// use std::time::Duration;
+    /// let mut feed = db.changes(Sequence::ZERO);
+    /// while let Some(commit) = feed.next_commit(Duration::ZERO)? {
+    ///     println!("{}: {} changes", commit.sequence, commit.changes.len());
+    /// }
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Gap` when changes after the position were removed by retention; go on from a fresh copy of the data.

@@ -13,6 +13,17 @@ use crate::error::{Error, Result};
 use crate::id::{CollectionId, EntityId};
 
 /// What happened to an entity, a collection or an index.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+/// use entidb_core::{ChangeKind, Sequence};
+/// use std::time::Duration;
+/// let commit = db.changes(Sequence::ZERO).next_commit(Duration::ZERO)?.expect("one");
+/// assert_eq!(commit.changes.last().map(|change| change.kind), Some(ChangeKind::Insert));
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[non_exhaustive]
@@ -52,6 +63,11 @@ impl ChangeKind {
     }
 
     /// The name used in every language: `insert`, `update`, `delete`, `collection_created`, ...
+    ///
+    /// ```
+    /// use entidb_core::ChangeKind;
+    /// assert_eq!(ChangeKind::CollectionCreated.name(), "collection_created");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -67,6 +83,11 @@ impl ChangeKind {
     }
 
     /// True for changes of entities, false for changes of the catalog.
+    ///
+    /// ```
+    /// use entidb_core::ChangeKind;
+    /// assert!(ChangeKind::Update.is_entity() && !ChangeKind::IndexCreated.is_entity());
+    /// ```
     #[must_use]
     pub const fn is_entity(self) -> bool {
         matches!(self, Self::Insert | Self::Update | Self::Delete)
@@ -74,6 +95,19 @@ impl ChangeKind {
 }
 
 /// One committed change.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+/// use entidb_core::{decode, doc, Sequence};
+/// use std::time::Duration;
+/// let commit = db.changes(Sequence::ZERO).next_commit(Duration::ZERO)?.expect("one");
+/// let change = commit.changes.last().expect("one");
+/// assert_eq!((&*change.collection, change.id), ("notes", id));
+/// assert_eq!(decode(&change.payload)?, doc! { "n": 1 });
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// What happened.

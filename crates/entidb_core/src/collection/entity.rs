@@ -37,18 +37,46 @@ impl Entity {
     }
 
     /// Its id.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// # let note = notes.get(id)?.expect("just put");
+    /// assert_eq!(note.id(), id);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn id(&self) -> EntityId {
         self.id
     }
 
     /// The bytes of its id.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// # let note = notes.get(id)?.expect("just put");
+    /// assert_eq!(note.id_bytes(), id.as_bytes());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn id_bytes(&self) -> &[u8; 16] {
         self.id.as_bytes()
     }
 
     /// The sequence of the commit that wrote it; changes with every write. For compare-and-set.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// # let note = notes.get(id)?.expect("just put");
+    /// notes.put_at(id, &entidb_core::doc! { "n": 2 })?;
+    /// assert!(notes.get(id)?.expect("still there").version() > note.version());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
@@ -59,12 +87,30 @@ impl Entity {
     }
 
     /// The document as canonical CBOR, without a copy.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// # let note = notes.get(id)?.expect("just put");
+    /// assert_eq!(note.bytes(), entidb_core::encode(&entidb_core::doc! { "n": 1 }));
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.stored.as_bytes().get(HEADER_BYTES..).unwrap_or(&[])
     }
 
     /// The whole document as a value.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// # let note = notes.get(id)?.expect("just put");
+    /// assert_eq!(note.value()?, entidb_core::doc! { "n": 1 });
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// An `Encoding` error when the stored bytes are no document.
@@ -74,6 +120,17 @@ impl Entity {
 
     /// The document as a type of yours.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// # let note = notes.get(id)?.expect("just put");
+    /// #[derive(serde::Deserialize)]
+    /// struct Note { n: u32 }
+    /// assert_eq!(note.to::<Note>()?.n, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// An `Encoding` error when the document does not have the shape of the type.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T> {
@@ -81,6 +138,16 @@ impl Entity {
     }
 
     /// One field by its dotted path, without decoding the rest.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// # let note = notes.get(id)?.expect("just put");
+    /// assert_eq!(note.field("n")?, Some(1.into()));
+    /// assert_eq!(note.field("deep.er")?, None);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `InvalidArgument` for a path that cannot be read; an `Encoding` error for damaged bytes.

@@ -11,6 +11,15 @@ use crate::keyspace;
 impl Collection {
     /// The entity with this id.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(notes.get(id)?.map(|note| note.id()), Some(id));
+    /// assert!(notes.get(entidb_core::EntityId::from_bytes([0; 16]))?.is_none());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Closed`, `TransactionEnded`, `Corrupt`, `Io`.
     pub fn get(&self, id: EntityId) -> Result<Option<Entity>> {
@@ -21,6 +30,16 @@ impl Collection {
     }
 
     /// The entities with these ids, in their order, from one snapshot.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// let missing = entidb_core::EntityId::from_bytes([0; 16]);
+    /// let found = notes.get_many(&[missing, id])?;
+    /// assert!(found[0].is_none() && found[1].is_some());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -36,6 +55,14 @@ impl Collection {
 
     /// True when there is an entity with this id.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert!(notes.exists(id)?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn exists(&self, id: EntityId) -> Result<bool> {
@@ -43,6 +70,14 @@ impl Collection {
     }
 
     /// The number of entities. Exact, and as cheap as reading one.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(notes.count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).

@@ -109,6 +109,13 @@ impl Collection {
     }
 
     /// Its name.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// assert_eq!(notes.name(), "notes");
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -145,6 +152,16 @@ impl Collection {
 
     /// Removes an index for good.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use entidb_core::IndexDefinition;
+    /// notes.create_index(IndexDefinition::on(["n"])?)?;
+    /// notes.drop_index("n")?;
+    /// assert!(notes.indexes()?.is_empty());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `CollectionNotFound`, `IndexNotFound`, `ReadOnly`.
     pub fn drop_index(&self, name: &str) -> Result<()> {
@@ -152,6 +169,15 @@ impl Collection {
     }
 
     /// The declared indexes, in the order they were made.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use entidb_core::IndexDefinition;
+    /// notes.create_index(IndexDefinition::on(["n"])?)?;
+    /// assert_eq!(notes.indexes()?[0].name, "n");
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Closed`, `TransactionEnded`.

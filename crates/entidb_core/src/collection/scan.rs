@@ -12,6 +12,16 @@ use crate::keyspace::{self, ZONE_ENTITY};
 use crate::transaction::View;
 
 /// How to walk a collection.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+/// use entidb_core::ScanOptions;
+/// let newest = notes.scan(ScanOptions { reverse: true, limit: Some(1), ..ScanOptions::default() })?;
+/// assert_eq!(newest.count(), 1);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ScanOptions {
     /// Begin with the entity after this one, in the order of the walk.
@@ -44,6 +54,16 @@ impl Collection {
 
     /// Entities in the order of their ids, from a place, in a direction, up to a number.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::ScanOptions;
+    /// let after = notes.scan(ScanOptions { after: Some(id), ..ScanOptions::default() })?;
+    /// assert_eq!(after.count(), 0);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Closed`, `TransactionEnded`.
     pub fn scan(&self, options: ScanOptions) -> Result<Entities> {
@@ -66,6 +86,15 @@ impl Collection {
 }
 
 /// A walk over entities. After an error it gives no more.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+/// let ids = notes.iter()?.map(|note| Ok(note?.id())).collect::<entidb_core::Result<Vec<_>>>()?;
+/// assert_eq!(ids, [id]);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 pub struct Entities {
     view: View,
     iter: Option<Iter>,

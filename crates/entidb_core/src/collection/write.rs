@@ -13,6 +13,16 @@ use crate::keyspace;
 use crate::transaction::WriteMode;
 
 /// One document of a batch, with its id when the caller chose one.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// use entidb_core::{doc, encode, BatchItem};
+/// let document = encode(&doc! { "n": 1 });
+/// let ids = notes.put_batch(&[BatchItem { id: None, document: &document }])?;
+/// assert!(notes.exists(ids[0])?);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct BatchItem<'a> {
     /// The id, or none to have one made.
@@ -24,6 +34,14 @@ pub struct BatchItem<'a> {
 impl Collection {
     /// Stores a new entity under a new id.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// let id = notes.put(&entidb_core::doc! { "title": "Hello" })?; // or any type that is Serialize
+    /// assert!(notes.exists(id)?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `UniqueViolation`, `TooLarge`, an `Encoding` error for a value that cannot be stored, `Busy`, `ReadOnly`,
     /// `NoSpace`, `WritesStopped`.
@@ -33,6 +51,16 @@ impl Collection {
 
     /// Stores an entity under this id, in place of what was there.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::doc;
+    /// notes.put_at(id, &doc! { "n": 2 })?;
+    /// assert_eq!(notes.get(id)?.expect("there").value()?, doc! { "n": 2 });
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`put`](Self::put).
     pub fn put_at<T: Serialize + ?Sized>(&self, id: EntityId, document: &T) -> Result<()> {
@@ -40,6 +68,16 @@ impl Collection {
     }
 
     /// As [`put`](Self::put) and [`put_at`](Self::put_at), for a document that is canonical CBOR already.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use entidb_core::{doc, encode, ErrorCode};
+    /// let id = notes.put_bytes(None, &encode(&doc! { "n": 1 }))?;
+    /// let error = notes.put_bytes(Some(id), &[0x18, 0x01]).unwrap_err();
+    /// assert_eq!(error.code(), ErrorCode::NotCanonical);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`put`](Self::put), and an `Encoding` error with the offset when the bytes are not canonical CBOR.
@@ -49,6 +87,16 @@ impl Collection {
 
     /// Stores an entity that must not be there yet.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::{doc, ErrorCode};
+    /// let error = notes.insert(id, &doc! { "n": 2 }).unwrap_err();
+    /// assert_eq!(error.code(), ErrorCode::AlreadyExists);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `AlreadyExists`, otherwise as [`put`](Self::put).
     pub fn insert<T: Serialize + ?Sized>(&self, id: EntityId, document: &T) -> Result<()> {
@@ -56,6 +104,15 @@ impl Collection {
     }
 
     /// As [`insert`](Self::insert), for canonical CBOR.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use entidb_core::{doc, encode};
+    /// let id = notes.insert_bytes(None, &encode(&doc! { "n": 1 }))?;
+    /// assert!(notes.exists(id)?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
@@ -65,6 +122,17 @@ impl Collection {
 
     /// Stores an entity in place of one that must be there.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::{doc, EntityId, ErrorCode};
+    /// notes.replace(id, &doc! { "n": 2 })?;
+    /// let error = notes.replace(EntityId::from_bytes([0; 16]), &doc! {}).unwrap_err();
+    /// assert_eq!(error.code(), ErrorCode::EntityNotFound);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `EntityNotFound`, otherwise as [`put`](Self::put).
     pub fn replace<T: Serialize + ?Sized>(&self, id: EntityId, document: &T) -> Result<()> {
@@ -72,6 +140,16 @@ impl Collection {
     }
 
     /// As [`replace`](Self::replace), for canonical CBOR, and with `version` only when the entity still has it.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::{doc, encode};
+    /// let version = notes.get(id)?.expect("there").version();
+    /// notes.replace_bytes(id, &encode(&doc! { "n": 2 }), Some(version))?;
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `VersionMismatch` when somebody changed it meanwhile, otherwise as [`replace`](Self::replace).
@@ -133,6 +211,15 @@ impl Collection {
 
     /// Removes an entity. True when it was there.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert!(notes.delete(id)?);
+    /// assert!(!notes.delete(id)?, "it is gone already");
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Busy`, `ReadOnly`, `NoSpace`, `WritesStopped`.
     pub fn delete(&self, id: EntityId) -> Result<bool> {
@@ -143,6 +230,15 @@ impl Collection {
 
     /// Removes an entity that must still have this version. True when it was there.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// let version = notes.get(id)?.expect("there").version();
+    /// assert!(notes.delete_if(id, version)?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `VersionMismatch`, otherwise as [`delete`](Self::delete).
     pub fn delete_if(&self, id: EntityId, version: u64) -> Result<bool> {
@@ -152,6 +248,14 @@ impl Collection {
     }
 
     /// Removes these entities in one transaction; returns how many were there.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(notes.delete_many(&[id, id])?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`delete`](Self::delete).
@@ -169,6 +273,15 @@ impl Collection {
 
     /// Stores these documents in one transaction and returns their ids: all of them or, after an error, none.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use entidb_core::doc;
+    /// let ids = notes.put_many([&doc! { "n": 1 }, &doc! { "n": 2 }])?;
+    /// assert_eq!(ids.len(), 2);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`put`](Self::put).
     pub fn put_many<'a, T: Serialize + 'a>(&self, documents: impl IntoIterator<Item = &'a T>) -> Result<Vec<EntityId>> {
@@ -179,6 +292,18 @@ impl Collection {
     }
 
     /// As [`put_many`](Self::put_many), for canonical CBOR and with or without ids.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::{doc, encode, BatchItem};
+    /// let document = encode(&doc! { "n": 2 });
+    /// let items = [BatchItem { id: Some(id), document: &document }, BatchItem { id: None, document: &document }];
+    /// assert_eq!(notes.put_batch(&items)?.len(), 2);
+    /// assert_eq!(notes.count()?, 2);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`put`](Self::put).

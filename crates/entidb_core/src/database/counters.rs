@@ -67,6 +67,15 @@ impl Counters {
 }
 
 /// Counters since opening, and sizes of this moment.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+/// let stats = db.stats()?;
+/// assert_eq!((stats.entities, stats.collections, stats.writes), (1, 1, 1));
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -96,6 +105,14 @@ pub struct Stats {
 
 impl Stats {
     /// The figures under their names, the same in every language.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(db.stats()?.to_value().as_map().and_then(|map| map.get("entities")), Some(&1.into()));
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn to_value(&self) -> Value {
         let engine = &self.engine;

@@ -15,6 +15,15 @@ use crate::transaction::View;
 impl Database {
     /// Counters since opening, and sizes of this moment.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// notes.find(entidb_core::field("n").eq(1)).count()?;
+    /// assert_eq!(db.stats()?.scan_finds, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Closed`.
     pub fn stats(&self) -> Result<Stats> {
@@ -28,6 +37,18 @@ impl Database {
     }
 
     /// Removes changes up to and including a sequence from the change feed.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::{ErrorCode, Sequence};
+    /// use std::time::Duration;
+    /// db.trim_changes(db.last_sequence())?;
+    /// let late = db.changes(Sequence::ZERO).next_commit(Duration::ZERO).unwrap_err();
+    /// assert_eq!(late.code(), ErrorCode::Gap);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of a commit.
@@ -44,6 +65,15 @@ impl Database {
 impl Database {
     /// Puts the newest writes into segments and cuts the log.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// db.checkpoint()?;
+    /// assert!(db.stats()?.engine.segments > 0);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `ReadOnly`, `NoSpace`, `WritesStopped`, `Closed`, `Io`.
     pub fn checkpoint(&self) -> Result<()> {
@@ -53,6 +83,15 @@ impl Database {
     }
 
     /// Merges all segments, dropping what nobody can see any more.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// notes.delete(id)?;
+    /// db.compact()?; // the deleted entity takes no room any more
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`checkpoint`](Self::checkpoint).
@@ -88,6 +127,18 @@ impl Database {
     }
 
     /// Copies the database onto another backend, which must be empty.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::{Database, Options};
+    /// let target = entidb_storage::Backend::memory();
+    /// db.backup_to(&target)?;
+    /// let copy = Database::open_on(target, Options::default())?;
+    /// assert!(copy.collection("notes")?.exists(id)?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`backup`](Self::backup).

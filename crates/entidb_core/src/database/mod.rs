@@ -43,6 +43,13 @@ pub struct Database {
 impl Database {
     /// The collection of this name. It comes into being with its first entity.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// assert_eq!(notes.count()?, 0); // a name until something is put in it
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `InvalidArgument` for an impossible name, `Closed`.
     pub fn collection(&self, name: &str) -> Result<Collection> {
@@ -50,6 +57,14 @@ impl Database {
     }
 
     /// The names of the collections, sorted.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(db.collections()?, ["notes"]);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Closed`.
@@ -59,6 +74,13 @@ impl Database {
 
     /// Creates an empty collection.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// db.create_collection("notes")?;
+    /// assert!(db.create_collection("notes").is_err());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `CollectionExists`, `InvalidArgument`, and those of a commit.
     pub fn create_collection(&self, name: &str) -> Result<()> {
@@ -66,6 +88,15 @@ impl Database {
     }
 
     /// Gives a collection another name.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// db.rename_collection("notes", "letters")?;
+    /// assert_eq!(db.collections()?, ["letters"]);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `CollectionNotFound`, `CollectionExists`, `InvalidArgument`, and those of a commit.
@@ -75,6 +106,15 @@ impl Database {
 
     /// Removes a collection with everything in it.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// db.drop_collection("notes")?;
+    /// assert!(!notes.exists(id)?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `CollectionNotFound`, and those of a commit.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
@@ -82,6 +122,16 @@ impl Database {
     }
 
     /// Begins to read the database as it is now.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// let before = db.begin_read()?;
+    /// notes.delete(id)?;
+    /// assert!(before.collection("notes")?.exists(id)?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Closed`.
@@ -91,6 +141,18 @@ impl Database {
 
     /// Begins to change the database, waiting up to `lock_timeout_ms` for another writer to end.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// let tx = db.begin_write()?;
+    /// tx.collection("notes")?.delete(id)?;
+    /// assert!(notes.exists(id)?, "nobody else sees it yet");
+    /// tx.commit()?;
+    /// assert!(!notes.exists(id)?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Busy` when the wait is over, `ReadOnly`, `WritesStopped`, `Closed`.
     pub fn begin_write(&self) -> Result<WriteTransaction> {
@@ -98,6 +160,16 @@ impl Database {
     }
 
     /// As [`begin_write`](Self::begin_write), waiting so long.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// use entidb_core::ErrorCode;
+    /// use std::time::Duration;
+    /// let first = db.begin_write()?;
+    /// let second = db.begin_write_within(Some(Duration::ZERO)).map(|_| ()).unwrap_err();
+    /// assert_eq!(second.code(), ErrorCode::Busy);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`begin_write`](Self::begin_write).
@@ -130,18 +202,47 @@ impl Database {
     }
 
     /// Reads the changes committed after this sequence, and waits for more. `Sequence::ZERO` begins at the first.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::Sequence;
+    /// use std::time::Duration;
+    /// let first = db.changes(Sequence::ZERO).next_commit(Duration::ZERO)?;
+    /// assert!(first.is_some());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn changes(&self, since: Sequence) -> ChangeCursor {
         ChangeCursor::new(Arc::clone(&self.shared), since)
     }
 
     /// The sequence of the newest commit that is visible.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// let before = db.last_sequence();
+    /// notes.delete(id)?;
+    /// assert!(db.last_sequence() > before);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn last_sequence(&self) -> Sequence {
         self.shared.last_sequence()
     }
 
     /// Waits until a commit is on stable storage.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// db.wait_durable(db.last_sequence(), std::time::Duration::from_secs(1))?;
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Timeout`, `WritesStopped`, `Closed`.
@@ -151,12 +252,25 @@ impl Database {
     }
 
     /// What opening found: whether the last session ended in order, and what was recovered.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// assert!(db.open_report().created);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn open_report(&self) -> &OpenReport {
         self.shared.engine().open_report()
     }
 
     /// The open report under its names, the same in every language.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// let report = db.open_report_value();
+    /// assert_eq!(report.as_map().and_then(|map| map.get("created")), Some(&true.into()));
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn open_report_value(&self) -> Value {
         let report = self.open_report();
@@ -171,12 +285,24 @@ impl Database {
     }
 
     /// The settings in force.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// assert!(!db.options().read_only);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn options(&self) -> &Options {
         self.shared.options()
     }
 
     /// The path as it was given, or `memory`.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// assert!(!db.location().is_empty());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn location(&self) -> &str {
         self.shared.location()
@@ -184,6 +310,17 @@ impl Database {
 
     /// Closes the database for every clone: flushes what is not durable yet and marks a clean end. A second close does
     /// nothing. Open read transactions and cursors say `Closed` from then on.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// use entidb_core::ErrorCode;
+    /// db.close()?;
+    /// assert_eq!(notes.count().unwrap_err().code(), ErrorCode::Closed);
+    /// db.close()?; // fine
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `InUse` while a write transaction is open, which stays as it is; `Io`, `NoSpace` when the last bytes cannot be
@@ -193,6 +330,14 @@ impl Database {
     }
 
     /// True after [`close`](Self::close).
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// assert!(!db.is_closed());
+    /// db.close()?;
+    /// assert!(db.is_closed());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.shared.check_open().is_err()

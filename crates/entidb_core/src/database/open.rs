@@ -37,6 +37,13 @@ impl Database {
 
     /// Opens the database in a folder with these settings.
     ///
+    /// ```
+    /// use entidb_core::{Database, ErrorCode, Options};
+    /// let missing = Options { create: false, ..Options::default() };
+    /// let error = Database::open_with("no/such/folder", missing).unwrap_err();
+    /// assert_eq!(error.code(), ErrorCode::DatabaseNotFound);
+    /// ```
+    ///
     /// # Errors
     /// As [`open`](Self::open), and `DatabaseNotFound` when it must exist, `AlreadyExists` when it must not, `WrongKey`,
     /// `NotEncrypted`, `InvalidArgument`.
@@ -67,6 +74,13 @@ impl Database {
 
     /// Opens a database that lives in memory and is gone when its last handle is.
     ///
+    /// ```
+    /// use entidb_core::Database;
+    /// let db = Database::open_memory()?;
+    /// assert_eq!(db.collections()?.len(), 0);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `OutOfMemory`.
     pub fn open_memory() -> Result<Self> {
@@ -75,6 +89,13 @@ impl Database {
 
     /// Opens a database in memory with these settings.
     ///
+    /// ```
+    /// use entidb_core::{Database, Options, ScanPolicy};
+    /// let db = Database::open_memory_with(Options { scan_policy: ScanPolicy::Forbid, ..Options::default() })?;
+    /// assert_eq!(db.options().scan_policy, ScanPolicy::Forbid);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `InvalidArgument`, `OutOfMemory`.
     pub fn open_memory_with(options: Options) -> Result<Self> {
@@ -82,6 +103,15 @@ impl Database {
     }
 
     /// Opens a database on any backend: a simulated disk, a browser's storage, functions of the host.
+    ///
+    /// ```
+    /// use entidb_core::{Database, Options};
+    /// let backend = entidb_storage::Backend::memory();
+    /// Database::open_on(backend.clone(), Options::default())?.close()?;
+    /// let again = Database::open_on(backend, Options::default())?;
+    /// assert!(again.open_report().clean);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`open_with`](Self::open_with).

@@ -17,6 +17,16 @@ use crate::keyspace::{self, ZONE_ENTITY, ZONE_INDEX, ZONE_ORDINAL, ZONE_UNIQUE};
 use crate::transaction::View;
 
 /// How much a verification reads.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+/// use entidb_core::VerifyLevel;
+/// assert_eq!(db.verify(VerifyLevel::Quick)?.entities, 0);
+/// assert_eq!(db.verify(VerifyLevel::Full)?.entities, 1);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VerifyLevel {
     /// What can be told without reading every entity: files listed, footers, counts.
@@ -27,6 +37,16 @@ pub enum VerifyLevel {
 }
 
 /// One thing that is not as it should be.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+/// for problem in db.verify(entidb_core::VerifyLevel::Full)?.problems {
+///     println!("{} {:?} {:?}", problem.what, problem.file, problem.offset);
+/// }
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Problem {
@@ -45,6 +65,15 @@ pub struct Problem {
 }
 
 /// What a verification found.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+/// let report = db.verify(entidb_core::VerifyLevel::Full)?;
+/// assert_eq!((report.problems.len(), report.entities), (0, 1));
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct VerifyReport {
@@ -62,12 +91,29 @@ pub struct VerifyReport {
 
 impl VerifyReport {
     /// True when nothing is wrong.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert!(db.verify(entidb_core::VerifyLevel::Full)?.is_ok());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.problems.is_empty()
     }
 
     /// The report as a document, the same in every language.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// let report = db.verify(entidb_core::VerifyLevel::Full)?.to_value();
+    /// assert_eq!(report.as_map().and_then(|map| map.get("ok")), Some(&true.into()));
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn to_value(&self) -> Value {
         let problems = self.problems.iter().map(Problem::to_value).collect();

@@ -13,9 +13,27 @@ pub use code::{ErrorCode, Family, Retry};
 use crate::id::EntityId;
 
 /// The result of a database operation.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// fn titles(db: &entidb_core::Database) -> entidb_core::Result<u64> {
+///     db.collection("titles")?.count()
+/// }
+/// assert_eq!(titles(&db)?, 0);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What an error is about, as far as that is known.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # let error = notes.replace(entidb_core::EntityId::from_bytes([0; 16]), &entidb_core::doc! {}).unwrap_err();
+/// assert_eq!(error.context().collection.as_deref(), Some("notes"));
+/// assert!(error.context().id.is_some());
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorContext {
@@ -98,18 +116,42 @@ impl Error {
     }
 
     /// The code of the error table.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let error = notes.replace(entidb_core::EntityId::from_bytes([0; 16]), &entidb_core::doc! {}).unwrap_err();
+    /// assert_eq!(error.code(), entidb_core::ErrorCode::EntityNotFound);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         self.0.code
     }
 
     /// One sentence: what was asked, what was found, what to do.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let error = notes.replace(entidb_core::EntityId::from_bytes([0; 16]), &entidb_core::doc! {}).unwrap_err();
+    /// assert!(error.message().contains("notes"));
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
     /// What the error is about.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let error = notes.replace(entidb_core::EntityId::from_bytes([0; 16]), &entidb_core::doc! {}).unwrap_err();
+    /// assert_eq!(error.context().path, None);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn context(&self) -> &ErrorContext {
         &self.0.context

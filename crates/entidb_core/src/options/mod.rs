@@ -10,6 +10,16 @@ use entidb_engine::Durability;
 use crate::error::{Error, ErrorCode, Result};
 
 /// What opens an encrypted database, or makes a new one encrypted.
+///
+/// ```
+/// use entidb_core::{Database, ErrorCode, Key, Options};
+/// let backend = entidb_storage::Backend::memory();
+/// let keyed = Options { key: Some(Key::Raw([7; 32])), ..Options::default() };
+/// Database::open_on(backend.clone(), keyed)?.close()?;
+/// let error = Database::open_on(backend, Options::default()).unwrap_err();
+/// assert_eq!(error.code(), ErrorCode::EncryptionRequired);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub enum Key {
     /// 32 bytes from a key store.
@@ -28,6 +38,16 @@ impl std::fmt::Debug for Key {
 }
 
 /// What happens when a query can only be answered by looking at every entity.
+///
+/// ```
+/// use entidb_core::{field, Database, ErrorCode, Options, ScanPolicy};
+/// let db = Database::open_memory_with(Options { scan_policy: ScanPolicy::Forbid, ..Options::default() })?;
+/// let notes = db.collection("notes")?;
+/// notes.put(&entidb_core::doc! { "n": 1 })?;
+/// let error = notes.find(field("n").eq(1)).list().unwrap_err();
+/// assert_eq!(error.code(), ErrorCode::ScanForbidden);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ScanPolicy {
     /// It runs and is counted in the statistics.

@@ -89,6 +89,12 @@ impl Options {
     }
 
     /// The options by name, to be shown. Says whether there is a key, never which.
+    ///
+    /// ```
+    /// use entidb_core::Options;
+    /// let options = Options::default().to_value();
+    /// assert_eq!(options.as_map().and_then(|map| map.get("durability")), Some(&"durable".into()));
+    /// ```
     #[must_use]
     pub fn to_value(&self) -> Value {
         let (durability, interval) = match self.durability {

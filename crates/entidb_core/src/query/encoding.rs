@@ -22,6 +22,13 @@ fn invalid(problem: impl Into<String>) -> Error {
 impl Query {
     /// The query as bytes, to be stored or run by another language.
     ///
+    /// ```
+    /// use entidb_core::{desc, field, Query};
+    /// let query = Query { filter: field("n").gt(1), order: vec![desc("n")], ..Query::default() };
+    /// assert_eq!(Query::from_bytes(&query.to_bytes()?)?, query);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Encoding` errors when a value cannot be encoded.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
@@ -45,6 +52,16 @@ impl Query {
     }
 
     /// Reads a query from its bytes.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use entidb_core::{doc, encode, Query};
+    /// let bytes = encode(&doc! { "v": 1, "filter": ["gt", ["n"], 0] });
+    /// notes.put(&doc! { "n": 1 })?;
+    /// assert_eq!(notes.query(Query::from_bytes(&bytes)?).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `QueryInvalid` when a node, field or version is not known; `Encoding` errors when the bytes are no document.
@@ -103,6 +120,13 @@ fn path_from(value: &Value) -> Result<Path> {
 
 impl Expression {
     /// The expression as a value: an array whose first element names the node.
+    ///
+    /// ```
+    /// use entidb_core::{field, Expression};
+    /// let filter = field("n").gt(1) & field("t").exists();
+    /// assert_eq!(Expression::from_value(&filter.to_value())?, filter);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn to_value(&self) -> Value {
         let node = |name: &str, rest: Vec<Value>| {
@@ -126,6 +150,13 @@ impl Expression {
     }
 
     /// Reads an expression from its value.
+    ///
+    /// ```
+    /// use entidb_core::{doc, field, Expression};
+    /// assert!(Expression::from_value(&doc! { "x": 1 }).is_err());
+    /// assert_eq!(Expression::from_value(&field("n").eq(1).to_value())?, field("n").eq(1));
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `QueryInvalid` naming the node that is not known or has the wrong operands.

@@ -66,6 +66,15 @@ impl Explanation {
     }
 
     /// The explanation as a document.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// let how = notes.find(entidb_core::field("n").eq(1)).explain()?.to_value();
+    /// assert_eq!(how.as_map().and_then(|map| map.get("scan")), Some(&true.into()));
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn to_value(&self) -> Value {
         let fields = [

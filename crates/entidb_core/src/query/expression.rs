@@ -13,6 +13,11 @@
 use entidb_codec::{Path, Value};
 
 /// How two values are compared.
+///
+/// ```
+/// use entidb_core::{field, Comparison, Expression};
+/// assert!(matches!(field("n").gt(1), Expression::Compare(_, Comparison::Gt, _)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Comparison {
     /// Equal.
@@ -64,12 +69,26 @@ pub enum Expression {
 
 impl Expression {
     /// Holds for every document.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(notes.find(entidb_core::Expression::all()).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn all() -> Self {
         Self::Constant(true)
     }
 
     /// Both hold.
+    ///
+    /// ```
+    /// use entidb_core::field;
+    /// let filter = field("age").ge(18).and(field("city").eq("London"));
+    /// assert_eq!(filter, field("age").ge(18) & field("city").eq("London"));
+    /// ```
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match self {
@@ -82,6 +101,12 @@ impl Expression {
     }
 
     /// At least one holds.
+    ///
+    /// ```
+    /// use entidb_core::field;
+    /// let filter = field("age").lt(6).or(field("age").gt(65));
+    /// assert_eq!(filter, field("age").lt(6) | field("age").gt(65));
+    /// ```
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         match self {
@@ -119,10 +144,26 @@ impl std::ops::BitOr for Expression {
 }
 
 /// A field of the document, to build conditions on.
+///
+/// ```
+/// use entidb_core::{field, Field, Path};
+/// let age = Field::at(Path::dotted("age")?);
+/// assert_eq!(age.eq(5), field("age").eq(5));
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field(Path);
 
 /// The field with this dotted path (`"address.city"`, `"tags.0"`); a path that cannot be read names a field by itself.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// use entidb_core::{doc, field};
+/// notes.put(&doc! { "at": { "city": "London" } })?;
+/// assert_eq!(notes.find(field("at.city").eq("London")).count()?, 1);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[must_use]
 pub fn field(path: &str) -> Field {
     Field(Path::dotted(path).unwrap_or_else(|_| Path::field(path)))
@@ -130,6 +171,15 @@ pub fn field(path: &str) -> Field {
 
 impl Field {
     /// The field at a path made from pieces.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use entidb_core::{doc, Field, Path};
+    /// notes.put(&doc! { "a.b": 1 })?; // one name with a dot in it
+    /// assert_eq!(notes.find(Field::at(Path::field("a.b")).eq(1)).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn at(path: Path) -> Self {
         Self(path)
@@ -140,72 +190,180 @@ impl Field {
     }
 
     /// Equal to.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("n").eq(5)).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn eq(self, value: impl Into<Value>) -> Expression {
         self.compare(Comparison::Eq, value)
     }
 
     /// Not equal to, or missing.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("n").ne(5)).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn ne(self, value: impl Into<Value>) -> Expression {
         self.compare(Comparison::Ne, value)
     }
 
     /// Less than.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("n").lt(5)).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn lt(self, value: impl Into<Value>) -> Expression {
         self.compare(Comparison::Lt, value)
     }
 
     /// Less than or equal to.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("n").le(5)).count()?, 2);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn le(self, value: impl Into<Value>) -> Expression {
         self.compare(Comparison::Le, value)
     }
 
     /// Greater than.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("n").gt(1)).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn gt(self, value: impl Into<Value>) -> Expression {
         self.compare(Comparison::Gt, value)
     }
 
     /// Greater than or equal to.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("n").ge(1)).count()?, 2);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn ge(self, value: impl Into<Value>) -> Expression {
         self.compare(Comparison::Ge, value)
     }
 
     /// Equal to one of these.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("n").is_in([1, 2, 3])).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn is_in<V: Into<Value>>(self, values: impl IntoIterator<Item = V>) -> Expression {
         Expression::In(self.0, values.into_iter().map(Into::into).collect())
     }
 
     /// Between both, both included.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("n").between(1, 5)).count()?, 2);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn between(self, low: impl Into<Value>, high: impl Into<Value>) -> Expression {
         Expression::Between(self.0, low.into(), high.into())
     }
 
     /// Present, null included.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("t").exists()).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn exists(self) -> Expression {
         Expression::Exists(self.0)
     }
 
     /// Present and null.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("x").is_null()).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn is_null(self) -> Expression {
         Expression::IsNull(self.0)
     }
 
     /// An array with this element.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("tags").contains("a")).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn contains(self, value: impl Into<Value>) -> Expression {
         Expression::Contains(self.0, value.into())
     }
 
     /// A text that begins so.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1, "t": "hello", "tags": ["a"] }, &entidb_core::doc! { "n": 5, "x": null }])?;
+    /// # let field = entidb_core::field;
+    /// assert_eq!(notes.find(field("t").starts_with("he")).count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn starts_with(self, text: impl Into<String>) -> Expression {
         Expression::StartsWith(self.0, text.into())

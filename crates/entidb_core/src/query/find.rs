@@ -39,12 +39,33 @@ impl Collection {
     }
 
     /// Asks a query that was built before, or came as bytes from elsewhere.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// let query = entidb_core::Query { filter: field("n").gt(1), limit: Some(1), ..Default::default() };
+    /// assert_eq!(notes.query(query).list()?.len(), 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     pub fn query(&self, query: Query) -> Find {
         Find { collection: self.clone(), query }
     }
 }
 
 /// A query being built on a collection.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+/// # use entidb_core::{asc, desc, field};
+/// let find = notes.find(field("n").ge(2)).order_by(desc("n"));
+/// assert_eq!(find.clone().count()?, 2); // asked twice
+/// assert_eq!(find.first()?.expect("one").field("n")?, Some(3.into()));
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a query asks nothing until it is run"]
 pub struct Find {
@@ -54,36 +75,98 @@ pub struct Find {
 
 impl Find {
     /// Orders the answers by a column; call again for the next one. Use [`asc`](crate::asc) and [`desc`](crate::desc).
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// let last = notes.find(field("n").gt(0)).order_by(desc("n")).first()?.expect("one");
+    /// assert_eq!(last.field("n")?, Some(3.into()));
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     pub fn order_by(mut self, column: Column) -> Self {
         self.query.order.push(column);
         self
     }
 
     /// Gives at most so many.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// assert_eq!(notes.find(field("n").gt(0)).limit(2).list()?.len(), 2);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     pub fn limit(mut self, limit: u64) -> Self {
         self.query.limit = Some(limit);
         self
     }
 
     /// Leaves out so many at the start.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// let second = notes.find(field("n").gt(0)).order_by(asc("n")).offset(1).first()?.expect("one");
+    /// assert_eq!(second.field("n")?, Some(2.into()));
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     pub fn offset(mut self, offset: u64) -> Self {
         self.query.offset = offset;
         self
     }
 
     /// Goes on after the place of a page token, see [`Found::token`].
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
+    /// let mut page = find.clone().limit(2).run()?;
+    /// assert_eq!(page.by_ref().count(), 2);
+    /// let token = page.token()?.expect("there was an answer");
+    /// assert_eq!(find.after(token).list()?.len(), 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     pub fn after(mut self, token: impl Into<Vec<u8>>) -> Self {
         self.query.after = Some(token.into());
         self
     }
 
     /// The query as a value.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// assert_eq!(notes.find(field("n").gt(0)).limit(2).as_query().limit, Some(2));
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn as_query(&self) -> &Query {
         &self.query
     }
 
     /// The answers, lazily.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// for note in notes.find(field("n").gt(1)).run()? {
+    ///     println!("{}", note?.id());
+    /// }
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `ScanForbidden` when no index serves and the database forbids that, `PageTokenInvalid`, `QueryTooLarge` when
@@ -96,6 +179,15 @@ impl Find {
 
     /// The first answer.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// assert!(notes.find(field("n").eq(9)).first()?.is_none());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`run`](Self::run).
     pub fn first(mut self) -> Result<Option<Entity>> {
@@ -105,6 +197,15 @@ impl Find {
 
     /// All answers at once.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// assert_eq!(notes.find(field("n").gt(1)).list()?.len(), 2);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`run`](Self::run).
     pub fn list(self) -> Result<Vec<Entity>> {
@@ -112,6 +213,15 @@ impl Find {
     }
 
     /// How many answers there are.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// assert_eq!(notes.find(field("n").gt(1)).count()?, 2);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -134,6 +244,15 @@ impl Find {
 
     /// True when there is an answer.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// assert!(notes.find(field("n").gt(2)).exists()?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`run`](Self::run).
     pub fn exists(self) -> Result<bool> {
@@ -141,6 +260,16 @@ impl Find {
     }
 
     /// Removes the answers in one transaction; returns how many there were.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// assert_eq!(notes.find(field("n").gt(1)).delete()?, 2);
+    /// assert_eq!(notes.count()?, 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`run`](Self::run), and those of [`Collection::delete`].
@@ -168,6 +297,17 @@ impl Find {
 
     /// How the answers would be found.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// assert!(notes.find(field("n").gt(1)).explain()?.scan);
+    /// notes.create_index(entidb_core::IndexDefinition::on(["n"])?)?;
+    /// assert!(!notes.find(field("n").gt(1)).explain()?.scan);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `PageTokenInvalid`, `Closed`, `TransactionEnded`.
     pub fn explain(&self) -> Result<Explanation> {
@@ -182,6 +322,17 @@ impl Find {
 }
 
 /// The answers of a query, one by one. After an error it gives no more.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+/// # use entidb_core::{asc, desc, field};
+/// let mut found = notes.find(field("n").gt(1)).run()?;
+/// assert_eq!(found.by_ref().count(), 2);
+/// assert_eq!(found.examined(), 3); // without an index every entity is looked at
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 pub struct Found {
     query: Query,
     view: View,
@@ -301,6 +452,18 @@ impl Found {
 
     /// The place of the last answer given, as a token for [`Find::after`]; none before the first.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
+    /// let mut page = find.clone().limit(2).run()?;
+    /// assert_eq!(page.by_ref().count(), 2);
+    /// assert!(page.token()?.is_some());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// An `Encoding` error when the query cannot be encoded.
     pub fn token(&self) -> Result<Option<Vec<u8>>> {
@@ -308,12 +471,38 @@ impl Found {
     }
 
     /// The place of the last answer given, to make a token of later; none before the first.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
+    /// let mut page = find.clone().limit(2).run()?;
+    /// assert_eq!(page.by_ref().count(), 2);
+    /// let place = page.place().expect("there was an answer");
+    /// assert_eq!(Some(page.token_of(&place)?), page.token()?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn place(&self) -> Option<PagePlace> {
         self.place.clone().map(PagePlace)
     }
 
     /// The token of a place among the answers of this query.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
+    /// let mut page = find.clone().limit(2).run()?;
+    /// assert_eq!(page.by_ref().count(), 2);
+    /// let place = page.place().expect("there was an answer");
+    /// assert_eq!(find.after(page.token_of(&place)?).list()?.len(), 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// An `Encoding` error when the query cannot be encoded.
@@ -322,6 +511,17 @@ impl Found {
     }
 
     /// How many entities were looked at so far.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// let mut found = notes.find(field("n").eq(3)).run()?;
+    /// found.next();
+    /// assert_eq!(found.examined(), 3);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn examined(&self) -> u64 {
         self.examined

@@ -24,6 +24,16 @@ use entidb_codec::{Direction, Path};
 use crate::catalog::Column;
 
 /// What is asked: a filter, an order, and which part of the answer.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+/// # use entidb_core::{asc, desc, field};
+/// let query = entidb_core::Query { filter: field("n").gt(1), order: vec![desc("n")], ..Default::default() };
+/// assert_eq!(notes.query(query).list()?.len(), 2);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     /// Which entities.
@@ -45,12 +55,32 @@ impl Default for Query {
 }
 
 /// Ascending order by a dotted path.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+/// # use entidb_core::{asc, desc, field};
+/// let first = notes.find(field("n").gt(0)).order_by(asc("n")).first()?.expect("one");
+/// assert_eq!(first.field("n")?, Some(1.into()));
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[must_use]
 pub fn asc(path: &str) -> Column {
     Column { path: Path::dotted(path).unwrap_or_else(|_| Path::field(path)), direction: Direction::Ascending }
 }
 
 /// Descending order by a dotted path.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+/// # use entidb_core::{asc, desc, field};
+/// let first = notes.find(field("n").gt(0)).order_by(desc("n")).first()?.expect("one");
+/// assert_eq!(first.field("n")?, Some(3.into()));
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[must_use]
 pub fn desc(path: &str) -> Column {
     Column { direction: Direction::Descending, ..asc(path) }

@@ -74,6 +74,19 @@ impl Place {
 }
 
 /// The place of an answer, kept to make a page token of it later.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+/// # use entidb_core::{asc, desc, field};
+/// let mut found = notes.find(field("n").gt(0)).run()?;
+/// found.next();
+/// let place = found.place().expect("there was an answer");
+/// found.next();
+/// assert_ne!(Some(place), found.place());
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PagePlace(pub(super) Place);
 

@@ -60,6 +60,14 @@ impl ReadTransaction {
 
     /// The collection as it was at this commit. One that was not there reads as empty.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert!(db.begin_read()?.collection("notes")?.exists(id)?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `InvalidArgument` for an impossible name.
     pub fn collection(&self, name: &str) -> Result<Collection> {
@@ -67,6 +75,14 @@ impl ReadTransaction {
     }
 
     /// The names of the collections, sorted.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(db.begin_read()?.collections()?, ["notes"]);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Closed` when the database was closed.
@@ -76,6 +92,14 @@ impl ReadTransaction {
     }
 
     /// The commit it sees.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(db.begin_read()?.sequence()?, db.last_sequence());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Closed` when the database was closed.

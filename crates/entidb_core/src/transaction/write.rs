@@ -42,17 +42,45 @@ fn ended() -> Error {
 }
 
 /// A place in a write transaction to go back to.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let tx = db.begin_write()?;
+/// let savepoint = tx.savepoint()?;
+/// tx.create_collection("notes")?;
+/// tx.rollback_to(savepoint)?;
+/// assert!(tx.collections()?.is_empty());
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Savepoint(pub(crate) u64);
 
 impl Savepoint {
     /// The number by which other languages name it.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// use entidb_core::Savepoint;
+    /// let savepoint = tx.savepoint()?;
+    /// assert_eq!(Savepoint::from_number(savepoint.number()), savepoint);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0
     }
 
     /// The savepoint with that number.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// use entidb_core::Savepoint;
+    /// let number = tx.savepoint()?.number();
+    /// tx.rollback_to(Savepoint::from_number(number))?;
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub const fn from_number(number: u64) -> Self {
         Self(number)
@@ -83,6 +111,15 @@ impl WriteTransaction {
 
     /// The collection with this transaction's changes in it.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.collection("notes")?.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(tx.collection("notes")?.count()?, 1);
+    /// assert_eq!(db.collection("notes")?.count()?, 0);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `InvalidArgument` for an impossible name.
     pub fn collection(&self, name: &str) -> Result<Collection> {
@@ -90,6 +127,14 @@ impl WriteTransaction {
     }
 
     /// The names of the collections, sorted.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.collection("notes")?.put(&entidb_core::doc! { "n": 1 })?;
+    /// assert_eq!(tx.collections()?, ["notes"]);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `TransactionEnded`, `Closed`.
@@ -99,6 +144,15 @@ impl WriteTransaction {
 
     /// Creates an empty collection.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.create_collection("notes")?;
+    /// tx.commit()?;
+    /// assert_eq!(db.collections()?, ["notes"]);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `CollectionExists`, `InvalidArgument`, `TransactionEnded`.
     pub fn create_collection(&self, name: &str) -> Result<()> {
@@ -106,6 +160,15 @@ impl WriteTransaction {
     }
 
     /// Gives a collection another name.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.create_collection("notes")?;
+    /// tx.rename_collection("notes", "letters")?;
+    /// assert_eq!(tx.collections()?, ["letters"]);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `CollectionNotFound`, `CollectionExists`, `InvalidArgument`, `TransactionEnded`.
@@ -115,6 +178,15 @@ impl WriteTransaction {
 
     /// Removes a collection with everything in it.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.create_collection("notes")?;
+    /// tx.drop_collection("notes")?;
+    /// assert!(tx.collections()?.is_empty());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `CollectionNotFound`, `TransactionEnded`.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
@@ -122,6 +194,16 @@ impl WriteTransaction {
     }
 
     /// Marks this place.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// let savepoint = tx.savepoint()?;
+    /// tx.collection("notes")?.put(&entidb_core::doc! { "n": 1 })?;
+    /// tx.rollback_to(savepoint)?;
+    /// assert_eq!(tx.collection("notes")?.count()?, 0);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `TransactionEnded`.
@@ -131,6 +213,16 @@ impl WriteTransaction {
 
     /// Undoes everything since the savepoint, which stays valid; later ones are gone.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// let first = tx.savepoint()?;
+    /// let second = tx.savepoint()?;
+    /// tx.rollback_to(first)?;
+    /// assert!(tx.rollback_to(second).is_err(), "it went with the first");
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `SavepointNotFound`, `TransactionEnded`.
     pub fn rollback_to(&self, savepoint: Savepoint) -> Result<()> {
@@ -139,6 +231,15 @@ impl WriteTransaction {
 
     /// The sequence this transaction gets if it commits and changes anything.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.collection("notes")?.put(&entidb_core::doc! { "n": 1 })?;
+    /// let promised = tx.next_sequence()?;
+    /// assert_eq!(tx.commit()?, promised);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `TransactionEnded`.
     pub fn next_sequence(&self) -> Result<Sequence> {
@@ -146,6 +247,15 @@ impl WriteTransaction {
     }
 
     /// Makes the changes visible and, by the database's durability, durable. Returns their sequence.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.collection("notes")?.put(&entidb_core::doc! { "n": 1 })?;
+    /// let sequence = tx.commit()?;
+    /// assert_eq!(db.last_sequence(), sequence);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `CommitUnknown` when it cannot be known whether the commit is durable; `WritesStopped`, `NoSpace`, `Io`. After
@@ -156,6 +266,15 @@ impl WriteTransaction {
 
     /// As [`commit`](Self::commit), with a durability for this commit alone.
     ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.collection("notes")?.put(&entidb_core::doc! { "n": 1 })?;
+    /// let sequence = tx.commit_with(entidb_core::Durability::None)?; // does not wait for the disk
+    /// db.wait_durable(sequence, std::time::Duration::from_secs(5)).ok();
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`commit`](Self::commit).
     pub fn commit_with(self, durability: Durability) -> Result<Sequence> {
@@ -163,6 +282,15 @@ impl WriteTransaction {
     }
 
     /// Commits through a shared handle; the other languages end their transactions this way.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.collection("notes")?.put(&entidb_core::doc! { "n": 1 })?;
+    /// tx.finish(None)?;
+    /// assert!(!tx.is_open());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`commit`](Self::commit), and `TransactionEnded` when it is over already.
@@ -175,11 +303,28 @@ impl WriteTransaction {
     }
 
     /// Forgets the changes.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.collection("notes")?.put(&entidb_core::doc! { "n": 1 })?;
+    /// tx.abort();
+    /// assert_eq!(db.collection("notes")?.count()?, 0);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     pub fn abort(self) {
         self.cancel();
     }
 
     /// Forgets the changes through a shared handle; true when the transaction was still open.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// assert!(tx.cancel());
+    /// assert!(!tx.cancel(), "it was over already");
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     pub fn cancel(&self) -> bool {
         let open = self.0.state.lock().take();
         if let Some(state) = open {
@@ -191,6 +336,15 @@ impl WriteTransaction {
     }
 
     /// True until it is committed or aborted.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// assert!(tx.is_open());
+    /// tx.cancel();
+    /// assert!(!tx.is_open());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.state.lock().is_some()

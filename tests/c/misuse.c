@@ -77,6 +77,14 @@ int main(void) {
     options.key = id;
     options.key_len = 5;
     CHECK("a key of the wrong length is refused", entidb_database_open(BYTES("/tmp/entidb-c-none"), &options, &other, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("options by name open a folder", ({
+              /* { "create": false } */
+              entidb_status status = entidb_database_open_named(BYTES("/tmp/entidb-c-none"), (const uint8_t *)"\xa1\x66" "create\xf4", 9, &other, NULL);
+              status == ENTIDB_ERROR_DATABASE_NOT_FOUND && other == NULL;
+          }));
+    CHECK("an option of the wrong kind is refused by name", entidb_database_open_named(BYTES("/tmp/entidb-c-none"), (const uint8_t *)"\xa1\x66" "create\x01", 9, &other, &error) == ENTIDB_ERROR_INVALID_ARGUMENT && strstr(entidb_error_message(error), "create") != NULL);
+    take(&error);
+    CHECK("no place for a database of named options is refused", entidb_database_open_named(BYTES("/tmp/entidb-c-none"), NULL, 0, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
     CHECK("a misspelt option is told the right name", entidb_database_open_memory((const uint8_t *)"\xa1\x68read_onl\xf5", 11, &other, &error) == ENTIDB_ERROR_UNKNOWN_OPTION && strstr(entidb_error_message(error), "read_only") != NULL);
     take(&error);
 

@@ -246,3 +246,117 @@ fn a_broken_device_and_damaged_files_are_told_apart() {
     let outcome = on(&lost, Options::default()).and_then(|db| db.collection("notes")?.iter()?.next().transpose());
     refused(outcome, ErrorCode::Corrupt);
 }
+
+#[test]
+fn what_a_newer_version_wrote_is_left_alone() {
+    let world = world();
+    on(&world, Options::default()).unwrap().close().unwrap();
+    // The version of the keyspace, as a later EntiDB would write it.
+    let engine = entidb_engine::Engine::open(world.backend(), entidb_engine::Options::default()).unwrap();
+    let mut tx = engine.begin_write().unwrap();
+    tx.put(&[0x01, 0x08], &2_u32.to_be_bytes()).unwrap();
+    tx.commit().unwrap();
+    engine.close().unwrap();
+    let before = world.freeze().resume();
+    refused(on(&world, Options::default()), ErrorCode::FormatTooNew);
+    refused(on(&world, Options { read_only: true, ..Options::default() }), ErrorCode::FormatTooNew);
+    // Closing leaves marks of its own; what was committed is as it was.
+    let engine = entidb_engine::Engine::open(world.backend(), entidb_engine::Options::default()).unwrap();
+    let untouched = entidb_engine::Engine::open(before.backend(), entidb_engine::Options::default()).unwrap();
+    assert_eq!(engine.last_sequence(), untouched.last_sequence());
+}
+
+/// CRC-32 (IEEE), as file headers have it.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+#[test]
+fn headers_that_somebody_changed_and_signed_are_told_from_damage() {
+    let world = world();
+    let db = on(&world, Options::default()).unwrap();
+    db.collection("notes").unwrap().put(&doc! { "n": 1 }).unwrap();
+    db.checkpoint().unwrap();
+    db.close().unwrap();
+    let name = world.file_names().into_iter().find(|name| name.contains("seg/")).unwrap();
+    // The low byte of the version, one of the features, one of the database's id, and no checksum put right.
+    for (place, code, signed) in [
+        (8, ErrorCode::FormatTooNew, true),
+        (20, ErrorCode::FormatTooNew, true),
+        (32, ErrorCode::Tampered, true),
+        (32, ErrorCode::Corrupt, false),
+    ] {
+        let changed = world.freeze().resume();
+        let mut bytes = changed.file_bytes(&name).unwrap();
+        bytes[place] ^= 2;
+        if signed {
+            let checksum = crc32(&bytes[..124]);
+            bytes[124..128].copy_from_slice(&checksum.to_le_bytes());
+        }
+        changed.put_file(&name, &bytes);
+        let outcome =
+            on(&changed, Options::default()).and_then(|db| db.collection("notes")?.iter()?.next().transpose());
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code(), code, "byte {place}: {error}");
+        assert!(error.context().path.as_deref().is_some_and(|path| path.contains(&name)), "{error:?}");
+        assert_eq!(changed.file_bytes(&name).unwrap(), bytes, "what is refused is left as it is");
+    }
+}
+
+#[test]
+fn the_last_number_is_given_to_nobody() {
+    let world = world();
+    on(&world, Options::default()).unwrap().close().unwrap();
+    let engine = entidb_engine::Engine::open(world.backend(), entidb_engine::Options::default()).unwrap();
+    let mut tx = engine.begin_write().unwrap();
+    tx.put(&[0x01, 0x04], &u32::MAX.to_be_bytes()).unwrap();
+    tx.commit().unwrap();
+    engine.close().unwrap();
+    let db = on(&world, Options::default()).unwrap();
+    refused(db.create_collection("one too many"), ErrorCode::LimitReached);
+    refused(db.collection("one too many").unwrap().put(&doc! {}), ErrorCode::LimitReached);
+    assert_eq!(db.collections().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_document_of_too_many_items_is_refused() {
+    let items = (16 << 20) + 1_u32;
+    let mut document = vec![0x9a];
+    document.extend_from_slice(&items.to_be_bytes());
+    document.resize(document.len() + items as usize, 0);
+    let notes = memory(Options::default()).collection("notes").unwrap();
+    refused(notes.put_bytes(Some(ID), &document), ErrorCode::DocumentTooLarge);
+    assert_eq!(notes.count().unwrap(), 0);
+}
+
+#[test]
+fn a_system_that_gives_no_files_is_told_as_it_is() {
+    let world = world();
+    let db = on(&world, Options::default()).unwrap();
+    db.collection("notes").unwrap().put(&doc! { "n": 1 }).unwrap();
+    db.close().unwrap();
+    for (kind, code) in
+        [(FaultKind::TooManyOpenFiles, ErrorCode::TooManyOpenFiles), (FaultKind::ReadOnly, ErrorCode::ReadOnlyStorage)]
+    {
+        let failing = world.freeze().resume();
+        failing.inject(Fault::onward(kind, failing.calls()));
+        refused(on(&failing, Options::default()).and_then(|db| db.collection("notes")?.put(&doc! {})), code);
+        failing.clear_faults();
+        assert_eq!(on(&failing, Options::default()).unwrap().collection("notes").unwrap().count().unwrap(), 1);
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the folder is the test's")]
+fn a_folder_in_the_place_of_a_file_is_refused() {
+    let folder = std::env::temp_dir().join(format!("entidb-irregular-{}", std::process::id()));
+    Database::open(&folder).unwrap().close().unwrap();
+    let lock = folder.join("LOCK");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let result = Database::open(&folder).map(|_| ());
+    std::fs::remove_dir_all(&folder).unwrap();
+    refused(result, ErrorCode::NotARegularFile);
+}

@@ -92,7 +92,9 @@ impl From<entidb_engine::Error> for Error {
             }
             Engine::NotADatabase { path, .. } => Self::new(ErrorCode::NotADatabase, message).with_path(&path),
             Engine::NoDatabase { path } => Self::new(ErrorCode::DatabaseNotFound, message).with_path(&path),
-            Engine::FormatTooNew { file, .. } => Self::new(ErrorCode::FormatTooNew, message).with_path(&file),
+            Engine::FormatTooNew { file, .. } | Engine::FeaturesUnknown { file, .. } => {
+                Self::new(ErrorCode::FormatTooNew, message).with_path(&file)
+            }
             Engine::WrongKey => Self::new(ErrorCode::WrongKey, message),
             Engine::EncryptionRequired => Self::new(ErrorCode::EncryptionRequired, message),
             Engine::NotEncrypted => Self::new(ErrorCode::NotEncrypted, message),

@@ -12,6 +12,9 @@ use crate::failure::{During, Result};
 use crate::header;
 use crate::repository::Repository;
 
+/// Where the C ABI is tested from C.
+const C_TESTS: &str = "tests/c";
+
 /// The crate below the two packages.
 const ABI: &str = "bindings/abi";
 
@@ -76,6 +79,23 @@ pub(crate) fn contracts(repository: &Repository) -> Result<Vec<String>> {
         }
     }
     Ok(offences)
+}
+
+/// Every function of the C ABI is called by a program of the C tests.
+pub(crate) fn called(repository: &Repository) -> Result<Vec<String>> {
+    if !repository.has(header::SYMBOLS) {
+        return Ok(Vec::new());
+    }
+    let mut programs = String::new();
+    for extension in ["c", "h"] {
+        for file in repository.files_in(C_TESTS, extension)? {
+            programs.push_str(&repository.read(&file)?);
+        }
+    }
+    let symbols = repository.read(header::SYMBOLS)?;
+    let symbols = symbols.lines().filter(|line| line.starts_with("entidb_"));
+    let uncalled = symbols.filter(|symbol| !programs.contains(&format!("{symbol}(")));
+    Ok(uncalled.map(|symbol| format!("{C_TESTS}: no program calls {symbol}")).collect())
 }
 
 fn compare(
@@ -177,6 +197,13 @@ mod tests {
         let text = "/**\n * Opens; see entidb_b(x).\n *\n * Threads: any.\n */\nint entidb_a(void);\n\n/**\n * Closes.\n */\nint entidb_b(void);\n";
         let tree = tree(&[(header::SYMBOLS, "entidb_a\nentidb_b\n"), (header::HEADER, text)]);
         assert_eq!(contracts(&tree.0).unwrap(), ["include/entidb.h:11: entidb_b has no line `Threads:`"]);
+    }
+
+    #[test]
+    fn a_function_that_no_c_test_calls_is_caught() {
+        let program = "/* entidb_b is not called */ int main(void) { entidb_a(); entidb_bc(); }\n";
+        let tree = tree(&[(header::SYMBOLS, "entidb_a\nentidb_b\n"), ("tests/c/all.c", program)]);
+        assert_eq!(called(&tree.0).unwrap(), ["tests/c: no program calls entidb_b"]);
     }
 
     #[test]

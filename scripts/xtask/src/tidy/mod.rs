@@ -41,6 +41,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { name: "a fence names its language", check: documents::fences },
     Rule { name: "every C function is bound or listed", check: interface::check },
     Rule { name: "every C function states its contract", check: interface::contracts },
+    Rule { name: "every C function is called by a C test", check: interface::called },
     Rule { name: "every error code is provoked by a test or listed", check: provoked::check },
     Rule { name: "every dependency has a licence we accept", check: licences::check },
     Rule { name: "every crate that ships obeys the workspace's lints", check: shape::lints },

@@ -3,6 +3,7 @@
 //! Always: under the release profile, and never as part of `test`.
 //! Does not know: what is measured; each file of `crates/entidb_bench/benches` asks one question.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::failure::{During, Failure, Result};
@@ -25,6 +26,14 @@ pub(crate) fn run(repository: &Repository, name: Option<&str>, rest: &[String]) 
             }
             command.args(["run", "--release"]).current_dir(repository.path(COMPARE));
         }
+        Some("documents") => {
+            command.args(["run", "--release", "--bin", "documents"]).current_dir(repository.path(COMPARE));
+        }
+        Some("boundary") => {
+            let program = boundary(repository)?;
+            command.args(["run", "--release", "--bin", "boundary"]).current_dir(repository.path(COMPARE));
+            command.arg("--").arg(program);
+        }
         Some("engine") => {
             command.args(["bench", "-p", "entidb_bench"]);
             for bench in ENGINE_BENCHES {
@@ -35,7 +44,7 @@ pub(crate) fn run(repository: &Repository, name: Option<&str>, rest: &[String]) 
             let known = names(repository)?;
             if !known.iter().any(|bench| bench == name) {
                 return Err(Failure::new(format!(
-                    "there is no benchmark `{name}`; choose from {}",
+                    "there is no benchmark `{name}`; choose from compare, documents, boundary, engine, {}",
                     if known.is_empty() { "none, as none is written yet".to_owned() } else { known.join(", ") }
                 )));
             }
@@ -51,6 +60,30 @@ pub(crate) fn run(repository: &Repository, name: Option<&str>, rest: &[String]) 
     // A benchmark talks to the person who started it, so its output is not captured.
     let status = command.status().during("cannot run cargo bench")?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("the benchmark failed ({status})"))) }
+}
+
+/// Builds the C program that makes the calls of `bench boundary`, against the library as it is shipped.
+fn boundary(repository: &Repository) -> Result<PathBuf> {
+    let mut build = Command::new(cargo());
+    build.current_dir(repository.root()).args(["build", "--release", "-p", "entidb_ffi"]);
+    succeed(&mut build, "build the C library")?;
+    let program = repository.build_folder("bench")?.join("boundary");
+    let mut compile = Command::new("cc");
+    compile.current_dir(repository.root()).args(["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Werror", "-Iinclude"]);
+    compile.arg("-o").arg(&program).arg(format!("{COMPARE}/c/boundary.c"));
+    compile.arg(repository.target_folder().join("release").join("libentidb.a"));
+    compile.args(if cfg!(target_os = "macos") {
+        &["-framework", "Security", "-framework", "CoreFoundation"][..]
+    } else {
+        &["-lpthread", "-ldl", "-lm", "-lrt"]
+    });
+    succeed(&mut compile, "compile the C program")?;
+    Ok(program)
+}
+
+fn succeed(command: &mut Command, what: &str) -> Result<()> {
+    let status = command.status().during(format!("cannot {what}"))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("could not {what} ({status})"))) }
 }
 
 fn names(repository: &Repository) -> Result<Vec<String>> {

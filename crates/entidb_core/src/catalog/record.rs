@@ -3,6 +3,8 @@
 //! Always: a record survives encoding unchanged; a field this version does not know is refused, never dropped.
 //! Does not know: entities. Format: docs/spec/keyspace.md, "Catalog records".
 
+use std::sync::Arc;
+
 use entidb_codec::{Direction, Path, Value};
 
 use super::check_name;
@@ -41,7 +43,7 @@ impl Column {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` when the path is empty or badly written.
+    /// `InvalidArgument` when the path is badly written.
     pub fn parse(text: &str) -> Result<Self> {
         let (direction, rest) = match text.strip_prefix('-') {
             Some(rest) => (Direction::Descending, rest),
@@ -263,22 +265,23 @@ pub(crate) struct CollectionRecord {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
     /// The indexes with all of their rows.
-    pub(crate) indexes: Vec<IndexRecord>,
+    pub(crate) indexes: Vec<Arc<IndexRecord>>,
     /// Indexes still being built: every change keeps their rows, and nothing else knows of them.
-    pub(crate) building: Vec<IndexRecord>,
+    pub(crate) building: Vec<Arc<IndexRecord>>,
 }
 
 impl CollectionRecord {
-    pub(crate) fn building(&self, name: &str) -> Option<&IndexRecord> {
+    pub(crate) fn building(&self, name: &str) -> Option<&Arc<IndexRecord>> {
         self.building.iter().find(|index| index.definition.name == name)
     }
 
-    pub(crate) fn index(&self, name: &str) -> Option<&IndexRecord> {
+    pub(crate) fn index(&self, name: &str) -> Option<&Arc<IndexRecord>> {
         self.indexes.iter().find(|index| index.definition.name == name)
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let list = |indexes: &[IndexRecord]| Value::Array(indexes.iter().map(encode_index).collect());
+        let list =
+            |indexes: &[Arc<IndexRecord>]| Value::Array(indexes.iter().map(|index| encode_index(index)).collect());
         let mut fields = vec![
             ("id", Value::from(u64::from(self.id.0))),
             ("name", Value::from(self.name.as_str())),
@@ -297,7 +300,9 @@ impl CollectionRecord {
         let known: &[&str] =
             if is_building { &["id", "name", "indexes", BUILDING] } else { &["id", "name", "indexes"] };
         let fields = Fields::of(&value, known)?;
-        let list = |name| fields.array(name)?.iter().map(decode_index).collect::<Result<Vec<_>>>();
+        let list = |name| {
+            fields.array(name)?.iter().map(|index| decode_index(index).map(Arc::new)).collect::<Result<Vec<_>>>()
+        };
         let building = if is_building { list(BUILDING)? } else { Vec::new() };
         let name = fields.text("name")?.to_owned();
         Ok(Self { id: CollectionId(fields.number("id")?), name, indexes: list("indexes")?, building })
@@ -399,11 +404,11 @@ mod tests {
         let mut record = CollectionRecord {
             id: CollectionId(7),
             name: "notes".into(),
-            indexes: vec![IndexRecord { id: IndexId(9), definition: definition.clone() }],
+            indexes: vec![Arc::new(IndexRecord { id: IndexId(9), definition: definition.clone() })],
             building: Vec::new(),
         };
         assert_eq!(CollectionRecord::decode(&record.encode()).unwrap(), record);
-        record.building.push(IndexRecord { id: IndexId(10), definition: definition.named("y") });
+        record.building.push(Arc::new(IndexRecord { id: IndexId(10), definition: definition.named("y") }));
         assert_eq!(CollectionRecord::decode(&record.encode()).unwrap(), record);
     }
 

@@ -257,7 +257,7 @@ impl Check<'_> {
         if ordinal_count != count {
             self.problem(&format!("there are {ordinal_count} ordinals for {count} entities"), None, None);
         }
-        let indexes: Vec<IndexRecord> = self.record.indexes.clone();
+        let indexes = self.record.indexes.clone();
         for (index, expected) in indexes.iter().zip(expected_rows) {
             self.index(index, expected)?;
         }

@@ -109,7 +109,7 @@ pub(crate) struct IndexBuild {
     /// The collection as it was called at the beginning, for messages.
     name: String,
     collection: CollectionId,
-    index: IndexRecord,
+    index: Arc<IndexRecord>,
     reached: EntityId,
 }
 
@@ -140,7 +140,7 @@ impl IndexBuild {
             // Rows that a crash loses are built again, so only the last step waits for the disk.
             Some(_) => state.commit(&self.shared, Some(Durability::None))?,
             None => {
-                state.finish_index(&record, self.index.clone())?;
+                state.finish_index(&record, Arc::clone(&self.index))?;
                 state.commit(&self.shared, None)?
             }
         };

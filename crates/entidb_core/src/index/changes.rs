@@ -74,7 +74,7 @@ fn rows_held(tx: &WriteTransaction, id: EntityId, rows: Vec<Row>) -> Result<Vec<
     Ok(held)
 }
 
-/// The changes in one index when some rows take the place of others.
+/// The changes in one index when some rows take the place of others; both sorted.
 pub(crate) fn plan_rows(
     index: &IndexRecord,
     tx: &WriteTransaction,
@@ -83,8 +83,13 @@ pub(crate) fn plan_rows(
     new: Vec<Row>,
     changes: &mut RowChanges,
 ) -> Result<()> {
-    for row in &new {
-        if old.contains(row) {
+    // Both are sorted, so one walk over the two tells what goes, what stays and what comes.
+    let mut old = old.into_iter().peekable();
+    for row in new {
+        while let Some(gone) = old.next_if(|old| *old < row) {
+            changes.removed.push(gone.key);
+        }
+        if old.next_if_eq(&row).is_some() {
             continue;
         }
         if row.is_claim
@@ -95,9 +100,9 @@ pub(crate) fn plan_rows(
                 return Err(violation(index, holder));
             }
         }
-        changes.added.push(row.key.clone());
+        changes.added.push(row.key);
     }
-    changes.removed.extend(old.into_iter().filter(|row| !new.contains(row)).map(|row| row.key));
+    changes.removed.extend(old.map(|row| row.key));
     Ok(())
 }
 

@@ -80,6 +80,11 @@ fn compares(value: ValueRef<'_>, comparison: Comparison, operand: &Value) -> boo
     }
 }
 
+/// The class of a value: comparisons hold within one only.
+pub(super) fn class_of(value: &Value) -> u8 {
+    class(Element::Value(value))
+}
+
 /// Values of one class are ordered among each other by their content. Integers and floats are one class.
 fn class(element: Element<'_>) -> u8 {
     match element {

@@ -62,7 +62,9 @@ impl Explanation {
                 (Some(index.definition.name.clone()), ranges.len(), *walk == Direction::Reverse)
             }
         };
-        Self { index, ranges, reverse, scan: plan.is_scan(), sort: plan.sorts, ..Self::nothing(&record.name, query) }
+        let nothing = Self::nothing(&record.name, query);
+        let filter = nothing.filter && !plan.exact;
+        Self { index, ranges, reverse, scan: plan.is_scan(), sort: plan.sorts, filter, ..nothing }
     }
 
     /// The explanation as a document.

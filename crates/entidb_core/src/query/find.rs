@@ -1,25 +1,18 @@
-//! Asking: a builder of queries on a collection, and the answers one by one.
+//! Asking: a builder of queries on a collection.
 //!
-//! Always: building asks nothing; the first answer is looked for when it is asked for. All answers are of one snapshot.
-//! Does not know: other collections.
+//! Always: building asks nothing. Does not know: other collections, or how answers are found (`found`).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::evaluate::matches;
 use super::explain::Explanation;
-use super::plan::{Plan, plan};
-use super::sort::Sorter;
-use super::source::{Located, Source};
-use super::token::{PagePlace, Place};
+use super::found::Found;
+use super::plan::plan;
+use super::token::Place;
 use super::{Expression, Query};
-use crate::catalog::{CollectionRecord, Column};
+use crate::catalog::Column;
 use crate::collection::{Collection, Entity};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::Result;
 use crate::id::EntityId;
-use crate::keyspace;
-use crate::options::ScanPolicy;
-use crate::transaction::View;
 
 impl Collection {
     /// Asks for the entities that satisfy an expression.
@@ -235,6 +228,9 @@ impl Find {
             self.query.order.clear();
         }
         let mut found = self.run()?;
+        if let Some(count) = found.count_rows()? {
+            return Ok(count);
+        }
         let mut count = 0_u64;
         while found.step()?.is_some() {
             count += 1;
@@ -318,224 +314,5 @@ impl Find {
         let place = self.query.after.as_deref().map(|token| Place::decode(token, &self.query)).transpose()?;
         let chosen = plan(&self.query, &record, &view, place.as_ref())?;
         Ok(Explanation::of(&record, &self.query, &chosen))
-    }
-}
-
-/// The answers of a query, one by one. After an error it gives no more.
-///
-/// ```
-/// # let db = entidb_core::Database::open_memory()?;
-/// # let notes = db.collection("notes")?;
-/// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
-/// # use entidb_core::{asc, desc, field};
-/// let mut found = notes.find(field("n").gt(1)).run()?;
-/// assert_eq!(found.by_ref().count(), 2);
-/// assert_eq!(found.examined(), 3); // without an index every entity is looked at
-/// # Ok::<(), entidb_core::Error>(())
-/// ```
-pub struct Found {
-    query: Query,
-    view: View,
-    state: Progress,
-    left: u64,
-    skip: u64,
-    place: Option<Place>,
-    examined: u64,
-    shared: Arc<crate::database::Shared>,
-}
-
-enum Progress {
-    Streaming(Box<Source>),
-    Sorted { collection: crate::id::CollectionId, rows: VecDeque<(Vec<u8>, EntityId)> },
-    Ended,
-}
-
-impl Found {
-    fn open(collection: Collection, view: View, record: Option<Arc<CollectionRecord>>, query: Query) -> Result<Self> {
-        let shared = Arc::clone(collection.scope().shared());
-        let mut found = Self {
-            left: query.limit.unwrap_or(u64::MAX),
-            skip: query.offset,
-            query,
-            view,
-            state: Progress::Ended,
-            place: None,
-            examined: 0,
-            shared,
-        };
-        let place = found.query.after.as_deref().map(|token| Place::decode(token, &found.query)).transpose()?;
-        let Some(record) = record else { return Ok(found) };
-        let chosen = plan(&found.query, &record, &found.view, place.as_ref())?;
-        found.judge_scan(&record, &chosen)?;
-        found.shared.counters().find(chosen.is_scan());
-        let after = if chosen.sorts { None } else { place.clone() };
-        let source = Source::open(found.view.clone(), &record, &chosen.access, after)?;
-        found.state =
-            if chosen.sorts { found.sort(source, &record, place)? } else { Progress::Streaming(Box::new(source)) };
-        Ok(found)
-    }
-
-    fn judge_scan(&self, record: &CollectionRecord, chosen: &Plan) -> Result<()> {
-        let forbidden = match self.shared.options().scan_policy {
-            ScanPolicy::Allow => false,
-            ScanPolicy::Forbid => chosen.is_scan(),
-            ScanPolicy::ForbidUnbounded => chosen.is_scan() && self.query.limit.is_none(),
-        };
-        if forbidden {
-            let problem =
-                "no index serves this query and scan_policy forbids looking at every entity; declare an index";
-            return Err(Error::new(ErrorCode::ScanForbidden, problem).with_collection(&record.name));
-        }
-        Ok(())
-    }
-
-    fn sort(&mut self, mut source: Source, record: &CollectionRecord, place: Option<Place>) -> Result<Progress> {
-        let after = match &place {
-            Some(Place::Sorted { key }) => Some(key.as_slice()),
-            _ => None,
-        };
-        let wanted = self.query.limit.map(|limit| limit.saturating_add(self.query.offset));
-        let keep = wanted.and_then(|wanted| usize::try_from(wanted).ok());
-        let mut sorter = Sorter::new(&self.query.order, keep, after, self.shared.options().sort_bytes_max);
-        if keep == Some(0) {
-            return Ok(Progress::Ended);
-        }
-        while let Some(Located { entity, .. }) = source.next()? {
-            self.examined += 1;
-            if matches(&self.query.filter, entity.bytes())? {
-                sorter.push(&entity)?;
-            }
-        }
-        Ok(Progress::Sorted { collection: record.id, rows: sorter.finish().into() })
-    }
-
-    fn next_match(&mut self) -> Result<Option<(Entity, Place)>> {
-        match &mut self.state {
-            Progress::Ended => Ok(None),
-            Progress::Streaming(source) => {
-                while let Some(Located { entity, place }) = source.next()? {
-                    self.examined += 1;
-                    if matches(&self.query.filter, entity.bytes())? {
-                        return Ok(Some((entity, place)));
-                    }
-                }
-                Ok(None)
-            }
-            Progress::Sorted { collection, rows } => {
-                while let Some((key, id)) = rows.pop_front() {
-                    // In a write transaction the entity may have gone since it was sorted.
-                    if let Some(stored) = self.view.get(&keyspace::entity(*collection, &id))? {
-                        return Ok(Some((Entity::new(id, stored)?, Place::Sorted { key })));
-                    }
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// The next answer.
-    pub(crate) fn step(&mut self) -> Result<Option<Entity>> {
-        self.view.check()?;
-        while self.left > 0 {
-            let Some((entity, place)) = self.next_match()? else { break };
-            self.place = Some(place);
-            if self.skip > 0 {
-                self.skip -= 1;
-                continue;
-            }
-            self.left -= 1;
-            return Ok(Some(entity));
-        }
-        self.state = Progress::Ended;
-        Ok(None)
-    }
-
-    /// The place of the last answer given, as a token for [`Find::after`]; none before the first.
-    ///
-    /// ```
-    /// # let db = entidb_core::Database::open_memory()?;
-    /// # let notes = db.collection("notes")?;
-    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
-    /// # use entidb_core::{asc, desc, field};
-    /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
-    /// let mut page = find.clone().limit(2).run()?;
-    /// assert_eq!(page.by_ref().count(), 2);
-    /// assert!(page.token()?.is_some());
-    /// # Ok::<(), entidb_core::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// An `Encoding` error when the query cannot be encoded.
-    pub fn token(&self) -> Result<Option<Vec<u8>>> {
-        self.place.as_ref().map(|place| place.encode(&self.query)).transpose()
-    }
-
-    /// The place of the last answer given, to make a token of later; none before the first.
-    ///
-    /// ```
-    /// # let db = entidb_core::Database::open_memory()?;
-    /// # let notes = db.collection("notes")?;
-    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
-    /// # use entidb_core::{asc, desc, field};
-    /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
-    /// let mut page = find.clone().limit(2).run()?;
-    /// assert_eq!(page.by_ref().count(), 2);
-    /// let place = page.place().expect("there was an answer");
-    /// assert_eq!(Some(page.token_of(&place)?), page.token()?);
-    /// # Ok::<(), entidb_core::Error>(())
-    /// ```
-    #[must_use]
-    pub fn place(&self) -> Option<PagePlace> {
-        self.place.clone().map(PagePlace)
-    }
-
-    /// The token of a place among the answers of this query.
-    ///
-    /// ```
-    /// # let db = entidb_core::Database::open_memory()?;
-    /// # let notes = db.collection("notes")?;
-    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
-    /// # use entidb_core::{asc, desc, field};
-    /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
-    /// let mut page = find.clone().limit(2).run()?;
-    /// assert_eq!(page.by_ref().count(), 2);
-    /// let place = page.place().expect("there was an answer");
-    /// assert_eq!(find.after(page.token_of(&place)?).list()?.len(), 1);
-    /// # Ok::<(), entidb_core::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// An `Encoding` error when the query cannot be encoded.
-    pub fn token_of(&self, place: &PagePlace) -> Result<Vec<u8>> {
-        place.0.encode(&self.query)
-    }
-
-    /// How many entities were looked at so far.
-    ///
-    /// ```
-    /// # let db = entidb_core::Database::open_memory()?;
-    /// # let notes = db.collection("notes")?;
-    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
-    /// # use entidb_core::{asc, desc, field};
-    /// let mut found = notes.find(field("n").eq(3)).run()?;
-    /// found.next();
-    /// assert_eq!(found.examined(), 3);
-    /// # Ok::<(), entidb_core::Error>(())
-    /// ```
-    #[must_use]
-    pub const fn examined(&self) -> u64 {
-        self.examined
-    }
-}
-
-impl Iterator for Found {
-    type Item = Result<Entity>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let step = self.step();
-        if step.is_err() {
-            self.state = Progress::Ended;
-        }
-        step.transpose()
     }
 }

@@ -8,6 +8,7 @@ mod evaluate;
 mod explain;
 mod expression;
 mod find;
+mod found;
 mod plan;
 mod ranges;
 mod sort;
@@ -16,7 +17,8 @@ mod token;
 
 pub use explain::Explanation;
 pub use expression::{Comparison, Expression, Field, field};
-pub use find::{Find, Found};
+pub use find::Find;
+pub use found::Found;
 pub use token::PagePlace;
 
 use entidb_codec::{Direction, Path};

@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) sorts: bool,
     /// Columns the index fixes or bounds.
     pub(crate) used_columns: usize,
+    /// Whether every entity that has a row in the ranges satisfies the filter, so that nothing is left to check.
+    pub(crate) exact: bool,
 }
 
 impl Plan {
@@ -69,7 +71,7 @@ pub(crate) fn plan(query: &Query, record: &CollectionRecord, view: &View, place:
     if let Some((_, plan)) = best {
         return Ok(plan);
     }
-    let scan = Plan { access: Access::Scan, sorts: !query.order.is_empty(), used_columns: 0 };
+    let scan = Plan { access: Access::Scan, sorts: !query.order.is_empty(), used_columns: 0, exact: false };
     let fits = match place {
         None => true,
         Some(Place::Entity { .. }) => !scan.sorts,
@@ -84,7 +86,12 @@ pub(crate) fn plan(query: &Query, record: &CollectionRecord, view: &View, place:
 }
 
 /// What an index can do for the query, with a score to compare; `None` when it can do nothing.
-fn consider(query: &Query, index: &IndexRecord, terms: &[&Expression], view: &View) -> Result<Option<(u32, Plan)>> {
+fn consider(
+    query: &Query,
+    index: &Arc<IndexRecord>,
+    terms: &[&Expression],
+    view: &View,
+) -> Result<Option<(u32, Plan)>> {
     let mut narrowed = narrow(index, terms);
     let used_columns = narrowed.point_columns + usize::from(narrowed.bounds_next);
     // An index that spreads arrays has several rows for an entity, and no order of entities: it only serves what narrows it.
@@ -110,9 +117,11 @@ fn consider(query: &Query, index: &IndexRecord, terms: &[&Expression], view: &Vi
         .saturating_add(if whole_key && index.definition.unique { 16 } else { 0 })
         // Rows of an index that spreads arrays may repeat an entity; all else equal, prefer the other.
         .saturating_add(u32::from(!index.definition.multi));
-    let access =
-        Access::Index { index: Arc::new(index.clone()), ranges: narrowed.ranges, walk: order.unwrap_or(Walk::Forward) };
-    Ok(Some((score, Plan { access, sorts, used_columns })))
+    // In a write transaction an entity may have changed since its row was read.
+    let exact = narrowed.answered == terms.len() && !has_arrays && matches!(view, View::Read(_));
+    let walk = order.unwrap_or(Walk::Forward);
+    let access = Access::Index { index: Arc::clone(index), ranges: narrowed.ranges, walk };
+    Ok(Some((score, Plan { access, sorts, used_columns, exact })))
 }
 
 /// Adds the ranges of whole arrays that hold any row; true when there was one.

@@ -1,16 +1,19 @@
 //! The ranges of index rows that hold every answer to a filter.
 //!
-//! Always: a document that satisfies the filter has a row inside the ranges; the filter is still checked on each document.
+//! Always: a document that satisfies the filter has a row inside the ranges. Terms are counted as answered when the opposite
+//! holds too; unless all are, and no whole array is in the ranges, the filter is still checked on each document.
 //! Does not know: which index is best (`plan`).
 //!
 //! A comparison also holds for an array with an element that satisfies it. An index that spreads arrays has a row for
 //! each element; one that does not has one row for the whole array, so its ranges take in all arrays as well.
 
+use std::borrow::Cow;
 use std::ops::Bound;
 
 use entidb_codec::ordered::{Bounds, prefix_bounds, range_bounds, text_prefix_bounds};
 use entidb_codec::{Direction, Element, Value, encode_ordered};
 
+use super::evaluate::class_of;
 use super::{Comparison, Expression};
 use crate::catalog::{Column, IndexRecord};
 use crate::keyspace;
@@ -31,6 +34,8 @@ pub(crate) struct Narrowed {
     pub(crate) point_columns: usize,
     /// Whether the column after those is bounded.
     pub(crate) bounds_next: bool,
+    /// How many terms hold for every document with a row in the ranges, whole arrays left aside.
+    pub(crate) answered: usize,
 }
 
 /// The terms that must all hold.
@@ -45,11 +50,17 @@ pub(crate) fn conjuncts(filter: &Expression) -> Vec<&Expression> {
 /// The ranges of one index for the terms.
 pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression]) -> Narrowed {
     let definition = &index.definition;
-    let mut narrowed =
-        Narrowed { ranges: Vec::new(), arrays: Vec::new(), fixed_columns: 0, point_columns: 0, bounds_next: false };
+    let mut narrowed = Narrowed {
+        ranges: Vec::new(),
+        arrays: Vec::new(),
+        fixed_columns: 0,
+        point_columns: 0,
+        bounds_next: false,
+        answered: 0,
+    };
     let mut prefixes = vec![keyspace::index_prefix(index.id, definition.unique).to_vec()];
     for column in &definition.columns {
-        let Some(points) = points(terms, column, definition.multi) else {
+        let Some((points, answers)) = points(terms, column, definition.multi) else {
             narrowed.bounds_next = bound_next(&mut prefixes, terms, column, definition.multi, &mut narrowed);
             break;
         };
@@ -61,9 +72,10 @@ pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression]) -> Narrowed {
         }
         prefixes = prefixes
             .iter()
-            .flat_map(|prefix| points.iter().map(move |point| extended(prefix, point, column.direction)))
+            .flat_map(|prefix| points.iter().map(|point| extended(prefix, point, column.direction)))
             .collect();
         narrowed.point_columns += 1;
+        narrowed.answered += usize::from(answers);
         if points.len() == 1 && narrowed.fixed_columns + 1 == narrowed.point_columns {
             narrowed.fixed_columns += 1;
         }
@@ -104,18 +116,24 @@ fn arrays(prefix: &[u8], direction: Direction) -> Bounds {
     range_bounds(prefix, Bound::Included(Element::Value(&empty)), Bound::Unbounded, direction)
 }
 
-/// The values a column is fixed to by one of the terms, if any.
-fn points(terms: &[&Expression], column: &Column, multi: bool) -> Option<Vec<Value>> {
-    terms.iter().find_map(|term| match term {
+/// The values a column is fixed to by one of the terms, if any, and whether these rows are all of documents for which the
+/// term holds.
+fn points<'a>(terms: &[&'a Expression], column: &Column, multi: bool) -> Option<(Cow<'a, [Value]>, bool)> {
+    let is_array = |value: &Value| matches!(value, Value::Array(_));
+    terms.iter().find_map(|term| match *term {
         // A whole array is no row of an index that spreads arrays.
         Expression::Compare(path, Comparison::Eq, value) if *path == column.path => {
-            (!multi || !matches!(value, Value::Array(_))).then(|| vec![value.clone()])
+            (!multi || !is_array(value)).then_some((Cow::Borrowed(std::slice::from_ref(value)), true))
         }
         Expression::In(path, values) if *path == column.path => {
-            (!multi || !values.iter().any(|value| matches!(value, Value::Array(_)))).then(|| values.clone())
+            (!multi || !values.iter().any(is_array)).then_some((Cow::Borrowed(values.as_slice()), true))
         }
-        Expression::IsNull(path) if *path == column.path => Some(vec![Value::Null]),
-        Expression::Contains(path, value) if *path == column.path && multi => Some(vec![value.clone()]),
+        // A row of null may be of an array that holds one.
+        Expression::IsNull(path) if *path == column.path => Some((Cow::Owned(vec![Value::Null]), !multi)),
+        // A row may be of the value alone, which contains nothing.
+        Expression::Contains(path, value) if *path == column.path && multi => {
+            Some((Cow::Borrowed(std::slice::from_ref(value)), false))
+        }
         _ => None,
     })
 }
@@ -138,6 +156,7 @@ fn bound_next(
     let mut low: Side<'_> = None;
     let mut high: Side<'_> = None;
     let mut text = None;
+    let (mut touching, mut answers) = (0_usize, false);
     for term in terms {
         match term {
             Expression::Compare(path, comparison, value) if *path == column.path => match comparison {
@@ -150,10 +169,15 @@ fn bound_next(
             Expression::Between(path, from, to) if *path == column.path => {
                 low = Some((Bound::Included(Element::Value(from)), from));
                 high = Some((Bound::Included(Element::Value(to)), to));
+                answers = class_of(from) == class_of(to);
             }
-            Expression::StartsWith(path, start) if *path == column.path => text = Some(start),
+            Expression::StartsWith(path, start) if *path == column.path => {
+                text = Some(start);
+                answers = true;
+            }
             _ => continue,
         }
+        touching += 1;
         // Of an array, different elements may satisfy different terms: only one term may narrow its rows.
         if multi {
             break;
@@ -166,6 +190,9 @@ fn bound_next(
     if text.is_none() && low.is_none() && high.is_none() {
         return false;
     }
+    // A range with one open end takes in values of other classes, for which the comparison does not hold; and of several
+    // terms the ranges may be wider than their meeting.
+    narrowed.answered += usize::from(answers && touching == 1);
     for prefix in prefixes.drain(..) {
         let bounds = match text {
             Some(start) => text_prefix_bounds(&prefix, start, column.direction),

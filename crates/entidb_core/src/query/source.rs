@@ -83,6 +83,20 @@ impl Source {
         Ok(Self { view, collection, walk, after })
     }
 
+    /// How many candidates there are, where each row is one: an index that spreads arrays may have several of an entity.
+    pub(crate) fn count_rows(&mut self) -> Result<Option<u64>> {
+        match &mut self.walk {
+            Walk::Rows { rows, ready, .. } if ready.is_empty() && !rows.index.definition.multi => {
+                let mut count = 0_u64;
+                while rows.advance(&self.view)? {
+                    count += 1;
+                }
+                Ok(Some(count))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// The next candidate.
     pub(crate) fn next(&mut self) -> Result<Option<Located>> {
         self.view.check()?;
@@ -135,23 +149,31 @@ fn skip_to(pending: &mut Vec<Bounds>, key: &[u8], direction: Direction) {
 }
 
 impl RowWalk {
-    /// The next rows: key and id.
-    fn collect(&mut self, view: &View, most: usize) -> Result<Vec<(Vec<u8>, EntityId)>> {
-        let mut found = Vec::with_capacity(most);
-        while found.len() < most {
+    /// Goes to the next row, over the ends of ranges; false when there is none.
+    fn advance(&mut self, view: &View) -> Result<bool> {
+        loop {
             let iter = match &mut self.current {
                 Some(iter) => iter,
                 None => {
-                    let Some(range) = self.pending.pop() else { break };
+                    let Some(range) = self.pending.pop() else { return Ok(false) };
                     let index_end = keyspace::index_end(self.index.id, self.index.definition.unique);
                     let end = range.end.as_deref().unwrap_or(&index_end);
                     self.current.insert(view.range(&range.start, end, self.direction)?)
                 }
             };
             if iter.advance()? {
+                return Ok(true);
+            }
+            self.current = None;
+        }
+    }
+
+    /// The next rows: key and id.
+    fn collect(&mut self, view: &View, most: usize) -> Result<Vec<(Vec<u8>, EntityId)>> {
+        let mut found = Vec::with_capacity(most);
+        while found.len() < most && self.advance(view)? {
+            if let Some(iter) = &self.current {
                 found.push((iter.key().to_vec(), row_id(iter.value())?));
-            } else {
-                self.current = None;
             }
         }
         Ok(found)

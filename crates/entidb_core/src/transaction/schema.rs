@@ -26,7 +26,7 @@ pub(crate) enum BegunIndex {
     /// Another call is building the same index.
     Elsewhere(IndexId),
     /// There are more entities than fit one transaction; those up to `reached` have their rows.
-    Building { collection: CollectionId, index: IndexRecord, reached: EntityId },
+    Building { collection: CollectionId, index: Arc<IndexRecord>, reached: EntityId },
 }
 
 const NO_ENTITY: EntityId = EntityId::from_bytes([0; 16]);
@@ -140,7 +140,7 @@ impl State {
             }
         }
         self.atomically(|state| {
-            let index = IndexRecord { id: IndexId(state.take_number()?), definition: definition.clone() };
+            let index = Arc::new(IndexRecord { id: IndexId(state.take_number()?), definition: definition.clone() });
             match state.build_rows(record.id, &index, None, bytes_max)? {
                 None => {
                     state.finish_index(&record, index)?;
@@ -159,7 +159,7 @@ impl State {
     }
 
     /// Makes a built index one that queries use and others are told of.
-    pub(crate) fn finish_index(&mut self, record: &CollectionRecord, index: IndexRecord) -> Result<()> {
+    pub(crate) fn finish_index(&mut self, record: &CollectionRecord, index: Arc<IndexRecord>) -> Result<()> {
         let payload = index.encode_definition();
         let mut changed = record.clone();
         changed.building.retain(|other| other.id != index.id);

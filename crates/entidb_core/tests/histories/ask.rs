@@ -71,8 +71,23 @@ pub(crate) fn holds(expression: &Expression, document: &Value) -> bool {
     }
 }
 
-/// Asks a few questions; how many.
-pub(crate) fn questions(collection: &Collection, model: &Entities, sample: &Sample) -> u64 {
+/// Questions asked, and how many of them an index answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub(crate) all: u64,
+    pub(crate) by_index: u64,
+}
+
+impl std::ops::AddAssign for Asked {
+    fn add_assign(&mut self, more: Self) {
+        self.all += more.all;
+        self.by_index += more.by_index;
+    }
+}
+
+/// Asks a few questions.
+pub(crate) fn questions(collection: &Collection, model: &Entities, sample: &Sample) -> Asked {
+    let mut asked = Asked::default();
     for _ in 0..4 {
         let (filter, order) = (sample.condition(2), sample.order());
         let wanted = model.sorted(&order, |document| holds(&filter, document));
@@ -90,8 +105,10 @@ pub(crate) fn questions(collection: &Collection, model: &Entities, sample: &Samp
         }
         assert_eq!(collection.query(query.clone()).count().unwrap(), wanted.len() as u64, "{}", explain());
         pages(collection, &query, &wanted, sample);
+        asked.all += 1;
+        asked.by_index += u64::from(collection.query(query).explain().unwrap().index.is_some());
     }
-    4
+    asked
 }
 
 /// The same answer a page at a time.

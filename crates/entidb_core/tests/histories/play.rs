@@ -9,7 +9,7 @@ use entidb_core::{
 };
 use entidb_storage::simulated::{Personality, Simulation, Variant};
 
-use crate::ask::questions;
+use crate::ask::{Asked, questions};
 use crate::model::{Entities, Model, Refusal};
 use crate::sample::Sample;
 
@@ -22,7 +22,7 @@ struct Play {
     past: BTreeMap<u64, Model>,
     snapshots: Vec<(ReadTransaction, Model)>,
     durability: Durability,
-    questions: u64,
+    questions: Asked,
 }
 
 fn options(durability: Durability, seed: u64) -> Options {
@@ -37,7 +37,7 @@ fn options(durability: Durability, seed: u64) -> Options {
     }
 }
 
-pub(crate) fn history(seed: u64, steps: u64) -> u64 {
+pub(crate) fn history(seed: u64, steps: u64) -> Asked {
     let sample = Sample::new(seed);
     let durability = if sample.one_in(4) { Durability::None } else { Durability::Durable };
     let personality = Personality::ALL[sample.below(Personality::ALL.len() as u64) as usize];
@@ -45,8 +45,16 @@ pub(crate) fn history(seed: u64, steps: u64) -> u64 {
     let db = Database::open_on(world.backend(), options(durability, seed)).unwrap();
     // Without flushes a crash may leave nothing at all.
     let past = BTreeMap::from([(0, Model::default()), (db.last_sequence().0, Model::default())]);
-    let mut play =
-        Play { sample, world, db, model: Model::default(), past, snapshots: Vec::new(), durability, questions: 0 };
+    let mut play = Play {
+        sample,
+        world,
+        db,
+        model: Model::default(),
+        past,
+        snapshots: Vec::new(),
+        durability,
+        questions: Asked::default(),
+    };
     for _ in 0..steps {
         play.step(seed);
     }

@@ -3,11 +3,14 @@
 //! Always: under the release profile, and never as part of `test`.
 //! Does not know: what is measured; each file of `crates/entidb_bench/benches` asks one question.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::failure::{During, Failure, Result};
+use crate::process::Process;
 use crate::repository::{Repository, cargo};
+use crate::setup::{self, Need, venv_python};
 
 /// The comparison with other engines, in a workspace of its own so that nobody compiles them by accident.
 const COMPARE: &str = "crates/entidb_bench/compare";
@@ -40,11 +43,16 @@ pub(crate) fn run(repository: &Repository, name: Option<&str>, rest: &[String]) 
                 command.args(["--bench", bench]);
             }
         }
+        Some("python") => {
+            command = Command::new(venv_python(repository));
+            command.arg("bench.py").args(rest).env("PYTHONPATH", python_package(repository)?);
+            command.current_dir(repository.path("bindings/python"));
+        }
         Some(name) => {
             let known = names(repository)?;
             if !known.iter().any(|bench| bench == name) {
                 return Err(Failure::new(format!(
-                    "there is no benchmark `{name}`; choose from compare, documents, boundary, engine, {}",
+                    "there is no benchmark `{name}`; choose from compare, documents, boundary, engine, python, {}",
                     if known.is_empty() { "none, as none is written yet".to_owned() } else { known.join(", ") }
                 )));
             }
@@ -54,7 +62,7 @@ pub(crate) fn run(repository: &Repository, name: Option<&str>, rest: &[String]) 
             command.args(["bench", "-p", "entidb_bench"]);
         }
     }
-    if !rest.is_empty() {
+    if !rest.is_empty() && name != Some("python") {
         command.arg("--").args(rest);
     }
     // A benchmark talks to the person who started it, so its output is not captured.
@@ -84,6 +92,31 @@ fn boundary(repository: &Repository) -> Result<PathBuf> {
 fn succeed(command: &mut Command, what: &str) -> Result<()> {
     let status = command.status().during(format!("cannot {what}"))?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("could not {what} ({status})"))) }
+}
+
+/// Builds the Python package for release and says in which folder it was unpacked: `.build/venv` has the one that the
+/// tests use, with its assertions.
+fn python_package(repository: &Repository) -> Result<PathBuf> {
+    setup::provide(repository, &[Need::PythonTools])?;
+    let wheels = repository.path(".build/bench/wheels");
+    let package = repository.path(".build/bench/python");
+    for folder in [&wheels, &package] {
+        fs::remove_dir_all(folder).ok();
+    }
+    Process::new(venv_python(repository))
+        .args(["-m", "maturin", "build", "--release", "--out"])
+        .args([&wheels])
+        .dir(repository.path("bindings/python"))
+        .succeed()?;
+    Process::new(venv_python(repository))
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"])
+        .args(["--find-links"])
+        .args([&wheels])
+        .args(["--target"])
+        .args([&package])
+        .args(["entidb"])
+        .succeed()?;
+    Ok(package)
 }
 
 fn names(repository: &Repository) -> Result<Vec<String>> {

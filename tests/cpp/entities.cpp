@@ -85,6 +85,11 @@ static void documents() {
     CHECK("damage is an error with its offset", thrown([&] { entidb::View v{Bytes(damaged)}; }) == ENTIDB_ERROR_TRUNCATED);
 }
 
+template <class Owner>
+constexpr bool moves_only = std::is_nothrow_move_constructible_v<Owner> && std::is_nothrow_move_assignable_v<Owner> && !std::is_copy_constructible_v<Owner> && !std::is_copy_assignable_v<Owner>;
+static_assert(moves_only<Database> && moves_only<entidb::Transaction> && moves_only<entidb::Collection> && moves_only<entidb::Cursor>);
+static_assert(moves_only<Entity> && moves_only<entidb::ChangeFeed> && moves_only<entidb::Buffer> && moves_only<entidb::Document>);
+
 static void entities(const Database& db) {
     auto notes = db.collection("notes");
     const Id id = notes.put(map({{"title", "Hello"}, {"n", 1}}));
@@ -134,6 +139,7 @@ static void entities(const Database& db) {
     CHECK("a find gives them in order", (seen == std::vector<std::int64_t>{9, 8, 7, 6, 5}));
     CHECK("conditions count", notes.find_count(field("n").in({5, 6, 500}) || field("n") == 7) == 3);
     CHECK("a range counts", notes.find_count(field("n").between(10, 12)) == 3 && notes.find_count(field("n") < 5) == 1 && notes.find_count(field("n") <= 5) == 2);
+    CHECK("a query without a condition is of all", notes.find_count(entidb::Query()) == notes.count() && notes.find_count(entidb::Query().limit(3)) == 3);
     CHECK("what an array holds is found", notes.find_count(field("tags").contains("t") && field("n") != 20) == 16);
     CHECK("existence is asked", notes.find_count(field("odd").exists()) == 17 && notes.find_count(field("odd").is_null()) == 0);
     CHECK("text beginnings are asked", notes.find_count(field("a.b").starts_with("c")) == 1 && notes.find_count(entidb::Condition::all()) == 20);

@@ -73,6 +73,7 @@ pub(crate) fn header(context: &Context) -> Result<Report> {
     if !cfg!(windows) {
         report.test(header::compiles(&context.repository, "cc", "c", "-std=c11"));
         report.test(header::compiles(&context.repository, "c++", "c++", "-std=c++17"));
+        report.test(header::compiles(&context.repository, "c++", "c++", "-std=c++20"));
     }
     Ok(report)
 }
@@ -140,6 +141,11 @@ fn library_name(repository: &Repository) -> Result<String> {
         .ok_or_else(|| Failure::new("entidb_ffi builds no static library; its crate-type must hold `staticlib`"))
 }
 
+/// Where a program is built.
+pub(crate) fn program(context: &Context, source: &str) -> Result<PathBuf> {
+    Ok(context.repository.build_folder("native")?.join(source.replace(['/', '.'], "_")))
+}
+
 /// Compiles one program against the header and the library.
 pub(crate) fn compile(
     context: &Context,
@@ -148,8 +154,7 @@ pub(crate) fn compile(
     library: &Path,
     sanitized: bool,
 ) -> Result<PathBuf> {
-    let folder = context.repository.build_folder("native")?;
-    let program = folder.join(source.replace(['/', '.'], "_"));
+    let program = program(context, source)?;
     let mut process = Process::new(language.compiler()).dir(context.repository.root()).args([
         language.standard(),
         "-Wall",

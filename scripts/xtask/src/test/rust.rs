@@ -7,7 +7,7 @@
 use super::count::{self, Counts};
 use super::suite::{Context, Presence, Report};
 use crate::failure::{Failure, Result};
-use crate::process::{Finished, tail};
+use crate::process::{Finished, Process, tail};
 use crate::repository::{Repository, cargo};
 
 /// The profile of everything the suites build.
@@ -43,11 +43,20 @@ pub(crate) fn xtask(context: &Context) -> Result<Report> {
 
 /// The tests and doc examples of the crates.
 pub(crate) fn crates(context: &Context) -> Result<Report> {
-    let mut arguments = vec!["test", "--workspace", "--profile", PROFILE, "--no-fail-fast"];
+    cargo_test(context.process(cargo(), "rust").args(crate_tests()).args(["--no-fail-fast"]).finish()?)
+}
+
+/// The exchange of databases alone, from the same build.
+pub(crate) fn exchange(context: &Context) -> Process {
+    context.process(cargo(), "exchange-rust").args(crate_tests()).args(["--test", "conformance", "exchange"])
+}
+
+fn crate_tests() -> Vec<&'static str> {
+    let mut arguments = vec!["test", "--workspace", "--profile", PROFILE];
     for member in ELSEWHERE {
         arguments.extend(["--exclude", member]);
     }
-    cargo_test(context.process(cargo(), "rust").args(arguments).finish()?)
+    arguments
 }
 
 /// The testkit has its suite when it has content.

@@ -188,7 +188,7 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "header",
-        what: "entidb.h is up to date and compiles as C11 and C++17",
+        what: "entidb.h is up to date and compiles as C11, C++17 and C++20",
         tier: Tier::Quick,
         needs: &[Need::Compilers],
         present: native::ffi,
@@ -252,7 +252,7 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "conformance",
-        what: "equal transcripts from every language",
+        what: "equal transcripts, and databases read by every language",
         tier: Tier::Quick,
         needs: &[],
         present: conformance::present,

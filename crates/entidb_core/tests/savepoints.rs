@@ -1,7 +1,5 @@
 //! What going back to a savepoint brings back, beyond the entities themselves.
 
-#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
-
 use entidb_core::{Database, IndexDefinition, VerifyLevel, doc, field};
 
 /// A transaction hands out the numbers that keep equal index rows apart. Dropping the collection forgot the numbers

@@ -111,7 +111,8 @@ impl Engine {
         let timeout = if self.shared.backend.threads.parallelism() == 0 { Some(Duration::ZERO) } else { timeout };
         let token = WriterToken::take(&self.shared, timeout)?;
         let point = ReadPoint::applied(&self.shared);
-        Ok(WriteTransaction::new(token, point, self.shared.options.transaction_bytes_max))
+        let options = &self.shared.options;
+        Ok(WriteTransaction::new(token, point, options.transaction_bytes_max, options.memtable_bytes))
     }
 
     /// The database as it is now.

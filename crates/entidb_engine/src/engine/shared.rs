@@ -111,7 +111,7 @@ impl Shared {
         self.check_open()?;
         let mut bytes = std::mem::take(&mut commit.scratch);
         bytes.clear();
-        encode_commit(buffer, &mut bytes);
+        encode_commit(buffer, &mut bytes)?;
         log.reserve(bytes.len())?;
         before();
         let sequence = commit.applied.next();
@@ -180,10 +180,7 @@ fn apply_buffer(memtable: &Memtable, buffer: &WriteBuffer, sequence: Sequence) -
     for (start, end) in buffer.ranges() {
         memtable.add_range_tombstone(start, end, sequence);
     }
-    for (key, change) in buffer.points() {
-        memtable.insert(key, sequence, change.kind, change.value_bytes())?;
-    }
-    Ok(())
+    buffer.visit_points(|key, kind, value| memtable.insert(key, sequence, kind, value))
 }
 
 /// Applies a commit as the log has it to a memtable.

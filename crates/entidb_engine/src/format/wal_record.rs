@@ -116,27 +116,29 @@ impl WalSuccessor {
 }
 
 /// Appends the changes of one commit.
-pub(crate) fn encode_commit(buffer: &WriteBuffer, out: &mut Vec<u8>) {
-    put_varint(out, (buffer.ranges().len() as u64).saturating_add(buffer.points().len() as u64));
+pub(crate) fn encode_commit(buffer: &WriteBuffer, out: &mut Vec<u8>) -> Result<()> {
+    put_varint(out, (buffer.ranges().len() as u64).saturating_add(buffer.point_count()));
     for (start, end) in buffer.ranges() {
         out.push(EntryKind::DeleteRange as u8);
         put_varint(out, 0);
         put_bytes(out, start);
         put_bytes(out, end);
     }
-    let mut previous: &[u8] = &[];
-    for (key, change) in buffer.points() {
-        let shared = shared_prefix(previous, key);
-        out.push(change.kind as u8);
+    let mut previous = Vec::new();
+    buffer.visit_points(|key, kind, value| {
+        let shared = shared_prefix(&previous, key);
+        out.push(kind as u8);
         put_varint(out, shared as u64);
         put_bytes(out, key.get(shared..).unwrap_or_default());
-        match change.kind {
-            EntryKind::Put | EntryKind::DeleteRange => put_bytes(out, change.value_bytes()),
-            EntryKind::Add => out.extend_from_slice(change.value_bytes()),
+        match kind {
+            EntryKind::Put | EntryKind::DeleteRange => put_bytes(out, value),
+            EntryKind::Add => out.extend_from_slice(value),
             EntryKind::Delete => {}
         }
-        previous = key;
-    }
+        previous.clear();
+        previous.extend_from_slice(key);
+        Ok(())
+    })
 }
 
 /// Shows every change of one encoded commit to `visit`: kind, key, value.
@@ -201,7 +203,6 @@ fn malformed() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Value;
 
     type Changes = Vec<(EntryKind, Vec<u8>, Vec<u8>)>;
 
@@ -216,13 +217,13 @@ mod tests {
 
     #[test]
     fn a_commit_reads_back_as_it_was_written() {
-        let mut buffer = WriteBuffer::default();
-        buffer.put(b"apple", Value::owned(*b"red"), None);
-        buffer.delete(b"apricot", None);
+        let mut buffer = WriteBuffer::new(1 << 20);
+        buffer.put(b"apple", b"red", None).unwrap();
+        buffer.delete(b"apricot", None).unwrap();
         buffer.add(b"count", -5, None).unwrap();
-        buffer.delete_range(b"x", b"y", None);
+        buffer.delete_range(b"x", b"y", None).unwrap();
         let mut bytes = Vec::new();
-        encode_commit(&buffer, &mut bytes);
+        encode_commit(&buffer, &mut bytes).unwrap();
         let expected = vec![
             (EntryKind::DeleteRange, b"x".to_vec(), b"y".to_vec()),
             (EntryKind::Put, b"apple".to_vec(), b"red".to_vec()),

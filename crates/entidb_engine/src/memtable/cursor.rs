@@ -73,6 +73,27 @@ impl MemtableCursor {
         self.place = Some(place);
     }
 
+    /// To the newest version at or before `at` of the key here; false when it has none, and then the cursor stays.
+    pub(crate) fn show(&mut self, at: Sequence) -> bool {
+        let visible = entry::visible(&self.memtable.arena, self.newest, at).map(|(address, _)| address);
+        self.current = visible.unwrap_or(self.current);
+        visible.is_some()
+    }
+
+    /// To the newest version of the next key, past all versions of this one.
+    pub(crate) fn next_key(&mut self) {
+        if let Some(mut place) = self.place {
+            place.position = place.position.saturating_add(1);
+            self.settle_forward(place);
+        }
+    }
+
+    /// To the oldest version of the key before this one.
+    pub(crate) fn previous_key(&mut self) -> Result<()> {
+        self.current = self.newest;
+        self.previous()
+    }
+
     fn clear(&mut self) {
         self.place = None;
         self.newest = 0;
@@ -105,9 +126,8 @@ impl EntryCursor for MemtableCursor {
         let older = self.entry().map_or(0, |entry| entry.links.older);
         if older != 0 {
             self.current = older;
-        } else if let Some(mut place) = self.place {
-            place.position = place.position.saturating_add(1);
-            self.settle_forward(place);
+        } else {
+            self.next_key();
         }
         Ok(())
     }

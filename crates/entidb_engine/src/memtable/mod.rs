@@ -81,10 +81,6 @@ pub(crate) struct Found<'a> {
     /// What it says: `Put`, `Delete` or `Add`.
     pub(crate) kind: EntryKind,
     /// Its value; empty for a delete, the change for an add.
-    #[cfg_attr(
-        not(any(test, feature = "internals")),
-        expect(dead_code, reason = "reads outside of tests and benches take it with `pin`")
-    )]
     pub(crate) value: &'a [u8],
     memtable: &'a Memtable,
     address: Address,
@@ -138,6 +134,18 @@ impl Memtable {
             let problem = "is a range delete, which goes to the range tombstones".to_owned();
             return Err(Error::InvalidArgument { what: "the entry", problem });
         }
+        self.insert_any(key, sequence, kind, value).map(drop)
+    }
+
+    /// As [`insert`](Self::insert), of any kind: what a `DeleteRange` under a key means is the caller's to say. Returns
+    /// the version that was the newest so far.
+    pub(crate) fn insert_any(
+        &self,
+        key: &[u8],
+        sequence: Sequence,
+        kind: EntryKind,
+        value: &[u8],
+    ) -> Result<Option<Found<'_>>> {
         if key.is_empty() {
             let problem = "is empty; a key has at least one byte".to_owned();
             return Err(Error::InvalidArgument { what: "the key", problem });
@@ -157,7 +165,7 @@ impl Memtable {
         }
         self.used_bytes.store(writer.used_bytes(), Ordering::Relaxed);
         self.entry_count.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok((way.found != 0).then(|| self.found(way.found, &Entry::at(&self.arena, way.found))))
     }
 
     /// The newest version of a key at or before `at`.

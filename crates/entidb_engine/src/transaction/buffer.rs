@@ -6,31 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::format::EntryKind;
 use crate::iterator::counter_from;
+use crate::transaction::points::{Before, Change, ENTRY_BYTES, FEW_BYTES_MAX, Points};
 use crate::value::Value;
-
-/// What an entry costs beside its bytes: tree node share, lengths, reference counts.
-const ENTRY_BYTES: u64 = 64;
-
-/// The last change of one key.
-#[derive(Debug, Clone)]
-pub(crate) struct Change {
-    pub(crate) kind: EntryKind,
-    pub(crate) value: Option<Value>,
-}
-
-impl Change {
-    pub(crate) fn value_bytes(&self) -> &[u8] {
-        self.value.as_ref().map_or(&[], Value::as_bytes)
-    }
-
-    fn bytes(&self, key: &[u8]) -> u64 {
-        (key.len() as u64).saturating_add(self.value_bytes().len() as u64).saturating_add(ENTRY_BYTES)
-    }
-}
 
 /// What the transaction itself says about a key.
 #[derive(Debug, Clone)]
@@ -49,33 +31,54 @@ pub(crate) enum Own {
 #[derive(Debug, Clone)]
 pub(crate) enum Undo {
     Point { key: Box<[u8]>, before: Option<Change> },
-    Ranges { before: BTreeMap<Box<[u8]>, Box<[u8]>> },
+    Ranges { before: Arc<Ranges> },
 }
 
+/// Deleted ranges: start to end, never overlapping.
+pub(crate) type Ranges = BTreeMap<Box<[u8]>, Box<[u8]>>;
+
 /// Buffered changes. Cloned only when an iterator still looks at the old state.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct WriteBuffer {
-    points: BTreeMap<Box<[u8]>, Change>,
-    /// Start to end, never overlapping.
-    ranges: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    /// From this size on points are kept as many.
+    few_bytes_max: u64,
+    points: Points,
+    ranges: Arc<Ranges>,
+    /// Of the changes there are; those that were replaced come on top.
     bytes: u64,
 }
 
 impl WriteBuffer {
+    /// An empty buffer of a database whose memtables have `memtable_bytes`.
+    pub(crate) fn new(memtable_bytes: u64) -> Self {
+        let few_bytes_max = FEW_BYTES_MAX.min(memtable_bytes / 16);
+        Self { few_bytes_max, points: Points::default(), ranges: Arc::default(), bytes: 0 }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.points.is_empty() && self.ranges.is_empty()
+        self.points.len() == 0 && self.ranges.is_empty()
     }
 
     /// Bytes of keys, values and their bookkeeping.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+        self.bytes.saturating_add(self.points.stale_bytes())
     }
 
-    pub(crate) fn points(&self) -> &BTreeMap<Box<[u8]>, Change> {
+    pub(super) fn points(&self) -> &Points {
         &self.points
     }
 
-    pub(crate) fn ranges(&self) -> &BTreeMap<Box<[u8]>, Box<[u8]>> {
+    /// How many keys have a change of their own.
+    pub(crate) fn point_count(&self) -> u64 {
+        self.points.len()
+    }
+
+    /// Shows the change of every key that has one, in key order.
+    pub(crate) fn visit_points(&self, show: impl FnMut(&[u8], EntryKind, &[u8]) -> Result<()>) -> Result<()> {
+        self.points.visit(show)
+    }
+
+    pub(crate) fn ranges(&self) -> &Ranges {
         &self.ranges
     }
 
@@ -86,11 +89,9 @@ impl WriteBuffer {
 
     pub(crate) fn own(&self, key: &[u8]) -> Result<Own> {
         match self.points.get(key) {
-            Some(change) => Ok(match (change.kind, &change.value) {
-                (EntryKind::Put, Some(value)) => Own::Put(value.clone()),
-                (EntryKind::Add, Some(value)) => Own::Add(counter_from(value)?),
-                _ => Own::Deleted,
-            }),
+            Some(Change { kind: EntryKind::Put, value: Some(value) }) => Ok(Own::Put(value)),
+            Some(Change { kind: EntryKind::Add, value: Some(value) }) => Ok(Own::Add(counter_from(&value)?)),
+            Some(_) => Ok(Own::Deleted),
             None if self.range_covers(key) => Ok(Own::Deleted),
             None => Ok(Own::Nothing),
         }
@@ -104,12 +105,12 @@ impl WriteBuffer {
         self.ranges.range::<[u8], _>(until).next_back().is_some_and(|(_, end)| key < end.as_ref())
     }
 
-    pub(crate) fn put(&mut self, key: &[u8], value: Value, undo: Option<&mut Vec<Undo>>) {
-        self.set(key, Change { kind: EntryKind::Put, value: Some(value) }, undo);
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], undo: Option<&mut Vec<Undo>>) -> Result<()> {
+        self.set(key, EntryKind::Put, value, undo)
     }
 
-    pub(crate) fn delete(&mut self, key: &[u8], undo: Option<&mut Vec<Undo>>) {
-        self.set(key, Change { kind: EntryKind::Delete, value: None }, undo);
+    pub(crate) fn delete(&mut self, key: &[u8], undo: Option<&mut Vec<Undo>>) -> Result<()> {
+        self.set(key, EntryKind::Delete, &[], undo)
     }
 
     pub(crate) fn add(&mut self, key: &[u8], delta: i64, undo: Option<&mut Vec<Undo>>) -> Result<()> {
@@ -119,138 +120,85 @@ impl WriteBuffer {
             Own::Put(value) => (EntryKind::Put, counter_from(&value)?.wrapping_add(delta)),
             Own::Deleted => (EntryKind::Put, delta),
         };
-        self.set(key, Change { kind, value: Some(Value::owned(sum.to_le_bytes())) }, undo);
-        Ok(())
+        self.set(key, kind, &sum.to_le_bytes(), undo)
     }
 
-    pub(crate) fn delete_range(&mut self, start: &[u8], end: &[u8], mut undo: Option<&mut Vec<Undo>>) {
+    pub(crate) fn delete_range(&mut self, start: &[u8], end: &[u8], mut undo: Option<&mut Vec<Undo>>) -> Result<()> {
         if start >= end {
-            return;
+            return Ok(());
         }
-        let inside = (Bound::Included(start), Bound::Excluded(end));
-        let covered: Vec<Box<[u8]>> = self.points.range::<[u8], _>(inside).map(|(key, _)| key.clone()).collect();
-        for key in covered {
-            if let Some(before) = self.points.remove(&key) {
-                self.bytes = self.bytes.saturating_sub(before.bytes(&key));
-                if let Some(undo) = undo.as_deref_mut() {
-                    undo.push(Undo::Point { key, before: Some(before) });
-                }
-            }
+        for key in self.points.keys_in(start, end)? {
+            self.remove(&key, undo.as_deref_mut())?;
         }
         if let Some(undo) = undo {
-            undo.push(Undo::Ranges { before: self.ranges.clone() });
+            undo.push(Undo::Ranges { before: Arc::clone(&self.ranges) });
         }
+        let ranges = Arc::make_mut(&mut self.ranges);
         let (mut from, mut to): (Box<[u8]>, Box<[u8]>) = (start.into(), end.into());
         // Everything that touches the new range melts into it, so that ranges never overlap.
-        if let Some((left, left_end)) =
-            self.ranges.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(start))).next_back()
+        if let Some((left, left_end)) = ranges.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(start))).next_back()
             && left_end.as_ref() >= start
         {
             from = left.clone();
             to = to.max(left_end.clone());
         }
-        let touched: Vec<Box<[u8]>> = self
-            .ranges
+        let touched: Vec<Box<[u8]>> = ranges
             .range::<[u8], _>((Bound::Included(from.as_ref()), Bound::Included(to.as_ref())))
             .map(|(key, _)| key.clone())
             .collect();
         for key in touched {
-            if let Some(old_end) = self.ranges.remove(&key) {
+            if let Some(old_end) = ranges.remove(&key) {
                 self.bytes = self.bytes.saturating_sub(Self::cost(&key, &old_end));
                 to = to.max(old_end);
             }
         }
         self.bytes = self.bytes.saturating_add(Self::cost(&from, &to));
-        self.ranges.insert(from, to);
+        ranges.insert(from, to);
+        Ok(())
     }
 
     /// Takes back the newest changes, the last first.
-    pub(crate) fn undo(&mut self, changes: impl Iterator<Item = Undo>) {
+    pub(crate) fn undo(&mut self, changes: impl Iterator<Item = Undo>) -> Result<()> {
         for change in changes {
             match change {
-                Undo::Point { key, before: Some(before) } => self.set(&key, before, None),
-                Undo::Point { key, before: None } => {
-                    if let Some(gone) = self.points.remove(&key) {
-                        self.bytes = self.bytes.saturating_sub(gone.bytes(&key));
-                    }
-                }
+                Undo::Point { key, before: Some(before) } => self.set(&key, before.kind, before.value_bytes(), None)?,
+                Undo::Point { key, before: None } => self.remove(&key, None)?,
                 Undo::Ranges { before } => {
-                    let cost = |map: &BTreeMap<Box<[u8]>, Box<[u8]>>| -> u64 {
-                        map.iter().map(|(start, end)| Self::cost(start, end)).sum()
-                    };
+                    let cost = |map: &Ranges| -> u64 { map.iter().map(|(start, end)| Self::cost(start, end)).sum() };
                     self.bytes = self.bytes.saturating_sub(cost(&self.ranges)).saturating_add(cost(&before));
                     self.ranges = before;
                 }
             }
         }
+        Ok(())
     }
 
-    fn set(&mut self, key: &[u8], change: Change, undo: Option<&mut Vec<Undo>>) {
-        self.bytes = self.bytes.saturating_add(change.bytes(key));
-        let before = match self.points.get_mut(key) {
-            Some(slot) => Some(std::mem::replace(slot, change)),
-            None => self.points.insert(key.into(), change),
-        };
-        if let Some(before) = &before {
-            self.bytes = self.bytes.saturating_sub(before.bytes(key));
+    fn set(&mut self, key: &[u8], kind: EntryKind, value: &[u8], undo: Option<&mut Vec<Undo>>) -> Result<()> {
+        self.points.settle(self.bytes, self.few_bytes_max)?;
+        let before = self.points.set(key, kind, value, undo.is_some())?;
+        self.bytes = self.bytes.saturating_add(Self::cost(key, value));
+        self.note(key, before, undo);
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &[u8], undo: Option<&mut Vec<Undo>>) -> Result<()> {
+        let before = self.points.remove(key, undo.is_some())?;
+        self.note(key, before, undo);
+        Ok(())
+    }
+
+    /// Takes what a key had before off the books, and remembers it where it may be wanted back.
+    fn note(&mut self, key: &[u8], before: Before, undo: Option<&mut Vec<Undo>>) {
+        if let Some(len) = before.value_len {
+            let cost = (key.len() as u64).saturating_add(len as u64).saturating_add(ENTRY_BYTES);
+            self.bytes = self.bytes.saturating_sub(cost);
         }
         if let Some(undo) = undo {
-            undo.push(Undo::Point { key: key.into(), before });
+            undo.push(Undo::Point { key: key.into(), before: before.change });
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn value(text: &str) -> Value {
-        Value::owned(text.as_bytes())
-    }
-
-    #[test]
-    fn a_range_delete_hides_what_came_before_and_not_what_comes_after() {
-        let mut buffer = WriteBuffer::default();
-        buffer.put(b"b", value("old"), None);
-        buffer.delete_range(b"a", b"c", None);
-        assert!(matches!(buffer.own(b"b"), Ok(Own::Deleted)));
-        buffer.put(b"b", value("new"), None);
-        assert!(matches!(buffer.own(b"b"), Ok(Own::Put(found)) if found == value("new")));
-        assert!(matches!(buffer.own(b"c"), Ok(Own::Nothing)));
-    }
-
-    #[test]
-    fn overlapping_ranges_melt_into_one() {
-        let mut buffer = WriteBuffer::default();
-        buffer.delete_range(b"a", b"c", None);
-        buffer.delete_range(b"e", b"g", None);
-        buffer.delete_range(b"b", b"f", None);
-        let ranges: Vec<_> = buffer.ranges().iter().map(|(start, end)| (start.to_vec(), end.to_vec())).collect();
-        assert_eq!(ranges, vec![(b"a".to_vec(), b"g".to_vec())]);
-    }
-
-    #[test]
-    fn counting_folds_into_what_the_transaction_already_says() {
-        let mut buffer = WriteBuffer::default();
-        buffer.add(b"n", 2, None).unwrap();
-        buffer.add(b"n", 3, None).unwrap();
-        assert!(matches!(buffer.own(b"n"), Ok(Own::Add(5))));
-        buffer.delete(b"n", None);
-        buffer.add(b"n", 7, None).unwrap();
-        assert!(matches!(buffer.own(b"n"), Ok(Own::Put(found)) if *found == 7_i64.to_le_bytes()));
-    }
-
-    #[test]
-    fn undoing_everything_leaves_an_empty_buffer_that_weighs_nothing() {
-        let mut buffer = WriteBuffer::default();
-        let mut undo = Vec::new();
-        buffer.put(b"a", value("1"), Some(&mut undo));
-        buffer.put(b"a", value("22"), Some(&mut undo));
-        buffer.delete_range(b"a", b"z", Some(&mut undo));
-        buffer.delete_range(b"c", b"zz", Some(&mut undo));
-        buffer.add(b"n", 1, Some(&mut undo)).unwrap();
-        buffer.undo(undo.into_iter().rev());
-        assert!(buffer.is_empty());
-        assert_eq!(buffer.bytes(), 0);
-    }
-}
+#[path = "buffer_tests.rs"]
+mod tests;

@@ -3,44 +3,59 @@
 //! Always: every entry has the sequence the transaction will get, so it is newer than anything in the database.
 //! Does not know: range deletes; they are listed apart, as every source does.
 
+use std::collections::btree_map;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
-use crate::iterator::{EntryCursor, moved_while_invalid};
+use crate::iterator::{EntryCursor, ViewSource, moved_while_invalid};
 use crate::range_tombstone::RangeTombstones;
-use crate::transaction::buffer::{Change, WriteBuffer};
+use crate::transaction::buffer::WriteBuffer;
+use crate::transaction::points::{Change, Points};
 use crate::value::Value;
 
-pub(crate) struct WriteBufferCursor {
+/// A position among few changes, which are looked for again with each move.
+struct FewCursor {
     buffer: Arc<WriteBuffer>,
     sequence: Sequence,
     current: Option<(Box<[u8]>, Change)>,
 }
 
-impl WriteBufferCursor {
-    pub(crate) fn new(buffer: Arc<WriteBuffer>, sequence: Sequence) -> Self {
-        Self { buffer, sequence, current: None }
-    }
+/// The changes of a transaction as they are now, as a source of a view: each with `sequence`.
+pub(crate) fn source_of(buffer: &Arc<WriteBuffer>, sequence: Sequence) -> ViewSource {
+    let cursor: Box<dyn EntryCursor> = match buffer.points() {
+        Points::Few(_) => Box::new(FewCursor { buffer: Arc::clone(buffer), sequence, current: None }),
+        Points::Many(many) => Box::new(many.cursor(sequence)),
+    };
+    ViewSource { cursor, tombstones: Arc::new(tombstones_of(buffer, sequence)) }
+}
 
+impl FewCursor {
     fn first_in(&mut self, from: Bound<&[u8]>) {
-        let found = self.buffer.points().range::<[u8], _>((from, Bound::Unbounded)).next();
-        self.current = found.map(|(key, change)| (key.clone(), change.clone()));
+        self.current = self.in_range((from, Bound::Unbounded), |mut range| range.next());
     }
 
     fn last_in(&mut self, to: Bound<&[u8]>) {
-        let found = self.buffer.points().range::<[u8], _>((Bound::Unbounded, to)).next_back();
-        self.current = found.map(|(key, change)| (key.clone(), change.clone()));
+        self.current = self.in_range((Bound::Unbounded, to), |mut range| range.next_back());
+    }
+
+    fn in_range<'a>(
+        &'a self,
+        bounds: (Bound<&[u8]>, Bound<&[u8]>),
+        choose: impl FnOnce(btree_map::Range<'a, Box<[u8]>, Change>) -> Option<(&'a Box<[u8]>, &'a Change)>,
+    ) -> Option<(Box<[u8]>, Change)> {
+        let Points::Few(few) = self.buffer.points() else { return None };
+        choose(few.range::<[u8], _>(bounds)).map(|(key, change)| (key.clone(), change.clone()))
     }
 }
 
 /// The range deletes of a transaction, as a source of a view lists them.
-pub(crate) fn tombstones_of(buffer: &WriteBuffer, sequence: Sequence) -> RangeTombstones {
+fn tombstones_of(buffer: &WriteBuffer, sequence: Sequence) -> RangeTombstones {
     buffer.ranges().iter().fold(RangeTombstones::default(), |list, (start, end)| list.with(start, end, sequence))
 }
 
-impl EntryCursor for WriteBufferCursor {
+impl EntryCursor for FewCursor {
     fn seek_first(&mut self) -> Result<()> {
         self.first_in(Bound::Unbounded);
         Ok(())

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::engine::ReadPoint;
 use crate::error::{Error, Result};
-use crate::iterator::{KeyRange, View, ViewSource, just_after};
+use crate::iterator::{KeyRange, View, just_after};
 use crate::transaction::buffer::WriteBuffer;
-use crate::transaction::cursor::{WriteBufferCursor, tombstones_of};
+use crate::transaction::cursor::source_of;
 use crate::value::Value;
 
 /// Which way an iterator goes.
@@ -45,15 +45,11 @@ enum NextMove {
 impl Iter {
     pub(crate) fn new(
         point: Arc<ReadPoint>,
-        own: Option<Arc<WriteBuffer>>,
+        own: Option<&Arc<WriteBuffer>>,
         range: &KeyRange,
         direction: Direction,
     ) -> Result<Self> {
-        let own = own.map(|buffer| {
-            let sequence = point.sequence().next();
-            let tombstones = Arc::new(tombstones_of(&buffer, sequence));
-            ViewSource { cursor: Box::new(WriteBufferCursor::new(buffer, sequence)), tombstones }
-        });
+        let own = own.map(|buffer| source_of(buffer, point.sequence().next()));
         let view = point.view(own, range)?;
         Ok(Self { point, view, direction, next: NextMove::First, failed: None })
     }

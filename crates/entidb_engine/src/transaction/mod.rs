@@ -6,6 +6,7 @@
 mod buffer;
 mod cursor;
 mod iter;
+mod points;
 mod snapshot;
 mod write;
 

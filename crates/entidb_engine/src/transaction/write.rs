@@ -36,11 +36,11 @@ pub struct WriteTransaction {
 }
 
 impl WriteTransaction {
-    pub(crate) fn new(token: WriterToken, point: ReadPoint, bytes_max: u64) -> Self {
+    pub(crate) fn new(token: WriterToken, point: ReadPoint, bytes_max: u64, memtable_bytes: u64) -> Self {
         Self {
             token,
             point: Arc::new(point),
-            buffer: Arc::new(WriteBuffer::default()),
+            buffer: Arc::new(WriteBuffer::new(memtable_bytes)),
             undo: Vec::new(),
             marks: Vec::new(),
             savepoints_made: 0,
@@ -109,7 +109,7 @@ impl WriteTransaction {
     /// # Errors
     /// As [`get`](WriteTransaction::get).
     pub fn range(&self, range: impl Into<KeyRange>, direction: Direction) -> Result<Iter> {
-        let own = (!self.buffer.is_empty()).then(|| Arc::clone(&self.buffer));
+        let own = (!self.buffer.is_empty()).then_some(&self.buffer);
         Iter::new(Arc::clone(&self.point), own, &range.into(), direction)
     }
 
@@ -123,8 +123,7 @@ impl WriteTransaction {
         check_value(value)?;
         self.check_room(WriteBuffer::cost(key, value))?;
         let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
-        Arc::make_mut(&mut self.buffer).put(key, Value::owned(value), undo);
-        Ok(())
+        Arc::make_mut(&mut self.buffer).put(key, value, undo)
     }
 
     /// Takes a key's value away; fine when it has none.
@@ -135,8 +134,7 @@ impl WriteTransaction {
         check_key(key)?;
         self.check_room(WriteBuffer::cost(key, &[]))?;
         let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
-        Arc::make_mut(&mut self.buffer).delete(key, undo);
-        Ok(())
+        Arc::make_mut(&mut self.buffer).delete(key, undo)
     }
 
     /// Takes the values of all keys in `start..end` away, at the cost of one change however many there are.
@@ -151,8 +149,7 @@ impl WriteTransaction {
         }
         self.check_room(WriteBuffer::cost(start, end))?;
         let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
-        Arc::make_mut(&mut self.buffer).delete_range(start, end, undo);
-        Ok(())
+        Arc::make_mut(&mut self.buffer).delete_range(start, end, undo)
     }
 
     /// Adds to the counter under a key without reading it. The sum wraps around at the ends of 64 bits.
@@ -189,8 +186,7 @@ impl WriteTransaction {
         self.marks.truncate(savepoint.depth);
         let undone: Vec<Undo> = self.undo.drain(length..).collect();
         let kept = usize::from(makes(Mistake::SavepointKeepsOne));
-        Arc::make_mut(&mut self.buffer).undo(undone.into_iter().rev().skip(kept));
-        Ok(())
+        Arc::make_mut(&mut self.buffer).undo(undone.into_iter().rev().skip(kept))
     }
 
     /// Makes the changes visible and as durable as the database was opened for. Returns their sequence; a

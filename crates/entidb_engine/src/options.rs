@@ -175,7 +175,8 @@ pub struct Options {
     pub durability: Durability,
     /// Memory for decoded blocks and indexes.
     pub memory_bytes: u64,
-    /// The size at which the newest writes are frozen and written to segments.
+    /// The size at which the newest writes are frozen and written to segments. A transaction of more than a quarter of
+    /// it goes to segments directly and is durable when it returns, whatever durability it asked for.
     pub memtable_bytes: u64,
     /// The log size at which a checkpoint is made by itself.
     pub wal_bytes: u64,

@@ -63,6 +63,12 @@ pub enum Mistake {
     SegmentNamesNotFlushed,
     /// The manifest says one commit more is in segments than is.
     FloorTooHigh,
+    /// A transaction becomes segments while older changes are still in memtables.
+    IngestOverMemtables,
+    /// The log goes on in the same file after a commit that is not in it.
+    IngestLogGoesOn,
+    /// The manifest lists the segments of a transaction and not its sequence.
+    IngestFloorTooLow,
     /// Replay forgets range deletions.
     RangeDeleteNotReplayed,
     /// Writing a memtable forgets range deletions.

@@ -102,7 +102,13 @@ fn step(dice: &mut Dice, profile: Profile) -> Step {
 
 fn changes(dice: &mut Dice, profile: Profile) -> Vec<Change> {
     let count = if dice.once_in(8) { 1 + dice.below(12) } else { 1 + dice.below(3) };
-    (0..count).map(|_| change(dice, profile, true)).collect()
+    let mut changes: Vec<Change> = (0..count).map(|_| change(dice, profile, true)).collect();
+    if dice.once_in(12) {
+        // Over a quarter of the smallest memtable: the transaction becomes segments and never meets the log.
+        let at = usize::try_from(dice.below(count + 1)).unwrap_or(0);
+        changes.insert(at, Change::Put(key(dice, profile), Bytes(vec![7; 5000])));
+    }
+    changes
 }
 
 fn change(dice: &mut Dice, profile: Profile, may_nest: bool) -> Change {

@@ -13,7 +13,7 @@ use entidb_testkit::workload::{Profile, Step};
 use entidb_testkit::{Journal, Row, Stop, Subject};
 
 /// Those a crash shows.
-const BY_CRASH: [Mistake; 20] = [
+const BY_CRASH: [Mistake; 22] = [
     Mistake::LogNotFlushed,
     Mistake::LogNameNotFlushed,
     Mistake::LogEndNotFlushed,
@@ -32,6 +32,8 @@ const BY_CRASH: [Mistake; 20] = [
     Mistake::SegmentNotFlushed,
     Mistake::SegmentNamesNotFlushed,
     Mistake::FloorTooHigh,
+    Mistake::IngestLogGoesOn,
+    Mistake::IngestFloorTooLow,
     Mistake::RangeDeleteNotReplayed,
     Mistake::SequenceGivenTwice,
 ];
@@ -45,11 +47,12 @@ const BY_FAULT: [(Mistake, FaultKind); 4] = [
 ];
 
 /// Those that give wrong answers without either.
-const BY_HISTORY: [Mistake; 4] = [
+const BY_HISTORY: [Mistake; 5] = [
     Mistake::RangeDeleteNotWritten,
     Mistake::DeletesDroppedEarly,
     Mistake::CounterBaseLost,
     Mistake::SavepointKeepsOne,
+    Mistake::IngestOverMemtables,
 ];
 
 /// Mistakes only a workload shows whose log is cut again and again.

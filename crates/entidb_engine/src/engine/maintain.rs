@@ -184,7 +184,7 @@ impl Shared {
     }
 
     /// Writes the oldest frozen memtable to segments; false when there is none.
-    fn flush_oldest(&self) -> Result<bool> {
+    pub(crate) fn flush_oldest(&self) -> Result<bool> {
         let view = self.current.load_full();
         let Some(oldest) = view.frozen.last() else { return Ok(false) };
         // So that the log never lags behind the segments: what recovery finds in either is one gapless history.

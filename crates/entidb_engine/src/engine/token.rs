@@ -77,7 +77,19 @@ impl WriterToken {
     }
 
     /// Commits the changes of the transaction that reads at `point`.
-    pub(crate) fn commit(self, point: &ReadPoint, buffer: &WriteBuffer, durability: Durability) -> Result<Sequence> {
+    pub(crate) fn commit(
+        self,
+        point: &ReadPoint,
+        buffer: &Arc<WriteBuffer>,
+        durability: Durability,
+    ) -> Result<Sequence> {
+        if self.shared.is_bulk(buffer.bytes()) {
+            let sequence = self.shared.ingest(buffer, || point.end())?;
+            let shared = Arc::clone(&self.shared);
+            drop(self);
+            shared.step_inline();
+            return Ok(sequence);
+        }
         // From the moment the sequence is given, iterators of the transaction would see its commit beneath them.
         let sequence = self.shared.apply(buffer, durability, || point.end())?;
         let shared = Arc::clone(&self.shared);

@@ -11,6 +11,7 @@ mod snapshot;
 mod write;
 
 pub(crate) use buffer::WriteBuffer;
+pub(crate) use cursor::source_of;
 pub use iter::{Direction, Iter};
 pub use snapshot::Snapshot;
 pub use write::{Savepoint, WriteTransaction};

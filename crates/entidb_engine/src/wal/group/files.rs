@@ -9,7 +9,7 @@ use crate::format::{FileKind, FileNumber, Sequence, WAL_UNIT_HEADER_BYTES, WAL_U
 use crate::planted::{Mistake, makes};
 use crate::verify::VerifyReport;
 use crate::version::WalRef;
-use crate::wal::group::{Log, LogContext, Retired};
+use crate::wal::group::{Log, LogContext, Retired, State};
 use crate::wal::reader::{Step, WalReader};
 use crate::wal::writer::{SpentFile, WAL_FILE_BYTES_MAX, WalFile};
 
@@ -143,6 +143,23 @@ impl Log {
         moved
     }
 
+    /// As [`rotate`](Self::rotate), unless the current file holds nothing yet. Every commit so far is flushed.
+    pub(crate) fn begin_anew(&self) -> Result<()> {
+        self.flush_all()?;
+        if self.state.lock().is_unused() { Ok(()) } else { self.rotate() }
+    }
+
+    /// Counts a commit that came to stable storage without the log, right after a [`begin_anew`](Self::begin_anew):
+    /// the current file then begins with the one after it, as the manifest's floor demands.
+    pub(crate) fn pass_over(&self, sequence: Sequence) {
+        let mut state = self.state.lock();
+        state.appended = sequence;
+        state.written = sequence;
+        self.reached(&mut state, sequence);
+        drop(state);
+        self.changed.notify_all();
+    }
+
     /// Bytes of the log's files that hold commits.
     pub(crate) fn bytes(&self) -> u64 {
         let state = self.state.lock();
@@ -160,6 +177,14 @@ impl Log {
         for (number, len) in ended.chain([(current.number(), current.len())]) {
             verify_file(&self.context, number, len, report);
         }
+    }
+}
+
+impl State {
+    /// True when nothing was written to the current file, and nothing waits to be.
+    fn is_unused(&self) -> bool {
+        let written = self.current_capacity.saturating_sub(WAL_UNITS_AT).saturating_sub(self.remaining);
+        written == 0 && self.pending.len() <= WAL_UNIT_HEADER_BYTES
     }
 }
 

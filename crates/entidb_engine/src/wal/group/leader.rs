@@ -134,7 +134,7 @@ impl Log {
     }
 
     /// Commits up to `sequence` are on stable storage now.
-    fn reached(&self, state: &mut State, sequence: Sequence) {
+    pub(super) fn reached(&self, state: &mut State, sequence: Sequence) {
         self.durable.fetch_max(sequence.0, Ordering::AcqRel);
         while state.durable_waits.front().is_some_and(|first| *first <= sequence) {
             state.durable_waits.pop_front();

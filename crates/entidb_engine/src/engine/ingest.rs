@@ -1,0 +1,94 @@
+//! Commits a transaction that is too large for the log: its changes become segments directly.
+//!
+//! Always: the data is written once. Everything older is in segments before, so that the new segments are the newest of
+//! all and recovery needs nothing beside the manifest: the record that lists them is the commit. Until that record is
+//! on stable storage nobody sees the changes, and a failure leaves nothing of them; where that cannot be known, the log
+//! stops and the commit is `CommitUnknown`.
+//! Does not know: how a transaction keeps its changes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::compaction::{OutputTarget, Rewrite, RewriteSource};
+use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
+use crate::engine::shared::Shared;
+use crate::error::{Error, Result};
+use crate::format::Sequence;
+use crate::planted::{Mistake, makes};
+use crate::transaction::{WriteBuffer, source_of};
+use crate::version::InstallContext;
+
+impl Shared {
+    /// True when a transaction of this many bytes is better written to segments than to the log and a memtable.
+    pub(crate) fn is_bulk(&self, bytes: u64) -> bool {
+        bytes > self.options.memtable_bytes / 4
+    }
+
+    /// Makes the changes the next commit, durable when this returns. For the holder of the right to write, so that no
+    /// other commit comes in between.
+    pub(crate) fn ingest(&self, buffer: &Arc<WriteBuffer>, before: impl FnOnce()) -> Result<Sequence> {
+        self.make_room()?;
+        let log = self.log()?;
+        let _one_at_a_time = self.stepping.lock();
+        self.check_open()?;
+        log.check()?;
+        if !makes(Mistake::IngestOverMemtables) {
+            self.freeze()?;
+            while self.flush_oldest()? {}
+        }
+        if !makes(Mistake::IngestLogGoesOn) {
+            log.begin_anew()?;
+        }
+        let sequence = self.commit.lock().applied.next();
+        let mut rewrite = self.rewrite_of(buffer, sequence);
+        while !rewrite.step(&|| self.numbers.next(), u64::MAX).map_err(|error| self.judge_failure(error))? {}
+        // Under the commit lock: whoever closes the database either comes before, or waits until it is done.
+        let mut commit = self.commit.lock();
+        self.check_open()?;
+        log.check()?;
+        let Some((edit, _)) = rewrite.finish() else {
+            return Err(Error::Internal { detail: "a transaction that is written has no result".to_owned() });
+        };
+        before();
+        let floor = Sequence(sequence.0.saturating_sub(u64::from(makes(Mistake::IngestFloorTooLow))));
+        if let Err(error) = self.install(&edit, floor, None) {
+            return Err(self.withdraw(sequence, error));
+        }
+        commit.applied = sequence;
+        log.pass_over(sequence);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.signal.wake();
+        Ok(sequence)
+    }
+
+    fn rewrite_of(&self, buffer: &Arc<WriteBuffer>, sequence: Sequence) -> Rewrite {
+        let source = source_of(buffer, sequence);
+        let source = RewriteSource { cursor: source.cursor, tombstones: source.tombstones };
+        let target = OutputTarget {
+            level: 0,
+            run: sequence.0,
+            segment_bytes: LEVEL_0_SEGMENT_BYTES,
+            zones: self.options.zones.clone(),
+        };
+        let version = Arc::clone(&self.current.load().version);
+        Rewrite::flush(&version, vec![source], self.live(), target)
+    }
+
+    /// Makes sure that a commit whose record failed never was. The record may be on stable storage all the same, and
+    /// then a later commit must not get its sequence: a fresh manifest without it settles that.
+    fn withdraw(&self, sequence: Sequence, error: Error) -> Error {
+        let Ok(log) = self.log() else { return error };
+        let settled = log.check().and_then(|()| {
+            let mut installer = self.installer.lock();
+            let installer = installer.as_mut().ok_or(Error::Closed)?;
+            let context = InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers };
+            let version = Arc::clone(&self.current.load().version);
+            installer.rewrite_now(&context, &version, log.files_after(installer.floor()))
+        });
+        if settled.is_ok() {
+            return error;
+        }
+        log.stop(&error.to_string());
+        Error::CommitUnknown { sequence, cause: error.to_string() }
+    }
+}

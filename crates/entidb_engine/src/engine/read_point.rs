@@ -3,9 +3,8 @@
 //! Always: what it shows never changes while it lives, and what it needs is kept until it goes.
 //! Does not know: the changes of an open write transaction.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -21,25 +20,71 @@ use crate::value::Value;
 /// Keys that are counted one by one; beyond that a count is an estimate.
 const COUNTED_MAX: u64 = 10_000;
 
-/// The sequences readers are at, with how many are at each.
+/// Parts of the list of readers. A thread keeps to one, so that threads which begin and end reads at once do not wait
+/// for each other.
+const SHARDS: usize = 16;
+
+/// The sequences readers are at.
 #[derive(Default)]
-pub(crate) struct Readers(Mutex<BTreeMap<Sequence, usize>>);
+pub(crate) struct Readers([Shard; SHARDS]);
+
+/// On a line of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Shard(Mutex<Vec<Reading>>);
+
+/// How many readers are at a sequence. A list of them is short: most readers are at the newest commit.
+struct Reading {
+    at: Sequence,
+    count: usize,
+}
 
 impl Readers {
     /// The sequences that must stay readable, when `visible` is the one a reader who comes now gets.
     pub(crate) fn live(&self, visible: impl FnOnce() -> Sequence) -> LiveSnapshots {
-        // Asked under the lock, so that a reader who is registering is either counted or sees at least that.
-        let readers = self.0.lock();
+        // Asked under all locks, so that a reader who is registering is either counted or sees at least that.
+        let shards: Vec<_> = self.0.iter().map(|shard| shard.0.lock()).collect();
         let visible = visible();
-        LiveSnapshots::new(readers.keys().copied(), visible)
+        LiveSnapshots::new(shards.iter().flat_map(|shard| shard.iter().map(|reading| reading.at)), visible)
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.0.lock().values().map(|count| *count as u64).sum()
+        let count_in = |shard: &Shard| shard.0.lock().iter().map(|reading| reading.count as u64).sum::<u64>();
+        self.0.iter().map(count_in).sum()
     }
 
     pub(crate) fn first(&self) -> Option<Sequence> {
-        self.0.lock().keys().next().copied()
+        self.0.iter().filter_map(|shard| shard.0.lock().iter().map(|reading| reading.at).min()).min()
+    }
+
+    /// Registers a reader at the sequence that `at` says under the lock. Returns it with the shard.
+    fn enter(&self, at: impl FnOnce() -> Sequence) -> (Sequence, usize) {
+        thread_local! {
+            static SHARD: usize = {
+                static NEXT: AtomicUsize = AtomicUsize::new(0);
+                NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS
+            };
+        }
+        let number = SHARD.with(|shard| *shard);
+        let Some(shard) = self.0.get(number) else { return (at(), number) };
+        let mut shard = shard.0.lock();
+        let at = at();
+        match shard.iter_mut().find(|reading| reading.at == at) {
+            Some(reading) => reading.count = reading.count.saturating_add(1),
+            None => shard.push(Reading { at, count: 1 }),
+        }
+        (at, number)
+    }
+
+    fn leave(&self, at: Sequence, number: usize) {
+        let Some(shard) = self.0.get(number) else { return };
+        let mut shard = shard.0.lock();
+        let Some(place) = shard.iter().position(|reading| reading.at == at) else { return };
+        let Some(reading) = shard.get_mut(place) else { return };
+        reading.count = reading.count.saturating_sub(1);
+        if reading.count == 0 {
+            shard.swap_remove(place);
+        }
     }
 }
 
@@ -47,6 +92,8 @@ pub(crate) struct ReadPoint {
     shared: Arc<Shared>,
     view: Arc<SuperVersion>,
     at: Sequence,
+    /// Where it is registered.
+    shard: usize,
     /// Set when the transaction this point belonged to is over.
     ended: AtomicBool,
 }
@@ -54,24 +101,18 @@ pub(crate) struct ReadPoint {
 impl ReadPoint {
     /// The database as readers see it now.
     pub(crate) fn newest(shared: &Arc<Shared>) -> Self {
-        let at = {
-            let mut readers = shared.readers.0.lock();
-            let at = shared.visible();
-            *readers.entry(at).or_insert(0) += 1;
-            at
-        };
+        let (at, shard) = shared.readers.enter(|| shared.visible());
         // Loaded after registering: from here on nothing this sequence sees is dropped from any later one.
-        Self { shared: Arc::clone(shared), view: shared.current.load_full(), at, ended: AtomicBool::new(false) }
+        Self { shared: Arc::clone(shared), view: shared.current.load_full(), at, shard, ended: AtomicBool::new(false) }
     }
 
     /// The database as the one writer sees it: with commits that are not visible to others yet.
     pub(crate) fn applied(shared: &Arc<Shared>) -> Self {
         let commit = shared.commit.lock();
-        let at = commit.applied;
-        *shared.readers.0.lock().entry(at).or_insert(0) += 1;
+        let (at, shard) = shared.readers.enter(|| commit.applied);
         let view = shared.current.load_full();
         drop(commit);
-        Self { shared: Arc::clone(shared), view, at, ended: AtomicBool::new(false) }
+        Self { shared: Arc::clone(shared), view, at, shard, ended: AtomicBool::new(false) }
     }
 
     pub(crate) fn sequence(&self) -> Sequence {
@@ -128,12 +169,6 @@ impl ReadPoint {
 
 impl Drop for ReadPoint {
     fn drop(&mut self) {
-        let mut readers = self.shared.readers.0.lock();
-        if let Some(count) = readers.get_mut(&self.at) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                readers.remove(&self.at);
-            }
-        }
+        self.shared.readers.leave(self.at, self.shard);
     }
 }

@@ -8,6 +8,17 @@ use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
 use crate::value::Value;
 
+/// The entry a cursor is at, but for its value. Lives until the cursor moves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Here<'a> {
+    /// Its key.
+    pub(crate) key: &'a [u8],
+    /// The commit that wrote it.
+    pub(crate) sequence: Sequence,
+    /// What it says.
+    pub(crate) kind: EntryKind,
+}
+
 /// A position among the entries of one ordered source. A new cursor is not valid until a seek.
 pub(crate) trait EntryCursor: Send {
     /// To the first entry.
@@ -30,6 +41,10 @@ pub(crate) trait EntryCursor: Send {
     fn sequence(&self) -> Sequence;
     /// The kind here; `Delete` when not valid.
     fn kind(&self) -> EntryKind;
+    /// Key, sequence and kind here in one call, which is what a walk pays for each entry; `None` when not valid.
+    fn here(&self) -> Option<Here<'_>> {
+        self.is_valid().then(|| Here { key: self.key(), sequence: self.sequence(), kind: self.kind() })
+    }
     /// The value here; empty when not valid or none. Lives until the cursor moves.
     fn value(&self) -> &[u8];
     /// The value here as one that outlives the cursor, without copying where the source can pin it.

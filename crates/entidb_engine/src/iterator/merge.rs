@@ -2,12 +2,12 @@
 //!
 //! Always: entries of all sources, in entry order, both ways; of two equal entries the one from the earlier source comes
 //! first. The source with the current entry is kept out of the heap and compared with its top alone, so a run of entries
-//! from one source costs one comparison each. After an error the merge keeps failing.
+//! from one source costs one comparison each, mostly of the numbers that the first bytes of keys make. After an error the merge keeps failing.
 //! Does not know: which versions a snapshot may see.
 
 use std::cmp::Ordering;
 
-use super::cursor::EntryCursor;
+use super::cursor::{EntryCursor, Here};
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
 use crate::value::Value;
@@ -18,9 +18,37 @@ enum Heading {
     Backward,
 }
 
+/// A source, with the first bytes of its key as a number: asking it for the key costs more than comparing.
+struct Source {
+    cursor: Box<dyn EntryCursor>,
+    /// Of no meaning while the cursor is not valid.
+    head: u128,
+}
+
+impl Source {
+    /// Takes the head of where the cursor is; false when it is nowhere.
+    #[inline]
+    fn look(&mut self) -> bool {
+        let Some(here) = self.cursor.here() else { return false };
+        self.head = head_of(here.key);
+        true
+    }
+}
+
+/// Equal heads say nothing: keys may differ later, or in how many zeros they end.
+#[inline]
+fn head_of(key: &[u8]) -> u128 {
+    if let Some(head) = key.first_chunk::<16>() {
+        return u128::from_be_bytes(*head);
+    }
+    let mut head = [0; 16];
+    head.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    u128::from_be_bytes(head)
+}
+
 /// A merge of ordered sources, newest source first.
 pub(crate) struct Merge {
-    sources: Vec<Box<dyn EntryCursor>>,
+    sources: Vec<Source>,
     /// Valid sources other than the current one, the next to come at the top.
     heap: Vec<usize>,
     current: Option<usize>,
@@ -32,6 +60,7 @@ impl Merge {
     /// A merge over `sources`; not valid until a seek.
     pub(crate) fn new(sources: Vec<Box<dyn EntryCursor>>) -> Self {
         let heap = Vec::with_capacity(sources.len());
+        let sources = sources.into_iter().map(|cursor| Source { cursor, head: 0 }).collect();
         Self { sources, heap, current: None, heading: Heading::Forward, failed: None }
     }
 
@@ -44,8 +73,8 @@ impl Merge {
     pub(crate) fn skip_to(&mut self, from: usize, key: &[u8]) -> Result<()> {
         self.guarded(|merge| {
             for source in merge.sources.iter_mut().skip(from) {
-                if source.is_valid() && source.key() < key {
-                    source.seek(key)?;
+                if source.cursor.is_valid() && source.cursor.key() < key {
+                    source.cursor.seek(key)?;
                 }
             }
             merge.rebuild(Heading::Forward);
@@ -57,8 +86,8 @@ impl Merge {
     pub(crate) fn skip_before(&mut self, from: usize, key: &[u8]) -> Result<()> {
         self.guarded(|merge| {
             for source in merge.sources.iter_mut().skip(from) {
-                if source.is_valid() && source.key() >= key {
-                    source.seek_before(key)?;
+                if source.cursor.is_valid() && source.cursor.key() >= key {
+                    source.cursor.seek_before(key)?;
                 }
             }
             merge.rebuild(Heading::Backward);
@@ -80,7 +109,7 @@ impl Merge {
     fn all(&mut self, heading: Heading, mut seek: impl FnMut(&mut dyn EntryCursor) -> Result<()>) -> Result<()> {
         self.guarded(|merge| {
             for source in &mut merge.sources {
-                seek(source.as_mut())?;
+                seek(source.cursor.as_mut())?;
             }
             merge.rebuild(heading);
             Ok(())
@@ -90,8 +119,11 @@ impl Merge {
     fn rebuild(&mut self, heading: Heading) {
         self.heading = heading;
         self.heap.clear();
-        self.heap
-            .extend(self.sources.iter().enumerate().filter(|(_, source)| source.is_valid()).map(|(index, _)| index));
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            if source.look() {
+                self.heap.push(index);
+            }
+        }
         for index in (0..self.heap.len() / 2).rev() {
             self.sift_down(index);
         }
@@ -131,8 +163,19 @@ impl Merge {
     /// True when the entry of source `a` is to be met before that of source `b` on the present heading.
     fn comes_before(&self, a: usize, b: usize) -> bool {
         let (Some(x), Some(y)) = (self.sources.get(a), self.sources.get(b)) else { return false };
-        let order = entry_order(x.key(), x.sequence(), y.key(), y.sequence()).then(a.cmp(&b));
+        let order = match x.head.cmp(&y.head) {
+            Ordering::Equal => self.order_of_equal_heads(a, b),
+            order => order,
+        };
         order == if self.heading == Heading::Forward { Ordering::Less } else { Ordering::Greater }
+    }
+
+    fn order_of_equal_heads(&self, a: usize, b: usize) -> Ordering {
+        let here = |source: usize| self.sources.get(source).and_then(|source| source.cursor.here());
+        match (here(a), here(b)) {
+            (Some(x), Some(y)) => entry_order(x.key, x.sequence, y.key, y.sequence).then(a.cmp(&b)),
+            _ => a.cmp(&b),
+        }
     }
 
     fn step(&mut self) -> Result<()> {
@@ -140,10 +183,10 @@ impl Merge {
         let heading = self.heading;
         let source = self.sources.get_mut(current).ok_or_else(moved_while_invalid)?;
         match heading {
-            Heading::Forward => source.next()?,
-            Heading::Backward => source.previous()?,
+            Heading::Forward => source.cursor.next()?,
+            Heading::Backward => source.cursor.previous()?,
         }
-        if !source.is_valid() {
+        if !source.look() {
             self.current = self.pop();
             return Ok(());
         }
@@ -163,31 +206,35 @@ impl Merge {
     fn turn(&mut self, heading: Heading) -> Result<()> {
         let Some(current) = self.current else { return Err(moved_while_invalid()) };
         let (key, sequence) = match self.sources.get(current) {
-            Some(source) => (source.key().to_vec(), source.sequence()),
+            Some(source) => (source.cursor.key().to_vec(), source.cursor.sequence()),
             None => return Err(moved_while_invalid()),
         };
         for (index, source) in self.sources.iter_mut().enumerate().filter(|(index, _)| *index != current) {
+            let cursor = &mut source.cursor;
             // To the first entry after the current one; of equal entries the earlier source's comes first.
-            source.seek(&key)?;
-            while source.is_valid() {
-                let order = entry_order(source.key(), source.sequence(), &key, sequence).then(index.cmp(&current));
+            cursor.seek(&key)?;
+            while cursor.is_valid() {
+                let order = entry_order(cursor.key(), cursor.sequence(), &key, sequence).then(index.cmp(&current));
                 if order == Ordering::Greater {
                     break;
                 }
-                source.next()?;
+                cursor.next()?;
             }
             if heading == Heading::Backward {
-                if source.is_valid() {
-                    source.previous()?;
+                if cursor.is_valid() {
+                    cursor.previous()?;
                 } else {
-                    source.seek_last()?;
+                    cursor.seek_last()?;
                 }
             }
         }
         self.heading = heading;
         self.heap.clear();
-        let valid = self.sources.iter().enumerate().filter(|(index, source)| *index != current && source.is_valid());
-        self.heap.extend(valid.map(|(index, _)| index));
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            if index != current && source.look() {
+                self.heap.push(index);
+            }
+        }
         for index in (0..self.heap.len() / 2).rev() {
             self.sift_down(index);
         }
@@ -203,8 +250,9 @@ impl Merge {
         })
     }
 
-    fn here(&self) -> Option<&dyn EntryCursor> {
-        self.current.and_then(|current| self.sources.get(current)).map(AsRef::as_ref)
+    #[inline]
+    fn cursor(&self) -> Option<&dyn EntryCursor> {
+        self.current.and_then(|current| self.sources.get(current)).map(|source| source.cursor.as_ref())
     }
 }
 
@@ -245,21 +293,25 @@ impl EntryCursor for Merge {
     }
     #[inline]
     fn key(&self) -> &[u8] {
-        self.here().map_or(&[], |source| source.key())
+        self.cursor().map_or(&[], |source| source.key())
+    }
+    #[inline]
+    fn here(&self) -> Option<Here<'_>> {
+        self.cursor()?.here()
     }
     #[inline]
     fn sequence(&self) -> Sequence {
-        self.here().map_or(Sequence::ZERO, |source| source.sequence())
+        self.cursor().map_or(Sequence::ZERO, |source| source.sequence())
     }
     #[inline]
     fn kind(&self) -> EntryKind {
-        self.here().map_or(EntryKind::Delete, |source| source.kind())
+        self.cursor().map_or(EntryKind::Delete, |source| source.kind())
     }
     #[inline]
     fn value(&self) -> &[u8] {
-        self.here().map_or(&[], |source| source.value())
+        self.cursor().map_or(&[], |source| source.value())
     }
     fn pin_value(&self) -> Value {
-        self.here().map_or_else(|| Value::owned([].as_slice()), |source| source.pin_value())
+        self.cursor().map_or_else(|| Value::owned([].as_slice()), |source| source.pin_value())
     }
 }

@@ -13,7 +13,7 @@ mod span;
 mod view;
 
 pub use bounds::{KeyRange, successor_of_prefix};
-pub(crate) use cursor::EntryCursor;
+pub(crate) use cursor::{EntryCursor, Here};
 pub(crate) use merge::{Merge, entry_order, moved_while_invalid};
 pub(crate) use point::{Found, PointRead, counter_from, counter_value};
 pub(crate) use span::{Span, just_after};

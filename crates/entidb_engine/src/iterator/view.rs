@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::cursor::EntryCursor;
+use super::cursor::{EntryCursor, Here};
 use super::merge::Merge;
 use super::point::counter_from;
 use super::span::Span;
@@ -214,11 +214,13 @@ impl View {
 
     /// Moves the merge past the versions of `self.key` that are left.
     fn leave_key(&mut self) -> Result<()> {
-        self.merge.next()?;
-        while self.merge.is_valid() && self.merge.key() == self.key {
+        loop {
             self.merge.next()?;
+            // Not valid, its key is empty, and no entry's is.
+            if self.merge.key() != self.key {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn hold(&mut self, value: &[u8]) {
@@ -234,20 +236,17 @@ impl View {
     /// From the merge's entry on, finds the first visible key. The entry is the newest version of its key.
     fn settle_forward(&mut self) -> Result<()> {
         let mut walked = 0_u32;
-        while self.merge.is_valid() {
-            if self.range.is_past_end(self.merge.key()) {
+        while let Some(Here { key, sequence, kind }) = self.merge.here() {
+            if self.range.is_past_end(key) {
                 return Ok(());
             }
-            let sequence = self.merge.sequence();
             if sequence > self.at {
                 self.merge.next()?;
                 continue;
             }
-            let mut covered_from = None;
-            if !self.tombstones.is_empty() {
-                self.remember_key();
-                covered_from = self.newest_cover();
-            }
+            self.key.clear();
+            self.key.extend_from_slice(key);
+            let covered_from = if self.tombstones.is_empty() { None } else { self.newest_cover() };
             if let Some(cover) = covered_from.as_ref().filter(|cover| sequence < cover.sequence) {
                 walked += 1;
                 if walked > WALK_BEFORE_JUMP && self.merge.current_source() > Some(cover.source) {
@@ -259,18 +258,13 @@ impl View {
                 continue;
             }
             walked = 0;
-            match self.merge.kind() {
+            match kind {
                 EntryKind::Put => {
-                    self.remember_key();
                     self.place = Place::AtEntry;
                     return Ok(());
                 }
-                EntryKind::Delete | EntryKind::DeleteRange => {
-                    self.remember_key();
-                    self.leave_key()?;
-                }
+                EntryKind::Delete | EntryKind::DeleteRange => self.leave_key()?,
                 EntryKind::Add => {
-                    self.remember_key();
                     let sum = self.sum_forward(covered_from.map(|cover| cover.sequence))?;
                     self.hold(&sum.to_le_bytes());
                     self.place = Place::Held { value: HeldValue::Copied, forward: true };

@@ -13,7 +13,7 @@ use super::node::Probe;
 use super::tree::Place;
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
-use crate::iterator::EntryCursor;
+use crate::iterator::{EntryCursor, Here};
 use crate::value::Value;
 
 /// A position in a memtable.
@@ -160,6 +160,11 @@ impl EntryCursor for MemtableCursor {
 
     fn key(&self) -> &[u8] {
         if self.current == 0 { &[] } else { Entry::key_at(&self.memtable.arena, self.current) }
+    }
+
+    #[inline]
+    fn here(&self) -> Option<Here<'_>> {
+        self.entry().map(|entry| Here { key: entry.key, sequence: entry.sequence, kind: entry.kind })
     }
 
     fn sequence(&self) -> Sequence {

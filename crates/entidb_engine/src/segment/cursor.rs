@@ -16,7 +16,7 @@ use crate::cache::Entering;
 use crate::error::{Error, Result};
 use crate::format::block::{EntryPlace, GROUP_ENTRIES};
 use crate::format::{EntryKind, Sequence};
-use crate::iterator::{EntryCursor, moved_while_invalid};
+use crate::iterator::{EntryCursor, Here, moved_while_invalid};
 use crate::value::Value;
 
 /// The first read ahead; each doubles the last.
@@ -255,6 +255,11 @@ impl EntryCursor for SegmentCursor {
     #[inline]
     fn key(&self) -> &[u8] {
         if self.place.is_some() { &self.key } else { &[] }
+    }
+
+    #[inline]
+    fn here(&self) -> Option<Here<'_>> {
+        self.place.map(|place| Here { key: &self.key, sequence: place.sequence, kind: place.kind })
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::cursor::SegmentCursor;
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
-use crate::iterator::{EntryCursor, Span, moved_while_invalid};
+use crate::iterator::{EntryCursor, Here, Span, moved_while_invalid};
 use crate::value::Value;
 use crate::version::Run;
 
@@ -139,6 +139,11 @@ impl EntryCursor for RunCursor {
     #[inline]
     fn key(&self) -> &[u8] {
         self.cursor.as_ref().map_or(&[], EntryCursor::key)
+    }
+
+    #[inline]
+    fn here(&self) -> Option<Here<'_>> {
+        self.cursor.as_ref()?.here()
     }
 
     #[inline]

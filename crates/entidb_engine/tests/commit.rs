@@ -164,6 +164,26 @@ fn an_iterator_of_a_transaction_ends_with_it() {
 }
 
 #[test]
+fn a_released_savepoint_is_gone_and_what_came_after_it_stays() {
+    let engine = memory();
+    let mut transaction = engine.begin_write().unwrap();
+    let outer = transaction.savepoint();
+    transaction.put(b"a", b"1").unwrap();
+    let inner = transaction.savepoint();
+    transaction.put(b"b", b"2").unwrap();
+    transaction.release(&inner).unwrap();
+    assert!(matches!(transaction.rollback_to(&inner), Err(Error::InvalidArgument { what: "savepoint", .. })));
+    assert!(matches!(transaction.release(&inner), Err(Error::InvalidArgument { what: "savepoint", .. })));
+    assert_eq!(transaction.get(b"b").unwrap().as_deref(), Some(b"2".as_slice()));
+    transaction.rollback_to(&outer).unwrap();
+    assert!(transaction.is_empty());
+    transaction.put(b"c", b"3").unwrap();
+    transaction.release(&outer).unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(engine.snapshot().unwrap().get(b"c").unwrap().as_deref(), Some(b"3".as_slice()));
+}
+
+#[test]
 fn limits_refuse_what_is_over_and_leave_the_transaction_as_it_was() {
     let engine =
         Engine::open(Backend::memory(), Options { transaction_bytes_max: 64 * 1024, ..Options::default() }).unwrap();

@@ -291,7 +291,11 @@ impl State {
         if result.is_err() {
             self.rollback_to(savepoint)?;
         }
-        self.marks.retain(|mark| mark.savepoint != savepoint);
+        if let Some(position) = self.marks.iter().position(|mark| mark.savepoint == savepoint) {
+            // Given back, so that a long transaction does not remember how to undo all of itself.
+            let mark = self.marks.remove(position);
+            self.engine.release(&mark.engine)?;
+        }
         result
     }
 

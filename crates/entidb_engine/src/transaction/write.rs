@@ -176,17 +176,36 @@ impl WriteTransaction {
     /// # Errors
     /// `InvalidArgument` when the savepoint is of another transaction or was undone already.
     pub fn rollback_to(&mut self, savepoint: &Savepoint) -> Result<()> {
-        let mark = savepoint.depth.checked_sub(1).and_then(|place| self.marks.get(place)).copied();
-        let length = match mark {
-            Some((length, number)) if number == savepoint.number && savepoint.transaction == self.token.number() => {
-                length
-            }
-            _ => return Err(invalid("savepoint", "is not of this transaction or was rolled back; make a new one")),
-        };
+        let length = self.mark(savepoint)?;
         self.marks.truncate(savepoint.depth);
         let undone: Vec<Undo> = self.undo.drain(length..).collect();
         let kept = usize::from(makes(Mistake::SavepointKeepsOne));
         Arc::make_mut(&mut self.buffer).undo(undone.into_iter().rev().skip(kept))
+    }
+
+    /// Keeps every change since the savepoint for good, as far as no earlier savepoint undoes them. The savepoint and
+    /// later ones are gone; without any left, the transaction remembers nothing to undo.
+    ///
+    /// # Errors
+    /// As [`rollback_to`](WriteTransaction::rollback_to).
+    pub fn release(&mut self, savepoint: &Savepoint) -> Result<()> {
+        self.mark(savepoint)?;
+        self.marks.truncate(savepoint.depth.saturating_sub(1));
+        if self.marks.is_empty() {
+            self.undo.clear();
+        }
+        Ok(())
+    }
+
+    /// The length of the list of what to undo when the savepoint was made.
+    fn mark(&self, savepoint: &Savepoint) -> Result<usize> {
+        let mark = savepoint.depth.checked_sub(1).and_then(|place| self.marks.get(place)).copied();
+        match mark {
+            Some((length, number)) if number == savepoint.number && savepoint.transaction == self.token.number() => {
+                Ok(length)
+            }
+            _ => Err(invalid("savepoint", "is not of this transaction or was rolled back; make a new one")),
+        }
     }
 
     /// Makes the changes visible and as durable as the database was opened for. Returns their sequence; a

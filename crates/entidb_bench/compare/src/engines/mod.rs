@@ -46,7 +46,7 @@ pub(crate) trait Reader {
 /// How each engine is set up, for the table.
 pub(crate) fn setup(name: &str) -> &'static str {
     match name {
-        "entidb" => "64 MiB memtable, all zones point-indexed, no compression",
+        "entidb" => "default sizes (32 MiB memtable), all zones point-indexed, no compression",
         "lmdb" => "heed, 64 GiB map; unflushed: NO_SYNC",
         "redb" => "4 GiB cache; unflushed: Durability::None",
         "fjall" => "2 GiB cache; durable: PersistMode::SyncAll; unflushed: Buffer",

@@ -153,7 +153,7 @@ impl Shared {
     pub(crate) fn checkpoint(&self) -> Result<Sequence> {
         let log = self.log()?;
         log.check()?;
-        if let Err(error) = log.rotate() {
+        if let Err(error) = log.begin_anew() {
             // On a full disk there is no room for a new file, and the checkpoint is what makes room.
             log.check()?;
             if !is_no_space(&error) {

@@ -8,7 +8,7 @@ use entidb_testkit::workload::Profile;
 /// The engine takes a hundred times as long as the toy log for one image, so a quick run looks at fewer.
 fn effort() -> Effort {
     let tier = Tier::from_environment();
-    Effort { states_max: tier.pick(5_000, 60_000, 400_000), ..Effort::of(tier) }
+    Effort { states_max: tier.pick(5_000, 24_000, 400_000), ..Effort::of(tier) }
 }
 
 #[test]

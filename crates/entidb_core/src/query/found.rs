@@ -170,7 +170,7 @@ impl Found {
         Ok(None)
     }
 
-    /// The place of the last answer given, as a token for [`Find::after`]; none before the first.
+    /// The place of the last answer given, as a token for [`Find::after`](crate::Find::after); none before the first.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;

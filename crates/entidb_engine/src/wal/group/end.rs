@@ -22,7 +22,7 @@ impl Log {
         let written = state.written;
         state.stop(cause.to_owned(), written);
         drop(state);
-        self.changed.notify_all();
+        self.wake_all();
     }
 
     /// The failure that stopped the log.

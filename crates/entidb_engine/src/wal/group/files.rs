@@ -139,7 +139,7 @@ impl Log {
             state.stop(error.to_string(), last);
         }
         drop(state);
-        self.changed.notify_all();
+        self.wake_all();
         moved
     }
 

@@ -25,7 +25,11 @@ impl Log {
             return state;
         }
         let rotates = state.does_not_fit();
-        if state.writing || ((flush || rotates) && state.flushing) {
+        if (flush || rotates) && state.flushing {
+            self.flushed.wait(&mut state);
+            return state;
+        }
+        if state.writing {
             self.changed.wait(&mut state);
             return state;
         }
@@ -53,14 +57,14 @@ impl Log {
             if rotates {
                 state.flushing = false;
             }
-            self.changed.notify_all();
+            self.wake_all();
             return state;
         }
         if state.stopped.is_none() {
             state = self.flush_written(state);
         }
         state.flushing = false;
-        self.changed.notify_all();
+        self.wake_all();
         state
     }
 

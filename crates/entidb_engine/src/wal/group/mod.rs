@@ -40,7 +40,11 @@ pub(crate) struct LogContext {
 pub(crate) struct Log {
     context: LogContext,
     state: Mutex<State>,
+    /// Something is written, shown, or over.
     changed: Condvar,
+    /// A flush is over, or the log is. Those who wait for one are woken by nothing less: eight writers who woke each other
+    /// at every step spent four times as much time on that as on their commits.
+    flushed: Condvar,
     /// Held by whoever has the writing role.
     current: Mutex<WalFile>,
     /// One preparation of a next file at a time.
@@ -120,6 +124,7 @@ impl Log {
             context,
             state: Mutex::new(state),
             changed: Condvar::new(),
+            flushed: Condvar::new(),
             current: Mutex::new(current),
             preparing: Mutex::new(()),
             visible: AtomicU64::new(last.0),

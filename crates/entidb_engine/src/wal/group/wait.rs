@@ -118,7 +118,13 @@ impl Log {
     pub(crate) fn wake(&self) {
         let guard = self.state.lock();
         drop(guard);
+        self.wake_all();
+    }
+
+    /// As [`wake`](Self::wake), for whoever has just changed the state under its lock.
+    pub(super) fn wake_all(&self) {
         self.changed.notify_all();
+        self.flushed.notify_all();
     }
 
     fn wait_visible(&self, sequence: Sequence) -> Result<()> {

@@ -73,13 +73,13 @@ pub(crate) fn run(repository: &Repository, name: Option<&str>, rest: &[String]) 
 /// Builds the C program that makes the calls of `bench boundary`, against the library as it is shipped.
 fn boundary(repository: &Repository) -> Result<PathBuf> {
     let mut build = Command::new(cargo());
-    build.current_dir(repository.root()).args(["build", "--release", "-p", "entidb_ffi"]);
+    build.current_dir(repository.root()).args(["build", "--release", "-p", "entidb_ffi", "--features", "export"]);
     succeed(&mut build, "build the C library")?;
     let program = repository.build_folder("bench")?.join("boundary");
     let mut compile = Command::new("cc");
     compile.current_dir(repository.root()).args(["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Werror", "-Iinclude"]);
     compile.arg("-o").arg(&program).arg(format!("{COMPARE}/c/boundary.c"));
-    compile.arg(repository.target_folder().join("release").join("libentidb.a"));
+    compile.arg(repository.target_folder().join("release").join("libentidb_ffi.a"));
     compile.args(if cfg!(target_os = "macos") {
         &["-framework", "Security", "-framework", "CoreFoundation"][..]
     } else {

@@ -59,14 +59,12 @@ impl Arena {
         let mut chunks = Vec::new();
         let count = super::atomic::scaled_down(CHUNK_COUNT_MAX);
         chunks.try_reserve_exact(count).map_err(|_| out_of_memory(count * size_of::<Chunk>()))?;
-        for _ in 0..count {
-            chunks.push(Chunk {
-                memory: AtomicPtr::new(std::ptr::null_mut()),
-                capacity: AtomicUsize::new(0),
-                filled: AtomicUsize::new(0),
-                touched: Touched::new(),
-            });
-        }
+        chunks.resize_with(count, || Chunk {
+            memory: AtomicPtr::new(std::ptr::null_mut()),
+            capacity: AtomicUsize::new(0),
+            filled: AtomicUsize::new(0),
+            touched: Touched::new(),
+        });
         let arena = Arc::new(Self { chunks: chunks.into_boxed_slice(), chunk_bits });
         let writer = ArenaWriter {
             arena: Arc::clone(&arena),
@@ -193,12 +191,15 @@ impl ArenaWriter {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        for chunk in &self.chunks {
+        let mut index = 0;
+        // As they were taken: after a chunk comes the first index it does not cover, and nothing after the first gap.
+        while let Some(chunk) = self.chunks.get(index) {
             let memory = chunk.memory.load(Ordering::Acquire);
             let capacity = chunk.capacity.load(Ordering::Relaxed);
             if memory.is_null() {
-                continue;
+                break;
             }
+            index += capacity.div_ceil(self.chunk_bytes());
             if let Some(layout) = chunk_layout(capacity) {
                 // SAFETY: `memory` came from `alloc` with this very layout and is freed once, here; nobody borrows
                 // from an arena that is being dropped.

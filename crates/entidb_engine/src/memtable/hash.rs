@@ -19,7 +19,7 @@ const TABLE_BITS_MAX: usize = 26;
 /// Cells of `tag << 32 | address`, with linear probing. The tag is the upper half of the hash; its upper bits say
 /// where to look, the rest keeps strangers from being compared.
 struct Shard {
-    tables: Box<[OnceLock<Box<[AtomicU64]>>]>,
+    tables: [OnceLock<Box<[AtomicU64]>>; scaled_down(TABLE_BITS_MAX)],
     /// The number of bits of the table in use; 0 before the first.
     bits: AtomicU32,
     used: AtomicU32,
@@ -33,10 +33,15 @@ pub(super) struct Hash {
 }
 
 impl Hash {
-    pub(super) fn new(seed: u64) -> Self {
-        let tables = || (0..scaled_down(TABLE_BITS_MAX)).map(|_| OnceLock::new()).collect();
-        let shard = || Shard { tables: tables(), bits: AtomicU32::new(0), used: AtomicU32::new(0) };
-        Self { shards: (0..1 << SHARD_BITS).map(|_| shard()).collect(), seed, table_bytes: AtomicUsize::new(0) }
+    /// A hash, or one that never finds anything where no zone is `used`.
+    pub(super) fn new(seed: u64, used: bool) -> Self {
+        let shard = |_| Shard {
+            tables: std::array::from_fn(|_| OnceLock::new()),
+            bits: AtomicU32::new(0),
+            used: AtomicU32::new(0),
+        };
+        let count = if used { 1 << SHARD_BITS } else { 0 };
+        Self { shards: (0..count).map(shard).collect(), seed, table_bytes: AtomicUsize::new(0) }
     }
 
     /// What a key is found by.
@@ -92,8 +97,7 @@ impl Hash {
     }
 
     pub(super) fn reserved_bytes(&self) -> usize {
-        let lists = self.shards.iter().map(|shard| size_of_val::<[_]>(&shard.tables)).sum::<usize>();
-        self.table_bytes() + lists + size_of_val::<[_]>(&self.shards)
+        self.table_bytes() + size_of_val::<[_]>(&self.shards)
     }
 }
 

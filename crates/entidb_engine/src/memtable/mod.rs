@@ -107,7 +107,7 @@ impl Memtable {
         let (arena, mut writer) = Arena::create(config.chunk_bytes)?;
         let nothing = (&[][..], Sequence::ZERO, EntryKind::Delete, &[][..]);
         let smallest = entry::append(&mut writer, &arena, 0, nothing)?;
-        let hash = Hash::new(config.hash_seed);
+        let hash = Hash::new(config.hash_seed, config.point_zones.contains(&true));
         let tree = Tree::new(smallest)?;
         let memtable = Self {
             config,

@@ -285,8 +285,24 @@ pub(super) fn retake_heads(arena: &Arena, items: &mut [Item], skipped: usize) {
     }
 }
 
-const POOL_CHUNK_NODES: usize = if cfg!(loom) { 2 } else { 256 };
-const POOL_CHUNK_COUNT_MAX: usize = 8192;
+/// The first chunk of a pool holds so many nodes (as a power of two), each after it twice as many, until a chunk holds
+/// the usual number. So an empty memtable costs little, and a large one few chunks.
+const FIRST_CHUNK_BITS: u32 = if cfg!(loom) { 1 } else { 4 };
+const USUAL_CHUNK_BITS: u32 = if cfg!(loom) { 1 } else { 12 };
+const POOL_CHUNK_COUNT_MAX: usize = 520;
+
+/// Where a node is: its chunk, and its place in that.
+#[inline]
+const fn place_of(number: u32) -> (usize, usize) {
+    let shifted = number as usize + (1 << FIRST_CHUNK_BITS);
+    if shifted < 1 << USUAL_CHUNK_BITS {
+        let bits = shifted.ilog2();
+        ((bits - FIRST_CHUNK_BITS) as usize, shifted - (1 << bits))
+    } else {
+        let doubled = (USUAL_CHUNK_BITS - FIRST_CHUNK_BITS) as usize;
+        (doubled + (shifted >> USUAL_CHUNK_BITS) - 1, shifted & ((1 << USUAL_CHUNK_BITS) - 1))
+    }
+}
 
 /// Nodes by number. They live as long as the tree, so a number stays good; a replaced node stays as it was for
 /// whoever is still in it.
@@ -306,24 +322,25 @@ impl<T: Default> Pool<T> {
 
     #[inline]
     pub(super) fn node(&self, number: u32) -> &T {
-        let number = number as usize;
-        let chunk = self.chunks.get(number / POOL_CHUNK_NODES).and_then(OnceLock::get);
-        match chunk.and_then(|chunk| chunk.get(number % POOL_CHUNK_NODES)) {
+        let (chunk, place) = place_of(number);
+        match self.chunks.get(chunk).and_then(OnceLock::get).and_then(|chunk| chunk.get(place)) {
             Some(node) => node,
             None => broken_number(number),
         }
     }
 
     /// Makes sure that `count` nodes can be taken without failing. For the one writer.
-    pub(super) fn reserve(&self, count: usize) -> Result<()> {
-        let used = self.used.load(Ordering::Relaxed) as usize;
-        let last = used.saturating_add(count) / POOL_CHUNK_NODES;
-        for chunk in used / POOL_CHUNK_NODES..=last {
-            let chunk = self.chunks.get(chunk).ok_or_else(|| Self::out_of_memory(POOL_CHUNK_NODES))?;
+    pub(super) fn reserve(&self, count: u32) -> Result<()> {
+        let used = self.used.load(Ordering::Relaxed);
+        let (first, _) = place_of(used);
+        let (last, _) = place_of(used.saturating_add(count));
+        for index in first..=last {
+            let nodes_in = 1 << (FIRST_CHUNK_BITS as usize + index).min(USUAL_CHUNK_BITS as usize);
+            let chunk = self.chunks.get(index).ok_or_else(|| Self::out_of_memory(nodes_in))?;
             if chunk.get().is_none() {
                 let mut nodes = Vec::new();
-                nodes.try_reserve_exact(POOL_CHUNK_NODES).map_err(|_| Self::out_of_memory(POOL_CHUNK_NODES))?;
-                nodes.resize_with(POOL_CHUNK_NODES, T::default);
+                nodes.try_reserve_exact(nodes_in).map_err(|_| Self::out_of_memory(nodes_in))?;
+                nodes.resize_with(nodes_in, T::default);
                 chunk.get_or_init(|| nodes.into_boxed_slice());
             }
         }
@@ -352,6 +369,6 @@ impl<T: Default> Pool<T> {
 }
 
 #[cold]
-fn broken_number(number: usize) -> ! {
+fn broken_number(number: u32) -> ! {
     unreachable!("the memtable's tree leads to node {number}, which was never made")
 }

@@ -208,7 +208,7 @@ impl Tree {
     pub(super) fn reserve(&self, way: &Way) -> Result<()> {
         if way.found == 0 && (way.order.count() == SLOT_COUNT || !way.shares_prefix) {
             self.leaves.reserve(2)?;
-            self.inners.reserve(2 * way.height + 3)?;
+            self.inners.reserve(u32::try_from(2 * way.height + 3).unwrap_or(u32::MAX))?;
         }
         Ok(())
     }

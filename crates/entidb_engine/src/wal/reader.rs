@@ -173,7 +173,7 @@ impl WalReader {
             return self.units_left_over();
         }
         let rest = usize::try_from(self.offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default();
-        rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+        len_without_zeros(rest) as u64
     }
 
     fn units_left_over(&self) -> u64 {
@@ -203,6 +203,20 @@ impl WalReader {
     }
 }
 
+/// How long bytes are without the zeros at their end. A log file is mostly zeros behind its last unit, tens of megabytes
+/// of them, so they are looked at by the line.
+fn len_without_zeros(bytes: &[u8]) -> usize {
+    let (mut len, lines) = (bytes.len(), bytes.rchunks_exact(64));
+    for line in lines {
+        if line.iter().fold(0, |seen, byte| seen | byte) != 0 {
+            break;
+        }
+        len -= line.len();
+    }
+    let rest = bytes.get(..len).unwrap_or_default();
+    rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}
+
 fn unit_of<'a>(header: &WalUnitHeader, encoded: &'a [u8], offset: u64, previous_tag: Tag) -> Unit<'a> {
     let stream = match header.kind {
         WalUnitKind::Commits => Stream::Data,
@@ -213,4 +227,22 @@ fn unit_of<'a>(header: &WalUnitHeader, encoded: &'a [u8], offset: u64, previous_
 
 fn no_memory(bytes: u64) -> Error {
     Error::OutOfMemory { what: "reading a log file", bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::len_without_zeros;
+
+    #[test]
+    fn zeros_at_the_end_are_left_out_wherever_they_begin() {
+        for len in 0..200 {
+            let mut bytes = vec![0; len];
+            assert_eq!(len_without_zeros(&bytes), 0, "of {len} zeros");
+            for last in 0..len {
+                bytes[last] = 1;
+                assert_eq!(len_without_zeros(&bytes), last + 1, "of {len}, the last at {last}");
+                bytes[last] = 0;
+            }
+        }
+    }
 }

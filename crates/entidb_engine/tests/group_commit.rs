@@ -3,115 +3,21 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test asserts by panicking and slows a device down"
+    reason = "a test asserts by panicking and waits for the background"
 )]
+
+mod counting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use counting::{Counts, counted};
 use entidb_engine::{Durability, Engine, Options};
-use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result as StorageResult};
-
-#[derive(Default)]
-struct Counts {
-    writes: AtomicU64,
-    flushes: AtomicU64,
-    others: AtomicU64,
-    flush_micros: AtomicU64,
-}
-
-/// Counts what reaches the files beneath it, and may make flushes as slow as a disk's.
-struct Counting {
-    inner: Arc<dyn Directory>,
-    counts: Arc<Counts>,
-}
-
-struct CountingFile {
-    inner: Arc<dyn File>,
-    counts: Arc<Counts>,
-}
-
-impl Directory for Counting {
-    fn location(&self) -> &str {
-        self.inner.location()
-    }
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-    fn open(&self, name: &str, mode: OpenMode) -> StorageResult<Arc<dyn File>> {
-        self.counts.others.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(CountingFile { inner: self.inner.open(name, mode)?, counts: Arc::clone(&self.counts) }))
-    }
-    fn create_folder(&self, name: &str) -> StorageResult<()> {
-        self.inner.create_folder(name)
-    }
-    fn remove(&self, name: &str) -> StorageResult<()> {
-        self.counts.others.fetch_add(1, Ordering::Relaxed);
-        self.inner.remove(name)
-    }
-    fn rename(&self, from: &str, to: &str) -> StorageResult<()> {
-        self.inner.rename(from, to)
-    }
-    fn hard_link(&self, from: &str, to: &str) -> StorageResult<()> {
-        self.inner.hard_link(from, to)
-    }
-    fn list(&self, folder: &str) -> StorageResult<Vec<Entry>> {
-        self.inner.list(folder)
-    }
-    fn flush_names(&self, folder: &str) -> StorageResult<()> {
-        self.counts.others.fetch_add(1, Ordering::Relaxed);
-        self.inner.flush_names(folder)
-    }
-    fn lock(&self, name: &str, kind: LockKind) -> StorageResult<Box<dyn Lock>> {
-        self.inner.lock(name, kind)
-    }
-    fn free_bytes(&self) -> StorageResult<u64> {
-        self.inner.free_bytes()
-    }
-}
-
-impl File for CountingFile {
-    fn path(&self) -> &str {
-        self.inner.path()
-    }
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> StorageResult<usize> {
-        self.inner.read_at(offset, buffer)
-    }
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> StorageResult<usize> {
-        self.counts.writes.fetch_add(1, Ordering::Relaxed);
-        self.inner.write_at(offset, bytes)
-    }
-    fn append(&self, parts: &[&[u8]]) -> StorageResult<u64> {
-        self.counts.writes.fetch_add(1, Ordering::Relaxed);
-        self.inner.append(parts)
-    }
-    fn len(&self) -> StorageResult<u64> {
-        self.inner.len()
-    }
-    fn set_len(&self, len: u64) -> StorageResult<()> {
-        self.counts.others.fetch_add(1, Ordering::Relaxed);
-        self.inner.set_len(len)
-    }
-    fn preallocate(&self, offset: u64, len: u64) -> StorageResult<()> {
-        self.counts.others.fetch_add(1, Ordering::Relaxed);
-        self.inner.preallocate(offset, len)
-    }
-    fn flush_data(&self) -> StorageResult<()> {
-        self.counts.flushes.fetch_add(1, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_micros(self.counts.flush_micros.load(Ordering::Relaxed)));
-        self.inner.flush_data()
-    }
-    fn flush_all(&self) -> StorageResult<()> {
-        self.counts.others.fetch_add(1, Ordering::Relaxed);
-        self.inner.flush_all()
-    }
-}
+use entidb_storage::Backend;
 
 fn counting() -> (Engine, Arc<Counts>) {
-    let mut backend = Backend::memory();
-    let counts = Arc::new(Counts::default());
-    backend.directory = Arc::new(Counting { inner: Arc::clone(&backend.directory), counts: Arc::clone(&counts) });
+    let (backend, counts) = counted(&Backend::memory(), true);
     let options = Options { background: false, ..Options::default() };
     (Engine::open(backend, options).unwrap(), counts)
 }
@@ -151,10 +57,10 @@ fn commits_without_durability_cost_no_flush() {
     assert_eq!(counts.flushes.load(Ordering::Relaxed), flushes);
 }
 
-#[test]
-fn writers_who_wait_at_the_same_time_share_a_flush() {
+/// The flushes that 8 writers with 50 durable commits each need together.
+fn flushes_of_eight_writers() -> u64 {
     let (engine, counts) = counting();
-    counts.flush_micros.store(2_000, Ordering::Relaxed);
+    counts.flush_micros.store(4_000, Ordering::Relaxed);
     let flushes = counts.flushes.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         for thread in 0..8_u8 {
@@ -164,9 +70,38 @@ fn writers_who_wait_at_the_same_time_share_a_flush() {
             });
         }
     });
-    let flushes = counts.flushes.load(Ordering::Relaxed) - flushes;
-    assert!(flushes * 3 <= 400, "{flushes} flushes for 400 commits");
     assert_eq!(engine.durable_sequence(), engine.last_sequence());
+    counts.flushes.load(Ordering::Relaxed) - flushes
+}
+
+/// The first writer back after a flush began the next one for itself alone, so that every other flush had one commit and
+/// the rest had half of what they could have: 100 flushes for 400 commits.
+#[test]
+fn writers_who_were_woken_together_share_the_next_flush() {
+    // A machine that is busy with other tests may keep a writer from coming back in time.
+    let least = (0..3).map(|_| flushes_of_eight_writers()).find(|flushes| flushes * 5 <= 400);
+    assert!(least.is_some(), "more than 80 flushes for 400 commits, three times");
+}
+
+#[test]
+fn writers_of_every_durability_end_while_the_log_goes_on_in_new_files() {
+    let (engine, counts) = counting();
+    counts.flush_micros.store(300, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        for thread in 0..8_u8 {
+            let engine = engine.clone();
+            let durability = match thread {
+                0..4 => Durability::Durable,
+                4 => Durability::Grouped { interval_ms: 1 },
+                _ => Durability::None,
+            };
+            scope.spawn(move || (0..200_u8).for_each(|number| commit(&engine, &[1, thread, number], durability)));
+        }
+        let engine = engine.clone();
+        scope.spawn(move || (0..40).for_each(|_| assert!(engine.checkpoint().is_ok())));
+    });
+    engine.flush().unwrap();
+    assert_eq!((engine.durable_sequence(), engine.last_sequence().0), (engine.last_sequence(), 8 * 200));
 }
 
 #[test]

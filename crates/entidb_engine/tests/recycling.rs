@@ -2,112 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+mod counting;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use counting::{Counts, counted};
 use entidb_engine::{Durability, Engine, KeyRange, KeySource, Options, VerifyLevel};
 use entidb_storage::simulated::{Personality, Simulation};
-use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result as StorageResult};
-
-/// Bytes on their way to log files.
-#[derive(Default)]
-struct Bytes {
-    written: AtomicU64,
-    zeroed: AtomicU64,
-}
-
-struct Counting {
-    inner: Arc<dyn Directory>,
-    bytes: Arc<Bytes>,
-    rename: bool,
-}
-
-struct CountingFile {
-    inner: Arc<dyn File>,
-    bytes: Arc<Bytes>,
-}
-
-impl Directory for Counting {
-    fn location(&self) -> &str {
-        self.inner.location()
-    }
-    fn abilities(&self) -> Abilities {
-        Abilities { rename: self.rename, ..self.inner.abilities() }
-    }
-    fn open(&self, name: &str, mode: OpenMode) -> StorageResult<Arc<dyn File>> {
-        let inner = self.inner.open(name, mode)?;
-        Ok(if name.starts_with("wal/") {
-            Arc::new(CountingFile { inner, bytes: Arc::clone(&self.bytes) })
-        } else {
-            inner
-        })
-    }
-    fn create_folder(&self, name: &str) -> StorageResult<()> {
-        self.inner.create_folder(name)
-    }
-    fn remove(&self, name: &str) -> StorageResult<()> {
-        self.inner.remove(name)
-    }
-    fn rename(&self, from: &str, to: &str) -> StorageResult<()> {
-        assert!(self.rename, "a storage without rename is asked for one");
-        self.inner.rename(from, to)
-    }
-    fn hard_link(&self, from: &str, to: &str) -> StorageResult<()> {
-        self.inner.hard_link(from, to)
-    }
-    fn list(&self, folder: &str) -> StorageResult<Vec<Entry>> {
-        self.inner.list(folder)
-    }
-    fn flush_names(&self, folder: &str) -> StorageResult<()> {
-        self.inner.flush_names(folder)
-    }
-    fn lock(&self, name: &str, kind: LockKind) -> StorageResult<Box<dyn Lock>> {
-        self.inner.lock(name, kind)
-    }
-    fn free_bytes(&self) -> StorageResult<u64> {
-        self.inner.free_bytes()
-    }
-}
-
-impl File for CountingFile {
-    fn path(&self) -> &str {
-        self.inner.path()
-    }
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> StorageResult<usize> {
-        self.inner.read_at(offset, buffer)
-    }
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> StorageResult<usize> {
-        self.bytes.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.inner.write_at(offset, bytes)
-    }
-    fn append(&self, parts: &[&[u8]]) -> StorageResult<u64> {
-        self.inner.append(parts)
-    }
-    fn len(&self) -> StorageResult<u64> {
-        self.inner.len()
-    }
-    fn set_len(&self, len: u64) -> StorageResult<()> {
-        self.inner.set_len(len)
-    }
-    fn preallocate(&self, offset: u64, len: u64) -> StorageResult<()> {
-        self.bytes.zeroed.fetch_add(len, Ordering::Relaxed);
-        self.inner.preallocate(offset, len)
-    }
-    fn flush_data(&self) -> StorageResult<()> {
-        self.inner.flush_data()
-    }
-    fn flush_all(&self) -> StorageResult<()> {
-        self.inner.flush_all()
-    }
-}
+use entidb_storage::{Backend, Entry, OpenMode};
 
 /// A database whose log files end soon, with its counts.
-fn counting(rename: bool, options: Options) -> (Engine, Backend, Arc<Bytes>) {
-    let mut backend = Backend::memory();
-    let bytes = Arc::new(Bytes::default());
-    let inner = Arc::clone(&backend.directory);
-    backend.directory = Arc::new(Counting { inner, bytes: Arc::clone(&bytes), rename });
-    (Engine::open(backend.clone(), options).unwrap(), backend, bytes)
+fn counting(rename: bool, options: Options) -> (Engine, Backend, Arc<Counts>) {
+    let (backend, counts) = counted(&Backend::memory(), rename);
+    (Engine::open(backend.clone(), options).unwrap(), backend, counts)
 }
 
 fn small() -> Options {
@@ -133,10 +41,10 @@ fn count(engine: &Engine) -> u64 {
 #[test]
 fn a_long_load_writes_the_log_once_and_not_twice() {
     let zeroed = |rename: bool| {
-        let (engine, _, bytes) = counting(rename, small());
+        let (engine, _, counts) = counting(rename, small());
         load(&engine, 500);
         engine.close().unwrap();
-        (bytes.written.load(Ordering::Relaxed), bytes.zeroed.load(Ordering::Relaxed))
+        (counts.log_bytes.load(Ordering::Relaxed), counts.log_zeros.load(Ordering::Relaxed))
     };
     let (written, fresh) = zeroed(false);
     let (_, recycled) = zeroed(true);
@@ -152,14 +60,14 @@ fn nothing_of_the_former_life_of_a_log_file_is_replayed_or_counted() {
     for key in [None, Some(KeySource::raw([3; 32]))] {
         let encrypted = key.is_some();
         let options = || Options { key: encrypted.then(|| KeySource::raw([3; 32])), ..small() };
-        let (engine, backend, bytes) = counting(true, Options { key, ..small() });
+        let (engine, backend, counts) = counting(true, Options { key, ..small() });
         load(&engine, 192);
-        let zeroed = bytes.zeroed.load(Ordering::Relaxed);
+        let zeroed = counts.log_zeros.load(Ordering::Relaxed);
         for round in 192..224 {
             load(&engine, 1);
             assert!(engine.verify(VerifyLevel::Full).unwrap().problems.is_empty(), "round {round}");
         }
-        assert_eq!(bytes.zeroed.load(Ordering::Relaxed), zeroed, "by now every file is a recycled one");
+        assert_eq!(counts.log_zeros.load(Ordering::Relaxed), zeroed, "by now every file is a recycled one");
         let before = (count(&engine), engine.last_sequence());
         drop(engine);
         let engine = Engine::open(backend, options()).unwrap();

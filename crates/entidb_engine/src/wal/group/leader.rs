@@ -38,7 +38,10 @@ impl Log {
             return state;
         }
         state.writing = group.is_some();
-        state.flushing |= flush || rotates;
+        if flush || rotates {
+            state.flushing = true;
+            state.gather.begun();
+        }
         if let Some(group) = group {
             let unknown_to = group.last;
             drop(state);
@@ -57,7 +60,11 @@ impl Log {
             if rotates {
                 state.flushing = false;
             }
-            self.wake_all();
+            if rotates || state.stopped.is_some() {
+                self.wake_all();
+            } else {
+                self.changed.notify_all();
+            }
             return state;
         }
         if state.stopped.is_none() {
@@ -76,17 +83,23 @@ impl Log {
         drop(state);
         // Those who only write may go on meanwhile.
         self.changed.notify_all();
+        let clock = &self.context.backend.clock;
+        let begun = clock.monotonic_nanos();
         let flushed = if makes(Mistake::LogNotFlushed) { Ok(()) } else { file.flush_data() };
         let flushed = match flushed {
             Err(_) if makes(Mistake::LogFlushRetried) => file.flush_data(),
             flushed => flushed,
         };
+        let took = clock.monotonic_nanos().saturating_sub(begun);
         self.flushes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock();
         match flushed {
             Ok(()) => {
                 state.unflushed_bytes = state.unflushed_bytes.saturating_sub(bytes_before);
+                let waited = state.durable_waits.len();
                 self.reached(&mut state, reached);
+                let came = state.durable_waits.len();
+                state.gather.flushed(took, waited.saturating_sub(came), came);
             }
             Err(error) => {
                 let unknown_to = state.written;

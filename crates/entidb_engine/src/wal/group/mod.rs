@@ -4,11 +4,13 @@
 //! that commit is on stable storage; after a failed write or flush nothing is ever acknowledged again. Flushes never
 //! overlap, because a system reports a failure to one of them only. A commit is refused before it is applied when the
 //! log has no room for it, so a full disk costs nothing that was applied.
-//! One commit passes through `pending`, `leader` and `wait`, in this order; `files` and `end` are what surrounds it.
+//! One commit passes through `pending`, `leader` and `wait`, in this order; `gather` says when it is worth waiting for
+//! others, `files` and `end` are what surrounds it.
 //! Does not know: what a commit means, or who reads what is visible.
 
 mod end;
 mod files;
+mod gather;
 mod leader;
 mod pending;
 mod wait;
@@ -25,6 +27,7 @@ use crate::format::{FileNumber, Sequence};
 use crate::version::{FileNumbers, WalRef};
 use crate::wal::writer::{SpentFile, WalFile};
 use end::Stop;
+use gather::Gather;
 use pending::empty_unit;
 
 /// What the log needs from the database around it.
@@ -80,6 +83,7 @@ struct State {
     file: Arc<dyn File>,
     /// Durable commits that are not durable yet.
     durable_waits: VecDeque<Sequence>,
+    gather: Gather,
     unflushed_bytes: u64,
     /// When commits that do not wait must be flushed.
     flush_due_nanos: Option<u64>,
@@ -115,6 +119,7 @@ impl Log {
             current_capacity: current.capacity(),
             file: current.file(),
             durable_waits: VecDeque::new(),
+            gather: Gather::default(),
             unflushed_bytes: 0,
             flush_due_nanos: None,
             stopped: None,

@@ -18,7 +18,7 @@ impl Log {
     /// Waits for what the commit's durability promises, and until readers see it.
     pub(crate) fn wait(&self, sequence: Sequence, durability: Durability) -> Result<()> {
         match durability {
-            Durability::Durable => self.flush_to(sequence),
+            Durability::Durable => self.share_flush(sequence),
             Durability::Grouped { .. } => {
                 let mut state = self.state.lock();
                 while state.written < sequence {
@@ -43,6 +43,35 @@ impl Log {
                 self.wait_visible(sequence)?;
                 self.flush_if_due(over)
             }
+        }
+    }
+
+    /// Makes a commit durable, in one flush with those that are about to come if that is worth it.
+    fn share_flush(&self, sequence: Sequence) -> Result<()> {
+        let mut state = self.state.lock();
+        let mut held = false;
+        loop {
+            if self.durable() >= sequence {
+                return Ok(());
+            }
+            state.check(Some(sequence))?;
+            if !held && !state.flushing {
+                let waiting = state.durable_waits.len();
+                if let Some(patience) = state.gather.patience(waiting) {
+                    if state.gather.is_held() {
+                        self.flushed.wait(&mut state);
+                        continue;
+                    }
+                    // Whoever comes as the last one expected begins the flush, and its end ends this wait.
+                    held = true;
+                    state.gather.hold();
+                    self.flushed.wait_for(&mut state, patience);
+                    let came = self.durable() >= sequence || state.flushing || state.durable_waits.len() > waiting;
+                    state.gather.learn(came);
+                    continue;
+                }
+            }
+            state = self.write_pending(state, true);
         }
     }
 
@@ -101,7 +130,7 @@ impl Log {
         }
     }
 
-    /// Waits until `durable` has reached `sequence` without doing the work; false when the time is over.
+    /// Makes a commit durable, waiting for it to be made first if need be; false when nobody made it in time.
     pub(crate) fn wait_durable(&self, sequence: Sequence, timeout: Duration) -> Result<bool> {
         if self.durable() >= sequence {
             return Ok(true);

@@ -811,8 +811,8 @@ void entidb_change_feed_free(entidb_change_feed *feed);
  *
  * Threads: any. Blocks: on the writer's place, on the commit when the collection is not of a transaction.
  * Owns: nothing; `out_id` gets the 16 bytes of the id unless it is NULL.
- * Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, encoding errors with the
- * offset, BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+ * Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, WRONG_TYPE when the document is
+ * no map, encoding errors with the offset, BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
  *
  * Safety: `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16 readable
  * bytes; out-pointers are NULL or may be written. So for every function here.

@@ -45,11 +45,16 @@ test("idOf refuses what was not read", () => {
   assert.throws(() => versionOf({}), { code: "INVALID_ARGUMENT" });
 });
 
-test("documents that are arrays and maps of integers carry their id too", () => {
+test("a document is a map: everything else is refused and leaves nothing", () => {
   const notes = openMemory().collection("notes");
-  notes.put([1, 2], { id: ID });
-  assert.equal(idOf(notes.get(ID)), ID);
-  assert.equal(notes.get(ID).id, ID);
+  for (const other of [[1, 2], 5, -5, "text", true, new Uint8Array(3)]) {
+    assert.throws(() => notes.put(other, { id: ID }), { code: "WRONG_TYPE", name: "WrongTypeError" });
+  }
+  assert.equal(notes.get(ID), undefined);
+});
+
+test("documents that are maps of integers carry their id too", () => {
+  const notes = openMemory().collection("notes");
   notes.put(new Map([[1, 2]]), { id: ID });
   assert.equal(idOf(notes.get(ID)), ID);
   assert.equal(notes.get(ID).get(1), 2);

@@ -140,7 +140,9 @@ fn a_database_is_looked_at_kept_and_copied() {
     text(&["backup", &db, &copy], 2);
     assert_eq!(json_of(&["inspect", &copy])["collections"][0]["entities"], 1);
     assert!(json_of(&["stats", &copy]).is_object());
-    text(&["verify", &copy, "--full"], 0);
+    assert!(text(&["verify", &copy, "--full"], 0).contains(" 1 entities"));
+    assert!(text(&["verify", &copy], 0).contains("--full"), "what was not looked at is said");
+    text(&["put", &db, "notes", "[1]"], 2);
 }
 
 #[test]

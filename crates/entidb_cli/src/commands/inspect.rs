@@ -114,14 +114,18 @@ pub(super) fn verify(target: &Target, full: bool, output: &Output) -> Result<u8>
                     line
                 })
                 .collect();
-            lines.push(format!(
-                "{} segments, {} units, {} entities, {} index rows checked: {}",
-                report.segments,
-                report.units,
-                report.entities,
-                report.index_rows,
-                if report.is_ok() { "no problem".to_owned() } else { format!("{} problems", report.problems.len()) }
-            ));
+            let result =
+                if report.is_ok() { "no problem".to_owned() } else { format!("{} problems", report.problems.len()) };
+            let (segments, units) = (report.segments, report.units);
+            lines.push(if full {
+                let (entities, rows) = (report.entities, report.index_rows);
+                format!("{segments} segments, {units} units, {entities} entities, {rows} index rows checked: {result}")
+            } else {
+                format!(
+                    "{segments} segments, {units} units and the counts checked: {result} \
+                     (--full reads every entity and index row too)"
+                )
+            });
             lines.join("\n")
         },
         || from_value(&report.to_value()),

@@ -43,8 +43,8 @@ impl Collection {
     /// ```
     ///
     /// # Errors
-    /// `UniqueViolation`, `TooLarge`, an `Encoding` error for a value that cannot be stored, `Busy`, `ReadOnly`,
-    /// `NoSpace`, `WritesStopped`.
+    /// `UniqueViolation`, `TooLarge`, `WrongType` for a document that is no map, an `Encoding` error for a value that
+    /// cannot be stored, `Busy`, `ReadOnly`, `NoSpace`, `WritesStopped`.
     pub fn put<T: Serialize + ?Sized>(&self, document: &T) -> Result<EntityId> {
         self.put_bytes(None, &entidb_codec::to_vec(document)?)
     }

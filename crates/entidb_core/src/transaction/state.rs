@@ -172,7 +172,7 @@ impl State {
             );
             return Err(Error::new(ErrorCode::TooLarge, problem).with_collection(name).with_id(id));
         }
-        entidb_codec::validate(document).map_err(|error| Error::from(error).with_collection(name).with_id(id))?;
+        judge_document(document).map_err(|error| error.with_collection(name).with_id(id))?;
         let record = match self.catalog.by_name(name) {
             Some(record) => Arc::clone(record),
             None if matches!(mode, WriteMode::Put | WriteMode::Insert) => {
@@ -347,6 +347,21 @@ impl State {
     pub(crate) fn abort(self) {
         self.engine.abort();
     }
+}
+
+/// A document is canonical CBOR and a map: so every language has something to give for it, and a field has a name.
+fn judge_document(document: &[u8]) -> Result<()> {
+    entidb_codec::validate(document)?;
+    let found = match document.first().map(|byte| byte >> 5) {
+        Some(5) => return Ok(()),
+        Some(0 | 1) => "a number",
+        Some(2) => "bytes",
+        Some(3) => "text",
+        Some(4) => "an array",
+        _ => "another value",
+    };
+    let problem = format!("a document is a map of fields, and {found} was given; put it under a field");
+    Err(Error::new(ErrorCode::WrongType, problem))
 }
 
 fn check_mode(name: &str, id: EntityId, mode: WriteMode, before: Option<&Envelope<'_>>) -> Result<()> {

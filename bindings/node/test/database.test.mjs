@@ -119,6 +119,7 @@ for (const [wrong, right] of [["readonly", "readOnly"], ["read_only", "readOnly"
 }
 
 test("options of the wrong type are refused", () => {
+  assert.throws(() => openMemory({ memoryBytes: -1 }), { code: "INVALID_ARGUMENT", message: /memory_bytes is -1/ });
   assert.throws(() => openMemory({ lockTimeoutMs: "soon" }), { code: "INVALID_ARGUMENT" });
   assert.throws(() => openMemory({ key: new Uint8Array(3) }), { code: "INVALID_ARGUMENT" });
   assert.throws(() => openMemory(7), { code: "INVALID_ARGUMENT" });

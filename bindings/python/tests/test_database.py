@@ -88,6 +88,7 @@ def test_options_are_taken_and_shown(tmp_path):
         ({"readonly": True}, "UNKNOWN_OPTION", "did you mean read_only"),
         ({"passwort": "x"}, "UNKNOWN_OPTION", "did you mean password"),
         ({"memory_bytes": 1}, "INVALID_ARGUMENT", "memory_bytes"),
+        ({"memory_bytes": -1}, "INVALID_ARGUMENT", "memory_bytes is -1"),
         ({"durability": "maybe"}, "INVALID_ARGUMENT", "durable"),
         ({"create": 1}, "INVALID_ARGUMENT", "create takes true or false"),
         ({"key": b"short"}, "INVALID_ARGUMENT", "give 32"),

@@ -360,3 +360,27 @@ fn a_folder_in_the_place_of_a_file_is_refused() {
     std::fs::remove_dir_all(&folder).unwrap();
     refused(result, ErrorCode::NotARegularFile);
 }
+
+#[test]
+fn a_query_that_nests_too_deeply_is_refused_in_rust_as_in_bytes() {
+    // The limit was that of reading bytes alone: a query could run in Rust and not in any other language.
+    let db = Database::open_memory().unwrap();
+    let collection = db.collection("c").unwrap();
+    for exists in [false, true] {
+        if exists {
+            collection.put(&doc! { "n": 1 }).unwrap();
+        }
+        let nested = |depth: usize| (0..depth).fold(field("n").eq(1), |inner, _| !inner);
+        let find = |depth| collection.find(nested(depth));
+        assert_eq!(find(50).count().unwrap(), u64::from(exists));
+        let sent = find(50).as_query().to_bytes().unwrap();
+        assert_eq!(&Query::from_bytes(&sent).unwrap(), find(50).as_query());
+        refused(find(51).run(), ErrorCode::QueryInvalid);
+        refused(find(51).count(), ErrorCode::QueryInvalid);
+        refused(find(51).delete(), ErrorCode::QueryInvalid);
+        refused(find(51).explain(), ErrorCode::QueryInvalid);
+        refused(find(51).as_query().to_bytes(), ErrorCode::QueryInvalid);
+        let wide = (0..1000).fold(field("n").eq(0), |wide, n| wide | field("n").eq(n));
+        assert_eq!(collection.find(wide).count().unwrap(), u64::from(exists));
+    }
+}

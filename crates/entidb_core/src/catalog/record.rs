@@ -43,15 +43,18 @@ impl Column {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` when the path is badly written.
+    /// `InvalidArgument` when the path is badly written or names no field.
     pub fn parse(text: &str) -> Result<Self> {
         let (direction, rest) = match text.strip_prefix('-') {
             Some(rest) => (Direction::Descending, rest),
             None => (Direction::Ascending, text),
         };
-        let path = Path::dotted(rest).map_err(|error| {
-            Error::new(ErrorCode::InvalidArgument, format!("{text:?} is not a field path: {error}"))
-        })?;
+        let refuse = |why: &str| Error::new(ErrorCode::InvalidArgument, format!("{text:?} is not a field path: {why}"));
+        let path = Path::dotted(rest).map_err(|error| refuse(&error.to_string()))?;
+        // The whole document has a path of its own, and nobody who asks for an order or an index means that.
+        if rest.is_empty() {
+            return Err(refuse("it names no field; give at least one name"));
+        }
         Ok(Self { path, direction })
     }
 }
@@ -414,7 +417,7 @@ mod tests {
 
     #[test]
     fn impossible_indexes_are_refused() {
-        for columns in [vec![], vec!["a", "-a"], vec![""], vec!["x"; 17]] {
+        for columns in [vec![], vec!["a", "-a"], vec![""], vec!["-"], vec!["", "a"], vec!["a."], vec!["x"; 17]] {
             let error = IndexDefinition::on(columns.iter().copied()).unwrap_err();
             assert_eq!(error.code(), ErrorCode::InvalidArgument, "{columns:?}");
         }

@@ -139,7 +139,14 @@ fn flag(name: &str, value: &Value) -> Result<bool> {
 }
 
 fn number(name: &str, value: &Value) -> Result<u64> {
-    value.as_u64().ok_or_else(|| wrong(name, "a whole number of at least 0", value))
+    value.as_u64().ok_or_else(|| match value {
+        // The type would be right, so the number is what to tell.
+        Value::Integer(number) => {
+            let problem = format!("the option {name} is {number}; it is a whole number from 0 to {}", u64::MAX);
+            Error::new(ErrorCode::InvalidArgument, problem)
+        }
+        other => wrong(name, "a whole number of at least 0", other),
+    })
 }
 
 fn narrow(name: &str, number: u64) -> Result<u32> {
@@ -231,6 +238,16 @@ mod tests {
                 Options::from_value(&Value::Map([(wrong, Value::Bool(true))].into_iter().collect())).unwrap_err();
             assert_eq!(error.code(), ErrorCode::UnknownOption);
             assert!(error.message().contains(right), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_is_told_as_it_was_given() {
+        for (number, shown) in [(-1_i64, "-1"), (i64::MIN, "-9223372036854775808")] {
+            let error = Options::from_value(&doc! { "memory_bytes": number }).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::InvalidArgument);
+            let expected = format!("the option memory_bytes is {shown}; it is a whole number from 0 to");
+            assert!(error.message().starts_with(&expected), "{}", error.message());
         }
     }
 

@@ -12,14 +12,23 @@ use crate::error::{Error, ErrorCode, Result};
 
 /// The version of the form.
 const VERSION: u64 = 1;
-/// How deeply `and`, `or` and `not` may nest.
+/// How deeply `and`, `or` and `not` may nest, in bytes and in Rust alike: a query that runs can be sent.
 const DEPTH_MAX: usize = 50;
 
 fn invalid(problem: impl Into<String>) -> Error {
     Error::new(ErrorCode::QueryInvalid, problem)
 }
 
+fn too_deep() -> Error {
+    invalid(format!("the query nests conditions more than {DEPTH_MAX} deep; flatten it"))
+}
+
 impl Query {
+    /// Refuses what nests too deeply for those who walk over the filter.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.filter.nests_within(DEPTH_MAX) { Ok(()) } else { Err(too_deep()) }
+    }
+
     /// The query as bytes, to be stored or run by another language.
     ///
     /// ```
@@ -30,8 +39,9 @@ impl Query {
     /// ```
     ///
     /// # Errors
-    /// `Encoding` errors when a value cannot be encoded.
+    /// `QueryInvalid` when conditions nest more than 50 deep.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.check()?;
         let mut fields = vec![("v", Value::from(VERSION)), ("filter", self.filter.to_value())];
         if !self.order.is_empty() {
             let order = self.order.iter().map(|column| {
@@ -164,9 +174,19 @@ impl Expression {
         Self::from_value_at(value, 0)
     }
 
+    /// Whether no condition is more than so many others deep. Looks no deeper than that.
+    fn nests_within(&self, depth: usize) -> bool {
+        let within = |term: &Self| depth.checked_sub(1).is_some_and(|depth| term.nests_within(depth));
+        match self {
+            Self::And(terms) | Self::Or(terms) => terms.iter().all(within),
+            Self::Not(term) => within(term),
+            _ => true,
+        }
+    }
+
     fn from_value_at(value: &Value, depth: usize) -> Result<Self> {
         if depth > DEPTH_MAX {
-            return Err(invalid(format!("the query nests conditions more than {DEPTH_MAX} deep")));
+            return Err(too_deep());
         }
         let Value::Array(items) = value else {
             return Err(invalid("a condition is an array whose first element names it"));

@@ -163,7 +163,7 @@ impl Find {
     ///
     /// # Errors
     /// `ScanForbidden` when no index serves and the database forbids that, `PageTokenInvalid`, `QueryTooLarge` when
-    /// sorting needs too much memory, `Closed`, `TransactionEnded`.
+    /// sorting needs too much memory, `QueryInvalid` when conditions nest more than 50 deep, `Closed`, `TransactionEnded`.
     pub fn run(self) -> Result<Found> {
         let view = self.collection.scope().view()?;
         let record = self.collection.record(&view)?;
@@ -305,8 +305,9 @@ impl Find {
     /// ```
     ///
     /// # Errors
-    /// `PageTokenInvalid`, `Closed`, `TransactionEnded`.
+    /// `PageTokenInvalid`, `QueryInvalid`, `Closed`, `TransactionEnded`.
     pub fn explain(&self) -> Result<Explanation> {
+        self.query.check()?;
         let view = self.collection.scope().view()?;
         let Some(record) = self.collection.record(&view)? else {
             return Ok(Explanation::nothing(self.collection.name(), &self.query));

@@ -58,6 +58,7 @@ impl Found {
         record: Option<Arc<CollectionRecord>>,
         query: Query,
     ) -> Result<Self> {
+        query.check()?;
         let shared = Arc::clone(collection.scope().shared());
         let mut found = Self {
             left: query.limit.unwrap_or(u64::MAX),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::cursor::{EntryCursor, Here};
 use super::merge::Merge;
 use super::point::counter_from;
-use super::span::Span;
+use super::span::{Span, just_after};
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
 use crate::range_tombstone::RangeTombstones;
@@ -18,6 +18,10 @@ use crate::value::Value;
 
 /// After this many deleted entries in a row under one tombstone, jumping is cheaper than walking.
 const WALK_BEFORE_JUMP: u32 = 4;
+
+/// After this many versions of one key in a row, looking for the next key is cheaper than walking: a key that was written
+/// again and again has as many versions in memory as it had writes.
+const VERSIONS_BEFORE_JUMP: u32 = 8;
 
 /// One source of a view.
 pub(crate) struct ViewSource {
@@ -214,13 +218,14 @@ impl View {
 
     /// Moves the merge past the versions of `self.key` that are left.
     fn leave_key(&mut self) -> Result<()> {
-        loop {
+        for _ in 0..VERSIONS_BEFORE_JUMP {
             self.merge.next()?;
             // Not valid, its key is empty, and no entry's is.
             if self.merge.key() != self.key {
                 return Ok(());
             }
         }
+        self.merge.skip_to(0, &just_after(&self.key))
     }
 
     fn hold(&mut self, value: &[u8]) {
@@ -322,7 +327,12 @@ impl View {
     /// Folds the versions of `self.key`, oldest first, into the value visible, and leaves the key.
     fn fold_backward(&mut self, tombstone: Option<Sequence>) -> Result<Option<HeldValue>> {
         let mut value: Option<HeldValue> = None;
+        let mut walked = 0_u32;
         while self.merge.is_valid() && self.merge.key() == self.key {
+            walked += 1;
+            if walked > VERSIONS_BEFORE_JUMP {
+                return self.fold_from_newest(tombstone);
+            }
             let sequence = self.merge.sequence();
             if sequence <= self.at && tombstone.is_none_or(|tombstone| sequence >= tombstone) {
                 match self.merge.kind() {
@@ -347,6 +357,34 @@ impl View {
             }
             self.merge.previous()?;
         }
+        Ok(value)
+    }
+
+    /// As `fold_backward`, from the other end: the newest version says it all, unless it adds.
+    fn fold_from_newest(&mut self, tombstone: Option<Sequence>) -> Result<Option<HeldValue>> {
+        self.merge.seek(&self.key)?;
+        while self.merge.key() == self.key && self.merge.sequence() > self.at {
+            self.merge.next()?;
+        }
+        let sequence = self.merge.sequence();
+        let mut value = None;
+        if self.merge.key() == self.key && tombstone.is_none_or(|tombstone| sequence >= tombstone) {
+            match self.merge.kind() {
+                EntryKind::Put if self.merge.value().len() <= COPY_BYTES_MAX => {
+                    self.buffer.clear();
+                    self.buffer.extend_from_slice(self.merge.value());
+                    value = Some(HeldValue::Copied);
+                }
+                EntryKind::Put => value = Some(HeldValue::Pinned(self.merge.pin_value())),
+                EntryKind::Delete | EntryKind::DeleteRange => {}
+                EntryKind::Add => {
+                    let sum = self.sum_forward(tombstone)?;
+                    self.hold(&sum.to_le_bytes());
+                    value = Some(HeldValue::Copied);
+                }
+            }
+        }
+        self.merge.seek_before(&self.key)?;
         Ok(value)
     }
 

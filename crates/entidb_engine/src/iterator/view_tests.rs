@@ -29,6 +29,20 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// Few keys written often, so that one has far more versions than are walked.
+fn hot_act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        20 => (4_u8..6, any::<u8>()).prop_map(|(key, value)| Act::Put(key, value)),
+        2 => prop::sample::select(vec![4_u8, 5, 33]).prop_map(Act::Delete),
+        10 => any::<i8>().prop_map(|delta| Act::Add(33, delta)),
+        1 => (3_u8..7, 4_u8..40).prop_map(|(start, end)| Act::DeleteRange(start, end)),
+    ]
+}
+
+fn history() -> impl Strategy<Value = Vec<Act>> {
+    prop_oneof![prop::collection::vec(act(), 1..120), prop::collection::vec(hot_act(), 1..250)]
+}
+
 fn key(number: u8) -> Vec<u8> {
     // Keys of unequal lengths, some a prefix of others.
     let mut key = vec![b'z', number / 4];
@@ -113,7 +127,7 @@ proptest! {
     #![proptest_config(crate::tier::cases(256))]
     #[test]
     fn a_view_shows_the_state_after_its_commit_both_ways(
-        history in prop::collection::vec(act(), 1..120),
+        history in history(),
         cuts in prop::collection::vec(1_usize..120, 0..12),
         bounds in (0_u8..44, 0_u8..44, any::<bool>(), any::<bool>()),
         walk in prop::collection::vec((0_u8..6, 0_u8..42), 0..40),

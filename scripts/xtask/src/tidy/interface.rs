@@ -3,8 +3,10 @@
 //! Always: the functions are those of `include/entidb.symbols`; a list is `unbound.toml` in the binding's folder,
 //! one `entidb_name = "reason"` a line; a listed function that is bound after all is an offence too.
 //! Does not know: Rust's grammar. `entidb_abi` binds a function when its source names it. Python and Node reach
-//! the ABI through the methods of `entidb_abi`: they bind a function when their source calls a method whose body
-//! names it. Functions that end in `_free` are called by drops there, so they only count for `entidb_abi`.
+//! the ABI through what `entidb_abi` makes public: they bind a function when a file of theirs calls a public function
+//! whose body, or that of a private function it calls, names it. A method only counts in a file that names its type or
+//! is given it by what it calls, so that `.take(` of an `Option` is no use of ours. Functions that end in `_free` are
+//! called by drops there, so they only count for `entidb_abi`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,21 +31,24 @@ pub(crate) fn check(repository: &Repository) -> Result<Vec<String>> {
     }
     let text = repository.read(header::SYMBOLS)?;
     let symbols: Vec<&str> = text.lines().filter(|line| line.starts_with("entidb_")).collect();
-    let abi = source(repository, &format!("{ABI}/src"))?;
-    let mut offences = compare(ABI, &symbols, &unbound(repository, ABI)?, |symbol| has_word(&abi, symbol));
-    let methods = methods(&abi);
+    let abi = files(repository, &format!("{ABI}/src"))?;
+    let named = |symbol: &str| abi.iter().any(|text| has_word(text, symbol));
+    let mut offences = compare(ABI, &symbols, &unbound(repository, ABI)?, named);
+    let functions = functions(&abi);
     let borrowed: Vec<&str> = symbols.iter().filter(|symbol| !symbol.ends_with("_free")).copied().collect();
     for (folder, native) in PACKAGES {
         if !repository.has_content(&format!("{native}/lib.rs")) {
             continue;
         }
-        let package = source(repository, native)?;
+        let package = files(repository, native)?;
+        let types: Vec<_> = package.iter().map(|file| types_in(file, &functions)).collect();
         // What the ABI crate leaves out on purpose, the packages above it cannot have.
         let below = unbound(repository, ABI)?;
         let reachable: Vec<&str> = borrowed.iter().filter(|symbol| !below.contains_key(**symbol)).copied().collect();
         offences.extend(compare(folder, &reachable, &unbound(repository, folder)?, |symbol| {
-            has_word(&package, symbol)
-                || methods.iter().any(|(method, named)| named.contains(symbol) && calls(&package, method))
+            let ours = functions.iter().filter(|function| function.is_public && function.symbols.contains(symbol));
+            let mut files = package.iter().zip(&types);
+            files.any(|(file, types)| has_word(file, symbol) || ours.clone().any(|one| one.is_called_in(file, types)))
         }));
     }
     Ok(offences)
@@ -127,45 +132,115 @@ fn unbound(repository: &Repository, folder: &str) -> Result<BTreeMap<String, Str
 }
 
 /// The text of every Rust file of a folder, without comments.
-fn source(repository: &Repository, folder: &str) -> Result<String> {
-    let mut all = String::new();
+fn files(repository: &Repository, folder: &str) -> Result<Vec<String>> {
+    let mut all = Vec::new();
     for file in repository.files_in(folder, "rs")? {
-        for line in repository.read(&file)?.lines() {
-            all.push_str(line.split("//").next().unwrap_or_default());
-            all.push('\n');
-        }
+        let lines = repository.read(&file)?;
+        all.push(lines.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n"));
     }
     Ok(all)
 }
 
-/// Each function of a source, with the C functions its body names.
-fn methods(source: &str) -> BTreeMap<String, BTreeSet<&str>> {
-    let mut found: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    let mut current: Option<String> = None;
-    for line in source.lines() {
-        if let Some((_, rest)) = line.split_once("fn ") {
-            let name: String = rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
-            if !name.is_empty() {
-                current = Some(name);
-            }
+/// A function of `entidb_abi`.
+#[derive(Debug, Default, Clone)]
+struct Function {
+    name: String,
+    /// The type whose method it is.
+    of: Option<String>,
+    is_public: bool,
+    body: String,
+    /// The C functions that it, or a private function it calls, names.
+    symbols: BTreeSet<String>,
+}
+
+impl Function {
+    fn is_called_in(&self, file: &str, types: &BTreeSet<String>) -> bool {
+        let is_called = |by: &str| file.contains(&format!("{by}{}(", self.name));
+        match &self.of {
+            Some(of) => types.contains(of) && (is_called(".") || is_called(&format!("{of}::"))),
+            None => calls_by_name(file, &self.name),
         }
-        if let Some(method) = &current {
-            for word in line.split(|letter: char| !letter.is_alphanumeric() && letter != '_') {
-                if word.starts_with("entidb_") {
-                    found.entry(method.clone()).or_default().insert(word);
-                }
+    }
+
+    /// The types in what it gives.
+    fn gives(&self) -> impl Iterator<Item = &str> {
+        let signature = self.body.split('{').next().unwrap_or_default();
+        let given = signature.rsplit_once("->").map_or("", |(_, given)| given);
+        words(given).filter(|word| word.starts_with(char::is_uppercase))
+    }
+}
+
+/// The types that a file has to do with: those it names, and those that what it calls gives it.
+fn types_in(file: &str, functions: &[Function]) -> BTreeSet<String> {
+    let mut types: BTreeSet<String> = functions.iter().filter_map(|function| function.of.clone()).collect();
+    types.retain(|name| has_word(file, name));
+    loop {
+        let called = functions.iter().filter(|function| function.is_public && function.is_called_in(file, &types));
+        let given: BTreeSet<String> = called.flat_map(Function::gives).map(str::to_owned).collect();
+        if given.is_subset(&types) {
+            return types;
+        }
+        types.extend(given);
+    }
+}
+
+/// The functions of a crate's files. What is private gives its C functions to whoever calls it.
+fn functions(files: &[String]) -> Vec<Function> {
+    let mut found: Vec<Function> = Vec::new();
+    for file in files {
+        let mut of = None;
+        for line in file.lines() {
+            if line.starts_with("impl") {
+                let subject = line.rsplit(" for ").next().unwrap_or_default().trim_start_matches("impl");
+                of = words(subject).find(|word| word.starts_with(char::is_uppercase)).map(str::to_owned);
+            } else if line.starts_with('}') {
+                of = None;
+            }
+            if let Some((before, rest)) = line.split_once("fn ")
+                && before.trim().is_empty() | before.trim().starts_with("pub") | before.trim().starts_with("const")
+            {
+                let name = words(rest).next().unwrap_or_default().to_owned();
+                let is_public = before.trim_start().starts_with("pub ");
+                found.push(Function { name, of: of.clone(), is_public, ..Function::default() });
+            }
+            if let Some(function) = found.last_mut() {
+                function.body.push_str(line);
+                function.body.push('\n');
+                let symbols = words(line).filter(|word| word.starts_with("entidb_")).map(str::to_owned);
+                function.symbols.extend(symbols);
             }
         }
     }
-    found
+    // Private functions call each other, so this goes on until nothing new is found.
+    loop {
+        let before: usize = found.iter().map(|function| function.symbols.len()).sum();
+        let private: Vec<Function> = found.iter().filter(|function| !function.is_public).cloned().collect();
+        for function in &mut found {
+            for called in private.iter().filter(|called| calls_by_name(&function.body, &called.name)) {
+                function.symbols.extend(called.symbols.iter().cloned());
+            }
+        }
+        if found.iter().map(|function| function.symbols.len()).sum::<usize>() == before {
+            return found;
+        }
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|word| !word.is_empty())
 }
 
 fn has_word(source: &str, word: &str) -> bool {
-    source.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|found| found == word)
+    words(source).any(|found| found == word)
 }
 
-fn calls(source: &str, method: &str) -> bool {
-    source.contains(&format!(".{method}(")) || source.contains(&format!("::{method}("))
+/// Whether a function is called by its name or path, and not as a method of something.
+fn calls_by_name(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let stands_alone = before.is_none_or(|letter| !letter.is_alphanumeric() && letter != '_' && letter != '.');
+        stands_alone && text.get(at + name.len()..).is_some_and(|after| after.starts_with('('))
+    })
 }
 
 #[cfg(test)]
@@ -190,6 +265,22 @@ mod tests {
         assert_eq!(check(&bound(all, "").0).unwrap(), Vec::<String>::new());
         let found = check(&bound("//! P.\nfn a() { Database::open() }\n", "").0).unwrap();
         assert_eq!(found, ["bindings/python: entidb_database_close is neither bound nor listed in unbound.toml"]);
+    }
+
+    #[test]
+    fn a_method_of_another_type_is_no_use_and_private_functions_are_reached_through_public_ones() {
+        let abi = "//! A.\nimpl Error {\n    pub(crate) fn take(object: E) -> Self { entidb_error_path(object) }\n}\nfn done(run: R) { Error::take(run()) }\nimpl Database {\n    pub fn open() { done(entidb_database_open) }\n    pub fn close(&self) { entidb_database_close(self.0) }\n}\n";
+        let judged = |python: &str| {
+            let tree = tree(&[
+                (header::SYMBOLS, "entidb_database_close\nentidb_database_open\nentidb_error_path\n"),
+                ("bindings/abi/src/lib.rs", abi),
+                ("bindings/python/src/lib.rs", python),
+            ]);
+            check(&tree.0).unwrap().len()
+        };
+        assert_eq!(judged("//! P.\nfn a(db: Database) { Database::open(); db.close() }\n"), 0);
+        assert_eq!(judged("//! P.\nfn a() { some.take(); file.close() }\n"), 3);
+        assert_eq!(judged("//! P.\nfn a(db: Database) { some.take(); db.close() }\n"), 2);
     }
 
     #[test]

@@ -109,7 +109,8 @@ impl Found {
         if keep == Some(0) {
             return Ok(Progress::Ended);
         }
-        while let Some(Located { entity, .. }) = source.next()? {
+        // All are needed, and none before the last.
+        while let Some(Located { entity, .. }) = source.next(Some(u64::MAX))? {
             self.examined += 1;
             if self.exact || matches(&self.query.filter, entity.bytes())? {
                 sorter.push(&entity)?;
@@ -119,10 +120,11 @@ impl Found {
     }
 
     fn next_match(&mut self) -> Result<Option<(Entity, Place)>> {
+        let wanted = self.query.limit.map(|_| self.left.saturating_add(self.skip));
         match &mut self.state {
             Progress::Ended => Ok(None),
             Progress::Streaming(source) => {
-                while let Some(Located { entity, place }) = source.next()? {
+                while let Some(Located { entity, place }) = source.next(wanted)? {
                     self.examined += 1;
                     if self.exact || matches(&self.query.filter, entity.bytes())? {
                         return Ok(Some((entity, place)));

@@ -16,9 +16,10 @@ use crate::index::{row_id, rows};
 use crate::keyspace::{self, ZONE_ENTITY};
 use crate::transaction::View;
 
-/// Rows are turned into entities so many at a time: enough to make one batched read worth it, few enough that a
-/// `first` stays cheap.
+/// Rows are turned into entities at most so many at a time: enough to make one batched read worth it.
 const BATCH_MAX: usize = 64;
+/// The first batch of a walk that may be left early.
+const BATCH_FIRST: usize = 4;
 
 /// An entity with its place.
 pub(crate) struct Located {
@@ -77,7 +78,7 @@ impl Source {
                     direction: *walk,
                     current: None,
                 };
-                Walk::Rows { rows: Box::new(rows), ready: std::collections::VecDeque::new(), batch: 4 }
+                Walk::Rows { rows: Box::new(rows), ready: std::collections::VecDeque::new(), batch: 1 }
             }
         };
         Ok(Self { view, collection, walk, after })
@@ -97,8 +98,9 @@ impl Source {
         }
     }
 
-    /// The next candidate.
-    pub(crate) fn next(&mut self) -> Result<Option<Located>> {
+    /// The next candidate. `wanted` is how many answers there may still be, where that is known: so many rows are read at
+    /// once, and more only when candidates turn out to be no answers.
+    pub(crate) fn next(&mut self, wanted: Option<u64>) -> Result<Option<Located>> {
         self.view.check()?;
         match &mut self.walk {
             Walk::Ended => Ok(None),
@@ -116,8 +118,9 @@ impl Source {
             }
             Walk::Rows { rows, ready, batch } => {
                 while ready.is_empty() {
-                    let found = rows.collect(&self.view, *batch)?;
-                    *batch = (*batch * 2).min(BATCH_MAX);
+                    let likely = wanted.map_or(BATCH_FIRST, |wanted| usize::try_from(wanted).unwrap_or(BATCH_MAX));
+                    let found = rows.collect(&self.view, likely.max(*batch).min(BATCH_MAX))?;
+                    *batch = if wanted.is_none() { (*batch).max(BATCH_FIRST) * 2 } else { *batch * 2 }.min(BATCH_MAX);
                     if found.is_empty() {
                         self.walk = Walk::Ended;
                         return Ok(None);

@@ -29,13 +29,17 @@ pub(crate) struct Row {
 /// The rows of a document.
 pub(crate) fn rows(index: &IndexRecord, document: &[u8], ordinal: Ordinal) -> Result<Vec<Row>> {
     let definition = &index.definition;
+    if !definition.multi {
+        let mut key = Vec::with_capacity(64);
+        let is_claim = write_row(index, document, ordinal, &mut key)?;
+        return Ok(vec![Row { key, is_claim }]);
+    }
     let mut values = Vec::with_capacity(definition.columns.len());
     for column in &definition.columns {
         values.push(entidb_codec::lookup(document, &column.path)?);
     }
-    let spread = if definition.multi { spread_column(index, &values)? } else { None };
     let mut rows = Vec::new();
-    match spread {
+    match spread_column(index, &values)? {
         None => rows.push(row(index, values.iter().copied(), ordinal)?),
         Some((position, array)) => {
             if array.len() > ELEMENTS_MAX {
@@ -76,14 +80,37 @@ fn spread_column<'a>(
 }
 
 fn row<'a>(index: &IndexRecord, values: impl Iterator<Item = Option<ValueRef<'a>>>, ordinal: Ordinal) -> Result<Row> {
+    let mut key = Vec::with_capacity(64);
+    let is_claim = write_key(index, values.map(Ok), ordinal, &mut key)?;
+    Ok(Row { key, is_claim })
+}
+
+/// Writes the key of the one row a document has in an index that keeps arrays whole; true when the row is a claim. After an
+/// error what was written means nothing.
+pub(crate) fn write_row(index: &IndexRecord, document: &[u8], ordinal: Ordinal, key: &mut Vec<u8>) -> Result<bool> {
+    let values = index.definition.columns.iter().map(|column| {
+        let value = entidb_codec::lookup(document, &column.path)?;
+        Ok(value)
+    });
+    write_key(index, values, ordinal, key)
+}
+
+fn write_key<'a>(
+    index: &IndexRecord,
+    values: impl Iterator<Item = Result<Option<ValueRef<'a>>>>,
+    ordinal: Ordinal,
+    key: &mut Vec<u8>,
+) -> Result<bool> {
     let definition = &index.definition;
-    let mut key = keyspace::index_prefix(index.id, definition.unique).to_vec();
+    key.extend_from_slice(&keyspace::index_prefix(index.id, definition.unique));
+    let start = key.len();
     let mut is_claim = definition.unique;
     for (column, value) in definition.columns.iter().zip(values) {
+        let value = value?;
         is_claim &= !matches!(value, None | Some(ValueRef::Null));
-        encode_ordered(value, column.direction, &mut key);
+        encode_ordered(value, column.direction, key);
     }
-    let tuple_bytes = key.len() - keyspace::PREFIX_BYTES;
+    let tuple_bytes = key.len() - start;
     if tuple_bytes > TUPLE_BYTES_MAX {
         let problem = format!(
             "the indexed fields need {tuple_bytes} bytes, {TUPLE_BYTES_MAX} is the most; index a shorter field"
@@ -93,7 +120,7 @@ fn row<'a>(index: &IndexRecord, values: impl Iterator<Item = Option<ValueRef<'a>
     if !is_claim {
         key.extend_from_slice(&ordinal_bytes(&definition.columns, ordinal));
     }
-    Ok(Row { key, is_claim })
+    Ok(is_claim)
 }
 
 /// Ties between equal tuples follow the direction of the last column, so that a reversed walk reverses them too.

@@ -53,6 +53,8 @@ pub(crate) struct State {
     counts: HashMap<CollectionId, i64>,
     ordinals: HashMap<CollectionId, u64>,
     next_number: Option<u32>,
+    /// Memory for what a change does to indexes; empty while one is under way.
+    row_changes: index::RowChanges,
     marks: Vec<Mark>,
     savepoints_made: u64,
     /// Set when a change was half written: the transaction can then only be aborted.
@@ -77,6 +79,7 @@ impl State {
             counts: HashMap::new(),
             ordinals: HashMap::new(),
             next_number: None,
+            row_changes: index::RowChanges::default(),
             marks: Vec::new(),
             savepoints_made: 0,
             doomed: None,
@@ -193,7 +196,8 @@ impl State {
             None => self.take_ordinal(record.id)?,
         };
         let old_document = before.as_ref().map(|before| before.document);
-        let changes = index::plan_changes(&record, &self.engine, (id, ordinal), old_document, Some(document))
+        let mut changes = std::mem::take(&mut self.row_changes);
+        index::plan_changes(&record, &self.engine, (id, ordinal), old_document, Some(document), &mut changes)
             .map_err(|error| error.with_collection(name))?;
         let version = self.engine.next_sequence().0;
         let is_new = before.is_none();
@@ -204,6 +208,7 @@ impl State {
             }
             changes.apply(engine, id)
         })?;
+        self.row_changes = changes;
         if is_new {
             *self.counts.entry(record.id).or_insert(0) += 1;
         }
@@ -225,13 +230,16 @@ impl State {
         if let Some(version) = version {
             check_mode(name, id, WriteMode::IfVersion(version), Some(&before))?;
         }
-        let changes = index::plan_changes(&record, &self.engine, (id, before.ordinal), Some(before.document), None)
+        let mut changes = std::mem::take(&mut self.row_changes);
+        let entity = (id, before.ordinal);
+        index::plan_changes(&record, &self.engine, entity, Some(before.document), None, &mut changes)
             .map_err(|error| error.with_collection(name))?;
         self.all_or_doom(|engine| {
             engine.delete(&key)?;
             engine.delete(&keyspace::ordinal(record.id, before.ordinal))?;
             changes.apply(engine, id)
         })?;
+        self.row_changes = changes;
         *self.counts.entry(record.id).or_insert(0) -= 1;
         self.record(ChangeKind::Delete, &record, id, Vec::new());
         Ok(true)

@@ -3,6 +3,7 @@
 //! Always: a catalog is immutable; a change makes a new one. Numbers are never used twice; names are unique at any moment.
 //! Does not know: entities, or how many there are.
 
+mod arrays;
 mod history;
 mod record;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use entidb_codec::{Direction, Path, Value};
 
+use super::arrays::WholeArrays;
 use super::check_name;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, IndexId};
@@ -248,14 +249,29 @@ impl IndexDefinition {
     }
 }
 
-/// An index as the catalog keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An index as the catalog keeps it, with what this process knows of its rows.
+#[derive(Debug)]
 pub(crate) struct IndexRecord {
     pub(crate) id: IndexId,
     pub(crate) definition: IndexDefinition,
+    pub(crate) whole_arrays: WholeArrays,
 }
 
+impl PartialEq for IndexRecord {
+    fn eq(&self, other: &Self) -> bool {
+        (self.id, &self.definition) == (other.id, &other.definition)
+    }
+}
+
+impl Eq for IndexRecord {}
+
 impl IndexRecord {
+    /// A new index, without rows.
+    pub(crate) fn new(id: IndexId, definition: IndexDefinition) -> Self {
+        let whole_arrays = WholeArrays::none(definition.columns.len());
+        Self { id, definition, whole_arrays }
+    }
+
     /// The definition alone, as the change feed carries it.
     pub(crate) fn encode_definition(&self) -> Vec<u8> {
         entidb_codec::encode(&self.definition.to_value())
@@ -345,7 +361,8 @@ fn decode_index(value: &Value) -> Result<IndexRecord> {
         unique: fields.flag("unique")?,
         multi: fields.flag("multi")?,
     };
-    Ok(IndexRecord { id: IndexId(fields.number("id")?), definition })
+    let whole_arrays = WholeArrays::unknown(definition.columns.len());
+    Ok(IndexRecord { id: IndexId(fields.number("id")?), definition, whole_arrays })
 }
 
 /// The fields of a map of ours, with every surprise reported as damage.
@@ -407,11 +424,11 @@ mod tests {
         let mut record = CollectionRecord {
             id: CollectionId(7),
             name: "notes".into(),
-            indexes: vec![Arc::new(IndexRecord { id: IndexId(9), definition: definition.clone() })],
+            indexes: vec![Arc::new(IndexRecord::new(IndexId(9), definition.clone()))],
             building: Vec::new(),
         };
         assert_eq!(CollectionRecord::decode(&record.encode()).unwrap(), record);
-        record.building.push(Arc::new(IndexRecord { id: IndexId(10), definition: definition.named("y") }));
+        record.building.push(Arc::new(IndexRecord::new(IndexId(10), definition.named("y"))));
         assert_eq!(CollectionRecord::decode(&record.encode()).unwrap(), record);
     }
 

@@ -88,11 +88,19 @@ fn row<'a>(index: &IndexRecord, values: impl Iterator<Item = Option<ValueRef<'a>
 /// Writes the key of the one row a document has in an index that keeps arrays whole; true when the row is a claim. After an
 /// error what was written means nothing.
 pub(crate) fn write_row(index: &IndexRecord, document: &[u8], ordinal: Ordinal, key: &mut Vec<u8>) -> Result<bool> {
-    let values = index.definition.columns.iter().map(|column| {
+    let values = index.definition.columns.iter().enumerate().map(|(position, column)| {
         let value = entidb_codec::lookup(document, &column.path)?;
+        tell_array(index, position, value);
         Ok(value)
     });
     write_key(index, values, ordinal, key)
+}
+
+/// Before a row with a whole array can be committed, queries are told that there may be one.
+fn tell_array(index: &IndexRecord, column: usize, value: Option<ValueRef<'_>>) {
+    if matches!(value, Some(ValueRef::Array(_))) {
+        index.whole_arrays.met(column);
+    }
 }
 
 fn write_key<'a>(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use entidb_codec::Direction;
 use entidb_codec::ordered::Bounds;
-use entidb_engine::Direction as Walk;
+use entidb_engine::{Direction as Walk, Sequence};
 
 use super::ranges::{Narrowed, conjuncts, narrow, sort_and_merge};
 use super::token::Place;
@@ -92,13 +92,14 @@ fn consider(
     terms: &[&Expression],
     view: &View,
 ) -> Result<Option<(u32, Plan)>> {
-    let mut narrowed = narrow(index, terms);
+    let at = view.sequence()?;
+    let mut narrowed = narrow(index, terms, at);
     let used_columns = narrowed.point_columns + usize::from(narrowed.bounds_next);
     // An index that spreads arrays has several rows for an entity, and no order of entities: it only serves what narrows it.
     if used_columns == 0 && (query.order.is_empty() || index.definition.multi) {
         return Ok(None);
     }
-    let has_arrays = keep_arrays(&mut narrowed, view)?;
+    let has_arrays = keep_arrays(&mut narrowed, index, view, at)?;
     let order = if index.definition.multi || has_arrays {
         None
     } else {
@@ -125,13 +126,17 @@ fn consider(
 }
 
 /// Adds the ranges of whole arrays that hold any row; true when there was one.
-fn keep_arrays(narrowed: &mut Narrowed, view: &View) -> Result<bool> {
+fn keep_arrays(narrowed: &mut Narrowed, index: &IndexRecord, view: &View, at: Sequence) -> Result<bool> {
     let mut found = false;
-    for range in std::mem::take(&mut narrowed.arrays) {
+    for (column, range) in std::mem::take(&mut narrowed.arrays) {
         let end = range.end.as_deref().unwrap_or(&[0xff]);
         if view.range(&range.start, end, Walk::Forward)?.advance()? {
             found = true;
             narrowed.ranges.push(range);
+        } else if column == 0 && matches!(view, View::Read(_)) {
+            // Nothing stands before the first column, so this was the whole index. A write transaction may have removed
+            // rows that others still see.
+            index.whole_arrays.were_absent(column, at);
         }
     }
     if found {

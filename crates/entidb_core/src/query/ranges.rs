@@ -13,6 +13,8 @@ use std::ops::Bound;
 use entidb_codec::ordered::{Bounds, prefix_bounds, range_bounds, text_prefix_bounds};
 use entidb_codec::{Direction, Element, Value, encode_ordered};
 
+use entidb_engine::Sequence;
+
 use super::evaluate::class_of;
 use super::{Comparison, Expression};
 use crate::catalog::{Column, IndexRecord};
@@ -26,8 +28,9 @@ const POINTS_MAX: usize = 1000;
 pub(crate) struct Narrowed {
     /// Row ranges, sorted, not overlapping.
     pub(crate) ranges: Vec<Bounds>,
-    /// Ranges of whole arrays, to be dropped when they turn out empty.
-    pub(crate) arrays: Vec<Bounds>,
+    /// Ranges of whole arrays with the column these stand in, to be dropped when they turn out empty. Columns that are known
+    /// to have none are left out.
+    pub(crate) arrays: Vec<(usize, Bounds)>,
     /// Leading columns fixed to one value each.
     pub(crate) fixed_columns: usize,
     /// Leading columns fixed to one or a few values.
@@ -47,8 +50,8 @@ pub(crate) fn conjuncts(filter: &Expression) -> Vec<&Expression> {
     }
 }
 
-/// The ranges of one index for the terms.
-pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression]) -> Narrowed {
+/// The ranges of one index for the terms, for a reader at this sequence.
+pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression], at: Sequence) -> Narrowed {
     let definition = &index.definition;
     let mut narrowed = Narrowed {
         ranges: Vec::new(),
@@ -59,16 +62,21 @@ pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression]) -> Narrowed {
         answered: 0,
     };
     let mut prefixes = vec![keyspace::index_prefix(index.id, definition.unique).to_vec()];
-    for column in &definition.columns {
+    for (position, column) in definition.columns.iter().enumerate() {
+        let has_arrays = !definition.multi && !index.whole_arrays.are_absent(position, at);
         let Some((points, answers)) = points(terms, column, definition.multi) else {
+            let before = has_arrays.then(|| prefixes.clone());
             narrowed.bounds_next = bound_next(&mut prefixes, terms, column, definition.multi, &mut narrowed);
+            if narrowed.bounds_next {
+                add_arrays(&mut narrowed, before.as_deref().unwrap_or_default(), position, column);
+            }
             break;
         };
         if prefixes.len().saturating_mul(points.len()) > POINTS_MAX {
             break;
         }
-        if !definition.multi {
-            narrowed.arrays.extend(prefixes.iter().map(|prefix| arrays(prefix, column.direction)));
+        if has_arrays {
+            add_arrays(&mut narrowed, &prefixes, position, column);
         }
         prefixes = prefixes
             .iter()
@@ -82,7 +90,6 @@ pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression]) -> Narrowed {
     }
     narrowed.ranges.extend(prefixes.iter().map(|prefix| prefix_bounds(prefix)));
     sort_and_merge(&mut narrowed.ranges);
-    sort_and_merge(&mut narrowed.arrays);
     narrowed
 }
 
@@ -111,9 +118,12 @@ fn extended(prefix: &[u8], point: &Value, direction: Direction) -> Vec<u8> {
     key
 }
 
-fn arrays(prefix: &[u8], direction: Direction) -> Bounds {
+/// Adds the rows that have a whole array in a column, after what the columns before it are fixed to.
+fn add_arrays(narrowed: &mut Narrowed, prefixes: &[Vec<u8>], position: usize, column: &Column) {
     let empty = Value::Array(Vec::new());
-    range_bounds(prefix, Bound::Included(Element::Value(&empty)), Bound::Unbounded, direction)
+    let from = Bound::Included(Element::Value(&empty));
+    let ranges = prefixes.iter().map(|prefix| range_bounds(prefix, from, Bound::Unbounded, column.direction));
+    narrowed.arrays.extend(ranges.filter(|range| !range.is_empty()).map(|range| (position, range)));
 }
 
 /// The values a column is fixed to by one of the terms, if any, and whether these rows are all of documents for which the
@@ -199,9 +209,6 @@ fn bound_next(
             None => range_bounds(&prefix, edge(low), edge(high), column.direction),
         };
         narrowed.ranges.push(bounds);
-        if !multi {
-            narrowed.arrays.push(arrays(&prefix, column.direction));
-        }
     }
     true
 }

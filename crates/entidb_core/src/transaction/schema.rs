@@ -140,7 +140,7 @@ impl State {
             }
         }
         self.atomically(|state| {
-            let index = Arc::new(IndexRecord { id: IndexId(state.take_number()?), definition: definition.clone() });
+            let index = Arc::new(IndexRecord::new(IndexId(state.take_number()?), definition.clone()));
             match state.build_rows(record.id, &index, None, bytes_max)? {
                 None => {
                     state.finish_index(&record, index)?;

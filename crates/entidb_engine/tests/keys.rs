@@ -80,6 +80,25 @@ fn a_database_under_a_new_data_key_holds_what_it_held() {
     assert_eq!(count(&engine), 40);
 }
 
+/// A file that had been made ahead of need under the old key was taken as the next one of the log: the newest commits went
+/// on under the old key, which then could not be erased.
+#[test]
+fn the_log_goes_on_under_the_new_data_key_though_a_next_file_was_there() {
+    let world = Simulation::new(Personality::PosixStrict, 4);
+    let engine = open(&world, raw(1)).unwrap();
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(b"e", &[1; 200 * 1024]).unwrap();
+    transaction.commit().unwrap();
+    engine.maintain(100).unwrap();
+    let files = || world.backend().directory.list("wal").unwrap().len();
+    assert_eq!(files(), 2, "the current file and the next one");
+    assert!(engine.rekey().unwrap(), "the old key is still needed");
+    assert_eq!(count(&engine), 1);
+    engine.close().unwrap();
+    let engine = open(&world, raw(1)).unwrap();
+    assert_eq!(count(&engine), 1);
+}
+
 /// Whoever crashes at any call of rewriting everything under a new key gets in again, and finds everything.
 #[test]
 fn a_new_data_key_survives_a_crash_at_every_call() {

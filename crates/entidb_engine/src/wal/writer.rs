@@ -43,6 +43,7 @@ pub(crate) struct SpentFile {
 pub(crate) struct WalFile {
     number: FileNumber,
     salt: [u8; 32],
+    key_generation: u32,
     file: Arc<dyn File>,
     protection: Protection,
     capacity: u64,
@@ -130,6 +131,7 @@ impl WalFile {
         Ok(Self {
             number,
             salt: header.salt,
+            key_generation: header.key_generation,
             file,
             protection,
             capacity,
@@ -142,6 +144,11 @@ impl WalFile {
 
     pub(crate) fn number(&self) -> FileNumber {
         self.number
+    }
+
+    /// The generation of the data key it is under.
+    pub(crate) fn key_generation(&self) -> u32 {
+        self.key_generation
     }
 
     pub(crate) fn successor_mark(&self) -> WalSuccessor {

@@ -26,7 +26,7 @@ impl Log {
         state.spare.is_none() && state.stopped.is_none() && !state.closed && used
     }
 
-    /// Makes the next file, of at least `room_min` bytes of room, when there is none that large.
+    /// Makes the next file, of at least `room_min` bytes of room, when there is none that large under the newest key.
     pub(crate) fn prepare_next(&self, room_min: u64) -> Result<()> {
         let doubled = self.state.lock().current_capacity.saturating_mul(2).min(WAL_FILE_BYTES_MAX);
         self.prepare(room_min, doubled.max(room_min.saturating_add(WAL_UNITS_AT)).next_multiple_of(4096))
@@ -42,7 +42,10 @@ impl Log {
         {
             let state = self.state.lock();
             state.check(None)?;
-            if state.spare.as_ref().is_some_and(|spare| spare.room() >= room_min) {
+            // One that was made before a key was rotated is no next file: the log would go on under the old key.
+            let newest = self.context.keys.generation();
+            let fits = |spare: &WalFile| spare.room() >= room_min && spare.key_generation() == newest;
+            if state.spare.as_ref().is_some_and(fits) {
                 return Ok(());
             }
         }
@@ -52,10 +55,10 @@ impl Log {
             None => WalFile::create(&self.context.backend, &self.context.keys, number, capacity)?,
         };
         let replaced = self.state.lock().spare.replace(made);
-        if let Some(small) = replaced {
+        if let Some(unfit) = replaced {
             // Never named in the log, so nobody misses it.
-            let path = FileKind::Wal.path(small.number());
-            drop(small);
+            let path = FileKind::Wal.path(unfit.number());
+            drop(unfit);
             let _ = self.context.backend.directory.remove(&path);
         }
         Ok(())

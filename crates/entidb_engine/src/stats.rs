@@ -65,10 +65,10 @@ pub struct Stats {
     pub versions_removed: u64,
     /// Deletions compactions removed because nothing was left under them.
     pub deletes_removed: u64,
-    /// Compactions that failed in this handle. One that met a damaged segment is tried again after 200 ms, and each time
-    /// after twice as long, up to a minute.
+    /// Compactions that failed in this handle. A damaged segment, and what would be merged with it, is tried again after
+    /// 200 ms, and each time after twice as long, up to a minute; everything else is merged meanwhile.
     pub compaction_failures: u64,
-    /// Why the last compaction failed, when none has ended well since.
+    /// Why the last compaction failed, when none has ended well since, or a damaged segment is still there.
     pub compaction_failure: Option<String>,
     /// Bytes that lie above their level's target and are still to be merged down.
     pub compaction_debt_bytes: u64,

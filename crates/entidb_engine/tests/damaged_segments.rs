@@ -10,9 +10,13 @@ use entidb_storage::{Backend, ManualClock, OpenMode};
 
 /// A run of level 0.
 fn write_run(engine: &Engine, run: u8) {
+    write_run_in(engine, 1, run);
+}
+
+fn write_run_in(engine: &Engine, zone: u8, run: u8) {
     let mut transaction = engine.begin_write().unwrap();
     for number in 0..200_u8 {
-        transaction.put(&[1, number], &[run; 100]).unwrap();
+        transaction.put(&[zone, number], &[run; 100]).unwrap();
     }
     transaction.commit().unwrap();
     engine.checkpoint().unwrap();
@@ -73,6 +77,27 @@ fn a_damaged_segment_is_tried_again_after_twice_as_long_each_time() {
     transaction.put(b"other", b"value").unwrap();
     transaction.commit().unwrap();
     engine.checkpoint().unwrap();
+}
+
+/// The zone with the most runs was picked first and failed each time, and until the next try nothing was merged at all.
+#[test]
+fn other_zones_are_merged_while_a_damaged_segment_rests() {
+    let Damaged { engine, clock, path, .. } = damaged();
+    for run in 0..60 {
+        write_run_in(&engine, 2, run);
+        // One step in between may fail: a commit's own, or one of these.
+        let _damage = maintain(&engine);
+        assert!(maintain(&engine).is_none());
+        clock.advance(Duration::from_millis(100));
+    }
+    let stats = engine.stats();
+    // 14 of zone 2, one of four runs each.
+    assert!(stats.compactions >= 14, "{stats:?}");
+    assert!(stats.level_segments[0] <= 4 + 4, "{stats:?}");
+    // The rests go on doubling though merges end well, and the damage is still told of.
+    assert_eq!(stats.compaction_failures, 5);
+    assert!(stats.compaction_failure.unwrap().contains(&path));
+    assert_eq!(engine.snapshot().unwrap().get(&[2, 7]).unwrap().as_deref(), Some([59; 100].as_slice()));
 }
 
 #[test]

@@ -15,5 +15,5 @@ mod tests;
 
 pub(crate) use live::LiveSnapshots;
 pub(crate) use output::OutputTarget;
-pub(crate) use plan::{LAST_LEVEL, Plan, PlanOptions, debt_bytes, plan, plan_range};
+pub(crate) use plan::{LAST_LEVEL, Plan, PlanOptions, Resting, debt_bytes, plan, plan_range};
 pub(crate) use rewrite::{Rewrite, RewriteSource, RewriteStats};

@@ -2,9 +2,11 @@
 //!
 //! Always: leveled with a base that follows the size of the last level: levels between level 0 and the base are empty,
 //! each level from the base on may be ten times as large as the one before. Zones are compacted apart from each other.
-//! What is older than a chosen segment and shares keys with it is chosen too or lies deeper than the target.
+//! What is older than a chosen segment and shares keys with it is chosen too or lies deeper than the target. A segment
+//! that rests, because it is damaged, is in no plan, and holds up nothing but what it would be merged with.
 //! Does not know: how segments are merged (`rewrite`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::live::LiveSnapshots;
@@ -48,23 +50,33 @@ pub(crate) enum Plan {
     },
 }
 
+/// Segments that are left alone for now.
+pub(crate) type Resting = BTreeSet<FileNumber>;
+
 /// The most useful compaction of the version, when one is worth it.
 ///
 /// # Errors
 /// `Corrupt` and those of the storage, from reading range tombstones.
-pub(crate) fn plan(version: &Version, options: PlanOptions, live: &LiveSnapshots) -> Result<Option<Plan>> {
-    if let Some(edit) = deleted_whole(version, live)? {
+pub(crate) fn plan(
+    version: &Version,
+    options: PlanOptions,
+    live: &LiveSnapshots,
+    resting: &Resting,
+) -> Result<Option<Plan>> {
+    if let Some(edit) = deleted_whole(version, live, resting)? {
         return Ok(Some(Plan::Edit(edit)));
     }
-    if let Some(plan) = plan_level_0(version, options, LEVEL_0_RUNS)? {
-        return Ok(Some(plan));
+    for zone in full_zones(version, LEVEL_0_RUNS) {
+        if let Some(plan) = plan_level_0(version, options, zone, resting)? {
+            return Ok(Some(plan));
+        }
     }
-    if let Some(level) = fullest_level(version, options)
-        && let Some(segment) = cheapest(version, level, |_| true)
-    {
-        return down(version, level, &segment).map(Some);
+    for level in full_levels(version, options) {
+        if let Some(segment) = cheapest(version, level, resting, |_| true) {
+            return down(version, level, &segment).map(Some);
+        }
     }
-    plan_cleaning(version, live)
+    plan_cleaning(version, live, resting)
 }
 
 /// Everything that overlaps `span` into the last level; nothing when nothing is there.
@@ -131,20 +143,21 @@ fn target_bytes(version: &Version, options: PlanOptions, level: usize) -> u64 {
     (last / FANOUT.saturating_pow(below)).max(options.base_bytes)
 }
 
-/// The level that is most over its target, if one is.
-fn fullest_level(version: &Version, options: PlanOptions) -> Option<usize> {
+/// The levels that are over their target, the fullest first.
+fn full_levels(version: &Version, options: PlanOptions) -> Vec<usize> {
     let over = |level: &usize| {
         let (bytes, target) = (version.level(*level).bytes(), target_bytes(version, options, *level).max(1));
         (bytes > target).then(|| bytes.saturating_mul(1000) / target)
     };
-    (1..LAST_LEVEL).filter_map(|level| Some((over(&level)?, level))).max().map(|(_, level)| level)
+    let mut full: Vec<_> = (1..LAST_LEVEL).filter_map(|level| Some((over(&level)?, level))).collect();
+    full.sort_unstable_by(|one, other| other.cmp(one));
+    full.into_iter().map(|(_, level)| level).collect()
 }
 
-/// Merges level 0 of the zone with the most runs, when it has at least `runs_min`.
-fn plan_level_0(version: &Version, options: PlanOptions, runs_min: usize) -> Result<Option<Plan>> {
+/// The zones with at least `runs_min` runs in level 0, those with the most first.
+fn full_zones(version: &Version, runs_min: usize) -> Vec<u8> {
     let mut runs_by_zone = [0_usize; 256];
-    let level_0 = version.level(0);
-    for run in &level_0.runs {
+    for run in &version.level(0).runs {
         let mut zones: Vec<u8> = run.segments().iter().map(|segment| zone_of(&segment.meta().smallest)).collect();
         zones.dedup();
         for zone in zones {
@@ -153,14 +166,21 @@ fn plan_level_0(version: &Version, options: PlanOptions, runs_min: usize) -> Res
             }
         }
     }
-    let worst = runs_by_zone.iter().enumerate().max_by_key(|(_, count)| **count);
-    let Some((zone, _)) = worst.filter(|(_, count)| **count >= runs_min) else { return Ok(None) };
-    let zone = zone as u8;
+    let mut full: Vec<_> = (0..=u8::MAX).zip(runs_by_zone).filter(|(_, count)| *count >= runs_min).collect();
+    full.sort_unstable_by_key(|(zone, count)| std::cmp::Reverse((*count, *zone)));
+    full.into_iter().map(|(zone, _)| zone).collect()
+}
+
+/// Merges level 0 of a zone, unless a segment that would take part rests.
+fn plan_level_0(version: &Version, options: PlanOptions, zone: u8, resting: &Resting) -> Result<Option<Plan>> {
     let in_zone = |segment: &Arc<Segment>| zone_of(&segment.meta().smallest) == zone;
     let target = base_level(version, options);
-    let chosen: Vec<Arc<Segment>> = level_0.segments().filter(|segment| in_zone(segment)).cloned().collect();
+    let chosen: Vec<Arc<Segment>> = version.level(0).segments().filter(|segment| in_zone(segment)).cloned().collect();
     let (first, last) = bounds(&chosen);
     let overlap = touching(version, target, &first, &last);
+    if chosen.iter().chain(&overlap).any(|segment| resting.contains(&segment.meta().number)) {
+        return Ok(None);
+    }
     if overlap.is_empty() && chosen.len() == 1 {
         return Ok(chosen.first().map(|segment| Plan::Edit(moved(segment.meta(), target))));
     }
@@ -187,9 +207,10 @@ fn down(version: &Version, level: usize, segment: &Arc<Segment>) -> Result<Plan>
 }
 
 /// Compacts a segment full of deletions and older versions that nobody needs any more, so that they go.
-fn plan_cleaning(version: &Version, live: &LiveSnapshots) -> Result<Option<Plan>> {
+fn plan_cleaning(version: &Version, live: &LiveSnapshots, resting: &Resting) -> Result<Option<Plan>> {
     for level in 1..LAST_LEVEL {
-        if let Some(segment) = cheapest(version, level, |meta| live.all_see(meta.newest) && is_worth_cleaning(meta)) {
+        let stale = |meta: &SegmentMeta| live.all_see(meta.newest) && is_worth_cleaning(meta);
+        if let Some(segment) = cheapest(version, level, resting, stale) {
             return down(version, level, &segment).map(Some);
         }
     }
@@ -197,7 +218,9 @@ fn plan_cleaning(version: &Version, live: &LiveSnapshots) -> Result<Option<Plan>
     let last = version.level(LAST_LEVEL);
     let stale = |segment: &&Arc<Segment>| {
         let meta = segment.meta();
-        live.all_see(meta.newest) && (meta.fragment_count > 0 || is_worth_cleaning(meta))
+        live.all_see(meta.newest)
+            && (meta.fragment_count > 0 || is_worth_cleaning(meta))
+            && !resting.contains(&meta.number)
     };
     let Some(segment) = last.segments().find(stale) else { return Ok(None) };
     Ok(Some(Plan::Merge { inputs: vec![run_of([segment])?], level: LAST_LEVEL as u8 }))
@@ -207,23 +230,32 @@ fn is_worth_cleaning(meta: &SegmentMeta) -> bool {
     meta.stale_count.saturating_mul(STALE_WORTH) > meta.entry_count || (meta.entry_count == 0)
 }
 
-/// The segment of a level that overlaps least of the next for its size; of equal ones the oldest.
-fn cheapest(version: &Version, level: usize, wanted: impl Fn(&SegmentMeta) -> bool) -> Option<Arc<Segment>> {
-    let level_of = version.level(level);
-    let cost = |segment: &&Arc<Segment>| {
+/// The segment of a level that overlaps least of the next for its size; of equal ones the oldest. None that rests, or
+/// overlaps one that does.
+fn cheapest(
+    version: &Version,
+    level: usize,
+    resting: &Resting,
+    wanted: impl Fn(&SegmentMeta) -> bool,
+) -> Option<Arc<Segment>> {
+    let cost = |segment: &Arc<Segment>| {
         let meta = segment.meta();
-        let overlap: u64 = touching(version, level + 1, &meta.smallest, &meta.largest)
-            .iter()
-            .map(|segment| segment.meta().bytes)
-            .sum();
-        (overlap.saturating_mul(1000) / meta.bytes.max(1), meta.newest)
+        let overlap = touching(version, level + 1, &meta.smallest, &meta.largest);
+        if std::iter::once(segment).chain(&overlap).any(|segment| resting.contains(&segment.meta().number)) {
+            return None;
+        }
+        let bytes: u64 = overlap.iter().map(|segment| segment.meta().bytes).sum();
+        Some((bytes.saturating_mul(1000) / meta.bytes.max(1), meta.newest))
     };
-    level_of.segments().filter(|segment| wanted(segment.meta())).min_by_key(cost).cloned()
+    let level_of = version.level(level);
+    let wanted = level_of.segments().filter(|segment| wanted(segment.meta()));
+    let judged = wanted.filter_map(|segment| Some((cost(segment)?, segment)));
+    judged.min_by_key(|(cost, _)| *cost).map(|(_, segment)| Arc::clone(segment))
 }
 
 /// Drops segments whose every entry is deleted by newer range tombstones, and segments of tombstones alone that have
 /// nothing left to hide, without reading them.
-fn deleted_whole(version: &Version, live: &LiveSnapshots) -> Result<Option<VersionEdit>> {
+fn deleted_whole(version: &Version, live: &LiveSnapshots, resting: &Resting) -> Result<Option<VersionEdit>> {
     if version.segments().all(|segment| segment.meta().fragment_count == 0) {
         return Ok(None);
     }
@@ -240,6 +272,9 @@ fn deleted_whole(version: &Version, live: &LiveSnapshots) -> Result<Option<Versi
             // A reader between the entries and their deletion still needs the file.
             let Some(at) = live.stripe_end(meta.oldest) else { continue };
             for newer in runs.iter().take(newer_count) {
+                if newer.segments().iter().any(|segment| resting.contains(&segment.meta().number)) {
+                    continue;
+                }
                 let covering = newer.range_tombstones()?.covering_all(&meta.smallest, &meta.largest, at);
                 if covering.is_some_and(|tombstone| tombstone > meta.newest) {
                     removed.push(meta.number);

@@ -173,7 +173,7 @@ impl Small {
 
     fn compact_all(&mut self) {
         for step in 0.. {
-            let Some(next) = plan(&self.version, OPTIONS, &self.live()).unwrap() else { break };
+            let Some(next) = plan(&self.version, OPTIONS, &self.live(), &Resting::new()).unwrap() else { break };
             self.compact(next);
             assert!(step < 500, "compaction does not come to rest");
         }

@@ -4,11 +4,15 @@
 //! runs of level 0 may come meanwhile, they are newer than all of it.
 //! Does not know: which segments are worth merging (`compaction`).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::compaction::{LAST_LEVEL, OutputTarget, Plan, PlanOptions, Rewrite, RewriteStats, plan, plan_range};
+use crate::compaction::{
+    LAST_LEVEL, OutputTarget, Plan, PlanOptions, Resting, Rewrite, RewriteStats, plan, plan_range,
+};
+use crate::engine::damage::Failures;
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
 use crate::format::Sequence;
@@ -16,11 +20,6 @@ use crate::iterator::Span;
 
 /// Entries merged in one step.
 const STEP_ENTRIES: u64 = 16 * 1024;
-/// How long merging rests after it met damage the first time, and at most. Damage seldom heals, and looking at it again
-/// reads all that lies before it.
-const DAMAGE_REST_NANOS_MIN: u64 = 200_000_000;
-const DAMAGE_REST_NANOS_MAX: u64 = 60_000_000_000;
-
 /// What compactions did so far.
 #[derive(Default)]
 pub(crate) struct CompactionCounts {
@@ -30,15 +29,7 @@ pub(crate) struct CompactionCounts {
     pub(crate) versions_removed: AtomicU64,
     pub(crate) deletes_removed: AtomicU64,
     pub(crate) failures: AtomicU64,
-    failure: Mutex<Option<Failure>>,
-}
-
-/// The last merge failed, and none has ended well since.
-struct Failure {
-    error: Error,
-    /// How long merging rests because of it; nothing when it is worth trying again at once.
-    rest_nanos: u64,
-    until_nanos: u64,
+    failures_now: Mutex<Failures>,
 }
 
 impl CompactionCounts {
@@ -49,30 +40,11 @@ impl CompactionCounts {
         add(&self.bytes_out, stats.bytes_out);
         add(&self.versions_removed, stats.versions_removed);
         add(&self.deletes_removed, stats.deletes_removed);
-        *self.failure.lock() = None;
     }
 
-    fn note_failure(&self, error: &Error, now_nanos: u64) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        let mut failure = self.failure.lock();
-        let before = failure.as_ref().map_or(0, |failure| failure.rest_nanos);
-        let rest_nanos = match error {
-            Error::Corrupt { .. } => before.saturating_mul(2).clamp(DAMAGE_REST_NANOS_MIN, DAMAGE_REST_NANOS_MAX),
-            _ => 0,
-        };
-        let until_nanos = now_nanos.saturating_add(rest_nanos);
-        *failure = Some(Failure { error: error.clone(), rest_nanos, until_nanos });
-    }
-
-    /// The damage because of which merging rests now.
-    fn damage(&self, now_nanos: u64) -> Option<Error> {
-        let failure = self.failure.lock();
-        failure.as_ref().filter(|failure| now_nanos < failure.until_nanos).map(|failure| failure.error.clone())
-    }
-
-    /// Why the last merge failed, when none has ended well since.
+    /// Why the last merge failed, when none has ended well since, or a damaged segment is still there.
     pub(crate) fn failure(&self) -> Option<Error> {
-        self.failure.lock().as_ref().map(|failure| failure.error.clone())
+        self.failures_now.lock().newest().cloned()
     }
 }
 
@@ -81,29 +53,30 @@ impl Shared {
         PlanOptions { base_bytes: self.options.memtable_bytes.saturating_mul(4) }
     }
 
-    /// Goes on with the merge under way, or begins the most useful one; false when none is worth it, or while merging
-    /// rests because of damage. The caller has the steps to itself.
+    /// Goes on with the merge under way, or begins the most useful one; false when none is worth it, or all that are
+    /// would read a segment that rests because of damage. The caller has the steps to itself.
     pub(crate) fn compaction_step(&self) -> Result<bool> {
-        if self.merging_rests_for().is_some() {
-            return Ok(false);
-        }
-        let stepped = self.merge_step();
+        let now = self.backend.clock.monotonic_nanos();
+        let Some(resting) = self.compactions.failures_now.lock().resting(now) else { return Ok(false) };
+        let stepped = self.merge_step(&resting);
         if let Err(error) = &stepped {
-            self.compactions.note_failure(error, self.backend.clock.monotonic_nanos());
+            self.compactions.failures.fetch_add(1, Ordering::Relaxed);
+            let version = Arc::clone(&self.current.load().version);
+            self.compactions.failures_now.lock().note(error, &version, &resting, self.backend.clock.monotonic_nanos());
         }
         stepped
     }
 
-    /// The damage because of which merging rests.
-    pub(crate) fn merging_rests_for(&self) -> Option<Error> {
-        self.compactions.damage(self.backend.clock.monotonic_nanos())
+    /// The damage because of which the segments of a zone are not merged now.
+    pub(crate) fn damage_in(&self, zone: u8) -> Option<Error> {
+        self.compactions.failures_now.lock().damage_in(zone, self.backend.clock.monotonic_nanos()).cloned()
     }
 
-    fn merge_step(&self) -> Result<bool> {
+    fn merge_step(&self, resting: &Resting) -> Result<bool> {
         let mut running = self.rewrite.lock();
         if running.is_none() {
-            let version = std::sync::Arc::clone(&self.current.load().version);
-            match plan(&version, self.plan_options(), &self.live())? {
+            let version = Arc::clone(&self.current.load().version);
+            match plan(&version, self.plan_options(), &self.live(), resting)? {
                 None => return Ok(false),
                 Some(next) => *running = self.begin(next)?,
             }
@@ -121,7 +94,7 @@ impl Shared {
         while running.is_some() {
             self.go_on(&mut running)?;
         }
-        let version = std::sync::Arc::clone(&self.current.load().version);
+        let version = Arc::clone(&self.current.load().version);
         if let Some(next) = plan_range(&version, span)? {
             *running = self.begin(next)?;
             while running.is_some() {
@@ -142,7 +115,7 @@ impl Shared {
                 Ok(None)
             }
             Plan::Merge { inputs, level } => {
-                let version = std::sync::Arc::clone(&self.current.load().version);
+                let version = Arc::clone(&self.current.load().version);
                 let target = OutputTarget {
                     level,
                     run: 0,
@@ -172,6 +145,7 @@ impl Shared {
         };
         self.install(&edit, Sequence::ZERO, None)?;
         self.compactions.add(&stats);
+        self.compactions.failures_now.lock().merged(&self.current.load().version);
         Ok(())
     }
 }

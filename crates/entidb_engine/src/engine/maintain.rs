@@ -27,6 +27,15 @@ pub(crate) const LEVEL_0_SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
 /// How long a writer waits for one step before it looks again.
 const STALL: Duration = Duration::from_millis(100);
 
+/// Why writers must wait.
+#[derive(Debug, Clone, Copy)]
+enum Crowded {
+    /// Memory for memtables is used up.
+    Memory,
+    /// Reads of this zone have too many runs to look at.
+    Zone(u8),
+}
+
 /// Files that some older view may still read: they go when the views before them have.
 pub(crate) struct Obsolete {
     view: Weak<SuperVersion>,
@@ -83,7 +92,7 @@ impl Shared {
     /// Waits, or works, until there is room for more writes.
     pub(crate) fn make_room(&self) -> Result<()> {
         let mut waited = false;
-        while self.is_crowded() {
+        while let Some(crowded) = self.crowded() {
             if !waited {
                 self.stalls.fetch_add(1, Ordering::Relaxed);
                 waited = true;
@@ -92,26 +101,44 @@ impl Shared {
             self.log()?.check()?;
             if self.signal.is_running() {
                 self.signal.wait_for_step(STALL);
-                let failed = || self.background_error.lock().clone().or_else(|| self.merging_rests_for());
-                if self.is_crowded()
-                    && let Some(error) = failed()
+                if self.crowded().is_some()
+                    && let Some(error) = self.hindrance(crowded, self.background_error.lock().clone())
                 {
                     return Err(error);
                 }
-            } else if !self.step()? {
+                continue;
+            }
+            match self.step() {
+                Ok(true) => {}
                 // Merging may be what would make room, and rest because of damage.
-                return if self.is_crowded() { self.merging_rests_for().map_or(Ok(()), Err) } else { Ok(()) };
+                Ok(false) => return self.hindrance(crowded, None).map_or(Ok(()), Err),
+                Err(error) => {
+                    if let Some(error) = self.hindrance(crowded, Some(error)) {
+                        return Err(error);
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    /// True when writers must wait: memory for memtables is used up, or reads of some zone have too many runs to look
-    /// at. Counted by zone, because that is how runs are merged: many runs with one zone each are no reason to wait, and
-    /// nothing would end the wait.
-    fn is_crowded(&self) -> bool {
+    /// Why writers who wait for room wait in vain, if they do: the last step failed, or what would have to be merged is
+    /// damaged. Damage in one zone is no reason to refuse writes that wait for another.
+    fn hindrance(&self, crowded: Crowded, failed: Option<Error>) -> Option<Error> {
+        match (crowded, failed) {
+            (Crowded::Zone(zone), Some(Error::Corrupt { .. }) | None) => self.damage_in(zone),
+            (_, failed) => failed,
+        }
+    }
+
+    /// Why writers must wait, if they must. Runs are counted by zone, because that is how they are merged: many runs with
+    /// one zone each are no reason to wait, and nothing would end the wait.
+    fn crowded(&self) -> Option<Crowded> {
         let view = self.current.load();
-        view.frozen.len() >= FROZEN_MAX || has_runs_of_a_zone(&view.version, LEVEL_0_RUNS_MAX)
+        if view.frozen.len() >= FROZEN_MAX {
+            return Some(Crowded::Memory);
+        }
+        zone_with_runs(&view.version, LEVEL_0_RUNS_MAX).map(Crowded::Zone)
     }
 
     /// Does one step on the thread of a commit that is done, where no other thread does them and one is waiting. Its
@@ -306,9 +333,9 @@ impl Shared {
     }
 }
 
-/// True when some zone has segments in at least `runs` runs of level 0.
-fn has_runs_of_a_zone(version: &Version, runs: usize) -> bool {
-    let Some(level) = version.levels().first().filter(|level| level.runs.len() >= runs) else { return false };
+/// A zone with segments in at least `runs` runs of level 0.
+fn zone_with_runs(version: &Version, runs: usize) -> Option<u8> {
+    let level = version.levels().first().filter(|level| level.runs.len() >= runs)?;
     let mut counts = [0_usize; 256];
     for run in &level.runs {
         let mut last = None;
@@ -322,7 +349,7 @@ fn has_runs_of_a_zone(version: &Version, runs: usize) -> bool {
             last = zone;
         }
     }
-    counts.iter().any(|count| *count >= runs)
+    (0..=u8::MAX).zip(counts).find(|(_, count)| *count >= runs).map(|(zone, _)| zone)
 }
 
 fn is_no_space(error: &Error) -> bool {

@@ -6,6 +6,7 @@
 mod close;
 mod compact;
 mod create;
+mod damage;
 mod ingest;
 mod keys;
 mod maintain;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// A flush is held back no longer than one part in this many of the time it takes.
 const PATIENCE_PART: u64 = 4;
+/// A wait that may take no longer than this is none: a system ends it up to 50 us late.
+const PATIENCE_MIN: Duration = Duration::from_micros(20);
 /// Flushes that are begun at once after waits in vain, at most.
 const SKIPS_MAX: u32 = 256;
 
@@ -39,7 +41,7 @@ impl Gather {
             self.skips_left = self.skips_left.saturating_sub(1);
             return None;
         }
-        Some(Duration::from_nanos(self.flush_nanos / PATIENCE_PART)).filter(|time| !time.is_zero())
+        Some(Duration::from_nanos(self.flush_nanos / PATIENCE_PART)).filter(|time| *time >= PATIENCE_MIN)
     }
 
     /// True while somebody holds the next flush back, and begins it if nobody else does.
@@ -92,6 +94,13 @@ mod tests {
         let patience = gather.patience(7).map_or(0, |time| time.as_nanos());
         assert!(patience > 0 && patience <= u128::from(FLUSH / PATIENCE_PART), "{patience}");
         assert_eq!(gather.patience(8), None);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_flush_that_takes_no_time() {
+        let mut gather = Gather::default();
+        gather.flushed(50_000, 1, 7);
+        assert_eq!(gather.patience(1), None);
     }
 
     #[test]

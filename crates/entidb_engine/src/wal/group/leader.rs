@@ -26,8 +26,8 @@ impl Log {
         }
         let rotates = state.does_not_fit();
         if (flush || rotates) && state.flushing {
-            self.flushed.wait(&mut state);
-            return state;
+            self.flushed.wait(state, None);
+            return self.state.lock();
         }
         if state.writing {
             self.changed.wait(&mut state);
@@ -60,19 +60,21 @@ impl Log {
             if rotates {
                 state.flushing = false;
             }
-            if rotates || state.stopped.is_some() {
-                self.wake_all();
-            } else {
+            if !rotates && state.stopped.is_none() {
                 self.changed.notify_all();
+                return state;
             }
-            return state;
+            drop(state);
+            self.wake_all();
+            return self.state.lock();
         }
         if state.stopped.is_none() {
             state = self.flush_written(state);
         }
         state.flushing = false;
+        drop(state);
         self.wake_all();
-        state
+        self.state.lock()
     }
 
     /// Flushes what is written; the caller has the flushing role.

@@ -10,6 +10,7 @@
 
 mod end;
 mod files;
+mod flush_end;
 mod gather;
 mod leader;
 mod pending;
@@ -27,6 +28,7 @@ use crate::format::{FileNumber, Sequence};
 use crate::version::{FileNumbers, WalRef};
 use crate::wal::writer::{SpentFile, WalFile};
 use end::Stop;
+use flush_end::FlushEnd;
 use gather::Gather;
 use pending::empty_unit;
 
@@ -47,7 +49,7 @@ pub(crate) struct Log {
     changed: Condvar,
     /// A flush is over, or the log is. Those who wait for one are woken by nothing less: eight writers who woke each other
     /// at every step spent four times as much time on that as on their commits.
-    flushed: Condvar,
+    flushed: FlushEnd,
     /// Held by whoever has the writing role.
     current: Mutex<WalFile>,
     /// One preparation of a next file at a time.
@@ -129,7 +131,7 @@ impl Log {
             context,
             state: Mutex::new(state),
             changed: Condvar::new(),
-            flushed: Condvar::new(),
+            flushed: FlushEnd::default(),
             current: Mutex::new(current),
             preparing: Mutex::new(()),
             visible: AtomicU64::new(last.0),

@@ -48,31 +48,38 @@ impl Log {
 
     /// Makes a commit durable, in one flush with those that are about to come if that is worth it.
     fn share_flush(&self, sequence: Sequence) -> Result<()> {
-        let mut state = self.state.lock();
+        // Without the lock one may be seen to be reached a moment before the other.
+        let is_reached = || self.durable() >= sequence && self.visible() >= sequence;
         let mut held = false;
-        loop {
-            if self.durable() >= sequence {
-                return Ok(());
+        while !is_reached() {
+            let mut state = self.state.lock();
+            if is_reached() {
+                break;
             }
             state.check(Some(sequence))?;
-            if !held && !state.flushing {
-                let waiting = state.durable_waits.len();
-                if let Some(patience) = state.gather.patience(waiting) {
-                    if state.gather.is_held() {
-                        self.flushed.wait(&mut state);
-                        continue;
-                    }
-                    // Whoever comes as the last one expected begins the flush, and its end ends this wait.
-                    held = true;
-                    state.gather.hold();
-                    self.flushed.wait_for(&mut state, patience);
-                    let came = self.durable() >= sequence || state.flushing || state.durable_waits.len() > waiting;
-                    state.gather.learn(came);
-                    continue;
-                }
+            if state.flushing {
+                self.flushed.wait(state, None);
+                continue;
             }
-            state = self.write_pending(state, true);
+            let waiting = state.durable_waits.len();
+            let patience = if held { None } else { state.gather.patience(waiting) };
+            let Some(patience) = patience else {
+                drop(self.write_pending(state, true));
+                continue;
+            };
+            if state.gather.is_held() {
+                self.flushed.wait(state, None);
+                continue;
+            }
+            // Whoever comes as the last one expected begins the flush, and its end ends this wait.
+            held = true;
+            state.gather.hold();
+            self.flushed.wait(state, Some(patience));
+            let mut state = self.state.lock();
+            let came = self.durable() >= sequence || state.flushing || state.durable_waits.len() > waiting;
+            state.gather.learn(came);
         }
+        Ok(())
     }
 
     /// Makes every commit up to `sequence` durable.
@@ -150,10 +157,10 @@ impl Log {
         self.wake_all();
     }
 
-    /// As [`wake`](Self::wake), for whoever has just changed the state under its lock.
+    /// As [`wake`](Self::wake), for whoever has just changed the state under its lock, and given that back.
     pub(super) fn wake_all(&self) {
         self.changed.notify_all();
-        self.flushed.notify_all();
+        self.flushed.announce();
     }
 
     fn wait_visible(&self, sequence: Sequence) -> Result<()> {

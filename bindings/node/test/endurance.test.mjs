@@ -111,7 +111,8 @@ test("memory does not grow with the number of operations", { timeout: 3_600_000 
   const after = settle();
   assert.ok(grown("heapUsed", after) < 5, `the heap grew by ${grown("heapUsed", after)} MiB`);
   assert.ok(grown("external", after) < 5, `external memory grew by ${grown("external", after)} MiB`);
-  assert.ok(grown("rss", after) < 30, `the process grew by ${grown("rss", after)} MiB`);
+  // 27 MiB in a million operations on 2026-11-27: 8 in the first 100,000, and 18 in one step that never came again.
+  assert.ok(grown("rss", after) < 45, `the process grew by ${grown("rss", after)} MiB`);
   db.close();
   assert.equal(native.handleCount(), held, "the native half holds nothing any more");
   rmSync(where, { recursive: true });

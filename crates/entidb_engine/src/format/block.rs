@@ -297,13 +297,12 @@ impl BlockLayout {
     #[inline]
     pub(crate) fn entry_at(&self, bytes: &[u8], at: usize, is_head: bool) -> Option<EntryPlace> {
         let end_of_all = self.end as usize;
-        // Nearly every entry has numbers of one byte each but for the tag and the value's length, which may have two.
-        let mut reader = Reader::at(bytes.get(..end_of_all)?, at);
-        let shared = if is_head { 0 } else { reader.size()? };
-        let own_len = reader.size()?;
-        let tag = reader.varint()?;
-        let value_len = reader.size()?;
-        let suffix_at = reader.position();
+        let bytes = bytes.get(..end_of_all)?;
+        let Numbers { shared, own_len, tag, value_len, len } = match short_numbers(bytes, at, is_head) {
+            Some(numbers) => numbers,
+            None => long_numbers(bytes, at, is_head)?,
+        };
+        let suffix_at = at + len;
         let value_at = suffix_at.checked_add(own_len)?;
         let end = value_at.checked_add(value_len)?;
         if end > end_of_all || shared > KEY_BYTES_MAX {
@@ -318,6 +317,65 @@ impl BlockLayout {
         let sequence = Sequence(self.base.checked_add(tag >> 2)?);
         Some(EntryPlace { shared, suffix_at, value_at, end, sequence, kind })
     }
+}
+
+/// The numbers an entry begins with.
+struct Numbers {
+    shared: usize,
+    own_len: usize,
+    tag: u64,
+    value_len: usize,
+    /// The bytes they take.
+    len: usize,
+}
+
+/// The numbers of nearly every entry, out of eight bytes at once: the first two have one byte each, the others up to
+/// three. `None` for all others, among them those that are not in shortest form.
+#[inline]
+fn short_numbers(bytes: &[u8], at: usize, is_head: bool) -> Option<Numbers> {
+    let word = u64::from_le_bytes(*bytes.get(at..)?.first_chunk::<8>()?);
+    // The first of a group shares nothing and does not say so.
+    let skipped = u32::from(!is_head);
+    let shared = if is_head { 0 } else { word & 0xff };
+    let word = word >> (skipped * 8);
+    let own_len = word & 0xff;
+    if (shared | own_len) & 0x80 != 0 {
+        return None;
+    }
+    let word = word >> 8;
+    let (tag, tag_bits) = short_varint(word)?;
+    let (value_len, value_len_bits) = short_varint(word >> tag_bits)?;
+    let len = 1 + skipped + (tag_bits + value_len_bits) / 8;
+    Some(Numbers {
+        shared: shared as usize,
+        own_len: own_len as usize,
+        tag,
+        value_len: value_len as usize,
+        len: len as usize,
+    })
+}
+
+/// A number of up to three bytes at the low end of `word`, and how many bits it takes.
+#[inline]
+fn short_varint(word: u64) -> Option<(u64, u32)> {
+    let bits = (!word & 0x0080_8080).trailing_zeros() + 1;
+    if bits > 24 {
+        return None;
+    }
+    let own = word & ((1 << bits) - 1);
+    let number = own & 0x7f | own >> 1 & 0x3f80 | own >> 2 & 0x001f_c000;
+    // Its last byte is zero: a shorter form would have done.
+    if bits > 8 && own >> (bits - 8) == 0 { None } else { Some((number, bits)) }
+}
+
+#[cold]
+fn long_numbers(bytes: &[u8], at: usize, is_head: bool) -> Option<Numbers> {
+    let mut reader = Reader::at(bytes, at);
+    let shared = if is_head { 0 } else { reader.size()? };
+    let own_len = reader.size()?;
+    let tag = reader.varint()?;
+    let value_len = reader.size()?;
+    Some(Numbers { shared, own_len, tag, value_len, len: reader.position().checked_sub(at)? })
 }
 
 fn tag_of(delta: u64, kind: EntryKind) -> Option<u64> {
@@ -344,4 +402,35 @@ pub(crate) fn head_of(key: &[u8]) -> u64 {
 #[inline]
 pub(crate) fn shared_len(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parts(numbers: &Numbers) -> (usize, usize, u64, usize, usize) {
+        (numbers.shared, numbers.own_len, numbers.tag, numbers.value_len, numbers.len)
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_read_at_once_are_those_read_one_by_one(
+            small in prop::array::uniform4(prop_oneof![0_u64..0x80, 0_u64..0x4000, 0_u64..0x20_0000, any::<u64>()]),
+            noise in prop::collection::vec(prop_oneof![0_u8..2, 0x7e_u8..0x82, any::<u8>()], 0..20),
+            written in any::<bool>(),
+            is_head in any::<bool>(),
+            at in 0_usize..4,
+        ) {
+            let mut bytes = vec![0; at];
+            if written {
+                small.iter().skip(usize::from(is_head)).for_each(|number| put_varint(&mut bytes, *number));
+            }
+            bytes.extend(noise);
+            if let Some(short) = short_numbers(&bytes, at, is_head) {
+                prop_assert_eq!(Some(parts(&short)), long_numbers(&bytes, at, is_head).as_ref().map(parts));
+            }
+        }
+    }
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Weak};
 use arc_swap::{ArcSwapOption, Guard};
 use parking_lot::Mutex;
 
+use crate::prefetch;
 use crate::segment::Block;
 
 /// How a block that was just read enters the cache.
@@ -52,10 +53,18 @@ struct Frame {
     block: u32,
 }
 
+#[derive(Debug)]
+struct Slot {
+    block: ArcSwapOption<Block>,
+    /// Where the block and its bytes are, as numbers to fetch them by before anything is read: a block that has left is
+    /// fetched for nothing. Otherwise a reader waits for the block to learn where its bytes are, and then for these.
+    places: [AtomicUsize; 2],
+}
+
 /// The slots of one segment: one for each of its blocks, empty or with the block.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    slots: Box<[ArcSwapOption<Block>]>,
+    slots: Box<[Slot]>,
     pinned: AtomicU64,
     cache: Arc<BlockCache>,
 }
@@ -100,7 +109,8 @@ impl BlockCache {
 
     /// Slots for the `count` blocks of a segment.
     pub(crate) fn slots(self: &Arc<Self>, count: usize) -> Arc<Slots> {
-        let slots = (0..count).map(|_| ArcSwapOption::const_empty()).collect();
+        let empty = || Slot { block: ArcSwapOption::const_empty(), places: [const { AtomicUsize::new(0) }; 2] };
+        let slots = (0..count).map(|_| empty()).collect();
         Arc::new(Slots { slots, pinned: AtomicU64::new(0), cache: Arc::clone(self) })
     }
 
@@ -142,7 +152,7 @@ impl BlockCache {
             let Some(frame) = ring.pop_front() else { return };
             let Some(slots) = frame.slots.upgrade() else { continue };
             let Some(slot) = slots.slots.get(frame.block as usize) else { continue };
-            let in_use = slot.load().as_ref().is_some_and(|block| block.take_touch());
+            let in_use = slot.block.load().as_ref().is_some_and(|block| block.take_touch());
             if in_use {
                 ring.push_back(frame);
             } else {
@@ -153,16 +163,37 @@ impl BlockCache {
 }
 
 impl Slots {
+    /// Bytes of the slots of so many blocks.
+    pub(crate) const fn bytes_of(count: usize) -> usize {
+        count.saturating_mul(size_of::<Slot>())
+    }
+
     /// Counts an index of the segment against the budget, until the segment goes.
     pub(crate) fn pin(&self, bytes: usize) {
         self.pinned.fetch_add(bytes as u64, Ordering::Relaxed);
         self.cache.pinned.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Begins to fetch the block from memory, when it is there.
+    #[inline]
+    pub(crate) fn fetch(&self, block: usize) {
+        if let Some(slot) = self.slots.get(block) {
+            let [block, bytes] = &slot.places;
+            prefetch::remembered(block.load(Ordering::Relaxed), 2);
+            prefetch::remembered(bytes.load(Ordering::Relaxed), 3);
+        }
+    }
+
+    /// The block, when it is in memory, for a look that is no read of it.
+    #[inline]
+    pub(crate) fn peek(&self, block: usize) -> Option<Guard<Option<Arc<Block>>>> {
+        Some(self.slots.get(block)?.block.load())
+    }
+
     /// The block, when it is in memory.
     #[inline]
     pub(crate) fn get(&self, block: usize) -> Option<Guard<Option<Arc<Block>>>> {
-        let guard = self.slots.get(block)?.load();
+        let guard = self.slots.get(block)?.block.load();
         guard.as_ref()?.touch();
         self.cache.count_hit();
         Some(guard)
@@ -181,7 +212,10 @@ impl Slots {
             decoded.touch();
         }
         let mut ring = self.cache.ring.lock();
-        let before = slot.swap(Some(Arc::clone(decoded)));
+        let before = slot.block.swap(Some(Arc::clone(decoded)));
+        for (place, now) in slot.places.iter().zip(decoded.places()) {
+            place.store(now, Ordering::Relaxed);
+        }
         self.cache.bytes.fetch_add(size, Ordering::Relaxed);
         if let Some(before) = before {
             // Its frame is in the ring already.
@@ -195,7 +229,7 @@ impl Slots {
     }
 
     fn take(&self, block: usize) {
-        if let Some(gone) = self.slots.get(block).and_then(|slot| slot.swap(None)) {
+        if let Some(gone) = self.slots.get(block).and_then(|slot| slot.block.swap(None)) {
             self.cache.bytes.fetch_sub(gone.memory_bytes() as u64, Ordering::Relaxed);
         }
     }
@@ -204,7 +238,8 @@ impl Slots {
 impl Drop for Slots {
     fn drop(&mut self) {
         // Only counted: each slot lets go of its block as it is dropped, and emptying it before costs as much again.
-        let blocks = self.slots.iter().filter_map(|slot| slot.load().as_ref().map(|block| block.memory_bytes() as u64));
+        let blocks =
+            self.slots.iter().filter_map(|slot| slot.block.load().as_ref().map(|block| block.memory_bytes() as u64));
         self.cache.bytes.fetch_sub(blocks.sum(), Ordering::Relaxed);
         self.cache.pinned.fetch_sub(self.pinned.load(Ordering::Relaxed), Ordering::Relaxed);
     }

@@ -23,6 +23,7 @@ mod options;
 pub mod planted;
 #[cfg(not(feature = "planted"))]
 mod planted;
+mod prefetch;
 mod range_tombstone;
 mod segment;
 mod stats;

@@ -41,7 +41,7 @@ pub(crate) struct RewriteStats {
 
 /// A rewrite under way.
 pub(crate) struct Rewrite {
-    merge: Merge,
+    merge: Merge<Box<dyn EntryCursor>>,
     live: LiveSnapshots,
     /// All range tombstones of the sources.
     tombstones: RangeTombstones,
@@ -118,7 +118,7 @@ impl Rewrite {
         let tombstones = RangeTombstones::merged(sources.iter().map(|source| source.tombstones.as_ref()));
         let output = Output::new(context, target, grandparents);
         Self {
-            merge: Merge::new(sources.into_iter().map(|source| source.cursor).collect()),
+            merge: Merge::new(sources.into_iter().map(|source| source.cursor)),
             live,
             tombstones,
             older,

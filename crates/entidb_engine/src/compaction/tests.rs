@@ -12,10 +12,10 @@ use super::*;
 use crate::error::Error;
 use crate::format::{EntryKind, FileNumber, Reader, Sequence};
 use crate::iterator::sorted::{Entry, Sorted};
-use crate::iterator::{PointRead, Span, View};
+use crate::iterator::{EntryCursor, PointRead, Span, View, ViewSource};
 use crate::options::{Compression, ZonePolicies, ZonePolicy};
 use crate::range_tombstone::RangeTombstones;
-use crate::segment::context_for_tests;
+use crate::segment::{RunCursor, context_for_tests};
 use crate::version::{Version, VersionEdit};
 
 const OPTIONS: PlanOptions = PlanOptions { base_bytes: 3000 };
@@ -182,13 +182,13 @@ impl Small {
     /// Reads everything at a sequence, by walking both ways and key by key.
     fn check(&self, at: u64) {
         let state = &self.states[at as usize];
-        let own = crate::iterator::ViewSource {
-            cursor: Box::new(Sorted::new(self.entries.clone())),
-            tombstones: Arc::new(self.tombstones.clone()),
-        };
-        let mut sources = vec![own];
-        sources.extend(self.version.sources(&Span::all()).unwrap());
-        let mut view = View::new(sources, Sequence(at), Span::all());
+        let mut view = View::<Box<dyn EntryCursor>>::new(Sequence(at), Span::all(), 0);
+        let tombstones = Some(Arc::new(self.tombstones.clone()));
+        view.push(ViewSource { cursor: Box::new(Sorted::new(self.entries.clone())), tombstones });
+        for run in self.version.runs() {
+            let cursor = Box::new(RunCursor::new(Arc::clone(run), 0..run.segments().len()));
+            view.push(ViewSource { cursor, tombstones: Some(Arc::clone(run.range_tombstones().unwrap())) });
+        }
         let mut shown = Vec::new();
         view.seek_first().unwrap();
         while view.is_valid() {

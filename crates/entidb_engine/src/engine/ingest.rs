@@ -63,7 +63,7 @@ impl Shared {
 
     fn rewrite_of(&self, buffer: &Arc<WriteBuffer>, sequence: Sequence) -> Rewrite {
         let source = source_of(buffer, sequence);
-        let source = RewriteSource { cursor: source.cursor, tombstones: source.tombstones };
+        let source = RewriteSource { cursor: source.cursor, tombstones: source.tombstones.unwrap_or_default() };
         let target = OutputTarget {
             level: 0,
             run: sequence.0,

@@ -14,6 +14,7 @@ mod open;
 mod read_point;
 mod recover;
 mod shared;
+mod source;
 mod super_version;
 mod token;
 mod verify;
@@ -36,6 +37,7 @@ use crate::verify::{VerifyLevel, VerifyReport};
 pub(crate) use open::LOCK;
 pub(crate) use read_point::ReadPoint;
 pub(crate) use shared::Shared;
+pub(crate) use source::SourceCursor;
 pub(crate) use token::WriterToken;
 
 /// An open database. Clones are the same database; the last one to go leaves it as a crash would, which loses

@@ -10,10 +10,11 @@ use parking_lot::Mutex;
 
 use crate::compaction::LiveSnapshots;
 use crate::engine::Shared;
+use crate::engine::source::SourceCursor;
 use crate::engine::super_version::SuperVersion;
 use crate::error::Result;
 use crate::format::Sequence;
-use crate::iterator::{KeyRange, Span, View, ViewSource};
+use crate::iterator::{EntryCursor, KeyRange, Span, View, ViewSource};
 use crate::options::invalid;
 use crate::value::Value;
 
@@ -143,22 +144,23 @@ impl ReadPoint {
     }
 
     /// A view of the range, with a source in front of all others when there is one.
-    pub(crate) fn view(&self, own: Option<ViewSource>, range: &KeyRange) -> Result<View> {
+    pub(crate) fn view(
+        &self,
+        own: Option<ViewSource<Box<dyn EntryCursor>>>,
+        range: KeyRange,
+    ) -> Result<View<SourceCursor>> {
         self.check_open()?;
         let at = if own.is_some() { self.at.next() } else { self.at };
-        let span = Span::from(range);
-        let mut sources: Vec<ViewSource> = own.into_iter().collect();
-        sources.extend(self.view.sources(&span)?);
-        Ok(View::new(sources, at, span))
+        self.view.view(own, Span::from(range), at)
     }
 
-    pub(crate) fn approximate_count(&self, range: &KeyRange) -> Result<u64> {
+    pub(crate) fn approximate_count(&self, range: KeyRange) -> Result<u64> {
         let mut view = self.view(None, range)?;
         view.seek_first()?;
         let mut count = 0_u64;
         while view.is_valid() {
             if count >= COUNTED_MAX {
-                return Ok(self.view.estimate(&Span::from(range))?.max(count));
+                return Ok(self.view.estimate(view.range())?.max(count));
             }
             count = count.saturating_add(1);
             view.next()?;

@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::source::SourceCursor;
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
-use crate::iterator::{Found, PointRead, Span, ViewSource, counter_value};
+use crate::iterator::{EntryCursor, Found, PointRead, Span, View, ViewSource, counter_value};
 use crate::memtable::{Found as MemtableFound, Memtable};
 use crate::range_tombstone::RangeTombstones;
+use crate::segment::RunCursor;
 use crate::value::Value;
-use crate::version::Version;
-
-/// Keys of a `multi_get` whose first accesses to memory are made together.
-const KEYS_AT_ONCE: usize = 32;
+use crate::version::{KEYS_AT_ONCE, Version};
 
 #[derive(Clone)]
 pub(crate) struct SuperVersion {
@@ -49,9 +48,9 @@ impl SuperVersion {
             for (hash, key) in hashes.iter_mut().zip(some) {
                 *hash = xxh3_64(key);
             }
-            let hashed = some.iter().copied().zip(hashes);
-            self.version.touch(hashed.clone());
-            for (key, hash) in hashed {
+            self.memtables().filter(|memtable| !memtable.is_empty()).for_each(|memtable| memtable.fetch(some));
+            self.version.fetch(some, &hashes);
+            for (key, hash) in some.iter().zip(hashes) {
                 values.push(self.get_hashed(key, hash, at)?);
             }
         }
@@ -77,15 +76,33 @@ impl SuperVersion {
         read.finish()
     }
 
-    /// The sources of an ordered read, newest first.
-    pub(crate) fn sources(&self, span: &Span) -> Result<Vec<ViewSource>> {
-        let mut sources: Vec<ViewSource> = self
-            .memtables()
-            .filter(|memtable| !memtable.is_empty())
-            .map(|memtable| ViewSource { cursor: Box::new(memtable.cursor()), tombstones: memtable.range_tombstones() })
-            .collect();
-        sources.extend(self.version.sources(span)?);
-        Ok(sources)
+    /// A view of the span at a sequence, with a source in front of all others when there is one.
+    pub(crate) fn view(
+        &self,
+        own: Option<ViewSource<Box<dyn EntryCursor>>>,
+        span: Span,
+        at: Sequence,
+    ) -> Result<View<SourceCursor>> {
+        let runs = self.version.levels().iter().map(|level| level.runs.len()).sum::<usize>();
+        let mut view = View::new(at, span, usize::from(own.is_some()) + 1 + self.frozen.len() + runs);
+        if let Some(own) = own {
+            view.push(ViewSource { cursor: SourceCursor::Own(own.cursor), tombstones: own.tombstones });
+        }
+        for memtable in self.memtables().filter(|memtable| !memtable.is_empty()) {
+            let tombstones = (!memtable.has_no_range_tombstones()).then(|| memtable.range_tombstones());
+            view.push(ViewSource { cursor: SourceCursor::Memtable(memtable.cursor()), tombstones });
+        }
+        for run in self.version.runs() {
+            let within = run.overlapping(view.range());
+            if !within.is_empty() {
+                let tombstones = Some(run.range_tombstones()?).filter(|list| !list.is_empty()).map(Arc::clone);
+                view.push(ViewSource {
+                    cursor: SourceCursor::Run(RunCursor::new(Arc::clone(run), within)),
+                    tombstones,
+                });
+            }
+        }
+        Ok(view)
     }
 
     /// The memtables, newest first.

@@ -293,6 +293,38 @@ impl BlockLayout {
         self.entry_at(bytes, self.offset(bytes, index)?, true)
     }
 
+    /// The bytes of a group; nothing when there is no such group.
+    #[inline]
+    pub(crate) fn group_bytes<'a>(&self, bytes: &'a [u8], group: usize) -> &'a [u8] {
+        let step = if self.per_entry { GROUP_ENTRIES } else { 1 };
+        let Some(start) = self.offset(bytes, group * step) else { return &[] };
+        let end = self.offset(bytes, (group + 1) * step).unwrap_or(self.end as usize);
+        bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// The bytes of an entry that has an offset of its own; of its group, when it has none.
+    #[inline]
+    pub(crate) fn entry_bytes<'a>(&self, bytes: &'a [u8], ordinal: usize) -> &'a [u8] {
+        if !self.per_entry {
+            return self.group_bytes(bytes, ordinal / GROUP_ENTRIES);
+        }
+        let Some(start) = self.offset(bytes, ordinal) else { return &[] };
+        let end = self.offset(bytes, ordinal + 1).unwrap_or(self.end as usize);
+        bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// How many bytes every key of the block begins with.
+    #[inline]
+    pub(crate) const fn prefix_len(&self) -> usize {
+        (self.heads_at - self.prefix_at) as usize
+    }
+
+    /// Where the prefix is, which the heads and the offsets follow.
+    #[inline]
+    pub(crate) const fn prefix_at(&self) -> usize {
+        self.prefix_at as usize
+    }
+
     /// The entry whose bytes begin at `at`; `is_head` when it is the first of its group.
     #[inline]
     pub(crate) fn entry_at(&self, bytes: &[u8], at: usize, is_head: bool) -> Option<EntryPlace> {

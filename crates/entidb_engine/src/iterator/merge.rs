@@ -19,13 +19,13 @@ enum Heading {
 }
 
 /// A source, with the first bytes of its key as a number: asking it for the key costs more than comparing.
-struct Source {
-    cursor: Box<dyn EntryCursor>,
+struct Source<C> {
+    cursor: C,
     /// Of no meaning while the cursor is not valid.
     head: u128,
 }
 
-impl Source {
+impl<C: EntryCursor> Source<C> {
     /// Takes the head of where the cursor is; false when it is nowhere.
     #[inline]
     fn look(&mut self) -> bool {
@@ -47,8 +47,8 @@ fn head_of(key: &[u8]) -> u128 {
 }
 
 /// A merge of ordered sources, newest source first.
-pub(crate) struct Merge {
-    sources: Vec<Source>,
+pub(crate) struct Merge<C> {
+    sources: Vec<Source<C>>,
     /// Valid sources other than the current one, the next to come at the top.
     heap: Vec<usize>,
     current: Option<usize>,
@@ -56,12 +56,27 @@ pub(crate) struct Merge {
     failed: Option<Error>,
 }
 
-impl Merge {
+impl<C: EntryCursor> Merge<C> {
     /// A merge over `sources`; not valid until a seek.
-    pub(crate) fn new(sources: Vec<Box<dyn EntryCursor>>) -> Self {
-        let heap = Vec::with_capacity(sources.len());
+    pub(crate) fn new(sources: impl IntoIterator<Item = C>) -> Self {
         let sources = sources.into_iter().map(|cursor| Source { cursor, head: 0 }).collect();
-        Self { sources, heap, current: None, heading: Heading::Forward, failed: None }
+        Self { sources, ..Self::with_capacity(0) }
+    }
+
+    /// A merge without sources, with room for some.
+    pub(crate) fn with_capacity(sources: usize) -> Self {
+        let sources = Vec::with_capacity(sources);
+        Self { sources, heap: Vec::new(), current: None, heading: Heading::Forward, failed: None }
+    }
+
+    /// Adds a source behind the others; the next move must be a seek.
+    pub(crate) fn push(&mut self, cursor: C) {
+        self.sources.push(Source { cursor, head: 0 });
+    }
+
+    /// How many sources there are.
+    pub(crate) fn source_count(&self) -> usize {
+        self.sources.len()
     }
 
     /// The source of the current entry.
@@ -106,10 +121,10 @@ impl Merge {
         })
     }
 
-    fn all(&mut self, heading: Heading, mut seek: impl FnMut(&mut dyn EntryCursor) -> Result<()>) -> Result<()> {
+    fn all(&mut self, heading: Heading, mut seek: impl FnMut(&mut C) -> Result<()>) -> Result<()> {
         self.guarded(|merge| {
             for source in &mut merge.sources {
-                seek(source.cursor.as_mut())?;
+                seek(&mut source.cursor)?;
             }
             merge.rebuild(heading);
             Ok(())
@@ -119,6 +134,10 @@ impl Merge {
     fn rebuild(&mut self, heading: Heading) {
         self.heading = heading;
         self.heap.clear();
+        if let [only] = self.sources.as_mut_slice() {
+            self.current = only.look().then_some(0);
+            return;
+        }
         for (index, source) in self.sources.iter_mut().enumerate() {
             if source.look() {
                 self.heap.push(index);
@@ -186,9 +205,20 @@ impl Merge {
             Heading::Forward => source.cursor.next()?,
             Heading::Backward => source.cursor.previous()?,
         }
-        if !source.look() {
+        self.settle(current);
+        Ok(())
+    }
+
+    /// Finds the current source again after source `current` was moved on.
+    #[inline]
+    fn settle(&mut self, current: usize) {
+        if let [only] = self.sources.as_slice() {
+            self.current = only.cursor.is_valid().then_some(current);
+            return;
+        }
+        if !self.sources.get_mut(current).is_some_and(Source::look) {
             self.current = self.pop();
-            return Ok(());
+            return;
         }
         if let Some(&top) = self.heap.first()
             && self.comes_before(top, current)
@@ -199,7 +229,33 @@ impl Merge {
             self.sift_down(0);
             self.current = Some(top);
         }
+    }
+
+    /// Moves every source past the key of the current entry.
+    fn step_key(&mut self) -> Result<()> {
+        let Some(current) = self.current else { return Err(moved_while_invalid()) };
+        // The others first, while the key is there to compare with.
+        while let Some(&top) = self.heap.first()
+            && self.has_same_key(top, current)
+        {
+            let source = self.sources.get_mut(top).ok_or_else(moved_while_invalid)?;
+            source.cursor.next_key()?;
+            if !source.look() {
+                self.heap.swap_remove(0);
+            }
+            self.sift_down(0);
+        }
+        self.sources.get_mut(current).ok_or_else(moved_while_invalid)?.cursor.next_key()?;
+        self.settle(current);
         Ok(())
+    }
+
+    #[inline]
+    fn has_same_key(&self, a: usize, b: usize) -> bool {
+        match (self.sources.get(a), self.sources.get(b)) {
+            (Some(a), Some(b)) => a.head == b.head && a.cursor.key() == b.cursor.key(),
+            _ => false,
+        }
     }
 
     /// Puts every source but the current one on the other side of the current entry.
@@ -251,8 +307,8 @@ impl Merge {
     }
 
     #[inline]
-    fn cursor(&self) -> Option<&dyn EntryCursor> {
-        self.current.and_then(|current| self.sources.get(current)).map(|source| source.cursor.as_ref())
+    fn cursor(&self) -> Option<&C> {
+        self.current.and_then(|current| self.sources.get(current)).map(|source| &source.cursor)
     }
 }
 
@@ -266,15 +322,18 @@ pub(crate) fn moved_while_invalid() -> Error {
     Error::Internal { detail: "a cursor was moved while it was not at an entry".to_owned() }
 }
 
-impl EntryCursor for Merge {
+impl<C: EntryCursor> EntryCursor for Merge<C> {
     fn seek_first(&mut self) -> Result<()> {
-        self.all(Heading::Forward, |source| source.seek_first())
+        self.all(Heading::Forward, EntryCursor::seek_first)
     }
     fn seek_last(&mut self) -> Result<()> {
-        self.all(Heading::Backward, |source| source.seek_last())
+        self.all(Heading::Backward, EntryCursor::seek_last)
     }
     fn seek(&mut self, key: &[u8]) -> Result<()> {
-        self.all(Heading::Forward, |source| source.seek(key))
+        if self.failed.is_none() {
+            self.sources.iter_mut().for_each(|source| source.cursor.aim(key));
+        }
+        self.all(Heading::Forward, |source| source.land(key))
     }
     fn seek_before(&mut self, key: &[u8]) -> Result<()> {
         self.all(Heading::Backward, |source| source.seek_before(key))
@@ -282,6 +341,15 @@ impl EntryCursor for Merge {
     #[inline]
     fn next(&mut self) -> Result<()> {
         self.advance(Heading::Forward)
+    }
+    #[inline]
+    fn next_key(&mut self) -> Result<()> {
+        self.guarded(|merge| {
+            if merge.heading != Heading::Forward {
+                merge.turn(Heading::Forward)?;
+            }
+            merge.step_key()
+        })
     }
     #[inline]
     fn previous(&mut self) -> Result<()> {
@@ -293,7 +361,7 @@ impl EntryCursor for Merge {
     }
     #[inline]
     fn key(&self) -> &[u8] {
-        self.cursor().map_or(&[], |source| source.key())
+        self.cursor().map_or(&[], EntryCursor::key)
     }
     #[inline]
     fn here(&self) -> Option<Here<'_>> {
@@ -301,17 +369,17 @@ impl EntryCursor for Merge {
     }
     #[inline]
     fn sequence(&self) -> Sequence {
-        self.cursor().map_or(Sequence::ZERO, |source| source.sequence())
+        self.cursor().map_or(Sequence::ZERO, EntryCursor::sequence)
     }
     #[inline]
     fn kind(&self) -> EntryKind {
-        self.cursor().map_or(EntryKind::Delete, |source| source.kind())
+        self.cursor().map_or(EntryKind::Delete, EntryCursor::kind)
     }
     #[inline]
     fn value(&self) -> &[u8] {
-        self.cursor().map_or(&[], |source| source.value())
+        self.cursor().map_or(&[], EntryCursor::value)
     }
     fn pin_value(&self) -> Value {
-        self.cursor().map_or_else(|| Value::owned([].as_slice()), |source| source.pin_value())
+        self.cursor().map_or_else(|| Value::owned([].as_slice()), EntryCursor::pin_value)
     }
 }

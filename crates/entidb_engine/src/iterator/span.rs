@@ -54,19 +54,29 @@ impl Span {
     }
 }
 
-impl From<&KeyRange> for Span {
-    fn from(range: &KeyRange) -> Self {
-        let start = match &range.start {
-            Bound::Included(key) => key.clone(),
+impl From<KeyRange> for Span {
+    fn from(range: KeyRange) -> Self {
+        let just_after = |mut key: Vec<u8>| {
+            key.push(0);
+            key
+        };
+        let start = match range.start {
+            Bound::Included(key) => key,
             Bound::Excluded(key) => just_after(key),
             Bound::Unbounded => Vec::new(),
         };
-        let end = match &range.end {
+        let end = match range.end {
             Bound::Included(key) => Some(just_after(key)),
-            Bound::Excluded(key) => Some(key.clone()),
+            Bound::Excluded(key) => Some(key),
             Bound::Unbounded => None,
         };
         Self { start, end }
+    }
+}
+
+impl From<&KeyRange> for Span {
+    fn from(range: &KeyRange) -> Self {
+        Self::from(range.clone())
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::cursor::{EntryCursor, Here};
 use super::merge::Merge;
 use super::point::counter_from;
-use super::span::{Span, just_after};
+use super::span::Span;
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
 use crate::range_tombstone::RangeTombstones;
@@ -19,24 +19,16 @@ use crate::value::Value;
 /// After this many deleted entries in a row under one tombstone, jumping is cheaper than walking.
 const WALK_BEFORE_JUMP: u32 = 4;
 
-/// After this many versions of one key in a row, looking for the next key is cheaper than walking: a key that was written
-/// again and again has as many versions in memory as it had writes.
+/// After this many versions of one key in a row, looking for its newest is cheaper than walking back to it: a key that
+/// was written again and again has as many versions in memory as it had writes.
 const VERSIONS_BEFORE_JUMP: u32 = 8;
 
 /// One source of a view.
-pub(crate) struct ViewSource {
+pub(crate) struct ViewSource<C> {
     /// Its entries.
-    pub(crate) cursor: Box<dyn EntryCursor>,
-    /// Its range tombstones.
-    pub(crate) tombstones: Arc<RangeTombstones>,
-}
-
-impl ViewSource {
-    /// A source without range tombstones.
-    #[cfg(test)]
-    pub(crate) fn plain(cursor: Box<dyn EntryCursor>) -> Self {
-        Self { cursor, tombstones: Arc::default() }
-    }
+    pub(crate) cursor: C,
+    /// Its range tombstones, when it has any.
+    pub(crate) tombstones: Option<Arc<RangeTombstones>>,
 }
 
 /// Where a view stands.
@@ -61,32 +53,25 @@ enum HeldValue {
 const COPY_BYTES_MAX: usize = 1024;
 
 /// A movable position among the keys visible at one sequence.
-pub(crate) struct View {
-    merge: Merge,
+pub(crate) struct View<C> {
+    merge: Merge<C>,
     /// The tombstones of the sources that have any, with the number of the source behind each.
     tombstones: Vec<(usize, Arc<RangeTombstones>)>,
     at: Sequence,
     range: Span,
+    /// The key here, unless the merge stands at it.
     key: Vec<u8>,
     buffer: Vec<u8>,
     place: Place,
     failed: Option<Error>,
 }
 
-impl View {
-    /// A view of `sources` (newest first) at a sequence, inside `range`; not valid until a seek.
-    pub(crate) fn new(sources: Vec<ViewSource>, at: Sequence, range: Span) -> Self {
-        let mut cursors = Vec::with_capacity(sources.len());
-        let mut tombstones = Vec::new();
-        for (index, source) in sources.into_iter().enumerate() {
-            if !source.tombstones.is_empty() {
-                tombstones.push((index, source.tombstones));
-            }
-            cursors.push(source.cursor);
-        }
+impl<C: EntryCursor> View<C> {
+    /// A view of nothing at a sequence, inside `range`, with room for some sources.
+    pub(crate) fn new(at: Sequence, range: Span, sources: usize) -> Self {
         Self {
-            merge: Merge::new(cursors),
-            tombstones,
+            merge: Merge::with_capacity(sources),
+            tombstones: Vec::new(),
             at,
             range,
             key: Vec::new(),
@@ -96,17 +81,37 @@ impl View {
         }
     }
 
+    /// Adds a source older than those there are; not valid until a seek.
+    pub(crate) fn push(&mut self, source: ViewSource<C>) {
+        if let Some(tombstones) = source.tombstones.filter(|tombstones| !tombstones.is_empty()) {
+            self.tombstones.push((self.merge.source_count(), tombstones));
+        }
+        self.merge.push(source.cursor);
+    }
+
+    /// The stretch of keys it shows.
+    pub(crate) const fn range(&self) -> &Span {
+        &self.range
+    }
+
     /// True when the view is at a key.
+    #[inline]
     pub(crate) const fn is_valid(&self) -> bool {
         !matches!(self.place, Place::Outside)
     }
 
     /// The key here; empty when not valid. Lives until the view moves.
+    #[inline]
     pub(crate) fn key(&self) -> &[u8] {
-        if self.is_valid() { &self.key } else { &[] }
+        match self.place {
+            Place::Outside => &[],
+            Place::AtEntry => self.merge.key(),
+            Place::Held { .. } => &self.key,
+        }
     }
 
     /// The value here; empty when not valid. Lives until the view moves.
+    #[inline]
     pub(crate) fn value(&self) -> &[u8] {
         match &self.place {
             Place::Outside => &[],
@@ -172,19 +177,26 @@ impl View {
     }
 
     /// To the visible key after this one. Nothing happens when not valid.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<()> {
+        if matches!(self.place, Place::AtEntry) {
+            return self.guarded(|view| {
+                view.merge.next_key()?;
+                view.settle_forward()
+            });
+        }
+        self.next_of_held()
+    }
+
+    fn next_of_held(&mut self) -> Result<()> {
         let place = std::mem::replace(&mut self.place, Place::Outside);
         self.guarded(|view| match place {
             Place::Outside => Ok(()),
-            Place::AtEntry => {
-                view.leave_key()?;
-                view.settle_forward()
-            }
-            Place::Held { forward: true, .. } => view.settle_forward(),
+            Place::AtEntry | Place::Held { forward: true, .. } => view.settle_forward(),
             Place::Held { forward: false, .. } => {
                 view.merge.seek(&view.key)?;
                 if view.merge.is_valid() && view.merge.key() == view.key {
-                    view.leave_key()?;
+                    view.merge.next_key()?;
                 }
                 view.settle_forward()
             }
@@ -193,6 +205,9 @@ impl View {
 
     /// To the visible key before this one. Nothing happens when not valid.
     pub(crate) fn previous(&mut self) -> Result<()> {
+        if matches!(self.place, Place::AtEntry) {
+            self.remember_key();
+        }
         let place = std::mem::replace(&mut self.place, Place::Outside);
         self.guarded(|view| match place {
             Place::Outside => Ok(()),
@@ -216,18 +231,6 @@ impl View {
         })
     }
 
-    /// Moves the merge past the versions of `self.key` that are left.
-    fn leave_key(&mut self) -> Result<()> {
-        for _ in 0..VERSIONS_BEFORE_JUMP {
-            self.merge.next()?;
-            // Not valid, its key is empty, and no entry's is.
-            if self.merge.key() != self.key {
-                return Ok(());
-            }
-        }
-        self.merge.skip_to(0, &just_after(&self.key))
-    }
-
     fn hold(&mut self, value: &[u8]) {
         self.buffer.clear();
         self.buffer.extend_from_slice(value);
@@ -249,16 +252,14 @@ impl View {
                 self.merge.next()?;
                 continue;
             }
-            self.key.clear();
-            self.key.extend_from_slice(key);
-            let covered_from = if self.tombstones.is_empty() { None } else { self.newest_cover() };
+            let covered_from = self.newest_cover(key);
             if let Some(cover) = covered_from.as_ref().filter(|cover| sequence < cover.sequence) {
                 walked += 1;
                 if walked > WALK_BEFORE_JUMP && self.merge.current_source() > Some(cover.source) {
                     walked = 0;
                     self.merge.skip_to(cover.source + 1, &cover.end)?;
                 } else {
-                    self.leave_key()?;
+                    self.merge.next_key()?;
                 }
                 continue;
             }
@@ -268,8 +269,9 @@ impl View {
                     self.place = Place::AtEntry;
                     return Ok(());
                 }
-                EntryKind::Delete | EntryKind::DeleteRange => self.leave_key()?,
+                EntryKind::Delete | EntryKind::DeleteRange => self.merge.next_key()?,
                 EntryKind::Add => {
+                    self.remember_key();
                     let sum = self.sum_forward(covered_from.map(|cover| cover.sequence))?;
                     self.hold(&sum.to_le_bytes());
                     self.place = Place::Held { value: HeldValue::Copied, forward: true };
@@ -290,7 +292,7 @@ impl View {
                 sum = sum.wrapping_add(counter_from(self.merge.value())?);
             }
             if kind != EntryKind::Add {
-                self.leave_key()?;
+                self.merge.next_key()?;
                 break;
             }
             self.merge.next()?;
@@ -306,7 +308,7 @@ impl View {
                 return Ok(());
             }
             self.remember_key();
-            let cover = self.newest_cover();
+            let cover = self.newest_cover(&self.key);
             if let Some(cover) = &cover
                 && walked >= WALK_BEFORE_JUMP
                 && self.merge.current_source() > Some(cover.source)
@@ -388,11 +390,12 @@ impl View {
         Ok(value)
     }
 
-    /// The newest tombstone the view may see over `self.key`.
-    fn newest_cover(&self) -> Option<KeyCover> {
+    /// The newest tombstone the view may see over `key`.
+    #[inline]
+    fn newest_cover(&self, key: &[u8]) -> Option<KeyCover> {
         let mut newest: Option<KeyCover> = None;
         for (source, list) in &self.tombstones {
-            if let Some(cover) = list.cover(&self.key, self.at)
+            if let Some(cover) = list.cover(key, self.at)
                 && newest.as_ref().is_none_or(|newest| newest.sequence < cover.sequence)
             {
                 newest = Some(KeyCover {

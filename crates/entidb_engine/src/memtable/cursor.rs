@@ -81,7 +81,7 @@ impl MemtableCursor {
     }
 
     /// To the newest version of the next key, past all versions of this one.
-    pub(crate) fn next_key(&mut self) {
+    pub(crate) fn leave_key(&mut self) {
         if let Some(mut place) = self.place {
             place.position = place.position.saturating_add(1);
             self.settle_forward(place);
@@ -127,8 +127,13 @@ impl EntryCursor for MemtableCursor {
         if older != 0 {
             self.current = older;
         } else {
-            self.next_key();
+            self.leave_key();
         }
+        Ok(())
+    }
+
+    fn next_key(&mut self) -> Result<()> {
+        self.leave_key();
         Ok(())
     }
 

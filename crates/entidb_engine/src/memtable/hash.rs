@@ -10,6 +10,7 @@ use super::arena::{Address, Arena};
 use super::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, scaled_down};
 use super::entry::Entry;
 use crate::error::{Error, Result};
+use crate::prefetch;
 
 /// Parts of the table that grow on their own, so that no insert waits for the whole of it to be moved.
 const SHARD_BITS: u32 = if cfg!(loom) { 0 } else { 6 };
@@ -70,6 +71,27 @@ impl Hash {
             }
         }
         0
+    }
+
+    /// Fetches the cell where looking for a tag begins.
+    #[inline]
+    pub(super) fn fetch(&self, tag: u32) {
+        if let Some(cell) = self.first_cell(tag) {
+            prefetch::whole(cell);
+        }
+    }
+
+    /// What may be the newest version of the key with this tag: only the first cell is looked at.
+    #[inline]
+    pub(super) fn first(&self, tag: u32) -> Address {
+        let cell = self.first_cell(tag).map_or(0, |cell| cell.load(Ordering::Acquire));
+        if (cell >> 32) as u32 == tag { cell as u32 } else { 0 }
+    }
+
+    #[inline]
+    fn first_cell(&self, tag: u32) -> Option<&AtomicU64> {
+        let table = self.shard(tag)?.table()?;
+        table.get(probes(table.len(), tag).next()?)
     }
 
     /// Makes room for one more key. For the one writer.

@@ -9,8 +9,8 @@ use super::arena::{Address, Arena};
 use super::atomic::{AtomicU64, Ordering};
 use super::entry::Entry;
 use super::node::{Inner, Item, Keys, Order, Pool, Probe, SLOT_COUNT, best_prefix, retake_heads, shared_bytes};
-use super::prefetch;
 use crate::error::{Error, Result};
+use crate::prefetch;
 
 /// 15 keys at least halve at each level, so 32-bit node numbers cannot fill more.
 const HEIGHT_MAX: usize = 16;

@@ -21,6 +21,8 @@ use crate::value::Value;
 
 /// The first read ahead; each doubles the last.
 const AHEAD_BYTES_MIN: u64 = 32 * 1024;
+/// Room for a key that is taken at once.
+const KEY_BYTES_USUAL: usize = 64;
 /// The longest read ahead.
 const AHEAD_BYTES_MAX: u64 = 256 * 1024;
 
@@ -32,6 +34,10 @@ pub(crate) struct SegmentCursor {
     ordinal: usize,
     place: Option<EntryPlace>,
     key: Vec<u8>,
+    /// The key that was left last, while the next is compared with it.
+    left: Vec<u8>,
+    /// The block that `aim` found, until `land`.
+    aimed: Option<usize>,
     /// Blocks read ahead, with their numbers.
     ahead: VecDeque<(usize, Arc<Block>)>,
     ahead_bytes: u64,
@@ -49,7 +55,9 @@ impl SegmentCursor {
             number: 0,
             ordinal: 0,
             place: None,
-            key: Vec::new(),
+            key: Vec::with_capacity(KEY_BYTES_USUAL),
+            left: Vec::new(),
+            aimed: None,
             ahead: VecDeque::new(),
             ahead_bytes: 0,
             caches: true,
@@ -168,8 +176,13 @@ impl SegmentCursor {
 
     /// Enters the block where `key` belongs and returns the ordinal of the first entry not below it.
     fn find(&mut self, key: &[u8]) -> Result<Option<usize>> {
-        self.place = None;
         let number = self.segment.opened()?.index.find(key);
+        self.find_in(number, key)
+    }
+
+    /// As `find`, when the block is known.
+    fn find_in(&mut self, number: usize, key: &[u8]) -> Result<Option<usize>> {
+        self.place = None;
         if number >= self.block_count()? {
             return Ok(None);
         }
@@ -178,22 +191,59 @@ impl SegmentCursor {
         ordinal.map(Some).map_err(|_| self.senseless())
     }
 
-    fn step(&mut self) -> Result<()> {
+    /// Stands at the first entry not below a key, where that was found.
+    fn stand_found(&mut self, found: Option<usize>) -> Result<()> {
+        match found {
+            None => Ok(()),
+            Some(ordinal) if self.block.as_ref().is_some_and(|block| ordinal < block.count()) => self.stand(ordinal),
+            Some(_) => self.enter_block_start(self.number + 1, false),
+        }
+    }
+
+    /// To the next entry; past all of this key when `KEY`.
+    #[inline]
+    fn step<const KEY: bool>(&mut self) -> Result<()> {
         let (Some(block), Some(place)) = (&self.block, self.place) else { return Err(moved_while_invalid()) };
-        let ordinal = self.ordinal + 1;
-        if ordinal == block.count() {
+        let (bytes, layout) = (block.bytes(), block.layout());
+        let (mut ordinal, mut at) = (self.ordinal, place.end);
+        loop {
+            ordinal += 1;
+            if ordinal == block.count() {
+                return self.step_out::<KEY>();
+            }
+            let is_head = ordinal.is_multiple_of(GROUP_ENTRIES);
+            if is_head {
+                block.fetch_group(ordinal / GROUP_ENTRIES + 1);
+            }
+            let next = layout.entry_at(bytes, at, is_head);
+            // Keys of a group are sorted, so what this key shares with the first one, the key before shares too.
+            let kept = layout.prefix_len() + next.map_or(0, |next| next.shared);
+            let Some(next) = next.filter(|_| kept <= self.key.len()) else { return Err(self.senseless()) };
+            let suffix = block.suffix(&next);
+            if KEY && self.key.get(kept..) == Some(suffix) {
+                at = next.end;
+                continue;
+            }
+            self.key.truncate(kept);
+            self.key.extend_from_slice(suffix);
+            self.place = Some(next);
+            self.ordinal = ordinal;
+            return Ok(());
+        }
+    }
+
+    /// From the last entry of a block to the next one's first; on to another key when `KEY`.
+    #[cold]
+    fn step_out<const KEY: bool>(&mut self) -> Result<()> {
+        if !KEY {
             return self.enter_block_start(self.number + 1, true);
         }
-        let (bytes, layout) = (block.bytes(), block.layout());
-        let is_head = ordinal.is_multiple_of(GROUP_ENTRIES);
-        let next = layout.entry_at(bytes, place.end, is_head);
-        // Keys of a group are sorted, so what this key shares with the first one, the key before shares too.
-        let kept = layout.prefix(bytes).len() + next.map_or(0, |next| next.shared);
-        let Some(next) = next.filter(|_| kept <= self.key.len()) else { return Err(self.senseless()) };
-        self.key.truncate(kept);
-        self.key.extend_from_slice(block.suffix(&next));
-        self.place = Some(next);
-        self.ordinal = ordinal;
+        std::mem::swap(&mut self.key, &mut self.left);
+        self.enter_block_start(self.number + 1, true)?;
+        // Versions of one key may run over the end of a block, or of several.
+        while self.place.is_some() && self.key == self.left {
+            self.step::<false>()?;
+        }
         Ok(())
     }
 }
@@ -214,12 +264,28 @@ impl EntryCursor for SegmentCursor {
     }
 
     fn seek(&mut self, key: &[u8]) -> Result<()> {
-        self.guarded(|cursor| match cursor.find(key)? {
-            None => Ok(()),
-            Some(ordinal) if cursor.block.as_ref().is_some_and(|block| ordinal < block.count()) => {
-                cursor.stand(ordinal)
-            }
-            Some(_) => cursor.enter_block_start(cursor.number + 1, false),
+        self.guarded(|cursor| {
+            let found = cursor.find(key)?;
+            cursor.stand_found(found)
+        })
+    }
+
+    fn aim(&mut self, key: &[u8]) {
+        // A segment that does not open is tried again in `land`, where the failure can be told.
+        self.aimed = self.segment.opened().ok().map(|opened| {
+            let number = opened.index.find(key);
+            opened.slots.fetch(number);
+            number
+        });
+    }
+
+    fn land(&mut self, key: &[u8]) -> Result<()> {
+        self.guarded(|cursor| {
+            let found = match cursor.aimed.take() {
+                Some(number) => cursor.find_in(number, key)?,
+                None => cursor.find(key)?,
+            };
+            cursor.stand_found(found)
         })
     }
 
@@ -236,7 +302,12 @@ impl EntryCursor for SegmentCursor {
 
     #[inline]
     fn next(&mut self) -> Result<()> {
-        self.guarded(Self::step)
+        self.guarded(Self::step::<false>)
+    }
+
+    #[inline]
+    fn next_key(&mut self) -> Result<()> {
+        self.guarded(Self::step::<true>)
     }
 
     fn previous(&mut self) -> Result<()> {

@@ -70,7 +70,9 @@ impl Fences {
         };
         let sought = head_of(rest);
         let mut low = self.heads.partition_point(|head| *head < sought);
-        let equal = self.heads.get(low..).unwrap_or_default().partition_point(|head| *head == sought);
+        // Mostly there is none like it, and one look tells.
+        let from = self.heads.get(low..).unwrap_or_default();
+        let equal = if from.first() == Some(&sought) { from.partition_point(|head| *head == sought) } else { 0 };
         let mut high = low + equal;
         while low < high {
             let middle = low + (high - low) / 2;

@@ -192,7 +192,7 @@ impl Segment {
             return Err(file.wrong(footer_at, "the counts are not the ones the manifest lists"));
         }
         let slots = self.context.cache.slots(blocks);
-        slots.pin(index.memory_bytes() + blocks * size_of::<usize>() + tombstones.bytes());
+        slots.pin(index.memory_bytes() + Slots::bytes_of(blocks) + tombstones.bytes());
         Ok(Opened { file, index, footer, tombstones: Arc::new(tombstones), slots, points: OnceLock::new() })
     }
 
@@ -233,10 +233,10 @@ impl Segment {
         }
     }
 
-    /// The point index, when it is in memory already.
+    /// The open segment, unless it was never used.
     #[inline]
-    pub(super) fn points_in_memory(&self) -> Option<&PointIndex> {
-        self.opened.get()?.points.get()?.as_ref()
+    pub(super) fn opened_already(&self) -> Option<&Opened> {
+        self.opened.get().map(AsRef::as_ref)
     }
 
     #[cold]
@@ -258,6 +258,17 @@ impl Segment {
 }
 
 impl Opened {
+    /// The point index, when it is in memory already.
+    #[inline]
+    pub(super) fn points_in_memory(&self) -> Option<&PointIndex> {
+        self.points.get()?.as_ref()
+    }
+
+    /// True when keys are found by a point index.
+    #[inline]
+    pub(super) const fn has_points(&self) -> bool {
+        self.footer.points.len > 0
+    }
     /// The number of the unit with the point index.
     pub(super) fn points_number(&self) -> u64 {
         u64::from(self.footer.block_count) + u64::from(self.footer.tombstones.len > 0) + 1

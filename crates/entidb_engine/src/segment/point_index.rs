@@ -5,6 +5,8 @@
 //! Does not know: keys, only their hashes.
 //! Format: docs/spec/file-format.md, "Point index".
 
+use crate::prefetch;
+
 /// Blocks a segment with a point index may have, because a slot has 13 bits for them.
 pub(crate) const POINT_BLOCKS_MAX: usize = 1 << 13;
 
@@ -57,6 +59,11 @@ fn home(hash: u64, lines: usize) -> usize {
     (((hash >> 32) * lines as u64) >> 32) as usize
 }
 
+#[inline]
+const fn candidate(slot: u32) -> Candidate {
+    Candidate { block: (slot >> 6 & 0x1fff) as usize, coarse: (slot & 0x3f) as usize }
+}
+
 impl PointIndex {
     /// Bytes in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -68,11 +75,20 @@ impl PointIndex {
         self.lines.iter().map(|line| line.0.iter().take(SLOTS).filter(|slot| **slot != 0).count()).sum()
     }
 
-    /// Touches the line of a hash, so that it is in the processor's cache when it is probed. Returns a word of it, for
-    /// the caller to keep the access from being optimised away.
+    /// Fetches the line of a hash, so that it is in the processor's cache when it is probed.
     #[inline]
-    pub(crate) fn touch(&self, hash: u64) -> u32 {
-        self.lines.get(home(hash, self.lines.len())).map_or(0, |line| line.0.first().copied().unwrap_or(0))
+    pub(crate) fn fetch(&self, hash: u64) {
+        if let Some(line) = self.lines.get(home(hash, self.lines.len())) {
+            prefetch::whole(line);
+        }
+    }
+
+    /// The first place in the line of a hash where its key may be.
+    #[inline]
+    pub(crate) fn first(&self, hash: u64) -> Option<Candidate> {
+        let line = self.lines.get(home(hash, self.lines.len()))?;
+        let wanted = fingerprint(hash);
+        line.0.iter().take(SLOTS).find(|slot| **slot >> 19 == wanted).map(|slot| candidate(*slot))
     }
 
     /// Asks `visit` about each place the key with this hash may be, until it has an answer.
@@ -94,8 +110,7 @@ impl PointIndex {
                 let index = matches.trailing_zeros() as usize;
                 matches &= matches - 1;
                 let slot = line.0.get(index).copied().unwrap_or(0);
-                let candidate = Candidate { block: (slot >> 6 & 0x1fff) as usize, coarse: (slot & 0x3f) as usize };
-                if let Some(found) = visit(candidate)? {
+                if let Some(found) = visit(candidate(slot))? {
                     return Ok(Some(found));
                 }
             }

@@ -9,7 +9,7 @@ use arc_swap::Guard;
 
 use super::block::{BadBlock, Block};
 use super::open::{Opened, Segment, read_exact, zeroed};
-use super::point_index::ordinal_shift;
+use super::point_index::{Candidate, ordinal_shift};
 use crate::cache::Entering;
 use crate::error::{Error, Result};
 use crate::format::Sequence;
@@ -52,6 +52,7 @@ impl Segment {
                         format!("the point index names block {}, there are {}", candidate.block, opened.index.len());
                     return Err(opened.file.wrong(opened.footer.points.offset, detail));
                 };
+                opened.slots.fetch(candidate.block);
                 let held = self.held(opened, candidate.block, Entering::Warm)?;
                 let Some(block) = held.block() else { return Ok(None) };
                 let shift = ordinal_shift(block.count());
@@ -72,16 +73,46 @@ impl Segment {
         }
         let number = opened.index.find(key);
         let Some(place) = opened.index.place(number) else { return Ok(None) };
+        opened.slots.fetch(number);
         let held = self.held(opened, number, Entering::Warm)?;
         let Some(block) = held.block() else { return Ok(None) };
         let ordinal = block.seek(key).map_err(|bad| senseless(opened, place, bad))?;
         self.older(opened, number, ordinal, key, at)
     }
 
-    /// Touches what a read of the key with this hash looks at first, when it is in memory.
+    /// Fetches the line of the point index for this hash. The three stages of fetching change nothing and read nothing
+    /// from the file: what is not in memory is left to the read itself.
     #[inline]
-    pub(crate) fn touch(&self, hash: u64) -> u32 {
-        self.points_in_memory().map_or(0, |points| points.touch(hash))
+    pub(crate) fn fetch_line(&self, hash: u64) {
+        if let Some(points) = self.opened_already().and_then(Opened::points_in_memory) {
+            points.fetch(hash);
+        }
+    }
+
+    /// Fetches the block that may hold the key, once `fetch_line` has come, and says where in it the key may be.
+    #[inline]
+    pub(crate) fn fetch_block(&self, key: &[u8], hash: u64) -> Option<Candidate> {
+        let opened = self.opened_already()?;
+        let candidate = if opened.has_points() {
+            opened.points_in_memory()?.first(hash)?
+        } else {
+            Candidate { block: opened.index.find(key), coarse: 0 }
+        };
+        opened.slots.fetch(candidate.block);
+        Some(candidate)
+    }
+
+    /// Fetches the entry that may be the key's, or those around it, once `fetch_block` has come.
+    #[inline]
+    pub(crate) fn fetch_entry(&self, key: &[u8], candidate: Candidate) {
+        let Some(opened) = self.opened_already() else { return };
+        let Some(guard) = opened.slots.peek(candidate.block) else { return };
+        let Some(block) = guard.as_ref() else { return };
+        if opened.has_points() {
+            block.fetch_entry(candidate.coarse << ordinal_shift(block.count()));
+        } else {
+            block.fetch_around(key);
+        }
     }
 
     /// From an entry on, the first version of `key` at or before `at`; versions may run over the end of a block.

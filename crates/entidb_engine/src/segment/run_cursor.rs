@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::cursor::SegmentCursor;
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
-use crate::iterator::{EntryCursor, Here, Span, moved_while_invalid};
+use crate::iterator::{EntryCursor, Here, moved_while_invalid};
 use crate::value::Value;
 use crate::version::Run;
 
@@ -25,9 +25,8 @@ pub(crate) struct RunCursor {
 }
 
 impl RunCursor {
-    /// A cursor over the part of `run` that overlaps `span`.
-    pub(crate) fn new(run: Arc<Run>, span: &Span) -> Self {
-        let bounds = run.overlapping(span);
+    /// A cursor over the segments of `run` with these numbers.
+    pub(crate) fn new(run: Arc<Run>, bounds: Range<usize>) -> Self {
         Self { run, bounds, number: 0, cursor: None, caches: true }
     }
 
@@ -103,6 +102,20 @@ impl EntryCursor for RunCursor {
         self.settle_forward()
     }
 
+    fn aim(&mut self, key: &[u8]) {
+        let number = self.run.not_before(key).max(self.bounds.start);
+        if let Some(cursor) = self.enter(number) {
+            cursor.aim(key);
+        }
+    }
+
+    fn land(&mut self, key: &[u8]) -> Result<()> {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.land(key)?;
+        }
+        self.settle_forward()
+    }
+
     fn seek_before(&mut self, key: &[u8]) -> Result<()> {
         let count = self.run.beginning_before(key).min(self.bounds.end);
         let Some(number) = count.checked_sub(1) else {
@@ -119,6 +132,17 @@ impl EntryCursor for RunCursor {
     fn next(&mut self) -> Result<()> {
         let Some(cursor) = &mut self.cursor else { return Err(moved_while_invalid()) };
         cursor.next()?;
+        if cursor.is_valid() {
+            return Ok(());
+        }
+        self.settle_forward()
+    }
+
+    #[inline]
+    fn next_key(&mut self) -> Result<()> {
+        let Some(cursor) = &mut self.cursor else { return Err(moved_while_invalid()) };
+        cursor.next_key()?;
+        // All versions of a key are in one segment.
         if cursor.is_valid() {
             return Ok(());
         }

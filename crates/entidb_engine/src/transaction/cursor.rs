@@ -23,12 +23,13 @@ struct FewCursor {
 }
 
 /// The changes of a transaction as they are now, as a source of a view: each with `sequence`.
-pub(crate) fn source_of(buffer: &Arc<WriteBuffer>, sequence: Sequence) -> ViewSource {
+pub(crate) fn source_of(buffer: &Arc<WriteBuffer>, sequence: Sequence) -> ViewSource<Box<dyn EntryCursor>> {
     let cursor: Box<dyn EntryCursor> = match buffer.points() {
         Points::Few(_) => Box::new(FewCursor { buffer: Arc::clone(buffer), sequence, current: None }),
         Points::Many(many) => Box::new(many.cursor(sequence)),
     };
-    ViewSource { cursor, tombstones: Arc::new(tombstones_of(buffer, sequence)) }
+    let tombstones = (!buffer.ranges().is_empty()).then(|| Arc::new(tombstones_of(buffer, sequence)));
+    ViewSource { cursor, tombstones }
 }
 
 impl FewCursor {
@@ -80,6 +81,11 @@ impl EntryCursor for FewCursor {
         let (key, _) = self.current.take().ok_or_else(moved_while_invalid)?;
         self.first_in(Bound::Excluded(&key));
         Ok(())
+    }
+
+    fn next_key(&mut self) -> Result<()> {
+        // One version of each key is all there is.
+        self.next()
     }
 
     fn previous(&mut self) -> Result<()> {

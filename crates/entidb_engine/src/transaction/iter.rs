@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::ReadPoint;
+use crate::engine::{ReadPoint, SourceCursor};
 use crate::error::{Error, Result};
 use crate::iterator::{KeyRange, View, just_after};
 use crate::transaction::buffer::WriteBuffer;
@@ -28,7 +28,7 @@ pub enum Direction {
 /// Use it as an [`Iterator`], or without copies: `while iter.advance()? { iter.key(); iter.value(); }`.
 pub struct Iter {
     point: Arc<ReadPoint>,
-    view: View,
+    view: View<SourceCursor>,
     direction: Direction,
     next: NextMove,
     failed: Option<Error>,
@@ -46,7 +46,7 @@ impl Iter {
     pub(crate) fn new(
         point: Arc<ReadPoint>,
         own: Option<&Arc<WriteBuffer>>,
-        range: &KeyRange,
+        range: KeyRange,
         direction: Direction,
     ) -> Result<Self> {
         let own = own.map(|buffer| source_of(buffer, point.sequence().next()));
@@ -68,9 +68,10 @@ impl Iter {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        // Looked at again afterwards: a commit of the transaction this iterator is of may have come in between.
-        let moved = self.step().and_then(|()| self.point.check_open());
-        if let Err(error) = moved {
+        // Looked at afterwards: a commit of the transaction this iterator is of may have come in between. That the
+        // database is closed says more than how the move failed because of it.
+        let moved = self.step();
+        if let Err(error) = self.point.check_open().and(moved) {
             self.failed = Some(error.clone());
             return Err(error);
         }
@@ -81,9 +82,13 @@ impl Iter {
     }
 
     fn step(&mut self) -> Result<()> {
+        match (self.direction, &self.next) {
+            (Direction::Forward, NextMove::Onward) => return self.view.next(),
+            (Direction::Reverse, NextMove::Onward) => return self.view.previous(),
+            _ => {}
+        }
         self.point.check_open()?;
-        let next = std::mem::replace(&mut self.next, NextMove::Onward);
-        match (self.direction, next) {
+        match (self.direction, std::mem::replace(&mut self.next, NextMove::Onward)) {
             (_, NextMove::Nothing) => {
                 self.next = NextMove::Nothing;
                 Ok(())
@@ -99,12 +104,14 @@ impl Iter {
 
     /// The key here; empty before the first [`advance`](Iter::advance) and after the last.
     #[must_use]
+    #[inline]
     pub fn key(&self) -> &[u8] {
         self.view.key()
     }
 
     /// The value here; empty before the first [`advance`](Iter::advance) and after the last.
     #[must_use]
+    #[inline]
     pub fn value(&self) -> &[u8] {
         self.view.value()
     }

@@ -229,7 +229,7 @@ impl ManyCursor {
 
     fn settle_forward(&mut self) -> Result<()> {
         while self.cursor.is_valid() && !self.shows() {
-            self.cursor.next_key();
+            self.cursor.leave_key();
         }
         Ok(())
     }
@@ -267,8 +267,13 @@ impl EntryCursor for ManyCursor {
         if !self.is_valid() {
             return Err(moved_while_invalid());
         }
-        self.cursor.next_key();
+        self.cursor.leave_key();
         self.settle_forward()
+    }
+
+    fn next_key(&mut self) -> Result<()> {
+        // One version of each key is all there is.
+        self.next()
     }
 
     fn previous(&mut self) -> Result<()> {

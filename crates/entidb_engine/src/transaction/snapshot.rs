@@ -66,7 +66,7 @@ impl Snapshot {
     /// # Errors
     /// As [`get`](Snapshot::get).
     pub fn range(&self, range: impl Into<KeyRange>, direction: Direction) -> Result<Iter> {
-        Iter::new(Arc::clone(&self.point), None, &range.into(), direction)
+        Iter::new(Arc::clone(&self.point), None, range.into(), direction)
     }
 
     /// About how many keys the range has: exact while it is small, an estimate from then on.
@@ -74,7 +74,7 @@ impl Snapshot {
     /// # Errors
     /// As [`get`](Snapshot::get).
     pub fn approximate_count(&self, range: impl Into<KeyRange>) -> Result<u64> {
-        self.point.approximate_count(&range.into())
+        self.point.approximate_count(range.into())
     }
 }
 

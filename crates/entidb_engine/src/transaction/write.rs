@@ -110,7 +110,7 @@ impl WriteTransaction {
     /// As [`get`](WriteTransaction::get).
     pub fn range(&self, range: impl Into<KeyRange>, direction: Direction) -> Result<Iter> {
         let own = (!self.buffer.is_empty()).then_some(&self.buffer);
-        Iter::new(Arc::clone(&self.point), own, &range.into(), direction)
+        Iter::new(Arc::clone(&self.point), own, range.into(), direction)
     }
 
     /// Gives a key a value.

@@ -22,8 +22,11 @@ pub(crate) use run::Run;
 
 use crate::error::Result;
 use crate::format::FileNumber;
-use crate::iterator::{PointRead, Span, ViewSource};
-use crate::segment::{RunCursor, Segment, SegmentContext};
+use crate::iterator::{PointRead, Span};
+use crate::segment::{Segment, SegmentContext};
+
+/// Keys that are fetched together.
+pub(crate) const KEYS_AT_ONCE: usize = 32;
 
 /// One level: runs, newest first.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +77,11 @@ impl Version {
     /// A level, empty when there is nothing in it.
     pub(crate) fn level(&self, level: usize) -> Level {
         self.levels.get(level).cloned().unwrap_or_default()
+    }
+
+    /// Every run, newest first.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Arc<Run>> {
+        self.levels.iter().flat_map(|level| &level.runs)
     }
 
     /// Every segment.
@@ -148,28 +156,38 @@ impl Version {
     /// `Corrupt` and those of the storage.
     #[inline]
     pub(crate) fn read(&self, key: &[u8], hash: u64, read: &mut PointRead) -> Result<bool> {
-        for level in &self.levels {
-            for run in &level.runs {
-                if let Some(segment) = run.holding(key)
-                    && read.visit(segment.range_tombstones()?, key, |at| segment.get(key, hash, at))?
-                {
-                    return Ok(true);
-                }
+        for run in self.runs() {
+            if let Some(segment) = run.holding(key)
+                && read.visit(segment.range_tombstones()?, key, |at| segment.get(key, hash, at))?
+            {
+                return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Touches what reads of these keys look at first, all of them before the first is read: the waits for memory then
-    /// overlap, which single reads one after the other cannot have.
-    pub(crate) fn touch<'a>(&self, keys: impl Iterator<Item = (&'a [u8], u64)> + Clone) {
-        let mut touched = 0_u32;
-        for run in self.levels.iter().flat_map(|level| &level.runs) {
-            for (key, hash) in keys.clone() {
-                touched ^= run.holding(key).map_or(0, |segment| segment.touch(hash));
+    /// Fetches what reads of these keys look at, in stages: of all keys what comes first, then of all what that leads to,
+    /// and so on. The waits of a stage overlap, which those of single reads, one after the other, cannot. What is not in
+    /// memory is left to the reads.
+    pub(crate) fn fetch(&self, keys: &[&[u8]], hashes: &[u64; KEYS_AT_ONCE]) {
+        for run in self.runs() {
+            for (key, hash) in keys.iter().zip(hashes) {
+                if let Some(segment) = run.holding(key) {
+                    segment.fetch_line(*hash);
+                }
             }
         }
-        std::hint::black_box(touched);
+        for run in self.runs() {
+            let mut likely = [None; KEYS_AT_ONCE];
+            for ((key, hash), likely) in keys.iter().zip(hashes).zip(&mut likely) {
+                *likely = run.holding(key).and_then(|segment| Some((segment, segment.fetch_block(key, *hash)?)));
+            }
+            for (key, likely) in keys.iter().zip(likely) {
+                if let Some((segment, candidate)) = likely {
+                    segment.fetch_entry(key, candidate);
+                }
+            }
+        }
     }
 
     /// About how many entries are in `span`, older versions and deletions counted too.
@@ -178,26 +196,11 @@ impl Version {
     /// `Corrupt` and those of the storage.
     pub(crate) fn approximate_count(&self, span: &Span) -> Result<u64> {
         let mut count = 0_u64;
-        for run in self.levels.iter().flat_map(|level| &level.runs) {
+        for run in self.runs() {
             for segment in run.segments().get(run.overlapping(span)).unwrap_or_default() {
                 count = count.saturating_add(segment.approximate_count(span)?);
             }
         }
         Ok(count)
-    }
-
-    /// One source for each run that overlaps `span`, newest first.
-    ///
-    /// # Errors
-    /// `Corrupt` and those of the storage, from reading range tombstones.
-    pub(crate) fn sources(&self, span: &Span) -> Result<Vec<ViewSource>> {
-        let mut sources = Vec::new();
-        for run in self.levels.iter().flat_map(|level| &level.runs) {
-            if !run.overlapping(span).is_empty() {
-                let tombstones = Arc::clone(run.range_tombstones()?);
-                sources.push(ViewSource { cursor: Box::new(RunCursor::new(Arc::clone(run), span)), tombstones });
-            }
-        }
-        Ok(sources)
     }
 }

@@ -236,6 +236,17 @@ impl<C: EntryCursor> View<C> {
         self.buffer.extend_from_slice(value);
     }
 
+    /// Keeps the value of the merge's entry.
+    fn hold_merged(&mut self) -> HeldValue {
+        let value = self.merge.value();
+        if value.len() > COPY_BYTES_MAX {
+            return HeldValue::Pinned(self.merge.pin_value());
+        }
+        self.buffer.clear();
+        self.buffer.extend_from_slice(value);
+        HeldValue::Copied
+    }
+
     fn remember_key(&mut self) {
         self.key.clear();
         self.key.extend_from_slice(self.merge.key());
@@ -338,12 +349,7 @@ impl<C: EntryCursor> View<C> {
             let sequence = self.merge.sequence();
             if sequence <= self.at && tombstone.is_none_or(|tombstone| sequence >= tombstone) {
                 match self.merge.kind() {
-                    EntryKind::Put if self.merge.value().len() <= COPY_BYTES_MAX => {
-                        self.buffer.clear();
-                        self.buffer.extend_from_slice(self.merge.value());
-                        value = Some(HeldValue::Copied);
-                    }
-                    EntryKind::Put => value = Some(HeldValue::Pinned(self.merge.pin_value())),
+                    EntryKind::Put => value = Some(self.hold_merged()),
                     EntryKind::Delete | EntryKind::DeleteRange => value = None,
                     EntryKind::Add => {
                         let base = match &value {
@@ -372,12 +378,7 @@ impl<C: EntryCursor> View<C> {
         let mut value = None;
         if self.merge.key() == self.key && tombstone.is_none_or(|tombstone| sequence >= tombstone) {
             match self.merge.kind() {
-                EntryKind::Put if self.merge.value().len() <= COPY_BYTES_MAX => {
-                    self.buffer.clear();
-                    self.buffer.extend_from_slice(self.merge.value());
-                    value = Some(HeldValue::Copied);
-                }
-                EntryKind::Put => value = Some(HeldValue::Pinned(self.merge.pin_value())),
+                EntryKind::Put => value = Some(self.hold_merged()),
                 EntryKind::Delete | EntryKind::DeleteRange => {}
                 EntryKind::Add => {
                     let sum = self.sum_forward(tombstone)?;

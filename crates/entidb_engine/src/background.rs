@@ -7,8 +7,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::sync::{Condvar, Mutex};
 use entidb_storage::Running;
-use parking_lot::{Condvar, Mutex};
 
 use crate::engine::Shared;
 use crate::error::Result;

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use crate::sync::Mutex;
 use arc_swap::{ArcSwapOption, Guard};
-use parking_lot::Mutex;
 
 use crate::prefetch;
 use crate::segment::Block;

@@ -27,6 +27,7 @@ mod prefetch;
 mod range_tombstone;
 mod segment;
 mod stats;
+mod sync;
 #[cfg(test)]
 mod tier;
 mod transaction;

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::sync::RwLock;
 use entidb_storage::Random;
-use parking_lot::RwLock;
 
 use crate::crypto::derive;
 use crate::crypto::key::Secret;

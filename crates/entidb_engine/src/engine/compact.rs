@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use crate::compaction::{
     LAST_LEVEL, OutputTarget, Plan, PlanOptions, Resting, Rewrite, RewriteStats, plan, plan_range,

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use crate::sync::Mutex;
 use arc_swap::ArcSwap;
 use entidb_storage::{Backend, Lock};
-use parking_lot::Mutex;
 
 use crate::cache::BlockCache;
 use crate::compaction::{LiveSnapshots, OutputTarget, Rewrite, RewriteSource};

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::sync::Mutex;
 use arc_swap::ArcSwap;
 use entidb_storage::{Backend, Lock};
-use parking_lot::Mutex;
 
 use crate::background::Signal;
 use crate::compaction::{Rewrite, debt_bytes};

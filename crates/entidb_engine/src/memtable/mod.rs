@@ -24,8 +24,8 @@ mod tree;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::sync::Mutex;
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};

@@ -6,8 +6,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::sync::Mutex;
 use entidb_storage::{ErrorKind, File, OpenMode};
-use parking_lot::Mutex;
 
 use super::SegmentContext;
 use super::index::BlockIndex;

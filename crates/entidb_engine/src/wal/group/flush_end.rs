@@ -3,8 +3,12 @@
 //! Always: who begins to wait while the log is locked misses no end that comes after.
 //! Does not know: what was flushed.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+#[cfg(shuttle)]
+use crate::sync::{Condvar, Mutex};
+#[cfg(not(shuttle))]
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A condition of its own and of the standard library: it wakes all at once, and none of them needs the lock of the log
 /// to see that its commit is durable. Woken one by one, each by the one before when that gave the lock back, eight writers
@@ -17,6 +21,7 @@ pub(super) struct FlushEnd {
 
 impl FlushEnd {
     /// Waits for the next end, or until the time is over; `locked` is given back as soon as none can be missed.
+    #[cfg(not(shuttle))]
     pub(super) fn wait<Locked>(&self, locked: Locked, time: Option<Duration>) {
         let mut count = self.lock();
         drop(locked);
@@ -34,14 +39,36 @@ impl FlushEnd {
         }
     }
 
+    /// As above, with the locks of the scheduler.
+    #[cfg(shuttle)]
+    pub(super) fn wait<Locked>(&self, locked: Locked, time: Option<Duration>) {
+        let mut count = self.count.lock();
+        drop(locked);
+        let before = *count;
+        match time {
+            Some(time) => {
+                self.over.wait_for(&mut count, time);
+            }
+            None => {
+                while *count == before {
+                    self.over.wait(&mut count);
+                }
+            }
+        }
+    }
+
     /// Ends every wait. To be called without the lock of the log, which those who wake up want next.
     pub(super) fn announce(&self) {
+        #[cfg(not(shuttle))]
         let mut count = self.lock();
+        #[cfg(shuttle)]
+        let mut count = self.count.lock();
         *count = count.wrapping_add(1);
         drop(count);
         self.over.notify_all();
     }
 
+    #[cfg(not(shuttle))]
     fn lock(&self) -> MutexGuard<'_, u64> {
         // Nothing that could panic happens under it.
         self.count.lock().unwrap_or_else(PoisonError::into_inner)

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use parking_lot::MutexGuard;
+use crate::sync::MutexGuard;
 
 use crate::error::Result;
 use crate::format::{Sequence, WAL_UNIT_HEADER_BYTES};

@@ -20,8 +20,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::sync::{Condvar, Mutex};
 use entidb_storage::{Backend, File};
-use parking_lot::{Condvar, Mutex};
 
 use crate::crypto::Keys;
 use crate::format::{FileNumber, Sequence};

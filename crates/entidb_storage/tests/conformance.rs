@@ -62,6 +62,39 @@ fn the_suite_holds_on_a_host_over_files() {
     });
 }
 
+/// Runs every case of a full device and names all that fail.
+fn holds_when_full(make: &dyn Fn(u64) -> Backend) {
+    let failed: Vec<_> = conformance::scarcity_cases()
+        .iter()
+        .filter(|(_, case)| catch_unwind(AssertUnwindSafe(|| case(make))).is_err())
+        .map(|(name, _)| *name)
+        .collect();
+    assert!(failed.is_empty(), "these fail: {failed:#?}");
+}
+
+#[test]
+fn a_full_memory_is_as_a_full_device() {
+    holds_when_full(&|bytes| Backend::of_system(Arc::new(MemoryDirectory::with_capacity(bytes))));
+}
+
+#[test]
+fn a_full_host_is_as_a_full_device() {
+    holds_when_full(&|bytes| Backend::host(Arc::new(HostOfRust::new(Arc::new(MemoryDirectory::with_capacity(bytes))))));
+}
+
+#[test]
+#[cfg(feature = "simulated")]
+fn a_full_simulated_device_is_as_a_real_one() {
+    use entidb_storage::simulated::{Personality, Simulation};
+    for personality in Personality::ALL {
+        holds_when_full(&|bytes| {
+            let world = Simulation::new(personality, 7);
+            world.set_capacity_bytes(Some(bytes));
+            world.backend()
+        });
+    }
+}
+
 #[test]
 fn no_two_cases_share_a_name() {
     let mut names: Vec<_> = conformance::cases().iter().map(|(name, _)| *name).collect();

@@ -96,6 +96,29 @@ fn child_fills_a_device() {
         wal.set_len(4).unwrap();
     }
 }
+#[test]
+fn the_cases_of_a_full_device_hold_on_a_real_file_system() {
+    with_own_mounts("child_runs_the_cases_of_a_full_device", Place::new().path());
+}
+
+/// Each case on a device of its own.
+#[test]
+fn child_runs_the_cases_of_a_full_device() {
+    let Some((path, _)) = child::asked() else { return };
+    mount(&["-t", "tmpfs", "-o", "size=4m", "entidb"], &path);
+    let mounted = std::sync::atomic::AtomicU32::new(0);
+    for (name, case) in entidb_storage::conformance::scarcity_cases() {
+        println!("{name}");
+        case(&|bytes| {
+            let number = mounted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let place = path.join(number.to_string());
+            drop(Backend::file(&place, RootMode::CreateNew).unwrap());
+            mount(&["-t", "tmpfs", "-o", &format!("size={bytes}"), "entidb"], &place);
+            Backend::file(&place, RootMode::Existing).unwrap()
+        });
+    }
+    assert!(mounted.into_inner() >= 6);
+}
 
 #[test]
 fn a_device_without_inodes_says_no_space_and_makes_nothing() {

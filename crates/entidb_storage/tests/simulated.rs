@@ -263,12 +263,14 @@ fn a_full_device_says_so_and_a_crash_frees_locks() {
     world.set_capacity_bytes(Some(1000));
     let file = directory.open("log", OpenMode::CreateNew).unwrap();
     file.write_all_at(0, &[1; 900]).unwrap();
-    assert_eq!(file.write_all_at(900, &[1; 101]).unwrap_err().kind, ErrorKind::NoSpace);
-    assert_eq!(directory.free_bytes().unwrap(), 100);
+    assert_eq!(file.write_at(900, &[2; 101]).unwrap(), 100, "as many as find room");
+    assert_eq!(file.write_all_at(1000, &[1]).unwrap_err().kind, ErrorKind::NoSpace);
+    assert_eq!(directory.free_bytes().unwrap(), 0);
     let lock = directory.lock("LOCK", entidb_storage::LockKind::Exclusive).unwrap();
     assert_eq!(world.held_locks(), 1);
     let after = world.crash(Variant(1));
     assert_eq!(after.held_locks(), 0);
+    assert_eq!(after.backend().directory.free_bytes().unwrap(), 0, "a crash makes no device larger");
     after.backend().directory.lock("LOCK", entidb_storage::LockKind::Exclusive).unwrap();
     drop(lock);
     assert_eq!(world.held_locks(), 0);

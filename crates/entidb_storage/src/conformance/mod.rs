@@ -13,6 +13,7 @@ mod locks;
 mod names;
 mod opening;
 mod renaming;
+mod scarcity;
 mod sharing;
 
 use crate::backend::Backend;
@@ -21,12 +22,26 @@ use crate::error::{ErrorKind, Result};
 /// One claim: its name, and the function that proves it on the backends that `make` makes, each of them empty.
 pub type Case = (&'static str, fn(make: &dyn Fn() -> Backend));
 
+/// One claim about a device that gets full; `make` makes an empty backend on a device that holds about so many bytes and
+/// that nobody else uses.
+pub type ScarcityCase = (&'static str, fn(make: &dyn Fn(u64) -> Backend));
+
 /// Names the functions of a module as cases.
 macro_rules! cases {
     ($($module:ident: $($case:ident),+ $(,)?;)+) => {
-        &[$($((concat!(stringify!($module), "::", stringify!($case)), $module::$case as fn(&dyn Fn() -> Backend)),)+)+]
+        &[$($((concat!(stringify!($module), "::", stringify!($case)), $module::$case as _),)+)+]
     };
 }
+
+static SCARCITY_CASES: &[ScarcityCase] = cases! {
+    scarcity:
+        free_bytes_fall_with_what_is_written_and_rise_when_it_goes,
+        a_full_device_takes_a_prefix_and_says_no_space,
+        a_full_device_lets_bytes_be_written_over,
+        a_full_device_lets_names_be_made_renamed_and_removed,
+        a_removed_file_gives_its_room_back_with_its_last_handle,
+        room_refused_to_one_file_may_be_taken_by_a_smaller_one;
+};
 
 static CASES: &[Case] = cases! {
     opening:
@@ -156,6 +171,21 @@ static CASES: &[Case] = cases! {
 #[must_use]
 pub fn cases() -> Vec<Case> {
     CASES.to_vec()
+}
+
+/// The cases that need a small device of their own, in a fixed order.
+///
+/// ```
+/// use entidb_storage::{Backend, MemoryDirectory, conformance};
+/// use std::sync::Arc;
+/// for (name, case) in conformance::scarcity_cases() {
+///     println!("{name}");
+///     case(&|bytes| Backend::of_system(Arc::new(MemoryDirectory::with_capacity(bytes))));
+/// }
+/// ```
+#[must_use]
+pub fn scarcity_cases() -> Vec<ScarcityCase> {
+    SCARCITY_CASES.to_vec()
 }
 
 /// What was found where a failure was to be.

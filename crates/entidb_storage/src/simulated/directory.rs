@@ -125,7 +125,7 @@ impl Directory for SimulatedDirectory {
                 }
                 (Err(error), _) => return Err(error),
             };
-            state.open_files += 1;
+            *state.open.entry(file).or_default() += 1;
             Ok(file)
         })?;
         let writable = mode != OpenMode::Read;
@@ -222,6 +222,7 @@ impl Directory for SimulatedDirectory {
             if self.world.laws.names_need_flush && !state.flushes_lie {
                 state.disk.flush_names(&path);
             }
+            state.disk.forget_unreachable(&state.open);
             Ok(())
         })
     }
@@ -253,9 +254,7 @@ impl Directory for SimulatedDirectory {
     }
 
     fn free_bytes(&self) -> Result<u64> {
-        self.call(Operation::FreeBytes, &Arc::from(""), |state, _, _| {
-            Ok(state.capacity_bytes.map_or(FREE_BYTES, |capacity| capacity.saturating_sub(state.disk.used_bytes())))
-        })
+        self.call(Operation::FreeBytes, &Arc::from(""), |state, _, _| Ok(state.free_bytes().unwrap_or(FREE_BYTES)))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Always: the live state is the durable one with every waiting change applied, unless a failed flush forgot some.
 //! A clone shares all bytes. Does not know: calls, faults or handles.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::content::Content;
@@ -12,6 +12,9 @@ use super::law::{CacheLaw, Laws, NamesWithFile};
 
 /// The number of a file inside one world.
 pub(super) type FileIndex = usize;
+
+/// Removed files whose bytes are kept, for the fault that brings one back.
+const REMOVED_MAX: usize = 64;
 
 /// A change of a file's bytes that is not durable yet.
 #[derive(Debug, Clone)]
@@ -141,8 +144,10 @@ pub(super) struct Disk {
     pub(super) names: Names,
     pub(super) durable_names: Names,
     pub(super) pending_names: Vec<NameChange>,
-    /// Removed names, for the fault that brings one back.
-    pub(super) removed: Vec<(Arc<str>, FileIndex)>,
+    /// The names removed last, for the fault that brings one back.
+    pub(super) removed: VecDeque<(Arc<str>, FileIndex)>,
+    /// Files removed longer ago, whose bytes go once nobody can reach them.
+    pub(super) unnamed: Vec<FileIndex>,
     /// Counts the changes, so that equal states need not be looked at twice.
     pub(super) version: u64,
 }
@@ -170,8 +175,31 @@ impl Disk {
         !self.pending_names.is_empty() || self.files.iter().any(|inode| !inode.pending.is_empty() || inode.diverged)
     }
 
-    pub(super) fn used_bytes(&self) -> u64 {
-        self.names.files.values().map(|file| self.len(*file)).sum()
+    /// Bytes of the files that have a name, and of those that `open` says are open without one: a removed file gives its
+    /// room back with its last handle.
+    pub(super) fn used_bytes(&self, open: &BTreeMap<FileIndex, usize>) -> u64 {
+        let mut files: Vec<FileIndex> = self.names.files.values().chain(open.keys()).copied().collect();
+        files.sort_unstable();
+        files.dedup();
+        files.into_iter().map(|file| self.len(file)).sum()
+    }
+
+    /// Forgets the bytes of removed files that nobody can reach any more, before a crash or after one. A long run on a
+    /// small device would hold all that was ever written to it.
+    pub(super) fn forget_unreachable(&mut self, open: &BTreeMap<FileIndex, usize>) {
+        let Self { files, names, durable_names, pending_names, removed, unnamed, .. } = self;
+        unnamed.retain(|file| {
+            let named = |names: &Names| names.files.values().any(|one| one == file);
+            let is_reachable = open.contains_key(file)
+                || removed.iter().any(|(_, one)| one == file)
+                || named(names)
+                || named(durable_names)
+                || pending_names.iter().any(|change| change.is_of(*file));
+            if !is_reachable && let Some(inode) = files.get_mut(*file) {
+                *inode = Arc::default();
+            }
+            is_reachable
+        });
     }
 
     pub(super) fn change_bytes(&mut self, file: FileIndex, change: Pending) {
@@ -194,7 +222,10 @@ impl Disk {
     }
 
     pub(super) fn remove(&mut self, path: &Arc<str>, file: FileIndex) {
-        self.removed.push((Arc::clone(path), file));
+        self.removed.push_back((Arc::clone(path), file));
+        if self.removed.len() > REMOVED_MAX {
+            self.unnamed.extend(self.removed.pop_front().map(|(_, file)| file));
+        }
         self.change_names(NameChange::Unname { path: Arc::clone(path) });
     }
 
@@ -302,11 +333,43 @@ impl Disk {
 }
 
 impl NameChange {
+    fn is_of(&self, file: FileIndex) -> bool {
+        matches!(self, Self::Name { file: of, .. } | Self::Rename { file: of, .. } if *of == file)
+    }
+
     pub(super) fn touches(&self, folder: &str) -> bool {
         match self {
             Self::Name { path, .. } | Self::Unname { path } => folder_of(path) == folder,
             Self::Rename { from, to, .. } => folder_of(from) == folder || folder_of(to) == folder,
             Self::Folder { .. } => folder.is_empty(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_long_removed_files_are_forgotten_and_those_of_open_ones_are_not() {
+        let mut disk = Disk::default();
+        let (path, mut open) = (Arc::<str>::from("a"), BTreeMap::new());
+        for turn in 0..1000 {
+            let file = disk.create(&path);
+            disk.change_bytes(file, Pending::Zeros { offset: 0, len: 1 << 20 });
+            if turn == 3 {
+                open.insert(file, 1);
+            }
+            disk.remove(&path, file);
+            if turn % 2 == 0 {
+                disk.flush_names("");
+            }
+            disk.forget_unreachable(&open);
+        }
+        disk.flush_names("");
+        disk.forget_unreachable(&open);
+        assert_eq!(disk.files.iter().filter(|inode| inode.live.len() > 0).count(), REMOVED_MAX + 1);
+        assert_eq!(disk.len(3), 1 << 20);
+        assert_eq!(disk.used_bytes(&open), 1 << 20);
     }
 }

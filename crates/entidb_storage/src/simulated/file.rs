@@ -42,8 +42,17 @@ impl SimulatedFile {
             Pending::Zeros { len, .. } => offset.checked_add(*len),
             Pending::SetLen { len } => Some(*len),
         };
-        let room = end.is_some_and(|end| state.has_room(state.disk.len(self.file), end));
-        if !room {
+        let len = state.disk.len(self.file);
+        let end_max = state.end_max(len);
+        if end.is_none_or(|end| end > len && end > end_max) {
+            // What was written ahead until the room was used up stays.
+            if let Pending::Zeros { offset, len } = change
+                && state.capacity_bytes.is_some()
+                && let Some(len) = end_max.checked_sub(offset).map(|room| room.min(len)).filter(|len| *len > 0)
+                && end.is_some()
+            {
+                state.disk.change_bytes(self.file, Pending::Zeros { offset, len });
+            }
             return Err(subject.fail(ErrorKind::NoSpace));
         }
         if let Pending::Write { bytes, .. } = &change {
@@ -56,6 +65,16 @@ impl SimulatedFile {
             inode.doomed = true;
         }
         Ok(())
+    }
+
+    /// As many of the bytes as find room, as a system takes them; all of them where none does, to be refused.
+    fn that_fit<'a>(&self, state: &State, offset: u64, bytes: &'a [u8]) -> &'a [u8] {
+        let len = state.disk.len(self.file);
+        let room = state.end_max(len).max(len).saturating_sub(offset);
+        match usize::try_from(room) {
+            Ok(room) if room > 0 && self.writable => bytes.get(..room).unwrap_or(bytes),
+            _ => bytes,
+        }
     }
 
     fn flush(&self, operation: Operation) -> Result<()> {
@@ -118,6 +137,7 @@ impl File for SimulatedFile {
             } else {
                 offset
             };
+            let bytes = self.that_fit(state, offset, bytes);
             self.store(state, &subject, fault, offset, Pending::Write { offset, bytes: Arc::from(bytes) })?;
             Ok(bytes.len())
         })
@@ -141,9 +161,10 @@ impl File for SimulatedFile {
                 _ => {
                     let astray = if fault == Some(FaultKind::MisdirectedWrite) { MISDIRECTED_BYTES } else { 0 };
                     let offset = end.saturating_add(astray);
-                    let bytes = Arc::from(all.as_slice());
+                    let fit = self.that_fit(state, offset, &all);
+                    let bytes = Arc::from(fit);
                     self.store(state, &subject, fault, offset, Pending::Write { offset, bytes })?;
-                    Ok(end)
+                    if fit.len() < all.len() { Err(subject.fail(ErrorKind::NoSpace)) } else { Ok(end) }
                 }
             }
         })
@@ -199,7 +220,12 @@ fn flip_in(content: &mut Arc<Content>, at: u64, mask: u8) {
 impl Drop for SimulatedFile {
     fn drop(&mut self) {
         let mut state = self.world.state.lock();
-        state.open_files = state.open_files.saturating_sub(1);
+        if let Some(handles) = state.open.get_mut(&self.file) {
+            *handles = handles.saturating_sub(1);
+            if *handles == 0 {
+                state.open.remove(&self.file);
+            }
+        }
     }
 }
 

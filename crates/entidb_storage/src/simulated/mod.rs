@@ -152,7 +152,8 @@ impl Simulation {
         self.world.state.lock().flushes_lie = lie;
     }
 
-    /// Gives the device a size, or takes it away.
+    /// Gives the device a size, or takes it away. A crash keeps it. A device that holds more than its size already takes
+    /// nothing more.
     pub fn set_capacity_bytes(&self, capacity_bytes: Option<u64>) {
         self.world.state.lock().capacity_bytes = capacity_bytes;
     }
@@ -180,7 +181,7 @@ impl Simulation {
     /// How many files are open.
     #[must_use]
     pub fn open_files(&self) -> usize {
-        self.world.state.lock().open_files
+        self.world.state.lock().open.values().sum()
     }
 
     /// How many locks are held.
@@ -188,6 +189,13 @@ impl Simulation {
     pub fn held_locks(&self) -> usize {
         let state = self.world.state.lock();
         state.locks.values().map(|holders| usize::from(holders.exclusive) + holders.shared).sum()
+    }
+
+    /// Bytes the device holds: those of files with a name, and of files that are open without one.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        let state = self.world.state.lock();
+        state.disk.used_bytes(&state.open)
     }
 
     /// The names of all files, sorted.
@@ -313,6 +321,7 @@ pub struct Frozen {
     personality: Personality,
     seed: u64,
     flushes_lie: bool,
+    capacity_bytes: Option<u64>,
     disk: Disk,
 }
 
@@ -334,17 +343,20 @@ impl Frozen {
     pub fn image(&self, variant: Variant) -> (Simulation, u64) {
         let (disk, fingerprint) = crash::image(&self.disk, &self.personality.laws(), variant, self.seed);
         let seed = mix(self.seed, mix(u64::from(variant.0), 3));
-        let next = Simulation::with_disk(self.personality, seed, disk);
-        if self.flushes_lie {
-            next.set_flushes_lie(true);
-        }
-        (next, fingerprint)
+        (self.with_its_device(Simulation::with_disk(self.personality, seed, disk)), fingerprint)
     }
 
     /// The machine as if the power had not failed.
     #[must_use]
     pub fn resume(&self) -> Simulation {
-        Simulation::with_disk(self.personality, self.seed, self.disk.clone())
+        self.with_its_device(Simulation::with_disk(self.personality, self.seed, self.disk.clone()))
+    }
+
+    /// What the device does and holds is no matter of the power.
+    fn with_its_device(&self, next: Simulation) -> Simulation {
+        next.set_flushes_lie(self.flushes_lie);
+        next.set_capacity_bytes(self.capacity_bytes);
+        next
     }
 
     /// False when every variant is the same image.

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::clock::SimulatedClock;
 use super::dice::{Dice, mix};
-use super::disk::Disk;
+use super::disk::{Disk, FileIndex};
 use super::fault::{EIO, Fault, FaultKind};
 use super::law::{CacheLaw, Laws, Personality};
 use super::trace::{Call, Trace};
@@ -40,7 +40,8 @@ pub(super) struct State {
     pub(super) power_off_at: Option<u64>,
     pub(super) calls_max: Option<u64>,
     pub(super) observer: Option<Observer>,
-    pub(super) open_files: usize,
+    /// How many handles are open on each file.
+    pub(super) open: BTreeMap<FileIndex, usize>,
     pub(super) locks: BTreeMap<Arc<str>, Holders>,
     pub(super) dice: Dice,
 }
@@ -95,7 +96,7 @@ impl World {
                 power_off_at: None,
                 calls_max: None,
                 observer: None,
-                open_files: 0,
+                open: BTreeMap::new(),
                 locks: BTreeMap::new(),
                 dice: Dice::new(mix(seed, 2)),
             }),
@@ -107,6 +108,7 @@ impl World {
             personality: self.personality,
             seed: mix(self.seed, state.trace.calls.len() as u64),
             flushes_lie: state.flushes_lie,
+            capacity_bytes: state.capacity_bytes,
             disk: state.disk.clone(),
         }
     }
@@ -159,12 +161,16 @@ impl State {
         index >= max
     }
 
-    /// True when growing a file from `len` to `end` finds room.
-    pub(super) fn has_room(&self, len: u64, end: u64) -> bool {
-        end <= super::content::FILE_BYTES_MAX
-            && self
-                .capacity_bytes
-                .is_none_or(|capacity| end <= len || self.disk.used_bytes().saturating_add(end - len) <= capacity)
+    /// Bytes the device can still take, when it has a size.
+    pub(super) fn free_bytes(&self) -> Option<u64> {
+        let capacity = self.capacity_bytes?;
+        Some(capacity.saturating_sub(self.disk.used_bytes(&self.open)))
+    }
+
+    /// How far a file of `len` bytes can be written.
+    pub(super) fn end_max(&self, len: u64) -> u64 {
+        let max = super::content::FILE_BYTES_MAX;
+        self.free_bytes().map_or(max, |free| len.saturating_add(free).min(max))
     }
 }
 

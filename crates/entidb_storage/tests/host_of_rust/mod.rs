@@ -104,6 +104,10 @@ impl HostFunctions for HostOfRust {
         host(self.directory.flush_names(folder))
     }
 
+    fn free_bytes(&self) -> HostResult<u64> {
+        host(self.directory.free_bytes())
+    }
+
     fn lock(&self, name: &str, kind: LockKind) -> HostResult<HostHandle> {
         let lock = host(self.directory.lock(name, kind))?;
         let mut state = self.state.lock().unwrap();

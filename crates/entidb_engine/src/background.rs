@@ -58,6 +58,12 @@ impl Signal {
         }
     }
 
+    /// Waits until the database is being closed, or the time is over.
+    pub(crate) fn wait_for_stop(&self, time: Duration) {
+        let mut state = self.state.lock();
+        self.progress.wait_while_for(&mut state, |state| !state.stopping, time);
+    }
+
     fn stop(&self) {
         self.state.lock().stopping = true;
         self.work.notify_all();

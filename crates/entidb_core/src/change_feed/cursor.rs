@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use entidb_engine::{Direction, Iter, Sequence};
 
-use super::oldest;
+use super::check_kept;
 use super::record::{Change, decode_part};
 use crate::database::Shared;
 use crate::error::{Error, ErrorCode, Result};
@@ -103,24 +103,21 @@ impl ChangeCursor {
             let problem = "this database keeps no change feed; open it with feed_commits_max above 0";
             return Err(Error::new(ErrorCode::Unsupported, problem));
         }
-        if let Some(commit) = self.poll()? {
-            return Ok(Some(commit));
-        }
         let clock = Arc::clone(self.shared.clock());
         let start = clock.monotonic_nanos();
-        let mut known = self.position.max(self.shared.last_sequence());
         loop {
-            let spent = Duration::from_nanos(clock.monotonic_nanos().saturating_sub(start));
-            let left = timeout.saturating_sub(spent);
-            if left.is_zero() {
-                return Ok(None);
-            }
-            // A commit without changes of entities wakes the wait and is passed over.
-            let newest = self.shared.wait_for_commit(known, left)?;
+            // Taken before the poll: a commit that the poll comes too early for ends the wait at once.
+            let known = self.shared.last_sequence();
             if let Some(commit) = self.poll()? {
                 return Ok(Some(commit));
             }
-            known = known.max(newest);
+            let spent = Duration::from_nanos(clock.monotonic_nanos().saturating_sub(start));
+            let left = timeout.saturating_sub(spent);
+            // A commit without changes ends the wait too, and the next poll finds nothing.
+            if left.is_zero() || !self.shared.wait_for_commit(known, left)? {
+                self.shared.check_open()?;
+                return Ok(None);
+            }
         }
     }
 
@@ -128,16 +125,9 @@ impl ChangeCursor {
         if let Some(commit) = self.read_on()? {
             return Ok(Some(commit));
         }
-        // What is open is used up: look again with a new snapshot.
+        // The open range is used up: look again with a new snapshot.
         let view = View::Read(self.shared.begin_read()?);
-        let oldest = oldest(&view)?;
-        if self.position.next() < oldest {
-            let problem = format!(
-                "changes after {} are asked for, the oldest kept is {oldest}; read the data anew and go on from there",
-                self.position
-            );
-            return Err(Error::new(ErrorCode::Gap, problem));
-        }
+        check_kept(&view, self.position, self.shared.options().feed_commits_max)?;
         if view.sequence()? <= self.position {
             return Ok(None);
         }

@@ -10,4 +10,4 @@ mod retention;
 pub use cursor::{ChangeCursor, Commit};
 pub(crate) use record::ChangeBuffer;
 pub use record::{Change, ChangeKind};
-pub(crate) use retention::{oldest, trim_by_age, trim_through};
+pub(crate) use retention::{check_kept, trim_by_age, trim_through, trim_unrecorded};

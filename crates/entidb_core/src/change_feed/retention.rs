@@ -1,53 +1,80 @@
 //! How long changes stay in the feed.
 //!
-//! Always: what is removed is removed from the old end, and the oldest sequence left is written down in the same commit
-//! and never goes back. A commit made while no feed is kept counts as removed at once.
+//! Always: what is removed is removed from the old end. The sequence after the newest commit whose changes were removed is
+//! written down in the same commit and never goes back, so a reader is told of a gap exactly when it missed changes. For
+//! readers the limit of commits holds at once, whenever the changes beyond it are removed from the keyspace. The changes
+//! of a commit made while no feed is kept count as removed.
 //! Does not know: readers; a reader that comes too late is told of the gap.
 
-use entidb_engine::{Sequence, WriteTransaction};
+use entidb_engine::{Direction, Sequence, WriteTransaction};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::keyspace;
 use crate::transaction::View;
 
-/// The feed is trimmed only every so many commits, so that most commits pay nothing for it.
+/// Every how many commits the feed is trimmed, so that most commits pay nothing for it.
 const TRIM_EVERY: u64 = 1024;
 
-/// Removes what is older than the number of commits to keep, now and then; with nothing to keep, always.
+/// Removes what is older than the number of commits to keep, now and then.
 pub(crate) fn trim_by_age(tx: &mut WriteTransaction, sequence: Sequence, commits_max: u64) -> Result<()> {
-    if commits_max > 0 && !sequence.0.is_multiple_of(TRIM_EVERY) {
+    if !sequence.0.is_multiple_of(TRIM_EVERY) {
         return Ok(());
     }
-    match sequence.0.checked_sub(commits_max) {
-        Some(last_gone) if last_gone > 0 => trim_through(tx, Sequence(last_gone)),
-        _ => Ok(()),
-    }
+    newest_expired(sequence, commits_max).map_or(Ok(()), |expired| trim_through(tx, expired))
 }
 
 /// Removes every change up to and including this sequence.
 pub(crate) fn trim_through(tx: &mut WriteTransaction, last_gone: Sequence) -> Result<()> {
-    let oldest_before = decode_oldest(tx.get(&keyspace::feed_oldest())?.as_deref())?;
-    let oldest_left = last_gone.next();
-    if oldest_left <= oldest_before {
+    let (start, end) = (keyspace::feed(Sequence::ZERO, 0), keyspace::feed(last_gone.next(), 0));
+    let mut parts = tx.range(start..end, Direction::Reverse)?;
+    if !parts.advance()? {
         return Ok(());
     }
-    // While no feed is kept the line moves with every commit and there is nothing behind it to remove.
-    if oldest_before < tx.next_sequence() {
-        tx.delete_range(&keyspace::feed(Sequence::ZERO, 0), &keyspace::feed(oldest_left, 0))?;
+    // The commits from there to `last_gone` have no changes: a reader that has read up to there has missed nothing.
+    let newest = keyspace::feed_sequence(parts.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
+    drop(parts);
+    tx.delete_range(&start, &keyspace::feed(newest.next(), 0))?;
+    Ok(tx.put(&keyspace::feed_oldest(), &newest.next().0.to_be_bytes())?)
+}
+
+/// Removes every change, those of the commit of this sequence included, which are not in the feed.
+pub(crate) fn trim_unrecorded(tx: &mut WriteTransaction, sequence: Sequence) -> Result<()> {
+    trim_through(tx, sequence)?;
+    Ok(tx.put(&keyspace::feed_oldest(), &sequence.next().0.to_be_bytes())?)
+}
+
+/// Fails with `Gap` when changes after this position were removed, or lie beyond the number of commits to keep.
+pub(crate) fn check_kept(view: &View, position: Sequence, commits_max: u64) -> Result<()> {
+    let removed = oldest(view)?;
+    let expired = newest_expired(view.sequence()?, commits_max);
+    let missed = position.next() < removed
+        || match expired {
+            Some(expired) if position < expired => {
+                let (start, end) = (keyspace::feed(position.next(), 0), keyspace::feed(expired.next(), 0));
+                view.range(&start, &end, Direction::Forward)?.advance()?
+            }
+            _ => false,
+        };
+    if !missed {
+        return Ok(());
     }
-    tx.put(&keyspace::feed_oldest(), &oldest_left.0.to_be_bytes())?;
-    Ok(())
+    let oldest = expired.map_or(removed, |expired| removed.max(expired.next()));
+    let problem = format!(
+        "changes after {position} are asked for, the oldest kept is {oldest}; read the data anew and go on from there"
+    );
+    Err(Error::new(ErrorCode::Gap, problem))
 }
 
-/// The oldest sequence whose changes may still be there.
-pub(crate) fn oldest(view: &View) -> Result<Sequence> {
-    decode_oldest(view.get(&keyspace::feed_oldest())?.as_deref())
+/// The newest commit that is beyond the number of commits to keep.
+fn newest_expired(newest: Sequence, commits_max: u64) -> Option<Sequence> {
+    newest.0.checked_sub(commits_max).filter(|expired| *expired > 0).map(Sequence)
 }
 
-fn decode_oldest(stored: Option<&[u8]>) -> Result<Sequence> {
-    match stored {
+/// The oldest sequence whose changes were not removed.
+fn oldest(view: &View) -> Result<Sequence> {
+    match view.get(&keyspace::feed_oldest())? {
         Some(bytes) => {
-            let number = keyspace::trailing_u64(bytes).ok_or_else(|| Error::corrupt("the oldest feed sequence"))?;
+            let number = keyspace::trailing_u64(&bytes).ok_or_else(|| Error::corrupt("the oldest feed sequence"))?;
             Ok(Sequence(number))
         }
         None => Ok(Sequence(1)),

@@ -85,11 +85,11 @@ impl Shared {
         self.engine.last_sequence()
     }
 
-    /// The newest commit, once it is after this one or the time is over.
-    pub(crate) fn wait_for_commit(&self, after: Sequence, timeout: Duration) -> Result<Sequence> {
+    /// Waits until there is a commit after this one; false when the time is over first.
+    pub(crate) fn wait_for_commit(&self, after: Sequence, timeout: Duration) -> Result<bool> {
         match self.engine.wait_for_commit(after, timeout) {
-            Ok(newest) => Ok(newest),
-            Err(entidb_engine::Error::Timeout { .. }) => Ok(after),
+            Ok(_) => Ok(true),
+            Err(entidb_engine::Error::Timeout { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

@@ -10,7 +10,7 @@ use entidb_engine::{Direction, Durability, Iter, Sequence, Value};
 
 use super::Savepoint;
 use crate::catalog::{Catalog, CollectionRecord};
-use crate::change_feed::{ChangeBuffer, ChangeKind};
+use crate::change_feed::{ChangeBuffer, ChangeKind, trim_by_age, trim_unrecorded};
 use crate::collection::envelope::Envelope;
 use crate::database::Shared;
 use crate::error::{Error, ErrorCode, Result};
@@ -50,6 +50,8 @@ pub(crate) struct State {
     catalog: Arc<Catalog>,
     catalog_before: Arc<Catalog>,
     changes: ChangeBuffer,
+    /// Something was changed that the feed does not keep.
+    unrecorded: bool,
     counts: HashMap<CollectionId, i64>,
     ordinals: HashMap<CollectionId, u64>,
     next_number: Option<u32>,
@@ -76,6 +78,7 @@ impl State {
             catalog_before: Arc::clone(&catalog),
             catalog,
             changes: ChangeBuffer::default(),
+            unrecorded: false,
             counts: HashMap::new(),
             ordinals: HashMap::new(),
             next_number: None,
@@ -120,9 +123,11 @@ impl State {
     }
 
     pub(super) fn record(&mut self, kind: ChangeKind, collection: &CollectionRecord, id: EntityId, payload: Vec<u8>) {
-        if self.shared_limits.feed_commits_max > 0 {
-            self.changes.push(kind, (collection.id, &collection.name), id, payload);
+        if self.shared_limits.feed_commits_max == 0 {
+            self.unrecorded = true;
+            return;
         }
+        self.changes.push(kind, (collection.id, &collection.name), id, payload);
     }
 
     /// The next number for a collection or an index.
@@ -331,7 +336,11 @@ impl State {
             let part = u32::try_from(part).map_err(|_| Error::internal("a commit has too many feed parts"))?;
             self.engine.put(&keyspace::feed(sequence, part), bytes)?;
         }
-        crate::change_feed::trim_by_age(&mut self.engine, sequence, self.shared_limits.feed_commits_max)?;
+        match self.shared_limits.feed_commits_max {
+            0 if self.unrecorded => trim_unrecorded(&mut self.engine, sequence)?,
+            0 => {}
+            commits_max => trim_by_age(&mut self.engine, sequence, commits_max)?,
+        }
         if catalog_changed {
             self.engine.put(&keyspace::catalog_version(), &sequence.0.to_be_bytes())?;
             shared.catalogs().push(sequence, Arc::clone(&self.catalog));

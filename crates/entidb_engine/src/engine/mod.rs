@@ -162,7 +162,13 @@ impl Engine {
         let closed = || self.shared.is_closed();
         let came = match &self.shared.log {
             Some(log) => log.wait_visible_after(after, timeout, &closed),
-            None => self.last_sequence() > after,
+            None => {
+                // Nobody commits where there is no log, so the only thing to come is the end.
+                if self.shared.backend.threads.parallelism() > 0 {
+                    self.shared.signal.wait_for_stop(timeout);
+                }
+                self.last_sequence() > after
+            }
         };
         self.shared.check_open()?;
         if came { Ok(self.last_sequence()) } else { Err(timed_out("waiting for a commit", timeout)) }

@@ -3,14 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 mod counting;
+mod gated;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use counting::{Counts, counted};
 use entidb_engine::{Durability, Engine, KeyRange, KeySource, Options, VerifyLevel};
 use entidb_storage::simulated::{Personality, Simulation};
-use entidb_storage::{Backend, Entry, OpenMode};
+use entidb_storage::{Backend, Entry, ErrorKind, OpenMode, Operation};
+use gated::gated;
 
 /// A database whose log files end soon, with its counts.
 fn counting(rename: bool, options: Options) -> (Engine, Backend, Arc<Counts>) {
@@ -131,4 +133,48 @@ fn a_close_and_a_checkpoint_leave_no_spent_file() {
     assert!(bytes <= 4 * 256 * 1024, "{bytes} bytes of log after a checkpoint");
     engine.close().unwrap();
     assert_eq!(list().len(), 1);
+}
+
+/// What was spent is a help and no need: a commit that finds it unusable gets a fresh file, as if there had been none.
+#[test]
+fn a_spent_file_that_cannot_be_used_again_costs_no_commit() {
+    let renamed = |operation: Operation, name: &str| operation == Operation::Rename && name.starts_with("wal/");
+    for refused in ["the rename", "the file under its new name"] {
+        let turns = Arc::new(AtomicU64::new(0));
+        let (seen, last) = (Arc::clone(&turns), Arc::new(std::sync::Mutex::new(String::new())));
+        let hook = move |operation: Operation, name: &str| {
+            let is_rename = renamed(operation, name);
+            if is_rename {
+                *last.lock().unwrap() = name.to_owned();
+            }
+            let refuses = match refused {
+                "the rename" => is_rename,
+                _ => operation == Operation::Open && *last.lock().unwrap() == name,
+            };
+            seen.fetch_add(u64::from(refuses), Ordering::Relaxed);
+            refuses.then_some(ErrorKind::PermissionDenied)
+        };
+        let inner = Backend::memory();
+        let backend = gated(&inner, hook);
+        let engine = Engine::open(backend.clone(), small()).unwrap();
+        // A checkpoint after little leaves a small spent file, and the last commit of a round needs the next file at once.
+        for round in 0..8_u32 {
+            for (number, bytes) in [(0, 1000), (1, 1000), (2, 100_000), (3, 200_000)] {
+                let mut transaction = engine.begin_write().unwrap();
+                transaction.put(&[round.to_be_bytes(), u32::to_be_bytes(number)].concat(), &vec![7; bytes]).unwrap();
+                transaction.commit_with(Durability::Durable).unwrap();
+                if number < 2 {
+                    engine.checkpoint().unwrap();
+                }
+            }
+        }
+        load(&engine, 128);
+        assert_eq!(count(&engine), 128 * 64 + 32);
+        assert!(turns.load(Ordering::Relaxed) > 2, "{refused}: {turns:?}");
+        let files = inner.directory.list("wal").unwrap().len();
+        assert!(files <= 4, "{refused}: {files} log files");
+        drop(engine);
+        let engine = Engine::open(backend, small()).unwrap();
+        assert_eq!(count(&engine), 128 * 64 + 32, "{refused}");
+    }
 }

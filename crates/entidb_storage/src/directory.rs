@@ -42,7 +42,7 @@ pub struct Entry {
 /// What this directory can do beyond the minimum. Correctness never needs any of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Abilities {
-    /// `rename` replaces atomically.
+    /// `rename` replaces atomically; false where there is none, and on FAT, where a crash may leave both names.
     pub rename: bool,
     /// `hard_link` works.
     pub hard_link: bool,
@@ -115,7 +115,7 @@ pub trait Directory: Send + Sync {
     /// Gives a file another name, replacing what had it.
     ///
     /// # Errors
-    /// `Unsupported` where the platform has no rename, otherwise as [`remove`](Directory::remove).
+    /// `Unsupported` where no rename is atomic, otherwise as [`remove`](Directory::remove).
     fn rename(&self, from: &str, to: &str) -> Result<()>;
 
     /// Gives a file a second name, which must be free.

@@ -79,13 +79,13 @@ impl WalFile {
     /// Makes a file of a spent one: a new name, a new header, all of it on stable storage. Nothing else is written.
     pub(crate) fn recycle(backend: &Backend, keys: &Keys, number: FileNumber, spent: &SpentFile) -> Result<Self> {
         let (old, path) = (FileKind::Wal.path(spent.number), FileKind::Wal.path(number));
-        if let Err(error) = backend.directory.rename(&old, &path) {
-            let _ = backend.directory.remove(&old);
-            return Err(error.into());
-        }
-        let made = Self::begin_anew(backend, keys, number, spent.capacity, &path);
+        let renamed = backend.directory.rename(&old, &path).map_err(Error::from);
+        let made = renamed.and_then(|()| Self::begin_anew(backend, keys, number, spent.capacity, &path));
         if made.is_err() {
-            let _ = backend.directory.remove(&path);
+            // Under which of its names it is then is not known everywhere: a server may have done what it did not answer.
+            for name in [&old, &path] {
+                let _ = backend.directory.remove(name);
+            }
         }
         made
     }

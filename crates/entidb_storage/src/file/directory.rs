@@ -11,7 +11,7 @@ use super::File;
 use super::handle::SystemFile;
 use super::lock;
 use super::open::{self, RootMode};
-use super::platform::{self, Root};
+use super::platform::Root;
 use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::name::Name;
@@ -68,7 +68,7 @@ impl Directory for FileDirectory {
     }
 
     fn abilities(&self) -> Abilities {
-        platform::ABILITIES
+        self.root.abilities()
     }
 
     fn open(&self, name: &str, mode: OpenMode) -> Result<Arc<dyn File>> {
@@ -97,6 +97,9 @@ impl Directory for FileDirectory {
         let old = Name::parse(Operation::Rename, from)?;
         let new = Name::parse(Operation::Rename, to)?;
         self.refuse_if_read_only(Operation::Rename, from)?;
+        if !self.abilities().rename {
+            return Err(Error::new(Operation::Rename, from, ErrorKind::Unsupported));
+        }
         told(self.root.rename(old, new), Operation::Rename, from)
     }
 

@@ -20,13 +20,11 @@ use crate::name::Name;
 
 type Result<T> = std::result::Result<T, ErrorKind>;
 
-/// What this platform does beyond the minimum.
-pub(super) const ABILITIES: Abilities = Abilities { rename: true, hard_link: true, names_need_flush: true };
-
 /// The open root folder.
 #[derive(Debug)]
 pub(super) struct Root {
     folder: OwnedFd,
+    renames_atomically: bool,
     /// Of the names in any folder: once one failed, no later one can be believed.
     flushes: Flushes,
 }
@@ -51,7 +49,13 @@ impl Root {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(kind)?;
-        Ok(Self { folder, flushes: Flushes::default() })
+        let renames_atomically = renames_atomically(&folder);
+        Ok(Self { folder, renames_atomically, flushes: Flushes::default() })
+    }
+
+    /// What this folder does beyond the minimum.
+    pub(super) fn abilities(&self) -> Abilities {
+        Abilities { rename: self.renames_atomically, hard_link: true, names_need_flush: true }
     }
 
     /// Makes the folder, for us alone.
@@ -231,6 +235,49 @@ pub(super) fn is_running(process: u32) -> bool {
     }
 }
 
+/// True where a crash leaves a renamed file one name, the old one or the new.
+///
+/// FAT and exFAT keep no journal, and the drivers write the new entry before they take the old one away: a crash in
+/// between leaves two entries for one chain of clusters. Removing either then frees the bytes of the other, and the system
+/// may go read-only over it. What lies behind FUSE is not told; it may be one of the two. Where nobody tells the kind of
+/// file system the answer is no as well, because nothing needs a yes.
+fn renames_atomically(folder: &OwnedFd) -> bool {
+    #[cfg(not(any(target_os = "solaris", target_os = "illumos", target_os = "netbsd", target_os = "haiku")))]
+    return rustix::fs::fstatfs(folder).is_ok_and(|found| !is_fat(&found));
+    #[cfg(any(target_os = "solaris", target_os = "illumos", target_os = "netbsd", target_os = "haiku"))]
+    return false;
+}
+
+/// True for FAT, exFAT, and what may be one of them.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_fat(found: &rustix::fs::StatFs) -> bool {
+    is_fat_magic(u64::try_from(found.f_type).unwrap_or(0))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const fn is_fat_magic(magic: u64) -> bool {
+    const MSDOS: u64 = 0x4d44;
+    const EXFAT: u64 = 0x2011_bab0;
+    const FUSE: u64 = 0x6573_5546;
+    const SDCARDFS: u64 = 0x5dca_2df5;
+    matches!(magic, MSDOS | EXFAT | FUSE | SDCARDFS)
+}
+
+/// True for FAT and exFAT.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "solaris",
+    target_os = "illumos",
+    target_os = "netbsd",
+    target_os = "haiku"
+)))]
+fn is_fat(found: &rustix::fs::StatFs) -> bool {
+    let name: Vec<u8> =
+        found.f_fstypename.iter().map(|byte| byte.to_ne_bytes()[0]).take_while(|byte| *byte != 0).collect();
+    [&b"msdos"[..], b"msdosfs", b"exfat"].contains(&name.as_slice())
+}
+
 fn file_type(folder: &impl AsFd, name: &str) -> Result<FileType> {
     let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(kind)?;
     Ok(FileType::from_raw_mode(found.st_mode))
@@ -251,4 +298,20 @@ fn flush(folder: OwnedFd) -> Result<()> {
 
 fn kind(error: Errno) -> ErrorKind {
     ErrorKind::from_os(&std::io::Error::from(error))
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rename_is_not_called_atomic_on_fat() {
+        for fat in [0x4d44, 0x2011_bab0, 0x6573_5546] {
+            assert!(is_fat_magic(fat), "{fat:#x}");
+        }
+        // ext4, XFS, btrfs, tmpfs, overlayfs, F2FS, NFS.
+        for other in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0xf2f5_2010, 0x6969] {
+            assert!(!is_fat_magic(other), "{other:#x}");
+        }
+    }
 }

@@ -16,9 +16,6 @@ use crate::name::Name;
 
 type Result<T> = std::result::Result<T, ErrorKind>;
 
-/// What this platform does beyond the minimum.
-pub(super) const ABILITIES: Abilities = Abilities { rename: true, hard_link: true, names_need_flush: false };
-
 /// Opens the link itself instead of what it points to.
 const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
 const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x0000_0400;
@@ -45,6 +42,11 @@ impl Root {
             return Err(ErrorKind::NotAFolder);
         }
         Ok(Self { path })
+    }
+
+    /// What this folder does beyond the minimum.
+    pub(super) fn abilities(&self) -> Abilities {
+        Abilities { rename: true, hard_link: true, names_need_flush: false }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]

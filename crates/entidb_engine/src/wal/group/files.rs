@@ -49,10 +49,13 @@ impl Log {
                 return Ok(());
             }
         }
-        let number = self.context.numbers.next();
-        let made = match self.take_spent(room_min, capacity) {
-            Some(spent) => WalFile::recycle(&self.context.backend, &self.context.keys, number, &spent)?,
-            None => WalFile::create(&self.context.backend, &self.context.keys, number, capacity)?,
+        let LogContext { backend, keys, numbers, .. } = &self.context;
+        // A spent file is a help and no need: where it cannot be used again, a fresh one is made as if there had been none.
+        let recycled = self.take_spent(room_min, capacity);
+        let recycled = recycled.and_then(|spent| WalFile::recycle(backend, keys, numbers.next(), &spent).ok());
+        let made = match recycled {
+            Some(made) => made,
+            None => WalFile::create(backend, keys, numbers.next(), capacity)?,
         };
         let replaced = self.state.lock().spare.replace(made);
         if let Some(unfit) = replaced {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options, Sequence};
+use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options, Sequence, WriteSnapshot};
 use entidb_storage::Backend;
 
 fn memory() -> Engine {
@@ -161,6 +161,55 @@ fn an_iterator_of_a_transaction_ends_with_it() {
     let mut iter = transaction.range(KeyRange::all(), Direction::Forward).unwrap();
     transaction.commit().unwrap();
     assert!(matches!(iter.advance(), Err(Error::InvalidArgument { what: "iterator", .. })));
+}
+
+#[test]
+fn a_snapshot_of_a_transaction_shows_no_later_change() {
+    // Few changes are kept in one way, many in another.
+    for filler in [0, 2000] {
+        let engine = memory();
+        let mut before = engine.begin_write().unwrap();
+        before.put(b"kept", b"0").unwrap();
+        before.put(b"gone", b"0").unwrap();
+        before.add(b"count", 5).unwrap();
+        before.commit().unwrap();
+        let mut transaction = engine.begin_write().unwrap();
+        for number in 0..filler {
+            transaction.put(format!("filler {number}").as_bytes(), &[7; 300]).unwrap();
+        }
+        let savepoint = transaction.savepoint();
+        transaction.put(b"new", b"1").unwrap();
+        transaction.delete(b"gone").unwrap();
+        transaction.add(b"count", 2).unwrap();
+        let keys: [&[u8]; 5] = [b"kept", b"gone", b"count", b"new", b"later"];
+        let snapshot = transaction.snapshot();
+        let seen = |snapshot: &WriteSnapshot| {
+            let alone: Vec<_> = keys.iter().map(|key| snapshot.get(key).unwrap()).collect();
+            assert_eq!(snapshot.multi_get(&keys).unwrap(), alone);
+            let walk = |way| snapshot.range(KeyRange::all(), way).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+            let (forward, mut backward) = (walk(Direction::Forward), walk(Direction::Reverse));
+            backward.reverse();
+            assert_eq!(forward, backward);
+            (alone, forward)
+        };
+        let first = seen(&snapshot);
+        assert_eq!(first.0[0].as_deref(), Some(b"0".as_slice()));
+        assert_eq!(first.0[1..].iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true, false]);
+        assert_eq!(first.0[2].as_deref(), Some(7_i64.to_le_bytes().as_slice()));
+        transaction.put(b"kept", b"9").unwrap();
+        transaction.put(b"later", b"9").unwrap();
+        transaction.add(b"count", 1).unwrap();
+        assert_eq!(seen(&snapshot), first);
+        transaction.delete_range(b"a", b"z").unwrap();
+        assert_eq!(seen(&snapshot), first);
+        transaction.rollback_to(&savepoint).unwrap();
+        assert_eq!(seen(&snapshot), first);
+        assert_eq!(transaction.get(b"kept").unwrap().as_deref(), Some(b"0".as_slice()));
+        transaction.put(b"kept", b"8").unwrap();
+        transaction.commit().unwrap();
+        assert!(matches!(snapshot.get(b"kept"), Err(Error::InvalidArgument { .. })));
+        assert!(matches!(snapshot.multi_get(&keys), Err(Error::InvalidArgument { .. })));
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Scope {
         match self {
             Self::Database(shared) => Ok(View::Read(shared.begin_read()?)),
             Self::Read(read) => Ok(View::Read(Arc::clone(read))),
-            Self::Write(write) => Ok(View::Write(Arc::clone(write))),
+            Self::Write(write) => View::of_write(write),
         }
     }
 

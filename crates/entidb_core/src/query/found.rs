@@ -1,6 +1,7 @@
 //! The answers of a query, one by one.
 //!
-//! Always: nothing is looked for before it is asked for, except where answers must be sorted; all are of one snapshot.
+//! Always: nothing is looked for before it is asked for, except where answers must be sorted; all are
+//! of one snapshot, in a write transaction too: what is changed between two answers shows in none.
 //! Does not know: how a query is built (`find`).
 
 use std::collections::VecDeque;
@@ -133,13 +134,10 @@ impl Found {
                 Ok(None)
             }
             Progress::Sorted { collection, rows } => {
-                while let Some((key, id)) = rows.pop_front() {
-                    // In a write transaction the entity may have gone since it was sorted.
-                    if let Some(stored) = self.view.get(&keyspace::entity(*collection, &id))? {
-                        return Ok(Some((Entity::new(id, stored)?, Place::Sorted { key })));
-                    }
-                }
-                Ok(None)
+                let Some((key, id)) = rows.pop_front() else { return Ok(None) };
+                let stored = self.view.get(&keyspace::entity(*collection, &id))?;
+                let stored = stored.ok_or_else(|| Error::internal("a sorted entity is not in its snapshot"))?;
+                Ok(Some((Entity::new(id, stored)?, Place::Sorted { key })))
             }
         }
     }

@@ -118,8 +118,7 @@ fn consider(
         .saturating_add(if whole_key && index.definition.unique { 16 } else { 0 })
         // Rows of an index that spreads arrays may repeat an entity; all else equal, prefer the other.
         .saturating_add(u32::from(!index.definition.multi));
-    // In a write transaction an entity may have changed since its row was read.
-    let exact = narrowed.answered == terms.len() && !has_arrays && matches!(view, View::Read(_));
+    let exact = narrowed.answered == terms.len() && !has_arrays;
     let walk = order.unwrap_or(Walk::Forward);
     let access = Access::Index { index: Arc::clone(index), ranges: narrowed.ranges, walk };
     Ok(Some((score, Plan { access, sorts, used_columns, exact })))

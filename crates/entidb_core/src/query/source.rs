@@ -208,11 +208,7 @@ fn fetch(
     let keys: Vec<&[u8]> = keys.iter().map(<[u8; 21]>::as_slice).collect();
     let stored = view.multi_get(&keys)?;
     for ((key, id), stored) in found.into_iter().zip(stored) {
-        // A transaction may have deleted the entity after the rows were read; then there is nothing to give.
         let Some(stored) = stored else {
-            if matches!(view, View::Write(_)) {
-                continue;
-            }
             return Err(Error::corrupt(format!("an index row for {id}, which does not exist"))
                 .with_index(&walk.index.definition.name)
                 .with_id(id));

@@ -1,6 +1,7 @@
 //! What is read and written together: handles, and the one view every read goes through.
 //!
-//! Always: a read transaction sees one commit for ever; a write transaction sees that commit and its own changes.
+//! Always: a read transaction sees one commit for ever; a write transaction sees that commit and its own changes; a read
+//! that takes many calls sees the transaction as it was at the first, whatever is changed between them.
 //! Does not know: queries.
 
 mod read;
@@ -10,7 +11,7 @@ mod write;
 
 use std::sync::Arc;
 
-use entidb_engine::{Direction, Iter, Sequence, Value};
+use entidb_engine::{Direction, Iter, Sequence, Value, WriteSnapshot};
 
 pub(crate) use read::ReadInner;
 pub use read::ReadTransaction;
@@ -22,32 +23,49 @@ pub use write::{Savepoint, WriteTransaction};
 use crate::catalog::Catalog;
 use crate::error::Result;
 
-/// Where a read looks: a fixed commit, or a write transaction with its own changes.
+/// Where a read looks: a fixed commit, or a write transaction as it was when the read began.
 #[derive(Clone)]
 pub(crate) enum View {
     Read(Arc<ReadInner>),
-    Write(Arc<WriteInner>),
+    Write(WriteView),
+}
+
+/// A write transaction at one moment: whatever it changes afterwards does not show.
+#[derive(Clone)]
+pub(crate) struct WriteView {
+    write: Arc<WriteInner>,
+    snapshot: WriteSnapshot,
+    catalog: Arc<Catalog>,
+    base: Sequence,
 }
 
 impl View {
+    /// An open write transaction as it is now.
+    pub(crate) fn of_write(write: &Arc<WriteInner>) -> Result<Self> {
+        write.with(|state| {
+            let (snapshot, catalog) = (state.snapshot(), Arc::clone(state.catalog()));
+            Ok(Self::Write(WriteView { write: Arc::clone(write), snapshot, catalog, base: state.base_sequence() }))
+        })
+    }
+
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         match self {
             Self::Read(read) => Ok(read.snapshot()?.get(key)?),
-            Self::Write(write) => write.with(|state| state.get(key)),
+            Self::Write(view) => Ok(view.snapshot.get(key)?),
         }
     }
 
     pub(crate) fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>> {
         match self {
             Self::Read(read) => Ok(read.snapshot()?.multi_get(keys)?),
-            Self::Write(write) => write.with(|state| keys.iter().map(|key| state.get(key)).collect()),
+            Self::Write(view) => Ok(view.snapshot.multi_get(keys)?),
         }
     }
 
     pub(crate) fn range(&self, start: &[u8], end: &[u8], direction: Direction) -> Result<Iter> {
         match self {
             Self::Read(read) => Ok(read.snapshot()?.range(start..end, direction)?),
-            Self::Write(write) => write.with(|state| state.range(start, end, direction)),
+            Self::Write(view) => Ok(view.snapshot.range(start..end, direction)?),
         }
     }
 
@@ -57,7 +75,7 @@ impl View {
                 read.snapshot()?;
                 Ok(Arc::clone(read.catalog()))
             }
-            Self::Write(write) => write.with(|state| Ok(Arc::clone(state.catalog()))),
+            Self::Write(view) => Ok(Arc::clone(&view.catalog)),
         }
     }
 
@@ -65,15 +83,15 @@ impl View {
     pub(crate) fn sequence(&self) -> Result<Sequence> {
         match self {
             Self::Read(read) => Ok(read.snapshot()?.sequence()),
-            Self::Write(write) => write.with(|state| Ok(state.base_sequence())),
+            Self::Write(view) => Ok(view.base),
         }
     }
 
-    /// The number of entities in a collection.
+    /// The number of entities in a collection: of a write transaction, as it is now.
     pub(crate) fn entity_count(&self, collection: crate::id::CollectionId) -> Result<u64> {
         let count = match self {
             Self::Read(read) => read.snapshot()?.counter(&crate::keyspace::entity_count(collection))?,
-            Self::Write(write) => write.with(|state| state.entity_count(collection))?,
+            Self::Write(view) => view.write.with(|state| state.entity_count(collection))?,
         };
         Ok(u64::try_from(count).unwrap_or(0))
     }
@@ -82,7 +100,7 @@ impl View {
     pub(crate) fn check(&self) -> Result<()> {
         match self {
             Self::Read(read) => read.snapshot().map(|_| ()),
-            Self::Write(write) => write.with(|_| Ok(())),
+            Self::Write(view) => view.write.with(|_| Ok(())),
         }
     }
 }

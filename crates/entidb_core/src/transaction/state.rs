@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entidb_engine::{Direction, Durability, Iter, Sequence, Value};
+use entidb_engine::{Direction, Durability, Iter, Sequence, Value, WriteSnapshot};
 
 use super::Savepoint;
 use crate::catalog::{Catalog, CollectionRecord};
@@ -87,6 +87,11 @@ impl State {
             savepoints_made: 0,
             doomed: None,
         }
+    }
+
+    /// What is here now, to be read while changes go on.
+    pub(crate) fn snapshot(&self) -> WriteSnapshot {
+        self.engine.snapshot()
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Value>> {

@@ -9,12 +9,14 @@ mod iter;
 mod points;
 mod snapshot;
 mod write;
+mod write_snapshot;
 
 pub(crate) use buffer::WriteBuffer;
 pub(crate) use cursor::source_of;
 pub use iter::{Direction, Iter};
 pub use snapshot::Snapshot;
 pub use write::{Savepoint, WriteTransaction};
+pub use write_snapshot::WriteSnapshot;
 
 use crate::error::{Error, Result};
 use crate::options::{KEY_BYTES_MAX, VALUE_BYTES_MAX, invalid};

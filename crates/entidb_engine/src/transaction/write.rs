@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::engine::{ReadPoint, WriterToken};
 use crate::error::{Error, Result};
 use crate::format::Sequence;
-use crate::iterator::{KeyRange, counter_from, counter_value};
+use crate::iterator::{KeyRange, counter_from};
 use crate::options::{Durability, invalid};
 use crate::planted::{Mistake, makes};
-use crate::transaction::buffer::{Own, Undo, WriteBuffer};
-use crate::transaction::{Direction, Iter, check_key, check_value};
+use crate::transaction::buffer::{Undo, WriteBuffer};
+use crate::transaction::{Direction, Iter, WriteSnapshot, check_key, check_value, write_snapshot};
 use crate::value::Value;
 
 /// A place in a transaction to go back to.
@@ -77,15 +77,13 @@ impl WriteTransaction {
     /// # Errors
     /// `Closed`, `Corrupt`, or a failure of the storage.
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        match self.buffer.own(key)? {
-            Own::Nothing => self.point.get(key),
-            Own::Put(value) => Ok(Some(value)),
-            Own::Deleted => Ok(None),
-            Own::Add(delta) => {
-                let base = self.point.get(key)?.map_or(Ok(0), |value| counter_from(&value))?;
-                Ok(Some(counter_value(base.wrapping_add(delta))))
-            }
-        }
+        write_snapshot::get(&self.point, &self.buffer, key)
+    }
+
+    /// The transaction as it is now, to be read while it goes on: later changes do not show in it.
+    #[must_use]
+    pub fn snapshot(&self) -> WriteSnapshot {
+        WriteSnapshot::new(&self.point, &self.buffer)
     }
 
     /// True when the key has a value, own changes included.

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::format::FileNumber;
 use crate::iterator::Span;
 use crate::segment::Segment;
-use crate::version::{Level, Run, SegmentMeta, Version, VersionEdit};
+use crate::version::{Level, Run, SegmentMeta, Version, VersionEdit, runs_by_zone};
 
 /// The deepest level.
 pub(crate) const LAST_LEVEL: usize = 6;
@@ -24,8 +24,6 @@ pub(crate) const LAST_LEVEL: usize = 6;
 const FANOUT: u64 = 10;
 /// Runs of one zone in level 0 that make it worth merging them down.
 const LEVEL_0_RUNS: usize = 4;
-/// A segment with more deletions and older versions than one entry in this many is compacted early.
-const STALE_WORTH: u64 = 4;
 /// Segments of the level below the target that a moved segment may overlap.
 const MOVE_OVERLAP_MAX: usize = 10;
 
@@ -72,7 +70,8 @@ pub(crate) fn plan(
         }
     }
     for level in full_levels(version, options) {
-        if let Some(segment) = cheapest(version, level, resting, |_| true) {
+        let segments = version.levels().get(level).into_iter().flat_map(Level::segments);
+        if let Some(segment) = cheapest(version, level, resting, segments, |_| true) {
             return down(version, level, &segment).map(Some);
         }
     }
@@ -113,7 +112,7 @@ pub(crate) fn plan_range(version: &Version, span: &Span) -> Result<Option<Plan>>
     if chosen.is_empty() {
         return Ok(None);
     }
-    let inputs = runs_of(version, |segment| chosen.iter().any(|other| Arc::ptr_eq(other, segment)))?;
+    let inputs = runs_of(version, &chosen)?;
     Ok(Some(Plan::Merge { inputs, level: LAST_LEVEL as u8 }))
 }
 
@@ -156,17 +155,10 @@ fn full_levels(version: &Version, options: PlanOptions) -> Vec<usize> {
 
 /// The zones with at least `runs_min` runs in level 0, those with the most first.
 fn full_zones(version: &Version, runs_min: usize) -> Vec<u8> {
-    let mut runs_by_zone = [0_usize; 256];
-    for run in &version.level(0).runs {
-        let mut zones: Vec<u8> = run.segments().iter().map(|segment| zone_of(&segment.meta().smallest)).collect();
-        zones.dedup();
-        for zone in zones {
-            if let Some(count) = runs_by_zone.get_mut(usize::from(zone)) {
-                *count += 1;
-            }
-        }
-    }
-    let mut full: Vec<_> = (0..=u8::MAX).zip(runs_by_zone).filter(|(_, count)| *count >= runs_min).collect();
+    let Some(level) = version.levels().first().filter(|_| version.fullest_zone().runs >= runs_min) else {
+        return Vec::new();
+    };
+    let mut full: Vec<_> = (0..=u8::MAX).zip(runs_by_zone(level)).filter(|(_, count)| *count >= runs_min).collect();
     full.sort_unstable_by_key(|(zone, count)| std::cmp::Reverse((*count, *zone)));
     full.into_iter().map(|(zone, _)| zone).collect()
 }
@@ -184,10 +176,8 @@ fn plan_level_0(version: &Version, options: PlanOptions, zone: u8, resting: &Res
     if overlap.is_empty() && chosen.len() == 1 {
         return Ok(chosen.first().map(|segment| Plan::Edit(moved(segment.meta(), target))));
     }
-    let is_input = |segment: &Arc<Segment>| {
-        (segment.meta().level == 0 && in_zone(segment)) || overlap.iter().any(|other| Arc::ptr_eq(other, segment))
-    };
-    Ok(Some(Plan::Merge { inputs: runs_of(version, is_input)?, level: target as u8 }))
+    let inputs = runs_of(version, chosen.iter().chain(&overlap))?;
+    Ok(Some(Plan::Merge { inputs, level: target as u8 }))
 }
 
 /// Moves or merges one segment of `level` into the next.
@@ -196,7 +186,7 @@ fn down(version: &Version, level: usize, segment: &Arc<Segment>) -> Result<Plan>
     let target = level + 1;
     let overlap = touching(version, target, &meta.smallest, &meta.largest);
     let grandparents = touching(version, target + 1, &meta.smallest, &meta.largest).len();
-    if overlap.is_empty() && grandparents <= MOVE_OVERLAP_MAX && !is_worth_cleaning(meta) {
+    if overlap.is_empty() && grandparents <= MOVE_OVERLAP_MAX && !meta.is_worth_cleaning() {
         return Ok(Plan::Edit(moved(meta, target)));
     }
     let mut inputs = vec![run_of([segment])?];
@@ -208,34 +198,26 @@ fn down(version: &Version, level: usize, segment: &Arc<Segment>) -> Result<Plan>
 
 /// Compacts a segment full of deletions and older versions that nobody needs any more, so that they go.
 fn plan_cleaning(version: &Version, live: &LiveSnapshots, resting: &Resting) -> Result<Option<Plan>> {
+    let is_stale = |meta: &SegmentMeta| live.all_see(meta.newest) && meta.is_worth_cleaning();
     for level in 1..LAST_LEVEL {
-        let stale = |meta: &SegmentMeta| live.all_see(meta.newest) && is_worth_cleaning(meta);
-        if let Some(segment) = cheapest(version, level, resting, stale) {
+        if let Some(segment) = cheapest(version, level, resting, stale_segments(version, level), is_stale) {
             return down(version, level, &segment).map(Some);
         }
     }
     // In the last level they stay only for the sake of snapshots; once those are gone the segment is cleaned.
-    let last = version.level(LAST_LEVEL);
-    let stale = |segment: &&Arc<Segment>| {
-        let meta = segment.meta();
-        live.all_see(meta.newest)
-            && (meta.fragment_count > 0 || is_worth_cleaning(meta))
-            && !resting.contains(&meta.number)
-    };
-    let Some(segment) = last.segments().find(stale) else { return Ok(None) };
+    let mut last = stale_segments(version, LAST_LEVEL);
+    let is_due = |meta: &SegmentMeta| live.all_see(meta.newest) && !resting.contains(&meta.number);
+    let Some(segment) = last.find(|segment| is_due(segment.meta())) else { return Ok(None) };
     Ok(Some(Plan::Merge { inputs: vec![run_of([segment])?], level: LAST_LEVEL as u8 }))
-}
-
-fn is_worth_cleaning(meta: &SegmentMeta) -> bool {
-    meta.stale_count.saturating_mul(STALE_WORTH) > meta.entry_count || (meta.entry_count == 0)
 }
 
 /// The segment of a level that overlaps least of the next for its size; of equal ones the oldest. None that rests, or
 /// overlaps one that does.
-fn cheapest(
+fn cheapest<'a>(
     version: &Version,
     level: usize,
     resting: &Resting,
+    segments: impl Iterator<Item = &'a Arc<Segment>>,
     wanted: impl Fn(&SegmentMeta) -> bool,
 ) -> Option<Arc<Segment>> {
     let cost = |segment: &Arc<Segment>| {
@@ -247,8 +229,7 @@ fn cheapest(
         let bytes: u64 = overlap.iter().map(|segment| segment.meta().bytes).sum();
         Some((bytes.saturating_mul(1000) / meta.bytes.max(1), meta.newest))
     };
-    let level_of = version.level(level);
-    let wanted = level_of.segments().filter(|segment| wanted(segment.meta()));
+    let wanted = segments.filter(|segment| wanted(segment.meta()));
     let judged = wanted.filter_map(|segment| Some((cost(segment)?, segment)));
     judged.min_by_key(|(cost, _)| *cost).map(|(_, segment)| Arc::clone(segment))
 }
@@ -256,34 +237,39 @@ fn cheapest(
 /// Drops segments whose every entry is deleted by newer range tombstones, and segments of tombstones alone that have
 /// nothing left to hide, without reading them.
 fn deleted_whole(version: &Version, live: &LiveSnapshots, resting: &Resting) -> Result<Option<VersionEdit>> {
-    if version.segments().all(|segment| segment.meta().fragment_count == 0) {
-        return Ok(None);
-    }
-    let mut removed: Vec<FileNumber> = Vec::new();
-    let runs: Vec<&Arc<Run>> = version.levels().iter().flat_map(|level| &level.runs).collect();
-    for (newer_count, run) in runs.iter().enumerate() {
-        for segment in run.segments() {
-            let meta = segment.meta();
-            let mut older = runs.iter().skip(newer_count + 1);
-            if meta.entry_count == 0 && older.all(|run| run.touching(&meta.smallest, &meta.largest).is_empty()) {
-                removed.push(meta.number);
-                continue;
+    let runs: Vec<&Arc<Run>> = version.runs().collect();
+    let mut removed: BTreeSet<FileNumber> = BTreeSet::new();
+    for (newer_count, run) in runs.iter().enumerate().filter(|(_, run)| run.totals().fragments > 0) {
+        let older = || runs.iter().skip(newer_count + 1);
+        for meta in run.stale().map(|segment| segment.meta()).filter(|meta| meta.entry_count == 0) {
+            if older().all(|run| run.touching(&meta.smallest, &meta.largest).is_empty()) {
+                removed.insert(meta.number);
             }
+        }
+        if run.segments().iter().any(|segment| resting.contains(&segment.meta().number)) {
+            continue;
+        }
+        let tombstones = run.range_tombstones()?;
+        let (Some(first), Some(last)) = (tombstones.fragments().first(), tombstones.fragments().last()) else {
+            continue;
+        };
+        for segment in older().flat_map(|run| run.touching(&first.start, &last.end)) {
+            let meta = segment.meta();
             // A reader between the entries and their deletion still needs the file.
             let Some(at) = live.stripe_end(meta.oldest) else { continue };
-            for newer in runs.iter().take(newer_count) {
-                if newer.segments().iter().any(|segment| resting.contains(&segment.meta().number)) {
-                    continue;
-                }
-                let covering = newer.range_tombstones()?.covering_all(&meta.smallest, &meta.largest, at);
-                if covering.is_some_and(|tombstone| tombstone > meta.newest) {
-                    removed.push(meta.number);
-                    break;
-                }
+            let covering = tombstones.covering_all(&meta.smallest, &meta.largest, at);
+            if covering.is_some_and(|tombstone| tombstone > meta.newest) {
+                removed.insert(meta.number);
             }
         }
     }
+    let removed: Vec<FileNumber> = removed.into_iter().collect();
     Ok((!removed.is_empty()).then_some(VersionEdit { added: Vec::new(), removed }))
+}
+
+/// The segments of a level with range tombstones, deletions or many older versions.
+fn stale_segments(version: &Version, level: usize) -> impl Iterator<Item = &Arc<Segment>> {
+    version.levels().get(level).into_iter().flat_map(|level| level.runs.iter().flat_map(|run| run.stale()))
 }
 
 fn moved(meta: &SegmentMeta, level: usize) -> VersionEdit {
@@ -304,12 +290,14 @@ fn bounds(segments: &[Arc<Segment>]) -> (Arc<[u8]>, Arc<[u8]>) {
 }
 
 /// The chosen segments as runs, newest first.
-fn runs_of(version: &Version, is_chosen: impl Fn(&Arc<Segment>) -> bool) -> Result<Vec<Arc<Run>>> {
+fn runs_of<'a>(version: &Version, chosen: impl IntoIterator<Item = &'a Arc<Segment>>) -> Result<Vec<Arc<Run>>> {
+    let chosen: BTreeSet<FileNumber> = chosen.into_iter().map(|segment| segment.meta().number).collect();
     let mut inputs = Vec::new();
-    for run in version.levels().iter().flat_map(|level| &level.runs) {
-        let chosen: Vec<&Arc<Segment>> = run.segments().iter().filter(|segment| is_chosen(segment)).collect();
-        if !chosen.is_empty() {
-            inputs.push(run_of(chosen)?);
+    for run in version.runs() {
+        let own: Vec<&Arc<Segment>> =
+            run.segments().iter().filter(|segment| chosen.contains(&segment.meta().number)).collect();
+        if !own.is_empty() {
+            inputs.push(run_of(own)?);
         }
     }
     Ok(inputs)

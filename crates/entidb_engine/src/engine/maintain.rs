@@ -138,7 +138,8 @@ impl Shared {
         if view.frozen.len() >= FROZEN_MAX {
             return Some(Crowded::Memory);
         }
-        zone_with_runs(&view.version, LEVEL_0_RUNS_MAX).map(Crowded::Zone)
+        let fullest = view.version.fullest_zone();
+        (fullest.runs >= LEVEL_0_RUNS_MAX).then_some(Crowded::Zone(fullest.zone))
     }
 
     /// Does one step on the thread of a commit that is done, where no other thread does them and one is waiting. Its
@@ -331,25 +332,6 @@ impl Shared {
             && log.bytes() >= self.options.wal_bytes
             && self.current.load().active.bytes() as u64 >= self.options.wal_bytes / 8
     }
-}
-
-/// A zone with segments in at least `runs` runs of level 0.
-fn zone_with_runs(version: &Version, runs: usize) -> Option<u8> {
-    let level = version.levels().first().filter(|level| level.runs.len() >= runs)?;
-    let mut counts = [0_usize; 256];
-    for run in &level.runs {
-        let mut last = None;
-        for segment in run.segments() {
-            let zone = segment.meta().smallest.first().copied();
-            if zone != last
-                && let Some(count) = counts.get_mut(usize::from(zone.unwrap_or(0)))
-            {
-                *count = count.saturating_add(1);
-            }
-            last = zone;
-        }
-    }
-    (0..=u8::MAX).zip(counts).find(|(_, count)| *count >= runs).map(|(zone, _)| zone)
 }
 
 fn is_no_space(error: &Error) -> bool {

@@ -33,8 +33,8 @@ use crate::planted::{Mistake, makes};
 use crate::segment::SegmentContext;
 use crate::stats::OpenReport;
 use crate::version::{
-    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, Switch, Version, VersionEdit, WalRef,
-    create_folders, list_files, read_manifest, read_root_file,
+    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, Switch, Version, VersionBuilder, VersionEdit,
+    WalRef, create_folders, list_files, read_manifest, read_root_file,
 };
 use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile, replay};
 
@@ -171,17 +171,15 @@ fn version_of(
     manifest: &ManifestRead,
     number: FileNumber,
 ) -> Result<Version> {
-    let mut version = Version::empty(segment_context(backend, options, keys));
+    let wrong = |detail: String| Error::tampered(FileKind::Manifest.path(number), 0, detail);
+    let mut builder = VersionBuilder::default();
     for (_, record) in &manifest.records {
         let mut reader = Reader::new(&record.edit);
         let edit = VersionEdit::decode(&mut reader).filter(|_| reader.is_done());
-        let next = match edit {
-            Some(edit) => version.apply(&edit).map_err(|bad| bad.to_string()),
-            None => Err("a change of segments does not decode".to_owned()),
-        };
-        version = next.map_err(|detail| Error::tampered(FileKind::Manifest.path(number), 0, detail))?;
+        let edit = edit.ok_or_else(|| wrong("a change of segments does not decode".to_owned()))?;
+        builder.apply(edit).map_err(|bad| wrong(bad.to_string()))?;
     }
-    Ok(version)
+    builder.finish(segment_context(backend, options, keys)).map_err(|bad| wrong(bad.to_string()))
 }
 
 /// Of a log that ended in order, the files that hold commits after the floor.

@@ -83,7 +83,9 @@ impl Segment {
     }
 
     /// What the manifest says about it.
-    pub(crate) const fn meta(&self) -> &SegmentMeta {
+    pub(crate) fn meta(&self) -> &SegmentMeta {
+        #[cfg(test)]
+        crate::version::looks::note();
         &self.meta
     }
 

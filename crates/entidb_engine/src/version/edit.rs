@@ -4,6 +4,7 @@
 //! Does not know: how manifest records are framed and sealed (`manifest`).
 //! Format: docs/spec/file-format.md, "Version edit".
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::format::{FileNumber, Reader, Sequence, put_bytes, put_varint};
@@ -12,6 +13,9 @@ use crate::format::{FileNumber, Reader, Sequence, put_bytes, put_varint};
 pub(crate) const LEVELS_MAX: u8 = 16;
 
 const EXCLUDED: u8 = 1;
+
+/// A segment with more deletions and older versions than one entry in this many is compacted early.
+const STALE_WORTH: u64 = 4;
 
 /// What the manifest says about one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +60,14 @@ impl SegmentMeta {
 
     /// True when everything inside comes before `key`.
     pub(crate) fn is_before(&self, key: &[u8]) -> bool {
+        #[cfg(test)]
+        looks::note();
         if self.largest_is_excluded { &*self.largest <= key } else { &*self.largest < key }
+    }
+
+    /// True when so much of it is deletions and older versions that compacting it is worth while on that account.
+    pub(crate) fn is_worth_cleaning(&self) -> bool {
+        self.entry_count == 0 || self.stale_count.saturating_mul(STALE_WORTH) > self.entry_count
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -123,8 +134,14 @@ pub(crate) struct VersionEdit {
 impl VersionEdit {
     /// Files that are listed before the edit and not after it.
     pub(crate) fn obsolete(&self) -> impl Iterator<Item = FileNumber> + '_ {
-        let stays = |number: &FileNumber| self.added.iter().any(|meta| meta.number == *number);
-        self.removed.iter().copied().filter(move |number| !stays(number))
+        let stays: BTreeSet<FileNumber> = self.added.iter().map(|meta| meta.number).collect();
+        self.removed.iter().copied().filter(move |number| !stays.contains(number))
+    }
+
+    /// Segments that are in no level before the edit.
+    pub(crate) fn fresh(&self) -> impl Iterator<Item = FileNumber> + '_ {
+        let moved: BTreeSet<FileNumber> = self.removed.iter().copied().collect();
+        self.added.iter().map(|meta| meta.number).filter(move |number| !moved.contains(number))
     }
 
     /// Appends the edit's bytes.
@@ -149,6 +166,27 @@ impl VersionEdit {
             edit.added.push(SegmentMeta::decode(reader)?);
         }
         Some(edit)
+    }
+}
+
+/// Counts how often a thread looks at what is known of a segment: work that must not grow with the square of segments.
+#[cfg(test)]
+pub(crate) mod looks {
+    use std::cell::Cell;
+
+    thread_local! {
+        static COUNT: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(crate) fn note() {
+        COUNT.with(|count| count.set(count.get() + 1));
+    }
+
+    /// How often this thread looked in the course of `act`.
+    pub(crate) fn during(act: impl FnOnce()) -> u64 {
+        let before = COUNT.with(Cell::get);
+        act();
+        COUNT.with(Cell::get) - before
     }
 }
 

@@ -80,9 +80,7 @@ impl Installer {
         let floor = switch.floor;
         self.record_generation = self.record_generation.saturating_add(1);
         // A segment that only moves is listed before and after, and is never stranded.
-        let edit = switch.edit;
-        let fresh = edit.added.iter().map(|meta| meta.number).filter(|number| !edit.removed.contains(number));
-        let added: Vec<FileNumber> = fresh.collect();
+        let added: Vec<FileNumber> = switch.edit.fresh().collect();
         if let Err(error) = self.record(context, switch) {
             self.stranded.extend(added);
             return Err(error);

@@ -4,15 +4,22 @@
 //! segments of a run are sorted and do not overlap. What was installed together is seen together.
 //! Does not know: memtables, or how versions are stored (`manifest`).
 
+mod builder;
 mod edit;
 mod folder;
 mod install;
 mod manifest;
 mod root;
 mod run;
+#[cfg(test)]
+mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(crate) use builder::VersionBuilder;
+#[cfg(test)]
+pub(crate) use edit::looks;
 pub(crate) use edit::{LEVELS_MAX, SegmentMeta, VersionEdit};
 pub(crate) use folder::{FOLDERS, create_folders, list_files};
 pub(crate) use install::{InstallContext, Installer, Switch, write_closed};
@@ -42,7 +49,12 @@ impl Level {
 
     /// Bytes of all segments.
     pub(crate) fn bytes(&self) -> u64 {
-        self.segments().map(|segment| segment.meta().bytes).sum()
+        self.runs.iter().map(|run| run.totals().bytes).sum()
+    }
+
+    /// How many segments there are.
+    pub(crate) fn len(&self) -> usize {
+        self.runs.iter().map(|run| run.segments().len()).sum()
     }
 }
 
@@ -56,12 +68,37 @@ pub(crate) struct BadEdit(pub(crate) String);
 pub(crate) struct Version {
     context: Arc<SegmentContext>,
     levels: Vec<Level>,
+    fullest: ZoneRuns,
+}
+
+/// A zone and how many runs of level 0 have keys of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ZoneRuns {
+    /// The first byte of the keys.
+    pub(crate) zone: u8,
+    /// Runs.
+    pub(crate) runs: usize,
 }
 
 impl Version {
     /// A version without segments.
     pub(crate) fn empty(context: Arc<SegmentContext>) -> Self {
-        Self { context, levels: Vec::new() }
+        Self::of(context, Vec::new())
+    }
+
+    fn of(context: Arc<SegmentContext>, mut levels: Vec<Level>) -> Self {
+        while levels.last().is_some_and(|level| level.runs.is_empty()) {
+            levels.pop();
+        }
+        let counted = levels.first().map(runs_by_zone);
+        let zones = counted.iter().flatten().copied().zip(0..=u8::MAX).map(|(runs, zone)| ZoneRuns { zone, runs });
+        let fullest = zones.max_by_key(|zone| zone.runs).unwrap_or_default();
+        Self { context, levels, fullest }
+    }
+
+    /// The zone with the most runs in level 0. Counted when the version is made, because every commit asks.
+    pub(crate) const fn fullest_zone(&self) -> ZoneRuns {
+        self.fullest
     }
 
     /// What segments of this version are written and read with.
@@ -89,9 +126,19 @@ impl Version {
         self.levels.iter().flat_map(Level::segments)
     }
 
-    /// The segment with this file number.
+    /// How many segments there are.
+    pub(crate) fn len(&self) -> usize {
+        self.levels.iter().map(Level::len).sum()
+    }
+
+    /// Bytes of all segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.levels.iter().map(Level::bytes).sum()
+    }
+
+    /// The segment with this file number. Looks through the numbers of all segments, and at no other one.
     pub(crate) fn segment(&self, number: FileNumber) -> Option<&Arc<Segment>> {
-        self.segments().find(|segment| segment.meta().number == number)
+        self.runs().find_map(|run| run.segments().get(run.numbers().iter().position(|it| *it == number)?))
     }
 
     /// An edit that makes this version out of the empty one: a snapshot for the manifest.
@@ -99,55 +146,72 @@ impl Version {
         VersionEdit { added: self.segments().map(|segment| segment.meta().clone()).collect(), removed: Vec::new() }
     }
 
-    /// This version with a change.
+    /// This version with a change. Runs that it does not touch are shared; of those it does, the list is copied once,
+    /// however much is changed.
     ///
     /// # Errors
     /// `BadEdit` when it removes what is not there, adds what is, or makes segments of a run overlap.
     pub(crate) fn apply(&self, edit: &VersionEdit) -> std::result::Result<Self, BadEdit> {
-        let mut levels = self.levels.clone();
-        for number in &edit.removed {
-            let Some(segment) = self.segment(*number) else {
-                return Err(BadEdit(format!("segment {number} is to be removed and is not there")));
-            };
-            let level = levels.get_mut(usize::from(segment.meta().level));
-            let runs = level.map(|level| &mut level.runs).into_iter().flatten();
-            for run in runs.filter(|run| run.number() == segment.meta().run) {
-                *run = Arc::new(run.without(*number));
-            }
+        let removed: BTreeSet<FileNumber> = edit.removed.iter().copied().collect();
+        let before = self.find(removed.iter().copied().chain(edit.added.iter().map(|meta| meta.number)));
+        if let Some(number) = removed.iter().find(|number| !before.contains_key(*number)) {
+            return Err(builder::not_there(*number));
         }
+        let mut numbers = BTreeSet::new();
+        let mut added: BTreeMap<(usize, u64), Vec<Arc<Segment>>> = BTreeMap::new();
         for meta in &edit.added {
-            let before = self.segment(meta.number);
-            if before.is_some() && !edit.removed.contains(&meta.number) {
-                return Err(BadEdit(format!("segment {} is to be added and is there already", meta.number)));
+            builder::check_level(meta)?;
+            if !numbers.insert(meta.number) {
+                return Err(builder::there_already(meta.number));
             }
-            if meta.level >= LEVELS_MAX {
-                return Err(BadEdit(format!("segment {} is to be added to level {}", meta.number, meta.level)));
+            let segment = match before.get(&meta.number) {
+                Some(before) if removed.contains(&meta.number) => before.moved(meta.clone()),
+                Some(_) => return Err(builder::there_already(meta.number)),
+                None => Segment::new(meta.clone(), Arc::clone(&self.context)),
+            };
+            added.entry((usize::from(meta.level), meta.run)).or_default().push(Arc::new(segment));
+        }
+        let is_removed = |number: &FileNumber| removed.contains(number);
+        let mut levels = self.levels.clone();
+        for (level, it) in levels.iter_mut().enumerate() {
+            for run in &mut it.runs {
+                let own = added.remove(&(level, run.number()));
+                if own.is_none() && (removed.is_empty() || !run.numbers().iter().any(is_removed)) {
+                    continue;
+                }
+                let kept = run.segments().iter().zip(run.numbers()).filter(|(_, number)| !is_removed(number));
+                let mut segments: Vec<_> = kept.map(|(segment, _)| Arc::clone(segment)).collect();
+                segments.extend(own.into_iter().flatten());
+                *run = Run::of(run.number(), segments)?;
             }
-            let level = usize::from(meta.level);
+            it.runs.retain(|run| !run.segments().is_empty());
+        }
+        for ((level, number), segments) in added {
             if levels.len() <= level {
                 levels.resize_with(level + 1, Level::default);
             }
-            let segment = Arc::new(match before {
-                Some(before) => before.moved(meta.clone()),
-                None => Segment::new(meta.clone(), Arc::clone(&self.context)),
-            });
             let Some(level) = levels.get_mut(level) else { continue };
-            let place = level.runs.partition_point(|run| run.number() > meta.run);
-            match level.runs.get_mut(place).filter(|run| run.number() == meta.run) {
-                Some(run) => *run = Arc::new(run.with(segment)),
-                None => level.runs.insert(place, Arc::new(Run::new(meta.run).with(segment))),
+            let place = level.runs.partition_point(|run| run.number() > number);
+            level.runs.insert(place, Run::of(number, segments)?);
+        }
+        Ok(Self::of(Arc::clone(&self.context), levels))
+    }
+
+    /// Those of these segments that are there.
+    fn find(&self, numbers: impl Iterator<Item = FileNumber>) -> BTreeMap<FileNumber, &Arc<Segment>> {
+        let sought: BTreeSet<FileNumber> = numbers.collect();
+        let mut found = BTreeMap::new();
+        if sought.is_empty() {
+            return found;
+        }
+        for run in self.runs() {
+            for (number, segment) in run.numbers().iter().zip(run.segments()) {
+                if sought.contains(number) {
+                    found.insert(*number, segment);
+                }
             }
         }
-        for level in &mut levels {
-            level.runs.retain(|run| !run.segments().is_empty());
-            for run in &mut level.runs {
-                *run = Run::checked(run)?;
-            }
-        }
-        while levels.last().is_some_and(|level| level.runs.is_empty()) {
-            levels.pop();
-        }
-        Ok(Self { context: Arc::clone(&self.context), levels })
+        found
     }
 
     /// Asks the segments about a key, newest first. Returns true when the answer is known.
@@ -203,4 +267,22 @@ impl Version {
         }
         Ok(count)
     }
+}
+
+/// Of each zone, how many runs of level 0 have keys of it.
+pub(crate) fn runs_by_zone(level: &Level) -> [usize; 256] {
+    let mut counts = [0_usize; 256];
+    for run in &level.runs {
+        let mut last = None;
+        for segment in run.segments() {
+            let zone = segment.meta().smallest.first().copied().unwrap_or(0);
+            if last != Some(zone)
+                && let Some(count) = counts.get_mut(usize::from(zone))
+            {
+                *count += 1;
+            }
+            last = Some(zone);
+        }
+    }
+    counts
 }

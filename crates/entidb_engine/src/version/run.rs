@@ -6,7 +6,8 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use super::BadEdit;
+use super::builder::overlapping;
+use super::{BadEdit, SegmentMeta};
 use crate::error::Result;
 use crate::format::FileNumber;
 use crate::iterator::Span;
@@ -19,58 +20,73 @@ pub(crate) struct Run {
     number: u64,
     segments: Vec<Arc<Segment>>,
     starts: Fences,
-    checked: bool,
+    /// The numbers of the segments, in the same order, so that looking for one touches no segment.
+    numbers: Vec<FileNumber>,
+    totals: Totals,
+    /// Places of segments with deletions or many older versions, which cleaning looks at.
+    stale: Vec<usize>,
     tombstones: OnceLock<Arc<RangeTombstones>>,
 }
 
-impl Run {
-    /// A run without segments.
-    pub(super) fn new(number: u64) -> Self {
-        Self { number, segments: Vec::new(), starts: Fences::default(), checked: false, tombstones: OnceLock::new() }
-    }
+/// Sums over the segments of a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    /// Bytes of the files.
+    pub(crate) bytes: u64,
+    /// Fragments of range tombstones.
+    pub(crate) fragments: u64,
+}
 
+impl Run {
     /// A run of these segments, in any order.
     ///
     /// # Errors
     /// `BadEdit` when they overlap.
     pub(crate) fn of(number: u64, mut segments: Vec<Arc<Segment>>) -> std::result::Result<Arc<Self>, BadEdit> {
         segments.sort_by(|a, b| a.meta().smallest.cmp(&b.meta().smallest));
-        Self::checked(&Arc::new(Self { segments, ..Self::new(number) }))
+        Self::sorted(number, segments)
     }
 
-    /// The run with another segment; not to be read before it is `checked`.
-    pub(super) fn with(&self, segment: Arc<Segment>) -> Self {
-        let mut segments = self.segments.clone();
-        let place = segments.partition_point(|other| other.meta().smallest <= segment.meta().smallest);
-        segments.insert(place, segment);
-        Self { segments, ..Self::new(self.number) }
-    }
-
-    /// The run without a segment; not to be read before it is `checked`.
-    pub(super) fn without(&self, number: FileNumber) -> Self {
-        let segments = self.segments.iter().filter(|segment| segment.meta().number != number).cloned().collect();
-        Self { segments, ..Self::new(self.number) }
-    }
-
-    /// The run made ready for reading.
+    /// A run of these segments, in the order of their keys.
     ///
     /// # Errors
-    /// `BadEdit` when segments overlap.
-    pub(super) fn checked(run: &Arc<Self>) -> std::result::Result<Arc<Self>, BadEdit> {
-        if run.checked {
-            return Ok(Arc::clone(run));
-        }
-        for (one, next) in run.segments.iter().zip(run.segments.iter().skip(1)) {
-            if !one.meta().is_before(&next.meta().smallest) {
-                let (one, next) = (one.meta(), next.meta());
-                let detail = format!("segments {} and {} of level {} overlap", one.number, next.number, one.level);
-                return Err(BadEdit(detail));
+    /// `BadEdit` when they overlap.
+    pub(super) fn sorted(number: u64, segments: Vec<Arc<Segment>>) -> std::result::Result<Arc<Self>, BadEdit> {
+        let mut starts: Vec<&[u8]> = Vec::with_capacity(segments.len());
+        let mut numbers = Vec::with_capacity(segments.len());
+        let (mut totals, mut stale) = (Totals::default(), Vec::new());
+        let mut before: Option<&SegmentMeta> = None;
+        for (place, segment) in segments.iter().enumerate() {
+            let meta = segment.meta();
+            if let Some(before) = before.filter(|before| !before.is_before(&meta.smallest)) {
+                return Err(overlapping(before, meta));
+            }
+            before = Some(meta);
+            starts.push(&meta.smallest);
+            numbers.push(meta.number);
+            totals.bytes = totals.bytes.saturating_add(meta.bytes);
+            totals.fragments = totals.fragments.saturating_add(u64::from(meta.fragment_count));
+            if meta.fragment_count > 0 || meta.is_worth_cleaning() {
+                stale.push(place);
             }
         }
-        let starts: Vec<&[u8]> = run.segments.iter().map(|segment| &*segment.meta().smallest).collect();
         let starts = Fences::new(&starts).ok_or_else(|| BadEdit("the keys of a run are out of order".to_owned()))?;
-        let segments = run.segments.clone();
-        Ok(Arc::new(Self { segments, starts, checked: true, ..Self::new(run.number) }))
+        Ok(Arc::new(Self { number, segments, starts, numbers, totals, stale, tombstones: OnceLock::new() }))
+    }
+
+    /// The numbers of the segments, in key order.
+    pub(super) fn numbers(&self) -> &[FileNumber] {
+        &self.numbers
+    }
+
+    /// Sums over all segments.
+    pub(crate) const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The segments with range tombstones, deletions or many older versions, in key order.
+    pub(crate) fn stale(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.stale.iter().filter_map(|place| self.segments.get(*place))
     }
 
     /// The number of the run; a larger one holds newer data.
@@ -137,6 +153,9 @@ impl Run {
     pub(crate) fn range_tombstones(&self) -> Result<&Arc<RangeTombstones>> {
         if let Some(tombstones) = self.tombstones.get() {
             return Ok(tombstones);
+        }
+        if self.totals.fragments == 0 {
+            return Ok(self.tombstones.get_or_init(Arc::default));
         }
         let mut lists = Vec::new();
         for segment in &self.segments {

@@ -84,6 +84,10 @@ impl WalReader {
         Ok(Self { number, path, header, protection, bytes, offset: WAL_UNITS_AT, unit_number: 0, previous_tag })
     }
 
+    pub(crate) fn number(&self) -> FileNumber {
+        self.number
+    }
+
     pub(crate) fn path(&self) -> &str {
         &self.path
     }

@@ -1,8 +1,8 @@
 //! Reads the whole chain of log files back and judges where it ends.
 //!
-//! Always: what it yields is a gapless run of commits. A chain may end without an end mark only in its newest file, and
-//! only where nothing proves that more was on stable storage: that is a tear, and its bytes are counted. Everything
-//! else is damage and refused.
+//! Always: what it yields is a gapless run of commits. The numbers of the files ascend, so that no chain leads back into
+//! itself. A chain may end without an end mark only in its newest file, and only where nothing proves that more was on
+//! stable storage: that is a tear, and its bytes are counted. Everything else is damage and refused.
 //! Does not know: what a commit means, or how the surviving commits are written again.
 
 use std::collections::VecDeque;
@@ -83,6 +83,12 @@ pub(crate) fn replay(
             (None, Some(successor)) => successor.number,
             (None, None) => break,
         };
+        if let (Some(_), Some(last)) = (wal, state.files.last())
+            && number <= *last
+        {
+            let detail = format!("the manifest lists it behind log file {last}; the numbers of log files ascend");
+            return Err(Error::tampered(FileKind::Wal.path(number), 0, detail));
+        }
         let mut reader = WalReader::open(backend, keys, number)?;
         state.files.push(number);
         if let Some(successor) = &next
@@ -172,6 +178,14 @@ fn read_file(
                 let seal = WalSeal { len: reader.offset(), tag: reader.tag(), last: header.last };
                 proof.note_unit(state.files.len().saturating_sub(1), seal, header.durable);
             }
+            Step::Continued(successor) if successor.number <= reader.number() => {
+                let detail = format!(
+                    "the log goes on in file {} behind file {}; the numbers of log files ascend",
+                    successor.number,
+                    reader.number()
+                );
+                return Err(Error::tampered(reader.path(), offset, detail));
+            }
             Step::Continued(successor) => return Ok(End::Continued(successor)),
             Step::Closed => return Ok(End::Closed),
             Step::Broken(error) => return Ok(End::Broken(error)),
@@ -223,3 +237,7 @@ fn placed(error: Error, path: &str, offset: u64) -> Error {
         other => other,
     }
 }
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;

@@ -17,6 +17,8 @@ pub enum Mistake {
     LogFlushRetried,
     /// A commit nobody can be sure of is reported as made.
     UnknownIsSuccess,
+    /// A commit that is being written when writing stops is reported as refused.
+    WrittenGroupForgotten,
     /// Readers see a commit before it is durable.
     VisibleBeforeDurable,
     /// The name of a log file is not flushed.

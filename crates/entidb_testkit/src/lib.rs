@@ -8,6 +8,7 @@
 pub mod corrupt;
 pub mod crash;
 pub mod engine_subject;
+pub mod gate;
 pub mod history;
 pub mod model;
 pub mod oracle;

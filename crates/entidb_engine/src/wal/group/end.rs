@@ -5,23 +5,21 @@
 
 use crate::error::{Error, Result};
 use crate::format::{FileKind, Sequence};
+use crate::planted::{Mistake, makes};
 use crate::version::WalRef;
 use crate::wal::group::{Log, State};
 
 #[derive(Clone)]
 pub(super) struct Stop {
     cause: String,
-    /// Commits up to here may be on disk; later ones are certainly not.
+    /// Commits up to here may be on disk, the group that was being written included; later ones are certainly not.
     unknown_to: Sequence,
 }
 
 impl Log {
     /// Refuses all further commits.
     pub(crate) fn stop(&self, cause: &str) {
-        let mut state = self.state.lock();
-        let written = state.written;
-        state.stop(cause.to_owned(), written);
-        drop(state);
+        self.state.lock().stop(cause.to_owned());
         self.wake_all();
     }
 
@@ -54,7 +52,7 @@ impl Log {
                 Ok(list)
             }
             Err(error) => {
-                state.stop(error.to_string(), appended);
+                state.stop(error.to_string());
                 Err(error)
             }
         }
@@ -74,8 +72,11 @@ impl State {
         }
     }
 
-    pub(super) fn stop(&mut self, cause: String, unknown_to: Sequence) {
+    /// Refuses all further commits, and is the only place that says which of those before may be on disk: whoever stops
+    /// the log need not know what others are writing.
+    pub(super) fn stop(&mut self, cause: String) {
         if self.stopped.is_none() {
+            let unknown_to = if makes(Mistake::WrittenGroupForgotten) { self.written } else { self.begun };
             self.stopped = Some(Stop { cause, unknown_to });
             self.flush_due_nanos = None;
         }

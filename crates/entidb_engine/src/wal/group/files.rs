@@ -137,12 +137,12 @@ impl Log {
         state.flushing = true;
         let last = state.written;
         drop(state);
-        let moved = self.go_on_in(next, last);
+        let moved = self.unwinding_stops(|| self.go_on_in(next, last));
         let mut state = self.state.lock();
         state.writing = false;
         state.flushing = false;
         if let Err(error) = &moved {
-            state.stop(error.to_string(), last);
+            state.stop(error.to_string());
         }
         drop(state);
         self.wake_all();
@@ -160,6 +160,7 @@ impl Log {
     pub(crate) fn pass_over(&self, sequence: Sequence) {
         let mut state = self.state.lock();
         state.appended = sequence;
+        state.begun = sequence;
         state.written = sequence;
         self.reached(&mut state, sequence);
         drop(state);

@@ -43,9 +43,8 @@ impl Log {
             state.gather.begun();
         }
         if let Some(group) = group {
-            let unknown_to = group.last;
             drop(state);
-            let written = self.write_group(group);
+            let written = self.unwinding_stops(|| self.write_group(group));
             state = self.state.lock();
             state.writing = false;
             match written {
@@ -53,7 +52,7 @@ impl Log {
                     state.written = last;
                     state.recycled = spent;
                 }
-                Err(error) => state.stop(error.to_string(), unknown_to),
+                Err(error) => state.stop(error.to_string()),
             }
         }
         if !flush {
@@ -87,11 +86,15 @@ impl Log {
         self.changed.notify_all();
         let clock = &self.context.backend.clock;
         let begun = clock.monotonic_nanos();
-        let flushed = if makes(Mistake::LogNotFlushed) { Ok(()) } else { file.flush_data() };
-        let flushed = match flushed {
-            Err(_) if makes(Mistake::LogFlushRetried) => file.flush_data(),
-            flushed => flushed,
-        };
+        let flushed = self.unwinding_stops(|| {
+            if makes(Mistake::LogNotFlushed) {
+                return Ok(());
+            }
+            match file.flush_data() {
+                Err(_) if makes(Mistake::LogFlushRetried) => file.flush_data(),
+                flushed => flushed,
+            }
+        });
         let took = clock.monotonic_nanos().saturating_sub(begun);
         self.flushes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock();
@@ -103,12 +106,29 @@ impl Log {
                 let came = state.durable_waits.len();
                 state.gather.flushed(took, waited.saturating_sub(came), came);
             }
-            Err(error) => {
-                let unknown_to = state.written;
-                state.stop(error.to_string(), unknown_to);
-            }
+            Err(error) => state.stop(error.to_string()),
         }
         state
+    }
+
+    /// Does what a role is for. Should that panic, as a function of the program around us may, the log stops and the roles
+    /// are free: nobody waits for a thread that is gone.
+    pub(super) fn unwinding_stops<T>(&self, act: impl FnOnce() -> T) -> T {
+        struct Role<'a>(&'a Log);
+        impl Drop for Role<'_> {
+            fn drop(&mut self) {
+                let mut state = self.0.state.lock();
+                state.writing = false;
+                state.flushing = false;
+                state.stop("a panic in the middle of writing or flushing the log".to_owned());
+                drop(state);
+                self.0.wake_all();
+            }
+        }
+        let role = Role(self);
+        let done = act();
+        std::mem::forget(role);
+        done
     }
 
     /// Writes a group, going on in the next file first when it must. Returns the last commit and the spent buffer.

@@ -68,6 +68,8 @@ struct State {
     /// A buffer to use next, so that steady commits allocate nothing.
     recycled: Vec<u8>,
     appended: Sequence,
+    /// The last commit that some write was begun with, whatever came of it: those after it are on no disk.
+    begun: Sequence,
     written: Sequence,
     writing: bool,
     flushing: bool,
@@ -109,6 +111,7 @@ impl Log {
             pending_first: last.next(),
             recycled: empty_unit(),
             appended: last,
+            begun: last,
             written: last,
             writing: false,
             flushing: false,

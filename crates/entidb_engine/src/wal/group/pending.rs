@@ -114,6 +114,7 @@ impl State {
             fresh = empty_unit();
         }
         let body = std::mem::replace(&mut self.pending, fresh);
+        self.begun = self.appended;
         Some(Group { body, first: self.pending_first, last: self.appended, next })
     }
 }

@@ -7,6 +7,7 @@
 
 mod database;
 mod pairs;
+pub mod steady;
 
 pub use database::BenchDatabase;
 pub use pairs::{KEY_BYTES, Pairs, SEED, VALUE_BYTES};

@@ -57,6 +57,8 @@ pub enum Mistake {
     TrimBeforeManifest,
     /// Log files go before the manifest says that their commits are in segments.
     LogGoneBeforeInstall,
+    /// A log file that ended while the manifest was written goes although the manifest lists it.
+    ListedFileForgotten,
     /// Merged segments go before the manifest says so.
     SegmentsGoneBeforeInstall,
     /// A segment is not flushed.

@@ -253,14 +253,15 @@ impl Shared {
         let version = self.current.load().version.apply(edit);
         let version: Arc<Version> = Arc::new(version.map_err(|bad| Error::Internal { detail: bad.to_string() })?);
         let context = InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers };
-        let switch = Switch { version: &version, edit, floor, wals: log.files_after(floor) };
+        let wals = log.files_after(floor);
+        let switch = Switch { version: &version, edit, floor, wals: wals.clone() };
         if makes(Mistake::LogGoneBeforeInstall) {
-            for number in log.forget(floor) {
+            for number in log.forget(floor, &[]) {
                 self.backend.directory.remove(&FileKind::Wal.path(number))?;
             }
         }
         if makes(Mistake::RecycledBeforeInstall) {
-            log.forget(floor);
+            log.forget(floor, &[]);
             log.prepare_next(0)?;
         }
         if makes(Mistake::SegmentsGoneBeforeInstall) {
@@ -279,7 +280,7 @@ impl Shared {
                 .collect(),
             version: Arc::clone(&version),
         });
-        for number in log.forget(floor) {
+        for number in log.forget(floor, &wals) {
             // What cannot be removed is an orphan for the next open.
             let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
         }

@@ -133,6 +133,21 @@ impl Condvar {
         WaitTimeoutResult(true)
     }
 
+    #[allow(
+        dead_code,
+        clippy::allow_attributes,
+        reason = "part of the interface, whether or not the engine uses it now"
+    )]
+    pub(crate) fn wait_while_for<T>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        mut condition: impl FnMut(&mut T) -> bool,
+        time: Duration,
+    ) -> WaitTimeoutResult {
+        let over = !condition(guard) || self.wait_for(guard, time).timed_out() && !condition(guard);
+        WaitTimeoutResult(!over)
+    }
+
     pub(crate) fn notify_one(&self) {
         self.0.notify_one();
     }

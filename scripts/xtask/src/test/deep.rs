@@ -41,6 +41,22 @@ pub(crate) fn loom(context: &Context) -> Result<Report> {
     cargo_test(finished)
 }
 
+/// Whether there is a test for the deterministic scheduler.
+pub(crate) fn schedules_present(repository: &Repository) -> Presence {
+    Presence::of(repository, "crates/entidb_testkit/tests/engine_schedules/main.rs")
+}
+
+/// The engine's threads under a deterministic scheduler, in a build where its locks are that scheduler's.
+pub(crate) fn schedules(context: &Context) -> Result<Report> {
+    let finished = context
+        .process(cargo(), "schedules")
+        .args(["test", "--profile", PROFILE, "-p", "entidb_testkit", "--test", "engine_schedules"])
+        .env("RUSTFLAGS", "--cfg shuttle")
+        .env("CARGO_TARGET_DIR", context.repository.target_folder().join("shuttle"))
+        .finish()?;
+    cargo_test(finished)
+}
+
 /// The crates that hold a model.
 fn modelled(repository: &Repository) -> Result<Vec<String>> {
     let mut crates = Vec::new();

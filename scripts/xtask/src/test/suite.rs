@@ -211,6 +211,14 @@ pub(crate) const SUITES: &[Suite] = &[
         run: rust::simulation,
     },
     Suite {
+        name: "schedules",
+        what: "the engine's threads under a deterministic scheduler",
+        tier: Tier::Quick,
+        needs: &[],
+        present: deep::schedules_present,
+        run: deep::schedules,
+    },
+    Suite {
         name: "vectors",
         what: "golden bytes, checked by independent Python",
         tier: Tier::Quick,

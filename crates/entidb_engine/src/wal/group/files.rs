@@ -87,12 +87,19 @@ impl Log {
         list
     }
 
-    /// Forgets the files that hold nothing after `floor`, now that the manifest has. Returns those to remove; the largest
-    /// that this session made is kept to make the next file of.
-    pub(crate) fn forget(&self, floor: Sequence) -> Vec<FileNumber> {
+    /// Forgets the files that hold nothing after `floor`, now that the manifest has `listed` in their place. Returns
+    /// those to remove; the largest that this session made is kept to make the next file of.
+    ///
+    /// A file that ended after the list was made is still in it, even if it holds nothing: recovery begins with the first
+    /// file of the list and follows each one to the next.
+    pub(crate) fn forget(&self, floor: Sequence, listed: &[WalRef]) -> Vec<FileNumber> {
         let renames = self.context.backend.directory.abilities().rename && !makes(Mistake::LogGoneBeforeInstall);
+        let is_listed = |wal: &WalRef| {
+            listed.iter().any(|listed| listed.number == wal.number) && !makes(Mistake::ListedFileForgotten)
+        };
         let mut state = self.state.lock();
-        let (keep, gone): (Vec<_>, Vec<_>) = state.retired.drain(..).partition(|it| ends_after(&it.wal, floor));
+        let (keep, gone): (Vec<_>, Vec<_>) =
+            state.retired.drain(..).partition(|it| ends_after(&it.wal, floor) || is_listed(&it.wal));
         state.retired = keep;
         let mut remove = Vec::new();
         for Retired { wal, capacity } in gone {

@@ -1066,7 +1066,8 @@ entidb_status entidb_collection_find_explain(const entidb_collection *collection
 void entidb_collection_free(entidb_collection *collection);
 
 /**
- * Gives the next entity, or `ENTIDB_END`.
+ * Gives the next entity, or `ENTIDB_END`. After an error other than CONCURRENT_USE the cursor is at its end and gives
+ * `ENTIDB_END` from then on.
  *
  * Threads: any, one call at a time. Blocks: on the disk.
  * Owns: `*out_value` on success; free with `entidb_value_free`.

@@ -62,11 +62,18 @@ int main(void) {
     entidb_buffer_free(&names);
     CHECK("it knows its sequence", entidb_transaction_sequence(tx, &sequence, &error) == ENTIDB_OK && sequence > 0);
     uint64_t committed = 0;
+    entidb_cursor *cursor = NULL;
+    entidb_value *value = NULL;
+    CHECK("a scan in it begins", entidb_collection_scan(notes, NULL, 0, 0, &cursor, &error) == ENTIDB_OK);
     CHECK("it commits", entidb_transaction_commit(tx, ENTIDB_DURABILITY_DURABLE, &committed, &error) == ENTIDB_OK && committed == sequence);
     CHECK("once", entidb_transaction_commit(tx, ENTIDB_DURABILITY_DEFAULT, NULL, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED);
     CHECK("aborting it now is fine", entidb_transaction_abort(tx, &error) == ENTIDB_OK);
     CHECK("it is over", entidb_transaction_is_open(tx) == 0);
     CHECK("its collection says so", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED);
+    CHECK("its cursor says so once", entidb_cursor_next(cursor, &value, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED && value == NULL);
+    CHECK("and is at its end then", entidb_cursor_next(cursor, &value, &error) == ENTIDB_END && error == NULL);
+    CHECK("in batches too", entidb_cursor_next_batch(cursor, 10, 1, &names, &error) == ENTIDB_END && error == NULL);
+    entidb_cursor_free(cursor);
     entidb_collection_free(notes);
     entidb_transaction_free(tx);
     CHECK("the commit is the newest", entidb_database_last_sequence(db) == committed);

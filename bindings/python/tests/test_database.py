@@ -48,6 +48,8 @@ def test_a_closed_database_says_so_and_its_handles_too(db, notes):
         with pytest.raises(entidb.EntidbError) as caught:
             use()
         assert caught.value.name == "CLOSED", use
+    # A walk tells of its failure once and is at its end then, as every iterator of Python is.
+    assert list(walk) == [] and next(walk, None) is None
 
 
 def test_leaving_the_block_closes(tmp_path):

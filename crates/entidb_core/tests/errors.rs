@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use entidb_core::{
-    Database, Durability, EntityId, ErrorCode, IndexDefinition, Key, Options, Path, Query, Result, ScanPolicy,
-    Sequence, Value, asc, doc, field, patch,
+    Collection, Database, Durability, Entity, EntityId, ErrorCode, Find, IndexDefinition, Key, Options, Path, Query,
+    Result, ScanPolicy, Sequence, Value, asc, doc, field, patch,
 };
 use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation};
 
@@ -126,6 +126,38 @@ fn transactions_end_once_and_writers_take_turns() {
     db.close().unwrap();
     refused(db.collections(), ErrorCode::Closed);
     refused(read.collections(), ErrorCode::Closed);
+}
+
+/// Walks and answers tell of a failure once and end, so that `count`, `flatten` and `collect` end.
+#[test]
+fn a_walk_gives_an_error_once_and_ends() {
+    fn ends(mut walk: impl Iterator<Item = Result<Entity>>, code: ErrorCode) {
+        refused(walk.next().unwrap(), code);
+        assert!(walk.next().is_none() && walk.next().is_none());
+    }
+    let db = memory(Options::default());
+    let notes = db.collection("notes").unwrap();
+    notes.create_index(IndexDefinition::on(["n"]).unwrap()).unwrap();
+    notes.put_many(&[doc! { "n": 1 }, doc! { "n": 2 }, doc! { "n": 3 }]).unwrap();
+    let walks = |notes: &Collection| {
+        let found = |find: Find| find.run().unwrap();
+        let answers = [
+            found(notes.find(field("m").eq(1))),
+            found(notes.find(field("n").eq(1))),
+            found(notes.find(field("n").gt(0)).order_by(asc("m"))),
+        ];
+        (notes.iter().unwrap(), answers)
+    };
+    let tx = db.begin_write().unwrap();
+    let (entities, answers) = walks(&tx.collection("notes").unwrap());
+    tx.abort();
+    ends(entities, ErrorCode::TransactionEnded);
+    answers.into_iter().for_each(|found| ends(found, ErrorCode::TransactionEnded));
+
+    let (entities, answers) = walks(&notes);
+    db.close().unwrap();
+    ends(entities, ErrorCode::Closed);
+    answers.into_iter().for_each(|found| ends(found, ErrorCode::Closed));
 }
 
 #[test]

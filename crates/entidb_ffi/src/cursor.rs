@@ -1,6 +1,6 @@
 //! Answers one by one, or many at a time in one buffer.
 //!
-//! Always: lazy; all answers are of one snapshot. After an error a cursor gives no more.
+//! Always: lazy; all answers are of one snapshot. A cursor gives an error once and is at its end then.
 //! Does not know: what was asked.
 
 use entidb_core::{Entities, Entity, Error, ErrorCode, Found, PagePlace};
@@ -82,7 +82,8 @@ fn concurrent() -> Error {
     Error::new(ErrorCode::ConcurrentUse, "another thread is using this cursor; give each thread its own")
 }
 
-/// Gives the next entity, or `ENTIDB_END`.
+/// Gives the next entity, or `ENTIDB_END`. After an error other than CONCURRENT_USE the cursor is at its end and gives
+/// `ENTIDB_END` from then on.
 ///
 /// Threads: any, one call at a time. Blocks: on the disk.
 /// Owns: `*out_value` on success; free with `entidb_value_free`.

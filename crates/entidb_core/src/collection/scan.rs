@@ -81,7 +81,7 @@ impl Collection {
                 Some(iter)
             }
         };
-        Ok(Entities { view, iter: entities, skip: options.after, left: options.limit.unwrap_or(u64::MAX) })
+        Ok(Entities { view: Some(view), iter: entities, skip: options.after, left: options.limit.unwrap_or(u64::MAX) })
     }
 }
 
@@ -96,7 +96,8 @@ impl Collection {
 /// # Ok::<(), entidb_core::Error>(())
 /// ```
 pub struct Entities {
-    view: View,
+    /// None once it has ended.
+    view: Option<View>,
     iter: Option<Iter>,
     skip: Option<EntityId>,
     left: u64,
@@ -104,7 +105,8 @@ pub struct Entities {
 
 impl Entities {
     fn step(&mut self) -> Result<Option<Entity>> {
-        self.view.check()?;
+        let Some(view) = &self.view else { return Ok(None) };
+        view.check()?;
         let Some(iter) = self.iter.as_mut().filter(|_| self.left > 0) else { return Ok(None) };
         while iter.advance()? {
             let id = keyspace::entity_id(iter.key()).ok_or_else(|| Error::corrupt("an entity key"))?;
@@ -125,8 +127,9 @@ impl Iterator for Entities {
     fn next(&mut self) -> Option<Self::Item> {
         let step = self.step().transpose();
         if !matches!(step, Some(Ok(_))) {
-            // The end and the first error free what the walk holds.
+            // The end and the first error free what the walk holds, and it gives no more.
             self.iter = None;
+            self.view = None;
         }
         step
     }

@@ -35,7 +35,8 @@ use crate::transaction::View;
 /// ```
 pub struct Found {
     query: Query,
-    view: View,
+    /// None once it has ended.
+    view: Option<View>,
     state: Progress,
     left: u64,
     skip: u64,
@@ -65,7 +66,7 @@ impl Found {
             left: query.limit.unwrap_or(u64::MAX),
             skip: query.offset,
             query,
-            view,
+            view: None,
             state: Progress::Ended,
             place: None,
             examined: 0,
@@ -73,15 +74,19 @@ impl Found {
             shared,
         };
         let place = found.query.after.as_deref().map(|token| Place::decode(token, &found.query)).transpose()?;
-        let Some(record) = record else { return Ok(found) };
-        let chosen = plan(&found.query, &record, &found.view, place.as_ref())?;
+        let Some(record) = record else {
+            found.view = Some(view);
+            return Ok(found);
+        };
+        let chosen = plan(&found.query, &record, &view, place.as_ref())?;
         found.judge_scan(&record, &chosen)?;
         found.shared.counters().find(chosen.is_scan());
         found.exact = chosen.exact;
         let after = if chosen.sorts { None } else { place.clone() };
-        let source = Source::open(found.view.clone(), &record, &chosen.access, after)?;
+        let source = Source::open(view.clone(), &record, &chosen.access, after)?;
         found.state =
             if chosen.sorts { found.sort(source, &record, place)? } else { Progress::Streaming(Box::new(source)) };
+        found.view = Some(view);
         Ok(found)
     }
 
@@ -121,6 +126,7 @@ impl Found {
     }
 
     fn next_match(&mut self) -> Result<Option<(Entity, Place)>> {
+        let Some(view) = &self.view else { return Ok(None) };
         let wanted = self.query.limit.map(|_| self.left.saturating_add(self.skip));
         match &mut self.state {
             Progress::Ended => Ok(None),
@@ -135,7 +141,7 @@ impl Found {
             }
             Progress::Sorted { collection, rows } => {
                 let Some((key, id)) = rows.pop_front() else { return Ok(None) };
-                let stored = self.view.get(&keyspace::entity(*collection, &id))?;
+                let stored = view.get(&keyspace::entity(*collection, &id))?;
                 let stored = stored.ok_or_else(|| Error::internal("a sorted entity is not in its snapshot"))?;
                 Ok(Some((Entity::new(id, stored)?, Place::Sorted { key })))
             }
@@ -154,9 +160,19 @@ impl Found {
         }
     }
 
-    /// The next answer.
+    /// The next answer. The end and the first error free what the query holds, and there is no answer after them.
     pub(crate) fn step(&mut self) -> Result<Option<Entity>> {
-        self.view.check()?;
+        let step = self.next_answer();
+        if !matches!(step, Ok(Some(_))) {
+            self.state = Progress::Ended;
+            self.view = None;
+        }
+        step
+    }
+
+    fn next_answer(&mut self) -> Result<Option<Entity>> {
+        let Some(view) = &self.view else { return Ok(None) };
+        view.check()?;
         while self.left > 0 {
             let Some((entity, place)) = self.next_match()? else { break };
             self.place = Some(place);
@@ -167,7 +183,6 @@ impl Found {
             self.left -= 1;
             return Ok(Some(entity));
         }
-        self.state = Progress::Ended;
         Ok(None)
     }
 
@@ -253,10 +268,6 @@ impl Iterator for Found {
     type Item = Result<Entity>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let step = self.step();
-        if step.is_err() {
-            self.state = Progress::Ended;
-        }
-        step.transpose()
+        self.step().transpose()
     }
 }

@@ -131,6 +131,11 @@ impl<C: EntryCursor> View<C> {
         }
     }
 
+    /// To no key.
+    pub(crate) fn leave(&mut self) {
+        self.place = Place::Outside;
+    }
+
     /// To the first visible key.
     pub(crate) fn seek_first(&mut self) -> Result<()> {
         self.guarded(|view| {

@@ -1,6 +1,7 @@
 //! Walking a range of keys in order.
 //!
-//! Always: keys come in strictly ascending or strictly descending order; after a failure the iterator keeps failing.
+//! Always: keys come in strictly ascending or strictly descending order; after a failure `advance`
+//! fails the same way for ever, and the [`Iterator`] ends: it gives the error once.
 //! Does not know: which files the entries come from (`iterator`).
 
 use std::sync::Arc;
@@ -25,7 +26,8 @@ pub enum Direction {
 /// The keys and values of a range. Lazy: nothing is read before it is asked for. Owns what it needs, so it may
 /// outlive the snapshot or transaction it came from.
 ///
-/// Use it as an [`Iterator`], or without copies: `while iter.advance()? { iter.key(); iter.value(); }`.
+/// Use it as an [`Iterator`], which gives an error once and then ends, so that `count`, `collect` and `flatten` end too;
+/// or without copies: `while iter.advance()? { iter.key(); iter.value(); }`.
 pub struct Iter {
     point: Arc<ReadPoint>,
     view: View<SourceCursor>,
@@ -72,6 +74,7 @@ impl Iter {
         // database is closed says more than how the move failed because of it.
         let moved = self.step();
         if let Err(error) = self.point.check_open().and(moved) {
+            self.view.leave();
             self.failed = Some(error.clone());
             return Err(error);
         }
@@ -140,6 +143,9 @@ impl Iterator for Iter {
     type Item = Result<(Vec<u8>, Value)>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if self.failed.is_some() {
+            return None;
+        }
         match self.advance() {
             Ok(true) => Some(Ok((self.key().to_vec(), self.value_owned()))),
             Ok(false) => None,

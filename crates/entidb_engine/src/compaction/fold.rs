@@ -1,7 +1,8 @@
 //! The versions of one key, newest first, reduced to those that some reader can still tell apart.
 //!
 //! Always: every live snapshot, and every later one, reads after the fold what it read before it. Deletions go when
-//! nothing older is left below them; additions become one, and a plain value where nothing older can be.
+//! nothing older is left below them; additions become one, and a plain value where nothing older can be. Of each stripe
+//! one version stays at most, so that what was cleaned once has nothing left to clean.
 //! Does not know: where versions come from or go to.
 
 use super::live::LiveSnapshots;
@@ -44,7 +45,7 @@ impl KeyFold {
             return Ok(());
         }
         if self.stripe.is_some_and(|stripe| live.same_stripe(stripe, sequence)) {
-            return self.offer_in_stripe(key, (sequence, kind, value), sink);
+            return self.offer_in_stripe(key, (kind, value), sink);
         }
         self.stripe = Some(sequence);
         self.keep_sum(EntryKind::Add, key, sink)?;
@@ -61,12 +62,7 @@ impl KeyFold {
     }
 
     /// A version that only additions of the same stripe can still need.
-    fn offer_in_stripe(
-        &mut self,
-        key: &[u8],
-        (sequence, kind, value): (Sequence, EntryKind, &[u8]),
-        sink: &mut impl Sink,
-    ) -> Result<()> {
+    fn offer_in_stripe(&mut self, key: &[u8], (kind, value): (EntryKind, &[u8]), sink: &mut impl Sink) -> Result<()> {
         let Some((newest, sum)) = self.sum else {
             self.versions_removed += 1;
             return Ok(());
@@ -75,10 +71,11 @@ impl KeyFold {
             (EntryKind::Add, Some(delta)) => self.sum = Some((newest, sum.wrapping_add(delta))),
             (EntryKind::Put, Some(base)) => self.sum = Some((newest, sum.wrapping_add(base))),
             (EntryKind::Delete | EntryKind::DeleteRange, _) => {}
-            // Not a counter: reading it is an error, and it stays one. Nothing is folded away to hide it.
+            // Not a counter: reading it under additions is an error, and it stays one as an addition of what is no number.
             (EntryKind::Put | EntryKind::Add, None) => {
-                self.keep_sum(EntryKind::Add, key, sink)?;
-                return sink.keep(key, sequence, kind, value);
+                self.sum = None;
+                self.versions_removed += 1;
+                return sink.keep(key, newest, EntryKind::Add, value);
             }
         }
         self.versions_removed += 1;

@@ -345,6 +345,8 @@ impl<C: EntryCursor> View<C> {
     /// Folds the versions of `self.key`, oldest first, into the value visible, and leaves the key.
     fn fold_backward(&mut self, tombstone: Option<Sequence>) -> Result<Option<HeldValue>> {
         let mut value: Option<HeldValue> = None;
+        // An addition to what is no counter: an error, unless a newer version makes it one that nobody reads.
+        let mut wrong: Option<Error> = None;
         let mut walked = 0_u32;
         while self.merge.is_valid() && self.merge.key() == self.key {
             walked += 1;
@@ -354,23 +356,31 @@ impl<C: EntryCursor> View<C> {
             let sequence = self.merge.sequence();
             if sequence <= self.at && tombstone.is_none_or(|tombstone| sequence >= tombstone) {
                 match self.merge.kind() {
-                    EntryKind::Put => value = Some(self.hold_merged()),
-                    EntryKind::Delete | EntryKind::DeleteRange => value = None,
-                    EntryKind::Add => {
-                        let base = match &value {
-                            None => 0,
-                            Some(HeldValue::Copied) => counter_from(&self.buffer)?,
-                            Some(HeldValue::Pinned(base)) => counter_from(base)?,
-                        };
-                        let sum = base.wrapping_add(counter_from(self.merge.value())?);
-                        self.hold(&sum.to_le_bytes());
-                        value = Some(HeldValue::Copied);
-                    }
+                    EntryKind::Put => (value, wrong) = (Some(self.hold_merged()), None),
+                    EntryKind::Delete | EntryKind::DeleteRange => (value, wrong) = (None, None),
+                    EntryKind::Add => match self.sum_onto(value.as_ref()) {
+                        Ok(sum) if wrong.is_none() => {
+                            self.hold(&sum.to_le_bytes());
+                            value = Some(HeldValue::Copied);
+                        }
+                        Ok(_) => {}
+                        Err(error) => wrong = wrong.or(Some(error)),
+                    },
                 }
             }
             self.merge.previous()?;
         }
-        Ok(value)
+        wrong.map_or(Ok(value), Err)
+    }
+
+    /// What the addition at the merge's entry makes of an older value.
+    fn sum_onto(&self, base: Option<&HeldValue>) -> Result<i64> {
+        let base = match base {
+            None => 0,
+            Some(HeldValue::Copied) => counter_from(&self.buffer)?,
+            Some(HeldValue::Pinned(base)) => counter_from(base)?,
+        };
+        Ok(base.wrapping_add(counter_from(self.merge.value())?))
     }
 
     /// As `fold_backward`, from the other end: the newest version says it all, unless it adds.

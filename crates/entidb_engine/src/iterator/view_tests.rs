@@ -9,6 +9,7 @@ use super::super::point::PointRead;
 use super::super::sorted::{Entry, Sorted, in_order};
 use super::*;
 use crate::iterator::{Found, KeyRange};
+use crate::transaction::Direction;
 
 /// One commit of a random history.
 #[derive(Debug, Clone)]
@@ -19,12 +20,13 @@ pub(crate) enum Act {
     DeleteRange(u8, u8),
 }
 
-/// Keys below 32 hold values, the others counters, so that no addition meets a plain value.
+/// Keys below 32 mostly hold values, the others counters; now and then an addition meets a value that is no counter.
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => (0_u8..32, any::<u8>()).prop_map(|(key, value)| Act::Put(key, value)),
         2 => (0_u8..40).prop_map(Act::Delete),
         2 => (32_u8..40, any::<i8>()).prop_map(|(key, delta)| Act::Add(key, delta)),
+        1 => (28_u8..34, any::<i8>()).prop_map(|(key, delta)| Act::Add(key, delta)),
         1 => (0_u8..40, 0_u8..40).prop_map(|(start, end)| Act::DeleteRange(start, end)),
     ]
 }
@@ -35,6 +37,7 @@ fn hot_act() -> impl Strategy<Value = Act> {
         20 => (4_u8..6, any::<u8>()).prop_map(|(key, value)| Act::Put(key, value)),
         2 => prop::sample::select(vec![4_u8, 5, 33]).prop_map(Act::Delete),
         10 => any::<i8>().prop_map(|delta| Act::Add(33, delta)),
+        2 => any::<i8>().prop_map(|delta| Act::Add(5, delta)),
         1 => (3_u8..7, 4_u8..40).prop_map(|(start, end)| Act::DeleteRange(start, end)),
     ]
 }
@@ -50,19 +53,27 @@ fn key(number: u8) -> Vec<u8> {
     key
 }
 
-type State = BTreeMap<Vec<u8>, Vec<u8>>;
+/// What reading each key gives: a value, or `None` for the error of an addition to a value that is no counter.
+type State = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Of a length from 0 to 8, so that one in nine is a counter.
+fn value(seed: u8) -> Vec<u8> {
+    vec![seed; usize::from(seed % 9)]
+}
 
 fn apply(state: &mut State, act: &Act) {
     match act {
-        Act::Put(number, value) => {
-            state.insert(key(*number), vec![*value; usize::from(*value % 5)]);
+        Act::Put(number, seed) => {
+            state.insert(key(*number), Some(value(*seed)));
         }
         Act::Delete(number) => {
             state.remove(&key(*number));
         }
         Act::Add(number, delta) => {
-            let base = state.get(&key(*number)).map_or(0, |v| i64::from_le_bytes(v.as_slice().try_into().unwrap()));
-            state.insert(key(*number), (base + i64::from(*delta)).to_le_bytes().to_vec());
+            let zero = Some(vec![0; 8]);
+            let base = state.get(&key(*number)).unwrap_or(&zero).as_ref().and_then(|base| counter_from(base).ok());
+            let sum = base.map(|base| base.wrapping_add(i64::from(*delta)).to_le_bytes().to_vec());
+            state.insert(key(*number), sum);
         }
         Act::DeleteRange(start, end) => {
             let (start, end) = (key(*start), key(*end));
@@ -82,9 +93,8 @@ fn sources_of(history: &[Act], cuts: &[usize]) -> (Vec<(Vec<Entry>, RangeTombsto
         let sequence = index as u64 + 1;
         let (entries, tombstones) = sources.last_mut().unwrap();
         match act {
-            Act::Put(number, value) => {
-                let value = vec![*value; usize::from(*value % 5)];
-                entries.push(Entry::new(&key(*number), sequence, EntryKind::Put, &value));
+            Act::Put(number, seed) => {
+                entries.push(Entry::new(&key(*number), sequence, EntryKind::Put, &value(*seed)));
             }
             Act::Delete(number) => entries.push(Entry::new(&key(*number), sequence, EntryKind::Delete, &[])),
             Act::Add(number, delta) => {
@@ -117,8 +127,37 @@ fn here(view: &View<Sorted>) -> Option<(Vec<u8>, Vec<u8>)> {
     view.is_valid().then(|| (view.key().to_vec(), view.value().to_vec()))
 }
 
-fn pair((key, value): (&Vec<u8>, &Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
+fn pair((key, value): (&Vec<u8>, &Option<Vec<u8>>)) -> (Vec<u8>, Option<Vec<u8>>) {
     (key.clone(), value.clone())
+}
+
+/// What a walk shows, and whether it ended in an error.
+type Walked = (Vec<(Vec<u8>, Vec<u8>)>, bool);
+
+fn walked(view: &mut View<Sorted>, direction: Direction) -> Walked {
+    let mut shown = Vec::new();
+    let mut moved = match direction {
+        Direction::Forward => view.seek_first(),
+        Direction::Reverse => view.seek_last(),
+    };
+    while let (Ok(()), Some(entry)) = (&moved, here(view)) {
+        shown.push(entry);
+        moved = match direction {
+            Direction::Forward => view.next(),
+            Direction::Reverse => view.previous(),
+        };
+    }
+    (shown, moved.is_err())
+}
+
+/// What a walk over this much of a state is to show.
+fn model_walk<'a>(state: impl Iterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)>) -> Walked {
+    let mut shown = Vec::new();
+    for (key, value) in state {
+        let Some(value) = value else { return (shown, true) };
+        shown.push((key.clone(), value.clone()));
+    }
+    (shown, false)
 }
 
 proptest! {
@@ -138,54 +177,51 @@ proptest! {
             end: if bounds.3 { Bound::Excluded(key(bounds.1)) } else { Bound::Unbounded },
         });
         let state: State = states[at].iter().filter(|(key, _)| range.contains(key)).map(pair).collect();
-        let mut view = view_of(&sources, at as u64, range);
+        let fresh = || view_of(&sources, at as u64, range.clone());
+        prop_assert_eq!(walked(&mut fresh(), Direction::Forward), model_walk(state.iter()));
+        prop_assert_eq!(walked(&mut fresh(), Direction::Reverse), model_walk(state.iter().rev()));
 
-        let mut shown = Vec::new();
-        view.seek_first().unwrap();
-        while let Some(entry) = here(&view) {
-            shown.push(entry);
-            view.next().unwrap();
-        }
-        prop_assert_eq!(&shown, &state.iter().map(pair).collect::<Vec<_>>());
-        view.seek_last().unwrap();
-        while let Some(entry) = here(&view) {
-            prop_assert_eq!(Some(entry), shown.pop());
-            view.previous().unwrap();
-        }
-        prop_assert!(shown.is_empty());
-
-        let mut expected: Option<(Vec<u8>, Vec<u8>)> = None;
+        let mut view = fresh();
+        let mut expected: Option<(Vec<u8>, Option<Vec<u8>>)> = None;
         for (step, number) in walk {
             let sought = key(number);
+            let moved;
             match step {
                 0 | 1 if expected.is_some() => {
                     let from = expected.as_ref().unwrap().0.clone();
                     if step == 0 {
-                        view.next().unwrap();
+                        moved = view.next();
                         expected = state.range::<Vec<u8>, _>((Bound::Excluded(&from), Bound::Unbounded)).next().map(pair);
                     } else {
-                        view.previous().unwrap();
+                        moved = view.previous();
                         expected = state.range(..from).next_back().map(pair);
                     }
                 }
                 2 => {
-                    view.seek_first().unwrap();
+                    moved = view.seek_first();
                     expected = state.iter().next().map(pair);
                 }
                 3 => {
-                    view.seek_last().unwrap();
+                    moved = view.seek_last();
                     expected = state.iter().next_back().map(pair);
                 }
                 4 => {
-                    view.seek(&sought).unwrap();
+                    moved = view.seek(&sought);
                     expected = state.range(sought..).next().map(pair);
                 }
                 _ => {
-                    view.seek_before(&sought).unwrap();
+                    moved = view.seek_before(&sought);
                     expected = state.range(..sought).next_back().map(pair);
                 }
             }
-            prop_assert_eq!(&here(&view), &expected);
+            if expected.as_ref().is_some_and(|(_, value)| value.is_none()) {
+                prop_assert!(moved.is_err());
+                (view, expected) = (fresh(), None);
+                continue;
+            }
+            moved.unwrap();
+            let shown = here(&view).map(|(key, value)| (key, Some(value)));
+            prop_assert_eq!(&shown, &expected);
         }
     }
 
@@ -199,6 +235,7 @@ proptest! {
             for number in 0..40 {
                 let wanted = key(number);
                 let mut read = PointRead::new(Sequence(at as u64));
+                let mut failed = false;
                 for (entries, tombstones) in &sources {
                     let newest = |at: Sequence| {
                         let versions = entries.iter().filter(|entry| entry.key == wanted && entry.sequence <= at);
@@ -208,11 +245,16 @@ proptest! {
                             value: Value::owned(entry.value.as_slice()),
                         }))
                     };
-                    if read.visit(tombstones, &wanted, newest).unwrap() {
-                        break;
+                    match read.visit(tombstones, &wanted, newest) {
+                        Ok(false) => {}
+                        Ok(true) => break,
+                        Err(_) => {
+                            failed = true;
+                            break;
+                        }
                     }
                 }
-                let found = read.finish().unwrap().map(|value| value.to_vec());
+                let found = if failed { Some(None) } else { read.finish().unwrap().map(|value| Some(value.to_vec())) };
                 prop_assert_eq!(found.as_ref(), state.get(&wanted));
             }
         }

@@ -26,6 +26,22 @@ static Id numbered(std::uint8_t number) {
     return id;
 }
 
+/// 60 arrays in each other, each of which announces everything that follows: they are refused, and cost no memory.
+static void claims() {
+    const std::size_t heads = 60, size = 1u << 20;
+    std::vector<std::uint8_t> bytes(5 * heads + size);
+    for (std::size_t at = 0; at < 5 * heads; at += 5) {
+        const std::size_t left = bytes.size() - at - 5;
+        bytes[at] = 0x9a;
+        for (int place = 0; place < 4; ++place) bytes[at + 1 + place] = static_cast<std::uint8_t>(left >> (24 - 8 * place));
+    }
+    const entidb::Value given = entidb::Value::encoded(Bytes(bytes));
+    CHECK("claims are refused when written", thrown([&] { given.encode(); }) == ENTIDB_ERROR_TRUNCATED);
+    CHECK("claims are refused when read", thrown([&] {
+              for (const auto& entry : entidb::View(Bytes(bytes))) static_cast<void>(entry);
+          }) == ENTIDB_ERROR_TRUNCATED);
+}
+
 static void documents() {
     const std::vector<std::uint8_t> blob{0, 255, 7};
     const Id id = numbered(9);
@@ -284,6 +300,7 @@ static void maintenance() {
 int main() {
     CHECK("the library has a version", !entidb::version().empty() && entidb::has_feature("memory") && !entidb::has_feature("magic"));
     documents();
+    claims();
     auto db = Database::open_memory();
     entities(db);
     transactions(db);

@@ -218,3 +218,18 @@ test("random documents are read as they were written", () => {
     assert.deepEqual(cbor.canonicalise(bytes), bytes, `seed ${seed}`);
   }
 });
+
+test("bytes that claim more than they hold cost what they hold", () => {
+  // 60 arrays in each other, each of which announces everything that follows.
+  const [size, heads] = [8 << 20, 60];
+  const bytes = Buffer.alloc(5 * heads + size);
+  for (let at = 0; at < 5 * heads; at += 5) {
+    bytes[at] = 0x9a;
+    bytes.writeUInt32BE(bytes.length - at - 5, at + 1);
+  }
+  const before = process.memoryUsage().rss;
+  assert.throws(() => cbor.decode(bytes), { code: "TRUNCATED" });
+  assert.throws(() => cbor.canonicalise(bytes), { code: "TRUNCATED" });
+  const grown = process.memoryUsage().rss - before;
+  assert.ok(grown < 64 << 20, `${grown} bytes for ${bytes.length}`);
+});

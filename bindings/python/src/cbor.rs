@@ -19,7 +19,7 @@ pub(crate) fn dumps<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyByt
 #[pyfunction]
 #[pyo3(signature = (data, /))]
 pub(crate) fn loads<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    with_bytes(data, |bytes| crate::decode::decode(data.py(), bytes))
+    with_bytes(data, |bytes| crate::decode::decode_within(data.py(), bytes, &codec::Limits::DEFAULT))
 }
 
 /// The canonical form of CBOR in any form.

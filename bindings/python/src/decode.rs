@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use entidb_abi::codec::{Decimal, Decoder, Event, Integer, KeyOrder, KeyRef};
+use entidb_abi::codec::{Decimal, Decoder, Event, Integer, KeyOrder, KeyRef, Limits};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
@@ -30,9 +30,14 @@ struct Recent {
     shapes: Shapes<shape::Read>,
 }
 
-/// The object of a document.
+/// The object of a document that the library gave.
 pub(crate) fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    let mut reader = Reader::new(py, bytes);
+    decode_within(py, bytes, &Limits::STORED)
+}
+
+/// The object of a document, within limits.
+pub(crate) fn decode_within<'py>(py: Python<'py>, bytes: &[u8], limits: &Limits) -> PyResult<Bound<'py, PyAny>> {
+    let mut reader = Reader::new(py, bytes, limits);
     let object = reader.item()?;
     reader.finish()?;
     Ok(object)
@@ -41,7 +46,7 @@ pub(crate) fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, 
 /// Reads a document, which must be a map, into a dict.
 pub(crate) fn decode_into(bytes: &[u8], into: &Bound<'_, PyDict>) -> PyResult<()> {
     let py = into.py();
-    let mut reader = Reader::new(py, bytes);
+    let mut reader = Reader::new(py, bytes, &Limits::STORED);
     match reader.event()? {
         Event::Map(count) => drop(reader.map(count, Some(into))?),
         _ => return Err(refuse(py, code::WRONG_TYPE, "the document is not a map; read it with get_bytes")),
@@ -56,14 +61,14 @@ struct Reader<'a, 'py> {
 }
 
 impl<'a, 'py> Reader<'a, 'py> {
-    fn new(py: Python<'py>, bytes: &'a [u8]) -> Self {
+    fn new(py: Python<'py>, bytes: &'a [u8], limits: &Limits) -> Self {
         let recent = RECENT.try_lock().ok().map(|mut recent| {
             if recent.names.is_empty() {
                 recent.names.resize_with(NAMES, || None);
             }
             recent
         });
-        Self { py, decoder: Decoder::new(bytes), recent }
+        Self { py, decoder: Decoder::within(bytes, limits), recent }
     }
 
     #[inline]
@@ -85,7 +90,7 @@ impl<'a, 'py> Reader<'a, 'py> {
             Event::Text(text) => PyString::new(py, text).into_any(),
             Event::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
             Event::Array(count) => {
-                let mut items = Vec::with_capacity(count);
+                let mut items = Vec::with_capacity(self.decoder.room(count));
                 for _ in 0..count {
                     items.push(self.item()?);
                 }

@@ -268,3 +268,25 @@ def test_importing_is_quick():
 def test_importing_brings_no_heavy_modules():
     code = "import sys, entidb; print(sorted({'asyncio', 'decimal', 'inspect', 'dataclasses', 'uuid', 'numpy'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space as Linux does")
+def test_bytes_that_claim_more_than_they_hold_cost_what_they_hold():
+    # 60 arrays in each other, each of which announces everything that follows: room for what is announced, made at each of
+    # them, is 4 GB for 8 MB of input, and ended the process.
+    program = """if True:
+        import resource, entidb
+        size, heads = 8 << 20, 60
+        data = bytearray(5 * heads + size)
+        for at in range(0, 5 * heads, 5):
+            data[at : at + 5] = b"\\x9a" + (len(data) - at - 5).to_bytes(4, "big")
+        with open("/proc/self/statm") as used:
+            limit = int(used.read().split()[0]) * resource.getpagesize() + (512 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        try:
+            entidb.cbor.loads(bytes(data))
+        except entidb.EncodingError as error:
+            print(error.name)
+    """
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.strip()) == (0, "TRUNCATED"), ended.stderr

@@ -66,6 +66,8 @@ pub struct Decoder<'a> {
     depth_left: u8,
     items_left: u64,
     bytes_max: usize,
+    /// Places that may still be made ready for announced items.
+    room_left: usize,
 }
 
 impl<'a> Decoder<'a> {
@@ -84,7 +86,26 @@ impl<'a> Decoder<'a> {
             // No item is given of a document that is too large; the first attempt says so.
             items_left: if bytes.len() > limits.bytes_max { 0 } else { limits.item_count_max },
             bytes_max: limits.bytes_max,
+            room_left: bytes.len(),
         }
+    }
+
+    /// For how many of the items that an array or map announces to make room before they are read.
+    ///
+    /// All of them, in a document that keeps its word: each item has a byte at least. Heads inside each other that all
+    /// announce the same bytes get room for those bytes once, so memory follows the input and not its claims.
+    ///
+    /// ```
+    /// use entidb_codec::{Decoder, Event};
+    /// let mut decoder = Decoder::new(b"\x82\x82\x01\x02\x03");
+    /// assert!(matches!(decoder.event()?, Event::Array(2)));
+    /// assert_eq!(decoder.room(2), 2);
+    /// # Ok::<(), entidb_codec::Error>(())
+    /// ```
+    pub fn room(&mut self, count: usize) -> usize {
+        let room = count.min(self.room_left);
+        self.room_left -= room;
+        room
     }
 
     /// The byte offset of the next item.

@@ -20,6 +20,9 @@ impl Limits {
     /// The bounds used unless others are given: depth 64, 64 MiB, 16 Mi items.
     pub const DEFAULT: Self = Self { depth_max: 64, bytes_max: 64 * 1024 * 1024, item_count_max: 16 * 1024 * 1024 };
 
+    /// The bounds for reading what was judged when it was written, whatever size was allowed then.
+    pub const STORED: Self = Self { bytes_max: usize::MAX, item_count_max: u64::MAX, ..Self::DEFAULT };
+
     /// For what was judged under some limits already, and is not to be judged again under others.
     pub(crate) const JUDGED: Self = Self { depth_max: u8::MAX, bytes_max: usize::MAX, item_count_max: u64::MAX };
 }

@@ -81,6 +81,8 @@ fn bad_input_costs_at_most_twice_its_size_and_64_kib() {
         ("many one-letter texts, one too few", with_head(&array, &[0x61, 0x61], MANY - 1, &[])),
         ("many small maps and a reserved head", with_head(&array, &[0xa1, 0x00, 0x00], MANY - 1, &[0x1c])),
         ("arrays in each other without end", vec![0x81; MANY]),
+        ("arrays in each other that claim the same bytes", claiming(&[0x9a], MANY)),
+        ("maps in each other that claim the same bytes", claiming(&[0x00, 0xba], MANY)),
         ("maps in each other without end", [0xa1, 0x00].repeat(MANY)),
         ("many keys, the last one twice", [map.as_slice(), &keys, &[0x00]].concat()),
         ("many keys in falling order", [map.as_slice(), &falling].concat()),
@@ -108,12 +110,35 @@ fn bad_input_costs_at_most_twice_its_size_and_64_kib() {
             assert!(result.is_ok() || peak <= bound, "{call} took {peak} bytes for {name}, of {} bytes", bytes.len());
         }
     }
+    // A type decides itself what its elements cost, and no more of them are made room for than there are bytes.
+    let claims = claiming(&[0x9a], MANY);
+    let (result, peak) = peak_of(|| from_slice::<Nest>(&claims).map(drop));
+    assert!(result.is_err() && peak <= claims.len() * size_of::<Nest>() + 64 * 1024, "{peak} bytes for a type");
     // The bound is worth something: good input of the same shape costs more, and is read.
     let good = with_head(&array, &[0x00], MANY, &[]);
     let (value, peak) = peak_of(|| decode(&good));
     assert!(peak > 2 * good.len() + 64 * 1024 && value.unwrap().as_array().unwrap().len() == MANY);
     assert_eq!(decode(&hostile[4].1).unwrap_err().kind(), ErrorKind::TrailingBytes);
 }
+
+/// As many heads in each other as a document may have, each of which announces all the bytes that follow: whoever makes room
+/// for what is announced makes it 60 times. The first of the bytes before a head is that of a key, where there is one.
+fn claiming(start: &[u8], bytes: usize) -> Vec<u8> {
+    const HEADS: usize = 60;
+    let mut out = Vec::new();
+    for at in 0..HEADS {
+        // The outermost map has no key before it.
+        out.extend_from_slice(if at == 0 { start.last_chunk::<1>().unwrap() } else { start });
+        let left = (HEADS - at - 1) * (start.len() + 4) + bytes;
+        out.extend_from_slice(&u32::try_from(left / start.len()).unwrap().to_be_bytes());
+    }
+    out.resize(out.len() + bytes, 0);
+    out
+}
+
+/// A type that allocates at each level.
+#[derive(serde::Deserialize)]
+struct Nest(#[expect(dead_code, reason = "only its size counts")] Vec<Nest>);
 
 /// Different keys, all of five bytes.
 fn numbers(count: usize) -> impl DoubleEndedIterator<Item = [u8; 4]> {

@@ -2,7 +2,7 @@
 //!
 //! Always: nothing is copied; what is lent lives as long as the caller's document. Does not know: databases.
 
-use entidb_core::codec::{Decoder, Event, KeyOrder, KeyRef, Path, ValueRef, lookup, path, validate};
+use entidb_core::codec::{Decoder, Event, KeyOrder, KeyRef, Limits, Path, ValueRef, lookup, path, validate_within};
 use entidb_core::{Error, ErrorCode};
 
 use crate::boundary::{call, give, need, read};
@@ -119,9 +119,9 @@ struct Entry {
 /// The entry that begins at an offset; at 0 the first, after the whole was judged.
 fn entry(document: &[u8], at: usize) -> Result<Option<Entry>, Error> {
     if at == 0 {
-        validate(document)?;
+        validate_within(document, &Limits::STORED)?;
     }
-    let mut head = Decoder::new(document);
+    let mut head = Decoder::within(document, &Limits::STORED);
     let (is_map, count) = match head.event()? {
         Event::Map(count) => (true, count),
         Event::Array(count) => (false, count),
@@ -136,7 +136,7 @@ fn entry(document: &[u8], at: usize) -> Result<Option<Entry>, Error> {
     }
     let beyond = || Error::new(ErrorCode::InvalidArgument, "offset is beyond the document; begin with 0");
     let rest = document.get(at..).ok_or_else(beyond)?;
-    let mut reader = Decoder::new(rest);
+    let mut reader = Decoder::within(rest, &Limits::STORED);
     let key = if is_map {
         match reader.key(&mut KeyOrder::default())? {
             KeyRef::Text(name) => item(ValueRef::Text(name), &[])?,

@@ -109,7 +109,8 @@ impl<'de> Deserializer<'de> {
     }
 
     fn array<V: Visitor<'de>>(&mut self, count: usize, visitor: V) -> Result<V::Value> {
-        let mut elements = Elements { left: count, deserializer: self };
+        let room = self.decoder.room(count.min(ROOM_MAX));
+        let mut elements = Elements { left: count, room, deserializer: self };
         let value = visitor.visit_seq(&mut elements)?;
         let left = elements.left;
         self.end(left, "array has more elements than the type")?;
@@ -119,7 +120,8 @@ impl<'de> Deserializer<'de> {
     fn map<V: Visitor<'de>>(&mut self, count: usize, fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
         let are_known = self.guesses.begin(fields);
         let order = KeyOrder::new();
-        let mut entries = Entries { left: count, order, fields, are_known, taken: 0, deserializer: self };
+        let room = self.decoder.room(count.min(ROOM_MAX));
+        let mut entries = Entries { left: count, room, order, fields, are_known, taken: 0, deserializer: self };
         let value = visitor.visit_map(&mut entries)?;
         let left = entries.left;
         self.end(left, "map has more entries than the type")?;
@@ -308,11 +310,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 }
 
-/// What is allocated ahead of reading is bounded, whatever the input announces.
-const HINT_MAX: usize = 4096;
+/// The most elements that a collection is told to make room for before they are read: how large each is, is not known here.
+const ROOM_MAX: usize = 4096;
 
 struct Elements<'a, 'de> {
     left: usize,
+    room: usize,
     deserializer: &'a mut Deserializer<'de>,
 }
 
@@ -329,12 +332,13 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left.min(HINT_MAX))
+        Some(self.left.min(self.room))
     }
 }
 
 struct Entries<'a, 'de> {
     left: usize,
+    room: usize,
     order: KeyOrder,
     fields: &'static [&'static str],
     /// Whether keys are worth recognising among the fields.
@@ -368,7 +372,7 @@ impl<'de> MapAccess<'de> for &mut Entries<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left.min(HINT_MAX))
+        Some(self.left.min(self.room))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Always: an entity never changes after it was read. Does not know: its collection.
 
-use entidb_codec::Path;
+use entidb_codec::{Limits, Path};
 use entidb_engine::Value as Pinned;
 use serde::de::DeserializeOwned;
 
@@ -115,7 +115,7 @@ impl Entity {
     /// # Errors
     /// An `Encoding` error when the stored bytes are no document.
     pub fn value(&self) -> Result<entidb_codec::Value> {
-        Ok(entidb_codec::decode(self.bytes())?)
+        Ok(entidb_codec::decode_within(self.bytes(), &Limits::STORED)?)
     }
 
     /// The document as a type of yours.
@@ -134,7 +134,7 @@ impl Entity {
     /// # Errors
     /// An `Encoding` error when the document does not have the shape of the type.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T> {
-        Ok(entidb_codec::from_slice(self.bytes())?)
+        Ok(entidb_codec::from_slice_within(self.bytes(), &Limits::STORED)?)
     }
 
     /// One field by its dotted path, without decoding the rest.

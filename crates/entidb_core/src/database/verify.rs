@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use entidb_codec::Value;
+use entidb_codec::{Limits, Value};
 use entidb_engine::Direction;
 
 use super::Database;
@@ -267,7 +267,7 @@ impl Check<'_> {
     /// An entity reads, has its ordinal, and has all its rows.
     fn entity(&mut self, id: EntityId, stored: &[u8], expected_rows: &mut [u64]) -> Result<()> {
         let envelope = Envelope::decode(stored)?;
-        entidb_codec::validate(envelope.document)?;
+        entidb_codec::validate_within(envelope.document, &Limits::STORED)?;
         let named = self.view.get(&keyspace::ordinal(self.record.id, envelope.ordinal))?;
         if named.as_deref() != Some(id.as_bytes().as_slice()) {
             self.problem("the ordinal does not lead back to the entity", None, Some(id));

@@ -44,6 +44,33 @@ fn after_a_failed_flush_the_commit_is_unknown_writing_stops_and_reads_go_on() {
 }
 
 #[test]
+fn a_grouped_commit_whose_write_fails_is_never_seen() {
+    let world = Simulation::new(Personality::Ext4Ordered, 1);
+    let engine = Engine::open(world.backend(), Options::default()).unwrap();
+    put(&engine, b"safe", Durability::Durable).unwrap();
+    world.inject(Fault::once(FaultKind::Device, world.calls()));
+    let error = put(&engine, b"unsure", Durability::Grouped { interval_ms: 20 }).unwrap_err();
+    assert!(matches!(error, Error::CommitUnknown { sequence: Sequence(2), .. }), "{error:?}");
+    assert!(!engine.snapshot().unwrap().exists(b"unsure").unwrap());
+    assert_eq!(engine.last_sequence(), Sequence(1));
+}
+
+/// A large transaction first makes the commits before it durable. When that fails, it has not begun: `CommitUnknown` with
+/// the sequence of another commit would be an answer to a question nobody asked.
+#[test]
+fn a_large_transaction_is_not_called_unknown_for_the_flush_of_another_commit() {
+    let world = Simulation::new(Personality::Ext4Ordered, 1);
+    let options = Options { memtable_bytes: 16 * 1024, background: false, ..Options::default() };
+    let engine = Engine::open(world.backend(), options).unwrap();
+    put(&engine, b"first", Durability::None).unwrap();
+    world.inject(Fault::onward(FaultKind::FlushLost, world.calls()));
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(b"large", &[7; 8 * 1024]).unwrap();
+    let error = transaction.commit_with(Durability::Durable).unwrap_err();
+    assert!(matches!(error, Error::WritesStopped { .. }), "{error:?}");
+}
+
+#[test]
 fn a_full_disk_refuses_commits_before_anything_is_applied_and_lets_them_in_again() {
     let world = Simulation::new(Personality::Ext4Ordered, 1);
     let engine = Engine::open(world.backend(), Options::default()).unwrap();

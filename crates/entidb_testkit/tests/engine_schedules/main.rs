@@ -30,6 +30,7 @@ const PREEMPTIONS: usize = 5;
 const SHAPE: Shape = Shape {
     profile: Profile { steps: 14, keys: 12, upkeep_one_in: 0, ..Profile::LONG },
     small_device: false,
+    faults: false,
     encrypted: false,
     range_deletes: 0,
 };
@@ -116,6 +117,17 @@ fn encrypted_databases_do_while_keys_are_rotated() {
 fn a_device_that_fills_loses_nothing_that_was_promised() {
     let reached = schedules("13 schedules, full device", count(100), Shape { small_device: true, ..SHAPE });
     assert!(reached.refused > 0, "the device was never full: {reached:?}");
+}
+
+#[test]
+fn a_device_that_fails_loses_nothing_that_was_promised() {
+    let reached = schedules("13 schedules, faults", count(200), Shape { faults: true, ..SHAPE });
+    assert!(reached.refused > 0, "nothing ever failed: {reached:?}");
+}
+
+#[test]
+fn a_device_that_fails_while_keys_are_rotated_does_not_either() {
+    schedules("13 schedules, encrypted, faults", count(50), Shape { faults: true, encrypted: true, ..SHAPE });
 }
 
 #[test]

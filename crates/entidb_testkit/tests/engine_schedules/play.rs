@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options, Sequence, Snapshot};
 use entidb_storage::ErrorKind;
-use entidb_storage::simulated::{Dice, Frozen, Personality, Simulation, Variant, mix};
+use entidb_storage::simulated::{Dice, Fault, FaultKind, Frozen, Personality, Simulation, Variant, mix};
 use entidb_testkit::engine_subject::{apply, contents, encrypted_options, small_options};
 use entidb_testkit::model::{Bytes, Change, Contents, Key};
 use entidb_testkit::workload::{Profile, Step, steps};
@@ -36,9 +36,24 @@ pub(crate) struct Shape {
     pub(crate) small_device: bool,
     /// Whether values are encrypted and keys rotated.
     pub(crate) encrypted: bool,
+    /// Whether calls to the storage fail.
+    pub(crate) faults: bool,
     /// How many range deletes go before the rest.
     pub(crate) range_deletes: u64,
 }
+
+/// Failures that a call reports.
+const FAULTS: [FaultKind; 9] = [
+    FaultKind::Device,
+    FaultKind::NoSpace,
+    FaultKind::NoSpaceAtFlush,
+    FaultKind::TooManyOpenFiles,
+    FaultKind::PermissionDenied,
+    FaultKind::ShortWrite,
+    FaultKind::ZeroWrite,
+    FaultKind::DelayedDevice,
+    FaultKind::FlushLost,
+];
 
 /// What happened, in the order of the commits.
 #[derive(Default)]
@@ -99,6 +114,14 @@ pub(crate) fn play(seed: u64, shape: Shape) -> Reached {
     if shape.small_device {
         world.set_capacity_bytes(Some(160_000 + dice.below(200_000)));
     }
+    if shape.faults {
+        for _ in 0..=dice.below(2) {
+            let kind = FAULTS[usize::try_from(dice.below(FAULTS.len() as u64)).unwrap()];
+            let span = if dice.coin() { 60 } else { 500 };
+            let call = world.calls() + dice.below(span);
+            world.inject(if dice.once_in(4) { Fault::onward(kind, call) } else { Fault::once(kind, call) });
+        }
+    }
     let journal = Arc::new(Mutex::new(Journal::default()));
     let mut threads = Vec::new();
     for number in 0..WRITERS {
@@ -108,7 +131,7 @@ pub(crate) fn play(seed: u64, shape: Shape) -> Reached {
     }
     {
         let (engine, journal) = (engine.clone(), Arc::clone(&journal));
-        threads.push(shuttle::thread::spawn(move || read(&engine, &journal, mix(seed, 200), shape.profile.steps)));
+        threads.push(shuttle::thread::spawn(move || read(&engine, &journal, mix(seed, 200), shape)));
     }
     {
         let (engine, seed) = (engine.clone(), mix(seed, 300));
@@ -122,12 +145,14 @@ pub(crate) fn play(seed: u64, shape: Shape) -> Reached {
         thread.join().unwrap();
     }
     world.set_capacity_bytes(None);
+    let struck = world.faults_struck();
+    world.clear_faults();
     let stats = engine.stats();
-    let kept = if dice.coin() {
-        engine.close().unwrap();
-        engine.last_sequence()
-    } else {
-        journal.lock().durable
+    let closed = dice.coin().then(|| engine.close());
+    let kept = match closed {
+        Some(Ok(())) => engine.last_sequence(),
+        Some(Err(error)) if struck == 0 => panic!("closing failed: {error:?}"),
+        _ => journal.lock().durable,
     };
     drop(engine);
     let journal = journal.lock();
@@ -164,6 +189,8 @@ fn reopen(world: &Simulation, kept: Sequence, journal: &Journal, options: Option
     };
     let last = engine.last_sequence();
     assert!(last >= kept, "{what}: commit {kept} was promised, and the last is {last}");
+    let known = journal.commits.range(..=last).count() as u64;
+    assert_eq!(known, last.0, "{what}: commits up to {last} are there that nobody was told of");
     assert_eq!(contents(&engine).unwrap(), journal.contents_at(last), "{what}, at {last}");
 }
 
@@ -184,7 +211,7 @@ fn write(engine: &Engine, journal: &Mutex<Journal>, seed: u64, shape: Shape) {
             let mut transaction = match engine.begin_write() {
                 Ok(transaction) => transaction,
                 Err(error) => {
-                    assert!(is_no_space(&error), "{error:?}");
+                    shape.allow(&error);
                     return;
                 }
             };
@@ -210,29 +237,51 @@ fn write(engine: &Engine, journal: &Mutex<Journal>, seed: u64, shape: Shape) {
                     }
                     shuttle::thread::yield_now();
                 }
-                Err(error) => panic!("a commit failed: {error:?}"),
+                // Found or not, but if so then whole and in its place.
+                Err(Error::CommitUnknown { sequence, .. }) => {
+                    journal.lock().commits.insert(sequence, changes);
+                    return;
+                }
+                Err(error) => {
+                    shape.allow(&error);
+                    journal.lock().refused += 1;
+                    if matches!(error, Error::WritesStopped { .. }) {
+                        return;
+                    }
+                    refusals += 1;
+                    if refusals > REFUSALS_MAX {
+                        return;
+                    }
+                    shuttle::thread::yield_now();
+                }
             }
         }
         if dice.once_in(6) {
-            match engine.flush() {
-                Ok(()) => {}
-                Err(error) => assert!(is_no_space(&error), "{error:?}"),
-            }
+            engine.flush().unwrap_or_else(|error| shape.allow(&error));
         }
     }
 }
 
 /// Reads snapshots, some of them for long.
-fn read(engine: &Engine, journal: &Mutex<Journal>, seed: u64, count: u64) {
+fn read(engine: &Engine, journal: &Mutex<Journal>, seed: u64, shape: Shape) {
     let mut dice = Dice::new(seed);
     let mut long: Option<(Snapshot, Contents)> = None;
-    for _ in 0..count {
+    for _ in 0..shape.profile.steps {
         let snapshot = engine.snapshot().unwrap();
-        let seen = all_of(&snapshot, &mut dice);
+        let seen = match all_of(&snapshot, &mut dice) {
+            Ok(seen) => seen,
+            Err(error) => {
+                shape.allow(&error);
+                continue;
+            }
+        };
         journal.lock().seen.push((snapshot.sequence(), seen.clone()));
         match &long {
             Some((snapshot, before)) => {
-                assert_eq!(&all_of(snapshot, &mut dice), before, "a snapshot changed");
+                match all_of(snapshot, &mut dice) {
+                    Ok(after) => assert_eq!(&after, before, "a snapshot changed"),
+                    Err(error) => shape.allow(&error),
+                }
                 if dice.once_in(8) {
                     long = None;
                 }
@@ -246,17 +295,17 @@ fn read(engine: &Engine, journal: &Mutex<Journal>, seed: u64, count: u64) {
 }
 
 /// Everything a snapshot shows, read one way and checked the other.
-fn all_of(snapshot: &Snapshot, dice: &mut Dice) -> Contents {
+fn all_of(snapshot: &Snapshot, dice: &mut Dice) -> entidb_engine::Result<Contents> {
     let direction = if dice.coin() { Direction::Forward } else { Direction::Reverse };
-    let mut iter = snapshot.range(KeyRange::all(), direction).unwrap();
+    let mut iter = snapshot.range(KeyRange::all(), direction)?;
     let mut found = Contents::default();
-    while iter.advance().unwrap() {
+    while iter.advance()? {
         found.0.insert(Key(iter.key().to_vec()), Bytes(iter.value().to_vec()));
     }
     for (key, value) in found.0.iter().filter(|_| dice.once_in(5)) {
-        assert_eq!(snapshot.get(&key.0).unwrap().as_deref(), Some(value.0.as_slice()), "{key:?}");
+        assert_eq!(snapshot.get(&key.0)?.as_deref(), Some(value.0.as_slice()), "{key:?}");
     }
-    found
+    Ok(found)
 }
 
 /// What a host does beside: checkpoints, compactions, rotation of keys, steps of its own.
@@ -274,10 +323,7 @@ fn look_after(engine: &Engine, seed: u64, shape: Shape) {
             5 => engine.maintain(3).map(drop),
             _ => Ok(()),
         };
-        match done {
-            Ok(()) => {}
-            Err(error) => assert!(is_no_space(&error), "{error:?}"),
-        }
+        done.unwrap_or_else(|error| shape.allow(&error));
         for _ in 0..dice.below(60) {
             shuttle::thread::yield_now();
         }
@@ -295,6 +341,18 @@ fn fail_power(world: &Simulation, journal: &Mutex<Journal>, seed: u64) {
         let durable = journal.lock().durable;
         let frozen = world.freeze();
         journal.lock().images.push((frozen, durable));
+    }
+}
+
+impl Shape {
+    /// Judges an error: only a full device and an injected failure may cause one.
+    fn allow(self, error: &Error) {
+        let allowed = match error {
+            Error::Storage(inner) => self.faults || self.small_device && inner.kind == ErrorKind::NoSpace,
+            Error::WritesStopped { .. } | Error::CommitUnknown { .. } => self.faults,
+            _ => false,
+        };
+        assert!(allowed, "{error:?}");
     }
 }
 

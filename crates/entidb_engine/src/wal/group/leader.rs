@@ -49,8 +49,8 @@ impl Log {
             state.writing = false;
             match written {
                 Ok((last, spent)) => {
-                    state.written = last;
                     state.recycled = spent;
+                    self.written(&mut state, last);
                 }
                 Err(error) => state.stop(error.to_string()),
             }
@@ -181,10 +181,25 @@ impl Log {
         self.publish(state);
     }
 
+    /// Commits up to `sequence` are with the system now.
+    pub(super) fn written(&self, state: &mut State, sequence: Sequence) {
+        state.written = sequence;
+        if state.written_waits.is_empty() {
+            return;
+        }
+        while state.written_waits.front().is_some_and(|first| *first <= sequence) {
+            state.written_waits.pop_front();
+        }
+        self.publish(state);
+    }
+
+    /// Shows the commits that nothing holds back. A commit whose write or flush is still to come may yet be refused, and
+    /// what was refused must never have been seen.
     pub(super) fn publish(&self, state: &State) {
-        let last = match state.durable_waits.front() {
-            Some(first) if !makes(Mistake::VisibleBeforeDurable) => Sequence(first.0.saturating_sub(1)),
-            _ => state.appended,
+        let durable = state.durable_waits.front().filter(|_| !makes(Mistake::VisibleBeforeDurable));
+        let last = match durable.into_iter().chain(state.written_waits.front()).min() {
+            Some(first) => Sequence(first.0.saturating_sub(1)),
+            None => state.appended,
         };
         if self.visible.fetch_max(last.0, Ordering::AcqRel) < last.0 {
             self.changed.notify_all();

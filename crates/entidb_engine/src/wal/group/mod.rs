@@ -1,7 +1,7 @@
 //! Commits sharing writes and flushes: whoever waits first does the work for everyone.
 //!
 //! Always: sequences reach the file in order and without gaps; `visible` grows in order, past a durable commit only once
-//! that commit is on stable storage; after a failed write or flush nothing is ever acknowledged again. Flushes never
+//! that commit is on stable storage, and past a grouped one only once it is written; after a failed write or flush nothing is ever acknowledged again. Flushes never
 //! overlap, because a system reports a failure to one of them only. A commit is refused before it is applied when the
 //! log has no room for it, so a full disk costs nothing that was applied.
 //! One commit passes through `pending`, `leader` and `wait`, in this order; `gather` says when it is worth waiting for
@@ -87,6 +87,8 @@ struct State {
     file: Arc<dyn File>,
     /// Durable commits that are not durable yet.
     durable_waits: VecDeque<Sequence>,
+    /// Grouped commits that are not written yet.
+    written_waits: VecDeque<Sequence>,
     gather: Gather,
     unflushed_bytes: u64,
     /// When commits that do not wait must be flushed.
@@ -124,6 +126,7 @@ impl Log {
             current_capacity: current.capacity(),
             file: current.file(),
             durable_waits: VecDeque::new(),
+            written_waits: VecDeque::new(),
             gather: Gather::default(),
             unflushed_bytes: 0,
             flush_due_nanos: None,

@@ -77,7 +77,10 @@ impl Log {
                 }
                 return false;
             }
-            Durability::Grouped { interval_ms } => now.saturating_add(u64::from(interval_ms).saturating_mul(1_000_000)),
+            Durability::Grouped { interval_ms } => {
+                state.written_waits.push_back(sequence);
+                now.saturating_add(u64::from(interval_ms).saturating_mul(1_000_000))
+            }
             Durability::None => now.saturating_add(LAZY_FLUSH_NANOS),
         };
         let sooner = state.flush_due_nanos.is_none_or(|before| due < before);

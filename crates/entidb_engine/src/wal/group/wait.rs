@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::Sequence;
 use crate::options::Durability;
 use crate::wal::group::Log;
@@ -28,7 +28,7 @@ impl Log {
                 let over = state.unflushed_bytes >= UNFLUSHED_BYTES_MAX;
                 drop(state);
                 self.wait_visible(sequence)?;
-                self.flush_if_due(over)
+                self.outcome_of(sequence, self.flush_if_due(over))
             }
             Durability::None => {
                 let mut state = self.state.lock();
@@ -41,8 +41,17 @@ impl Log {
                 let over = state.unflushed_bytes >= UNFLUSHED_BYTES_MAX;
                 drop(state);
                 self.wait_visible(sequence)?;
-                self.flush_if_due(over)
+                self.outcome_of(sequence, self.flush_if_due(over))
             }
+        }
+    }
+
+    /// What a flush that stopped means for one commit, whose owner asked for it.
+    fn outcome_of(&self, sequence: Sequence, flushed: Result<()>) -> Result<()> {
+        match flushed {
+            Err(Error::WritesStopped { .. }) if self.durable() >= sequence => Ok(()),
+            Err(error @ Error::WritesStopped { .. }) => self.state.lock().check(Some(sequence)).and(Err(error)),
+            flushed => flushed,
         }
     }
 
@@ -83,6 +92,10 @@ impl Log {
     }
 
     /// Makes every commit up to `sequence` durable.
+    ///
+    /// # Errors
+    /// `WritesStopped`, never `CommitUnknown`: the caller may have no commit of its own among them, and would take it for
+    /// an answer about what it is doing.
     pub(crate) fn flush_to(&self, sequence: Sequence) -> Result<()> {
         let mut state = self.state.lock();
         let sequence = sequence.min(state.appended.max(self.durable()));
@@ -90,7 +103,7 @@ impl Log {
             if self.durable() >= sequence {
                 return Ok(());
             }
-            state.check(Some(sequence))?;
+            state.check(None)?;
             state = self.write_pending(state, true);
         }
     }
@@ -147,7 +160,7 @@ impl Log {
         {
             return Ok(false);
         }
-        self.flush_to(sequence).map(|()| true)
+        self.outcome_of(sequence, self.flush_to(sequence)).map(|()| true)
     }
 
     /// Wakes everyone who waits, to look again.
@@ -172,7 +185,7 @@ impl Log {
             // A durable commit is ahead; whoever made it is about to flush or waits for the one who does.
             if self.context.backend.threads.parallelism() == 0 {
                 drop(state);
-                return self.flush_to(sequence);
+                return self.outcome_of(sequence, self.flush_to(sequence));
             }
             state.check(Some(sequence))?;
             self.changed.wait(&mut state);

@@ -77,6 +77,8 @@ pub enum Mistake {
     RangeDeleteNotReplayed,
     /// Writing a memtable forgets range deletions.
     RangeDeleteNotWritten,
+    /// A memtable keeps no state of the deleted ranges but the last, whoever still reads before it.
+    RangeStatesDroppedEarly,
     /// Merging forgets deletions that older segments need.
     DeletesDroppedEarly,
     /// A counter forgets what it was before the last additions.

@@ -47,8 +47,9 @@ const BY_FAULT: [(Mistake, FaultKind); 4] = [
 ];
 
 /// Those that give wrong answers without either.
-const BY_HISTORY: [Mistake; 5] = [
+const BY_HISTORY: [Mistake; 6] = [
     Mistake::RangeDeleteNotWritten,
+    Mistake::RangeStatesDroppedEarly,
     Mistake::DeletesDroppedEarly,
     Mistake::CounterBaseLost,
     Mistake::SavepointKeepsOne,

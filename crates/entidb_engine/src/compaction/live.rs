@@ -42,15 +42,16 @@ impl LiveSnapshots {
         self.sequences.get(self.sequences.partition_point(|live| *live < sequence)).copied()
     }
 
-    /// Of sequences, newest first, the newest in each stripe.
-    pub(crate) fn newest_of_stripes(&self, sequences: &[Sequence]) -> Vec<Sequence> {
-        let mut newest: Vec<Sequence> = Vec::new();
-        for sequence in sequences.iter().copied() {
-            if newest.last().is_none_or(|newer| !self.same_stripe(*newer, sequence)) {
-                newest.push(sequence);
-            }
-        }
-        newest
+    /// Leaves of sequences, newest first, the newest in each stripe.
+    pub(crate) fn keep_newest_of_stripes(&self, sequences: &mut Vec<Sequence>) {
+        sequences.dedup_by(|older, newer| self.same_stripe(*newer, *older));
+    }
+
+    /// True when somebody, now or later, may read at `from` or after it, and before `to`.
+    pub(crate) fn anyone_in(&self, from: Sequence, to: Sequence) -> bool {
+        let next = self.sequences.get(self.sequences.partition_point(|live| *live < from));
+        let newest = self.sequences.last().copied().unwrap_or(Sequence::ZERO);
+        newest < to || next.is_some_and(|next| *next < to)
     }
 
     /// True when everybody sees what was committed at `sequence`.
@@ -71,5 +72,11 @@ mod tests {
         assert!(!same(5, 6) && !same(9, 10) && !same(12, 13) && !same(13, 14));
         assert_eq!((live.stripe_end(Sequence(6)), live.stripe_end(Sequence(13))), (Some(Sequence(9)), None));
         assert!(live.all_see(Sequence(5)) && !live.all_see(Sequence(6)));
+        let anyone = |from, to| live.anyone_in(Sequence(from), Sequence(to));
+        assert!(anyone(0, 6) && anyone(5, 6) && anyone(9, 12) && anyone(12, 13) && anyone(14, 15));
+        assert!(!anyone(0, 5) && !anyone(6, 9) && !anyone(10, 12));
+        let mut sequences = [14, 13, 12, 11, 7, 6, 5].map(Sequence).to_vec();
+        live.keep_newest_of_stripes(&mut sequences);
+        assert_eq!(sequences, [14, 13, 12, 7, 5].map(Sequence));
     }
 }

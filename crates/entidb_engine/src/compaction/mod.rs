@@ -6,6 +6,7 @@
 
 mod fold;
 mod live;
+mod older;
 mod output;
 mod plan;
 mod rewrite;

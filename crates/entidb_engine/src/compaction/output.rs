@@ -152,9 +152,8 @@ impl Output {
     /// The first key that is deleted by a tombstone not yet in an output.
     fn next_tombstone(&self) -> Option<Vec<u8>> {
         let from = self.covered_to.as_ref()?;
-        let index = self.tombstones.fragments().partition_point(|fragment| &*fragment.end <= from.as_slice());
-        let fragment = self.tombstones.fragments().get(index)?;
-        Some(if &*fragment.start > from.as_slice() { fragment.start.to_vec() } else { from.clone() })
+        let fragment = self.tombstones.fragment(self.tombstones.ending_at_or_before(from))?;
+        Some(fragment.start.max(from).to_vec())
     }
 
     /// Seals what is left and makes the names of all outputs durable.

@@ -250,15 +250,12 @@ fn deleted_whole(version: &Version, live: &LiveSnapshots, resting: &Resting) -> 
             continue;
         }
         let tombstones = run.range_tombstones()?;
-        let (Some(first), Some(last)) = (tombstones.fragments().first(), tombstones.fragments().last()) else {
-            continue;
-        };
-        for segment in older().flat_map(|run| run.touching(&first.start, &last.end)) {
+        let Some((first, last)) = tombstones.bounds() else { continue };
+        for segment in older().flat_map(|run| run.touching(first, last)) {
             let meta = segment.meta();
             // A reader between the entries and their deletion still needs the file.
             let Some(at) = live.stripe_end(meta.oldest) else { continue };
-            let covering = tombstones.covering_all(&meta.smallest, &meta.largest, at);
-            if covering.is_some_and(|tombstone| tombstone > meta.newest) {
+            if tombstones.covers_all(&meta.smallest, &meta.largest, at, meta.newest) {
                 removed.insert(meta.number);
             }
         }

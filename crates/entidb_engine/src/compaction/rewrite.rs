@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::fold::KeyFold;
 use super::live::LiveSnapshots;
+use super::older::Older;
 use super::output::{Allocate, Output, OutputTarget};
 use crate::error::Result;
 use crate::format::{FileNumber, Sequence};
@@ -44,7 +45,7 @@ pub(crate) struct Rewrite {
     merge: Merge<Box<dyn EntryCursor>>,
     live: LiveSnapshots,
     /// All range tombstones of the sources.
-    tombstones: RangeTombstones,
+    tombstones: Arc<RangeTombstones>,
     /// Runs that hold older data than the sources.
     older: Vec<Arc<Run>>,
     output: Output,
@@ -115,7 +116,13 @@ impl Rewrite {
         target: OutputTarget,
         grandparents: Option<Arc<Run>>,
     ) -> Self {
-        let tombstones = RangeTombstones::merged(sources.iter().map(|source| source.tombstones.as_ref()));
+        let tombstones = match sources.as_slice() {
+            [only] => Arc::clone(&only.tombstones),
+            _ => {
+                let lists: Vec<&RangeTombstones> = sources.iter().map(|source| source.tombstones.as_ref()).collect();
+                Arc::new(RangeTombstones::merged(&lists, Some(&live)))
+            }
+        };
         let output = Output::new(context, target, grandparents);
         Self {
             merge: Merge::new(sources.into_iter().map(|source| source.cursor)),
@@ -185,23 +192,28 @@ impl Rewrite {
     /// The tombstones that still hide something from somebody. Cut at zones, because each zone has files of its own and
     /// one deletion of everything must not make a file in each of them.
     fn kept_tombstones(&mut self) -> Result<RangeTombstones> {
-        let (merge, live, older) = (&mut self.merge, &self.live, &self.older);
-        self.tombstones.cut_at_zones().retained(|fragment| {
-            let mut kept = live.newest_of_stripes(&fragment.sequences);
-            if older.iter().any(|run| run.overlaps(&fragment.start, &fragment.end)) {
-                return Ok(kept);
+        let (merge, live, mut older) = (&mut self.merge, &self.live, Older::of(&self.older));
+        let mut sought = false;
+        self.tombstones.retained(|fragment, kept| {
+            live.keep_newest_of_stripes(kept);
+            if older.overlaps(fragment.start, fragment.end) {
+                return Ok(());
             }
             // What everybody sees deleted leaves no version in the outputs.
             if kept.last().is_some_and(|oldest| live.all_see(*oldest)) {
                 kept.pop();
             }
             if !kept.is_empty() {
-                merge.seek(&fragment.start)?;
-                if !merge.is_valid() || merge.key() >= &*fragment.end {
+                // Fragments come in order: what is after the start of this one may be so since an earlier one was sought.
+                if !sought || (merge.is_valid() && merge.key() < fragment.start) {
+                    merge.seek(fragment.start)?;
+                    sought = true;
+                }
+                if !merge.is_valid() || merge.key() >= fragment.end {
                     kept.clear();
                 }
             }
-            Ok(kept)
+            Ok(())
         })
     }
 

@@ -12,9 +12,9 @@ use super::*;
 use crate::error::Error;
 use crate::format::{EntryKind, FileNumber, Reader, Sequence};
 use crate::iterator::sorted::{Entry, Sorted};
-use crate::iterator::{EntryCursor, PointRead, Span, View, ViewSource, counter_from, just_after};
+use crate::iterator::{Deleted, EntryCursor, PointRead, Span, View, ViewSource, counter_from, just_after};
 use crate::options::{Compression, ZonePolicies, ZonePolicy};
-use crate::range_tombstone::RangeTombstones;
+use crate::range_tombstone::{RangeMap, RangeVersions};
 use crate::segment::{RunCursor, context_for_tests};
 use crate::version::{Version, VersionEdit};
 
@@ -64,7 +64,7 @@ type State = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 struct Small {
     version: Version,
     entries: Vec<Entry>,
-    tombstones: RangeTombstones,
+    ranges: RangeVersions,
     states: Vec<State>,
     snapshots: Vec<u64>,
     number: Cell<u64>,
@@ -78,7 +78,7 @@ impl Small {
         Self {
             version: Version::empty(context_for_tests()),
             entries: Vec::new(),
-            tombstones: RangeTombstones::default(),
+            ranges: RangeVersions::default(),
             states: vec![State::new()],
             snapshots: Vec::new(),
             number: Cell::new(0),
@@ -114,11 +114,19 @@ impl Small {
             Act::DeleteRange(start, end) => {
                 let (start, end) = (key(*start), key(*end));
                 state.retain(|key, _| !(*key >= start && *key < end));
-                self.tombstones = self.tombstones.with(&start, &end, Sequence(sequence));
+                self.delete_range(&start, &end);
             }
             _ => return,
         }
         self.states.push(state);
+    }
+
+    /// Deletes a range as the next commit, which is seen by nobody yet.
+    fn delete_range(&mut self, start: &[u8], end: &[u8]) {
+        let mut ranges = RangeMap::default();
+        ranges.set(start, end, Sequence::ZERO);
+        let live = self.live();
+        self.ranges = self.ranges.after(&ranges, Sequence(self.last() + 1), || live);
     }
 
     fn live(&self) -> LiveSnapshots {
@@ -156,7 +164,7 @@ impl Small {
 
     fn flush(&mut self) {
         let entries = std::mem::take(&mut self.entries);
-        let tombstones = std::mem::take(&mut self.tombstones);
+        let tombstones = std::mem::take(&mut self.ranges).list();
         if entries.is_empty() && tombstones.is_empty() {
             return;
         }
@@ -184,11 +192,12 @@ impl Small {
 
     fn view(&self, at: u64) -> View<Box<dyn EntryCursor>> {
         let mut view = View::<Box<dyn EntryCursor>>::new(Sequence(at), Span::all(), 0);
-        let tombstones = Some(Arc::new(self.tombstones.clone()));
-        view.push(ViewSource { cursor: Box::new(Sorted::new(self.entries.clone())), tombstones });
+        let deleted = self.ranges.at(Sequence(at)).cloned().map(Deleted::Map);
+        view.push(ViewSource { cursor: Box::new(Sorted::new(self.entries.clone())), deleted });
         for run in self.version.runs() {
             let cursor = Box::new(RunCursor::new(Arc::clone(run), 0..run.segments().len()));
-            view.push(ViewSource { cursor, tombstones: Some(Arc::clone(run.range_tombstones().unwrap())) });
+            let deleted = Some(Deleted::List(Arc::clone(run.range_tombstones().unwrap())));
+            view.push(ViewSource { cursor, deleted });
         }
         view
     }
@@ -251,7 +260,8 @@ impl Small {
                 value: crate::value::Value::owned(entry.value.as_slice()),
             }))
         };
-        if !read.visit(&self.tombstones, wanted, newest)? {
+        let tombstone = self.ranges.at(Sequence(at)).and_then(|ranges| ranges.covering(wanted));
+        if !read.visit(tombstone, newest)? {
             self.version.read(wanted, xxh3_64(wanted), &mut read)?;
         }
         read.finish()
@@ -358,7 +368,7 @@ fn a_range_delete_over_whole_files_drops_them_unread() {
         let file = small.version.context().directory.open(&segment.path(), OpenMode::Write).unwrap();
         file.write_all_at(200, &[0xff; 40]).unwrap();
     }
-    small.tombstones = small.tombstones.with(&[0], &[0xff], Sequence(small.last() + 1));
+    small.delete_range(&[0], &[0xff]);
     small.states.push(State::new());
     small.flush();
     small.compact_all();
@@ -375,7 +385,7 @@ fn a_snapshot_between_the_writes_and_their_deletion_keeps_the_files() {
     small.flush();
     small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
     small.snapshots.push(small.last());
-    small.tombstones = small.tombstones.with(&[0], &[0xff], Sequence(small.last() + 1));
+    small.delete_range(&[0], &[0xff]);
     small.states.push(State::new());
     small.flush();
     small.compact_all();

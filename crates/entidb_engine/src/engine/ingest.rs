@@ -15,6 +15,7 @@ use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
 use crate::format::Sequence;
 use crate::planted::{Mistake, makes};
+use crate::range_tombstone::RangeTombstones;
 use crate::transaction::{WriteBuffer, source_of};
 use crate::version::InstallContext;
 
@@ -63,7 +64,8 @@ impl Shared {
 
     fn rewrite_of(&self, buffer: &Arc<WriteBuffer>, sequence: Sequence) -> Rewrite {
         let source = source_of(buffer, sequence);
-        let source = RewriteSource { cursor: source.cursor, tombstones: source.tombstones.unwrap_or_default() };
+        let tombstones = Arc::new(RangeTombstones::of_map_by(buffer.ranges(), sequence));
+        let source = RewriteSource { cursor: source.cursor, tombstones };
         let target = OutputTarget {
             level: 0,
             run: sequence.0,

@@ -222,7 +222,7 @@ impl Shared {
             tombstones: if makes(Mistake::RangeDeleteNotWritten) {
                 Arc::default()
             } else {
-                oldest.memtable.range_tombstones()
+                Arc::new(oldest.memtable.range_tombstones())
             },
         };
         // Numbered by history: a later memtable is a newer run.

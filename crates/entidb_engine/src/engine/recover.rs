@@ -30,6 +30,7 @@ use crate::format::{
 use crate::memtable::{Memtable, MemtableConfig};
 use crate::options::Options;
 use crate::planted::{Mistake, makes};
+use crate::range_tombstone::RangeMap;
 use crate::segment::SegmentContext;
 use crate::stats::OpenReport;
 use crate::version::{
@@ -90,9 +91,12 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
     find_segments(&backend, &version).map_err(|error| blame(error, manifest.torn.as_ref()))?;
     let config = memtable_config(&backend, &options)?;
     let memtable = Memtable::new(config)?;
-    let mut apply = |sequence, commit: &[u8]| apply_encoded(&memtable, commit, sequence);
+    // Nobody reads yet, so no state of the deleted ranges but the last needs to be kept, or made.
+    let mut ranges = RangeMap::default();
+    let mut apply = |sequence, commit: &[u8]| apply_encoded(&memtable, &mut ranges, commit, sequence);
     let replayed = replay(&backend, &keys, &record.wals, record.floor, &mut apply)
         .map_err(|error| blame(error, manifest.torn.as_ref()))?;
+    memtable.take_ranges(ranges, replayed.last);
     let clean = *kind == ManifestRecordKind::Closed;
     let report = OpenReport {
         created: false,
@@ -328,7 +332,8 @@ fn write_segments(
     memtable: Arc<Memtable>,
     last: Sequence,
 ) -> Result<Version> {
-    let source = RewriteSource { cursor: Box::new(memtable.cursor()), tombstones: memtable.range_tombstones() };
+    let source =
+        RewriteSource { cursor: Box::new(memtable.cursor()), tombstones: Arc::new(memtable.range_tombstones()) };
     let target = OutputTarget {
         level: 0,
         run: last.0,

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use entidb_storage::{Backend, Lock};
 
 use crate::background::Signal;
-use crate::compaction::{Rewrite, debt_bytes};
+use crate::compaction::{LiveSnapshots, Rewrite, debt_bytes};
 use crate::crypto::{Keyring, Keys};
 use crate::engine::compact::CompactionCounts;
 use crate::engine::maintain::Obsolete;
@@ -25,6 +25,7 @@ use crate::format::{EntryKind, Sequence, decode_commit, encode_commit};
 use crate::memtable::{Memtable, MemtableConfig};
 use crate::options::{Durability, Options};
 use crate::planted::{Mistake, makes};
+use crate::range_tombstone::RangeMap;
 use crate::stats::{OpenReport, Stats};
 use crate::transaction::WriteBuffer;
 use crate::version::{FileNumbers, Installer};
@@ -116,7 +117,7 @@ impl Shared {
         before();
         let sequence = commit.applied.next();
         let view = self.current.load();
-        if let Err(error) = apply_buffer(&view.active, buffer, sequence) {
+        if let Err(error) = apply_buffer(&view.active, buffer, sequence, || self.live()) {
             // Half of it is in the memtable, where nobody sees it: no later commit may take its sequence.
             log.stop(&error.to_string());
             return Err(error);
@@ -176,19 +177,27 @@ impl Shared {
 }
 
 /// Applies the changes of a transaction to a memtable.
-fn apply_buffer(memtable: &Memtable, buffer: &WriteBuffer, sequence: Sequence) -> Result<()> {
-    for (start, end) in buffer.ranges() {
-        memtable.add_range_tombstone(start, end, sequence);
-    }
+fn apply_buffer(
+    memtable: &Memtable,
+    buffer: &WriteBuffer,
+    sequence: Sequence,
+    live: impl FnOnce() -> LiveSnapshots,
+) -> Result<()> {
+    memtable.delete_ranges(buffer.ranges(), sequence, live);
     buffer.visit_points(|key, kind, value| memtable.insert(key, sequence, kind, value))
 }
 
-/// Applies a commit as the log has it to a memtable.
-pub(crate) fn apply_encoded(memtable: &Memtable, commit: &[u8], sequence: Sequence) -> Result<()> {
+/// Applies a commit as the log has it to a memtable, and its range deletes to the ranges the memtable is to get.
+pub(crate) fn apply_encoded(
+    memtable: &Memtable,
+    ranges: &mut RangeMap,
+    commit: &[u8],
+    sequence: Sequence,
+) -> Result<()> {
     decode_commit(commit, |kind, key, value| match kind {
         EntryKind::DeleteRange if makes(Mistake::RangeDeleteNotReplayed) => Ok(()),
         EntryKind::DeleteRange => {
-            memtable.add_range_tombstone(key, value, sequence);
+            ranges.set(key, value, sequence);
             Ok(())
         }
         _ => memtable.insert(key, sequence, kind, value),

@@ -10,9 +10,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::source::SourceCursor;
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
-use crate::iterator::{EntryCursor, Found, PointRead, Span, View, ViewSource, counter_value};
+use crate::iterator::{Deleted, EntryCursor, Found, PointRead, Span, View, ViewSource, counter_value};
 use crate::memtable::{Found as MemtableFound, Memtable};
-use crate::range_tombstone::RangeTombstones;
 use crate::segment::RunCursor;
 use crate::value::Value;
 use crate::version::{KEYS_AT_ONCE, Version};
@@ -63,10 +62,10 @@ impl SuperVersion {
             let done = if memtable.has_no_range_tombstones() {
                 // A counter may have as many additions here as there were commits: they are taken as one.
                 let newest_at = |at| Ok(memtable.get(key, at).map(|it| sum_of_adds(&it).unwrap_or_else(|| found(&it))));
-                read.visit(&RangeTombstones::default(), key, newest_at)?
+                read.visit(None, newest_at)?
             } else {
                 let newest_at = |at| Ok(memtable.get(key, at).map(|it| found(&it)));
-                read.visit(&memtable.range_tombstones(), key, newest_at)?
+                read.visit(memtable.covering(key, at), newest_at)?
             };
             if done {
                 return read.finish();
@@ -86,19 +85,19 @@ impl SuperVersion {
         let runs = self.version.levels().iter().map(|level| level.runs.len()).sum::<usize>();
         let mut view = View::new(at, span, usize::from(own.is_some()) + 1 + self.frozen.len() + runs);
         if let Some(own) = own {
-            view.push(ViewSource { cursor: SourceCursor::Own(own.cursor), tombstones: own.tombstones });
+            view.push(ViewSource { cursor: SourceCursor::Own(own.cursor), deleted: own.deleted });
         }
         for memtable in self.memtables().filter(|memtable| !memtable.is_empty()) {
-            let tombstones = (!memtable.has_no_range_tombstones()).then(|| memtable.range_tombstones());
-            view.push(ViewSource { cursor: SourceCursor::Memtable(memtable.cursor()), tombstones });
+            let deleted = memtable.ranges_at(at).map(Deleted::Map);
+            view.push(ViewSource { cursor: SourceCursor::Memtable(memtable.cursor()), deleted });
         }
         for run in self.version.runs() {
             let within = run.overlapping(view.range());
             if !within.is_empty() {
-                let tombstones = Some(run.range_tombstones()?).filter(|list| !list.is_empty()).map(Arc::clone);
+                let tombstones = Some(run.range_tombstones()?).filter(|list| !list.is_empty());
                 view.push(ViewSource {
                     cursor: SourceCursor::Run(RunCursor::new(Arc::clone(run), within)),
-                    tombstones,
+                    deleted: tombstones.map(|list| Deleted::List(Arc::clone(list))),
                 });
             }
         }

@@ -118,12 +118,12 @@ impl WalSuccessor {
 /// Appends the changes of one commit.
 pub(crate) fn encode_commit(buffer: &WriteBuffer, out: &mut Vec<u8>) -> Result<()> {
     put_varint(out, (buffer.ranges().len() as u64).saturating_add(buffer.point_count()));
-    for (start, end) in buffer.ranges() {
+    buffer.ranges().for_each(None, |range| {
         out.push(EntryKind::DeleteRange as u8);
         put_varint(out, 0);
-        put_bytes(out, start);
-        put_bytes(out, end);
-    }
+        put_bytes(out, range.start);
+        put_bytes(out, range.end);
+    });
     let mut previous = Vec::new();
     buffer.visit_points(|key, kind, value| {
         let shared = shared_prefix(&previous, key);

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod cursor;
+mod deleted;
 mod merge;
 mod point;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod view;
 
 pub use bounds::{KeyRange, successor_of_prefix};
 pub(crate) use cursor::{EntryCursor, Here};
+pub(crate) use deleted::Deleted;
 pub(crate) use merge::{Merge, entry_order, moved_while_invalid};
 pub(crate) use point::{Found, PointRead, counter_from, counter_value};
 pub(crate) use span::{Span, just_after};

@@ -7,7 +7,6 @@
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
 use crate::planted::{Mistake, makes};
-use crate::range_tombstone::RangeTombstones;
 use crate::value::Value;
 
 /// One version of a key.
@@ -41,17 +40,20 @@ impl PointRead {
         self.outcome.is_some()
     }
 
-    /// Asks the next older source. `newest_at` returns the source's newest version of the key at or before a sequence.
+    /// The sequence of the read.
+    pub(crate) const fn at(&self) -> Sequence {
+        self.at
+    }
+
+    /// Asks the next older source. `tombstone` is the newest commit that deleted the key in a range, as far as the source
+    /// has it and the read may see it; `newest_at` returns the source's newest version of the key at or before a sequence.
     /// Returns true when the answer is known.
     pub(crate) fn visit(
         &mut self,
-        tombstones: &RangeTombstones,
-        key: &[u8],
+        tombstone: Option<Sequence>,
         mut newest_at: impl FnMut(Sequence) -> Result<Option<Found>>,
     ) -> Result<bool> {
-        if !tombstones.is_empty() {
-            self.tombstone = self.tombstone.max(tombstones.covering(key, self.at));
-        }
+        self.tombstone = self.tombstone.max(tombstone);
         let mut at = self.at;
         while let Some(found) = newest_at(at)? {
             if self.offer(found.sequence, found.kind, found.value)? {

@@ -5,15 +5,13 @@
 //! is what lets a range tombstone jump over the deleted stretch in the sources behind it.
 //! Does not know: where its sources keep their bytes.
 
-use std::sync::Arc;
-
 use super::cursor::{EntryCursor, Here};
+use super::deleted::{Deleted, DeletedRanges};
 use super::merge::Merge;
 use super::point::counter_from;
 use super::span::Span;
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
-use crate::range_tombstone::RangeTombstones;
 use crate::value::Value;
 
 /// After this many deleted entries in a row under one tombstone, jumping is cheaper than walking.
@@ -27,8 +25,8 @@ const VERSIONS_BEFORE_JUMP: u32 = 8;
 pub(crate) struct ViewSource<C> {
     /// Its entries.
     pub(crate) cursor: C,
-    /// Its range tombstones, when it has any.
-    pub(crate) tombstones: Option<Arc<RangeTombstones>>,
+    /// The ranges it deletes, when it has any.
+    pub(crate) deleted: Option<Deleted>,
 }
 
 /// Where a view stands.
@@ -55,8 +53,7 @@ const COPY_BYTES_MAX: usize = 1024;
 /// A movable position among the keys visible at one sequence.
 pub(crate) struct View<C> {
     merge: Merge<C>,
-    /// The tombstones of the sources that have any, with the number of the source behind each.
-    tombstones: Vec<(usize, Arc<RangeTombstones>)>,
+    deleted: DeletedRanges,
     at: Sequence,
     range: Span,
     /// The key here, unless the merge stands at it.
@@ -71,7 +68,7 @@ impl<C: EntryCursor> View<C> {
     pub(crate) fn new(at: Sequence, range: Span, sources: usize) -> Self {
         Self {
             merge: Merge::with_capacity(sources),
-            tombstones: Vec::new(),
+            deleted: DeletedRanges::new(at),
             at,
             range,
             key: Vec::new(),
@@ -83,8 +80,8 @@ impl<C: EntryCursor> View<C> {
 
     /// Adds a source older than those there are; not valid until a seek.
     pub(crate) fn push(&mut self, source: ViewSource<C>) {
-        if let Some(tombstones) = source.tombstones.filter(|tombstones| !tombstones.is_empty()) {
-            self.tombstones.push((self.merge.source_count(), tombstones));
+        if let Some(deleted) = source.deleted {
+            self.deleted.push(self.merge.source_count(), deleted);
         }
         self.merge.push(source.cursor);
     }
@@ -268,12 +265,15 @@ impl<C: EntryCursor> View<C> {
                 self.merge.next()?;
                 continue;
             }
-            let covered_from = self.newest_cover(key);
-            if let Some(cover) = covered_from.as_ref().filter(|cover| sequence < cover.sequence) {
+            let covered_from = self.deleted.newest(key);
+            if let Some(cover) = covered_from.filter(|cover| sequence < cover.sequence) {
                 walked += 1;
-                if walked > WALK_BEFORE_JUMP && self.merge.current_source() > Some(cover.source) {
+                if walked > WALK_BEFORE_JUMP
+                    && self.merge.current_source() > Some(cover.source)
+                    && let Some(end) = self.deleted.reach(cover, key)
+                {
                     walked = 0;
-                    self.merge.skip_to(cover.source + 1, &cover.end)?;
+                    self.merge.skip_to(cover.source + 1, end)?;
                 } else {
                     self.merge.next_key()?;
                 }
@@ -324,16 +324,17 @@ impl<C: EntryCursor> View<C> {
                 return Ok(());
             }
             self.remember_key();
-            let cover = self.newest_cover(&self.key);
-            if let Some(cover) = &cover
+            let cover = self.deleted.newest(&self.key);
+            if let Some(cover) = cover
                 && walked >= WALK_BEFORE_JUMP
                 && self.merge.current_source() > Some(cover.source)
+                && let Some(start) = self.deleted.reach_back(cover, &self.key)
             {
                 walked = 0;
-                self.merge.skip_before(cover.source + 1, &cover.start)?;
+                self.merge.skip_before(cover.source + 1, start)?;
                 continue;
             }
-            if let Some(value) = self.fold_backward(cover.as_ref().map(|cover| cover.sequence))? {
+            if let Some(value) = self.fold_backward(cover.map(|cover| cover.sequence))? {
                 self.place = Place::Held { value, forward: false };
                 return Ok(());
             }
@@ -405,33 +406,6 @@ impl<C: EntryCursor> View<C> {
         self.merge.seek_before(&self.key)?;
         Ok(value)
     }
-
-    /// The newest tombstone the view may see over `key`.
-    #[inline]
-    fn newest_cover(&self, key: &[u8]) -> Option<KeyCover> {
-        let mut newest: Option<KeyCover> = None;
-        for (source, list) in &self.tombstones {
-            if let Some(cover) = list.cover(key, self.at)
-                && newest.as_ref().is_none_or(|newest| newest.sequence < cover.sequence)
-            {
-                newest = Some(KeyCover {
-                    source: *source,
-                    sequence: cover.sequence,
-                    start: Arc::clone(cover.start),
-                    end: Arc::clone(cover.end),
-                });
-            }
-        }
-        newest
-    }
-}
-
-/// The newest tombstone over a key and the source it is in.
-struct KeyCover {
-    source: usize,
-    sequence: Sequence,
-    start: Arc<[u8]>,
-    end: Arc<[u8]>,
 }
 
 #[cfg(test)]

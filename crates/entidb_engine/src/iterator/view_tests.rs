@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -9,6 +10,7 @@ use super::super::point::PointRead;
 use super::super::sorted::{Entry, Sorted, in_order};
 use super::*;
 use crate::iterator::{Found, KeyRange};
+use crate::range_tombstone::RangeTombstones;
 use crate::transaction::Direction;
 
 /// One commit of a random history.
@@ -116,8 +118,8 @@ fn sources_of(history: &[Act], cuts: &[usize]) -> (Vec<(Vec<Entry>, RangeTombsto
 fn view_of(sources: &[(Vec<Entry>, RangeTombstones)], at: u64, range: Span) -> View<Sorted> {
     let mut view = View::new(Sequence(at), range, 0);
     for (entries, tombstones) in sources {
-        let tombstones = Some(Arc::new(tombstones.clone()));
-        view.push(ViewSource { cursor: Sorted::new(entries.clone()), tombstones });
+        let deleted = Some(Deleted::List(Arc::new(tombstones.clone())));
+        view.push(ViewSource { cursor: Sorted::new(entries.clone()), deleted });
     }
     view
 }
@@ -245,7 +247,7 @@ proptest! {
                             value: Value::owned(entry.value.as_slice()),
                         }))
                     };
-                    match read.visit(tombstones, &wanted, newest) {
+                    match read.visit(tombstones.covering(&wanted, Sequence(at as u64)), newest) {
                         Ok(false) => {}
                         Ok(true) => break,
                         Err(_) => {
@@ -358,7 +360,7 @@ impl EntryCursor for Failing {
 fn a_view_that_failed_once_keeps_failing() {
     let entries = (0..9).map(|number| Entry::new(&key(number), 1, EntryKind::Put, b"v")).collect();
     let mut view = View::new(Sequence(5), Span::all(), 1);
-    view.push(ViewSource { cursor: Failing(Sorted::new(entries), 0), tombstones: None });
+    view.push(ViewSource { cursor: Failing(Sorted::new(entries), 0), deleted: None });
     view.seek_first().unwrap();
     view.next().unwrap();
     for _ in 0..3 {

@@ -22,15 +22,16 @@ mod tests;
 mod tree;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::sync::Mutex;
 use arc_swap::ArcSwap;
 
+use crate::compaction::LiveSnapshots;
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
 use crate::prefetch;
-use crate::range_tombstone::RangeTombstones;
+use crate::range_tombstone::{RangeMap, RangeTombstones, RangeVersions};
 use crate::value::Value;
 use arena::{Address, Arena, ArenaWriter};
 pub(crate) use cursor::MemtableCursor;
@@ -69,11 +70,11 @@ pub(crate) struct Memtable {
     arena: Arc<Arena>,
     tree: Tree,
     hash: Hash,
-    tombstones: ArcSwap<RangeTombstones>,
+    ranges: ArcSwap<RangeVersions>,
     writer: Mutex<ArenaWriter>,
     used_bytes: AtomicUsize,
     entry_count: AtomicU64,
-    tombstone_count: AtomicU64,
+    has_ranges: AtomicBool,
 }
 
 /// A version of a key that a read found.
@@ -117,11 +118,11 @@ impl Memtable {
             arena,
             tree,
             hash,
-            tombstones: ArcSwap::from_pointee(RangeTombstones::default()),
+            ranges: ArcSwap::from_pointee(RangeVersions::default()),
             writer: Mutex::new(writer),
             used_bytes: AtomicUsize::new(0),
             entry_count: AtomicU64::new(0),
-            tombstone_count: AtomicU64::new(0),
+            has_ranges: AtomicBool::new(false),
         };
         Ok(memtable)
     }
@@ -212,28 +213,54 @@ impl Memtable {
         MemtableCursor::new(Arc::clone(self))
     }
 
-    /// Deletes every key in `start..end` that is older than `sequence`.
-    pub(crate) fn add_range_tombstone(&self, start: &[u8], end: &[u8], sequence: Sequence) {
+    /// Deletes what is older than `sequence` in these ranges. `live` says who may read at which sequence.
+    pub(crate) fn delete_ranges(&self, ranges: &RangeMap, sequence: Sequence, live: impl FnOnce() -> LiveSnapshots) {
+        if ranges.is_empty() {
+            return;
+        }
         let _writer = self.writer.lock();
-        let next = self.tombstones.load().with(start, end, sequence);
-        self.tombstones.store(Arc::new(next));
-        self.tombstone_count.fetch_add(1, Ordering::Relaxed);
+        let next = self.ranges.load().after(ranges, sequence, live);
+        self.ranges.store(Arc::new(next));
+        self.has_ranges.store(true, Ordering::Release);
     }
 
-    /// The deleted ranges as they are now.
-    pub(crate) fn range_tombstones(&self) -> Arc<RangeTombstones> {
-        self.tombstones.load_full()
+    /// Takes the ranges that were deleted up to `last`, before anybody reads.
+    pub(crate) fn take_ranges(&self, ranges: RangeMap, last: Sequence) {
+        if ranges.is_empty() {
+            return;
+        }
+        let _writer = self.writer.lock();
+        self.ranges.store(Arc::new(RangeVersions::of(last, ranges)));
+        self.has_ranges.store(true, Ordering::Release);
+    }
+
+    /// What a reader at `at` sees deleted, which does not change; `None` when that is nothing.
+    pub(crate) fn ranges_at(&self, at: Sequence) -> Option<RangeMap> {
+        if self.has_no_range_tombstones() {
+            return None;
+        }
+        self.ranges.load().at(at).cloned()
+    }
+
+    /// The newest commit at or before `at` that deleted `key` in a range.
+    pub(crate) fn covering(&self, key: &[u8], at: Sequence) -> Option<Sequence> {
+        self.ranges.load().at(at)?.covering(key)
+    }
+
+    /// The deleted ranges of all who can read, as files have them. Made anew with each call.
+    pub(crate) fn range_tombstones(&self) -> RangeTombstones {
+        self.ranges.load().list()
     }
 
     /// True when no range was deleted, at the cost of one load.
     #[inline]
     pub(crate) fn has_no_range_tombstones(&self) -> bool {
-        self.tombstone_count.load(Ordering::Acquire) == 0
+        !self.has_ranges.load(Ordering::Acquire)
     }
 
     /// Bytes in use, by which a memtable is judged full: entries, nodes, hash and range tombstones.
     pub(crate) fn bytes(&self) -> usize {
-        let tombstones = if self.has_no_range_tombstones() { 0 } else { self.tombstones.load().bytes() };
+        let tombstones = if self.has_no_range_tombstones() { 0 } else { self.ranges.load().bytes() };
         let nodes_and_hash =
             if self.entry_count() == 0 { 0 } else { self.tree.used_bytes().saturating_add(self.hash.table_bytes()) };
         self.used_bytes.load(Ordering::Relaxed).saturating_add(nodes_and_hash).saturating_add(tombstones)

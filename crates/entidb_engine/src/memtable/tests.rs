@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use entidb_storage::{SeededRandom, SystemThreads, Threads};
 
 use super::{Memtable, MemtableConfig};
+use crate::compaction::LiveSnapshots;
 use crate::error::Error;
 use crate::format::{EntryKind, Sequence};
 use crate::iterator::EntryCursor;
+use crate::range_tombstone::RangeMap;
 
 type Model = BTreeMap<(Vec<u8>, Reverse<u64>), (EntryKind, Vec<u8>)>;
 type Shown = (Vec<u8>, u64, EntryKind, Vec<u8>);
@@ -270,10 +272,13 @@ fn bytes_count_what_is_used() {
 fn range_tombstones_are_kept_beside_the_entries() {
     let memtable = Memtable::new(small()).unwrap();
     assert!(memtable.has_no_range_tombstones());
-    memtable.add_range_tombstone(b"b", b"d", Sequence(3));
+    let mut ranges = RangeMap::default();
+    ranges.set(b"b", b"d", Sequence::ZERO);
+    memtable.delete_ranges(&ranges, Sequence(3), || LiveSnapshots::new([], Sequence(2)));
     assert!(!memtable.is_empty());
+    assert_eq!(memtable.covering(b"c", Sequence(3)), Some(Sequence(3)));
+    assert_eq!(memtable.covering(b"c", Sequence(2)), None);
     assert_eq!(memtable.range_tombstones().covering(b"c", Sequence(3)), Some(Sequence(3)));
-    assert_eq!(memtable.range_tombstones().covering(b"c", Sequence(2)), None);
     assert!(memtable.bytes() > 32);
 }
 

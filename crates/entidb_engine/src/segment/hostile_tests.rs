@@ -30,7 +30,8 @@ fn use_block(bytes: &[u8]) {
 
 fn use_everything(bytes: &[u8]) {
     use_block(bytes);
-    let _ = RangeTombstones::decode(bytes).map(|list| list.cover(b"k", Sequence(9)).is_some());
+    let _ =
+        RangeTombstones::decode(bytes).map(|list| list.stretch(b"k", Sequence(9)) == list.stretch(b"kk", Sequence(9)));
     for count in [0, 1, 3, usize::MAX] {
         if let Some(index) = BlockIndex::decode(bytes, 128, count) {
             let _ = (index.find(b"k5"), index.place(0), index.place(usize::MAX - 1), index.separator(1));

@@ -15,12 +15,12 @@ use super::point_index::PointIndex;
 use crate::cache::Slots;
 use crate::crypto::Protection;
 use crate::error::{Damage, Error, Result};
-use crate::format::FileKind;
 use crate::format::file_header::{FILE_HEADER_BYTES, FileHeader};
 use crate::format::segment_footer::{
     SEGMENT_FOOTER_BYTES, SegmentFooter, SegmentPart, UNIT_FRAME_BYTES, UnitFrame, UnitPlace,
 };
 use crate::format::unit::{Stream, Tag, Unit};
+use crate::format::{FileKind, Sequence};
 use crate::iterator::Span;
 use crate::range_tombstone::RangeTombstones;
 use crate::version::SegmentMeta;
@@ -108,6 +108,18 @@ impl Segment {
             return Ok(&self.none);
         }
         Ok(&self.opened()?.tombstones)
+    }
+
+    /// The newest range tombstone at or before `at` that covers `key`.
+    ///
+    /// # Errors
+    /// As opening the segment.
+    #[inline]
+    pub(crate) fn covering(&self, key: &[u8], at: Sequence) -> Result<Option<Sequence>> {
+        if self.meta.fragment_count == 0 {
+            return Ok(None);
+        }
+        Ok(self.opened()?.tombstones.covering(key, at))
     }
 
     /// About how many entries are in `span`: exact when all are, else by blocks.

@@ -159,9 +159,8 @@ impl Segment {
                 return Err("the first or last key lies outside the bounds that are listed".to_owned());
             }
         }
-        let fragments = opened.tombstones.fragments();
-        if let (Some(first), Some(last)) = (fragments.first(), fragments.last())
-            && (*first.start < *meta.smallest || *last.end > *meta.largest)
+        if let Some((first, last)) = opened.tombstones.bounds()
+            && (first < &*meta.smallest || last > &*meta.largest)
         {
             return Err("a range tombstone reaches outside the bounds that are listed".to_owned());
         }

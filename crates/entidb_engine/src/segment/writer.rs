@@ -209,12 +209,12 @@ impl SegmentWriter {
         let mut smallest = self.smallest;
         let mut largest = self.last.map(|(key, _)| key).unwrap_or_default();
         let mut largest_is_excluded = false;
-        if let (Some(first), Some(last)) = (self.tombstones.fragments().first(), self.tombstones.fragments().last()) {
-            if self.footer.entry_count == 0 || *first.start < *smallest {
-                smallest = first.start.to_vec();
+        if let Some((first, last)) = self.tombstones.bounds() {
+            if self.footer.entry_count == 0 || first < smallest.as_slice() {
+                smallest = first.to_vec();
             }
-            if *last.end > *largest {
-                largest = last.end.to_vec();
+            if last > largest.as_slice() {
+                largest = last.to_vec();
                 largest_is_excluded = true;
             }
         }

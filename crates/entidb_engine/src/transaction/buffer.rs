@@ -4,13 +4,10 @@
 //! removes the point changes it covers. `Add` onto an own `Put` is folded, so what is kept never depends on order.
 //! Does not know: what the database holds.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::Arc;
-
 use crate::error::Result;
-use crate::format::EntryKind;
+use crate::format::{EntryKind, Sequence};
 use crate::iterator::counter_from;
+use crate::range_tombstone::RangeMap;
 use crate::transaction::points::{Before, Change, ENTRY_BYTES, FEW_BYTES_MAX, Points};
 use crate::value::Value;
 
@@ -31,11 +28,11 @@ pub(crate) enum Own {
 #[derive(Debug, Clone)]
 pub(crate) enum Undo {
     Point { key: Box<[u8]>, before: Option<Change> },
-    Ranges { before: Arc<Ranges> },
+    Ranges { before: RangeMap },
 }
 
-/// Deleted ranges: start to end, never overlapping.
-pub(crate) type Ranges = BTreeMap<Box<[u8]>, Box<[u8]>>;
+/// Within a transaction all range deletes are the same commit, whatever sequence it will get.
+const OWN: Sequence = Sequence::ZERO;
 
 /// Buffered changes. Cloned only when an iterator still looks at the old state.
 #[derive(Debug, Clone)]
@@ -43,7 +40,7 @@ pub(crate) struct WriteBuffer {
     /// From this size on points are kept as many.
     few_bytes_max: u64,
     points: Points,
-    ranges: Arc<Ranges>,
+    ranges: RangeMap,
     /// Of the changes there are; those that were replaced come on top.
     bytes: u64,
 }
@@ -52,7 +49,7 @@ impl WriteBuffer {
     /// An empty buffer of a database whose memtables have `memtable_bytes`.
     pub(crate) fn new(memtable_bytes: u64) -> Self {
         let few_bytes_max = FEW_BYTES_MAX.min(memtable_bytes / 16);
-        Self { few_bytes_max, points: Points::default(), ranges: Arc::default(), bytes: 0 }
+        Self { few_bytes_max, points: Points::default(), ranges: RangeMap::default(), bytes: 0 }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -61,7 +58,7 @@ impl WriteBuffer {
 
     /// Bytes of keys, values and their bookkeeping.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.saturating_add(self.points.stale_bytes())
+        self.bytes.saturating_add(self.points.stale_bytes()).saturating_add(self.ranges.bytes() as u64)
     }
 
     pub(super) fn points(&self) -> &Points {
@@ -78,7 +75,8 @@ impl WriteBuffer {
         self.points.visit(show)
     }
 
-    pub(crate) fn ranges(&self) -> &Ranges {
+    /// The deleted ranges; each key in them is deleted before any point change is made.
+    pub(crate) fn ranges(&self) -> &RangeMap {
         &self.ranges
     }
 
@@ -98,11 +96,7 @@ impl WriteBuffer {
     }
 
     pub(crate) fn range_covers(&self, key: &[u8]) -> bool {
-        if self.ranges.is_empty() {
-            return false;
-        }
-        let until = (Bound::Unbounded, Bound::Included(key));
-        self.ranges.range::<[u8], _>(until).next_back().is_some_and(|(_, end)| key < end.as_ref())
+        !self.ranges.is_empty() && self.ranges.covering(key).is_some()
     }
 
     pub(crate) fn put(&mut self, key: &[u8], value: &[u8], undo: Option<&mut Vec<Undo>>) -> Result<()> {
@@ -131,29 +125,10 @@ impl WriteBuffer {
             self.remove(&key, undo.as_deref_mut())?;
         }
         if let Some(undo) = undo {
-            undo.push(Undo::Ranges { before: Arc::clone(&self.ranges) });
+            undo.push(Undo::Ranges { before: self.ranges.clone() });
         }
-        let ranges = Arc::make_mut(&mut self.ranges);
-        let (mut from, mut to): (Box<[u8]>, Box<[u8]>) = (start.into(), end.into());
-        // Everything that touches the new range melts into it, so that ranges never overlap.
-        if let Some((left, left_end)) = ranges.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(start))).next_back()
-            && left_end.as_ref() >= start
-        {
-            from = left.clone();
-            to = to.max(left_end.clone());
-        }
-        let touched: Vec<Box<[u8]>> = ranges
-            .range::<[u8], _>((Bound::Included(from.as_ref()), Bound::Included(to.as_ref())))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in touched {
-            if let Some(old_end) = ranges.remove(&key) {
-                self.bytes = self.bytes.saturating_sub(Self::cost(&key, &old_end));
-                to = to.max(old_end);
-            }
-        }
-        self.bytes = self.bytes.saturating_add(Self::cost(&from, &to));
-        ranges.insert(from, to);
+        // Everything that touches the new range melts into it.
+        self.ranges.set(start, end, OWN);
         Ok(())
     }
 
@@ -163,11 +138,7 @@ impl WriteBuffer {
             match change {
                 Undo::Point { key, before: Some(before) } => self.set(&key, before.kind, before.value_bytes(), None)?,
                 Undo::Point { key, before: None } => self.remove(&key, None)?,
-                Undo::Ranges { before } => {
-                    let cost = |map: &Ranges| -> u64 { map.iter().map(|(start, end)| Self::cost(start, end)).sum() };
-                    self.bytes = self.bytes.saturating_sub(cost(&self.ranges)).saturating_add(cost(&before));
-                    self.ranges = before;
-                }
+                Undo::Ranges { before } => self.ranges = before,
             }
         }
         Ok(())

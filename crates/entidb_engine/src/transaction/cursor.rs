@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
-use crate::iterator::{EntryCursor, ViewSource, moved_while_invalid};
-use crate::range_tombstone::RangeTombstones;
+use crate::iterator::{Deleted, EntryCursor, ViewSource, moved_while_invalid};
 use crate::transaction::buffer::WriteBuffer;
 use crate::transaction::points::{Change, Points};
 use crate::value::Value;
@@ -28,8 +27,8 @@ pub(crate) fn source_of(buffer: &Arc<WriteBuffer>, sequence: Sequence) -> ViewSo
         Points::Few(_) => Box::new(FewCursor { buffer: Arc::clone(buffer), sequence, current: None }),
         Points::Many(many) => Box::new(many.cursor(sequence)),
     };
-    let tombstones = (!buffer.ranges().is_empty()).then(|| Arc::new(tombstones_of(buffer, sequence)));
-    ViewSource { cursor, tombstones }
+    let deleted = (!buffer.ranges().is_empty()).then(|| Deleted::Own(buffer.ranges().clone(), sequence));
+    ViewSource { cursor, deleted }
 }
 
 impl FewCursor {
@@ -49,11 +48,6 @@ impl FewCursor {
         let Points::Few(few) = self.buffer.points() else { return None };
         choose(few.range::<[u8], _>(bounds)).map(|(key, change)| (key.clone(), change.clone()))
     }
-}
-
-/// The range deletes of a transaction, as a source of a view lists them.
-fn tombstones_of(buffer: &WriteBuffer, sequence: Sequence) -> RangeTombstones {
-    buffer.ranges().iter().fold(RangeTombstones::default(), |list, (start, end)| list.with(start, end, sequence))
 }
 
 impl EntryCursor for FewCursor {

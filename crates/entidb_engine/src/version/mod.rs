@@ -222,7 +222,7 @@ impl Version {
     pub(crate) fn read(&self, key: &[u8], hash: u64, read: &mut PointRead) -> Result<bool> {
         for run in self.runs() {
             if let Some(segment) = run.holding(key)
-                && read.visit(segment.range_tombstones()?, key, |at| segment.get(key, hash, at))?
+                && read.visit(segment.covering(key, read.at())?, |at| segment.get(key, hash, at))?
             {
                 return Ok(true);
             }

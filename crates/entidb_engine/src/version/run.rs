@@ -135,11 +135,6 @@ impl Run {
         start..end.max(start)
     }
 
-    /// True when something may be in `start..end`.
-    pub(crate) fn overlaps(&self, start: &[u8], end: &[u8]) -> bool {
-        self.not_before(start) < self.beginning_before(end)
-    }
-
     /// The segments that may hold something of `first..=last`.
     pub(crate) fn touching(&self, first: &[u8], last: &[u8]) -> &[Arc<Segment>] {
         let start = self.not_before(first);
@@ -167,7 +162,10 @@ impl Run {
         let merged = match lists.as_slice() {
             [] => Arc::default(),
             [only] => Arc::clone(only),
-            _ => Arc::new(RangeTombstones::merged(lists.iter().map(AsRef::as_ref))),
+            _ => {
+                let lists: Vec<&RangeTombstones> = lists.iter().map(AsRef::as_ref).collect();
+                Arc::new(RangeTombstones::merged(&lists, None))
+            }
         };
         Ok(self.tombstones.get_or_init(|| merged))
     }

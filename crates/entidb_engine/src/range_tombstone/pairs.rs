@@ -1,0 +1,150 @@
+//! Pairs of keys, one behind the other in one piece of memory.
+//!
+//! Always: copying the pairs copies bytes and counts no references, however many they are.
+//! Does not know: what the pairs are the bounds of.
+
+use std::ops::Range;
+
+/// The first and the last bound of each of several ranges.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    bytes: Vec<u8>,
+    /// Where the two keys of each pair end.
+    ends: Vec<(u32, u32)>,
+}
+
+impl Clone for Pairs {
+    /// A copy is made to be changed, so it has room for another pair of the usual length.
+    fn clone(&self) -> Self {
+        let pair_bytes = self.bytes.len() / self.ends.len().max(1);
+        let mut bytes = Vec::with_capacity(self.bytes.len() + pair_bytes + pair_bytes / 4);
+        bytes.extend_from_slice(&self.bytes);
+        let mut ends = Vec::with_capacity(self.ends.len() + 1);
+        ends.extend_from_slice(&self.ends);
+        Self { bytes, ends }
+    }
+}
+
+impl Pairs {
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Bytes of all keys.
+    pub(super) fn key_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Bytes taken from the allocator.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes.capacity().saturating_add(self.ends.capacity().saturating_mul(size_of::<(u32, u32)>()))
+    }
+
+    /// Where the bytes of pair `index` begin.
+    fn offset(&self, index: usize) -> usize {
+        let before = index.checked_sub(1).and_then(|before| self.ends.get(before));
+        before.map_or(0, |(_, end)| *end as usize)
+    }
+
+    /// The start of a range; `None` behind the last.
+    #[inline]
+    pub(super) fn start(&self, index: usize) -> Option<&[u8]> {
+        let (middle, _) = self.ends.get(index)?;
+        self.bytes.get(self.offset(index)..*middle as usize)
+    }
+
+    /// The end of a range; `None` behind the last.
+    #[inline]
+    pub(super) fn end(&self, index: usize) -> Option<&[u8]> {
+        let (middle, end) = self.ends.get(index)?;
+        self.bytes.get(*middle as usize..*end as usize)
+    }
+
+    /// How many ranges start at `key` or before it.
+    #[inline]
+    pub(super) fn starting_at_or_before(&self, key: &[u8]) -> usize {
+        self.count_while(|index| self.start(index).is_some_and(|start| start <= key))
+    }
+
+    /// How many ranges start before `key`.
+    pub(super) fn starting_before(&self, key: &[u8]) -> usize {
+        self.count_while(|index| self.start(index).is_some_and(|start| start < key))
+    }
+
+    /// How many ranges end at `key` or before it.
+    pub(super) fn ending_at_or_before(&self, key: &[u8]) -> usize {
+        self.count_while(|index| self.end(index).is_some_and(|end| end <= key))
+    }
+
+    /// The first index for which `holds` is false, when it is true up to there and false from there on.
+    #[inline]
+    fn count_while(&self, holds: impl Fn(usize) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if holds(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// True when every range but the first starts where the one before it ends.
+    pub(super) fn touch(&self) -> bool {
+        (1..self.len()).all(|index| self.start(index) == self.end(index - 1))
+    }
+
+    /// Puts `pairs` in the place of those in `range`.
+    pub(super) fn splice(&mut self, range: Range<usize>, pairs: &[(&[u8], &[u8])]) {
+        let (from, to) = (self.offset(range.start), self.offset(range.end));
+        let added: usize = pairs.iter().map(|(start, end)| start.len() + end.len()).sum();
+        let (old_len, new_to) = (self.bytes.len(), from + added);
+        // Makes room of the right size, then fills it.
+        if new_to > to {
+            self.bytes.resize(old_len + (new_to - to), 0);
+        }
+        self.bytes.copy_within(to..old_len, new_to);
+        self.bytes.truncate(old_len + added - (to - from));
+        let mut at = from;
+        let mut put = |key: &[u8]| {
+            if let Some(room) = self.bytes.get_mut(at..at + key.len()) {
+                room.copy_from_slice(key);
+            }
+            at += key.len();
+            at as u32
+        };
+        let places: Vec<(u32, u32)> = pairs.iter().map(|(start, end)| (put(start), put(end))).collect();
+        let place_count = places.len();
+        self.ends.splice(range.clone(), places);
+        if new_to != to {
+            let (grown, shrunk) = (new_to.saturating_sub(to) as u32, to.saturating_sub(new_to) as u32);
+            for (middle, end) in self.ends.iter_mut().skip(range.start + place_count) {
+                *middle = *middle + grown - shrunk;
+                *end = *end + grown - shrunk;
+            }
+        }
+    }
+
+    /// Takes the pairs from `index` on away and returns them.
+    pub(super) fn split_off(&mut self, index: usize) -> Self {
+        let offset = self.offset(index);
+        let bytes = self.bytes.split_off(offset);
+        let mut ends = self.ends.split_off(index);
+        for (middle, end) in &mut ends {
+            *middle -= offset as u32;
+            *end -= offset as u32;
+        }
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        Self { bytes, ends }
+    }
+
+    /// Appends the pairs of another.
+    pub(super) fn append(&mut self, other: &Self) {
+        let offset = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(&other.bytes);
+        self.ends.extend(other.ends.iter().map(|(middle, end)| (middle + offset, end + offset)));
+    }
+}

@@ -1,0 +1,106 @@
+//! What range deletes cost: the work grows with their number and not with its square.
+//!
+//! Always: work is counted as bytes allocated by the thread that does it, which says the same on every machine.
+//! Does not know: what the deletes hide; the model tests say that.
+
+#![expect(clippy::unwrap_used, reason = "a test asserts by unwrapping")]
+
+use entidb_engine::{Durability, Engine, Options};
+use entidb_storage::Backend;
+
+mod allocated;
+
+/// How range deletes lie to each other.
+#[derive(Debug, Clone, Copy)]
+enum Pattern {
+    /// Each beside the others.
+    Disjoint,
+    /// Disjoint, in no order.
+    Scattered,
+    /// Each goes on where the one before ended.
+    Adjacent,
+    /// From the same key on, each further than the one before.
+    Growing,
+    /// From the same key on, each less far than the one before.
+    Shrinking,
+    /// The same range again and again.
+    Same,
+}
+
+const PATTERNS: [Pattern; 6] =
+    [Pattern::Disjoint, Pattern::Scattered, Pattern::Adjacent, Pattern::Growing, Pattern::Shrinking, Pattern::Same];
+
+fn key(number: u32) -> Vec<u8> {
+    [b"k".as_slice(), &number.to_be_bytes()].concat()
+}
+
+impl Pattern {
+    /// The range that delete `number` of `count` deletes.
+    fn range(self, number: u32, count: u32) -> (Vec<u8>, Vec<u8>) {
+        match self {
+            Self::Disjoint => (key(number * 4), key(number * 4 + 2)),
+            Self::Scattered => {
+                // An odd factor and a power of two: every number comes once.
+                let number = number.wrapping_mul(0x9e37_79b1) % count.next_power_of_two();
+                (key(number * 4), key(number * 4 + 2))
+            }
+            Self::Adjacent => (key(number), key(number + 1)),
+            Self::Growing => (key(0), key(number + 1)),
+            Self::Shrinking => (key(0), key(count + 1 - number)),
+            Self::Same => (key(0), key(9)),
+        }
+    }
+}
+
+/// Nothing is flushed by itself, so that all deletes are in one memtable.
+fn options() -> Options {
+    Options {
+        memtable_bytes: 1 << 30,
+        wal_bytes: 1 << 30,
+        durability: Durability::None,
+        auto_checkpoint: false,
+        background: false,
+        ..Options::default()
+    }
+}
+
+fn delete(engine: &Engine, pattern: Pattern, count: u32) {
+    for number in 0..count {
+        let (start, end) = pattern.range(number, count);
+        let mut transaction = engine.begin_write().unwrap();
+        transaction.delete_range(&start, &end).unwrap();
+        transaction.commit().unwrap();
+    }
+}
+
+/// Bytes allocated by a call.
+fn work_of<T>(call: impl FnOnce() -> T) -> (T, u64) {
+    let before = allocated::total();
+    let result = call();
+    (result, allocated::total() - before)
+}
+
+/// Bytes allocated by making the deletes, opening the database with all of them in the log, and writing them to a segment.
+fn works(pattern: Pattern, count: u32) -> [(&'static str, u64); 3] {
+    let backend = Backend::memory();
+    let engine = Engine::open(backend.clone(), options()).unwrap();
+    let ((), making) = work_of(|| delete(&engine, pattern, count));
+    engine.close().unwrap();
+    drop(engine);
+    let (engine, opening) = work_of(|| Engine::open(backend.clone(), options()).unwrap());
+    let (_, flushing) = work_of(|| engine.checkpoint().unwrap());
+    [("making", making), ("opening", opening), ("flushing", flushing)]
+}
+
+#[test]
+fn eight_times_as_many_range_deletes_are_eight_times_the_work() {
+    for pattern in PATTERNS {
+        // Files of the memory backend and the first chunks of an arena cost the same whatever the number.
+        let none = works(pattern, 0);
+        let (few, many) = (works(pattern, 512), works(pattern, 4096));
+        for (((what, none), (_, few)), (_, many)) in none.into_iter().zip(few).zip(many) {
+            let (few, many) = (few.saturating_sub(none), many.saturating_sub(none));
+            assert!(many < few * 16 + (4 << 20), "{pattern:?}, {what}: {few} bytes for 512 deletes, {many} for 4096");
+        }
+    }
+}

@@ -246,6 +246,31 @@ fn limits_refuse_what_is_over_and_leave_the_transaction_as_it_was() {
 }
 
 #[test]
+fn changes_that_were_checked_together_fit_and_what_was_taken_back_counts_no_more() {
+    let limit = 2 << 20;
+    let engine =
+        Engine::open(Backend::memory(), Options { transaction_bytes_max: limit, ..Options::default() }).unwrap();
+    let mut transaction = engine.begin_write().unwrap();
+    let savepoint = transaction.savepoint();
+    let value = [7; 1000];
+    let mut first = None;
+    for _ in 0..4 {
+        let mut count = 0_u64;
+        // Three keys at a time: as long as three fit, none of them is refused.
+        while transaction.check_room(3, 3 * 1008).is_ok() {
+            for key in [count, 1 << 40 | count, 2 << 40 | count] {
+                transaction.put(&key.to_be_bytes(), &value).unwrap();
+            }
+            count += 1;
+        }
+        assert!(transaction.put(b"the last", &value).is_ok() || transaction.bytes() + 1072 > limit);
+        assert_eq!(*first.get_or_insert(count), count);
+        transaction.rollback_to(&savepoint).unwrap();
+    }
+    assert!(first > Some(limit / 3 / 1100), "{first:?}");
+}
+
+#[test]
 fn after_close_everything_says_closed() {
     let engine = memory();
     put(&engine, b"k", b"v");

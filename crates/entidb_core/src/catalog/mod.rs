@@ -1,6 +1,7 @@
 //! What exists: collections and their declared indexes, with names and numbers.
 //!
-//! Always: a catalog is immutable; a change makes a new one. Numbers are never used twice; names are unique at any moment.
+//! Always: a catalog that a reader or a commit holds never changes; whoever changes one has it alone.
+//! Numbers are never used twice; names are unique at any moment.
 //! Does not know: entities, or how many there are.
 
 mod arrays;
@@ -31,7 +32,7 @@ impl Catalog {
     pub(crate) fn from_records(records: impl IntoIterator<Item = CollectionRecord>) -> Self {
         let mut catalog = Self::default();
         for record in records {
-            catalog.insert(record);
+            catalog.insert(Arc::new(record));
         }
         catalog
     }
@@ -52,12 +53,12 @@ impl Catalog {
     }
 
     /// Adds a collection or puts its new record in the place of the old.
-    pub(crate) fn insert(&mut self, record: CollectionRecord) {
+    pub(crate) fn insert(&mut self, record: Arc<CollectionRecord>) {
         if let Some(old) = self.by_id.get(&record.id) {
             self.by_name.remove(&old.name);
         }
         self.by_name.insert(record.name.clone(), record.id);
-        self.by_id.insert(record.id, Arc::new(record));
+        self.by_id.insert(record.id, record);
     }
 
     pub(crate) fn remove(&mut self, id: CollectionId) {

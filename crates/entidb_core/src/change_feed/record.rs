@@ -7,6 +7,7 @@
 //! Part: `u16 collection count`, each `u32 number | u8 name length | name`; then changes until the end:
 //! `u8 kind | u16 place in the list of collections | 16 bytes id | u32 length | payload`. Integers are little-endian.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -136,19 +137,40 @@ pub(crate) struct ChangeBuffer {
     entries: Vec<Pending>,
     /// Every collection spoken of, once for each name it had.
     names: Vec<(CollectionId, Arc<str>)>,
+    /// The place of the last name of each.
+    latest: HashMap<CollectionId, usize>,
+    /// The most bytes the entries take in parts, with the names of collections.
+    bytes: u64,
 }
 
 /// A part is closed when it has this many bytes.
 const PART_BYTES: usize = 64 << 10;
+/// What a change takes in a part beside its payload.
+const ENTRY_BYTES: u64 = 24;
+/// The most that a collection takes in the head of a part.
+const NAME_BYTES: u64 = 5 + 255;
+/// The key of a part and the length of its list of names.
+const PART_HEAD_BYTES: u64 = 13 + 2;
 
 impl ChangeBuffer {
     pub(crate) fn push(&mut self, kind: ChangeKind, collection: (CollectionId, &str), id: EntityId, payload: Vec<u8>) {
-        let known = self.names.iter().rposition(|(id, name)| *id == collection.0 && **name == *collection.1);
+        let known = self.latest.get(&collection.0).copied();
+        let known = known.filter(|place| self.names.get(*place).is_some_and(|(_, name)| **name == *collection.1));
         let name = known.unwrap_or_else(|| {
             self.names.push((collection.0, Arc::from(collection.1)));
+            self.latest.insert(collection.0, self.names.len() - 1);
             self.names.len() - 1
         });
-        self.entries.push(Pending { kind, name, id, payload });
+        let entry = Pending { kind, name, id, payload };
+        self.bytes += self.bytes_after(&entry, self.entries.len());
+        self.entries.push(entry);
+    }
+
+    /// The most bytes that an entry adds behind the first so many: it may bring a name into its part.
+    fn bytes_after(&self, entry: &Pending, entries: usize) -> u64 {
+        let before = entries.checked_sub(1).and_then(|last| self.entries.get(last));
+        let is_same = before.is_some_and(|before| before.name == entry.name);
+        entry.payload.len() as u64 + ENTRY_BYTES + if is_same { 0 } else { NAME_BYTES }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -156,7 +178,19 @@ impl ChangeBuffer {
     }
 
     pub(crate) fn truncate(&mut self, len: usize) {
-        self.entries.truncate(len);
+        while self.entries.len() > len
+            && let Some(entry) = self.entries.pop()
+        {
+            self.bytes = self.bytes.saturating_sub(self.bytes_after(&entry, self.entries.len()));
+        }
+    }
+
+    /// The most keys, and bytes of keys and values, that the parts have once one entry more is there.
+    pub(crate) fn owed(&self, payload: u64) -> (u64, u64) {
+        let bytes = self.bytes + payload + ENTRY_BYTES + NAME_BYTES;
+        // Two parts behind each other are more than one full one together.
+        let parts = 2 * bytes / PART_BYTES as u64 + 1;
+        (parts, bytes + parts * (PART_HEAD_BYTES + NAME_BYTES))
     }
 
     /// The parts to store, in order.

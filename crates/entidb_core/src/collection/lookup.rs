@@ -23,9 +23,9 @@ impl Collection {
     /// # Errors
     /// `Closed`, `TransactionEnded`, `Corrupt`, `Io`.
     pub fn get(&self, id: EntityId) -> Result<Option<Entity>> {
-        let view = self.scope.view()?;
+        let (view, record) = self.open()?;
         self.scope.shared().counters().read(1);
-        let Some(record) = self.record(&view)? else { return Ok(None) };
+        let Some(record) = record else { return Ok(None) };
         view.get(&keyspace::entity(record.id, &id))?.map(|stored| Entity::new(id, stored)).transpose()
     }
 
@@ -44,9 +44,9 @@ impl Collection {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn get_many(&self, ids: &[EntityId]) -> Result<Vec<Option<Entity>>> {
-        let view = self.scope.view()?;
+        let (view, record) = self.open()?;
         self.scope.shared().counters().read(ids.len() as u64);
-        let Some(record) = self.record(&view)? else { return Ok(vec![None; ids.len()]) };
+        let Some(record) = record else { return Ok(vec![None; ids.len()]) };
         let keys: Vec<[u8; 21]> = ids.iter().map(|id| keyspace::entity(record.id, id)).collect();
         let keys: Vec<&[u8]> = keys.iter().map(<[u8; 21]>::as_slice).collect();
         let found = view.multi_get(&keys)?;
@@ -82,8 +82,8 @@ impl Collection {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn count(&self) -> Result<u64> {
-        let view = self.scope.view()?;
-        match self.record(&view)? {
+        let (view, record) = self.open()?;
+        match record {
             Some(record) => view.entity_count(record.id),
             None => Ok(0),
         }

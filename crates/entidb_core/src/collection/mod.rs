@@ -5,15 +5,21 @@
 
 mod entity;
 pub(crate) mod envelope;
+mod handle;
 mod lookup;
 mod scan;
 mod write;
 
 use std::sync::Arc;
 
+use handle::Handle;
+
 pub use entity::Entity;
+pub(crate) use handle::Target;
 pub use scan::{Entities, ScanOptions};
 pub use write::BatchItem;
+
+use entidb_engine::Sequence;
 
 use crate::catalog::{CollectionRecord, IndexDefinition, check_name};
 use crate::database::Shared;
@@ -37,39 +43,21 @@ impl Scope {
         }
     }
 
-    /// What reads look at: the transaction, or the newest commit.
-    pub(crate) fn view(&self) -> Result<View> {
-        match self {
-            Self::Database(shared) => Ok(View::Read(shared.begin_read()?)),
-            Self::Read(read) => Ok(View::Read(Arc::clone(read))),
-            Self::Write(write) => View::of_write(write),
-        }
-    }
-
-    /// Runs changes in the transaction, or in one of their own.
-    pub(crate) fn write<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+    /// Runs changes in the transaction, or in one of their own; gives their commit in that case.
+    fn write<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<(T, Option<Sequence>)> {
         match self {
             Self::Database(shared) => {
                 let mut state = shared.begin_state(None)?;
                 let result = run(&mut state)?;
-                state.commit(shared, None)?;
+                let sequence = state.commit(shared, None)?;
                 shared.counters().committed();
-                Ok(result)
+                Ok((result, Some(sequence)))
             }
             Self::Read(_) => Err(Error::new(
                 ErrorCode::ReadOnly,
                 "this collection belongs to a read transaction; change it through the database or a write transaction",
             )),
-            Self::Write(write) => write.with(run),
-        }
-    }
-
-    /// Runs several changes so that all of them stay or none.
-    pub(crate) fn write_all<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
-        match self {
-            // A transaction of its own is undone whole by not committing it.
-            Self::Database(_) | Self::Read(_) => self.write(run),
-            Self::Write(write) => write.with(|state| state.atomically(run)),
+            Self::Write(write) => Ok((write.with(run)?, None)),
         }
     }
 }
@@ -77,6 +65,8 @@ impl Scope {
 /// A collection of entities.
 ///
 /// It is named, not made: a collection that is not there reads as empty and comes into being with its first entity or index.
+/// From then on the handle means that collection, whatever it is renamed to; once it was dropped, every call says so with
+/// `CollectionNotFound`.
 ///
 /// ```
 /// use entidb_core::{doc, Database};
@@ -90,25 +80,94 @@ impl Scope {
 #[derive(Clone)]
 pub struct Collection {
     scope: Scope,
-    name: Arc<str>,
+    handle: Arc<Handle>,
+    /// Whether what the handle means was committed when it was bound.
+    is_committed: bool,
 }
 
 impl Collection {
     pub(crate) fn new(scope: Scope, name: &str) -> Result<Self> {
         check_name("collection", name)?;
         scope.shared().check_open()?;
-        Ok(Self { scope, name: Arc::from(name) })
+        let is_committed = matches!(scope, Scope::Database(_));
+        let collection = Self { scope, handle: Arc::new(Handle::new(name)), is_committed };
+        // A name that is taken now is what the caller means, however that is called when the first call comes.
+        collection.open()?;
+        Ok(collection)
+    }
+
+    /// The same collection, seen and changed by another transaction.
+    pub(crate) fn within(&self, write: &Arc<WriteInner>) -> Self {
+        Self { scope: Scope::Write(Arc::clone(write)), ..self.clone() }
     }
 
     pub(crate) fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    pub(crate) fn record(&self, view: &View) -> Result<Option<Arc<CollectionRecord>>> {
-        Ok(view.catalog()?.by_name(&self.name).cloned())
+    /// What reads look at, the transaction or the newest commit, and what the collection is there.
+    pub(crate) fn open(&self) -> Result<(View, Option<Arc<CollectionRecord>>)> {
+        let view = match &self.scope {
+            Scope::Database(shared) => View::Read(shared.begin_read()?),
+            Scope::Read(read) => View::Read(Arc::clone(read)),
+            Scope::Write(write) => {
+                return write.with(|state| {
+                    let record = state.resolve(&self.target())?;
+                    self.bind(record.as_deref(), state.base_sequence());
+                    Ok((View::of_write(write, state), record))
+                });
+            }
+        };
+        let (catalog, at) = (view.catalog()?, view.sequence()?);
+        let record = match self.handle.bound() {
+            None => catalog.by_name(self.name()),
+            Some((id, since)) => match catalog.by_id(id) {
+                None if at >= since => return Err(self.target().dropped()),
+                found => found,
+            },
+        };
+        self.bind(record.map(Arc::as_ref), at);
+        Ok((view, record.cloned()))
     }
 
-    /// Its name.
+    fn bind(&self, record: Option<&CollectionRecord>, at: Sequence) {
+        match record {
+            Some(record) if self.is_committed => self.handle.bind(record.id, at),
+            Some(record) => self.handle.bind_again(record.id),
+            None => {}
+        }
+    }
+
+    fn target(&self) -> Target<'_> {
+        let id = self.handle.bound().map(|(id, _)| id);
+        Target { name: self.name(), id, is_committed: self.is_committed }
+    }
+
+    /// Runs a change in the transaction, or in one of its own. What may be refused after it began to write goes through
+    /// [`write_all`](Self::write_all).
+    fn write<T>(&self, run: impl FnOnce(&mut State, &Target<'_>) -> Result<T>) -> Result<T> {
+        let ((result, record), sequence) = self.scope.write(|state| {
+            let target = self.target();
+            let result = run(state, &target)?;
+            let record = if target.id.is_some() { None } else { state.resolve(&target)? };
+            Ok((result, record.map(|record| (record, state.base_sequence()))))
+        })?;
+        if let Some((record, base)) = record {
+            self.bind(Some(&record), sequence.unwrap_or(base));
+        }
+        Ok(result)
+    }
+
+    /// Runs several changes so that all of them stay or none.
+    fn write_all<T>(&self, run: impl FnOnce(&mut State, &Target<'_>) -> Result<T>) -> Result<T> {
+        match &self.scope {
+            // A transaction of its own is undone whole by not committing it.
+            Scope::Database(_) | Scope::Read(_) => self.write(run),
+            Scope::Write(_) => self.write(|state, target| state.atomically(|state| run(state, target))),
+        }
+    }
+
+    /// The name it was taken by.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;
@@ -118,7 +177,7 @@ impl Collection {
     /// ```
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.handle.name()
     }
 
     /// Declares an index and builds it over what is there. False when the same index was there already.
@@ -142,10 +201,14 @@ impl Collection {
     /// `IndexNotFound` or `CollectionNotFound` when it was dropped meanwhile, `InvalidArgument`, `ReadOnly`, `Busy`.
     pub fn create_index(&self, definition: IndexDefinition) -> Result<bool> {
         match &self.scope {
-            Scope::Database(shared) => crate::index::create_index(shared, &self.name, &definition),
+            Scope::Database(shared) => {
+                let created = crate::index::create_index(shared, &self.target(), &definition)?;
+                self.open()?;
+                Ok(created)
+            }
             Scope::Read(_) | Scope::Write(_) => {
                 let builds = self.scope.shared().builds();
-                self.scope.write_all(|state| state.create_index(&self.name, &definition, builds))
+                self.write_all(|state, target| state.create_index(target, &definition, builds))
             }
         }
     }
@@ -165,7 +228,7 @@ impl Collection {
     /// # Errors
     /// `CollectionNotFound`, `IndexNotFound`, `ReadOnly`.
     pub fn drop_index(&self, name: &str) -> Result<()> {
-        self.scope.write_all(|state| state.drop_index(&self.name, name))
+        self.write_all(|state, target| state.drop_index(target, name))
     }
 
     /// The declared indexes, in the order they were made.
@@ -182,13 +245,13 @@ impl Collection {
     /// # Errors
     /// `Closed`, `TransactionEnded`.
     pub fn indexes(&self) -> Result<Vec<IndexDefinition>> {
-        let record = self.record(&self.scope.view()?)?;
+        let (_, record) = self.open()?;
         Ok(record.map_or_else(Vec::new, |record| record.indexes.iter().map(|index| index.definition.clone()).collect()))
     }
 }
 
 impl std::fmt::Debug for Collection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Collection({:?})", self.name)
+        write!(f, "Collection({:?})", self.name())
     }
 }

@@ -67,8 +67,8 @@ impl Collection {
     /// # Errors
     /// `Closed`, `TransactionEnded`.
     pub fn scan(&self, options: ScanOptions) -> Result<Entities> {
-        let view = self.scope.view()?;
-        let entities = match self.record(&view)? {
+        let (view, record) = self.open()?;
+        let entities = match record {
             None => None,
             Some(record) => {
                 let direction = if options.reverse { Direction::Reverse } else { Direction::Forward };

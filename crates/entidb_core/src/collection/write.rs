@@ -193,9 +193,9 @@ impl Collection {
     /// # Errors
     /// `EntityNotFound`, an `Encoding` error when the patch does not fit the document, otherwise as [`put`](Self::put).
     pub fn update(&self, id: EntityId, patch: &Patch) -> Result<()> {
-        self.scope.write(|state| {
-            let stored = match state.catalog().by_name(self.name()).map(|record| record.id) {
-                Some(collection) => state.get(&keyspace::entity(collection, &id))?,
+        self.write(|state, target| {
+            let stored = match state.resolve(target)? {
+                Some(record) => state.get(&keyspace::entity(record.id, &id))?,
                 None => None,
             };
             let Some(stored) = stored else {
@@ -203,7 +203,7 @@ impl Collection {
             };
             let entity = Entity::new(id, stored)?;
             let document = apply(entity.bytes(), patch).map_err(|error| Error::from(error).with_id(id))?;
-            state.write_entity(self.name(), id, &document, WriteMode::Replace)
+            state.write_entity(target, id, &document, WriteMode::Replace)
         })?;
         self.scope.shared().counters().write(1);
         Ok(())
@@ -223,7 +223,7 @@ impl Collection {
     /// # Errors
     /// `Busy`, `ReadOnly`, `NoSpace`, `WritesStopped`.
     pub fn delete(&self, id: EntityId) -> Result<bool> {
-        let deleted = self.scope.write(|state| state.delete_entity(self.name(), id, None))?;
+        let deleted = self.write(|state, target| state.delete_entity(target, id, None))?;
         self.scope.shared().counters().delete(u64::from(deleted));
         Ok(deleted)
     }
@@ -242,7 +242,7 @@ impl Collection {
     /// # Errors
     /// `VersionMismatch`, otherwise as [`delete`](Self::delete).
     pub fn delete_if(&self, id: EntityId, version: u64) -> Result<bool> {
-        let deleted = self.scope.write(|state| state.delete_entity(self.name(), id, Some(version)))?;
+        let deleted = self.write(|state, target| state.delete_entity(target, id, Some(version)))?;
         self.scope.shared().counters().delete(u64::from(deleted));
         Ok(deleted)
     }
@@ -260,10 +260,10 @@ impl Collection {
     /// # Errors
     /// As [`delete`](Self::delete).
     pub fn delete_many(&self, ids: &[EntityId]) -> Result<u64> {
-        let deleted = self.scope.write_all(|state| {
+        let deleted = self.write_all(|state, target| {
             let mut deleted = 0_u64;
             for id in ids {
-                deleted += u64::from(state.delete_entity(self.name(), *id, None)?);
+                deleted += u64::from(state.delete_entity(target, *id, None)?);
             }
             Ok(deleted)
         })?;
@@ -309,14 +309,14 @@ impl Collection {
     /// As [`put`](Self::put).
     pub fn put_batch(&self, items: &[BatchItem<'_>]) -> Result<Vec<EntityId>> {
         let shared = self.scope.shared();
-        let ids = self.scope.write_all(|state| {
+        let ids = self.write_all(|state, target| {
             let mut ids = Vec::with_capacity(items.len());
             for item in items {
                 let id = match item.id {
                     Some(id) => id,
                     None => shared.next_id()?,
                 };
-                state.write_entity(self.name(), id, item.document, WriteMode::Put)?;
+                state.write_entity(target, id, item.document, WriteMode::Put)?;
                 ids.push(id);
             }
             Ok(ids)
@@ -334,7 +334,7 @@ impl Collection {
                 return Err(Error::new(ErrorCode::InvalidArgument, "this change needs the id of an entity; give one"));
             }
         };
-        self.scope.write(|state| state.write_entity(self.name(), id, document, mode))?;
+        self.write(|state, target| state.write_entity(target, id, document, mode))?;
         shared.counters().write(1);
         Ok(id)
     }

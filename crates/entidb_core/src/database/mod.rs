@@ -111,7 +111,8 @@ impl Database {
     /// # let notes = db.collection("notes")?;
     /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
     /// db.drop_collection("notes")?;
-    /// assert!(!notes.exists(id)?);
+    /// assert!(db.collections()?.is_empty());
+    /// assert!(notes.exists(id).is_err(), "the handle says that its collection was dropped");
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
     ///

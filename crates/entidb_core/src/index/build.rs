@@ -12,6 +12,7 @@ use entidb_engine::{Durability, Engine};
 use parking_lot::{Condvar, Mutex};
 
 use crate::catalog::{Catalog, IndexDefinition, IndexRecord};
+use crate::collection::Target;
 use crate::database::Shared;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, EntityId, IndexId};
@@ -52,9 +53,9 @@ impl Builds {
 }
 
 /// Declares an index and builds it over what is there. False when the same index was there already.
-pub(crate) fn create_index(shared: &Arc<Shared>, collection: &str, definition: &IndexDefinition) -> Result<bool> {
+pub(crate) fn create_index(shared: &Arc<Shared>, target: &Target<'_>, definition: &IndexDefinition) -> Result<bool> {
     loop {
-        match begin(shared, collection, definition)? {
+        match begin(shared, target, definition)? {
             Begun::Ended(created) => return Ok(created),
             Begun::Building(mut build) => {
                 while !build.step()? {}
@@ -65,7 +66,7 @@ pub(crate) fn create_index(shared: &Arc<Shared>, collection: &str, definition: &
                 if !shared.builds().wait(index, timeout) {
                     let name = &definition.name;
                     let problem = format!("another call is still building the index {name:?}; wait for that one");
-                    return Err(Error::new(ErrorCode::Busy, problem).with_collection(collection).with_index(name));
+                    return Err(Error::new(ErrorCode::Busy, problem).with_collection(target.name).with_index(name));
                 }
             }
         }
@@ -80,16 +81,16 @@ pub(crate) enum Begun {
 }
 
 /// Takes the first step, which is the only one for a collection that is not large.
-pub(crate) fn begin(shared: &Arc<Shared>, collection: &str, definition: &IndexDefinition) -> Result<Begun> {
+pub(crate) fn begin(shared: &Arc<Shared>, target: &Target<'_>, definition: &IndexDefinition) -> Result<Begun> {
     let mut state = shared.begin_state(None)?;
-    let begun = match state.begin_index(collection, definition, step_bytes(shared), shared.builds())? {
+    let begun = match state.begin_index(target, definition, step_bytes(shared), shared.builds())? {
         BegunIndex::Unchanged => return Ok(Begun::Ended(false)),
         BegunIndex::Elsewhere(index) => return Ok(Begun::Elsewhere(index)),
         BegunIndex::Ready => Begun::Ended(true),
         BegunIndex::Building { collection: id, index, reached } => {
             // From here on its end is told, however this ends.
             shared.builds().begin(index.id);
-            let (shared, name) = (Arc::clone(shared), collection.to_owned());
+            let (shared, name) = (Arc::clone(shared), target.name.to_owned());
             Begun::Building(IndexBuild { shared, name, collection: id, index, reached })
         }
     };

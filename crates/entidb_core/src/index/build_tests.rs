@@ -7,8 +7,11 @@ use entidb_codec::{Value, doc};
 use entidb_storage::SeededRandom;
 
 use super::build::{Begun, IndexBuild, begin};
+use crate::collection::Target;
 use crate::database::Shared;
 use crate::{Collection, Database, EntityId, ErrorCode, IndexDefinition, Options, VerifyLevel, field};
+
+const C: Target<'static> = Target { name: "c", id: None, is_committed: true };
 
 /// Small enough that a step takes in two or three entities.
 fn small() -> Options {
@@ -20,7 +23,7 @@ fn shared(db: &Database) -> Arc<Shared> {
 }
 
 fn started(db: &Database, definition: &IndexDefinition) -> IndexBuild {
-    match begin(&shared(db), "c", definition).unwrap() {
+    match begin(&shared(db), &C, definition).unwrap() {
         Begun::Building(build) => build,
         Begun::Ended(_) | Begun::Elsewhere(_) => panic!("the build is over in one step"),
     }
@@ -204,7 +207,7 @@ fn interleaved(seed: u64) -> (u64, bool) {
     let mut definition = IndexDefinition::on([["a", "t", "-a"][random.below(3) as usize]]).unwrap();
     definition.unique = random.below(2) == 0;
     definition.multi = random.below(2) == 0;
-    let mut build = match begin(&shared(&db), "c", &definition) {
+    let mut build = match begin(&shared(&db), &C, &definition) {
         Ok(Begun::Building(build)) => build,
         Ok(_) => return (0, true),
         // The arrays of `t` repeat, so a unique index over them may fail at once.

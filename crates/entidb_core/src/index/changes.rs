@@ -10,8 +10,8 @@ use crate::catalog::{CollectionRecord, IndexRecord};
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{EntityId, Ordinal};
 
-/// What a change of a row costs beside its key: the id, and what a transaction needs to hold it.
-const ROW_BYTES: u64 = 64;
+/// The id in a row.
+const ID_BYTES: u64 = 16;
 
 /// Keys one behind the other.
 #[derive(Debug, Default)]
@@ -64,10 +64,14 @@ pub(crate) struct RowChanges {
 }
 
 impl RowChanges {
-    /// About what writing the changes costs.
+    /// How many keys the changes write.
+    pub(crate) fn keys(&self) -> u64 {
+        (self.removed.ends.len() + self.added.ends.len()) as u64
+    }
+
+    /// How many bytes of keys and values the changes write.
     pub(crate) fn bytes(&self) -> u64 {
-        let rows = self.removed.ends.len() + self.added.ends.len();
-        (self.removed.bytes.len() + self.added.bytes.len()) as u64 + rows as u64 * ROW_BYTES
+        (self.removed.bytes.len() + self.added.bytes.len()) as u64 + self.added.ends.len() as u64 * ID_BYTES
     }
 
     /// Writes the changes for the entity.

@@ -165,8 +165,7 @@ impl Find {
     /// `ScanForbidden` when no index serves and the database forbids that, `PageTokenInvalid`, `QueryTooLarge` when
     /// sorting needs too much memory, `QueryInvalid` when conditions nest more than 50 deep, `Closed`, `TransactionEnded`.
     pub fn run(self) -> Result<Found> {
-        let view = self.collection.scope().view()?;
-        let record = self.collection.record(&view)?;
+        let (view, record) = self.collection.open()?;
         Found::open(self.collection, view, record, self.query)
     }
 
@@ -278,11 +277,10 @@ impl Find {
             _ => None,
         };
         let collection = match &tx {
-            Some(tx) => tx.collection(self.collection.name())?,
+            Some(tx) => self.collection.within(tx.inner()),
             None => self.collection,
         };
         let find = Self { collection: collection.clone(), query: self.query };
-        // The ids first: removing while walking would change what is walked.
         let ids = find.run()?.map(|entity| entity.map(|entity| entity.id())).collect::<Result<Vec<EntityId>>>()?;
         let deleted = collection.delete_many(&ids)?;
         if let Some(tx) = tx {
@@ -308,8 +306,8 @@ impl Find {
     /// `PageTokenInvalid`, `QueryInvalid`, `Closed`, `TransactionEnded`.
     pub fn explain(&self) -> Result<Explanation> {
         self.query.check()?;
-        let view = self.collection.scope().view()?;
-        let Some(record) = self.collection.record(&view)? else {
+        let (view, record) = self.collection.open()?;
+        let Some(record) = record else {
             return Ok(Explanation::nothing(self.collection.name(), &self.query));
         };
         let place = self.query.after.as_deref().map(|token| Place::decode(token, &self.query)).transpose()?;

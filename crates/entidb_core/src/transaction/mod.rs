@@ -4,6 +4,9 @@
 //! that takes many calls sees the transaction as it was at the first, whatever is changed between them.
 //! Does not know: queries.
 
+mod catalog_edit;
+mod entities;
+mod journal;
 mod read;
 mod schema;
 mod state;
@@ -13,10 +16,11 @@ use std::sync::Arc;
 
 use entidb_engine::{Direction, Iter, Sequence, Value, WriteSnapshot};
 
+pub(crate) use entities::{WriteMode, not_found};
 pub(crate) use read::ReadInner;
 pub use read::ReadTransaction;
 pub(crate) use schema::BegunIndex;
-pub(crate) use state::{Limits, State, WriteMode, not_found};
+pub(crate) use state::{Limits, State};
 pub(crate) use write::WriteInner;
 pub use write::{Savepoint, WriteTransaction};
 
@@ -41,11 +45,9 @@ pub(crate) struct WriteView {
 
 impl View {
     /// An open write transaction as it is now.
-    pub(crate) fn of_write(write: &Arc<WriteInner>) -> Result<Self> {
-        write.with(|state| {
-            let (snapshot, catalog) = (state.snapshot(), Arc::clone(state.catalog()));
-            Ok(Self::Write(WriteView { write: Arc::clone(write), snapshot, catalog, base: state.base_sequence() }))
-        })
+    pub(crate) fn of_write(write: &Arc<WriteInner>, state: &State) -> Self {
+        let (snapshot, catalog) = (state.snapshot(), Arc::clone(state.catalog()));
+        Self::Write(WriteView { write: Arc::clone(write), snapshot, catalog, base: state.base_sequence() })
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Value>> {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use entidb_engine::Direction;
 
 use super::State;
-use crate::catalog::{Catalog, CollectionRecord, IndexDefinition, IndexRecord, check_name};
+use crate::catalog::{CollectionRecord, IndexDefinition, IndexRecord, check_name};
 use crate::change_feed::ChangeKind;
+use crate::collection::Target;
 use crate::collection::envelope::Envelope;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, EntityId, IndexId};
@@ -29,10 +30,13 @@ pub(crate) enum BegunIndex {
     Building { collection: CollectionId, index: Arc<IndexRecord>, reached: EntityId },
 }
 
+/// About what a key costs in a transaction beside its bytes.
+const KEY_BYTES: u64 = 64;
+
 const NO_ENTITY: EntityId = EntityId::from_bytes([0; 16]);
 
 impl State {
-    pub(crate) fn create_collection(&mut self, name: &str) -> Result<()> {
+    pub(crate) fn create_collection(&mut self, name: &str) -> Result<Arc<CollectionRecord>> {
         check_name("collection", name)?;
         if self.catalog().by_name(name).is_some() {
             let problem = format!("there is a collection {name:?} already; use it or choose another name");
@@ -43,8 +47,8 @@ impl State {
         self.store_collection(&record)?;
         self.engine().put(&keyspace::collection_name(name), &id.0.to_be_bytes())?;
         self.record(ChangeKind::CollectionCreated, &record, NO_ENTITY, Vec::new());
-        self.replace_in_catalog(record);
-        Ok(())
+        self.put_in_catalog(record);
+        self.existing_collection(name)
     }
 
     pub(crate) fn rename_collection(&mut self, from: &str, to: &str) -> Result<()> {
@@ -62,7 +66,7 @@ impl State {
         self.engine().delete(&keyspace::collection_name(from))?;
         self.engine().put(&keyspace::collection_name(to), &record.id.0.to_be_bytes())?;
         self.record(ChangeKind::CollectionRenamed, &record, NO_ENTITY, to.as_bytes().to_vec());
-        self.replace_in_catalog(renamed);
+        self.put_in_catalog(renamed);
         Ok(())
     }
 
@@ -79,26 +83,24 @@ impl State {
         self.engine().delete(&keyspace::collection_name(name))?;
         self.forget_collection(record.id)?;
         self.record(ChangeKind::CollectionDropped, &record, NO_ENTITY, Vec::new());
-        let mut catalog = Catalog::clone(self.catalog());
-        catalog.remove(record.id);
-        self.set_catalog(catalog);
+        self.drop_from_catalog(record.id);
         Ok(())
     }
 
     /// Declares an index and builds it over what is there, all in this transaction. False when it was there already.
     pub(crate) fn create_index(
         &mut self,
-        collection: &str,
+        target: &Target<'_>,
         definition: &IndexDefinition,
         builds: &Builds,
     ) -> Result<bool> {
-        match self.begin_index(collection, definition, u64::MAX, builds)? {
+        match self.begin_index(target, definition, u64::MAX, builds)? {
             BegunIndex::Unchanged => Ok(false),
             BegunIndex::Ready => Ok(true),
             BegunIndex::Elsewhere(_) => {
                 let problem =
                     format!("another call is building the index {:?}; try again when it is done", definition.name);
-                Err(Error::new(ErrorCode::Busy, problem).with_collection(collection).with_index(&definition.name))
+                Err(Error::new(ErrorCode::Busy, problem).with_collection(target.name).with_index(&definition.name))
             }
             BegunIndex::Building { .. } => Err(Error::internal("an index build stopped without a bound")),
         }
@@ -107,16 +109,17 @@ impl State {
     /// Declares an index and builds it over the first entities, up to so many bytes of rows: over all of them if they fit.
     pub(crate) fn begin_index(
         &mut self,
-        collection: &str,
+        target: &Target<'_>,
         definition: &IndexDefinition,
         bytes_max: u64,
         builds: &Builds,
     ) -> Result<BegunIndex> {
         definition.check()?;
-        if self.catalog().by_name(collection).is_none() {
-            self.create_collection(collection)?;
-        }
-        let mut record = self.existing_collection(collection)?;
+        let mut record = match self.resolve(target)? {
+            Some(record) => record,
+            None => self.create_collection(target.name)?,
+        };
+        let collection = &record.name.clone();
         let known = record.index(&definition.name).map(|index| (index, false));
         let known = known.or_else(|| record.building(&definition.name).map(|index| (index, true)));
         match known {
@@ -150,7 +153,7 @@ impl State {
                     let mut changed = (*record).clone();
                     changed.building.push(index.clone());
                     state.store_collection(&changed)?;
-                    state.replace_in_catalog(changed);
+                    state.put_in_catalog(changed);
                     Ok(BegunIndex::Building { collection: record.id, index, reached })
                 }
             }
@@ -166,7 +169,7 @@ impl State {
         changed.indexes.push(index);
         self.store_collection(&changed)?;
         self.record(ChangeKind::IndexCreated, record, NO_ENTITY, payload);
-        self.replace_in_catalog(changed);
+        self.put_in_catalog(changed);
         Ok(())
     }
 
@@ -180,12 +183,13 @@ impl State {
         let mut changed = record.clone();
         changed.building.retain(|other| other.id != index.id);
         self.store_collection(&changed)?;
-        self.replace_in_catalog(changed);
+        self.put_in_catalog(changed);
         self.existing_collection(&record.name)
     }
 
-    pub(crate) fn drop_index(&mut self, collection: &str, name: &str) -> Result<()> {
-        let record = self.existing_collection(collection)?;
+    pub(crate) fn drop_index(&mut self, target: &Target<'_>, name: &str) -> Result<()> {
+        let record = self.resolve(target)?.ok_or_else(|| no_collection(target.name))?;
+        let collection = &record.name;
         if let Some(index) = record.building(name) {
             // The feed never told of it, and whoever builds it finds that it is gone.
             let index = index.clone();
@@ -201,26 +205,17 @@ impl State {
         changed.indexes.retain(|other| other.id != index.id);
         self.store_collection(&changed)?;
         self.record(ChangeKind::IndexDropped, &record, NO_ENTITY, name.as_bytes().to_vec());
-        self.replace_in_catalog(changed);
+        self.put_in_catalog(changed);
         Ok(())
     }
 
     fn existing_collection(&self, name: &str) -> Result<Arc<CollectionRecord>> {
-        self.catalog().by_name(name).cloned().ok_or_else(|| {
-            let problem = format!("there is no collection {name:?}; collections lists what there is");
-            Error::new(ErrorCode::CollectionNotFound, problem).with_collection(name)
-        })
+        self.catalog().by_name(name).cloned().ok_or_else(|| no_collection(name))
     }
 
     fn store_collection(&mut self, record: &CollectionRecord) -> Result<()> {
         let bytes = record.encode();
         Ok(self.engine().put(&keyspace::collection_record(record.id), &bytes)?)
-    }
-
-    fn replace_in_catalog(&mut self, record: CollectionRecord) {
-        let mut catalog = Catalog::clone(self.catalog());
-        catalog.insert(record);
-        self.set_catalog(catalog);
     }
 
     fn clear_index(&mut self, index: &IndexRecord) -> Result<()> {
@@ -252,7 +247,7 @@ impl State {
             let rows = index::rows(index, entity.document, entity.ordinal)?;
             let mut changes = RowChanges::default();
             index::plan_rows(index, self.engine(), id, Vec::new(), rows, &mut changes)?;
-            bytes = bytes.saturating_add(changes.bytes());
+            bytes = bytes.saturating_add(changes.bytes()).saturating_add(changes.keys() * KEY_BYTES);
             if bytes > bytes_max && reached.is_some() {
                 return Ok(reached);
             }
@@ -261,4 +256,9 @@ impl State {
         }
         Ok(None)
     }
+}
+
+fn no_collection(name: &str) -> Error {
+    let problem = format!("there is no collection {name:?}; collections lists what there is");
+    Error::new(ErrorCode::CollectionNotFound, problem).with_collection(name)
 }

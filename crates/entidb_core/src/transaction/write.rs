@@ -109,6 +109,10 @@ impl WriteTransaction {
         Self(Arc::new(WriteInner { shared, state: Mutex::new(Some(state)) }))
     }
 
+    pub(crate) fn inner(&self) -> &Arc<WriteInner> {
+        &self.0
+    }
+
     /// The collection with this transaction's changes in it.
     ///
     /// ```
@@ -156,7 +160,7 @@ impl WriteTransaction {
     /// # Errors
     /// `CollectionExists`, `InvalidArgument`, `TransactionEnded`.
     pub fn create_collection(&self, name: &str) -> Result<()> {
-        self.0.with(|state| state.create_collection(name))
+        self.0.with(|state| state.atomically(|state| state.create_collection(name).map(|_| ())))
     }
 
     /// Gives a collection another name.
@@ -173,7 +177,7 @@ impl WriteTransaction {
     /// # Errors
     /// `CollectionNotFound`, `CollectionExists`, `InvalidArgument`, `TransactionEnded`.
     pub fn rename_collection(&self, from: &str, to: &str) -> Result<()> {
-        self.0.with(|state| state.rename_collection(from, to))
+        self.0.with(|state| state.atomically(|state| state.rename_collection(from, to)))
     }
 
     /// Removes a collection with everything in it.
@@ -190,7 +194,7 @@ impl WriteTransaction {
     /// # Errors
     /// `CollectionNotFound`, `TransactionEnded`.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
-        self.0.with(|state| state.drop_collection(name))
+        self.0.with(|state| state.atomically(|state| state.drop_collection(name)))
     }
 
     /// Marks this place.

@@ -61,6 +61,21 @@ impl WriteBuffer {
         self.bytes.saturating_add(self.points.stale_bytes()).saturating_add(self.ranges.bytes() as u64)
     }
 
+    /// Of these, the bytes of changes that count.
+    pub(super) fn live_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Of these, the bytes of changes that were replaced or taken back.
+    pub(super) fn stale_bytes(&self) -> u64 {
+        self.points.stale_bytes()
+    }
+
+    /// Frees the memory of what was replaced or taken back.
+    pub(super) fn give_back_stale(&mut self) -> Result<()> {
+        self.points.compact()
+    }
+
     pub(super) fn points(&self) -> &Points {
         &self.points
     }

@@ -171,11 +171,14 @@ impl Points {
             Self::Few(_) => bytes > few_bytes_max,
             Self::Many(many) => many.stale_bytes > STALE_BYTES_MIN.max(bytes),
         };
-        if crowded {
-            let mut fresh = Many::new()?;
-            self.visit(|key, kind, value| fresh.set(key, kind, value, false).map(drop))?;
-            *self = Self::Many(fresh);
-        }
+        if crowded { self.compact() } else { Ok(()) }
+    }
+
+    /// Keeps the changes as many, without those that were replaced.
+    pub(super) fn compact(&mut self) -> Result<()> {
+        let mut fresh = Many::new()?;
+        self.visit(|key, kind, value| fresh.set(key, kind, value, false).map(drop))?;
+        *self = Self::Many(fresh);
         Ok(())
     }
 }

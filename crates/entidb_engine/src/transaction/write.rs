@@ -12,8 +12,12 @@ use crate::iterator::{KeyRange, counter_from};
 use crate::options::{Durability, invalid};
 use crate::planted::{Mistake, makes};
 use crate::transaction::buffer::{Undo, WriteBuffer};
+use crate::transaction::points::ENTRY_BYTES;
 use crate::transaction::{Direction, Iter, WriteSnapshot, check_key, check_value, write_snapshot};
 use crate::value::Value;
+
+/// Beyond this part of the limit of a transaction, memory of changes that count no more is given back.
+const STALE_PART: u64 = 8;
 
 /// A place in a transaction to go back to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +123,7 @@ impl WriteTransaction {
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         check_key(key)?;
         check_value(value)?;
-        self.check_room(WriteBuffer::cost(key, value))?;
+        self.check_cost(WriteBuffer::cost(key, value))?;
         let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
         Arc::make_mut(&mut self.buffer).put(key, value, undo)
     }
@@ -130,7 +134,7 @@ impl WriteTransaction {
     /// As [`put`](WriteTransaction::put).
     pub fn delete(&mut self, key: &[u8]) -> Result<()> {
         check_key(key)?;
-        self.check_room(WriteBuffer::cost(key, &[]))?;
+        self.check_cost(WriteBuffer::cost(key, &[]))?;
         let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
         Arc::make_mut(&mut self.buffer).delete(key, undo)
     }
@@ -145,7 +149,7 @@ impl WriteTransaction {
         if start >= end {
             return Err(invalid("range", "ends before it starts; give the smaller key first"));
         }
-        self.check_room(WriteBuffer::cost(start, end))?;
+        self.check_cost(WriteBuffer::cost(start, end))?;
         let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
         Arc::make_mut(&mut self.buffer).delete_range(start, end, undo)
     }
@@ -157,7 +161,7 @@ impl WriteTransaction {
     /// [`put`](WriteTransaction::put).
     pub fn add(&mut self, key: &[u8], delta: i64) -> Result<()> {
         check_key(key)?;
-        self.check_room(WriteBuffer::cost(key, &[0; 8]))?;
+        self.check_cost(WriteBuffer::cost(key, &[0; 8]))?;
         let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
         Arc::make_mut(&mut self.buffer).add(key, delta, undo)
     }
@@ -239,8 +243,26 @@ impl WriteTransaction {
         drop(self);
     }
 
-    fn check_room(&self, cost: u64) -> Result<()> {
-        let size = self.buffer.bytes().saturating_add(cost);
+    /// Fails where so many changes, with so many bytes of keys and values, would not fit the transaction any more.
+    /// Changes that were checked together and are made next are not refused for their size one by one.
+    ///
+    /// # Errors
+    /// `TooLarge`; the transaction stays as it was.
+    pub fn check_room(&mut self, changes: u64, bytes: u64) -> Result<()> {
+        self.check_cost(bytes.saturating_add(changes.saturating_mul(ENTRY_BYTES)))
+    }
+
+    fn check_cost(&mut self, cost: u64) -> Result<()> {
+        let fits = |bytes: u64| bytes.saturating_add(cost) <= self.bytes_max;
+        if fits(self.buffer.bytes()) {
+            return Ok(());
+        }
+        // What was replaced or taken back holds memory and is no change any more. It is given back before anything is
+        // refused for it, but not for a little at a time: that would copy the rest again and again.
+        if self.buffer.stale_bytes() > self.bytes_max / STALE_PART {
+            Arc::make_mut(&mut self.buffer).give_back_stale()?;
+        }
+        let size = self.buffer.live_bytes().saturating_add(cost);
         if size > self.bytes_max {
             return Err(Error::TooLarge { what: "transaction", size, limit: self.bytes_max });
         }

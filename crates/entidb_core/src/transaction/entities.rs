@@ -1,0 +1,176 @@
+//! Writing and removing entities in an open write transaction, with their index rows, counts and changes of the feed.
+//!
+//! Always: everything a change may be refused for, its size among it, is checked before anything of it is written.
+//! Does not know: savepoints and commits (`state`).
+
+use std::sync::Arc;
+
+use super::State;
+use crate::catalog::CollectionRecord;
+use crate::change_feed::ChangeKind;
+use crate::collection::Target;
+use crate::collection::envelope::{Envelope, HEADER_BYTES};
+use crate::error::{Error, ErrorCode, Result};
+use crate::id::EntityId;
+use crate::index;
+use crate::keyspace;
+
+/// When a write is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteMode {
+    /// Always.
+    Put,
+    /// Only when the entity is not there.
+    Insert,
+    /// Only when it is there.
+    Replace,
+    /// Only when it is there with this version.
+    IfVersion(u64),
+}
+
+impl State {
+    /// Writes a document under an id.
+    pub(crate) fn write_entity(
+        &mut self,
+        target: &Target<'_>,
+        id: EntityId,
+        document: &[u8],
+        mode: WriteMode,
+    ) -> Result<()> {
+        let limit = self.limits().entity_bytes_max;
+        if document.len() as u64 > limit {
+            let problem = format!(
+                "the document has {} bytes, entity_bytes_max is {limit}; store less or raise the limit",
+                document.len()
+            );
+            return Err(Error::new(ErrorCode::TooLarge, problem).with_collection(target.name).with_id(id));
+        }
+        judge_document(document).map_err(|error| error.with_collection(target.name).with_id(id))?;
+        match self.resolve(target)? {
+            Some(record) => self.write_into(&record, id, document, mode),
+            None if matches!(mode, WriteMode::Put | WriteMode::Insert) => self.atomically(|state| {
+                let record = state.create_collection(target.name)?;
+                state.write_into(&record, id, document, mode)
+            }),
+            None => Err(not_found(target.name, id)),
+        }
+    }
+
+    fn write_into(
+        &mut self,
+        record: &Arc<CollectionRecord>,
+        id: EntityId,
+        document: &[u8],
+        mode: WriteMode,
+    ) -> Result<()> {
+        let name = &record.name;
+        let key = keyspace::entity(record.id, &id);
+        let old = self.get(&key)?;
+        let before = old.as_deref().map(Envelope::decode).transpose()?;
+        check_mode(name, id, mode, before.as_ref())?;
+        let ordinal = match &before {
+            Some(before) => before.ordinal,
+            None => self.next_ordinal(record.id)?,
+        };
+        let old_document = before.as_ref().map(|before| before.document);
+        let mut changes = std::mem::take(&mut self.row_changes);
+        let planned =
+            index::plan_changes(record, self.engine(), (id, ordinal), old_document, Some(document), &mut changes);
+        let is_new = before.is_none();
+        let ordinal_key = keyspace::ordinal(record.id, ordinal);
+        let mut bytes = key.len() + HEADER_BYTES + document.len();
+        let mut keys = 1;
+        if is_new {
+            bytes += ordinal_key.len() + id.as_bytes().len();
+            keys += 1;
+        }
+        let checked = planned
+            .and_then(|()| self.check_room(keys + changes.keys(), bytes as u64 + changes.bytes(), document.len()))
+            .map_err(|error| error.with_collection(name).with_id(id));
+        if checked.is_ok() {
+            let version = self.next_sequence().0;
+            self.all_or_doom(|engine| {
+                engine.put(&key, &Envelope::encode(version, ordinal, document))?;
+                if is_new {
+                    engine.put(&ordinal_key, id.as_bytes())?;
+                }
+                changes.apply(engine, id)
+            })?;
+        }
+        self.row_changes = changes;
+        checked?;
+        if is_new {
+            self.count_new(record.id, ordinal);
+        }
+        let kind = if is_new { ChangeKind::Insert } else { ChangeKind::Update };
+        self.record(kind, record, id, document.to_vec());
+        Ok(())
+    }
+
+    /// Removes an entity. True when it was there.
+    pub(crate) fn delete_entity(&mut self, target: &Target<'_>, id: EntityId, version: Option<u64>) -> Result<bool> {
+        let Some(record) = self.resolve(target)? else { return Ok(false) };
+        let name = &record.name;
+        let key = keyspace::entity(record.id, &id);
+        let Some(old) = self.get(&key)? else { return Ok(false) };
+        let before = Envelope::decode(&old)?;
+        if let Some(version) = version {
+            check_mode(name, id, WriteMode::IfVersion(version), Some(&before))?;
+        }
+        let mut changes = std::mem::take(&mut self.row_changes);
+        let entity = (id, before.ordinal);
+        let planned = index::plan_changes(&record, self.engine(), entity, Some(before.document), None, &mut changes);
+        let ordinal_key = keyspace::ordinal(record.id, before.ordinal);
+        let bytes = (key.len() + ordinal_key.len()) as u64;
+        let checked = planned
+            .and_then(|()| self.check_room(2 + changes.keys(), bytes + changes.bytes(), 0))
+            .map_err(|error| error.with_collection(name).with_id(id));
+        if checked.is_ok() {
+            self.all_or_doom(|engine| {
+                engine.delete(&key)?;
+                engine.delete(&ordinal_key)?;
+                changes.apply(engine, id)
+            })?;
+        }
+        self.row_changes = changes;
+        checked?;
+        self.count(record.id, -1);
+        self.record(ChangeKind::Delete, &record, id, Vec::new());
+        Ok(true)
+    }
+}
+
+/// A document is canonical CBOR and a map: so every language has something to give for it, and a field has a name.
+fn judge_document(document: &[u8]) -> Result<()> {
+    entidb_codec::validate(document)?;
+    let found = match document.first().map(|byte| byte >> 5) {
+        Some(5) => return Ok(()),
+        Some(0 | 1) => "a number",
+        Some(2) => "bytes",
+        Some(3) => "text",
+        Some(4) => "an array",
+        _ => "another value",
+    };
+    let problem = format!("a document is a map of fields, and {found} was given; put it under a field");
+    Err(Error::new(ErrorCode::WrongType, problem))
+}
+
+fn check_mode(name: &str, id: EntityId, mode: WriteMode, before: Option<&Envelope<'_>>) -> Result<()> {
+    match (mode, before) {
+        (WriteMode::Insert, Some(_)) => {
+            let problem = format!("insert of {id}: an entity with this id is there already; use put or replace");
+            Err(Error::new(ErrorCode::AlreadyExists, problem).with_collection(name).with_id(id))
+        }
+        (WriteMode::Replace | WriteMode::IfVersion(_), None) => Err(not_found(name, id)),
+        (WriteMode::IfVersion(wanted), Some(before)) if before.version != wanted => {
+            let problem = format!("{id} has version {}, not {wanted}; read it again and decide anew", before.version);
+            Err(Error::new(ErrorCode::VersionMismatch, problem).with_collection(name).with_id(id))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn not_found(name: &str, id: EntityId) -> Error {
+    let problem = format!("there is no entity {id} in the collection {name:?}; use put or insert to make it");
+    Error::new(ErrorCode::EntityNotFound, problem).with_collection(name).with_id(id)
+}

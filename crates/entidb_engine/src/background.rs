@@ -1,8 +1,9 @@
-//! Work that nobody waits for, as steps: a thread drives them where there is one, callers where there is none.
+//! The threads of an open database, one for each kind of work: the log, memtables, and merges.
 //!
-//! Always: one step at a time; a step is bounded; a step that fails leaves the database as it was and is tried again,
-//! except where a flush failed, which stops all writing.
-//! Does not know: how segments are merged (`compaction`).
+//! Always: work of one kind never waits for a piece of another kind. The log has its thread wherever there are threads,
+//! so the interval of grouped commits is kept whoever drives the rest. A piece that fails leaves the database as it was
+//! and is tried again, except where a flush failed, which stops all writing.
+//! Does not know: what a piece does (`engine::upkeep`).
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,15 +11,58 @@ use std::time::Duration;
 use crate::sync::{Condvar, Mutex};
 use entidb_storage::Running;
 
-use crate::engine::Shared;
-use crate::error::Result;
+use crate::engine::{InOtherHands, Shared};
+use crate::error::{Error, Result};
 
-/// How long the thread rests when nothing is due.
+/// How long a thread rests when nothing is due.
 const REST: Duration = Duration::from_millis(500);
 /// How long it rests after a failure.
 const REST_AFTER_FAILURE: Duration = Duration::from_millis(200);
+/// How long the thread of the log rests when no commit waits for a flush: whoever makes one wakes it.
+const LOG_REST: Duration = Duration::from_secs(3600);
 
-/// Wakes the thread, and those who wait for it.
+/// A kind of background work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worker {
+    /// Flushes commits whose interval is over.
+    Log,
+    /// Makes the next log file ahead of need, and writes memtables to segments.
+    Memtables,
+    /// Removes files nobody reads, and merges segments.
+    Merges,
+}
+
+impl Worker {
+    const ALL: [Self; 3] = [Self::Log, Self::Memtables, Self::Merges];
+
+    fn thread_name(self) -> &'static str {
+        match self {
+            Self::Log => "entidb-log",
+            Self::Memtables => "entidb-memtables",
+            Self::Merges => "entidb-merges",
+        }
+    }
+}
+
+/// One signal for each kind of work.
+#[derive(Default)]
+pub(crate) struct Signals {
+    pub(crate) log: Signal,
+    pub(crate) memtables: Signal,
+    pub(crate) merges: Signal,
+}
+
+impl Signals {
+    fn of(&self, worker: Worker) -> &Signal {
+        match worker {
+            Worker::Log => &self.log,
+            Worker::Memtables => &self.memtables,
+            Worker::Merges => &self.merges,
+        }
+    }
+}
+
+/// Wakes a thread, and those who wait for it.
 #[derive(Default)]
 pub(crate) struct Signal {
     state: Mutex<SignalState>,
@@ -31,7 +75,7 @@ struct SignalState {
     wanted: bool,
     stopping: bool,
     running: bool,
-    steps: u64,
+    failure: Option<Error>,
 }
 
 impl Signal {
@@ -41,17 +85,27 @@ impl Signal {
         self.work.notify_one();
     }
 
-    /// True while a thread drives the steps.
+    /// True while a thread does the work.
     pub(crate) fn is_running(&self) -> bool {
         let state = self.state.lock();
         state.running && !state.stopping
     }
 
-    /// Waits until the thread has made a step, or has ended, or the time is over.
-    pub(crate) fn wait_for_step(&self, time: Duration) {
+    /// Remembers how the last piece of the work ended, whoever did it, for writers who wait for it.
+    pub(crate) fn note(&self, failure: Option<Error>) {
+        self.state.lock().failure = failure;
+        self.progress.notify_all();
+    }
+
+    /// Why the last piece of the work failed.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.state.lock().failure.clone()
+    }
+
+    /// Waits until a piece is done, or the thread has ended, or the time is over.
+    pub(crate) fn wait_for_piece(&self, time: Duration) {
         let mut state = self.state.lock();
-        let before = state.steps;
-        if state.running && state.steps == before {
+        if state.running && !state.stopping {
             state.wanted = true;
             self.work.notify_one();
             self.progress.wait_for(&mut state, time);
@@ -70,12 +124,6 @@ impl Signal {
         self.progress.notify_all();
     }
 
-    fn stepped(&self) {
-        let mut state = self.state.lock();
-        state.steps = state.steps.wrapping_add(1);
-        self.progress.notify_all();
-    }
-
     /// Rests until woken; false when the thread is to end.
     fn rest(&self, time: Duration) -> bool {
         let mut state = self.state.lock();
@@ -87,39 +135,50 @@ impl Signal {
     }
 }
 
-/// The thread of an open database. Dropping it, or stopping it, waits for the step it is in.
+/// The threads of an open database. Dropping it, or stopping it, waits for the pieces they are in.
 pub(crate) struct Background {
-    signal: Arc<Signal>,
-    thread: Mutex<Option<Box<dyn Running>>>,
+    signals: Arc<Signals>,
+    threads: Mutex<Vec<Box<dyn Running>>>,
 }
 
 impl Background {
-    /// Starts the thread where there are threads.
+    /// Starts the threads where there are any: all of them, or that of the log alone.
     pub(crate) fn start(shared: &Arc<Shared>) -> Result<Self> {
-        let signal = Arc::clone(&shared.signal);
-        let mut thread = None;
-        if shared.options.background && shared.log.is_some() && shared.backend.threads.parallelism() > 0 {
-            let weak = Arc::downgrade(shared);
-            let its = Arc::clone(&signal);
-            signal.state.lock().running = true;
-            match shared.backend.threads.spawn("entidb", Box::new(move || drive(&weak, &its))) {
-                Ok(started) => thread = Some(started),
-                Err(error) => {
-                    signal.state.lock().running = false;
-                    return Err(error.into());
-                }
+        let started = Self { signals: Arc::clone(&shared.signals), threads: Mutex::new(Vec::new()) };
+        if shared.log.is_none() || shared.backend.threads.parallelism() == 0 {
+            return Ok(started);
+        }
+        for worker in Worker::ALL {
+            if shared.options.background || worker == Worker::Log {
+                started.start_one(shared, worker)?;
             }
         }
-        Ok(Self { signal, thread: Mutex::new(thread) })
+        Ok(started)
     }
 
-    /// Ends the thread after the step it is in.
+    fn start_one(&self, shared: &Arc<Shared>, worker: Worker) -> Result<()> {
+        let signal = shared.signals.of(worker);
+        let (weak, signals) = (Arc::downgrade(shared), Arc::clone(&shared.signals));
+        signal.state.lock().running = true;
+        let body = Box::new(move || drive(worker, &weak, signals.of(worker)));
+        match shared.backend.threads.spawn(worker.thread_name(), body) {
+            Ok(thread) => {
+                self.threads.lock().push(thread);
+                Ok(())
+            }
+            Err(error) => {
+                signal.state.lock().running = false;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Ends the threads, each after the piece it is in.
     pub(crate) fn stop(&self) {
-        self.signal.stop();
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        Worker::ALL.iter().for_each(|worker| self.signals.of(*worker).stop());
+        for thread in threads {
             thread.join();
-            self.signal.state.lock().running = false;
         }
     }
 }
@@ -140,7 +199,7 @@ impl Drop for Ended<'_> {
     }
 }
 
-fn drive(shared: &Weak<Shared>, signal: &Signal) {
+fn drive(worker: Worker, shared: &Weak<Shared>, signal: &Signal) {
     let _ended = Ended(signal);
     let mut time = Duration::ZERO;
     while signal.rest(time) {
@@ -148,13 +207,18 @@ fn drive(shared: &Weak<Shared>, signal: &Signal) {
         if shared.is_closed() {
             break;
         }
-        let stepped = shared.flush_log_if_due().and_then(|()| shared.step());
-        time = match &stepped {
+        let done = match worker {
+            Worker::Log => shared.flush_log_if_due().map(|()| false),
+            Worker::Memtables => shared.memtable_piece(InOtherHands::Wait),
+            Worker::Merges => shared.merge_piece(InOtherHands::Wait),
+        };
+        time = match done {
             Ok(true) => Duration::ZERO,
-            Ok(false) => shared.log.as_ref().and_then(|log| log.flush_due_in()).map_or(REST, |due| due.min(REST)),
+            Ok(false) if worker == Worker::Log => {
+                shared.log.as_ref().and_then(|log| log.flush_due_in()).unwrap_or(LOG_REST)
+            }
+            Ok(false) => REST,
             Err(_) => REST_AFTER_FAILURE,
         };
-        shared.note_background(stepped.err());
-        signal.stepped();
     }
 }

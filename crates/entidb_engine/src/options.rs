@@ -188,7 +188,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// How the keys under each first byte are stored.
     pub zones: ZonePolicies,
-    /// Runs background work on a thread where the backend has threads. Default true.
+    /// Runs background work on threads where the backend has any. Default true. Without it the log has a thread all the
+    /// same, so that the interval of grouped commits is kept; memtables and merges wait for commits or `maintain`.
     pub background: bool,
 }
 

@@ -243,7 +243,7 @@ fn a_long_log_goes_to_segments_once_it_is_recovered() {
     assert_eq!(engine.open_report().commits_replayed, 121);
     // Not before the database is open, but before anything else.
     assert_eq!((engine.stats().memtables_frozen, engine.stats().segments), (1, 0));
-    assert!(engine.maintain(2).is_ok() && engine.stats().segments > 0 && engine.stats().memtables_frozen == 0);
+    assert!(engine.maintain(20).is_ok() && engine.stats().segments > 0 && engine.stats().memtables_frozen == 0);
     assert_eq!(count(&engine), 111);
     put(&engine, b"\x03after", b"1", Durability::Durable);
     drop(engine);

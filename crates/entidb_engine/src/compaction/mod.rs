@@ -1,6 +1,6 @@
 //! Keeping the number and size of segments in bounds: which to merge, and merging them.
 //!
-//! Always: no live snapshot notices. Work is done in steps that the caller bounds, so that it can run on a thread, be
+//! Always: no live snapshot notices. Work is done in pieces that the caller bounds, so that it can run on a thread, be
 //! driven by hand where there are none, and be replayed in the simulator.
 //! Does not know: how its result is installed.
 
@@ -8,6 +8,7 @@ mod fold;
 mod live;
 mod older;
 mod output;
+mod piece;
 mod plan;
 mod rewrite;
 
@@ -16,5 +17,6 @@ mod tests;
 
 pub(crate) use live::LiveSnapshots;
 pub(crate) use output::OutputTarget;
+pub(crate) use piece::Piece;
 pub(crate) use plan::{LAST_LEVEL, Plan, PlanOptions, Resting, debt_bytes, plan, plan_range};
 pub(crate) use rewrite::{Rewrite, RewriteSource, RewriteStats};

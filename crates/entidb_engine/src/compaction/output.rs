@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::fold::Sink;
+use super::piece::Piece;
 use crate::error::Result;
 use crate::format::{EntryKind, FileKind, FileNumber, Sequence};
 use crate::options::ZonePolicies;
@@ -71,9 +72,9 @@ impl Output {
         self.tombstones = tombstones;
     }
 
-    /// A sink that takes numbers for new files from `allocate`.
-    pub(super) fn sink<'a>(&'a mut self, allocate: Allocate<'a>) -> OutputSink<'a> {
-        OutputSink { output: self, allocate }
+    /// A sink that takes numbers for new files from `allocate`, and counts what it takes in `piece`.
+    pub(super) fn sink<'a, 'p>(&'a mut self, allocate: Allocate<'a>, piece: &'a mut Piece<'p>) -> OutputSink<'a, 'p> {
+        OutputSink { output: self, allocate, piece }
     }
 
     fn keep(
@@ -180,13 +181,15 @@ impl Output {
 }
 
 /// An [`Output`] with a source of file numbers.
-pub(super) struct OutputSink<'a> {
+pub(super) struct OutputSink<'a, 'p> {
     output: &'a mut Output,
     allocate: Allocate<'a>,
+    piece: &'a mut Piece<'p>,
 }
 
-impl Sink for OutputSink<'_> {
+impl Sink for OutputSink<'_, '_> {
     fn keep(&mut self, key: &[u8], sequence: Sequence, kind: EntryKind, value: &[u8]) -> Result<()> {
+        self.piece.spend(key, value);
         self.output.keep(self.allocate, key, sequence, kind, value)
     }
 }

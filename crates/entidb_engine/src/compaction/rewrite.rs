@@ -1,4 +1,4 @@
-//! Merges sources into new segments, in steps.
+//! Merges sources into new segments, in pieces.
 //!
 //! Always: what any live or later snapshot reads is the same before and after. A rewrite that fails or is dropped
 //! leaves the version as it was and removes the files it began.
@@ -10,6 +10,7 @@ use super::fold::KeyFold;
 use super::live::LiveSnapshots;
 use super::older::Older;
 use super::output::{Allocate, Output, OutputTarget};
+use super::piece::Piece;
 use crate::error::Result;
 use crate::format::{FileNumber, Sequence};
 use crate::iterator::{EntryCursor, Merge};
@@ -139,19 +140,18 @@ impl Rewrite {
         }
     }
 
-    /// Goes on for about `entries_max` entries. Returns true when the rewrite is done; then call
-    /// [`finish`](Self::finish).
+    /// Goes on for a piece. Returns true when the rewrite is done; then call [`finish`](Self::finish).
     ///
     /// # Errors
     /// `Corrupt` and those of the storage. The files begun are removed as far as that is possible.
-    pub(crate) fn step(&mut self, allocate: Allocate<'_>, entries_max: u64) -> Result<bool> {
+    pub(crate) fn step(&mut self, allocate: Allocate<'_>, piece: &mut Piece<'_>) -> Result<bool> {
         if self.result.is_some() {
             return Ok(true);
         }
-        self.advance(allocate, entries_max).inspect_err(|_| self.output.discard())
+        self.advance(allocate, piece).inspect_err(|_| self.output.discard())
     }
 
-    fn advance(&mut self, allocate: Allocate<'_>, entries_max: u64) -> Result<bool> {
+    fn advance(&mut self, allocate: Allocate<'_>, piece: &mut Piece<'_>) -> Result<bool> {
         if !self.started {
             let kept = self.kept_tombstones()?;
             self.stats.fragments_removed =
@@ -160,25 +160,25 @@ impl Rewrite {
             self.merge.seek_first()?;
             self.started = true;
         }
-        let mut entries = 0_u64;
         while self.merge.is_valid() {
+            // Between versions of a key as well: one key may have any number of them.
+            if piece.is_over() {
+                return Ok(false);
+            }
             if self.merge.key() != self.key {
-                self.end_key(allocate)?;
-                if entries >= entries_max {
-                    return Ok(false);
-                }
+                self.end_key(allocate, piece)?;
                 self.key.clear();
                 self.key.extend_from_slice(self.merge.key());
             }
             let sequence = self.merge.sequence();
             let version = (sequence, self.merge.kind(), self.merge.value());
             let covered = is_covered(&self.tombstones, &self.live, &self.key, sequence);
-            self.fold.offer(&self.live, covered, &self.key, version, &mut self.output.sink(allocate))?;
+            piece.spend(&self.key, version.2);
+            self.fold.offer(&self.live, covered, &self.key, version, &mut self.output.sink(allocate, piece))?;
             self.merge.next()?;
             self.stats.entries_in += 1;
-            entries += 1;
         }
-        self.end_key(allocate)?;
+        self.end_key(allocate, piece)?;
         let added = self.output.finish(allocate)?;
         self.stats.segments_out = added.len() as u64;
         self.stats.bytes_out = added.iter().map(|meta| meta.bytes).sum();
@@ -217,10 +217,11 @@ impl Rewrite {
         })
     }
 
-    fn end_key(&mut self, allocate: Allocate<'_>) -> Result<()> {
+    fn end_key(&mut self, allocate: Allocate<'_>, piece: &mut Piece<'_>) -> Result<()> {
         let older = &self.older;
         let key = &self.key;
-        self.fold.end(key, || older.iter().all(|run| run.holding(key).is_none()), &mut self.output.sink(allocate))
+        let is_bottom = || older.iter().all(|run| run.holding(key).is_none());
+        self.fold.end(key, is_bottom, &mut self.output.sink(allocate, piece))
     }
 
     /// The change to install and what was done, once a step returned true. The files stay from here on.

@@ -143,7 +143,7 @@ impl Small {
     }
 
     fn run(&mut self, mut rewrite: Rewrite) {
-        while !rewrite.step(&|| self.allocate(), 7).unwrap() {}
+        while !rewrite.step(&|| self.allocate(), &mut Piece::of_bytes(700)).unwrap() {}
         let (edit, stats) = rewrite.finish().unwrap();
         self.totals.versions_removed += stats.versions_removed;
         self.totals.deletes_removed += stats.deletes_removed;
@@ -413,7 +413,7 @@ fn a_rewrite_that_fails_leaves_the_version_and_no_files() {
     let target = small.target(level, 0);
     let mut rewrite = Rewrite::merge(&small.version, &inputs, small.live(), target).unwrap();
     let error = loop {
-        match rewrite.step(&|| small.allocate(), 5) {
+        match rewrite.step(&|| small.allocate(), &mut Piece::of_bytes(500)) {
             Ok(done) => assert!(!done),
             Err(error) => break error,
         }
@@ -423,7 +423,7 @@ fn a_rewrite_that_fails_leaves_the_version_and_no_files() {
     assert_eq!(small.files(), before);
     // One that is dropped half way cleans up too.
     let mut rewrite = Rewrite::merge(&small.version, &inputs, small.live(), small.target(level, 0)).unwrap();
-    rewrite.step(&|| small.allocate(), 5).unwrap();
+    rewrite.step(&|| small.allocate(), &mut Piece::of_bytes(500)).unwrap();
     drop(rewrite);
     assert_eq!(small.files(), before);
 }

@@ -1,7 +1,8 @@
 //! The orderly end of a session.
 //!
 //! Always: after an orderly close every byte of the log and the manifest is accounted for, so that later damage to any
-//! of them is seen as damage. A close that fails leaves what a crash would.
+//! of them is seen as damage. A close that fails leaves what a crash would. It waits
+//! for a piece of background work at most, and for no merge.
 //! Does not know: who still holds snapshots; their next read says `Closed`.
 
 use std::sync::atomic::Ordering;
@@ -29,9 +30,7 @@ pub(crate) fn close(shared: &Shared) -> Result<()> {
 
 fn end_session(shared: &Shared) -> Result<()> {
     let Some(log) = &shared.log else { return Ok(()) };
-    let _last_step = shared.stepping.lock();
-    // A merge under way is given up; its files go with it.
-    drop(shared.rewrite.lock().take());
+    give_up_work(shared);
     shared.remove_obsolete();
     let installer = shared.installer.lock().take();
     let wals = log.close()?;
@@ -42,4 +41,12 @@ fn end_session(shared: &Shared) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// Gives up what is under way, between two pieces; the files of it go. Nothing begins after it, because whoever takes one
+/// of these locks looks whether the database is closed.
+fn give_up_work(shared: &Shared) {
+    shared.merging.lock().give_up();
+    drop(shared.ingesting.lock());
+    drop(shared.flushing.lock().take());
 }

@@ -1,25 +1,30 @@
-//! Drives the merging of segments: one rewrite at a time, a bounded piece per step.
+//! Drives the merging of segments: one merge at a time, a bounded piece after the other.
 //!
-//! Always: what is merged was current when the merge began and still is when it ends, because only this merges; new
-//! runs of level 0 may come meanwhile, they are newer than all of it.
-//! Does not know: which segments are worth merging (`compaction`).
+//! Always: what is merged was current when the merge began and still is when it ends, because only the holder of
+//! `merging` removes segments; new runs of level 0 may come meanwhile, they are newer than all of it. A request for
+//! compaction waits for its turn behind merges that writers would have to wait for.
+//! Does not know: which segments are worth merging (`compaction`), or who does the pieces (`upkeep`).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use crate::sync::Mutex;
+use crate::sync::{Condvar, Mutex};
 
 use crate::compaction::{
-    LAST_LEVEL, OutputTarget, Plan, PlanOptions, Resting, Rewrite, RewriteStats, plan, plan_range,
+    LAST_LEVEL, OutputTarget, Piece, Plan, PlanOptions, Resting, Rewrite, RewriteStats, plan, plan_range,
 };
 use crate::engine::damage::Failures;
 use crate::engine::shared::Shared;
+use crate::engine::upkeep::InOtherHands;
 use crate::error::{Error, Result};
 use crate::format::Sequence;
 use crate::iterator::Span;
 
-/// Entries merged in one step.
-const STEP_ENTRIES: u64 = 16 * 1024;
+/// How long a request waits before it looks whether somebody still works on it.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// What compactions did so far.
 #[derive(Default)]
 pub(crate) struct CompactionCounts {
@@ -48,23 +53,126 @@ impl CompactionCounts {
     }
 }
 
+/// The merge under way, and what is to be compacted.
+#[derive(Default)]
+pub(crate) struct Merging {
+    running: Option<Running>,
+    requests: VecDeque<Arc<Request>>,
+}
+
+struct Running {
+    rewrite: Rewrite,
+    /// None for a merge that nobody asked for.
+    request: Option<Arc<Request>>,
+}
+
+/// A range that somebody wants compacted.
+struct Request {
+    span: Span,
+    state: Mutex<RequestState>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct RequestState {
+    begun: bool,
+    end: Option<Result<()>>,
+}
+
+impl Request {
+    fn end(&self, end: Result<()>) {
+        self.state.lock().end.get_or_insert(end);
+        self.ended.notify_all();
+    }
+}
+
+impl Merging {
+    /// Gives up the merge under way and all requests, because the database is closed.
+    pub(crate) fn give_up(&mut self) {
+        self.running = None;
+        for request in self.requests.drain(..) {
+            request.end(Err(Error::Closed));
+        }
+    }
+
+    /// Gives up the merge under way; who asked for it gets it all the same.
+    pub(crate) fn restart(&mut self) {
+        if let Some(request) = self.running.take().and_then(|running| running.request) {
+            request.state.lock().begun = false;
+        }
+    }
+
+    fn end_first(&mut self, end: Result<()>) {
+        if let Some(request) = self.requests.pop_front() {
+            request.end(end);
+        }
+    }
+}
+
 impl Shared {
     pub(crate) fn plan_options(&self) -> PlanOptions {
         PlanOptions { base_bytes: self.options.memtable_bytes.saturating_mul(4) }
     }
 
     /// Goes on with the merge under way, or begins the most useful one; false when none is worth it, or all that are
-    /// would read a segment that rests because of damage. The caller has the steps to itself.
-    pub(crate) fn compaction_step(&self) -> Result<bool> {
+    /// would read a segment that rests because of damage.
+    pub(crate) fn compaction_piece(&self, merging: &mut Merging) -> Result<bool> {
+        self.check_open()?;
+        let Some(running) = &merging.running else { return self.begin_next(merging) };
+        let request = running.request.clone();
+        match (self.go_on(&mut merging.running), request) {
+            (Ok(()), _) => Ok(true),
+            (Err(error), Some(request)) => {
+                merging.requests.retain(|other| !Arc::ptr_eq(other, &request));
+                request.end(Err(error));
+                Ok(true)
+            }
+            (Err(error), None) => {
+                let now = self.backend.clock.monotonic_nanos();
+                let resting = self.compactions.failures_now.lock().resting(now).unwrap_or_default();
+                Err(self.note_failure(error, &resting))
+            }
+        }
+    }
+
+    fn begin_next(&self, merging: &mut Merging) -> Result<bool> {
+        let version = Arc::clone(&self.current.load().version);
+        if let Some(request) = merging.requests.front().cloned() {
+            let begun = std::mem::replace(&mut request.state.lock().begun, true);
+            if begun {
+                merging.end_first(Ok(()));
+                return Ok(true);
+            }
+            let begun = plan_range(&version, &request.span).and_then(|next| match next {
+                Some(next) => self.begin(next, Some(request)),
+                None => Ok(None),
+            });
+            match begun {
+                Ok(running) => merging.running = running,
+                Err(error) => merging.end_first(Err(error)),
+            }
+            return Ok(true);
+        }
         let now = self.backend.clock.monotonic_nanos();
         let Some(resting) = self.compactions.failures_now.lock().resting(now) else { return Ok(false) };
-        let stepped = self.merge_step(&resting);
-        if let Err(error) = &stepped {
-            self.compactions.failures.fetch_add(1, Ordering::Relaxed);
-            let version = Arc::clone(&self.current.load().version);
-            self.compactions.failures_now.lock().note(error, &version, &resting, self.backend.clock.monotonic_nanos());
+        let begun = plan(&version, self.plan_options(), &self.live(), &resting).and_then(|next| match next {
+            Some(next) => self.begin(next, None).map(Some),
+            None => Ok(None),
+        });
+        match begun {
+            Ok(Some(running)) => merging.running = running,
+            Ok(None) => return Ok(false),
+            Err(error) => return Err(self.note_failure(error, &resting)),
         }
-        stepped
+        Ok(true)
+    }
+
+    fn note_failure(&self, error: Error, resting: &Resting) -> Error {
+        self.compactions.failures.fetch_add(1, Ordering::Relaxed);
+        let version = Arc::clone(&self.current.load().version);
+        let now = self.backend.clock.monotonic_nanos();
+        self.compactions.failures_now.lock().note(&error, &version, resting, now);
+        error
     }
 
     /// The damage because of which the segments of a zone are not merged now.
@@ -72,43 +180,43 @@ impl Shared {
         self.compactions.failures_now.lock().damage_in(zone, self.backend.clock.monotonic_nanos()).cloned()
     }
 
-    fn merge_step(&self, resting: &Resting) -> Result<bool> {
-        let mut running = self.rewrite.lock();
-        if running.is_none() {
-            let version = Arc::clone(&self.current.load().version);
-            match plan(&version, self.plan_options(), &self.live(), resting)? {
-                None => return Ok(false),
-                Some(next) => *running = self.begin(next)?,
-            }
-        }
-        self.go_on(&mut running)?;
-        Ok(true)
-    }
-
-    /// Merges everything that overlaps `span` into the last level, however long it takes.
+    /// Merges everything that overlaps `span` into the last level, however long it takes. The thread for merges does it;
+    /// where there is none the caller does.
     pub(crate) fn compact_span(&self, span: &Span) -> Result<()> {
         self.checkpoint()?;
-        let _one_at_a_time = self.stepping.lock();
-        self.check_open()?;
-        let mut running = self.rewrite.lock();
-        while running.is_some() {
-            self.go_on(&mut running)?;
+        let request = Arc::new(Request { span: span.clone(), state: Mutex::default(), ended: Condvar::new() });
+        {
+            let mut merging = self.merging.lock();
+            self.check_open()?;
+            merging.requests.push_back(Arc::clone(&request));
         }
-        let version = Arc::clone(&self.current.load().version);
-        if let Some(next) = plan_range(&version, span)? {
-            *running = self.begin(next)?;
-            while running.is_some() {
-                self.check_open()?;
-                self.go_on(&mut running)?;
-            }
-        }
-        drop(running);
+        let ended = self.wait_for(&request);
+        self.merging.lock().requests.retain(|other| !Arc::ptr_eq(other, &request));
+        ended?;
         self.remove_obsolete();
         Ok(())
     }
 
+    fn wait_for(&self, request: &Request) -> Result<()> {
+        loop {
+            if let Some(end) = request.state.lock().end.clone() {
+                return end;
+            }
+            if !self.signals.merges.is_running() {
+                self.merge_piece(InOtherHands::Wait)?;
+                continue;
+            }
+            self.log()?.check()?;
+            self.signals.merges.wake();
+            let mut state = request.state.lock();
+            if state.end.is_none() {
+                request.ended.wait_for(&mut state, PATIENCE);
+            }
+        }
+    }
+
     /// Carries a plan out as far as that is one switch, or begins its merge.
-    fn begin(&self, next: Plan) -> Result<Option<Rewrite>> {
+    fn begin(&self, next: Plan, request: Option<Arc<Request>>) -> Result<Option<Running>> {
         match next {
             Plan::Edit(edit) => {
                 self.install(&edit, Sequence::ZERO, None)?;
@@ -123,24 +231,25 @@ impl Shared {
                     zones: self.options.zones.clone(),
                 };
                 debug_assert!(usize::from(level) <= LAST_LEVEL, "a plan goes no deeper than the last level");
-                Rewrite::merge(&version, &inputs, self.live(), target).map(Some)
+                let rewrite = Rewrite::merge(&version, &inputs, self.live(), target)?;
+                Ok(Some(Running { rewrite, request }))
             }
         }
     }
 
-    fn go_on(&self, running: &mut Option<Rewrite>) -> Result<()> {
-        let Some(rewrite) = running.as_mut() else { return Ok(()) };
-        let allocate = || self.numbers.next();
-        match rewrite.step(&allocate, STEP_ENTRIES) {
+    fn go_on(&self, running: &mut Option<Running>) -> Result<()> {
+        let Some(Running { rewrite, .. }) = running.as_mut() else { return Ok(()) };
+        let mut piece = Piece::bounded(self.backend.clock.as_ref());
+        match rewrite.step(&|| self.numbers.next(), &mut piece) {
             Ok(false) => return Ok(()),
             Ok(true) => {}
             Err(error) => {
-                // Half a merge is worth nothing; the next step plans anew.
+                // Half a merge is worth nothing; the next piece plans anew.
                 *running = None;
                 return Err(self.judge_failure(error));
             }
         }
-        let Some((edit, stats)) = running.take().and_then(Rewrite::finish) else {
+        let Some((edit, stats)) = running.take().and_then(|running| running.rewrite.finish()) else {
             return Err(Error::Internal { detail: "a merge that is done has no result".to_owned() });
         };
         self.install(&edit, Sequence::ZERO, None)?;

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::compaction::{OutputTarget, Rewrite, RewriteSource};
+use crate::compaction::{OutputTarget, Piece, Rewrite, RewriteSource};
 use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
@@ -30,19 +30,22 @@ impl Shared {
     pub(crate) fn ingest(&self, buffer: &Arc<WriteBuffer>, before: impl FnOnce()) -> Result<Sequence> {
         self.make_room()?;
         let log = self.log()?;
-        let _one_at_a_time = self.stepping.lock();
+        let _ingesting = self.ingesting.lock();
         self.check_open()?;
         log.check()?;
         if !makes(Mistake::IngestOverMemtables) {
             self.freeze()?;
-            while self.flush_oldest()? {}
+            while self.flush_piece()? {}
         }
         if !makes(Mistake::IngestLogGoesOn) {
             log.begin_anew()?;
         }
         let sequence = self.commit.lock().applied.next();
         let mut rewrite = self.rewrite_of(buffer, sequence);
-        while !rewrite.step(&|| self.numbers.next(), u64::MAX).map_err(|error| self.judge_failure(error))? {}
+        let piece = || Piece::bounded(self.backend.clock.as_ref());
+        while !rewrite.step(&|| self.numbers.next(), &mut piece()).map_err(|error| self.judge_failure(error))? {
+            self.check_open()?;
+        }
         // Under the commit lock: whoever closes the database either comes before, or waits until it is done.
         let mut commit = self.commit.lock();
         self.check_open()?;
@@ -58,7 +61,7 @@ impl Shared {
         commit.applied = sequence;
         log.pass_over(sequence);
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.signal.wake();
+        self.signals.merges.wake();
         Ok(sequence)
     }
 

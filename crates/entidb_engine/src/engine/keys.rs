@@ -74,7 +74,13 @@ impl Engine {
 impl Shared {
     /// Erases the data keys that no file is under; false when an old file may still be read.
     fn forget_unused_keys(&self) -> Result<bool> {
-        let _one_at_a_time = self.stepping.lock();
+        // What is being made may be under an old key: it is given up and begins anew under the new one, and a large
+        // transaction is waited for.
+        let mut merging = self.merging.lock();
+        merging.restart();
+        let _ingesting = self.ingesting.lock();
+        let mut flushing = self.flushing.lock();
+        drop(flushing.take());
         self.check_open()?;
         self.remove_obsolete();
         if self.obsolete_count() > 0 {

@@ -7,16 +7,19 @@ mod close;
 mod compact;
 mod create;
 mod damage;
+mod flush;
 mod ingest;
 mod keys;
 mod maintain;
 mod open;
 mod read_point;
 mod recover;
+mod room;
 mod shared;
 mod source;
 mod super_version;
 mod token;
+mod upkeep;
 mod verify;
 
 use std::sync::Arc;
@@ -39,6 +42,7 @@ pub(crate) use read_point::ReadPoint;
 pub(crate) use shared::Shared;
 pub(crate) use source::SourceCursor;
 pub(crate) use token::WriterToken;
+pub(crate) use upkeep::InOtherHands;
 
 /// An open database. Clones are the same database; the last one to go leaves it as a crash would, which loses
 /// nothing that was durable. [`close`](Engine::close) is the orderly end.
@@ -165,7 +169,7 @@ impl Engine {
             None => {
                 // Nobody commits where there is no log, so the only thing to come is the end.
                 if self.shared.backend.threads.parallelism() > 0 {
-                    self.shared.signal.wait_for_stop(timeout);
+                    self.shared.signals.merges.wait_for_stop(timeout);
                 }
                 self.last_sequence() > after
             }
@@ -193,10 +197,11 @@ impl Engine {
     }
 
     /// Merges everything into as few segments as possible: old versions and deletions that no snapshot needs go.
-    /// Takes as long as rewriting the database takes.
+    /// Takes as long as rewriting the database takes; commits, reads and `close` go on meanwhile, and `close` gives it up.
     ///
     /// # Errors
-    /// As [`checkpoint`](Engine::checkpoint); `Corrupt` when a segment is not what was written.
+    /// As [`checkpoint`](Engine::checkpoint); `Corrupt` when a segment is not what was written; `Closed` when the database
+    /// is closed before it is done.
     pub fn compact(&self) -> Result<()> {
         self.compact_range(KeyRange::all())
     }
@@ -230,8 +235,8 @@ impl Engine {
         verify::verify(&self.shared, level)
     }
 
-    /// Does up to `steps_max` steps of background work; true when more is waiting. Where the backend has no threads
-    /// this is who does it; elsewhere a thread does it unasked.
+    /// Does up to `steps_max` pieces of background work, the most urgent first; true when more is waiting. Where the
+    /// backend has no threads this is who does it; elsewhere threads do it unasked.
     ///
     /// # Errors
     /// What the step failed with; it is tried again by the next call.
@@ -239,7 +244,7 @@ impl Engine {
         self.shared.check_open()?;
         self.shared.flush_log_if_due()?;
         for _ in 0..steps_max {
-            if !self.shared.step()? {
+            if !self.shared.step(InOtherHands::Wait)? {
                 return Ok(false);
             }
         }
@@ -252,7 +257,7 @@ impl Engine {
         self.shared.stats()
     }
 
-    /// Ends the use of the database in order. Safe to call twice. A write transaction still open can no longer
+    /// Ends the use of the database in order: flushes the log, and gives up merges that are under way. Safe to call twice. A write transaction still open can no longer
     /// commit; snapshots and iterators fail with `Closed` from here on.
     ///
     /// # Errors

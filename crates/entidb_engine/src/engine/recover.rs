@@ -14,9 +14,9 @@ use arc_swap::ArcSwap;
 use entidb_storage::{Backend, Lock};
 
 use crate::cache::BlockCache;
-use crate::compaction::{LiveSnapshots, OutputTarget, Rewrite, RewriteSource};
+use crate::compaction::{LiveSnapshots, OutputTarget, Piece, Rewrite, RewriteSource};
 use crate::crypto::{self, Keyring, Keys, Opened};
-use crate::engine::compact::CompactionCounts;
+use crate::engine::compact::{CompactionCounts, Merging};
 use crate::engine::maintain::{LEVEL_0_SEGMENT_BYTES, Obsolete};
 use crate::engine::open::surroundings;
 use crate::engine::read_point::Readers;
@@ -294,6 +294,9 @@ pub(crate) fn begin_session(
         frozen.push(Frozen { memtable, last });
     }
     let shared = Shared {
+        merging: Mutex::new(Merging::default()),
+        ingesting: Mutex::new(()),
+        flushing: Mutex::new(None),
         backend,
         options,
         report,
@@ -311,12 +314,9 @@ pub(crate) fn begin_session(
         memtable_config,
         last_found: last,
         commits: AtomicU64::new(0),
-        signal: Arc::default(),
+        signals: Arc::default(),
         idle: AtomicBool::new(false),
-        stepping: Mutex::new(()),
-        background_error: Mutex::new(None),
         obsolete: Mutex::new(Obsolete::unseen(later).into_iter().collect()),
-        rewrite: Mutex::new(None),
         compactions: CompactionCounts::default(),
         stalls: AtomicU64::new(0),
         memtable_flushes: AtomicU64::new(0),
@@ -341,7 +341,7 @@ fn write_segments(
         zones: options.zones.clone(),
     };
     let mut rewrite = Rewrite::flush(version, vec![source], LiveSnapshots::new([], last), target);
-    while !rewrite.step(&|| numbers.next(), u64::MAX)? {}
+    while !rewrite.step(&|| numbers.next(), &mut Piece::whole())? {}
     let Some((edit, _)) = rewrite.finish() else {
         return Err(Error::Internal { detail: "a log that is written to segments has no result".to_owned() });
     };

@@ -12,10 +12,11 @@ use crate::sync::Mutex;
 use arc_swap::ArcSwap;
 use entidb_storage::{Backend, Lock};
 
-use crate::background::Signal;
-use crate::compaction::{LiveSnapshots, Rewrite, debt_bytes};
+use crate::background::Signals;
+use crate::compaction::{LiveSnapshots, debt_bytes};
 use crate::crypto::{Keyring, Keys};
-use crate::engine::compact::CompactionCounts;
+use crate::engine::compact::{CompactionCounts, Merging};
+use crate::engine::flush::MemtableFlush;
 use crate::engine::maintain::Obsolete;
 use crate::engine::read_point::Readers;
 use crate::engine::super_version::SuperVersion;
@@ -32,6 +33,14 @@ use crate::version::{FileNumbers, Installer};
 use crate::wal::Log;
 
 pub(crate) struct Shared {
+    // The order in which these are taken, and what each protects, is in `upkeep`. They come before the folder's lock,
+    // because files of unfinished work are removed when they are dropped, and by then the folder must still be ours.
+    /// The merge under way, and the requests for compaction.
+    pub(crate) merging: Mutex<Merging>,
+    /// Held while a large transaction becomes segments.
+    pub(crate) ingesting: Mutex<()>,
+    /// The memtable being written to segments.
+    pub(crate) flushing: Mutex<Option<MemtableFlush>>,
     pub(crate) backend: Backend,
     pub(crate) options: Options,
     pub(crate) report: OpenReport,
@@ -52,16 +61,11 @@ pub(crate) struct Shared {
     pub(crate) memtable_config: MemtableConfig,
     pub(crate) last_found: Sequence,
     pub(crate) commits: AtomicU64,
-    pub(crate) signal: Arc<Signal>,
+    pub(crate) signals: Arc<Signals>,
     /// True when the last step found nothing to do and nothing has changed since.
     pub(crate) idle: AtomicBool,
-    /// Held during a step, so that there is one at a time.
-    pub(crate) stepping: Mutex<()>,
-    pub(crate) background_error: Mutex<Option<Error>>,
     /// Oldest first.
     pub(crate) obsolete: Mutex<VecDeque<Obsolete>>,
-    /// The merge under way; taken only by who has the steps.
-    pub(crate) rewrite: Mutex<Option<Rewrite>>,
     pub(crate) compactions: CompactionCounts,
     pub(crate) stalls: AtomicU64,
     pub(crate) memtable_flushes: AtomicU64,
@@ -131,8 +135,11 @@ impl Shared {
         if view.active.bytes() as u64 >= self.options.memtable_bytes {
             // No memory for a fresh one is no reason to fail a commit that is made: the next commit tries again.
             let _ = self.freeze_under(sequence);
-        } else if flush_due || log.wants_spare() {
-            self.signal.wake();
+        } else if log.wants_spare() {
+            self.signals.memtables.wake();
+        }
+        if flush_due {
+            self.signals.log.wake();
         }
         Ok(sequence)
     }

@@ -78,7 +78,7 @@ impl State {
         if self.stopped.is_none() {
             let unknown_to = if makes(Mistake::WrittenGroupForgotten) { self.written } else { self.begun };
             self.stopped = Some(Stop { cause, unknown_to });
-            self.flush_due_nanos = None;
+            (self.pending_due_nanos, self.written_due_nanos) = (None, None);
         }
     }
 }

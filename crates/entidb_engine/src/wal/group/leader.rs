@@ -80,7 +80,8 @@ impl Log {
     fn flush_written<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let (file, reached) = (Arc::clone(&state.file), state.written);
         let bytes_before = state.unflushed_bytes;
-        state.flush_due_nanos = None;
+        // Nobody writes now, so this covers all that is written. What is pending keeps its own time.
+        state.written_due_nanos = None;
         drop(state);
         // Those who only write may go on meanwhile.
         self.changed.notify_all();

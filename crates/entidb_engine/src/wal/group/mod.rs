@@ -91,8 +91,10 @@ struct State {
     written_waits: VecDeque<Sequence>,
     gather: Gather,
     unflushed_bytes: u64,
-    /// When commits that do not wait must be flushed.
-    flush_due_nanos: Option<u64>,
+    /// When the first of the pending commits that does not wait must be flushed.
+    pending_due_nanos: Option<u64>,
+    /// The same for commits that are written, or about to be, and not flushed.
+    written_due_nanos: Option<u64>,
     stopped: Option<Stop>,
     closed: bool,
 }
@@ -129,7 +131,8 @@ impl Log {
             written_waits: VecDeque::new(),
             gather: Gather::default(),
             unflushed_bytes: 0,
-            flush_due_nanos: None,
+            pending_due_nanos: None,
+            written_due_nanos: None,
             stopped: None,
             closed: false,
         };

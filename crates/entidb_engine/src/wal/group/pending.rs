@@ -83,16 +83,20 @@ impl Log {
             }
             Durability::None => now.saturating_add(LAZY_FLUSH_NANOS),
         };
-        let sooner = state.flush_due_nanos.is_none_or(|before| due < before);
-        if sooner {
-            state.flush_due_nanos = Some(due);
-        }
+        let sooner = state.flush_due_nanos().is_none_or(|before| due < before);
+        state.pending_due_nanos = Some(state.pending_due_nanos.map_or(due, |before| due.min(before)));
         self.publish(&state);
         sooner
     }
 }
 
 impl State {
+    /// When the first commit that does not wait must be flushed.
+    pub(super) fn flush_due_nanos(&self) -> Option<u64> {
+        let due = [self.pending_due_nanos, self.written_due_nanos];
+        due.into_iter().flatten().min()
+    }
+
     fn unit_bytes(&self) -> u64 {
         wal_unit_bytes(self.pending.len().saturating_sub(WAL_UNIT_HEADER_BYTES) as u64, self.overhead)
     }
@@ -118,6 +122,8 @@ impl State {
         }
         let body = std::mem::replace(&mut self.pending, fresh);
         self.begun = self.appended;
+        self.written_due_nanos = self.flush_due_nanos();
+        self.pending_due_nanos = None;
         Some(Group { body, first: self.pending_first, last: self.appended, next })
     }
 }

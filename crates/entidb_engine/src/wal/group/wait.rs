@@ -129,7 +129,7 @@ impl Log {
 
     /// How long until some commit that did not wait must be flushed.
     pub(crate) fn flush_due_in(&self) -> Option<Duration> {
-        let due = self.state.lock().flush_due_nanos?;
+        let due = self.state.lock().flush_due_nanos()?;
         Some(Duration::from_nanos(due.saturating_sub(self.context.backend.clock.monotonic_nanos())))
     }
 

@@ -1,0 +1,92 @@
+//! When writers wait for background work, and for which.
+//!
+//! Always: a wait ends when there is room, or with why there will be none.
+//! Does not know: how room is made (`upkeep`).
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::background::Signal;
+use crate::engine::shared::Shared;
+use crate::engine::upkeep::InOtherHands;
+use crate::error::{Error, Result};
+
+/// Frozen memtables from which on writers wait.
+const FROZEN_MAX: usize = 3;
+/// Runs of level 0 with keys of one zone from which on writers wait.
+const LEVEL_0_RUNS_MAX: usize = 24;
+/// How long a writer waits for one piece before it looks again.
+const STALL: Duration = Duration::from_millis(100);
+
+/// Why writers must wait.
+#[derive(Debug, Clone, Copy)]
+enum Crowded {
+    /// Memory for memtables is used up.
+    Memory,
+    /// Reads of this zone have too many runs to look at.
+    Zone(u8),
+}
+
+impl Shared {
+    /// Waits, or works, until there is room for more writes.
+    pub(crate) fn make_room(&self) -> Result<()> {
+        let mut waited = false;
+        while let Some(crowded) = self.crowded() {
+            if !waited {
+                self.stalls.fetch_add(1, Ordering::Relaxed);
+                waited = true;
+            }
+            self.check_open()?;
+            self.log()?.check()?;
+            let signal = self.signal_of(crowded);
+            if signal.is_running() {
+                signal.wait_for_piece(STALL);
+                if self.crowded().is_some()
+                    && let Some(error) = self.hindrance(crowded, signal.failure())
+                {
+                    return Err(error);
+                }
+                continue;
+            }
+            match self.step(InOtherHands::Wait) {
+                Ok(true) => {}
+                // Merging may be what would make room, and rest because of damage.
+                Ok(false) => return self.hindrance(crowded, None).map_or(Ok(()), Err),
+                Err(error) => {
+                    if let Some(error) = self.hindrance(crowded, Some(error)) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Who makes room.
+    fn signal_of(&self, crowded: Crowded) -> &Signal {
+        match crowded {
+            Crowded::Memory => &self.signals.memtables,
+            Crowded::Zone(_) => &self.signals.merges,
+        }
+    }
+
+    /// Why writers who wait for room wait in vain, if they do: the last piece failed, or what would have to be merged is
+    /// damaged. Damage in one zone is no reason to refuse writes that wait for another.
+    fn hindrance(&self, crowded: Crowded, failed: Option<Error>) -> Option<Error> {
+        match (crowded, failed) {
+            (Crowded::Zone(zone), Some(Error::Corrupt { .. }) | None) => self.damage_in(zone),
+            (_, failed) => failed,
+        }
+    }
+
+    /// Why writers must wait, if they must. Runs are counted by zone, because that is how they are merged: many runs with
+    /// one zone each are no reason to wait, and nothing would end the wait.
+    fn crowded(&self) -> Option<Crowded> {
+        let view = self.current.load();
+        if view.frozen.len() >= FROZEN_MAX {
+            return Some(Crowded::Memory);
+        }
+        let fullest = view.version.fullest_zone();
+        (fullest.runs >= LEVEL_0_RUNS_MAX).then_some(Crowded::Zone(fullest.zone))
+    }
+}

@@ -1,0 +1,135 @@
+//! The work that keeps a database in shape, in pieces: memtables to segments, segments merged, files removed.
+//!
+//! Always: a piece is bounded by bytes and time ([`Piece`](crate::compaction::Piece)), and no lock is held from one
+//! piece to the next, so that commits, reads, a checkpoint and `close` proceed between any two of them.
+//!
+//! Threads, a caller of `maintain`, a caller of `checkpoint` or `compact` and a large transaction may all do pieces at
+//! once. Four locks keep them apart; they are taken in this order, each for one piece only:
+//!
+//! 1. `merging`: the merge under way and the requests for compaction. Its holder alone removes segments from the version.
+//! 2. `ingesting`: the segments of a large transaction being made. Held for all of it, because the transaction holds the
+//!    right to write as well; it looks whether the database is closed between pieces.
+//! 3. `flushing`: the memtable being written. Its holder alone takes frozen memtables away.
+//! 4. `installer`: the manifest. The version changes under it only ([`Shared::install`](super::Shared)), and each change
+//!    applies to the version that is current then, which may be newer than the one its maker planned with.
+//!
+//! The right to write comes before all of them and the commit lock after all but `installer`; a commit takes none of the
+//! four. What makes a memtable or a large transaction and a merge fit together in either order:
+//!
+//! - memtables and transactions only add runs to level 0, each newer than every run before it;
+//! - a merge reads segments that are in the version until it removes them itself, and what it writes lies deeper than any
+//!   run that came meanwhile;
+//! - a merge invents no key. Who found that nothing older of a key exists, and dropped a deletion for that, stays right.
+//!
+//! Does not know: who does the pieces (`background`).
+
+use std::sync::atomic::Ordering;
+
+use crate::sync::{Mutex, MutexGuard};
+
+use crate::engine::shared::Shared;
+use crate::error::Result;
+
+/// What somebody does who finds the work in other hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InOtherHands {
+    /// Waits for the end of the piece and does the next one.
+    Wait,
+    /// Leaves it there.
+    Leave,
+}
+
+impl InOtherHands {
+    fn lock<T>(self, lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+        match self {
+            Self::Wait => Some(lock.lock()),
+            Self::Leave => lock.try_lock(),
+        }
+    }
+}
+
+impl Shared {
+    /// Does one piece of the most urgent work; false when there is nothing to do.
+    pub(crate) fn step(&self, busy: InOtherHands) -> Result<bool> {
+        // Said before looking: what comes to be done meanwhile takes it back.
+        self.idle.store(true, Ordering::Release);
+        let done = self.memtable_piece(busy).and_then(|done| if done { Ok(true) } else { self.merge_piece(busy) });
+        if !matches!(done, Ok(false)) {
+            self.idle.store(false, Ordering::Release);
+        }
+        done
+    }
+
+    /// Does one piece of the work on the log's files and the memtables; false when there is nothing to do.
+    pub(crate) fn memtable_piece(&self, busy: InOtherHands) -> Result<bool> {
+        let done = self.next_memtable_piece(busy);
+        self.signals.memtables.note(done.as_ref().err().cloned());
+        done
+    }
+
+    fn next_memtable_piece(&self, busy: InOtherHands) -> Result<bool> {
+        let Some(log) = &self.log else { return Ok(false) };
+        self.check_open()?;
+        log.check()?;
+        // First, because a commit that finds no room makes the file itself and waits for it.
+        if log.wants_spare() {
+            log.prepare_next(0)?;
+            return Ok(true);
+        }
+        let Some(mut flushing) = busy.lock(&self.flushing) else { return Ok(true) };
+        if self.flush_piece_of(&mut flushing)? {
+            return Ok(true);
+        }
+        drop(flushing);
+        if self.checkpoint_is_due() {
+            self.freeze()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Removes what nobody reads, and does one piece of merging; false when there is nothing to merge.
+    pub(crate) fn merge_piece(&self, busy: InOtherHands) -> Result<bool> {
+        let done = self.next_merge_piece(busy);
+        self.signals.merges.note(done.as_ref().err().cloned());
+        done
+    }
+
+    fn next_merge_piece(&self, busy: InOtherHands) -> Result<bool> {
+        let Some(log) = &self.log else { return Ok(false) };
+        self.check_open()?;
+        log.check()?;
+        self.remove_obsolete();
+        let Some(mut merging) = busy.lock(&self.merging) else { return Ok(true) };
+        self.compaction_piece(&mut merging)
+    }
+
+    /// Flushes commits whose interval is over.
+    pub(crate) fn flush_log_if_due(&self) -> Result<()> {
+        match &self.log {
+            Some(log) if log.flush_due_in().is_some_and(|due| due.is_zero()) => log.flush_all(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does one step on the thread of a commit that is done, where no other thread does them and one is waiting. Its
+    /// failure is not the commit's: the writer that will have to wait because of it meets it again. A commit that is done
+    /// waits for no work of others.
+    pub(crate) fn step_inline(&self) {
+        let has_thread = self.options.background && self.backend.threads.parallelism() > 0;
+        let idle = self.idle.load(Ordering::Acquire)
+            && self.log.as_ref().is_none_or(|log| !log.wants_spare())
+            && !self.checkpoint_is_due();
+        if has_thread || idle {
+            return;
+        }
+        let _ = self.step(InOtherHands::Leave);
+    }
+
+    fn checkpoint_is_due(&self) -> bool {
+        let Some(log) = &self.log else { return false };
+        self.options.auto_checkpoint
+            && log.bytes() >= self.options.wal_bytes
+            && self.current.load().active.bytes() as u64 >= self.options.wal_bytes / 8
+    }
+}

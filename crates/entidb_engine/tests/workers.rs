@@ -1,0 +1,174 @@
+//! Background work of one kind goes on while another kind stands still, and none of it holds up commits or `close`.
+//!
+//! Always: on real threads, with files in memory; what stands still is held at a gate, so nothing depends on how fast
+//! the machine is.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test asserts by panicking and waits for threads"
+)]
+
+mod held;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options};
+use entidb_storage::{Backend, Random, SeededRandom};
+use held::{Gate, held_at_a_gate};
+
+const GROUPED: Durability = Durability::Grouped { interval_ms: 5 };
+
+fn open(options: Options) -> (Engine, Arc<Gate>) {
+    let (backend, gate) = held_at_a_gate(&Backend::memory());
+    (Engine::open(backend, options).unwrap(), gate)
+}
+
+/// Puts a value that does not compress.
+fn put(engine: &Engine, key: &[u8], bytes: usize, durability: Durability) {
+    let mut value = vec![0; bytes];
+    SeededRandom::new(u64::from(key.last().copied().unwrap_or(0))).fill(&mut value).unwrap();
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(key, &value).unwrap();
+    transaction.commit_with(durability).unwrap();
+}
+
+/// Waits for what must come without anybody doing anything; a minute is for ever.
+fn comes(what: &str, mut is_there: impl FnMut() -> bool) {
+    let came = (0..60_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        is_there()
+    });
+    assert!(came, "{what} never came");
+}
+
+fn all_becomes_durable(engine: &Engine) {
+    let last = engine.last_sequence();
+    comes("the flush of the interval", || engine.durable_sequence() >= last);
+}
+
+/// One thread did everything: an interval of 10 ms became 1.5 s during the flush of a memtable.
+#[test]
+fn the_grouped_interval_is_kept_while_a_memtable_flush_stands_still() {
+    for background in [true, false] {
+        let (engine, gate) = open(Options { background, ..Options::default() });
+        put(&engine, b"a", 100, Durability::Durable);
+        gate.hold(|file, _| file.starts_with("seg/"));
+        std::thread::scope(|scope| {
+            scope.spawn(|| engine.checkpoint().unwrap());
+            gate.wait_for_one();
+            for number in 0..10 {
+                put(&engine, &[1, number], 100, GROUPED);
+                all_becomes_durable(&engine);
+            }
+            assert!(gate.waiting() > 0 && engine.stats().memtable_flushes == 0);
+            gate.open();
+        });
+        assert_eq!(engine.stats().memtable_flushes, 1);
+        engine.close().unwrap();
+    }
+}
+
+/// With a compaction it became 5 s, and commits with large values waited as well.
+#[test]
+fn commits_intervals_and_checkpoints_go_on_while_a_merge_stands_still() {
+    let (engine, gate) = open(Options { memtable_bytes: 64 * 1024, ..Options::default() });
+    put(&engine, b"a", 100, Durability::Durable);
+    engine.checkpoint().unwrap();
+    gate.hold(|file, thread| file.starts_with("seg/") && thread == "entidb-merges");
+    std::thread::scope(|scope| {
+        scope.spawn(|| engine.compact().unwrap());
+        gate.wait_for_one();
+        for number in 0..20 {
+            put(&engine, &[1, number], 10_000, Durability::Durable);
+            put(&engine, &[2, number], 10_000, GROUPED);
+            all_becomes_durable(&engine);
+        }
+        // One that goes to segments directly, and memtables.
+        put(&engine, &[3], 40_000, Durability::Durable);
+        engine.checkpoint().unwrap();
+        assert!(engine.stats().memtable_flushes > 3 && engine.stats().memtables_frozen == 0);
+        assert!(gate.waiting() > 0 && engine.stats().compactions == 0);
+        gate.open();
+    });
+    assert!(engine.stats().compactions > 0);
+    assert_eq!(engine.snapshot().unwrap().range(KeyRange::all(), Direction::Forward).unwrap().count(), 42);
+    engine.close().unwrap();
+}
+
+/// Beside threads, a program that does the steps itself, or none of them, never saw its interval kept.
+#[test]
+fn the_grouped_interval_is_kept_where_nobody_does_steps() {
+    let (engine, _gate) = open(Options { background: false, ..Options::default() });
+    put(&engine, b"a", 100, GROUPED);
+    all_becomes_durable(&engine);
+    put(&engine, b"b", 100, Durability::None);
+    all_becomes_durable(&engine);
+}
+
+/// The flush of the commit before took the time of this one for its own, and nobody flushed it until the next commit.
+#[test]
+fn a_commit_that_comes_during_the_write_of_another_keeps_its_own_interval() {
+    let (engine, gate) = open(Options::default());
+    gate.hold(|file, _| file.starts_with("wal/"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| put(&engine, b"a", 100, Durability::Durable));
+        gate.wait_for_one();
+        scope.spawn(|| put(&engine, b"b", 100, Durability::None));
+        comes("the second commit", || engine.stats().commits == 2);
+        gate.open();
+    });
+    all_becomes_durable(&engine);
+}
+
+#[test]
+fn close_gives_a_merge_up_and_a_compaction_says_so() {
+    let (engine, gate) = open(Options { segment_bytes: 1 << 20, ..Options::default() });
+    for number in 0..48 {
+        put(&engine, &[1, number], 1 << 20, Durability::None);
+    }
+    engine.checkpoint().unwrap();
+    gate.hold(|file, thread| file.starts_with("seg/") && thread == "entidb-merges");
+    std::thread::scope(|scope| {
+        let compaction = scope.spawn(|| engine.compact());
+        gate.wait_for_one();
+        let before = gate.segment_bytes.load(Ordering::Relaxed);
+        let closing = scope.spawn(|| engine.close());
+        // The thread is told to end before its piece goes on.
+        std::thread::sleep(Duration::from_millis(50));
+        gate.open();
+        closing.join().unwrap().unwrap();
+        let bytes = gate.segment_bytes.load(Ordering::Relaxed) - before;
+        assert!(bytes < 16 << 20, "{bytes} bytes of 96 MiB between the call of close and its end");
+        assert!(matches!(compaction.join().unwrap(), Err(Error::Closed)));
+    });
+}
+
+/// A step was 16,384 entries: with values of 1 MB that is 16 GB.
+#[test]
+fn a_step_reads_and_writes_no_more_than_a_piece_however_large_values_are() {
+    let (engine, gate) = open(Options { background: false, ..Options::default() });
+    let moved = || gate.segment_bytes.load(Ordering::Relaxed);
+    let (mut most, mut steps) = (0, 0);
+    for number in 0..170 {
+        let before = moved();
+        // Each commit does a step, of a memtable or of a merge.
+        put(&engine, &[1, number], 1 << 20, Durability::None);
+        most = most.max(moved() - before);
+    }
+    loop {
+        let before = moved();
+        let more = engine.maintain(1).unwrap();
+        most = most.max(moved() - before);
+        if !more {
+            break;
+        }
+        steps += 1;
+    }
+    let stats = engine.stats();
+    assert!(stats.memtable_flushes >= 4 && stats.compactions > 0 && steps > 5, "{steps} steps, {stats:?}");
+    // A piece ends after the entry that is too much for it, and a merge that begins reads a block of each run first.
+    assert!(most <= (8 + 6) << 20, "a step moved {most} bytes");
+}

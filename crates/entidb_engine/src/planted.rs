@@ -49,6 +49,12 @@ pub enum Mistake {
     ManifestRecordNotFlushed,
     /// A slot of ROOT is not flushed.
     RootNotFlushed,
+    /// After a failed write of ROOT the manifest before is appended to.
+    RootFailureForgotten,
+    /// The slot of ROOT that is found is taken for one that is on stable storage.
+    RootFoundIsFlushed,
+    /// The copy of the keyring that is found is taken for one that is on stable storage.
+    KeyringFoundIsFlushed,
     /// The name of ROOT is not flushed.
     RootNameNotFlushed,
     /// The older slot of ROOT wins.

@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
-use entidb_engine::{Durability, Engine, Error, KeyRange, Options, Result, Sequence};
-use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation, Variant};
+use entidb_engine::{Durability, Engine, Error, KeyRange, KeySource, Options, Result, Sequence};
+use entidb_storage::simulated::{Call, Fault, FaultKind, Personality, Simulation, Variant};
 use entidb_storage::{ErrorKind, Operation};
 
 fn put(engine: &Engine, key: &[u8], durability: Durability) -> Result<Sequence> {
@@ -182,4 +182,49 @@ fn an_error_names_the_operation_and_the_file() {
         matches!(&error, Error::Storage(inner) if inner.operation == Operation::Open && inner.path.contains("wal/")),
         "{error:?}"
     );
+}
+
+fn encrypted() -> Options {
+    Options { key: Some(KeySource::raw([4; 32])), ..Options::default() }
+}
+
+/// Commits, writes everything under a new key, and goes on. Returns whether the new key came to be, and how many commits are
+/// acknowledged.
+fn commits_around_a_new_key(world: &Simulation) -> (Result<bool>, u64) {
+    let engine = Engine::open(world.backend(), encrypted()).unwrap();
+    let mut made = 0;
+    let mut several = || {
+        for _ in 0..3 {
+            made = put(&engine, b"key", Durability::Durable).unwrap().0;
+            engine.checkpoint().unwrap();
+        }
+    };
+    several();
+    let rekeyed = engine.rekey();
+    several();
+    (rekeyed, made)
+}
+
+/// The write of the slot of ROOT that names a fresh manifest fails although its bytes are there. Records went on in the
+/// manifest before, acknowledged commits in log files that only that one listed, and after a crash ROOT named the other.
+#[test]
+fn a_failed_write_of_root_costs_no_commit_that_is_acknowledged_after_it() {
+    let clean = Simulation::new(Personality::PosixStrict, 1);
+    assert!(commits_around_a_new_key(&clean).0.unwrap());
+    let is_root = |call: &Call| call.operation == Operation::Write && &*call.path == "ROOT";
+    let writes = (0..).zip(clean.trace()).filter(|(_, call)| is_root(call)).map(|(number, _)| number);
+    let mut struck = 0;
+    // The first write makes the database.
+    for (call, kind) in writes.skip(1).flat_map(|call| [(call, FaultKind::TornWrite), (call, FaultKind::Device)]) {
+        let world = Simulation::new(Personality::PosixStrict, 1);
+        world.inject(Fault::once(kind, call));
+        let (rekeyed, made) = commits_around_a_new_key(&world);
+        assert!(matches!(rekeyed, Err(Error::Storage(_))), "{rekeyed:?}");
+        struck += world.faults_struck();
+        for variant in 0..16 {
+            let engine = Engine::open(world.crash(Variant(variant)).backend(), encrypted()).unwrap();
+            assert_eq!(engine.last_sequence().0, made, "{kind:?} at call {call}, variant {variant}");
+        }
+    }
+    assert_eq!(struck, 4, "there are two such writes");
 }

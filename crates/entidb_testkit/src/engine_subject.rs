@@ -74,7 +74,7 @@ pub fn judge_error(
             FaultKind::TooManyOpenFiles => inner.kind == ErrorKind::TooManyOpenFiles,
             FaultKind::PermissionDenied => inner.kind == ErrorKind::PermissionDenied,
             FaultKind::ZeroWrite => inner.kind == ErrorKind::WroteNothing,
-            FaultKind::Device | FaultKind::DelayedDevice | FaultKind::FlushLost => {
+            FaultKind::Device | FaultKind::TornWrite | FaultKind::DelayedDevice | FaultKind::FlushLost => {
                 matches!(inner.kind, ErrorKind::Device { .. })
             }
             // These are to be taken in one's stride.
@@ -171,6 +171,8 @@ impl Run<'_> {
             Step::Checkpoint => crate::upkeep::checkpoint(&engine),
             Step::Compact => crate::upkeep::compact(&engine),
             Step::Maintain => crate::upkeep::maintain(&engine),
+            Step::Rotate => crate::upkeep::rotate(&engine),
+            Step::Rekey => crate::upkeep::rekey(&engine),
             Step::Reopen | Step::Drop => {
                 let ended = if *step == Step::Reopen { engine.close() } else { engine.flush() };
                 drop(engine);
@@ -233,7 +235,7 @@ impl Run<'_> {
             }
             // Each of these returns when everything before it is on stable storage.
             Step::Flush | Step::Checkpoint | Step::Reopen | Step::Drop => self.journal.acknowledge(),
-            Step::Maintain | Step::Compact => {}
+            Step::Maintain | Step::Compact | Step::Rotate | Step::Rekey => {}
         }
         Ok(())
     }

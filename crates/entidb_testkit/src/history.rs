@@ -76,7 +76,7 @@ impl History {
             wal_bytes: (64 * 1024) << dice.below(4),
             segment_bytes: (16 * 1024) << dice.below(6),
             auto_checkpoint: dice.coin(),
-            key: dice.coin().then(|| KeySource::raw([7; 32])),
+            key: (dice.coin() || self.profile.keys_change).then(|| KeySource::raw([7; 32])),
             durability: if dice.coin() { Durability::Durable } else { Durability::None },
             zones,
             ..small_options()
@@ -125,6 +125,8 @@ impl History {
                 Step::Checkpoint => drop(engine.checkpoint()?),
                 Step::Compact => engine.compact()?,
                 Step::Maintain => drop(engine.maintain(4)?),
+                Step::Rotate => engine.rotate_key()?,
+                Step::Rekey => drop(engine.rekey()?),
                 Step::Reopen | Step::Drop => {
                     held.clear();
                     if step == Step::Reopen {

@@ -1,14 +1,17 @@
 //! Lets every call of a workload fail in every way it can, once and from there on, and looks what is promised and kept.
 //!
 //! Always: nothing acknowledged is lost, nothing refused comes back, no answer is wrong, nothing panics or hangs; after
-//! the fault the store opens again, and what that open showed survives a crash.
+//! the fault the store opens again, also when the machine crashes in the middle of that, and what it showed survives a
+//! crash.
 //! Does not know: which error is right for a fault; [`FaultSweep::expect_errors`] lets the subject judge that.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use entidb_storage::Operation;
-use entidb_storage::simulated::{CacheLaw, Fault, FaultKind, Personality, Simulation, Variant, When, mix};
+use entidb_storage::simulated::{CacheLaw, Fault, FaultKind, Frozen, Personality, Simulation, Variant, When, mix};
+use parking_lot::Mutex;
 
 use crate::crash::{clip, seed_from_environment};
 use crate::subject::{Fate, Journal, Stop, Subject, guarded};
@@ -72,6 +75,32 @@ struct Case {
     seed: u64,
     fault: Fault,
     law: CacheLaw,
+}
+
+/// The device at the end of an operation, and what was promised until then.
+struct Boundary {
+    frozen: Frozen,
+    fates: Vec<Fate>,
+}
+
+/// Collects the device at the first call of every operation that begins after the fault: what was acknowledged after a
+/// fault must survive a crash too, and an orderly end of the run would put much of that right.
+fn watch_boundaries(world: &Simulation, fault: Fault, journal: &Arc<Journal>, boundaries: &Arc<Mutex<Vec<Boundary>>>) {
+    let (When::Once(at) | When::Onward(at)) = fault.when;
+    let (journal, sink) = (Arc::clone(journal), Arc::clone(boundaries));
+    let begun = AtomicUsize::new(usize::MAX);
+    world.observe(move |point| {
+        let fates = if point.index() > at { journal.fates() } else { return };
+        if begun.swap(fates.len(), Ordering::Relaxed) < fates.len() {
+            sink.lock().push(Boundary { frozen: point.freeze(), fates });
+        }
+    });
+}
+
+/// A variant of a crash that is another one in every case.
+fn drawn(case: Case, number: u64) -> u32 {
+    let (When::Once(at) | When::Onward(at)) = case.fault.when;
+    16 + u32::try_from(mix(mix(case.seed, at), number) % 64).unwrap_or(0)
 }
 
 impl fmt::Display for Case {
@@ -208,7 +237,12 @@ impl<S: Subject> FaultSweep<S> {
         world.set_calls_max(calls_max);
         world.inject(case.fault);
         let journal = Arc::new(Journal::default());
+        let boundaries = Arc::new(Mutex::new(Vec::new()));
+        if !case.fault.kind.is_silent() {
+            watch_boundaries(&world, case.fault, &journal, &boundaries);
+        }
         let result = guarded(|| self.subject.run(&world.backend(), &operations, &journal));
+        world.stop_observing();
         summary.cases += 1;
         summary.faults += world.faults_struck();
         let silent = case.fault.kind.is_silent();
@@ -232,12 +266,21 @@ impl<S: Subject> FaultSweep<S> {
         if world.open_files() > 0 || world.held_locks() > 0 {
             return Err(self.report(case, "a failed run leaves no file open and no lock held", &"", &journal, &world));
         }
-        let permitted = self.permitted(&operations, &journal, silent);
+        for (number, boundary) in boundaries.lock().iter().enumerate() {
+            let permitted = self.permitted(&operations, &boundary.fates, silent);
+            let number = number as u64;
+            for variant in [8 + u32::try_from(number % 8).unwrap_or(0), drawn(case, number)] {
+                let after = boundary.frozen.crash(Variant(variant));
+                self.look(case, &after, &permitted, silent, &journal, summary, "after a crash later in the run")?;
+            }
+        }
+        let permitted = self.permitted(&operations, &journal.fates(), silent);
         let variants = CRASHES.into_iter().chain([16 + u32::try_from(mix(case.seed, calls_max) % 64).unwrap_or(0)]);
         for variant in variants {
             let after = world.crash(Variant(variant));
             self.look(case, &after, &permitted, silent, &journal, summary, "after a crash")?;
         }
+        self.crash_inside_the_next_open(case, &world, calls_max, &permitted, &journal, summary)?;
         // The machine lives on: the store opens again, and what that open showed is then durable.
         let reopened = world.freeze().resume();
         reopened.set_cache_law(case.law);
@@ -255,6 +298,49 @@ impl<S: Subject> FaultSweep<S> {
                     let claim = "what an open showed after a fault survives a crash";
                     return Err(self.report(case, claim, &what, &journal, &reopened));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A process that opens the store after the fault finds in the cache what no flush brought to the disk, and the power
+    /// fails while it writes over files that the process before it wrote: before each such write, and after it.
+    fn crash_inside_the_next_open(
+        &self,
+        case: Case,
+        world: &Simulation,
+        calls_max: u64,
+        permitted: &[S::State],
+        journal: &Journal,
+        summary: &mut SweepSummary,
+    ) -> Result<(), String> {
+        if case.fault.kind.is_silent() {
+            return Ok(());
+        }
+        let again = world.freeze().resume();
+        again.set_cache_law(case.law);
+        again.set_calls_max(calls_max);
+        let there = again.file_names();
+        let moments: Arc<Mutex<Vec<Frozen>>> = Arc::default();
+        let (sink, after) = (Arc::clone(&moments), AtomicBool::new(false));
+        again.observe(move |point| {
+            let over = point.operation() == Operation::Write && there.iter().any(|name| name == point.path());
+            if after.swap(over, Ordering::Relaxed) || over {
+                sink.lock().push(point.freeze());
+            }
+        });
+        let opened = guarded(|| self.subject.recover(&again.backend()));
+        again.stop_observing();
+        drop(opened);
+        for (number, moment) in moments.lock().iter().enumerate() {
+            // Every third of them, by turns: the next case has others.
+            if !drawn(case, number as u64).is_multiple_of(3) {
+                continue;
+            }
+            for variant in [8, 13, drawn(case, number as u64), drawn(case, number as u64 + 100)] {
+                let crashed = moment.crash(Variant(variant));
+                let when = "after a crash inside the next open";
+                self.look(case, &crashed, permitted, false, journal, summary, when)?;
             }
         }
         Ok(())
@@ -291,8 +377,7 @@ impl<S: Subject> FaultSweep<S> {
     }
 
     /// Every state the promises allow.
-    fn permitted(&self, operations: &[S::Operation], journal: &Journal, silent: bool) -> Vec<S::State> {
-        let fates = journal.fates();
+    fn permitted(&self, operations: &[S::Operation], fates: &[Fate], silent: bool) -> Vec<S::State> {
         if silent {
             // Damage no call reported may be taken for a torn tail; never for something that was not written.
             let prefixes = (0..=fates.len()).rev();
@@ -302,7 +387,7 @@ impl<S: Subject> FaultSweep<S> {
             (0..fates.len()).filter(|at| matches!(fates.get(*at), Some(Fate::Started | Fate::Doubted))).collect();
         doubtful.truncate(DOUBTS_MAX);
         let states = (0..1_u32 << doubtful.len()).rev().map(|mask| {
-            let there = operations.iter().zip(&fates).enumerate().filter(|(at, (_, fate))| match fate {
+            let there = operations.iter().zip(fates).enumerate().filter(|(at, (_, fate))| match fate {
                 Fate::Acknowledged => true,
                 Fate::Refused => false,
                 Fate::Started | Fate::Doubted => {

@@ -15,6 +15,16 @@ pub(crate) fn compact(engine: &Engine) -> Result<()> {
     engine.compact()
 }
 
+/// New files get a new data key.
+pub(crate) fn rotate(engine: &Engine) -> Result<()> {
+    engine.rotate_key()
+}
+
+/// Everything is written again under a new data key.
+pub(crate) fn rekey(engine: &Engine) -> Result<()> {
+    engine.rekey().map(|_| ())
+}
+
 /// Some steps of background work.
 pub(crate) fn maintain(engine: &Engine) -> Result<()> {
     engine.maintain(4).map(|_| ())

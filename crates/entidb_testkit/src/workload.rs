@@ -21,6 +21,10 @@ pub enum Step {
     Compact,
     /// A few steps of background work.
     Maintain,
+    /// A new data key for new files, in an encrypted database.
+    Rotate,
+    /// A new data key for everything, in an encrypted database.
+    Rekey,
     /// The database is closed and opened again.
     Reopen,
     /// The handle is dropped without closing, and opened again.
@@ -42,6 +46,8 @@ pub struct Profile {
     pub upkeep_one_in: u64,
     /// Whether every such step is a checkpoint, so that one log file after the other is done with.
     pub checkpoints_only: bool,
+    /// Whether data keys are changed too; for encrypted databases.
+    pub keys_change: bool,
 }
 
 impl Profile {
@@ -53,7 +59,11 @@ impl Profile {
         durable_only: false,
         upkeep_one_in: 4,
         checkpoints_only: false,
+        keys_change: false,
     };
+    /// Few and small, with a new data key at every other step that is not a commit.
+    pub const REKEYING: Self =
+        Self { steps: 10, upkeep_one_in: 2, durable_only: true, keys_change: true, ..Self::SMALL };
     /// Few and small, in a log that is cut every other step: its files are made of those before.
     pub const CUTTING: Self = Self { steps: 10, upkeep_one_in: 2, checkpoints_only: true, ..Self::SMALL };
     /// Long: for histories.
@@ -81,6 +91,9 @@ pub fn steps(seed: u64, profile: Profile) -> Vec<Step> {
 
 fn step(dice: &mut Dice, profile: Profile) -> Step {
     if profile.upkeep_one_in > 0 && dice.once_in(profile.upkeep_one_in) {
+        if profile.keys_change && dice.coin() {
+            return if dice.once_in(3) { Step::Rotate } else { Step::Rekey };
+        }
         return match dice.below(8) {
             _ if profile.checkpoints_only => Step::Checkpoint,
             0 => Step::Flush,

@@ -43,7 +43,8 @@ fn the_engine_is_consistent_on_a_lying_drive() {
 
 #[test]
 fn the_encrypted_engine_survives_every_crash() {
-    let subject = EngineSubject { options: encrypted_options, ..EngineSubject::new(Profile::SMALL) };
+    let profile = Profile { keys_change: true, ..Profile::SMALL };
+    let subject = EngineSubject { options: encrypted_options, ..EngineSubject::new(profile) };
     let test = CrashTest::new("the_encrypted_engine_survives_every_crash", subject);
     test.effort(Effort { seeds: 1, ..effort() }).run().row("1, 2 encrypted, crash states").print();
 }

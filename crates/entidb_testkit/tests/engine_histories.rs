@@ -41,6 +41,13 @@ fn every_history_agrees_with_the_model_under_random_options() {
     histories("11 random options", count, |seed| History::new(seed, Profile::LONG).with_random_options());
 }
 
+#[test]
+fn every_history_agrees_with_the_model_while_the_keys_change() {
+    let count = Tier::from_environment().pick(20, 1_000, 20_000);
+    let profile = Profile { keys_change: true, ..Profile::LONG };
+    histories("9 histories, new keys", count, |seed| History::new(seed, profile).with_random_options());
+}
+
 /// How many lists the transactions append to.
 const LISTS: u64 = 6;
 

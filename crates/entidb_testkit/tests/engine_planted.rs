@@ -5,7 +5,7 @@ use entidb_engine::{Durability, Engine, Options};
 use entidb_storage::Backend;
 use entidb_storage::simulated::{FaultKind, Personality, Simulation, Variant};
 use entidb_testkit::crash::{CrashTest, Effort};
-use entidb_testkit::engine_subject::{EngineSubject, judge_error};
+use entidb_testkit::engine_subject::{EngineSubject, encrypted_options, judge_error};
 use entidb_testkit::history::History;
 use entidb_testkit::model::Contents;
 use entidb_testkit::sweep::FaultSweep;
@@ -44,6 +44,13 @@ const BY_FAULT: [(Mistake, FaultKind); 4] = [
     (Mistake::UnknownIsSuccess, FaultKind::FlushLost),
     (Mistake::VisibleBeforeDurable, FaultKind::FlushLost),
     (Mistake::ReadErrorIsZeros, FaultKind::Device),
+];
+
+/// Those that need a fault while keys are changed.
+const BY_REKEYING: [(Mistake, FaultKind); 3] = [
+    (Mistake::RootFailureForgotten, FaultKind::TornWrite),
+    (Mistake::RootFoundIsFlushed, FaultKind::FlushLost),
+    (Mistake::KeyringFoundIsFlushed, FaultKind::TornWrite),
 ];
 
 /// Those that give wrong answers without either.
@@ -170,12 +177,13 @@ fn a_mistake_that_only_a_second_process_shows_is_caught() {
 fn every_planted_mistake_that_a_fault_shows_is_caught() {
     let mut row = Row { layer: "24 planted, by fault".to_owned(), ..Row::default() };
     let mut missed = Vec::new();
-    for (mistake, kind) in BY_FAULT {
-        let profile = Profile { durable_only: true, ..Profile::SMALL };
-        let subject = Mistaken {
-            mistake: Some(mistake),
-            engine: EngineSubject { compare_always: true, ..EngineSubject::new(profile) },
-        };
+    let durable = Profile { durable_only: true, ..Profile::SMALL };
+    let plain = EngineSubject { compare_always: true, ..EngineSubject::new(durable) };
+    let rekeying = EngineSubject { options: encrypted_options, ..EngineSubject::new(Profile::REKEYING) };
+    let by_fault = BY_FAULT.map(|(mistake, kind)| (mistake, kind, plain));
+    let by_rekeying = BY_REKEYING.map(|(mistake, kind)| (mistake, kind, rekeying));
+    for (mistake, kind, engine) in by_fault.into_iter().chain(by_rekeying) {
+        let subject = Mistaken { mistake: Some(mistake), engine };
         let sweep = FaultSweep::new("every_planted_mistake_that_a_fault_shows_is_caught", subject);
         row.cases += 1;
         if let Ok(summary) = sweep.kinds(&[kind]).seeds(6).expect_errors(judge_error).check() {

@@ -1,7 +1,7 @@
 //! The keyring: the file that gives the data keys to whoever has a key or password of the database.
 //!
-//! Always: two copies, and at every moment of a change at least one of them is whole on stable storage; a wrong key
-//! changes nothing and is told apart from damage. Each slot wraps the root key, the root key wraps the list of data
+//! Always: two copies, and at every moment of a change at least one of them is whole on stable storage, also where the
+//! copies that were found are in the cache only; a wrong key changes nothing and is told apart from damage. Each slot wraps the root key, the root key wraps the list of data
 //! keys: so one key of several can change the list without knowing the others.
 //! Does not know: which files use which data key.
 //! Format: docs/spec/encryption.md, "KEYRING".
@@ -28,6 +28,7 @@ use crate::format::keyring_copy::{
 };
 use crate::format::unit::{ENCRYPTED_TRAILER_BYTES, Stream, Unit};
 use crate::options::{KdfParameters, KeySource};
+use crate::planted::{Mistake, makes};
 
 /// What a keyring needs from outside.
 #[derive(Clone)]
@@ -46,8 +47,13 @@ pub(crate) struct Keyring {
     root_key: Arc<Secret>,
     data_keys: DataKeys,
     copies_damaged: u32,
-    /// The copy known to be whole on stable storage: always written last.
+    /// True when the two copies that were read are not the same: a change ended in the middle of it.
+    copies_differ: bool,
+    /// The copy that counts: always written last.
     whole: Place,
+    /// The bytes of that copy when it was read and not written by this session. A flush that failed before may have left
+    /// them in the cache alone, so they are written once more before the other copy is touched.
+    unsettled: Option<Vec<u8>>,
 }
 
 /// One of the two copies.
@@ -91,8 +97,18 @@ impl Keyring {
         if let Some(first) = slots.first_mut() {
             *first = Some(slot::wrap(&around, database_id, key, kdf, &root_key)?);
         }
-        let mut keyring =
-            Self { around, database_id, generation: 0, slots, root_key, data_keys, copies_damaged: 0, whole: Place::A };
+        let mut keyring = Self {
+            around,
+            database_id,
+            generation: 0,
+            slots,
+            root_key,
+            data_keys,
+            copies_damaged: 0,
+            copies_differ: false,
+            whole: Place::A,
+            unsettled: None,
+        };
         keyring.write()?;
         keyring.around.directory.flush_names("")?;
         Ok(keyring)
@@ -104,13 +120,25 @@ impl Keyring {
     /// `WrongKey`; `Corrupt`: missing, damaged when neither copy is whole, tampered when a whole copy is not ours;
     /// `FormatTooNew`, `Storage`, `OutOfMemory`.
     pub(crate) fn open(around: Surroundings, database_id: DatabaseId, key: &KeySource) -> Result<Self> {
-        let Newest { copy, whole, copies_damaged } = read_newest(&*around.directory)?;
+        let Newest { copy, bytes, whole, copies_damaged, copies_differ } = read_newest(&*around.directory)?;
         copy.header.expect(FileKind::Keyring, FileNumber(0), database_id)?;
         let root_key = slot::unwrap_any(&around, database_id, key, &copy.slots)?;
         let data_keys = open_list(&copy, &root_key, &*around.provider)?;
         let KeyringCopy { generation, slots, .. } = copy;
         let root_key = Arc::new(root_key);
-        Ok(Self { around, database_id, generation, slots, root_key, data_keys, copies_damaged, whole })
+        let unsettled = Some(bytes);
+        Ok(Self {
+            around,
+            database_id,
+            generation,
+            slots,
+            root_key,
+            data_keys,
+            copies_damaged,
+            copies_differ,
+            whole,
+            unsettled,
+        })
     }
 
     /// The data keys, for the files of the database.
@@ -118,9 +146,10 @@ impl Keyring {
         Keys::encrypted(self.database_id, Arc::clone(&self.around.provider), self.data_keys.clone())
     }
 
-    /// How many of the two copies were damaged when the keyring was read. [`repair`](Self::repair) puts them right.
-    pub(crate) fn copies_damaged(&self) -> u32 {
-        self.copies_damaged
+    /// True when one of the two copies was damaged or older when the keyring was read. [`repair`](Self::repair) puts that
+    /// right, and must before a file is written under a data key that perhaps only the newer copy has.
+    pub(crate) fn needs_repair(&self) -> bool {
+        self.copies_damaged > 0 || self.copies_differ
     }
 
     /// How many slots are in use.
@@ -132,8 +161,10 @@ impl Keyring {
 /// The copy that counts, which of the two it is, and how many are damaged.
 struct Newest {
     copy: KeyringCopy,
+    bytes: Vec<u8>,
     whole: Place,
     copies_damaged: u32,
+    copies_differ: bool,
 }
 
 fn read_newest(directory: &dyn Directory) -> Result<Newest> {
@@ -147,16 +178,21 @@ fn read_newest(directory: &dyn Directory) -> Result<Newest> {
         _ => error.into(),
     })?;
     let (a, b) = (read_copy(&*file, Place::A)?, read_copy(&*file, Place::B)?);
-    let newest = |copy, whole, copies_damaged| Ok(Newest { copy, whole, copies_damaged });
+    let newest = |(copy, bytes), whole, copies_damaged, copies_differ| {
+        Ok(Newest { copy, bytes, whole, copies_damaged, copies_differ })
+    };
     match (a, b) {
         // One is written and flushed before the other, so a crash leaves one of them old or torn and the other whole.
-        (Ok(a), Ok(b)) if a.generation == b.generation && a != b => {
+        (Ok(a), Ok(b)) if a.0.generation == b.0.generation && a.0 != b.0 => {
             Err(Error::tampered(KEYRING_FILE, COPY_BYTES as u64, "the two copies have one generation but differ"))
         }
-        (Ok(a), Ok(b)) if b.generation > a.generation => newest(b, Place::B, 0),
-        (Ok(a), Ok(_)) => newest(a, Place::A, 0),
-        (Ok(a), Err(error)) if is_damage(&error) => newest(a, Place::A, 1),
-        (Err(error), Ok(b)) if is_damage(&error) => newest(b, Place::B, 1),
+        (Ok(a), Ok(b)) if b.0.generation > a.0.generation => newest(b, Place::B, 0, true),
+        (Ok(a), Ok(b)) => {
+            let differ = a.0.generation != b.0.generation;
+            newest(a, Place::A, 0, differ)
+        }
+        (Ok(a), Err(error)) if is_damage(&error) => newest(a, Place::A, 1, false),
+        (Err(error), Ok(b)) if is_damage(&error) => newest(b, Place::B, 1, false),
         // Nothing passes a right checksum by accident: a newer library wrote it, or somebody changed it.
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
         (Err(a), Err(b)) => Err(if is_damage(&a) { b } else { a }),
@@ -167,12 +203,12 @@ fn is_damage(error: &Error) -> bool {
     matches!(error, Error::Corrupt { damage: Damage::Damaged, .. })
 }
 
-/// Reads one copy. A storage failure is the outer error: it says nothing about the copy.
-fn read_copy(file: &dyn File, place: Place) -> Result<Result<KeyringCopy>> {
+/// Reads one copy, with its bytes. A storage failure is the outer error: it says nothing about the copy.
+fn read_copy(file: &dyn File, place: Place) -> Result<Result<(KeyringCopy, Vec<u8>)>> {
     let offset = place.offset();
     let mut bytes = vec![0; COPY_BYTES];
     match file.read_exact_at(offset, &mut bytes) {
-        Ok(()) => Ok(KeyringCopy::decode(&bytes, offset)),
+        Ok(()) => Ok(KeyringCopy::decode(&bytes, offset).map(|copy| (copy, bytes))),
         Err(error) => match error.kind {
             ErrorKind::UnexpectedEnd { found, wanted } => {
                 let detail = format!("this copy has {found} of {wanted} bytes");
@@ -256,6 +292,12 @@ impl Keyring {
         let copy = KeyringCopy { header, generation, slots: self.slots.clone(), list: list.to_vec() };
         let bytes = copy.encode()?;
         let file = self.around.directory.open(KEYRING_FILE, OpenMode::CreateOrOpen)?;
+        if let Some(found) = self.unsettled.as_ref().filter(|_| !makes(Mistake::KeyringFoundIsFlushed)) {
+            // The same bytes in the same place: no crash can make anything else of them.
+            file.write_all_at(self.whole.offset(), found)?;
+            file.flush_all()?;
+        }
+        self.unsettled = None;
         for _ in 0..2 {
             let place = self.whole.other();
             file.write_all_at(place.offset(), &bytes)?;
@@ -263,6 +305,7 @@ impl Keyring {
             self.whole = place;
         }
         self.copies_damaged = 0;
+        self.copies_differ = false;
         Ok(())
     }
 }

@@ -29,6 +29,7 @@ pub(crate) fn create(backend: Backend, options: Options, lock: Box<dyn Lock>) ->
         keys,
         keyring,
         numbers: Arc::new(FileNumbers::starting_at(FileNumber(1))),
+        found_root: None,
         root_generation: 0,
         record_generation: 0,
         floor: Sequence::ZERO,

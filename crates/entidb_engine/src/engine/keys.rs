@@ -7,7 +7,7 @@ use entidb_storage::OpenMode;
 
 use crate::engine::{Engine, Shared};
 use crate::error::{Error, Result};
-use crate::format::{FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, Sequence};
+use crate::format::{FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber};
 use crate::options::KeySource;
 use crate::version::InstallContext;
 
@@ -86,15 +86,20 @@ impl Shared {
         if self.obsolete_count() > 0 {
             return Ok(false);
         }
-        let wals = self.log()?.files_after(Sequence::ZERO);
+        let log = self.log()?;
         let mut installer = self.installer.lock();
         let installer = installer.as_mut().ok_or(Error::Closed)?;
+        let wals = log.files_after(installer.floor());
         let context = InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers };
         let version = std::sync::Arc::clone(&self.current.load().version);
         // Twice, because each of the two slots of ROOT has a key of its own.
         for _ in 0..2 {
             let rewritten = installer.rewrite_now(&context, &version, wals.clone());
             rewritten.map_err(|error| self.judge_failure(error))?;
+        }
+        // Log files that are not listed any more may be under a key that goes now: no later list must name them.
+        for number in log.forget(installer.floor(), &wals) {
+            let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
         }
         let mut used = Vec::new();
         let segments = version.segments().map(|segment| (FileKind::Segment, segment.meta().number));

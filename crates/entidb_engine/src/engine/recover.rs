@@ -24,7 +24,7 @@ use crate::engine::shared::{CommitState, Shared, apply_encoded};
 use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Damage, Error, Result};
 use crate::format::{
-    FileKind, FileNumber, ManifestRecordKind, Reader, Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES, put_bytes,
+    FileKind, FileNumber, ManifestRecordKind, Reader, Root, Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES, put_bytes,
     wal_unit_bytes,
 };
 use crate::memtable::{Memtable, MemtableConfig};
@@ -34,8 +34,8 @@ use crate::range_tombstone::RangeMap;
 use crate::segment::SegmentContext;
 use crate::stats::OpenReport;
 use crate::version::{
-    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, Switch, Version, VersionBuilder, VersionEdit,
-    WalRef, create_folders, list_files, read_manifest, read_root_file,
+    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, RootFile, Switch, Version, VersionBuilder,
+    VersionEdit, WalRef, create_folders, list_files, read_manifest, read_root_file,
 };
 use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile, replay};
 
@@ -53,6 +53,8 @@ pub(crate) struct Session {
     pub(crate) keys: Arc<Keys>,
     pub(crate) keyring: Option<Keyring>,
     pub(crate) numbers: Arc<FileNumbers>,
+    /// ROOT as it was found, and its newest slot.
+    pub(crate) found_root: Option<(RootFile, Root)>,
     pub(crate) root_generation: u64,
     pub(crate) record_generation: u64,
     /// Every commit up to here is in segments.
@@ -114,6 +116,7 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
         keys,
         keyring,
         numbers: Arc::new(FileNumbers::starting_at(first_free)),
+        found_root: Some((root_file, root)),
         root_generation: root.generation,
         record_generation: record.generation,
         floor: record.floor,
@@ -236,8 +239,13 @@ pub(crate) fn begin_session(
     let (mut log, mut installer, mut later) = (None, None, Vec::new());
     let (mut version, mut memtable, mut floor) = (version, memtable, floor);
     if !options.read_only {
+        // Before the first new file: beside those a ROOT that is lost looks like that of a database, not like that of one
+        // that was still being made.
+        if let Some((file, newest)) = &session.found_root {
+            file.settle(&backend, newest)?;
+        }
         create_folders(&backend)?;
-        if let Some(keyring) = keyring.as_mut().filter(|keyring| keyring.copies_damaged() > 0) {
+        if let Some(keyring) = keyring.as_mut() {
             keyring.repair()?;
         }
         let large = memtable.bytes() as u64 > options.memtable_bytes.saturating_mul(REPLAYED_MEMTABLES_MAX);

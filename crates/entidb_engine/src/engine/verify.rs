@@ -31,7 +31,8 @@ fn verify_manifest(shared: &Shared, report: &mut VerifyReport) -> Result<()> {
     let Some((root, other_slot)) = report.note(0, root) else { return Ok(()) };
     report.problems.extend(other_slot.filter(|_| root.generation > 1));
     let number = match installer.as_ref() {
-        Some(installer) if installer.manifest_number() != root.manifest => {
+        // After a failed switch ROOT may name the manifest of that one, and it is as good as the one before.
+        Some(installer) if installer.manifest_number() != root.manifest && !installer.is_broken() => {
             let expected = FileKind::Manifest.path(installer.manifest_number());
             let found = FileKind::Manifest.path(FileNumber(root.manifest.0));
             report.problems.push(Error::damaged("ROOT", 0, format!("it names {found}, the manifest is {expected}")));

@@ -1,8 +1,10 @@
 //! Switches the database from one set of files to the next.
 //!
 //! Always: the switch is one record in the manifest, or one slot of ROOT when the manifest is new; both are on stable
-//! storage before the old files may go. A switch whose write failed leaves a manifest that is never appended to again;
-//! the next switch goes to a fresh one.
+//! storage before the old files may go. A switch whose write failed leaves it open which manifest the next open reads:
+//! the one before, or the new one. Both say what was true before the switch or after it, and every file either of them
+//! names stays; neither is appended to again, and the next switch goes to a fresh manifest and to the same slot of ROOT,
+//! because the other slot is the one that is certain.
 //! Does not know: who made the new files, or who still reads the old ones.
 
 use entidb_storage::Backend;
@@ -10,6 +12,7 @@ use entidb_storage::Backend;
 use crate::crypto::Keys;
 use crate::error::Result;
 use crate::format::{FileKind, FileNumber, ManifestRecord, ManifestRecordKind, Root, Sequence};
+use crate::planted::{Mistake, makes};
 use crate::version::{FileNumbers, ManifestWriter, Version, VersionEdit, WalRef, write_root};
 
 /// The files a session's switches are recorded with.
@@ -34,10 +37,14 @@ pub(crate) struct Switch<'a> {
 /// The manifest and ROOT of a session.
 pub(crate) struct Installer {
     writer: ManifestWriter,
-    root_generation: u64,
+    /// The generation of the next slot of ROOT. Beyond every one that was ever begun to be written.
+    next_root: u64,
     record_generation: u64,
     floor: Sequence,
+    /// True when the manifest may end in a record that failed, or ROOT may name another one.
     broken: bool,
+    /// Manifests that ROOT may name after failed writes of it.
+    perhaps_named: Vec<FileNumber>,
     /// Segments of switches that failed: a manifest that may come back after a crash can name them, so they stay until
     /// a later switch has put that manifest out of use.
     stranded: Vec<FileNumber>,
@@ -56,16 +63,24 @@ impl Installer {
         let writer = create_manifest(context, record_generation, switch)?;
         let root_generation = root_generation.saturating_add(1);
         let root = Root { generation: root_generation, manifest: writer.number(), manifest_len: None };
-        // Its name too, though it may be there: a failed flush leaves names that only the cache has.
-        write_root(context.backend, context.keys, &root, true)?;
-        Ok(Self { writer, root_generation, record_generation, floor, broken: false, stranded: Vec::new() })
+        // Where there was a ROOT before, its name is settled.
+        write_root(context.backend, context.keys, &root, root_generation == 1)?;
+        Ok(Self {
+            writer,
+            next_root: root_generation.saturating_add(1),
+            record_generation,
+            floor,
+            broken: false,
+            perhaps_named: Vec::new(),
+            stranded: Vec::new(),
+        })
     }
 
     pub(crate) fn manifest_number(&self) -> FileNumber {
         self.writer.number()
     }
 
-    /// True when the manifest may end in a record that failed.
+    /// True when the manifest may end in a record that failed, or ROOT may name another one.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }
@@ -125,28 +140,31 @@ impl Installer {
         }
         let record = record_of(context, self.record_generation, &none, self.floor, wals);
         self.writer.append(ManifestRecordKind::Closed, &record)?;
-        self.root_generation = self.root_generation.saturating_add(1);
         let (manifest, manifest_len) = (self.writer.number(), Some(self.writer.len()));
-        write_root(
-            context.backend,
-            context.keys,
-            &Root { generation: self.root_generation, manifest, manifest_len },
-            false,
-        )
+        let root = Root { generation: self.next_root, manifest, manifest_len };
+        write_root(context.backend, context.keys, &root, false)
     }
 
     fn rewrite(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> Result<()> {
         let fresh = create_manifest(context, self.record_generation, switch)?;
-        let generation = self.root_generation.saturating_add(1);
-        let root = Root { generation, manifest: fresh.number(), manifest_len: None };
-        write_root(context.backend, context.keys, &root, false)?;
-        self.root_generation = generation;
+        let root = Root { generation: self.next_root, manifest: fresh.number(), manifest_len: None };
+        // From here on the slot may be there, whatever the write of it says.
+        self.broken |= !makes(Mistake::RootFailureForgotten);
+        if let Err(error) = write_root(context.backend, context.keys, &root, false) {
+            // By two, so that the next try goes to the same slot and is newer than what this one may have left in it.
+            self.next_root = self.next_root.saturating_add(2);
+            self.perhaps_named.push(fresh.number());
+            return Err(error);
+        }
+        self.next_root = self.next_root.saturating_add(1);
         let old = std::mem::replace(&mut self.writer, fresh);
         self.broken = false;
-        let path = FileKind::Manifest.path(old.number());
+        self.perhaps_named.push(old.number());
         drop(old);
-        // Left behind it is an orphan, which the next open removes.
-        let _ = context.backend.directory.remove(&path);
+        for number in self.perhaps_named.drain(..) {
+            // Left behind it is an orphan, which the next open removes.
+            let _ = context.backend.directory.remove(&FileKind::Manifest.path(number));
+        }
         for number in self.stranded.drain(..) {
             let _ = context.backend.directory.remove(&FileKind::Segment.path(number));
         }

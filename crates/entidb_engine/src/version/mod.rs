@@ -24,7 +24,7 @@ pub(crate) use edit::{LEVELS_MAX, SegmentMeta, VersionEdit};
 pub(crate) use folder::{FOLDERS, create_folders, list_files};
 pub(crate) use install::{InstallContext, Installer, Switch, write_closed};
 pub(crate) use manifest::{FileNumbers, ManifestRead, ManifestWriter, WalRef, read_manifest};
-pub(crate) use root::{read_root_file, write_root};
+pub(crate) use root::{RootFile, read_root_file, write_root};
 pub(crate) use run::Run;
 
 use crate::error::Result;

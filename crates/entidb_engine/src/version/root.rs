@@ -1,6 +1,7 @@
 //! Reads and writes ROOT, the one file with a fixed name that everything else hangs from.
 //!
-//! Always: the newer slot is never touched by a write; a slot counts only when it verifies.
+//! Always: the newer slot is never changed by a write, and is on stable storage before the other one is; a slot counts
+//! only when it verifies.
 //! Does not know: the manifest's content.
 //! Format: docs/spec/file-format.md, "ROOT".
 
@@ -88,6 +89,19 @@ impl RootFile {
             (None, failure) => Err(failure.unwrap_or_else(|| Error::damaged(PATH, 0, "it has no slots"))),
         }
     }
+
+    /// Puts the slot that was found to be the newest on stable storage, and the name of ROOT, before anything else is
+    /// written: a failed flush of the session before may have left them in the cache alone, and the other slot is about
+    /// to be overwritten. The same bytes are written to the same place, so a crash in the middle changes nothing.
+    pub(crate) fn settle(&self, backend: &Backend, newest: &Root) -> Result<()> {
+        if makes(Mistake::RootFoundIsFlushed) {
+            return Ok(());
+        }
+        let file = backend.directory.open(PATH, OpenMode::Write)?;
+        file.write_all_at(newest.slot().saturating_mul(ROOT_SLOT_BYTES), slot_bytes(&self.bytes, newest.slot()))?;
+        file.flush_data()?;
+        Ok(backend.directory.flush_names("")?)
+    }
 }
 
 fn slot_bytes(bytes: &[u8], slot: u64) -> &[u8] {
@@ -142,7 +156,7 @@ fn write_slot(backend: &Backend, keys: &Keys, root: &Root, file: &dyn File) -> R
     bytes.resize(ROOT_SLOT_BYTES as usize, 0);
     file.write_all_at(offset, &bytes)?;
     if !makes(Mistake::RootNotFlushed) {
-        file.flush_all()?;
+        file.flush_data()?;
     }
     Ok(())
 }

@@ -29,6 +29,8 @@ pub enum FaultKind {
     ShortRead,
     /// Fewer bytes than given; an `append` leaves a prefix and fails.
     ShortWrite,
+    /// EIO from a write that some or all of its bytes were taken of.
+    TornWrite,
     /// The device takes no bytes and says so.
     ZeroWrite,
     /// The write says yes, the next flush of the file says no, the one after says yes.
@@ -51,7 +53,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Device,
         Self::NoSpace,
         Self::Quota,
@@ -62,6 +64,7 @@ impl FaultKind {
         Self::Interrupted,
         Self::ShortRead,
         Self::ShortWrite,
+        Self::TornWrite,
         Self::ZeroWrite,
         Self::DelayedDevice,
         Self::FlushLost,
@@ -91,7 +94,9 @@ impl FaultKind {
             Self::ShortRead | Self::StaleRead | Self::FlippedBitOnce | Self::FlippedBit => {
                 matches!(operation, O::Read)
             }
-            Self::ShortWrite | Self::ZeroWrite | Self::MisdirectedWrite => matches!(operation, O::Write),
+            Self::ShortWrite | Self::TornWrite | Self::ZeroWrite | Self::MisdirectedWrite => {
+                matches!(operation, O::Write)
+            }
             Self::DelayedDevice => writes,
             Self::LostFile | Self::ResurrectedFile => matches!(operation, O::Open | O::List),
         }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::content::Content;
+use super::dice::Dice;
 use super::disk::{FileIndex, Pending};
 use super::fault::FaultKind;
 use super::world::{State, Subject, World};
@@ -130,6 +131,7 @@ impl File for SimulatedFile {
             let bytes = match fault {
                 Some(FaultKind::ZeroWrite) => return Ok(0),
                 Some(FaultKind::ShortWrite) => bytes.get(..bytes.len().div_ceil(2)).unwrap_or_default(),
+                Some(FaultKind::TornWrite) => taken_of(bytes, &mut state.dice),
                 _ => bytes,
             };
             let offset = if fault == Some(FaultKind::MisdirectedWrite) {
@@ -139,7 +141,7 @@ impl File for SimulatedFile {
             };
             let bytes = self.that_fit(state, offset, bytes);
             self.store(state, &subject, fault, offset, Pending::Write { offset, bytes: Arc::from(bytes) })?;
-            Ok(bytes.len())
+            if fault == Some(FaultKind::TornWrite) { Err(subject.device()) } else { Ok(bytes.len()) }
         })
     }
 
@@ -153,8 +155,10 @@ impl File for SimulatedFile {
             }
             match fault {
                 Some(FaultKind::ZeroWrite) => Err(subject.fail(ErrorKind::WroteNothing)),
-                Some(FaultKind::ShortWrite) => {
-                    let prefix = all.get(..all.len() / 2).unwrap_or_default();
+                Some(kind @ (FaultKind::ShortWrite | FaultKind::TornWrite)) => {
+                    let torn = kind == FaultKind::TornWrite;
+                    let half = all.get(..all.len() / 2).unwrap_or_default();
+                    let prefix = if torn { taken_of(&all, &mut state.dice) } else { half };
                     self.store(state, &subject, fault, end, Pending::Write { offset: end, bytes: Arc::from(prefix) })?;
                     Err(subject.device())
                 }
@@ -193,6 +197,12 @@ impl File for SimulatedFile {
     fn flush_all(&self) -> Result<()> {
         self.flush(Operation::FlushAll)
     }
+}
+
+/// What a torn write leaves: as often all of the bytes as some of them, since a system may fail a call that did its work.
+fn taken_of<'a>(bytes: &'a [u8], dice: &mut Dice) -> &'a [u8] {
+    let some = usize::try_from(dice.below(bytes.len() as u64 + 1)).unwrap_or(0);
+    if dice.coin() { bytes } else { bytes.get(..some).unwrap_or_default() }
 }
 
 /// Flips a bit of the device inside a range, wherever it is held.

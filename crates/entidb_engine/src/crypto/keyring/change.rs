@@ -97,12 +97,12 @@ impl Keyring {
         Ok(forgotten)
     }
 
-    /// Writes both copies anew when one was damaged; true when there was something to do.
+    /// Writes both copies anew when one was damaged or older; true when there was something to do.
     ///
     /// # Errors
     /// `Storage`.
     pub(crate) fn repair(&mut self) -> Result<bool> {
-        if self.copies_damaged == 0 {
+        if !self.needs_repair() {
             return Ok(false);
         }
         self.write()?;

@@ -118,10 +118,10 @@ fn either_copy_may_be_destroyed_at_every_byte() {
         bytes[at] ^= 0x55;
         let world = with_file(&bytes);
         let mut opened = open(&world, &key).unwrap();
-        assert_eq!((secrets(&opened), opened.copies_damaged()), (secrets(&keyring), 1), "byte {at}");
+        assert_eq!((secrets(&opened), opened.copies_damaged), (secrets(&keyring), 1), "byte {at}");
         if at % 997 == 0 {
             assert!(opened.repair().unwrap());
-            assert_eq!(open(&world, &key).unwrap().copies_damaged(), 0);
+            assert_eq!(open(&world, &key).unwrap().copies_damaged, 0);
         }
     }
 }
@@ -140,7 +140,7 @@ fn damage_to_both_copies_is_damage_and_not_a_wrong_key() {
         assert_eq!(damage(open(&with_file(&good[..len]), &raw(1))), Damage::Damaged, "{len} bytes");
     }
     let opened = open(&with_file(&good[..2 * COPY_BYTES - 1]), &raw(1)).unwrap();
-    assert_eq!(opened.copies_damaged(), 1);
+    assert_eq!(opened.copies_damaged, 1);
     let world = Simulation::new(Personality::PosixStrict, 3);
     assert_eq!(damage(open(&world, &raw(1))), Damage::Missing);
 }
@@ -370,4 +370,42 @@ fn a_keyring_of_another_database_is_mixed_up() {
     let (world, _keyring) = created(&raw(1));
     let result = Keyring::open(around(&world), DatabaseId([6; 16]), &raw(1));
     assert_eq!(damage(result), Damage::Tampered);
+}
+
+/// A change fails, and a process that opens the keyring on the same machine finds in the cache what no flush brought to the
+/// disk. It overwrote the other copy, which was the only one the disk had whole.
+#[test]
+fn a_crash_while_a_failed_change_is_put_right_locks_nobody_out() {
+    let mut states = 0;
+    for kind in [FaultKind::TornWrite, FaultKind::FlushLost, FaultKind::Device] {
+        for (name, change, keys) in CHANGES {
+            for call in 0..8 {
+                let world = before_change(Personality::PosixStrict, name, false);
+                let mut keyring = open(&world, &raw(1)).unwrap();
+                world.inject(Fault::once(kind, world.calls() + call));
+                let changed = change(&mut keyring);
+                world.clear_faults();
+                drop(keyring);
+                let Some(mut again) = keys.iter().find_map(|key| open(&world, &raw(*key)).ok()) else {
+                    panic!("{kind:?} at call {call} of {name} ({changed:?}): nobody gets in")
+                };
+                let moments = Arc::new(parking_lot::Mutex::new(Vec::new()));
+                let sink = Arc::clone(&moments);
+                world.observe(move |point| sink.lock().push(point.freeze()));
+                again.repair().unwrap();
+                again.rotate().unwrap();
+                world.stop_observing();
+                for (moment, number) in moments.lock().iter().zip(0..) {
+                    for variant in 0..24 {
+                        let after = moment.crash(Variant(variant));
+                        states += 1;
+                        let opens = keys.iter().any(|key| open(&after, &raw(*key)).is_ok());
+                        let what = format!("variant {variant} before call {number} of the repair");
+                        assert!(opens, "{kind:?} at call {call} of {name} ({changed:?}), {what}: nobody gets in");
+                    }
+                }
+            }
+        }
+    }
+    assert!(states > 2000, "{states}");
 }

@@ -31,6 +31,8 @@ pub(crate) struct OutputTarget {
     pub(crate) run: u64,
     /// The size at which a segment ends.
     pub(crate) segment_bytes: u64,
+    /// How much is written before the rewrite ends, between two keys, and leaves the rest of its sources as they are.
+    pub(crate) bytes_max: u64,
     /// How the entries of each zone are stored.
     pub(crate) zones: ZonePolicies,
 }
@@ -46,8 +48,9 @@ pub(super) struct Output {
     writer: Option<SegmentWriter>,
     /// Files begun and not given to the caller; they go when the rewrite fails.
     begun: Vec<FileNumber>,
-    /// Segments that are sealed.
+    /// Segments that are sealed, and their bytes.
     sealed: Vec<SegmentMeta>,
+    sealed_bytes: u64,
     grandparents: Option<Arc<Run>>,
     grandparents_before: usize,
 }
@@ -62,6 +65,7 @@ impl Output {
             writer: None,
             begun: Vec::new(),
             sealed: Vec::new(),
+            sealed_bytes: 0,
             grandparents,
             grandparents_before: 0,
         }
@@ -124,15 +128,20 @@ impl Output {
             if key.is_some_and(|key| key <= start.as_slice() || zone_of(key) == zone) {
                 break;
             }
-            let number = allocate();
-            self.begun.push(number);
-            let writer = SegmentWriter::create(&self.context, number, self.target.zones.policy(zone))?;
-            self.seal(writer, zone, key)?;
+            self.seal_tombstones(allocate, zone, key)?;
         }
         if let (Some(key), Some(run)) = (key, &self.grandparents) {
             self.grandparents_before = run.beginning_before(key);
         }
         Ok(())
+    }
+
+    /// Makes a segment of the zone's tombstones alone, up to `key` (`None`: all).
+    fn seal_tombstones(&mut self, allocate: Allocate<'_>, zone: u8, key: Option<&[u8]>) -> Result<()> {
+        let number = allocate();
+        self.begun.push(number);
+        let writer = SegmentWriter::create(&self.context, number, self.target.zones.policy(zone))?;
+        self.seal(writer, zone, key)
     }
 
     fn seal(&mut self, mut writer: SegmentWriter, zone: u8, key: Option<&[u8]>) -> Result<()> {
@@ -146,8 +155,16 @@ impl Output {
             writer.set_tombstones(self.tombstones.clipped(start, end.as_deref()));
         }
         self.covered_to = end;
-        self.sealed.push(writer.finish(self.target.level, self.target.run)?);
+        let sealed = writer.finish(self.target.level, self.target.run)?;
+        self.sealed_bytes = self.sealed_bytes.saturating_add(sealed.bytes);
+        self.sealed.push(sealed);
         Ok(())
+    }
+
+    /// True when the rewrite is to end before the next key.
+    pub(super) fn is_full(&self) -> bool {
+        let writing = self.writer.as_ref().map_or(0, SegmentWriter::bytes);
+        self.sealed_bytes.saturating_add(writing) >= self.target.bytes_max
     }
 
     /// The first key that is deleted by a tombstone not yet in an output.
@@ -160,6 +177,20 @@ impl Output {
     /// Seals what is left and makes the names of all outputs durable.
     pub(super) fn finish(&mut self, allocate: Allocate<'_>) -> Result<Vec<SegmentMeta>> {
         self.seal_up_to(allocate, None)?;
+        self.flush_names()
+    }
+
+    /// Seals all that lies before `key`, and no more.
+    pub(super) fn finish_before(&mut self, allocate: Allocate<'_>, key: &[u8]) -> Result<Vec<SegmentMeta>> {
+        self.seal_up_to(allocate, Some(key))?;
+        // Of the key's own zone these would have gone into the segment that its next entry begins.
+        if let Some(start) = self.next_tombstone().filter(|start| start.as_slice() < key) {
+            self.seal_tombstones(allocate, zone_of(&start), Some(key))?;
+        }
+        self.flush_names()
+    }
+
+    fn flush_names(&mut self) -> Result<Vec<SegmentMeta>> {
         if !self.sealed.is_empty() && !makes(Mistake::SegmentNamesNotFlushed) {
             self.context.directory.flush_names(FileKind::Segment.folder())?;
         }

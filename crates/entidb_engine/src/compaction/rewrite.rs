@@ -1,7 +1,8 @@
 //! Merges sources into new segments, in pieces.
 //!
 //! Always: what any live or later snapshot reads is the same before and after. A rewrite that fails or is dropped
-//! leaves the version as it was and removes the files it began.
+//! leaves the version as it was and removes the files it began. One that ends early, because it has written what it may,
+//! is whole up to a key: sources that end before it go, and those that reach over it begin there from then on.
 //! Does not know: why these sources were chosen (`plan`), or how the result is installed.
 
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use super::older::Older;
 use super::output::{Allocate, Output, OutputTarget};
 use super::piece::Piece;
 use crate::error::Result;
-use crate::format::{FileNumber, Sequence};
+use crate::format::Sequence;
 use crate::iterator::{EntryCursor, Merge};
 use crate::range_tombstone::RangeTombstones;
 use crate::segment::{RunCursor, Segment, SegmentContext};
-use crate::version::{Run, Version, VersionEdit};
+use crate::version::{Run, SegmentMeta, Version, VersionEdit};
 
 /// What a rewrite did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,11 +51,13 @@ pub(crate) struct Rewrite {
     /// Runs that hold older data than the sources.
     older: Vec<Arc<Run>>,
     output: Output,
-    removed: Vec<FileNumber>,
+    inputs: Vec<Arc<Run>>,
     key: Vec<u8>,
     fold: KeyFold,
     stats: RewriteStats,
     started: bool,
+    /// The key before which it ended, when it ended early.
+    reached: Option<Vec<u8>>,
     result: Option<VersionEdit>,
 }
 
@@ -101,11 +104,7 @@ impl Rewrite {
         let grandparents = version.levels().get(below).and_then(|level| level.runs.first()).cloned();
         let context = Arc::clone(version.context());
         let mut rewrite = Self::new(context, sources, live, older, target, grandparents);
-        for segment in inputs.iter().flat_map(|run| run.segments()) {
-            rewrite.removed.push(segment.meta().number);
-            rewrite.stats.segments_in += 1;
-            rewrite.stats.bytes_in += segment.meta().bytes;
-        }
+        rewrite.inputs = inputs.to_vec();
         Ok(rewrite)
     }
 
@@ -131,11 +130,12 @@ impl Rewrite {
             tombstones,
             older,
             output,
-            removed: Vec::new(),
+            inputs: Vec::new(),
             key: Vec::new(),
             fold: KeyFold::default(),
             stats: RewriteStats::default(),
             started: false,
+            reached: None,
             result: None,
         }
     }
@@ -167,6 +167,9 @@ impl Rewrite {
             }
             if self.merge.key() != self.key {
                 self.end_key(allocate, piece)?;
+                if self.output.is_full() {
+                    return self.end_early(allocate);
+                }
                 self.key.clear();
                 self.key.extend_from_slice(self.merge.key());
             }
@@ -180,13 +183,39 @@ impl Rewrite {
         }
         self.end_key(allocate, piece)?;
         let added = self.output.finish(allocate)?;
-        self.stats.segments_out = added.len() as u64;
-        self.stats.bytes_out = added.iter().map(|meta| meta.bytes).sum();
-        self.stats.entries_out = added.iter().map(|meta| meta.entry_count).sum();
-        self.stats.versions_removed = self.fold.versions_removed;
-        self.stats.deletes_removed = self.fold.deletes_removed;
-        self.result = Some(VersionEdit { added, removed: std::mem::take(&mut self.removed) });
+        self.end(added);
         Ok(true)
+    }
+
+    /// Ends before the key that comes next.
+    fn end_early(&mut self, allocate: Allocate<'_>) -> Result<bool> {
+        let key = self.merge.key().to_vec();
+        let added = self.output.finish_before(allocate, &key)?;
+        self.reached = Some(key);
+        self.end(added);
+        Ok(true)
+    }
+
+    fn end(&mut self, added: Vec<SegmentMeta>) {
+        let stats = &mut self.stats;
+        stats.segments_out = added.len() as u64;
+        stats.bytes_out = added.iter().map(|meta| meta.bytes).sum();
+        stats.entries_out = added.iter().map(|meta| meta.entry_count).sum();
+        stats.versions_removed = self.fold.versions_removed;
+        stats.deletes_removed = self.fold.deletes_removed;
+        let mut edit = VersionEdit { added, removed: Vec::new() };
+        for meta in self.inputs.iter().flat_map(|run| run.segments()).map(|segment| segment.meta()) {
+            match &self.reached {
+                Some(key) if *meta.smallest >= **key => continue,
+                Some(key) if !meta.is_before(key) => edit.added.push(meta.cut_at(key)),
+                _ => {
+                    stats.segments_in += 1;
+                    stats.bytes_in += meta.bytes;
+                }
+            }
+            edit.removed.push(meta.number);
+        }
+        self.result = Some(edit);
     }
 
     /// The tombstones that still hide something from somebody. Cut at zones, because each zone has files of its own and
@@ -222,6 +251,12 @@ impl Rewrite {
         let key = &self.key;
         let is_bottom = || older.iter().all(|run| run.holding(key).is_none());
         self.fold.end(key, is_bottom, &mut self.output.sink(allocate, piece))
+    }
+
+    /// The key from which on the sources are as they were, when the rewrite ended early.
+    #[cfg(test)]
+    pub(crate) fn reached(&self) -> Option<&[u8]> {
+        self.reached.as_deref()
     }
 
     /// The change to install and what was done, once a step returned true. The files stay from here on.

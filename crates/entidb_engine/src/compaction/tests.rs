@@ -70,6 +70,8 @@ struct Small {
     number: Cell<u64>,
     zones: ZonePolicies,
     totals: RewriteStats,
+    /// How much a merge writes before it ends early.
+    bytes_max: u64,
 }
 
 impl Small {
@@ -84,6 +86,7 @@ impl Small {
             number: Cell::new(0),
             zones: ZonePolicies::uniform(policy),
             totals: RewriteStats::default(),
+            bytes_max: u64::MAX,
         }
     }
 
@@ -134,7 +137,7 @@ impl Small {
     }
 
     fn target(&self, level: u8, run: u64) -> OutputTarget {
-        OutputTarget { level, run, segment_bytes: 700, zones: self.zones.clone() }
+        OutputTarget { level, run, segment_bytes: 700, bytes_max: self.bytes_max, zones: self.zones.clone() }
     }
 
     fn allocate(&self) -> FileNumber {
@@ -142,13 +145,16 @@ impl Small {
         FileNumber(self.number.get())
     }
 
-    fn run(&mut self, mut rewrite: Rewrite) {
+    /// Runs it to its end, and says from which key on its sources are as they were.
+    fn run(&mut self, mut rewrite: Rewrite) -> Option<Vec<u8>> {
         while !rewrite.step(&|| self.allocate(), &mut Piece::of_bytes(700)).unwrap() {}
+        let reached = rewrite.reached().map(<[u8]>::to_vec);
         let (edit, stats) = rewrite.finish().unwrap();
         self.totals.versions_removed += stats.versions_removed;
         self.totals.deletes_removed += stats.deletes_removed;
         self.totals.fragments_removed += stats.fragments_removed;
         self.install(&edit);
+        reached
     }
 
     fn install(&mut self, edit: &VersionEdit) {
@@ -169,25 +175,44 @@ impl Small {
             return;
         }
         let source = RewriteSource { cursor: Box::new(Sorted::new(entries)), tombstones: Arc::new(tombstones) };
-        self.run(Rewrite::flush(&self.version, vec![source], self.live(), self.target(0, self.last())));
+        let target = OutputTarget { bytes_max: u64::MAX, ..self.target(0, self.last()) };
+        self.run(Rewrite::flush(&self.version, vec![source], self.live(), target));
     }
 
-    fn compact(&mut self, plan: Plan) {
+    /// Carries a plan out; true when nothing of it is left.
+    fn compact(&mut self, plan: Plan) -> bool {
         match plan {
-            Plan::Edit(edit) => self.install(&edit),
+            Plan::Edit(edit) => {
+                self.install(&edit);
+                true
+            }
             Plan::Merge { inputs, level } => {
                 let target = self.target(level, 0);
-                self.run(Rewrite::merge(&self.version, &inputs, self.live(), target).unwrap());
+                self.run(Rewrite::merge(&self.version, &inputs, self.live(), target).unwrap()).is_none()
             }
         }
     }
 
-    fn compact_all(&mut self) {
-        for step in 0.. {
-            let Some(next) = plan(&self.version, OPTIONS, &self.live(), &Resting::new()).unwrap() else { break };
+    /// Merges what is worth it, in so many steps at most; false when more is.
+    fn compact_some(&mut self, steps: usize) -> bool {
+        for _ in 0..steps {
+            let Some(next) = plan(&self.version, OPTIONS, &self.live(), &Resting::new()).unwrap() else { return true };
             self.compact(next);
-            assert!(step < 500, "compaction does not come to rest");
         }
+        false
+    }
+
+    fn compact_all(&mut self) {
+        assert!(self.compact_some(5000), "compaction does not come to rest");
+    }
+
+    /// Compacts everything that overlaps the span, at once.
+    fn compact_range(&mut self, span: &Span) {
+        let bytes_max = std::mem::replace(&mut self.bytes_max, u64::MAX);
+        if let Some(plan) = plan_range(&self.version, span).unwrap() {
+            assert!(self.compact(plan));
+        }
+        self.bytes_max = bytes_max;
     }
 
     fn view(&self, at: u64) -> View<Box<dyn EntryCursor>> {
@@ -284,8 +309,9 @@ proptest! {
     fn no_live_snapshot_notices_a_flush_or_a_compaction(
         acts in prop::collection::vec(act(), 1..300),
         point_index in any::<bool>(),
+        bytes_max in prop_oneof![Just(u64::MAX), Just(1), Just(600), Just(2000)],
     ) {
-        let mut small = Small::new(point_index);
+        let mut small = Small { bytes_max, ..Small::new(point_index) };
         for act in &acts {
             match act {
                 Act::Snapshot => small.snapshots.push(small.last()),
@@ -298,14 +324,13 @@ proptest! {
                     small.check_all();
                 }
                 Act::Compact => {
-                    small.compact_all();
+                    // Commits and flushes come between the parts of a merge that ends early.
+                    let done = small.compact_some(if bytes_max == u64::MAX { 500 } else { 3 });
+                    prop_assert!(done || bytes_max < u64::MAX, "compaction does not come to rest");
                     small.check_all();
                 }
                 Act::CompactRange(start, end) => {
-                    let span = Span::new(key(*start), Some(key(*end)));
-                    if let Some(plan) = plan_range(&small.version, &span).unwrap() {
-                        small.compact(plan);
-                    }
+                    small.compact_range(&Span::new(key(*start), Some(key(*end))));
                     small.check_all();
                 }
                 commit => small.commit(commit),
@@ -318,9 +343,7 @@ proptest! {
 
         // With nobody looking back, nothing but the last state is left in the files.
         small.snapshots.clear();
-        if let Some(plan) = plan_range(&small.version, &Span::all()).unwrap() {
-            small.compact(plan);
-        }
+        small.compact_range(&Span::all());
         small.check_all();
         let entries: u64 = small.version.segments().map(|segment| segment.meta().entry_count).sum();
         prop_assert_eq!(entries, small.states.last().unwrap().len() as u64);
@@ -409,7 +432,8 @@ fn a_rewrite_that_fails_leaves_the_version_and_no_files() {
     let damaged = small.version.segments().last().unwrap().path();
     let file = small.version.context().directory.open(&damaged, OpenMode::Write).unwrap();
     file.write_all_at(200, &[0xff; 40]).unwrap();
-    let Some(Plan::Merge { inputs, level }) = plan_range(&small.version, &Span::all()).unwrap() else { panic!() };
+    let next = plan_range(&small.version, &Span::all()).unwrap();
+    let Some(Plan::Merge { inputs, level, .. }) = next else { panic!() };
     let target = small.target(level, 0);
     let mut rewrite = Rewrite::merge(&small.version, &inputs, small.live(), target).unwrap();
     let error = loop {

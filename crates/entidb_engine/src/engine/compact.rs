@@ -228,6 +228,7 @@ impl Shared {
                     level,
                     run: 0,
                     segment_bytes: self.options.segment_bytes,
+                    bytes_max: u64::MAX,
                     zones: self.options.zones.clone(),
                 };
                 debug_assert!(usize::from(level) <= LAST_LEVEL, "a plan goes no deeper than the last level");

@@ -71,6 +71,7 @@ impl Shared {
             level: 0,
             run: oldest.last.0,
             segment_bytes: LEVEL_0_SEGMENT_BYTES,
+            bytes_max: u64::MAX,
             zones: self.options.zones.clone(),
         };
         let rewrite = Rewrite::flush(&view.version, vec![source], self.live(), target);

@@ -73,6 +73,7 @@ impl Shared {
             level: 0,
             run: sequence.0,
             segment_bytes: LEVEL_0_SEGMENT_BYTES,
+            bytes_max: u64::MAX,
             zones: self.options.zones.clone(),
         };
         let version = Arc::clone(&self.current.load().version);

@@ -346,6 +346,7 @@ fn write_segments(
         level: 0,
         run: last.0,
         segment_bytes: options.segment_bytes.min(LEVEL_0_SEGMENT_BYTES),
+        bytes_max: u64::MAX,
         zones: options.zones.clone(),
     };
     let mut rewrite = Rewrite::flush(version, vec![source], LiveSnapshots::new([], last), target);

@@ -43,14 +43,18 @@ pub(crate) struct SegmentCursor {
     ahead_bytes: u64,
     /// False for compactions, which leave the cache as they found it.
     caches: bool,
+    /// Where the segment begins, when it is cut: what the file holds before that is not shown.
+    cut: Option<Arc<[u8]>>,
     failed: Option<Error>,
 }
 
 impl SegmentCursor {
     /// A cursor for a reader.
     pub(crate) fn new(segment: Arc<Segment>) -> Self {
+        let cut = segment.meta().is_cut.then(|| Arc::clone(&segment.meta().smallest));
         Self {
             segment,
+            cut,
             block: None,
             number: 0,
             ordinal: 0,
@@ -174,10 +178,24 @@ impl SegmentCursor {
         self.stand(count.saturating_sub(1))
     }
 
+    /// Nowhere, when this is before where the segment begins.
+    fn stay_inside(&mut self) {
+        if self.cut.as_ref().is_some_and(|cut| self.key.as_slice() < &**cut) {
+            self.place = None;
+        }
+    }
+
     /// Enters the block where `key` belongs and returns the ordinal of the first entry not below it.
     fn find(&mut self, key: &[u8]) -> Result<Option<usize>> {
         let number = self.segment.opened()?.index.find(key);
         self.find_in(number, key)
+    }
+
+    /// To the first entry not below `key`.
+    fn seek_at_or_after(&mut self, key: &[u8]) -> Result<()> {
+        let cut = self.cut.clone();
+        let found = self.find(cut.as_deref().map_or(key, |cut| cut.max(key)))?;
+        self.stand_found(found)
     }
 
     /// As `find`, when the block is known.
@@ -251,6 +269,9 @@ impl SegmentCursor {
 impl EntryCursor for SegmentCursor {
     fn seek_first(&mut self) -> Result<()> {
         self.guarded(|cursor| {
+            if cursor.cut.is_some() {
+                return cursor.seek_at_or_after(&[]);
+            }
             let follows = !cursor.caches;
             cursor.enter_block_start(0, follows)
         })
@@ -259,18 +280,21 @@ impl EntryCursor for SegmentCursor {
     fn seek_last(&mut self) -> Result<()> {
         self.guarded(|cursor| {
             let count = cursor.block_count()?;
-            cursor.enter_block_end_before(count)
+            cursor.enter_block_end_before(count)?;
+            cursor.stay_inside();
+            Ok(())
         })
     }
 
     fn seek(&mut self, key: &[u8]) -> Result<()> {
-        self.guarded(|cursor| {
-            let found = cursor.find(key)?;
-            cursor.stand_found(found)
-        })
+        self.guarded(|cursor| cursor.seek_at_or_after(key))
     }
 
     fn aim(&mut self, key: &[u8]) {
+        if self.cut.as_ref().is_some_and(|cut| key < &**cut) {
+            self.aimed = None;
+            return;
+        }
         // A segment that does not open is tried again in `land`, where the failure can be told.
         self.aimed = self.segment.opened().ok().map(|opened| {
             let number = opened.index.find(key);
@@ -280,23 +304,27 @@ impl EntryCursor for SegmentCursor {
     }
 
     fn land(&mut self, key: &[u8]) -> Result<()> {
-        self.guarded(|cursor| {
-            let found = match cursor.aimed.take() {
-                Some(number) => cursor.find_in(number, key)?,
-                None => cursor.find(key)?,
-            };
-            cursor.stand_found(found)
+        self.guarded(|cursor| match cursor.aimed.take() {
+            Some(number) => {
+                let found = cursor.find_in(number, key)?;
+                cursor.stand_found(found)
+            }
+            None => cursor.seek_at_or_after(key),
         })
     }
 
     fn seek_before(&mut self, key: &[u8]) -> Result<()> {
-        self.guarded(|cursor| match cursor.find(key)? {
-            None => {
-                let count = cursor.block_count()?;
-                cursor.enter_block_end_before(count)
+        self.guarded(|cursor| {
+            match cursor.find(key)? {
+                None => {
+                    let count = cursor.block_count()?;
+                    cursor.enter_block_end_before(count)?;
+                }
+                Some(0) => cursor.enter_block_end_before(cursor.number)?,
+                Some(ordinal) => cursor.stand(ordinal - 1)?,
             }
-            Some(0) => cursor.enter_block_end_before(cursor.number),
-            Some(ordinal) => cursor.stand(ordinal - 1),
+            cursor.stay_inside();
+            Ok(())
         })
     }
 
@@ -311,10 +339,14 @@ impl EntryCursor for SegmentCursor {
     }
 
     fn previous(&mut self) -> Result<()> {
-        self.guarded(|cursor| match (cursor.place, cursor.ordinal.checked_sub(1)) {
-            (None, _) => Err(moved_while_invalid()),
-            (Some(_), Some(ordinal)) => cursor.stand(ordinal),
-            (Some(_), None) => cursor.enter_block_end_before(cursor.number),
+        self.guarded(|cursor| {
+            match (cursor.place, cursor.ordinal.checked_sub(1)) {
+                (None, _) => return Err(moved_while_invalid()),
+                (Some(_), Some(ordinal)) => cursor.stand(ordinal)?,
+                (Some(_), None) => cursor.enter_block_end_before(cursor.number)?,
+            }
+            cursor.stay_inside();
+            Ok(())
         })
     }
 

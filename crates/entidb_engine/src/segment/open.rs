@@ -33,6 +33,8 @@ pub(crate) struct Segment {
     opened: OnceLock<Arc<Opened>>,
     opening: Mutex<()>,
     none: Arc<RangeTombstones>,
+    /// Its range tombstones, when it is cut.
+    cut: OnceLock<Arc<RangeTombstones>>,
 }
 
 /// What is in memory of an open segment.
@@ -70,7 +72,14 @@ pub(super) struct OpenUnit {
 impl Segment {
     /// The segment a version lists. Nothing is read yet.
     pub(crate) fn new(meta: SegmentMeta, context: Arc<SegmentContext>) -> Self {
-        Self { meta, context, opened: OnceLock::new(), opening: Mutex::new(()), none: Arc::default() }
+        Self {
+            meta,
+            context,
+            opened: OnceLock::new(),
+            opening: Mutex::new(()),
+            none: Arc::default(),
+            cut: OnceLock::new(),
+        }
     }
 
     /// The same file in another level or run; what is in memory of it stays there.
@@ -107,7 +116,11 @@ impl Segment {
         if self.meta.fragment_count == 0 {
             return Ok(&self.none);
         }
-        Ok(&self.opened()?.tombstones)
+        let all = &self.opened()?.tombstones;
+        if !self.meta.is_cut {
+            return Ok(all);
+        }
+        Ok(self.cut.get_or_init(|| Arc::new(all.clipped(&self.meta.smallest, None))))
     }
 
     /// The newest range tombstone at or before `at` that covers `key`.

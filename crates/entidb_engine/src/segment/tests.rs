@@ -104,15 +104,99 @@ fn same(cursor: &dyn EntryCursor, model: &dyn EntryCursor) {
     assert_eq!(cursor.pin_value().as_bytes(), model.value());
 }
 
+/// Steps of a walk: what to do, near which entry, and how.
+type Walk = Vec<(u8, prop::sample::Index, bool)>;
+
+fn walk() -> impl Strategy<Value = Walk> {
+    prop::collection::vec((0_u8..9, any::<prop::sample::Index>(), any::<bool>()), 0..80)
+}
+
+/// Moves both the same way, and finds both in the same place.
+fn stroll(cursor: &mut SegmentCursor, model: &mut Sorted, entries: &[Entry], walk: &Walk) {
+    for (step, index, shorten) in walk {
+        let mut key = entries[index.index(entries.len())].key.clone();
+        match step {
+            0 => key.push(0),
+            1 => drop(key.pop()),
+            _ => {}
+        }
+        match (step, model.is_valid()) {
+            (0..=1, _) => {
+                cursor.seek(&key).unwrap();
+                model.seek(&key).unwrap();
+            }
+            (2, _) => {
+                cursor.aim(&key);
+                cursor.land(&key).unwrap();
+                model.seek(&key).unwrap();
+            }
+            (3, _) => {
+                cursor.seek_before(&key).unwrap();
+                model.seek_before(&key).unwrap();
+            }
+            (_, true) if *shorten => {
+                cursor.previous().unwrap();
+                model.previous().unwrap();
+            }
+            (_, true) => {
+                cursor.next().unwrap();
+                model.next().unwrap();
+            }
+            _ => {}
+        }
+        same(cursor, model);
+    }
+}
+
 proptest! {
     #![proptest_config(crate::tier::cases(40))]
+    #[test]
+    fn a_segment_that_is_cut_shows_nothing_before_the_cut(
+        entries in entries(),
+        at in any::<prop::sample::Index>(),
+        longer in any::<bool>(),
+        policy in policy(),
+        walk in walk(),
+    ) {
+        let context = context(false, 1 << 20);
+        let tombstones = RangeTombstones::default().with(&[9, 1], &[9, 200], Sequence(77));
+        let meta = write(&context, 5, policy, &entries, &tombstones);
+        let mut cut = entries[at.index(entries.len())].key.clone();
+        if longer && cut < meta.largest.to_vec() {
+            cut.push(0);
+        }
+        let segment = open(&context, &meta.cut_at(&cut));
+        prop_assert_eq!(segment.range_tombstones().unwrap().as_ref(), &tombstones.clipped(&cut, None));
+        let rest: Vec<Entry> = entries.iter().filter(|entry| entry.key >= cut).cloned().collect();
+        let mut cursor = SegmentCursor::new(Arc::clone(&segment));
+        let mut model = Sorted::new(rest.clone());
+        cursor.seek_first().unwrap();
+        model.seek_first().unwrap();
+        for _ in 0..rest.len() {
+            same(&cursor, &model);
+            cursor.next().unwrap();
+            model.next().unwrap();
+        }
+        cursor.seek_last().unwrap();
+        model.seek_last().unwrap();
+        for _ in 0..rest.len() {
+            same(&cursor, &model);
+            cursor.previous().unwrap();
+            model.previous().unwrap();
+        }
+        same(&cursor, &model);
+        stroll(&mut cursor, &mut model, &entries, &walk);
+        let report = segment.verify(VerifyLevel::Full);
+        prop_assert!(report.is_clean(), "{:?}", report.problems);
+    }
+
     #[test]
     fn a_segment_holds_what_was_written_whichever_way_it_is_read(
         entries in entries(),
         policy in policy(),
         encrypted in any::<bool>(),
         cache_bytes in prop_oneof![Just(0_u64), Just(3000), Just(1 << 30)],
-        walk in prop::collection::vec((0_u8..9, any::<prop::sample::Index>(), any::<bool>()), 0..80),
+        walk in walk(),
     ) {
         let context = context(encrypted, cache_bytes);
         let tombstones = RangeTombstones::default().with(&[9, 1], &[9, 200], Sequence(77));
@@ -140,18 +224,7 @@ proptest! {
             model.previous().unwrap();
         }
         same(&cursor, &model);
-        for (step, index, shorten) in walk {
-            let mut key = entries[index.index(entries.len())].key.clone();
-            match step { 0 => key.push(0), 1 => { key.pop(); } _ => {} }
-            match (step, model.is_valid()) {
-                (0..=2, _) => { cursor.seek(&key).unwrap(); model.seek(&key).unwrap(); }
-                (3, _) => { cursor.seek_before(&key).unwrap(); model.seek_before(&key).unwrap(); }
-                (_, true) if shorten => { cursor.previous().unwrap(); model.previous().unwrap(); }
-                (_, true) => { cursor.next().unwrap(); model.next().unwrap(); }
-                _ => {}
-            }
-            same(&cursor, &model);
-        }
+        stroll(&mut cursor, &mut model, &entries, &walk);
 
         let report = segment.verify(VerifyLevel::Full);
         prop_assert!(report.is_clean(), "{:?}", report.problems);

@@ -226,6 +226,7 @@ impl SegmentWriter {
             smallest: smallest.into(),
             largest: largest.into(),
             largest_is_excluded,
+            is_cut: false,
             oldest: self.footer.oldest,
             newest: self.footer.newest,
             entry_count: self.footer.entry_count,

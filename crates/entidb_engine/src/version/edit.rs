@@ -13,6 +13,7 @@ use crate::format::{FileNumber, Reader, Sequence, put_bytes, put_varint};
 pub(crate) const LEVELS_MAX: u8 = 16;
 
 const EXCLUDED: u8 = 1;
+const CUT: u8 = 2;
 
 /// A segment with more deletions and older versions than one entry in this many is compacted early.
 const STALE_WORTH: u64 = 4;
@@ -28,8 +29,12 @@ pub(crate) struct SegmentMeta {
     pub(crate) run: u64,
     /// The length of the file.
     pub(crate) bytes: u64,
-    /// The first key, or the start of the first range tombstone when that comes before.
+    /// The first key, or the start of the first range tombstone when that comes before. Of a segment that is cut, the key
+    /// at which it was cut.
     pub(crate) smallest: Arc<[u8]>,
+    /// True when what the file holds before `smallest` is no longer of this segment: a merge that was done up to there has
+    /// taken it over. Counts, length and sequences stay those of the whole file.
+    pub(crate) is_cut: bool,
     /// The last key, or the end of the last range tombstone when that comes after.
     pub(crate) largest: Arc<[u8]>,
     /// True when `largest` is the end of a range tombstone, which is not deleted itself.
@@ -70,9 +75,14 @@ impl SegmentMeta {
         self.entry_count == 0 || self.stale_count.saturating_mul(STALE_WORTH) > self.entry_count
     }
 
+    /// This segment without what comes before `key`, which lies inside it.
+    pub(crate) fn cut_at(&self, key: &[u8]) -> Self {
+        Self { smallest: key.into(), is_cut: true, ..self.clone() }
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.level);
-        out.push(if self.largest_is_excluded { EXCLUDED } else { 0 });
+        out.push((if self.largest_is_excluded { EXCLUDED } else { 0 }) | (if self.is_cut { CUT } else { 0 }));
         let numbers = [
             self.number.0,
             self.run,
@@ -95,15 +105,12 @@ impl SegmentMeta {
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let level = reader.byte().filter(|level| *level < LEVELS_MAX)?;
-        let largest_is_excluded = match reader.byte()? {
-            0 => false,
-            EXCLUDED => true,
-            _ => return None,
-        };
+        let flags = reader.byte().filter(|flags| flags & !(EXCLUDED | CUT) == 0)?;
         let mut number = || reader.varint();
         let meta = Self {
             level,
-            largest_is_excluded,
+            largest_is_excluded: flags & EXCLUDED != 0,
+            is_cut: flags & CUT != 0,
             number: FileNumber(number()?),
             run: number()?,
             bytes: number()?,
@@ -203,6 +210,7 @@ mod tests {
             smallest: smallest.into(),
             largest: largest.into(),
             largest_is_excluded: excluded,
+            is_cut: false,
             oldest: Sequence(4),
             newest: Sequence(5),
             entry_count: 6,
@@ -217,7 +225,7 @@ mod tests {
     #[test]
     fn an_edit_reads_back_and_every_cut_of_it_is_refused() {
         let edit = VersionEdit {
-            added: vec![meta(7, b"a", b"m", true), meta(9, b"n", b"n", false)],
+            added: vec![meta(7, b"a", b"m", true).cut_at(b"c"), meta(9, b"n", b"n", false), meta(8, b"o", b"p", true)],
             removed: vec![FileNumber(3), FileNumber(7)],
         };
         let mut bytes = Vec::new();

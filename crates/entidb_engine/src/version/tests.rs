@@ -23,6 +23,7 @@ fn meta(number: u64, level: u8, run: u64, first: u64, last: u64) -> SegmentMeta 
         smallest: key(first),
         largest: key(last),
         largest_is_excluded: false,
+        is_cut: false,
         oldest: Sequence(1),
         newest: Sequence(2),
         entry_count: 10,

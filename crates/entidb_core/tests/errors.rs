@@ -208,6 +208,36 @@ fn opening_says_what_it_found() {
     std::fs::remove_dir_all(&missing).unwrap();
 }
 
+/// A segment is damaged behind the back of the open database: its backup fails, and nothing is left of it.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the folders are the test's, and so is the damage")]
+fn a_backup_that_fails_leaves_what_was_there_and_nothing_else() {
+    let place = std::env::temp_dir().join(format!("entidb-failed-backup-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&place);
+    std::fs::create_dir_all(&place).unwrap();
+    let db = Database::open(place.join("db")).unwrap();
+    let notes = db.collection("notes").unwrap();
+    for n in 0..50 {
+        notes.put(&doc! { "n": n, "text": "x".repeat(500) }).unwrap();
+    }
+    db.checkpoint().unwrap();
+    for entry in std::fs::read_dir(place.join("db").join("seg")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[300] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let (missing, empty) = (place.join("missing"), place.join("empty"));
+    std::fs::create_dir(&empty).unwrap();
+    for target in [&missing, &empty] {
+        refused(db.backup(target), ErrorCode::Corrupt);
+    }
+    assert!(!missing.exists(), "the folder was not there before");
+    assert_eq!(std::fs::read_dir(&empty).unwrap().count(), 0);
+    drop(db);
+    std::fs::remove_dir_all(&place).unwrap();
+}
+
 #[test]
 fn a_failed_flush_leaves_a_commit_unknown_and_stops_writing() {
     let world = world();

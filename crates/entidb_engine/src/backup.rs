@@ -1,15 +1,27 @@
 //! A consistent copy of a database while it is in use.
 //!
-//! Always: the copy is the state after one commit, complete and closed in order; its ROOT is written last, so a copy
-//! that was cut short is no database. Segments are copied as they are, encrypted ones stay encrypted.
+//! Always: the copy is the state after one commit, complete and closed in order, under the keys it was copied with. ROOT is
+//! written last, so a copy that was cut short is no database; what is reported as made was read back and checked; what
+//! failed leaves nothing in the target. Segments are copied as they are, encrypted ones stay encrypted.
 //! Does not know: where the copy goes; the caller gives a backend.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use entidb_storage::{Backend, Error as StorageError, ErrorKind, LockKind, OpenMode, Operation};
 
+use crate::crypto::{Keyring, Keys};
+use crate::engine::recover::{segment_context, version_of};
 use crate::engine::{LOCK, Shared};
 use crate::error::{Damage, Error, Result};
-use crate::format::{FileKind, FileNumber, KEYRING_FILE, Sequence};
-use crate::version::{FileNumbers, InstallContext, create_folders, write_closed};
+use crate::format::{FileKind, FileNumber, KEYRING_FILE, ManifestRecordKind, Sequence};
+use crate::planted::{Mistake, makes};
+use crate::segment::Segment;
+use crate::verify::VerifyLevel;
+use crate::version::{
+    FOLDERS, FileNumbers, InstallContext, Version, create_folders, list_files, read_manifest, read_root_file,
+    write_closed,
+};
 
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 1 << 20;
@@ -26,11 +38,29 @@ pub struct BackupReport {
 }
 
 pub(crate) fn backup(shared: &Shared, target: &Backend) -> Result<BackupReport> {
-    check_empty(target)?;
+    let had_lock = check_empty(target)?;
     let lock = target.directory.lock(LOCK, LockKind::Exclusive)?;
-    check_empty(target)?;
+    // Once more, because somebody else may have come first: what is there then is theirs.
+    let checked = check_empty(target);
+    let is_ours = checked.is_ok();
+    let made = checked.and_then(|_| copy(shared, target));
+    if made.is_err() && !makes(Mistake::BackupLeavesRest) {
+        if is_ours {
+            leave_nothing(target);
+        }
+        if !had_lock && target.directory.remove(LOCK).is_err() {
+            // Where a file that is locked cannot be removed.
+            drop(lock);
+            let _ = target.directory.remove(LOCK);
+        }
+        let _ = target.directory.flush_names("");
+    }
+    made
+}
+
+fn copy(shared: &Shared, target: &Backend) -> Result<BackupReport> {
     shared.checkpoint()?;
-    // Held until the copy is done: as long as this view lives, its files stay.
+    // Held until the copy is done: as long as this view lives its files stay, and the data keys they are under.
     let (view, floor) = {
         let installer = shared.installer.lock();
         let floor = installer.as_ref().ok_or(Error::Closed)?.floor();
@@ -38,36 +68,52 @@ pub(crate) fn backup(shared: &Shared, target: &Backend) -> Result<BackupReport> 
     };
     create_folders(target)?;
     let mut report = BackupReport { sequence: floor, files: 0, bytes: 0 };
-    if shared.keys.is_encrypted() {
-        // Held so that no change of the keys is copied half done.
-        let _keyring = shared.keyring.lock();
-        let bytes = copy_file(&shared.backend, target, KEYRING_FILE, None)?;
-        target.directory.flush_names("")?;
-        report.files = report.files.saturating_add(1);
-        report.bytes = report.bytes.saturating_add(bytes);
+    if makes(Mistake::BackupKeyringFirst) && shared.keys.is_encrypted() {
+        report.note(copy_file(&shared.backend, target, KEYRING_FILE, None)?);
     }
-    let mut greatest = FileNumber(0);
+    let context = segment_context(target, &shared.keys, 0);
     for segment in view.version.segments() {
-        let meta = segment.meta();
-        let bytes = copy_file(&shared.backend, target, &segment.path(), Some(meta.bytes))?;
-        report.files = report.files.saturating_add(1);
-        report.bytes = report.bytes.saturating_add(bytes);
-        greatest = greatest.max(meta.number);
+        shared.check_open()?;
+        report.note(copy_file(&shared.backend, target, &segment.path(), Some(segment.meta().bytes))?);
+        if !makes(Mistake::BackupNotVerified) {
+            // At once, while the system still has the bytes in memory.
+            let copied = Segment::new(segment.meta().clone(), Arc::clone(&context));
+            copied.check_units().map_err(|error| blame(target, segment, error))?;
+        }
     }
     target.directory.flush_names(FileKind::Segment.folder())?;
+    // From here on the keys stay as they are: what says which segments there are is sealed under the newest data key,
+    // which must be one that the copied keyring has.
+    let keyring = shared.keyring.lock();
+    if keyring.is_some() && !makes(Mistake::BackupKeyringFirst) {
+        report.note(copy_file(&shared.backend, target, KEYRING_FILE, None)?);
+        target.directory.flush_names("")?;
+    }
+    let greatest = view.version.segments().map(|segment| segment.meta().number).max().unwrap_or_default();
     let numbers = FileNumbers::starting_at(FileNumber(greatest.0.saturating_add(1)));
     let context = InstallContext { backend: target, keys: &shared.keys, numbers: &numbers };
     write_closed(&context, 1, &view.version, floor)?;
-    drop(lock);
+    if !makes(Mistake::BackupNotVerified) {
+        check(target, keyring.as_ref(), &shared.keys, &view.version, floor).map_err(|error| bad_copy(target, error))?;
+    }
     Ok(report)
 }
 
-fn check_empty(target: &Backend) -> Result<()> {
-    if target.directory.list("")?.iter().any(|entry| entry.name != LOCK) {
+impl BackupReport {
+    fn note(&mut self, bytes: u64) {
+        self.files = self.files.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+/// Refuses a folder that holds anything but a file for the lock; true when it has that.
+fn check_empty(target: &Backend) -> Result<bool> {
+    let entries = target.directory.list("")?;
+    if entries.iter().any(|entry| entry.name != LOCK) {
         let path = target.directory.location();
         return Err(StorageError::new(Operation::OpenRoot, path, ErrorKind::FolderNotEmpty).into());
     }
-    Ok(())
+    Ok(!entries.is_empty())
 }
 
 /// Copies a file and flushes it. Its length is checked where it is known.
@@ -99,4 +145,65 @@ fn copy_file(from: &Backend, to: &Backend, path: &str, len: Option<u64>) -> Resu
     }
     target.flush_all()?;
     Ok(found)
+}
+
+/// Opens the copy as its first user will, with the keys its own keyring gives, and compares what it says with what was
+/// copied. The blocks of the segments were checked when they were copied.
+fn check(
+    target: &Backend,
+    keyring: Option<&Keyring>,
+    keys: &Arc<Keys>,
+    version: &Version,
+    floor: Sequence,
+) -> Result<()> {
+    let keys = match keyring {
+        Some(keyring) => Arc::new(keyring.keys_of_copy(target.directory.as_ref())?),
+        None => Arc::clone(keys),
+    };
+    let (root, _) = read_root_file(target)?.newest(&keys)?;
+    let manifest = read_manifest(target, &keys, root.manifest, root.manifest_len)?;
+    let copied = version_of(segment_context(target, &keys, 0), &manifest, root.manifest)?;
+    let closed = manifest.records.last().is_some_and(|(kind, record)| {
+        *kind == ManifestRecordKind::Closed && record.floor == floor && record.wals.is_empty()
+    });
+    if !closed || copied.snapshot() != version.snapshot() {
+        let path = FileKind::Manifest.path(root.manifest);
+        return Err(Error::damaged(path, 0, "it does not list what was copied"));
+    }
+    copied.segments().try_for_each(|segment| match segment.verify(VerifyLevel::Quick).problems.into_iter().next() {
+        Some(problem) => Err(problem),
+        None => Ok(()),
+    })
+}
+
+/// What is wrong with the copy of a segment is wrong with the segment, or else the target gives back other bytes than it
+/// was given.
+fn blame(target: &Backend, segment: &Segment, error: Error) -> Error {
+    match segment.check_units() {
+        Ok(()) => bad_copy(target, error),
+        Err(source) => source,
+    }
+}
+
+fn bad_copy(target: &Backend, error: Error) -> Error {
+    match error {
+        Error::Corrupt { file, offset, detail, .. } => {
+            let path = Path::new(target.directory.location()).join(file).to_string_lossy().into_owned();
+            Error::BadCopy { path, detail: format!("at byte {offset}: {detail}") }
+        }
+        other => other,
+    }
+}
+
+/// Removes what a backup that failed has made, ROOT first: what is left of it, should this fail too, is no database.
+fn leave_nothing(target: &Backend) {
+    let directory = &target.directory;
+    let _ = directory.remove("ROOT");
+    for kind in FOLDERS {
+        for entry in list_files(target, kind).unwrap_or_default() {
+            let _ = directory.remove(&format!("{}/{}", kind.folder(), entry.name));
+        }
+        let _ = directory.remove_folder(kind.folder());
+    }
+    let _ = directory.remove(KEYRING_FILE);
 }

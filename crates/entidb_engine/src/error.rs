@@ -38,6 +38,16 @@ pub enum Error {
         /// What was expected and found.
         detail: String,
     },
+    /// A backup did not read back as it was written.
+    #[error(
+        "{path:?} does not read back as it was written ({detail}); the backup was removed, give another place for it"
+    )]
+    BadCopy {
+        /// Which file of the copy, with the folder.
+        path: String,
+        /// What was found.
+        detail: String,
+    },
     /// The folder holds something else.
     #[error("{path:?} is not an EntiDB database: {detail}")]
     NotADatabase {

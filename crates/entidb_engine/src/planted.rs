@@ -55,6 +55,12 @@ pub enum Mistake {
     RootFoundIsFlushed,
     /// The copy of the keyring that is found is taken for one that is on stable storage.
     KeyringFoundIsFlushed,
+    /// A backup copies the keyring first and lets keys change while it copies the rest.
+    BackupKeyringFirst,
+    /// A backup is not read back before it is reported as made.
+    BackupNotVerified,
+    /// A backup that fails leaves what it has copied.
+    BackupLeavesRest,
     /// The name of ROOT is not flushed.
     RootNameNotFlushed,
     /// The older slot of ROOT wins.

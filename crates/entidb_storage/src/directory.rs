@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::file::File;
 
 /// How a file is opened.
@@ -105,6 +105,15 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// `NotAFolder` when a file has the name, `PermissionDenied`, `ReadOnly`, `NoSpace`, `InvalidName`, `Device`.
     fn create_folder(&self, name: &str) -> Result<()>;
+
+    /// Removes a folder under the root that holds nothing.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotAFolder`, `FolderNotEmpty`, `PermissionDenied`, `ReadOnly`, `InvalidName`, `Device`; `Unsupported`
+    /// where a folder stays once it was made.
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        Err(Error::new(Operation::RemoveFolder, name, ErrorKind::Unsupported))
+    }
 
     /// Removes a file's name. Handles that are open on it keep working where the platform allows it.
     ///

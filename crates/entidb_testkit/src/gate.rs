@@ -77,6 +77,11 @@ impl Directory for GuardedDirectory {
         self.inner.create_folder(name)
     }
 
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        self.gate.pass(Operation::RemoveFolder, name)?;
+        self.inner.remove_folder(name)
+    }
+
     fn remove(&self, name: &str) -> Result<()> {
         self.gate.pass(Operation::Remove, name)?;
         self.inner.remove(name)

@@ -84,6 +84,10 @@ impl Directory for Watched {
         self.inner.create_folder(name)
     }
 
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        self.inner.remove_folder(name)
+    }
+
     fn remove(&self, name: &str) -> Result<()> {
         self.inner.remove(name)
     }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use entidb_engine::Sequence;
-use entidb_storage::{Backend, RootMode};
+use entidb_storage::{Backend, ErrorKind, FileDirectory, RootMode};
 
 use super::{Database, Problem, Stats, VerifyLevel, VerifyReport};
 use crate::change_feed::trim_through;
@@ -100,7 +100,8 @@ impl Database {
         Ok(self.shared.engine().compact()?)
     }
 
-    /// Copies the database, as it is at one commit, into a new folder that opens as a database.
+    /// Copies the database, as it is at one commit, into a new folder that opens as a database. The copy is read back and
+    /// checked before this returns; where it fails, nothing is left of it.
     ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("entidb-backup-{}", std::process::id()));
@@ -118,12 +119,20 @@ impl Database {
     pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
         self.shared.check_open()?;
         let path = path.as_ref();
-        let target = Backend::file(path, RootMode::CreateIfMissing)?;
+        let (target, made) = match Backend::file(path, RootMode::Existing) {
+            Err(error) if error.kind == ErrorKind::NotFound => (Backend::file(path, RootMode::CreateIfMissing)?, true),
+            found => (found?, false),
+        };
         if !target.directory.list("")?.is_empty() {
             let problem = "the target of a backup holds something already; give a new or an empty folder";
             return Err(Error::new(ErrorCode::TargetNotEmpty, problem).with_path(&path.display().to_string()));
         }
-        self.backup_to(&target)
+        let done = self.backup_to(&target);
+        if done.is_err() && made {
+            drop(target);
+            let _ = FileDirectory::remove_empty_root(path);
+        }
+        done
     }
 
     /// Copies the database onto another backend, which must be empty.

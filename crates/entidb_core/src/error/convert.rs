@@ -90,6 +90,7 @@ impl From<entidb_engine::Error> for Error {
                 };
                 Self::new(code, message).with_path(&file).with_offset(offset)
             }
+            Engine::BadCopy { path, .. } => Self::new(ErrorCode::Io, message).with_path(&path),
             Engine::NotADatabase { path, .. } => Self::new(ErrorCode::NotADatabase, message).with_path(&path),
             Engine::NoDatabase { path } => Self::new(ErrorCode::DatabaseNotFound, message).with_path(&path),
             Engine::FormatTooNew { file, .. } | Engine::FeaturesUnknown { file, .. } => {

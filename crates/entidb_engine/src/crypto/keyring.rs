@@ -146,6 +146,17 @@ impl Keyring {
         Keys::encrypted(self.database_id, Arc::clone(&self.around.provider), self.data_keys.clone())
     }
 
+    /// The data keys that a copy of the keyring in another folder gives to the holders of this one's keys.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn keys_of_copy(&self, directory: &dyn Directory) -> Result<Keys> {
+        let Newest { copy, .. } = read_newest(directory)?;
+        copy.header.expect(FileKind::Keyring, FileNumber(0), self.database_id)?;
+        let data_keys = open_list(&copy, &self.root_key, &*self.around.provider)?;
+        Ok(Keys::encrypted(self.database_id, Arc::clone(&self.around.provider), data_keys))
+    }
+
     /// True when one of the two copies was damaged or older when the keyring was read. [`repair`](Self::repair) puts that
     /// right, and must before a file is written under a data key that perhaps only the newer copy has.
     pub(crate) fn needs_repair(&self) -> bool {

@@ -13,7 +13,7 @@ mod keys;
 mod maintain;
 mod open;
 mod read_point;
-mod recover;
+pub(crate) mod recover;
 mod room;
 mod shared;
 mod source;
@@ -216,11 +216,13 @@ impl Engine {
     }
 
     /// Copies the database as it is after its last commit into an empty folder, while reads and writes go on. The copy
-    /// opens with the same keys.
+    /// opens with the keys the database has when this returns. Every byte of it is read back and checked before that; a
+    /// backup that fails leaves the folder empty.
     ///
     /// # Errors
     /// `Storage` with `FolderNotEmpty` when the target has anything in it; `Corrupt` when a file is not what the
-    /// manifest says; `WritesStopped`, `ReadOnly`, `Closed`; a failure of either storage.
+    /// manifest says; `BadCopy` when the target gives back other bytes than it was given; `WritesStopped`, `ReadOnly`,
+    /// `Closed`; a failure of either storage.
     pub fn backup(&self, target: &Backend) -> Result<BackupReport> {
         self.shared.check_open()?;
         backup::backup(&self.shared, target)

@@ -89,7 +89,8 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
     let Some((kind, record)) = manifest.records.last() else {
         return Err(Error::Internal { detail: "a manifest was read that has no records".to_owned() });
     };
-    let version = version_of(&backend, &options, &keys, &manifest, root.manifest)?;
+    let context = segment_context(&backend, &keys, options.memory_bytes);
+    let version = version_of(context, &manifest, root.manifest)?;
     find_segments(&backend, &version).map_err(|error| blame(error, manifest.torn.as_ref()))?;
     let config = memtable_config(&backend, &options)?;
     let memtable = Memtable::new(config)?;
@@ -161,23 +162,17 @@ fn find_segments(backend: &Backend, version: &Version) -> Result<()> {
     Ok(())
 }
 
-fn segment_context(backend: &Backend, options: &Options, keys: &Arc<Keys>) -> Arc<SegmentContext> {
+pub(crate) fn segment_context(backend: &Backend, keys: &Arc<Keys>, cache_bytes: u64) -> Arc<SegmentContext> {
     Arc::new(SegmentContext {
         directory: Arc::clone(&backend.directory),
         keys: Arc::clone(keys),
         random: Arc::clone(&backend.random),
-        cache: BlockCache::new(options.memory_bytes),
+        cache: BlockCache::new(cache_bytes),
     })
 }
 
 /// The segments the records of a manifest come to.
-fn version_of(
-    backend: &Backend,
-    options: &Options,
-    keys: &Arc<Keys>,
-    manifest: &ManifestRead,
-    number: FileNumber,
-) -> Result<Version> {
+pub(crate) fn version_of(context: Arc<SegmentContext>, manifest: &ManifestRead, number: FileNumber) -> Result<Version> {
     let wrong = |detail: String| Error::tampered(FileKind::Manifest.path(number), 0, detail);
     let mut builder = VersionBuilder::default();
     for (_, record) in &manifest.records {
@@ -186,7 +181,7 @@ fn version_of(
         let edit = edit.ok_or_else(|| wrong("a change of segments does not decode".to_owned()))?;
         builder.apply(edit).map_err(|bad| wrong(bad.to_string()))?;
     }
-    builder.finish(segment_context(backend, options, keys)).map_err(|bad| wrong(bad.to_string()))
+    builder.finish(context).map_err(|bad| wrong(bad.to_string()))
 }
 
 /// Of a log that ended in order, the files that hold commits after the floor.
@@ -231,7 +226,7 @@ pub(crate) fn begin_session(
 ) -> Result<Arc<Shared>> {
     let memtable_config = memtable_config(&backend, &options)?;
     let Session { keys, mut keyring, numbers, floor, last, version, memtable, mut report, .. } = session;
-    let version = version.unwrap_or_else(|| Version::empty(segment_context(&backend, &options, &keys)));
+    let version = version.unwrap_or_else(|| Version::empty(segment_context(&backend, &keys, options.memory_bytes)));
     let memtable = match memtable {
         Some(memtable) => Arc::new(memtable),
         None => Arc::new(Memtable::new(memtable_config.clone())?),

@@ -63,6 +63,35 @@ impl Segment {
         report
     }
 
+    /// Reads every unit of the file and checks it, and all of them against the digest in the footer, which the manifest
+    /// pins: then each byte is what was written. Costs a reading; what the entries mean is not looked at.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn check_units(&self) -> Result<()> {
+        let fresh = Self::new(self.meta().clone(), Arc::clone(self.context()));
+        let opened = fresh.opened()?;
+        let (file, footer) = (&opened.file, &opened.footer);
+        let mut tags: Vec<Tag> = Vec::new();
+        let mut bytes = Vec::new();
+        for number in 0..opened.index.len() {
+            let Some(place) = opened.index.place(number) else { break };
+            if bytes.len() < place.len as usize {
+                bytes = zeroed(place.len as usize)?;
+            }
+            let Some(unit) = bytes.get_mut(..place.len as usize) else { break };
+            read_exact(file.file.as_ref(), &file.path, place.offset, unit)?;
+            tags.push(file.open_unit(Stream::Data, number as u64, place.offset, SegmentPart::Data, unit)?.tag);
+        }
+        for (number, (place, part)) in (opened.index.len() as u64..).zip(parts_of(opened)) {
+            tags.push(file.read_whole(Stream::Data, number, place, part)?.1);
+        }
+        if xxh3_128(tags.as_flattened()).to_le_bytes() == footer.digest {
+            return Ok(());
+        }
+        Err(file.wrong(footer.index.end(), "the digest of the units is not the one in the footer"))
+    }
+
     fn verify_parts(&self, opened: &Opened, report: &mut VerifyReport) {
         let file = &opened.file;
         let points = match self.points(opened) {
@@ -91,13 +120,7 @@ impl Segment {
                 }
             }
         }
-        let parts = [
-            (opened.footer.tombstones, SegmentPart::Tombstones),
-            (opened.footer.index, SegmentPart::Index),
-            (opened.footer.points, SegmentPart::Points),
-        ];
-        let present = parts.into_iter().filter(|(place, _)| place.len > 0);
-        for (number, (place, part)) in (opened.index.len() as u64..).zip(present) {
+        for (number, (place, part)) in (opened.index.len() as u64..).zip(parts_of(opened)) {
             // Read once more for its tag; what is wrong with it was found when the segment was opened.
             match file.read_whole(Stream::Data, number, place, part) {
                 Ok((_, tag)) => walk.tags.push(tag),
@@ -168,6 +191,17 @@ impl Segment {
         }
         Ok(())
     }
+}
+
+/// The parts behind the blocks that the segment has, in file order.
+fn parts_of(opened: &Opened) -> impl Iterator<Item = (UnitPlace, SegmentPart)> {
+    let footer = &opened.footer;
+    let parts = [
+        (footer.tombstones, SegmentPart::Tombstones),
+        (footer.index, SegmentPart::Index),
+        (footer.points, SegmentPart::Points),
+    ];
+    parts.into_iter().filter(|(place, _)| place.len > 0)
 }
 
 impl Walk {

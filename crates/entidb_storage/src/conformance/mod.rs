@@ -59,6 +59,7 @@ static CASES: &[Case] = cases! {
         a_file_in_a_missing_folder_is_not_found,
         a_folder_can_be_made_twice,
         a_folder_cannot_take_the_name_of_a_file,
+        an_empty_folder_can_be_removed_and_no_other,
         a_file_says_its_name,
         an_error_says_what_was_asked_of_what,
         a_name_may_be_made_again_after_removal;

@@ -146,3 +146,24 @@ pub(super) fn a_name_may_be_made_again_after_removal(make: &dyn Fn() -> Backend)
     put(&backend, "a", b"new");
     assert_eq!(bytes_of(&backend, "a"), b"new");
 }
+
+pub(super) fn an_empty_folder_can_be_removed_and_no_other(make: &dyn Fn() -> Backend) {
+    let backend = make();
+    let remove = |name: &str| kind(backend.directory.remove_folder(name));
+    backend.directory.create_folder("f").unwrap();
+    put(&backend, "f/a", b"x");
+    put(&backend, "file", b"x");
+    if backend.directory.remove_folder("none").is_err_and(|error| error.kind == ErrorKind::Unsupported) {
+        return;
+    }
+    assert_eq!(remove("none"), ErrorKind::NotFound);
+    assert_eq!(remove("file"), ErrorKind::NotAFolder);
+    assert_eq!(remove("f"), ErrorKind::FolderNotEmpty);
+    assert!(matches!(remove(".."), ErrorKind::InvalidName { .. }));
+    assert_eq!(bytes_of(&backend, "f/a"), b"x");
+    backend.directory.remove("f/a").unwrap();
+    backend.directory.remove_folder("f").unwrap();
+    backend.directory.flush_names("").unwrap();
+    assert_eq!(names_in(&backend, ""), ["file"]);
+    assert_eq!(kind(backend.directory.list("f")), ErrorKind::NotFound);
+}

@@ -52,6 +52,15 @@ impl FileDirectory {
         }
     }
 
+    /// Removes the root folder at a path if it holds nothing: for whoever made it and has no use for it.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotAFolder`, `FolderNotEmpty`, `PermissionDenied`, `ReadOnly`, `Device`.
+    pub fn remove_empty_root(path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        told(Root::unmake(path), Operation::RemoveFolder, &path.to_string_lossy())
+    }
+
     fn refuse_if_read_only(&self, operation: Operation, name: &str) -> Result<()> {
         if self.read_only { Err(Error::new(operation, name, ErrorKind::ReadOnly)) } else { Ok(()) }
     }
@@ -85,6 +94,12 @@ impl Directory for FileDirectory {
         let parsed = Name::parse_folder(Operation::CreateFolder, name)?;
         self.refuse_if_read_only(Operation::CreateFolder, name)?;
         told(self.root.create_folder(parsed), Operation::CreateFolder, name)
+    }
+
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        let parsed = Name::parse_folder(Operation::RemoveFolder, name)?;
+        self.refuse_if_read_only(Operation::RemoveFolder, name)?;
+        told(self.root.remove_folder(parsed), Operation::RemoveFolder, name)
     }
 
     fn remove(&self, name: &str) -> Result<()> {

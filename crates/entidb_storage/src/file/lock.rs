@@ -152,7 +152,7 @@ mod tests {
         fn drop(&mut self) {
             let root = Root::open(Path::new(&self.0)).unwrap();
             root.remove(name()).unwrap();
-            Root::unmake(&self.0);
+            Root::unmake(&self.0).unwrap();
         }
     }
 

@@ -67,7 +67,7 @@ fn open_or_make(path: &Path) -> Result<(Root, bool), ErrorKind> {
     match Root::flush_parent(path).and_then(|()| Root::open(path)) {
         Ok(root) => Ok((root, true)),
         Err(kind) => {
-            Root::unmake(path);
+            let _best_effort = Root::unmake(path);
             Err(kind)
         }
     }

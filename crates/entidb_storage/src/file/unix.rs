@@ -63,9 +63,9 @@ impl Root {
         rustix::fs::mkdirat(CWD, path, Mode::RWXU).map_err(kind)
     }
 
-    /// Takes back the folder that [`make`](Self::make) made. It is empty, so nothing can be lost.
-    pub(super) fn unmake(path: &Path) {
-        let _best_effort = rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR);
+    /// Takes back the folder that [`make`](Self::make) made. It goes only when it is empty, so nothing can be lost.
+    pub(super) fn unmake(path: &Path) -> Result<()> {
+        rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR).map_err(kind)
     }
 
     /// Makes the name of the root itself durable.
@@ -143,6 +143,15 @@ impl Root {
                 _ => Err(ErrorKind::NotAFolder),
             },
             Err(error) => Err(kind(error)),
+        }
+    }
+
+    /// Removes a folder under the root, if it is empty.
+    pub(super) fn remove_folder(&self, name: &str) -> Result<()> {
+        match rustix::fs::unlinkat(&self.folder, name, AtFlags::REMOVEDIR) {
+            // POSIX leaves the choice between the two.
+            Err(Errno::EXIST | Errno::NOTEMPTY) => Err(ErrorKind::FolderNotEmpty),
+            removed => removed.map_err(kind),
         }
     }
 

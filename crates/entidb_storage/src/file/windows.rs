@@ -55,8 +55,8 @@ impl Root {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
-    pub(super) fn unmake(path: &Path) {
-        let _best_effort = std::fs::remove_dir(path);
+    pub(super) fn unmake(path: &Path) -> Result<()> {
+        std::fs::remove_dir(path).map_err(kind)
     }
 
     pub(super) fn flush_parent(_path: &Path) -> Result<()> {
@@ -133,6 +133,16 @@ impl Root {
             }
             Err(error) => Err(kind(error)),
         }
+    }
+
+    /// Removes a folder under the root, if it is empty. A file of that name is no folder, and is left alone.
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub(super) fn remove_folder(&self, name: &str) -> Result<()> {
+        let path = self.path.join(name);
+        if !std::fs::symlink_metadata(&path).map_err(kind)?.is_dir() {
+            return Err(ErrorKind::NotAFolder);
+        }
+        patiently(TRIES, || std::fs::remove_dir(&path))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]

@@ -138,6 +138,17 @@ impl Directory for MemoryDirectory {
         Ok(())
     }
 
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        let folder = Name::parse_folder(Operation::RemoveFolder, name)?;
+        let mut names = self.names.lock();
+        told(names.enter(folder), Operation::RemoveFolder, name)?;
+        if names.files.keys().any(|whole| whole.split_once('/').is_some_and(|(inside, _)| inside == folder)) {
+            return Err(Error::new(Operation::RemoveFolder, name, ErrorKind::FolderNotEmpty));
+        }
+        names.folders.remove(folder);
+        Ok(())
+    }
+
     fn remove(&self, name: &str) -> Result<()> {
         let parsed = Name::parse(Operation::Remove, name)?;
         let mut names = self.names.lock();

@@ -145,6 +145,18 @@ impl Directory for SimulatedDirectory {
         })
     }
 
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        let path = accept(Operation::RemoveFolder, name, 0)?;
+        self.call(Operation::RemoveFolder, &path, |state, subject, _| {
+            state.check_is_folder(subject)?;
+            if state.disk.names.files.keys().any(|file| folder_of(file) == &*path) {
+                return Err(subject.fail(ErrorKind::FolderNotEmpty));
+            }
+            state.disk.change_names(NameChange::Unfolder { name: Arc::clone(&path) });
+            Ok(())
+        })
+    }
+
     fn remove(&self, name: &str) -> Result<()> {
         let path = accept(Operation::Remove, name, 1)?;
         self.call(Operation::Remove, &path, |state, subject, _| {

@@ -82,6 +82,8 @@ pub(super) enum NameChange {
     Rename { from: Arc<str>, to: Arc<str>, file: FileIndex },
     /// A folder under the root.
     Folder { name: Arc<str> },
+    /// The folder goes, if it holds nothing.
+    Unfolder { name: Arc<str> },
 }
 
 /// The folder of a path; `""` is the root.
@@ -116,6 +118,11 @@ impl Names {
             NameChange::Folder { name } => {
                 Arc::make_mut(&mut self.folders).insert(Arc::clone(name));
             }
+            // Where the removals before it did not survive it cannot have happened.
+            NameChange::Unfolder { name } if !self.files.keys().any(|path| folder_of(path) == &**name) => {
+                Arc::make_mut(&mut self.folders).remove(name);
+            }
+            NameChange::Unfolder { .. } => {}
         }
     }
 
@@ -272,7 +279,7 @@ impl Disk {
             let own = match &change {
                 NameChange::Name { file: of, .. } | NameChange::Rename { file: of, .. } => *of == file,
                 NameChange::Folder { name } => own_paths.iter().any(|path| folder_of(path) == &**name),
-                NameChange::Unname { .. } => false,
+                NameChange::Unname { .. } | NameChange::Unfolder { .. } => false,
             };
             if own {
                 self.durable_names.apply(&change);
@@ -341,7 +348,7 @@ impl NameChange {
         match self {
             Self::Name { path, .. } | Self::Unname { path } => folder_of(path) == folder,
             Self::Rename { from, to, .. } => folder_of(from) == folder || folder_of(to) == folder,
-            Self::Folder { .. } => folder.is_empty(),
+            Self::Folder { .. } | Self::Unfolder { .. } => folder.is_empty(),
         }
     }
 }

@@ -82,9 +82,10 @@ impl FaultKind {
         use Operation as O;
         let writes = matches!(operation, O::Write | O::SetLen | O::Preallocate);
         let flushes = matches!(operation, O::FlushData | O::FlushAll);
-        let names = matches!(operation, O::Open | O::CreateFolder | O::Remove | O::Rename | O::HardLink);
+        let names =
+            matches!(operation, O::Open | O::CreateFolder | O::RemoveFolder | O::Remove | O::Rename | O::HardLink);
         match self {
-            Self::Device => !matches!(operation, O::OpenRoot | O::Random | O::SpawnThread | O::RemoveFolder),
+            Self::Device => !matches!(operation, O::OpenRoot | O::Random | O::SpawnThread),
             Self::NoSpace | Self::Quota => writes || matches!(operation, O::Open | O::CreateFolder | O::HardLink),
             Self::NoSpaceAtFlush | Self::FlushLost => flushes,
             Self::ReadOnly => writes || names,

@@ -187,7 +187,6 @@ test("a walk sees the commit it began with", () => {
 
 test("leaving a loop early frees the walk", () => {
   const { db, items } = filled(600);
-  // The count itself reads through a snapshot.
   const none = db.stats().snapshots;
   const cursor = items.scan();
   assert.ok(cursor instanceof Cursor);

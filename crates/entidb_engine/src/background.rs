@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 
 /// How long a thread rests when nothing is due.
 const REST: Duration = Duration::from_millis(500);
+/// How often readers that are new are noticed, so that it is known since when they have been there.
+const NOTICE_NANOS: u64 = 100_000_000;
 /// How long it rests after a failure.
 const REST_AFTER_FAILURE: Duration = Duration::from_millis(200);
 /// How long the thread of the log rests when no commit waits for a flush: whoever makes one wakes it.
@@ -201,11 +203,16 @@ impl Drop for Ended<'_> {
 
 fn drive(worker: Worker, shared: &Weak<Shared>, signal: &Signal) {
     let _ended = Ended(signal);
-    let mut time = Duration::ZERO;
+    let (mut time, mut noticed_nanos) = (Duration::ZERO, 0);
     while signal.rest(time) {
         let Some(shared) = shared.upgrade() else { break };
         if shared.is_closed() {
             break;
+        }
+        let now_nanos = shared.backend.clock.monotonic_nanos();
+        if worker == Worker::Merges && now_nanos.saturating_sub(noticed_nanos) >= NOTICE_NANOS {
+            noticed_nanos = now_nanos;
+            shared.readers.notice(now_nanos);
         }
         let done = match worker {
             Worker::Log => shared.flush_log_if_due().map(|()| false),

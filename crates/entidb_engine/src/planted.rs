@@ -91,6 +91,10 @@ pub enum Mistake {
     RangeDeleteNotWritten,
     /// A memtable keeps no state of the deleted ranges but the last, whoever still reads before it.
     RangeStatesDroppedEarly,
+    /// Merging forgets the snapshots.
+    SnapshotsForgotten,
+    /// The file of a segment goes when no version lists it, whoever still reads it.
+    RemovedWhileRead,
     /// Merging forgets deletions that older segments need.
     DeletesDroppedEarly,
     /// A counter forgets what it was before the last additions.

@@ -74,16 +74,42 @@ pub struct Stats {
     pub compaction_debt_bytes: u64,
     /// Times a writer had to wait for background work.
     pub write_stalls: u64,
-    /// Open snapshots.
+    /// Open snapshots, an open write transaction among them.
     pub snapshots: u64,
-    /// The oldest sequence some snapshot still sees.
+    /// The oldest sequence some snapshot still sees. Merging keeps, of each key, what was newest at that sequence.
     pub oldest_snapshot: Option<Sequence>,
+    /// How long that sequence has been held, in milliseconds; up to half a second less than it has been.
+    pub oldest_snapshot_ms: u64,
+    /// What it is held for: the name given to `snapshot_for`, `snapshot`, or `write transaction`.
+    pub oldest_snapshot_holder: Option<&'static str>,
+    /// Iterators that hold memtables and segments: from their first move to their end.
+    pub iterators: u64,
+    /// Bytes of memtables that are in segments by now and that iterators or values still hold in memory.
+    pub memtable_bytes_held: u64,
+    /// Entries in segments.
+    pub segment_entries: u64,
+    /// Of these, deletions and versions that are not the newest of their segment: some snapshot needs them, or they go
+    /// with a later merge.
+    pub segment_entries_stale: u64,
     /// The last commit readers see.
     pub last_sequence: Sequence,
     /// The last commit known to be on stable storage.
     pub durable_sequence: Sequence,
-    /// Files waiting for their last reader before they go.
+    /// Segment files that no longer belong to the database and are still there.
     pub obsolete_files: u64,
+    /// Bytes of these.
+    pub obsolete_bytes: u64,
+    /// Of these, files that an iterator, a backup or a verification still reads; the others go with the next steps.
+    pub obsolete_files_held: u64,
+    /// Bytes of those.
+    pub obsolete_bytes_held: u64,
+    /// Segment files removed by this handle.
+    pub files_removed: u64,
+    /// Tries to remove one that failed. A file is tried again after a second, and each time after twice as long, up to a
+    /// minute; the next open removes what is left.
+    pub removal_failures: u64,
+    /// Why the last of these failed, as long as such a file is left.
+    pub removal_failure: Option<String>,
     /// Reads of decoded blocks that were in memory.
     pub cache_hits: u64,
     /// Reads of blocks that went to the storage.

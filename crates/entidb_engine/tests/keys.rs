@@ -69,11 +69,14 @@ fn a_database_under_a_new_data_key_holds_what_it_held() {
     fill(&engine, 0);
     engine.rotate_key().unwrap();
     fill(&engine, 1);
+    engine.checkpoint().unwrap();
     let snapshot = engine.snapshot().unwrap();
-    assert!(!engine.rekey().unwrap(), "a snapshot still reads files under the old key");
+    let mut walk = snapshot.range(entidb_engine::KeyRange::all(), entidb_engine::Direction::Forward).unwrap();
+    assert!(walk.advance().unwrap());
+    assert!(!engine.rekey().unwrap(), "an iterator still reads files under the old key");
+    assert_eq!(walk.count(), 39);
+    assert!(engine.rekey().unwrap(), "a snapshot reads files under whichever key");
     assert_eq!(snapshot.range(entidb_engine::KeyRange::all(), entidb_engine::Direction::Forward).unwrap().count(), 40);
-    drop(snapshot);
-    assert!(engine.rekey().unwrap());
     assert_eq!(count(&engine), 40);
     engine.close().unwrap();
     let engine = open(&world, raw(1)).unwrap();

@@ -1,6 +1,6 @@
 //! Long random histories of the engine against the model, with readers that hold snapshots, under random options.
 //!
-//! Always: a snapshot reads the same for ever; every way to read (get, many at once, ranges both ways, seeks, counters)
+//! Always: a snapshot reads the same for ever, and so does an iterator that stands still for long; every way to read (get, many at once, ranges both ways, seeks, counters)
 //! agrees with the model; at the end the files verify and a copy holds the same.
 //! Does not know: crashes and faults.
 
@@ -14,12 +14,10 @@ use entidb_storage::simulated::{Dice, Personality, Simulation, mix};
 use entidb_storage::{Backend, NoThreads};
 
 use crate::engine_subject::{apply, contents, small_options};
+use crate::long_readers::LongReaders;
 use crate::model::{Bytes, Contents, Key};
 use crate::subject::{Stop, guarded};
 use crate::workload::{Profile, Step, steps};
-
-/// How many snapshots are held at once.
-const SNAPSHOTS_MAX: usize = 3;
 
 /// A history of one seed.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +25,7 @@ pub struct History {
     seed: u64,
     profile: Profile,
     random_options: bool,
+    long_readers: bool,
 }
 
 /// What a history did.
@@ -46,13 +45,20 @@ impl History {
     /// A history with small buffers.
     #[must_use]
     pub const fn new(seed: u64, profile: Profile) -> Self {
-        Self { seed, profile, random_options: false }
+        Self { seed, profile, random_options: false, long_readers: false }
     }
 
     /// With options from the seed: sizes, compression, point indexes, encryption, no cache.
     #[must_use]
     pub const fn with_random_options(mut self) -> Self {
         self.random_options = true;
+        self
+    }
+
+    /// Without closing the database before the end, so that its first snapshot is held for all of it.
+    #[must_use]
+    pub const fn with_long_readers(mut self) -> Self {
+        self.long_readers = true;
         self
     }
 
@@ -96,7 +102,7 @@ impl History {
         let backend = world.backend();
         let mut engine = Engine::open(backend.clone(), self.options())?;
         let mut expected = Contents::default();
-        let mut held: Vec<(Snapshot, Contents)> = Vec::new();
+        let mut readers = LongReaders::default();
         let mut dice = Dice::new(mix(self.seed, 9));
         let mut summary = HistorySummary::default();
         for step in steps(self.seed, self.profile) {
@@ -123,41 +129,49 @@ impl History {
                 }
                 Step::Flush => engine.flush()?,
                 Step::Checkpoint => drop(engine.checkpoint()?),
-                Step::Compact => engine.compact()?,
+                Step::Compact => {
+                    engine.compact()?;
+                    readers.check_files(&engine, &backend)?;
+                }
                 Step::Maintain => drop(engine.maintain(4)?),
                 Step::Rotate => engine.rotate_key()?,
                 Step::Rekey => drop(engine.rekey()?),
-                Step::Reopen | Step::Drop => {
-                    held.clear();
-                    if step == Step::Reopen {
-                        engine.close()?
-                    } else {
-                        engine.flush()?
-                    }
+                Step::Reopen | Step::Drop if self.long_readers => {
+                    engine.checkpoint()?;
+                    readers.check_files(&engine, &backend)?;
+                }
+                Step::Reopen => {
+                    engine.close()?;
+                    readers.check_closed()?;
+                    let before = std::mem::replace(&mut engine, Engine::open(backend.clone(), self.options())?);
+                    // The readers of the one before go last, and remove nothing.
+                    readers.clear();
+                    drop(before);
+                    readers.check_files(&engine, &backend)?;
+                }
+                Step::Drop => {
+                    readers.clear();
+                    engine.flush()?;
                     drop(engine);
                     engine = Engine::open(backend.clone(), self.options())?;
                 }
             }
-            if dice.once_in(6) {
-                if held.len() >= SNAPSHOTS_MAX {
-                    held.remove(usize::try_from(dice.below(SNAPSHOTS_MAX as u64)).unwrap_or(0));
-                }
-                held.push((engine.snapshot()?, expected.clone()));
-            }
+            readers.step(&engine, &expected, &mut dice)?;
             summary.reads += look(&engine.snapshot()?, &expected, &mut dice)?;
-            if !held.is_empty() && dice.once_in(3) {
-                let which = usize::try_from(dice.below(held.len() as u64)).unwrap_or(0);
-                if let Some((snapshot, seen)) = held.get(which) {
+            if dice.once_in(3) {
+                let which = usize::try_from(dice.below(readers.snapshots().len() as u64)).unwrap_or(0);
+                if let Some((snapshot, seen)) = readers.snapshots().get(which) {
                     summary.reads += look(snapshot, seen, &mut dice)?;
                 }
             }
         }
-        for (snapshot, seen) in &held {
+        for (snapshot, seen) in readers.snapshots() {
             same("a snapshot at the end", &all(snapshot, Direction::Forward)?, seen)?;
         }
         summary.segments = engine.stats().segments;
         summary.compactions = engine.stats().compactions;
-        drop(held);
+        readers.clear();
+        readers.check_files(&engine, &backend)?;
         let report = engine.verify(VerifyLevel::Full)?;
         same("problems of the files", &report.problems.len(), &0)?;
         let copy = Backend { threads: Arc::new(NoThreads), ..Backend::memory() };

@@ -10,6 +10,7 @@ pub mod crash;
 pub mod engine_subject;
 pub mod gate;
 pub mod history;
+pub mod long_readers;
 pub mod model;
 pub mod oracle;
 pub mod sample;

@@ -48,6 +48,12 @@ fn every_history_agrees_with_the_model_while_the_keys_change() {
     histories("9 histories, new keys", count, |seed| History::new(seed, profile).with_random_options());
 }
 
+#[test]
+fn every_history_with_readers_that_stay_agrees_with_the_model() {
+    let count = Tier::from_environment().pick(30, 2_000, 50_000);
+    histories("9 histories with long readers", count, |seed| History::new(seed, Profile::LONG).with_long_readers());
+}
+
 /// How many lists the transactions append to.
 const LISTS: u64 = 6;
 

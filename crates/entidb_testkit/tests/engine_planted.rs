@@ -54,7 +54,9 @@ const BY_REKEYING: [(Mistake, FaultKind); 3] = [
 ];
 
 /// Those that give wrong answers without either.
-const BY_HISTORY: [Mistake; 6] = [
+const BY_HISTORY: [Mistake; 8] = [
+    Mistake::SnapshotsForgotten,
+    Mistake::RemovedWhileRead,
     Mistake::RangeDeleteNotWritten,
     Mistake::RangeStatesDroppedEarly,
     Mistake::DeletesDroppedEarly,
@@ -202,7 +204,9 @@ fn every_planted_mistake_that_a_history_shows_is_caught() {
     for mistake in BY_HISTORY {
         row.cases += 1;
         plant(Some(mistake));
-        let caught = (0..40).any(|seed| History::new(seed, Profile::LONG).run().is_err());
+        let history = |seed| History::new(seed, Profile::LONG);
+        let caught =
+            (0..40).any(|seed| history(seed).run().is_err() || history(seed).with_long_readers().run().is_err());
         plant(None);
         if !caught {
             row.failures += 1;

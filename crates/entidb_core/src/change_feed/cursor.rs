@@ -126,7 +126,7 @@ impl ChangeCursor {
             return Ok(Some(commit));
         }
         // The open range is used up: look again with a new snapshot.
-        let view = View::Read(self.shared.begin_read()?);
+        let view = View::Read(self.shared.begin_read_for("change feed")?);
         check_kept(&view, self.position, self.shared.options().feed_commits_max)?;
         if view.sequence()? <= self.position {
             return Ok(None);

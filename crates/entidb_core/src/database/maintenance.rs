@@ -33,6 +33,8 @@ impl Database {
         for record in &records {
             entities = entities.saturating_add(view.entity_count(record.id)?);
         }
+        // So that it does not count its own.
+        drop(view);
         Ok(self.shared.counters().stats(entities, records.len() as u64, self.shared.engine().stats()))
     }
 

@@ -137,7 +137,7 @@ impl Database {
     /// # Errors
     /// `Closed`.
     pub fn begin_read(&self) -> Result<ReadTransaction> {
-        Ok(ReadTransaction::new(self.shared.begin_read()?))
+        Ok(ReadTransaction::new(self.shared.begin_read_for("read transaction")?))
     }
 
     /// Begins to change the database, waiting up to `lock_timeout_ms` for another writer to end.

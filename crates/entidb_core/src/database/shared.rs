@@ -109,8 +109,13 @@ impl Shared {
 
     /// The newest commit, with its catalog.
     pub(crate) fn begin_read(self: &Arc<Self>) -> Result<Arc<ReadInner>> {
+        self.begin_read_for("read")
+    }
+
+    /// As [`begin_read`](Self::begin_read), with what it is for.
+    pub(crate) fn begin_read_for(self: &Arc<Self>, holder: &'static str) -> Result<Arc<ReadInner>> {
         self.check_open()?;
-        let snapshot = self.engine.snapshot()?;
+        let snapshot = self.engine.snapshot_for(holder)?;
         let catalog = self.catalog_of(&snapshot)?;
         Ok(Arc::new(ReadInner::new(Arc::clone(self), snapshot, catalog)))
     }

@@ -216,7 +216,7 @@ impl Small {
     }
 
     fn view(&self, at: u64) -> View<Box<dyn EntryCursor>> {
-        let mut view = View::<Box<dyn EntryCursor>>::new(Sequence(at), Span::all(), 0);
+        let mut view = View::<Box<dyn EntryCursor>>::new(Sequence(at), Span::all());
         let deleted = self.ranges.at(Sequence(at)).cloned().map(Deleted::Map);
         view.push(ViewSource { cursor: Box::new(Sorted::new(self.entries.clone())), deleted });
         for run in self.version.runs() {

@@ -52,8 +52,8 @@ impl Engine {
     }
 
     /// Makes a new data key, rewrites the whole database under it and erases the older ones, as after a key was seen by
-    /// someone who should not have. False when a snapshot still reads old files: then they and their keys stay, and
-    /// calling this again after the snapshot is gone finishes the work. A crash at any point leaves all keys in use.
+    /// someone who should not have. False when an iterator or a backup still reads old files: then they and their keys
+    /// stay, and calling this again after it is gone finishes the work. A crash at any point leaves all keys in use.
     ///
     /// # Errors
     /// As [`rotate_key`](Engine::rotate_key) and [`compact`](Engine::compact).
@@ -83,7 +83,7 @@ impl Shared {
         drop(flushing.take());
         self.check_open()?;
         self.remove_obsolete();
-        if self.obsolete_count() > 0 {
+        if self.files_waiting().files > 0 {
             return Ok(false);
         }
         let log = self.log()?;

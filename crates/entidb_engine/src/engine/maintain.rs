@@ -1,11 +1,11 @@
-//! Changes of what readers see: memtables frozen, versions installed, files nobody reads removed.
+//! Changes of what readers see: memtables frozen, versions installed.
 //!
-//! Always: the version changes in `install` only, under the installer's lock; a file goes only after the record that
-//! drops it is on stable storage and nobody can still read it.
-//! Does not know: who makes the files of a version (`flush`, `compact`, `ingest`).
+//! Always: the version changes in `install` only, under the installer's lock, and the record that says so is on stable
+//! storage before a file of the log goes.
+//! Does not know: who makes the files of a version (`flush`, `compact`, `ingest`), or which segments somebody still reads
+//! (`obsolete`).
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use entidb_storage::{ErrorKind, Operation};
 
@@ -13,26 +13,13 @@ use crate::compaction::LiveSnapshots;
 use crate::engine::shared::Shared;
 use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Error, Result};
-use crate::format::{FileKind, FileNumber, Sequence};
+use crate::format::{FileKind, Sequence};
 use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
 use crate::version::{InstallContext, Switch, Version, VersionEdit};
 
 /// Segments of level 0 end at this size.
 pub(crate) const LEVEL_0_SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
-
-/// Files that some older view may still read: they go when the views before them have.
-pub(crate) struct Obsolete {
-    view: Weak<SuperVersion>,
-    files: Vec<FileNumber>,
-}
-
-impl Obsolete {
-    /// Files that no view of this handle ever had.
-    pub(crate) fn unseen(files: Vec<FileNumber>) -> Option<Self> {
-        (!files.is_empty()).then(|| Self { view: Weak::new(), files })
-    }
-}
 
 impl Shared {
     /// Freezes the active memtable when it holds anything.
@@ -47,7 +34,7 @@ impl Shared {
             return Ok(());
         }
         let fresh = Arc::new(Memtable::new(self.memtable_config.clone())?);
-        self.swap_view(Vec::new(), |old| {
+        self.swap_view(|old| {
             let mut frozen = vec![Frozen { memtable: Arc::clone(&old.active), last: applied }];
             frozen.extend(old.frozen.iter().cloned());
             SuperVersion { active: Arc::clone(&fresh), frozen, version: Arc::clone(&old.version) }
@@ -116,7 +103,8 @@ impl Shared {
             }
         }
         installer.install(&context, switch).map_err(|error| self.judge_failure(error))?;
-        self.swap_view(edit.obsolete().collect(), |old| SuperVersion {
+        let dropped = self.current.load().version.files(edit.obsolete());
+        self.swap_view(|old| SuperVersion {
             active: Arc::clone(&old.active),
             frozen: old
                 .frozen
@@ -126,12 +114,11 @@ impl Shared {
                 .collect(),
             version: Arc::clone(&version),
         });
+        self.retire(&dropped, flushed.map(|frozen| frozen.memtable.as_ref()));
         for number in log.forget(floor, &wals) {
             // What cannot be removed is an orphan for the next open.
             let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
         }
-        // Here and not only when there is nothing else to do: under a steady load there always is.
-        self.remove_obsolete();
         Ok(())
     }
 
@@ -148,29 +135,6 @@ impl Shared {
             log.stop(&error.to_string());
         }
         error
-    }
-
-    /// Shows readers another view, and remembers the files that only older views read.
-    fn swap_view(&self, files: Vec<FileNumber>, next: impl Fn(&SuperVersion) -> SuperVersion) {
-        let mut obsolete = self.obsolete.lock();
-        let old = self.current.rcu(|old| Arc::new(next(old)));
-        obsolete.push_back(Obsolete { view: Arc::downgrade(&old), files });
-        self.idle.store(false, Ordering::Release);
-    }
-
-    /// Removes the files that nobody can read any more.
-    pub(crate) fn remove_obsolete(&self) {
-        let mut obsolete = self.obsolete.lock();
-        while obsolete.front().is_some_and(|front| front.view.strong_count() == 0) {
-            let Some(front) = obsolete.pop_front() else { break };
-            for number in front.files {
-                let _ = self.backend.directory.remove(&FileKind::Segment.path(number));
-            }
-        }
-    }
-
-    pub(crate) fn obsolete_count(&self) -> u64 {
-        self.obsolete.lock().iter().map(|it| it.files.len() as u64).sum()
     }
 }
 

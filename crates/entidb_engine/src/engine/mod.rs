@@ -11,8 +11,10 @@ mod flush;
 mod ingest;
 mod keys;
 mod maintain;
+mod obsolete;
 mod open;
 mod read_point;
+mod readers;
 pub(crate) mod recover;
 mod room;
 mod shared;
@@ -118,7 +120,7 @@ impl Engine {
         self.shared.log()?.check()?;
         let timeout = if self.shared.backend.threads.parallelism() == 0 { Some(Duration::ZERO) } else { timeout };
         let token = WriterToken::take(&self.shared, timeout)?;
-        let point = ReadPoint::applied(&self.shared);
+        let point = ReadPoint::applied(&self.shared, "write transaction");
         let options = &self.shared.options;
         Ok(WriteTransaction::new(token, point, options.transaction_bytes_max, options.memtable_bytes))
     }
@@ -128,8 +130,17 @@ impl Engine {
     /// # Errors
     /// `Closed`.
     pub fn snapshot(&self) -> Result<Snapshot> {
+        self.snapshot_for("snapshot")
+    }
+
+    /// As [`snapshot`](Engine::snapshot), with a name for what it is used for: [`Stats::oldest_snapshot_holder`] tells
+    /// who keeps old versions from being removed.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn snapshot_for(&self, holder: &'static str) -> Result<Snapshot> {
         self.shared.check_open()?;
-        Ok(Snapshot::new(ReadPoint::newest(&self.shared)))
+        Ok(Snapshot::new(ReadPoint::newest(&self.shared, holder)))
     }
 
     /// The last commit readers see.

@@ -1,123 +1,50 @@
-//! A place in history that reads go to.
+//! A commit that reads go to.
 //!
-//! Always: what it shows never changes while it lives, and what it needs is kept until it goes.
-//! Does not know: the changes of an open write transaction.
+//! Always: what it shows never changes while it lives, and what it needs is kept until it goes. It is a sequence and
+//! holds no memory and no file: each read looks at the newest view there is, because every later view still has all
+//! that a registered sequence can see.
+//! Does not know: the changes of an open write transaction, or who else is registered (`readers`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::sync::Mutex;
-
-use crate::compaction::LiveSnapshots;
 use crate::engine::Shared;
+use crate::engine::readers::{IteratorCount, Registered};
 use crate::engine::source::SourceCursor;
-use crate::engine::super_version::SuperVersion;
 use crate::error::Result;
 use crate::format::Sequence;
-use crate::iterator::{EntryCursor, KeyRange, Span, View, ViewSource};
+use crate::iterator::{KeyRange, Span, View};
 use crate::options::invalid;
 use crate::value::Value;
 
 /// Keys that are counted one by one; beyond that a count is an estimate.
 const COUNTED_MAX: u64 = 10_000;
 
-/// Parts of the list of readers. A thread keeps to one, so that threads which begin and end reads at once do not wait
-/// for each other.
-const SHARDS: usize = 16;
-
-/// The sequences readers are at.
-#[derive(Default)]
-pub(crate) struct Readers([Shard; SHARDS]);
-
-/// On a line of its own.
-#[derive(Default)]
-#[repr(align(128))]
-struct Shard(Mutex<Vec<Reading>>);
-
-/// How many readers are at a sequence. A list of them is short: most readers are at the newest commit.
-struct Reading {
-    at: Sequence,
-    count: usize,
-}
-
-impl Readers {
-    /// The sequences that must stay readable, when `visible` is the one a reader who comes now gets.
-    pub(crate) fn live(&self, visible: impl FnOnce() -> Sequence) -> LiveSnapshots {
-        // Asked under all locks, so that a reader who is registering is either counted or sees at least that.
-        let shards: Vec<_> = self.0.iter().map(|shard| shard.0.lock()).collect();
-        let visible = visible();
-        LiveSnapshots::new(shards.iter().flat_map(|shard| shard.iter().map(|reading| reading.at)), visible)
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        let count_in = |shard: &Shard| shard.0.lock().iter().map(|reading| reading.count as u64).sum::<u64>();
-        self.0.iter().map(count_in).sum()
-    }
-
-    pub(crate) fn first(&self) -> Option<Sequence> {
-        self.0.iter().filter_map(|shard| shard.0.lock().iter().map(|reading| reading.at).min()).min()
-    }
-
-    /// Registers a reader at the sequence that `at` says under the lock. Returns it with the shard.
-    fn enter(&self, at: impl FnOnce() -> Sequence) -> (Sequence, usize) {
-        thread_local! {
-            static SHARD: usize = {
-                static NEXT: AtomicUsize = AtomicUsize::new(0);
-                NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS
-            };
-        }
-        let number = SHARD.with(|shard| *shard);
-        let Some(shard) = self.0.get(number) else { return (at(), number) };
-        let mut shard = shard.0.lock();
-        let at = at();
-        match shard.iter_mut().find(|reading| reading.at == at) {
-            Some(reading) => reading.count = reading.count.saturating_add(1),
-            None => shard.push(Reading { at, count: 1 }),
-        }
-        (at, number)
-    }
-
-    fn leave(&self, at: Sequence, number: usize) {
-        let Some(shard) = self.0.get(number) else { return };
-        let mut shard = shard.0.lock();
-        let Some(place) = shard.iter().position(|reading| reading.at == at) else { return };
-        let Some(reading) = shard.get_mut(place) else { return };
-        reading.count = reading.count.saturating_sub(1);
-        if reading.count == 0 {
-            shard.swap_remove(place);
-        }
-    }
-}
-
 pub(crate) struct ReadPoint {
     shared: Arc<Shared>,
-    view: Arc<SuperVersion>,
-    at: Sequence,
-    /// Where it is registered.
-    shard: usize,
+    /// Says that what this sequence sees is needed.
+    place: Registered,
     /// Set when the transaction this point belonged to is over.
     ended: AtomicBool,
 }
 
 impl ReadPoint {
     /// The database as readers see it now.
-    pub(crate) fn newest(shared: &Arc<Shared>) -> Self {
-        let (at, shard) = shared.readers.enter(|| shared.visible());
-        // Loaded after registering: from here on nothing this sequence sees is dropped from any later one.
-        Self { shared: Arc::clone(shared), view: shared.current.load_full(), at, shard, ended: AtomicBool::new(false) }
+    pub(crate) fn newest(shared: &Arc<Shared>, holder: &'static str) -> Self {
+        let place = shared.readers.enter(holder, || shared.visible());
+        Self { shared: Arc::clone(shared), place, ended: AtomicBool::new(false) }
     }
 
     /// The database as the one writer sees it: with commits that are not visible to others yet.
-    pub(crate) fn applied(shared: &Arc<Shared>) -> Self {
+    pub(crate) fn applied(shared: &Arc<Shared>, holder: &'static str) -> Self {
         let commit = shared.commit.lock();
-        let (at, shard) = shared.readers.enter(|| commit.applied);
-        let view = shared.current.load_full();
+        let place = shared.readers.enter(holder, || commit.applied);
         drop(commit);
-        Self { shared: Arc::clone(shared), view, at, shard, ended: AtomicBool::new(false) }
+        Self { shared: Arc::clone(shared), place, ended: AtomicBool::new(false) }
     }
 
     pub(crate) fn sequence(&self) -> Sequence {
-        self.at
+        self.place.at
     }
 
     /// No read is answered from here on: the transaction's sequence now belongs to a commit.
@@ -135,32 +62,40 @@ impl ReadPoint {
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         self.check_open()?;
-        self.view.get(key, self.at)
+        self.shared.current.load().get(key, self.place.at)
     }
 
     pub(crate) fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>> {
         self.check_open()?;
-        self.view.multi_get(keys, self.at)
+        self.shared.current.load().multi_get(keys, self.place.at)
     }
 
-    /// A view of the range, with a source in front of all others when there is one.
-    pub(crate) fn view(
-        &self,
-        own: Option<ViewSource<Box<dyn EntryCursor>>>,
-        range: KeyRange,
-    ) -> Result<View<SourceCursor>> {
-        self.check_open()?;
-        let at = if own.is_some() { self.at.next() } else { self.at };
-        self.view.view(own, Span::from(range), at)
+    /// How often the newest view has let go of something: while this stays the same, a view that was aimed holds nothing
+    /// that is no longer needed.
+    #[inline]
+    pub(crate) fn view_changes(&self) -> u64 {
+        self.shared.view_changes.load(Ordering::Acquire)
+    }
+
+    /// Gives a view the memtables and segments there are now.
+    pub(crate) fn aim(&self, view: &mut View<SourceCursor>) -> Result<()> {
+        self.shared.current.load().aim(view)
+    }
+
+    /// Where its iterators are counted.
+    pub(crate) fn iterators(&self) -> Option<&IteratorCount> {
+        self.shared.readers.iterators(&self.place)
     }
 
     pub(crate) fn approximate_count(&self, range: KeyRange) -> Result<u64> {
-        let mut view = self.view(None, range)?;
+        self.check_open()?;
+        let mut view = View::new(self.place.at, Span::from(range));
+        self.aim(&mut view)?;
         view.seek_first()?;
         let mut count = 0_u64;
         while view.is_valid() {
             if count >= COUNTED_MAX {
-                return Ok(self.view.estimate(view.range())?.max(count));
+                return Ok(self.shared.current.load().estimate(view.range())?.max(count));
             }
             count = count.saturating_add(1);
             view.next()?;
@@ -171,6 +106,6 @@ impl ReadPoint {
 
 impl Drop for ReadPoint {
     fn drop(&mut self) {
-        self.shared.readers.leave(self.at, self.shard);
+        self.shared.readers.leave(&self.place);
     }
 }

@@ -17,9 +17,10 @@ use crate::cache::BlockCache;
 use crate::compaction::{LiveSnapshots, OutputTarget, Piece, Rewrite, RewriteSource};
 use crate::crypto::{self, Keyring, Keys, Opened};
 use crate::engine::compact::{CompactionCounts, Merging};
-use crate::engine::maintain::{LEVEL_0_SEGMENT_BYTES, Obsolete};
+use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
+use crate::engine::obsolete::RetiredMemtables;
 use crate::engine::open::surroundings;
-use crate::engine::read_point::Readers;
+use crate::engine::readers::Readers;
 use crate::engine::shared::{CommitState, Shared, apply_encoded};
 use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Damage, Error, Result};
@@ -168,6 +169,7 @@ pub(crate) fn segment_context(backend: &Backend, keys: &Arc<Keys>, cache_bytes: 
         keys: Arc::clone(keys),
         random: Arc::clone(&backend.random),
         cache: BlockCache::new(cache_bytes),
+        removals: Arc::default(),
     })
 }
 
@@ -296,6 +298,8 @@ pub(crate) fn begin_session(
         let memtable = std::mem::replace(&mut active, Arc::new(Memtable::new(memtable_config.clone())?));
         frozen.push(Frozen { memtable, last });
     }
+    let removals = Arc::clone(&version.context().removals);
+    removals.add_orphans(later.into_iter().map(|number| (number, 0)));
     let shared = Shared {
         merging: Mutex::new(Merging::default()),
         ingesting: Mutex::new(()),
@@ -319,7 +323,9 @@ pub(crate) fn begin_session(
         commits: AtomicU64::new(0),
         signals: Arc::default(),
         idle: AtomicBool::new(false),
-        obsolete: Mutex::new(Obsolete::unseen(later).into_iter().collect()),
+        removals,
+        retired_memtables: RetiredMemtables::default(),
+        view_changes: AtomicU64::new(0),
         compactions: CompactionCounts::default(),
         stalls: AtomicU64::new(0),
         memtable_flushes: AtomicU64::new(0),

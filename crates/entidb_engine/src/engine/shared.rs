@@ -4,7 +4,6 @@
 //! the log, and is seen by nobody before the log says so.
 //! Does not know: who holds the right to write (`token`).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -17,8 +16,8 @@ use crate::compaction::{LiveSnapshots, debt_bytes};
 use crate::crypto::{Keyring, Keys};
 use crate::engine::compact::{CompactionCounts, Merging};
 use crate::engine::flush::MemtableFlush;
-use crate::engine::maintain::Obsolete;
-use crate::engine::read_point::Readers;
+use crate::engine::obsolete::RetiredMemtables;
+use crate::engine::readers::Readers;
 use crate::engine::super_version::SuperVersion;
 use crate::engine::token::Writer;
 use crate::error::{Error, Result};
@@ -27,6 +26,7 @@ use crate::memtable::{Memtable, MemtableConfig};
 use crate::options::{Durability, Options};
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeMap;
+use crate::segment::Removals;
 use crate::stats::{OpenReport, Stats};
 use crate::transaction::WriteBuffer;
 use crate::version::{FileNumbers, Installer};
@@ -64,8 +64,11 @@ pub(crate) struct Shared {
     pub(crate) signals: Arc<Signals>,
     /// True when the last step found nothing to do and nothing has changed since.
     pub(crate) idle: AtomicBool,
-    /// Oldest first.
-    pub(crate) obsolete: Mutex<VecDeque<Obsolete>>,
+    /// Files that no version lists any more.
+    pub(crate) removals: Arc<Removals>,
+    pub(crate) retired_memtables: RetiredMemtables,
+    /// How often the newest view has let go of memtables or files.
+    pub(crate) view_changes: AtomicU64,
     pub(crate) compactions: CompactionCounts,
     pub(crate) stalls: AtomicU64,
     pub(crate) memtable_flushes: AtomicU64,
@@ -147,6 +150,8 @@ impl Shared {
     pub(crate) fn stats(&self) -> Stats {
         let (wal_writes, wal_flushes, wal_bytes_written) = self.log.as_ref().map_or((0, 0, 0), Log::counts);
         let view = self.current.load();
+        let waiting = self.files_waiting();
+        let oldest = self.readers.oldest(self.backend.clock.monotonic_nanos());
         Stats {
             commits: self.commits.load(Ordering::Relaxed),
             wal_writes,
@@ -170,12 +175,24 @@ impl Shared {
             compaction_failure: self.compactions.failure().map(|error| error.to_string()),
             compaction_debt_bytes: debt_bytes(&view.version, self.plan_options()),
             write_stalls: self.stalls.load(Ordering::Relaxed),
-            obsolete_files: self.obsolete_count(),
+            obsolete_files: waiting.files,
+            obsolete_bytes: waiting.bytes,
+            obsolete_files_held: waiting.files_held,
+            obsolete_bytes_held: waiting.bytes_held,
+            files_removed: waiting.removed,
+            removal_failures: waiting.failures,
+            removal_failure: waiting.failure.map(|error| error.to_string()),
+            memtable_bytes_held: self.retired_memtables.held_bytes(),
             cache_hits: view.version.context().cache.hits(),
             cache_misses: view.version.context().cache.misses(),
             cache_bytes: view.version.context().cache.bytes(),
             snapshots: self.readers.count(),
-            oldest_snapshot: self.readers.first(),
+            oldest_snapshot: oldest.map(|oldest| oldest.at),
+            oldest_snapshot_ms: oldest.map_or(0, |oldest| oldest.age_nanos / 1_000_000),
+            oldest_snapshot_holder: oldest.map(|oldest| oldest.holder),
+            iterators: self.readers.iterator_count(),
+            segment_entries: view.version.runs().map(|run| run.totals().entries).sum(),
+            segment_entries_stale: view.version.runs().map(|run| run.totals().stale).sum(),
             last_sequence: self.visible(),
             durable_sequence: self.log.as_ref().map_or(self.last_found, Log::durable),
             ..Stats::default()

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::source::SourceCursor;
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
-use crate::iterator::{Deleted, EntryCursor, Found, PointRead, Span, View, ViewSource, counter_value};
+use crate::iterator::{Deleted, Found, PointRead, Span, View, ViewSource, counter_value};
 use crate::memtable::{Found as MemtableFound, Memtable};
 use crate::segment::RunCursor;
 use crate::value::Value;
@@ -75,18 +75,10 @@ impl SuperVersion {
         read.finish()
     }
 
-    /// A view of the span at a sequence, with a source in front of all others when there is one.
-    pub(crate) fn view(
-        &self,
-        own: Option<ViewSource<Box<dyn EntryCursor>>>,
-        span: Span,
-        at: Sequence,
-    ) -> Result<View<SourceCursor>> {
-        let runs = self.version.levels().iter().map(|level| level.runs.len()).sum::<usize>();
-        let mut view = View::new(at, span, usize::from(own.is_some()) + 1 + self.frozen.len() + runs);
-        if let Some(own) = own {
-            view.push(ViewSource { cursor: SourceCursor::Own(own.cursor), deleted: own.deleted });
-        }
+    /// Gives a view what is to be looked at for its range, behind the sources it has.
+    pub(crate) fn aim(&self, view: &mut View<SourceCursor>) -> Result<()> {
+        let at = view.at();
+        view.reserve(1 + self.frozen.len() + self.version.levels().iter().map(|level| level.runs.len()).sum::<usize>());
         for memtable in self.memtables().filter(|memtable| !memtable.is_empty()) {
             let deleted = memtable.ranges_at(at).map(Deleted::Map);
             view.push(ViewSource { cursor: SourceCursor::Memtable(memtable.cursor()), deleted });
@@ -101,7 +93,7 @@ impl SuperVersion {
                 });
             }
         }
-        Ok(view)
+        Ok(())
     }
 
     /// The memtables, newest first.

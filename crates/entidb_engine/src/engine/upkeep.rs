@@ -88,7 +88,7 @@ impl Shared {
         Ok(false)
     }
 
-    /// Removes what nobody reads, and does one piece of merging; false when there is nothing to merge.
+    /// Removes a few files nobody reads, or does one piece of merging; false when there is nothing to do.
     pub(crate) fn merge_piece(&self, busy: InOtherHands) -> Result<bool> {
         let done = self.next_merge_piece(busy);
         self.signals.merges.note(done.as_ref().err().cloned());
@@ -99,7 +99,10 @@ impl Shared {
         let Some(log) = &self.log else { return Ok(false) };
         self.check_open()?;
         log.check()?;
-        self.remove_obsolete();
+        // Before merging and not only when there is nothing else to do: under a steady load there always is.
+        if self.remove_some() {
+            return Ok(true);
+        }
         let Some(mut merging) = busy.lock(&self.merging) else { return Ok(true) };
         self.compaction_piece(&mut merging)
     }
@@ -119,6 +122,7 @@ impl Shared {
         let has_thread = self.options.background && self.backend.threads.parallelism() > 0;
         let idle = self.idle.load(Ordering::Acquire)
             && self.log.as_ref().is_none_or(|log| !log.wants_spare())
+            && !self.removals.is_due(|| self.backend.clock.monotonic_nanos())
             && !self.checkpoint_is_due();
         if has_thread || idle {
             return;

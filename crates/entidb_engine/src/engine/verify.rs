@@ -4,6 +4,8 @@
 //! check goes on. Reads and commits go on meanwhile, a commit waits while the newest log file is looked at.
 //! Does not know: what keys and values mean.
 
+use std::sync::Arc;
+
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
 use crate::format::{FileKind, FileNumber};
@@ -12,8 +14,9 @@ use crate::version::{read_manifest, read_root_file};
 
 pub(crate) fn verify(shared: &Shared, level: VerifyLevel) -> Result<VerifyReport> {
     let mut report = VerifyReport::default();
-    let view = shared.current.load_full();
-    for segment in view.version.segments() {
+    // The files stay as long as this version is held; the memtables may go.
+    let version = Arc::clone(&shared.current.load().version);
+    for segment in version.segments() {
         shared.check_open()?;
         report.absorb(segment.verify(level));
     }

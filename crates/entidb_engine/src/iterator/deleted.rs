@@ -115,6 +115,11 @@ impl DeletedRanges {
         }
     }
 
+    /// Leaves those of the first `sources` sources.
+    pub(super) fn truncate(&mut self, sources: usize) {
+        self.sources.retain(|covering| covering.source < sources);
+    }
+
     /// The newest tombstone the view may see over `key`.
     #[inline]
     pub(super) fn newest(&mut self, key: &[u8]) -> Option<KeyCover> {

@@ -60,18 +60,29 @@ impl<C: EntryCursor> Merge<C> {
     /// A merge over `sources`; not valid until a seek.
     pub(crate) fn new(sources: impl IntoIterator<Item = C>) -> Self {
         let sources = sources.into_iter().map(|cursor| Source { cursor, head: 0 }).collect();
-        Self { sources, ..Self::with_capacity(0) }
+        Self { sources, ..Self::empty() }
     }
 
-    /// A merge without sources, with room for some.
-    pub(crate) fn with_capacity(sources: usize) -> Self {
-        let sources = Vec::with_capacity(sources);
-        Self { sources, heap: Vec::new(), current: None, heading: Heading::Forward, failed: None }
+    /// A merge without sources.
+    pub(crate) const fn empty() -> Self {
+        Self { sources: Vec::new(), heap: Vec::new(), current: None, heading: Heading::Forward, failed: None }
+    }
+
+    /// Makes room for some sources.
+    pub(crate) fn reserve(&mut self, sources: usize) {
+        self.sources.reserve(sources);
     }
 
     /// Adds a source behind the others; the next move must be a seek.
     pub(crate) fn push(&mut self, cursor: C) {
         self.sources.push(Source { cursor, head: 0 });
+    }
+
+    /// Leaves the first `count` sources and stands nowhere; the next move must be a seek.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.sources.truncate(count);
+        self.heap.clear();
+        self.current = None;
     }
 
     /// How many sources there are.

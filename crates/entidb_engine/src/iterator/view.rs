@@ -64,10 +64,10 @@ pub(crate) struct View<C> {
 }
 
 impl<C: EntryCursor> View<C> {
-    /// A view of nothing at a sequence, inside `range`, with room for some sources.
-    pub(crate) fn new(at: Sequence, range: Span, sources: usize) -> Self {
+    /// A view of nothing at a sequence, inside `range`.
+    pub(crate) const fn new(at: Sequence, range: Span) -> Self {
         Self {
-            merge: Merge::with_capacity(sources),
+            merge: Merge::empty(),
             deleted: DeletedRanges::new(at),
             at,
             range,
@@ -78,12 +78,22 @@ impl<C: EntryCursor> View<C> {
         }
     }
 
+    /// Makes room for some sources.
+    pub(crate) fn reserve(&mut self, sources: usize) {
+        self.merge.reserve(sources);
+    }
+
     /// Adds a source older than those there are; not valid until a seek.
     pub(crate) fn push(&mut self, source: ViewSource<C>) {
         if let Some(deleted) = source.deleted {
             self.deleted.push(self.merge.source_count(), deleted);
         }
         self.merge.push(source.cursor);
+    }
+
+    /// The commit it reads at.
+    pub(crate) const fn at(&self) -> Sequence {
+        self.at
     }
 
     /// The stretch of keys it shows.
@@ -128,9 +138,11 @@ impl<C: EntryCursor> View<C> {
         }
     }
 
-    /// To no key.
-    pub(crate) fn leave(&mut self) {
+    /// Leaves the first `count` sources, and stands at no key.
+    pub(crate) fn truncate(&mut self, count: usize) {
         self.place = Place::Outside;
+        self.deleted.truncate(count);
+        self.merge.truncate(count);
     }
 
     /// To the first visible key.

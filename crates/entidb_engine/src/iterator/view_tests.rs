@@ -116,7 +116,7 @@ fn sources_of(history: &[Act], cuts: &[usize]) -> (Vec<(Vec<Entry>, RangeTombsto
 }
 
 fn view_of(sources: &[(Vec<Entry>, RangeTombstones)], at: u64, range: Span) -> View<Sorted> {
-    let mut view = View::new(Sequence(at), range, 0);
+    let mut view = View::new(Sequence(at), range);
     for (entries, tombstones) in sources {
         let deleted = Some(Deleted::List(Arc::new(tombstones.clone())));
         view.push(ViewSource { cursor: Sorted::new(entries.clone()), deleted });
@@ -359,7 +359,7 @@ impl EntryCursor for Failing {
 #[test]
 fn a_view_that_failed_once_keeps_failing() {
     let entries = (0..9).map(|number| Entry::new(&key(number), 1, EntryKind::Put, b"v")).collect();
-    let mut view = View::new(Sequence(5), Span::all(), 1);
+    let mut view = View::new(Sequence(5), Span::all());
     view.push(ViewSource { cursor: Failing(Sorted::new(entries), 0), deleted: None });
     view.seek_first().unwrap();
     view.next().unwrap();

@@ -21,8 +21,8 @@ mod node;
 mod tests;
 mod tree;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use crate::sync::Mutex;
 use arc_swap::ArcSwap;
@@ -100,6 +100,19 @@ pub(crate) struct AddRun<'a> {
     /// The version below them in this memtable, a `Put` or a `Delete`, when there is one.
     #[cfg_attr(not(test), expect(dead_code, reason = "reads outside of tests go on below `oldest` by themselves"))]
     pub(crate) base: Option<Found<'a>>,
+}
+
+/// The memory of a memtable, without a hold on it.
+pub(crate) struct MemoryWatch {
+    arena: Weak<Arena>,
+    reserved_bytes: usize,
+}
+
+impl MemoryWatch {
+    /// The bytes that a cursor or a value still holds; nothing when they were given back.
+    pub(crate) fn held_bytes(&self) -> Option<usize> {
+        (self.arena.strong_count() > 0).then_some(self.reserved_bytes)
+    }
 }
 
 impl Memtable {
@@ -270,6 +283,11 @@ impl Memtable {
     pub(crate) fn reserved_bytes(&self) -> usize {
         let arena = self.writer.lock().reserved_bytes();
         arena.saturating_add(self.tree.reserved_bytes()).saturating_add(self.hash.reserved_bytes())
+    }
+
+    /// Sees whether the memory is given back, when the memtable is no longer needed.
+    pub(crate) fn watch(&self) -> MemoryWatch {
+        MemoryWatch { arena: Arc::downgrade(&self.arena), reserved_bytes: self.reserved_bytes() }
     }
 
     /// How many versions were inserted.

@@ -11,6 +11,7 @@ mod index;
 mod open;
 mod point_index;
 mod read;
+mod removals;
 mod run_cursor;
 mod verify;
 mod writer;
@@ -27,6 +28,7 @@ use entidb_storage::{Directory, Random};
 pub(crate) use block::Block;
 pub(crate) use fences::Fences;
 pub(crate) use open::Segment;
+pub(crate) use removals::{Removals, SegmentFile, Waiting};
 pub(crate) use run_cursor::RunCursor;
 pub(crate) use writer::SegmentWriter;
 
@@ -43,6 +45,8 @@ pub(crate) struct SegmentContext {
     pub(crate) random: Arc<dyn Random>,
     /// Decoded blocks.
     pub(crate) cache: Arc<BlockCache>,
+    /// Files that no version lists any more.
+    pub(crate) removals: Arc<Removals>,
 }
 
 impl std::fmt::Debug for SegmentContext {

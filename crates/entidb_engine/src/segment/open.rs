@@ -12,6 +12,7 @@ use entidb_storage::{ErrorKind, File, OpenMode};
 use super::SegmentContext;
 use super::index::BlockIndex;
 use super::point_index::PointIndex;
+use super::removals::SegmentFile;
 use crate::cache::Slots;
 use crate::crypto::Protection;
 use crate::error::{Damage, Error, Result};
@@ -35,6 +36,8 @@ pub(crate) struct Segment {
     none: Arc<RangeTombstones>,
     /// Its range tombstones, when it is cut.
     cut: OnceLock<Arc<RangeTombstones>>,
+    /// Last, so that the file is closed before it may be removed: not every system removes a file that is open.
+    file: Arc<SegmentFile>,
 }
 
 /// What is in memory of an open segment.
@@ -72,6 +75,11 @@ pub(super) struct OpenUnit {
 impl Segment {
     /// The segment a version lists. Nothing is read yet.
     pub(crate) fn new(meta: SegmentMeta, context: Arc<SegmentContext>) -> Self {
+        let file = SegmentFile::new(meta.number, meta.bytes, &context.removals);
+        Self::of_file(meta, context, file)
+    }
+
+    fn of_file(meta: SegmentMeta, context: Arc<SegmentContext>, file: Arc<SegmentFile>) -> Self {
         Self {
             meta,
             context,
@@ -79,12 +87,13 @@ impl Segment {
             opening: Mutex::new(()),
             none: Arc::default(),
             cut: OnceLock::new(),
+            file,
         }
     }
 
     /// The same file in another level or run; what is in memory of it stays there.
     pub(crate) fn moved(&self, meta: SegmentMeta) -> Self {
-        let moved = Self::new(meta, Arc::clone(&self.context));
+        let moved = Self::of_file(meta, Arc::clone(&self.context), Arc::clone(&self.file));
         if let Some(opened) = self.opened.get() {
             moved.opened.get_or_init(|| Arc::clone(opened));
         }
@@ -96,6 +105,11 @@ impl Segment {
         #[cfg(test)]
         crate::version::looks::note();
         &self.meta
+    }
+
+    /// The file, which other segment objects may read too.
+    pub(crate) const fn file(&self) -> &Arc<SegmentFile> {
+        &self.file
     }
 
     /// The name of the file.

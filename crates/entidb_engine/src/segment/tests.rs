@@ -29,6 +29,7 @@ pub(crate) fn context(encrypted: bool, cache_bytes: u64) -> Arc<SegmentContext> 
         keys: Arc::new(keys),
         random: Arc::new(SeededRandom::new(3)),
         cache: BlockCache::new(cache_bytes),
+        removals: Arc::default(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::engine::{ReadPoint, SourceCursor};
 use crate::error::{Error, Result};
-use crate::iterator::{KeyRange, View, just_after};
+use crate::iterator::{KeyRange, Span, View, ViewSource, just_after};
 use crate::transaction::buffer::WriteBuffer;
 use crate::transaction::cursor::source_of;
 use crate::value::Value;
@@ -28,9 +28,16 @@ pub enum Direction {
 ///
 /// Use it as an [`Iterator`], which gives an error once and then ends, so that `count`, `collect` and `flatten` end too;
 /// or without copies: `while iter.advance()? { iter.key(); iter.value(); }`.
+///
+/// From its first move to its last it holds memtables and segments: those of its last move, not of its first. One that
+/// is left standing keeps files on disk that merging has dropped since; drop it, and [`seek`](Iter::seek) in another.
 pub struct Iter {
     point: Arc<ReadPoint>,
+    /// A transaction's own changes first, when there are any; then the memtables and segments it was aimed at.
     view: View<SourceCursor>,
+    own_sources: usize,
+    /// How often the newest view had let go of something when this view was aimed; none while it holds nothing.
+    aimed: Option<u64>,
     direction: Direction,
     next: NextMove,
     failed: Option<Error>,
@@ -51,9 +58,14 @@ impl Iter {
         range: KeyRange,
         direction: Direction,
     ) -> Result<Self> {
-        let own = own.map(|buffer| source_of(buffer, point.sequence().next()));
-        let view = point.view(own, range)?;
-        Ok(Self { point, view, direction, next: NextMove::First, failed: None })
+        point.check_open()?;
+        let at = point.sequence();
+        let mut view = View::new(if own.is_some() { at.next() } else { at }, Span::from(range));
+        if let Some(own) = own.map(|buffer| source_of(buffer, at.next())) {
+            view.push(ViewSource { cursor: SourceCursor::Own(own.cursor), deleted: own.deleted });
+        }
+        let own_sources = usize::from(own.is_some());
+        Ok(Self { point, view, own_sources, aimed: None, direction, next: NextMove::First, failed: None })
     }
 
     /// Which way it goes.
@@ -74,34 +86,71 @@ impl Iter {
         // database is closed says more than how the move failed because of it.
         let moved = self.step();
         if let Err(error) = self.point.check_open().and(moved) {
-            self.view.leave();
+            self.let_go();
             self.failed = Some(error.clone());
             return Err(error);
         }
         if !self.view.is_valid() {
             self.next = NextMove::Nothing;
+            self.let_go();
         }
         Ok(self.view.is_valid())
     }
 
     fn step(&mut self) -> Result<()> {
-        match (self.direction, &self.next) {
-            (Direction::Forward, NextMove::Onward) => return self.view.next(),
-            (Direction::Reverse, NextMove::Onward) => return self.view.previous(),
-            _ => {}
-        }
-        self.point.check_open()?;
-        match (self.direction, std::mem::replace(&mut self.next, NextMove::Onward)) {
-            (_, NextMove::Nothing) => {
-                self.next = NextMove::Nothing;
-                Ok(())
+        if self.aimed == Some(self.point.view_changes()) {
+            match (self.direction, &self.next) {
+                (Direction::Forward, NextMove::Onward) => return self.view.next(),
+                (Direction::Reverse, NextMove::Onward) => return self.view.previous(),
+                _ => {}
             }
-            (Direction::Forward, NextMove::First) => self.view.seek_first(),
-            (Direction::Reverse, NextMove::First) => self.view.seek_last(),
-            (Direction::Forward, NextMove::To(key)) => self.view.seek(&key),
-            (Direction::Reverse, NextMove::To(key)) => self.view.seek_before(&just_after(&key)),
-            (Direction::Forward, NextMove::Onward) => self.view.next(),
-            (Direction::Reverse, NextMove::Onward) => self.view.previous(),
+        }
+        self.start()
+    }
+
+    /// The first move, one to a key, or the next one after the view has changed: then it goes on in the newest.
+    fn start(&mut self) -> Result<()> {
+        self.point.check_open()?;
+        let next = std::mem::replace(&mut self.next, NextMove::Onward);
+        let left = matches!(next, NextMove::Onward).then(|| self.view.key().to_vec());
+        if matches!(next, NextMove::Nothing) {
+            self.next = NextMove::Nothing;
+            return Ok(());
+        }
+        self.aim()?;
+        match (self.direction, next, left) {
+            (Direction::Forward, NextMove::To(key), _) => self.view.seek(&key),
+            (Direction::Reverse, NextMove::To(key), _) => self.view.seek_before(&just_after(&key)),
+            (Direction::Forward, _, Some(key)) => self.view.seek(&just_after(&key)),
+            (Direction::Reverse, _, Some(key)) => self.view.seek_before(&key),
+            (Direction::Forward, _, None) => self.view.seek_first(),
+            (Direction::Reverse, _, None) => self.view.seek_last(),
+        }
+    }
+
+    /// Looks at the newest memtables and segments, unless it does.
+    fn aim(&mut self) -> Result<()> {
+        // Asked before the view is taken: a change in between makes the next move aim once more, and none is missed.
+        let changes = self.point.view_changes();
+        if self.aimed == Some(changes) {
+            return Ok(());
+        }
+        self.view.truncate(self.own_sources);
+        if self.aimed.replace(changes).is_none()
+            && let Some(iterators) = self.point.iterators()
+        {
+            iterators.begin();
+        }
+        self.point.aim(&mut self.view)
+    }
+
+    /// Gives back what it holds of the database.
+    fn let_go(&mut self) {
+        self.view.truncate(self.own_sources);
+        if self.aimed.take().is_some()
+            && let Some(iterators) = self.point.iterators()
+        {
+            iterators.end();
         }
     }
 
@@ -151,6 +200,12 @@ impl Iterator for Iter {
             Ok(false) => None,
             Err(error) => Some(Err(error)),
         }
+    }
+}
+
+impl Drop for Iter {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

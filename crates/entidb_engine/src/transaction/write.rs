@@ -29,8 +29,9 @@ pub struct Savepoint {
 
 /// Changes that become visible and durable together, or not at all.
 pub struct WriteTransaction {
+    /// Ends before the right to write is given back.
+    point: OwnPoint,
     token: WriterToken,
-    point: Arc<ReadPoint>,
     buffer: Arc<WriteBuffer>,
     undo: Vec<Undo>,
     /// Places in `undo` that can still be gone back to, with the number of the savepoint that made them.
@@ -39,11 +40,21 @@ pub struct WriteTransaction {
     bytes_max: u64,
 }
 
+/// The point a transaction reads at. What the transaction gave out reads nothing any more once it is over, however it
+/// ended: the next commit gets the sequence at which its own changes were shown.
+struct OwnPoint(Arc<ReadPoint>);
+
+impl Drop for OwnPoint {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 impl WriteTransaction {
     pub(crate) fn new(token: WriterToken, point: ReadPoint, bytes_max: u64, memtable_bytes: u64) -> Self {
         Self {
+            point: OwnPoint(Arc::new(point)),
             token,
-            point: Arc::new(point),
             buffer: Arc::new(WriteBuffer::new(memtable_bytes)),
             undo: Vec::new(),
             marks: Vec::new(),
@@ -55,13 +66,13 @@ impl WriteTransaction {
     /// The last commit this transaction sees beneath its own changes.
     #[must_use]
     pub fn sequence(&self) -> Sequence {
-        self.point.sequence()
+        self.point.0.sequence()
     }
 
     /// The sequence this transaction gets if it commits. Exact, because there is one writer.
     #[must_use]
     pub fn next_sequence(&self) -> Sequence {
-        self.point.sequence().next()
+        self.point.0.sequence().next()
     }
 
     /// Bytes the changes take so far.
@@ -81,13 +92,13 @@ impl WriteTransaction {
     /// # Errors
     /// `Closed`, `Corrupt`, or a failure of the storage.
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        write_snapshot::get(&self.point, &self.buffer, key)
+        write_snapshot::get(&self.point.0, &self.buffer, key)
     }
 
     /// The transaction as it is now, to be read while it goes on: later changes do not show in it.
     #[must_use]
     pub fn snapshot(&self) -> WriteSnapshot {
-        WriteSnapshot::new(&self.point, &self.buffer)
+        WriteSnapshot::new(&self.point.0, &self.buffer)
     }
 
     /// True when the key has a value, own changes included.
@@ -112,7 +123,7 @@ impl WriteTransaction {
     /// As [`get`](WriteTransaction::get).
     pub fn range(&self, range: impl Into<KeyRange>, direction: Direction) -> Result<Iter> {
         let own = (!self.buffer.is_empty()).then_some(&self.buffer);
-        Iter::new(Arc::clone(&self.point), own, range.into(), direction)
+        Iter::new(Arc::clone(&self.point.0), own, range.into(), direction)
     }
 
     /// Gives a key a value.
@@ -228,11 +239,12 @@ impl WriteTransaction {
     pub fn commit_with(self, durability: Durability) -> Result<Sequence> {
         let Self { token, point, buffer, undo, .. } = self;
         drop(undo);
-        let last = point.sequence();
+        let last = point.0.sequence();
+        point.0.end();
         if buffer.is_empty() {
             return Ok(last);
         }
-        match token.commit(&point, &buffer, durability) {
+        match token.commit(&point.0, &buffer, durability) {
             Err(Error::CommitUnknown { sequence, .. }) if makes(Mistake::UnknownIsSuccess) => Ok(sequence),
             result => result,
         }

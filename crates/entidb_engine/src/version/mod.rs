@@ -30,7 +30,7 @@ pub(crate) use run::Run;
 use crate::error::Result;
 use crate::format::FileNumber;
 use crate::iterator::{PointRead, Span};
-use crate::segment::{Segment, SegmentContext};
+use crate::segment::{Segment, SegmentContext, SegmentFile};
 
 /// Keys that are fetched together.
 pub(crate) const KEYS_AT_ONCE: usize = 32;
@@ -195,6 +195,11 @@ impl Version {
             level.runs.insert(place, Run::of(number, segments)?);
         }
         Ok(Self::of(Arc::clone(&self.context), levels))
+    }
+
+    /// The files of these segments.
+    pub(crate) fn files(&self, numbers: impl Iterator<Item = FileNumber>) -> Vec<Arc<SegmentFile>> {
+        self.find(numbers).into_values().map(|segment| Arc::clone(segment.file())).collect()
     }
 
     /// Those of these segments that are there.

@@ -35,6 +35,10 @@ pub(crate) struct Totals {
     pub(crate) bytes: u64,
     /// Fragments of range tombstones.
     pub(crate) fragments: u64,
+    /// Entries.
+    pub(crate) entries: u64,
+    /// Deletions, and all but the newest version of a key in its segment.
+    pub(crate) stale: u64,
 }
 
 impl Run {
@@ -66,6 +70,8 @@ impl Run {
             numbers.push(meta.number);
             totals.bytes = totals.bytes.saturating_add(meta.bytes);
             totals.fragments = totals.fragments.saturating_add(u64::from(meta.fragment_count));
+            totals.entries = totals.entries.saturating_add(meta.entry_count);
+            totals.stale = totals.stale.saturating_add(meta.stale_count);
             if meta.fragment_count > 0 || meta.is_worth_cleaning() {
                 stale.push(place);
             }

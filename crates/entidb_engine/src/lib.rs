@@ -26,6 +26,7 @@ mod planted;
 mod prefetch;
 mod range_tombstone;
 mod segment;
+mod space;
 mod stats;
 mod sync;
 #[cfg(test)]

@@ -72,6 +72,8 @@ pub struct Stats {
     pub compaction_failure: Option<String>,
     /// Bytes that lie above their level's target and are still to be merged down.
     pub compaction_debt_bytes: u64,
+    /// Bytes kept on the disk for deletions, flushes and merges on a full one.
+    pub reserve_bytes: u64,
     /// Times a writer had to wait for background work.
     pub write_stalls: u64,
     /// Open snapshots, an open write transaction among them.

@@ -8,9 +8,11 @@
 pub mod corrupt;
 pub mod crash;
 pub mod engine_subject;
+pub mod full_disk;
 pub mod gate;
 pub mod history;
 pub mod long_readers;
+pub mod meter;
 pub mod model;
 pub mod oracle;
 pub mod sample;

@@ -18,5 +18,5 @@ mod tests;
 pub(crate) use live::LiveSnapshots;
 pub(crate) use output::OutputTarget;
 pub(crate) use piece::Piece;
-pub(crate) use plan::{LAST_LEVEL, Plan, PlanOptions, Resting, debt_bytes, plan, plan_range};
+pub(crate) use plan::{LAST_LEVEL, Plan, PlanOptions, Rest, Resting, debt_bytes, plan, plan_range, plan_rest};
 pub(crate) use rewrite::{Rewrite, RewriteSource, RewriteStats};

@@ -45,7 +45,17 @@ pub(crate) enum Plan {
         inputs: Vec<Arc<Run>>,
         /// The level.
         level: u8,
+        /// What to go on with when the merge ends early.
+        rest: Option<Rest>,
     },
+}
+
+/// Level 0 of a zone up to a run, of which a part is merged down already. What came since is left out, because it would
+/// bring that part back in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rest {
+    zone: u8,
+    run_max: u64,
 }
 
 /// Segments that are left alone for now.
@@ -65,7 +75,8 @@ pub(crate) fn plan(
         return Ok(Some(Plan::Edit(edit)));
     }
     for zone in full_zones(version, LEVEL_0_RUNS) {
-        if let Some(plan) = plan_level_0(version, options, zone, resting)? {
+        let all = Rest { zone, run_max: u64::MAX };
+        if let Some(plan) = plan_rest(version, options, all, resting)? {
             return Ok(Some(plan));
         }
     }
@@ -78,14 +89,15 @@ pub(crate) fn plan(
     plan_cleaning(version, live, resting)
 }
 
-/// Everything that overlaps `span` into the last level; nothing when nothing is there.
+/// Everything that overlaps `span` into the last level, from a key on when all before it has been merged already; nothing
+/// when nothing is there.
 ///
 /// # Errors
 /// As [`plan`].
-pub(crate) fn plan_range(version: &Version, span: &Span) -> Result<Option<Plan>> {
+pub(crate) fn plan_range(version: &Version, span: &Span, from: Option<&[u8]>) -> Result<Option<Plan>> {
     // Widened until no segment sticks out: older data of a chosen segment's keys must not stay above the target.
     let mut chosen: Vec<Arc<Segment>> = Vec::new();
-    let (mut start, mut end) = (span.start().to_vec(), span.end().map(<[u8]>::to_vec));
+    let (mut start, mut end) = (from.unwrap_or(span.start()).to_vec(), span.end().map(<[u8]>::to_vec));
     loop {
         let wanted = Span::new(start.clone(), end.clone());
         let inside = |segment: &&Arc<Segment>| {
@@ -99,7 +111,7 @@ pub(crate) fn plan_range(version: &Version, span: &Span) -> Result<Option<Plan>>
         chosen = found;
         for segment in &chosen {
             let meta = segment.meta();
-            if *meta.smallest < *start {
+            if *meta.smallest < *start && from.is_none() {
                 start = meta.smallest.to_vec();
             }
             if let Some(end) = &mut end
@@ -109,11 +121,31 @@ pub(crate) fn plan_range(version: &Version, span: &Span) -> Result<Option<Plan>>
             }
         }
     }
+    if let Some(from) = from {
+        leave_out_newcomers(&mut chosen, from);
+    }
     if chosen.is_empty() {
         return Ok(None);
     }
     let inputs = runs_of(version, &chosen)?;
-    Ok(Some(Plan::Merge { inputs, level: LAST_LEVEL as u8 }))
+    Ok(Some(Plan::Merge { inputs, level: LAST_LEVEL as u8, rest: None }))
+}
+
+/// Leaves out what reaches back over `from`, because it came after all before that key was merged, and what is newer than
+/// such a segment and shares keys with it. `chosen` is sorted from the newest run to the oldest.
+fn leave_out_newcomers(chosen: &mut Vec<Arc<Segment>>, from: &[u8]) {
+    let mut out: Vec<Arc<Segment>> = Vec::new();
+    let mut kept: Vec<Arc<Segment>> = Vec::with_capacity(chosen.len());
+    for segment in chosen.drain(..).rev() {
+        let meta = segment.meta();
+        let shares = |other: &Arc<Segment>| {
+            let other = other.meta();
+            !other.is_before(&meta.smallest) && !meta.is_before(&other.smallest)
+        };
+        if *meta.smallest < *from || out.iter().any(shares) { out.push(segment) } else { kept.push(segment) }
+    }
+    kept.reverse();
+    *chosen = kept;
 }
 
 /// Bytes that lie above their level's target, and are still to be moved down.
@@ -163,11 +195,21 @@ fn full_zones(version: &Version, runs_min: usize) -> Vec<u8> {
     full.into_iter().map(|(zone, _)| zone).collect()
 }
 
-/// Merges level 0 of a zone, unless a segment that would take part rests.
-fn plan_level_0(version: &Version, options: PlanOptions, zone: u8, resting: &Resting) -> Result<Option<Plan>> {
-    let in_zone = |segment: &Arc<Segment>| zone_of(&segment.meta().smallest) == zone;
+/// Merges level 0 of a zone up to a run, unless a segment that would take part rests, or nothing is left of it.
+pub(crate) fn plan_rest(
+    version: &Version,
+    options: PlanOptions,
+    Rest { zone, run_max }: Rest,
+    resting: &Resting,
+) -> Result<Option<Plan>> {
+    let in_zone = |segment: &&Arc<Segment>| zone_of(&segment.meta().smallest) == zone;
     let target = base_level(version, options);
-    let chosen: Vec<Arc<Segment>> = version.level(0).segments().filter(|segment| in_zone(segment)).cloned().collect();
+    let level = version.level(0);
+    let runs = || level.runs.iter().filter(|run| run.number() <= run_max);
+    let chosen: Vec<Arc<Segment>> = runs().flat_map(|run| run.segments()).filter(in_zone).cloned().collect();
+    if chosen.is_empty() {
+        return Ok(None);
+    }
     let (first, last) = bounds(&chosen);
     let overlap = touching(version, target, &first, &last);
     if chosen.iter().chain(&overlap).any(|segment| resting.contains(&segment.meta().number)) {
@@ -177,7 +219,8 @@ fn plan_level_0(version: &Version, options: PlanOptions, zone: u8, resting: &Res
         return Ok(chosen.first().map(|segment| Plan::Edit(moved(segment.meta(), target))));
     }
     let inputs = runs_of(version, chosen.iter().chain(&overlap))?;
-    Ok(Some(Plan::Merge { inputs, level: target as u8 }))
+    let rest = Rest { zone, run_max: runs().map(|run| run.number()).max().unwrap_or(0) };
+    Ok(Some(Plan::Merge { inputs, level: target as u8, rest: Some(rest) }))
 }
 
 /// Moves or merges one segment of `level` into the next.
@@ -193,7 +236,7 @@ fn down(version: &Version, level: usize, segment: &Arc<Segment>) -> Result<Plan>
     if !overlap.is_empty() {
         inputs.push(run_of(&overlap)?);
     }
-    Ok(Plan::Merge { inputs, level: target as u8 })
+    Ok(Plan::Merge { inputs, level: target as u8, rest: None })
 }
 
 /// Compacts a segment full of deletions and older versions that nobody needs any more, so that they go.
@@ -208,7 +251,7 @@ fn plan_cleaning(version: &Version, live: &LiveSnapshots, resting: &Resting) -> 
     let mut last = stale_segments(version, LAST_LEVEL);
     let is_due = |meta: &SegmentMeta| live.all_see(meta.newest) && !resting.contains(&meta.number);
     let Some(segment) = last.find(|segment| is_due(segment.meta())) else { return Ok(None) };
-    Ok(Some(Plan::Merge { inputs: vec![run_of([segment])?], level: LAST_LEVEL as u8 }))
+    Ok(Some(Plan::Merge { inputs: vec![run_of([segment])?], level: LAST_LEVEL as u8, rest: None }))
 }
 
 /// The segment of a level that overlaps least of the next for its size; of equal ones the oldest. None that rests, or

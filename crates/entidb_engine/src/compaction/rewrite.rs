@@ -254,7 +254,6 @@ impl Rewrite {
     }
 
     /// The key from which on the sources are as they were, when the rewrite ended early.
-    #[cfg(test)]
     pub(crate) fn reached(&self) -> Option<&[u8]> {
         self.reached.as_deref()
     }

@@ -72,6 +72,10 @@ struct Small {
     totals: RewriteStats,
     /// How much a merge writes before it ends early.
     bytes_max: u64,
+    /// What a merge of level 0 that ended early left.
+    rest: Option<Rest>,
+    /// A range being compacted, and how far that came.
+    request: Option<(Span, Vec<u8>)>,
 }
 
 impl Small {
@@ -87,6 +91,8 @@ impl Small {
             zones: ZonePolicies::uniform(policy),
             totals: RewriteStats::default(),
             bytes_max: u64::MAX,
+            rest: None,
+            request: None,
         }
     }
 
@@ -179,16 +185,17 @@ impl Small {
         self.run(Rewrite::flush(&self.version, vec![source], self.live(), target));
     }
 
-    /// Carries a plan out; true when nothing of it is left.
-    fn compact(&mut self, plan: Plan) -> bool {
+    fn compact(&mut self, plan: Plan) -> Option<Vec<u8>> {
         match plan {
             Plan::Edit(edit) => {
                 self.install(&edit);
-                true
+                None
             }
-            Plan::Merge { inputs, level } => {
+            Plan::Merge { inputs, level, rest } => {
                 let target = self.target(level, 0);
-                self.run(Rewrite::merge(&self.version, &inputs, self.live(), target).unwrap()).is_none()
+                let reached = self.run(Rewrite::merge(&self.version, &inputs, self.live(), target).unwrap());
+                self.rest = rest.filter(|_| reached.is_some());
+                reached
             }
         }
     }
@@ -196,7 +203,13 @@ impl Small {
     /// Merges what is worth it, in so many steps at most; false when more is.
     fn compact_some(&mut self, steps: usize) -> bool {
         for _ in 0..steps {
-            let Some(next) = plan(&self.version, OPTIONS, &self.live(), &Resting::new()).unwrap() else { return true };
+            let rest = self.rest.take();
+            let next = rest.and_then(|rest| plan_rest(&self.version, OPTIONS, rest, &Resting::new()).unwrap());
+            let next = match next {
+                None => plan(&self.version, OPTIONS, &self.live(), &Resting::new()).unwrap(),
+                next => next,
+            };
+            let Some(next) = next else { return true };
             self.compact(next);
         }
         false
@@ -206,13 +219,22 @@ impl Small {
         assert!(self.compact_some(5000), "compaction does not come to rest");
     }
 
-    /// Compacts everything that overlaps the span, at once.
-    fn compact_range(&mut self, span: &Span) {
-        let bytes_max = std::mem::replace(&mut self.bytes_max, u64::MAX);
-        if let Some(plan) = plan_range(&self.version, span).unwrap() {
-            assert!(self.compact(plan));
-        }
-        self.bytes_max = bytes_max;
+    /// Goes on with the compaction of a range, or begins one; true when it is done.
+    fn compact_range(&mut self, span: &Span) -> bool {
+        let (span, from) = match self.request.take() {
+            Some((span, from)) => (span, Some(from)),
+            None => (span.clone(), None),
+        };
+        let Some(plan) = plan_range(&self.version, &span, from.as_deref()).unwrap() else { return true };
+        self.request = self.compact(plan).map(|reached| (span, reached));
+        self.request.is_none()
+    }
+
+    /// Compacts everything.
+    fn compact_to_the_end(&mut self) {
+        self.request = None;
+        let done = (0..5000).any(|_| self.compact_range(&Span::all()));
+        assert!(done, "compaction of everything does not end");
     }
 
     fn view(&self, at: u64) -> View<Box<dyn EntryCursor>> {
@@ -343,7 +365,7 @@ proptest! {
 
         // With nobody looking back, nothing but the last state is left in the files.
         small.snapshots.clear();
-        small.compact_range(&Span::all());
+        small.compact_to_the_end();
         small.check_all();
         let entries: u64 = small.version.segments().map(|segment| segment.meta().entry_count).sum();
         prop_assert_eq!(entries, small.states.last().unwrap().len() as u64);
@@ -368,7 +390,7 @@ fn versions_nobody_can_read_are_dropped_and_those_somebody_can_are_kept() {
     small.check_all();
     small.commit(&Act::Delete(1));
     small.flush();
-    small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
+    small.compact(plan_range(&small.version, &Span::all(), None).unwrap().unwrap());
     assert_eq!(segment(&small), 2, "the deletion replaces the newest version, the snapshot's one stays");
     small.snapshots.clear();
     small.compact_all();
@@ -383,7 +405,7 @@ fn a_range_delete_over_whole_files_drops_them_unread() {
         small.commit(&Act::Put(number, number));
     }
     small.flush();
-    small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
+    small.compact(plan_range(&small.version, &Span::all(), None).unwrap().unwrap());
     let before = small.files();
     assert!(before >= 4);
     // Damage every file: whoever reads one fails.
@@ -406,7 +428,7 @@ fn a_snapshot_between_the_writes_and_their_deletion_keeps_the_files() {
         small.commit(&Act::Put(number, number));
     }
     small.flush();
-    small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
+    small.compact(plan_range(&small.version, &Span::all(), None).unwrap().unwrap());
     small.snapshots.push(small.last());
     small.delete_range(&[0], &[0xff]);
     small.states.push(State::new());
@@ -432,7 +454,7 @@ fn a_rewrite_that_fails_leaves_the_version_and_no_files() {
     let damaged = small.version.segments().last().unwrap().path();
     let file = small.version.context().directory.open(&damaged, OpenMode::Write).unwrap();
     file.write_all_at(200, &[0xff; 40]).unwrap();
-    let next = plan_range(&small.version, &Span::all()).unwrap();
+    let next = plan_range(&small.version, &Span::all(), None).unwrap();
     let Some(Plan::Merge { inputs, level, .. }) = next else { panic!() };
     let target = small.target(level, 0);
     let mut rewrite = Rewrite::merge(&small.version, &inputs, small.live(), target).unwrap();
@@ -483,13 +505,13 @@ fn additions_to_a_value_that_is_no_counter_are_cleaned_once() {
         }
         small.commit(&Act::Add(55, 2));
         small.flush();
-        small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
+        small.compact(plan_range(&small.version, &Span::all(), None).unwrap().unwrap());
         small.check_all();
         small.snapshots.clear();
         small.compact_all();
         small.commit(&Act::Add(55, 3));
         small.flush();
-        small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
+        small.compact(plan_range(&small.version, &Span::all(), None).unwrap().unwrap());
         small.compact_all();
         small.check_all();
         assert_eq!(small.version.segments().map(|segment| segment.meta().entry_count).sum::<u64>(), 1);
@@ -511,7 +533,7 @@ fn versions_kept_for_a_snapshot_go_soon_after_it() {
         small.commit(&Act::Put(number, number + 1));
     }
     small.flush();
-    small.compact(plan_range(&small.version, &Span::all()).unwrap().unwrap());
+    small.compact(plan_range(&small.version, &Span::all(), None).unwrap().unwrap());
     let entries = |small: &Small| small.version.segments().map(|segment| segment.meta().entry_count).sum::<u64>();
     small.compact_all();
     assert_eq!(entries(&small), 120);

@@ -13,7 +13,8 @@ use std::time::Duration;
 use crate::sync::{Condvar, Mutex};
 
 use crate::compaction::{
-    LAST_LEVEL, OutputTarget, Piece, Plan, PlanOptions, Resting, Rewrite, RewriteStats, plan, plan_range,
+    LAST_LEVEL, OutputTarget, Piece, Plan, PlanOptions, Rest, Resting, Rewrite, RewriteStats, plan, plan_range,
+    plan_rest,
 };
 use crate::engine::damage::Failures;
 use crate::engine::shared::Shared;
@@ -21,7 +22,14 @@ use crate::engine::upkeep::InOtherHands;
 use crate::error::{Error, Result};
 use crate::format::Sequence;
 use crate::iterator::Span;
+use crate::space::Work;
+use crate::version::Version;
 
+/// How many segments a compaction that somebody asked for writes before it gives back those it has read: that much room it
+/// needs beside the database, however large that is.
+const REQUEST_SEGMENTS: u64 = 4;
+/// Runs of level 0 with keys of one zone from which on merging them comes before what somebody asked for.
+const URGENT_RUNS: usize = 12;
 /// How long a request waits before it looks whether somebody still works on it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -58,12 +66,15 @@ impl CompactionCounts {
 pub(crate) struct Merging {
     running: Option<Running>,
     requests: VecDeque<Arc<Request>>,
+    /// What a merge that ended early left to go on with.
+    rest: Option<Rest>,
 }
 
 struct Running {
     rewrite: Rewrite,
     /// None for a merge that nobody asked for.
     request: Option<Arc<Request>>,
+    rest: Option<Rest>,
 }
 
 /// A range that somebody wants compacted.
@@ -75,7 +86,10 @@ struct Request {
 
 #[derive(Default)]
 struct RequestState {
-    begun: bool,
+    /// All before this key is merged already.
+    reached: Option<Vec<u8>>,
+    /// The merge that goes to the end has ended.
+    merged: bool,
     end: Option<Result<()>>,
 }
 
@@ -97,9 +111,7 @@ impl Merging {
 
     /// Gives up the merge under way; who asked for it gets it all the same.
     pub(crate) fn restart(&mut self) {
-        if let Some(request) = self.running.take().and_then(|running| running.request) {
-            request.state.lock().begun = false;
-        }
+        self.running = None;
     }
 
     fn end_first(&mut self, end: Result<()>) {
@@ -120,7 +132,7 @@ impl Shared {
         self.check_open()?;
         let Some(running) = &merging.running else { return self.begin_next(merging) };
         let request = running.request.clone();
-        match (self.go_on(&mut merging.running), request) {
+        match (self.go_on(merging), request) {
             (Ok(()), _) => Ok(true),
             (Err(error), Some(request)) => {
                 merging.requests.retain(|other| !Arc::ptr_eq(other, &request));
@@ -137,25 +149,47 @@ impl Shared {
 
     fn begin_next(&self, merging: &mut Merging) -> Result<bool> {
         let version = Arc::clone(&self.current.load().version);
-        if let Some(request) = merging.requests.front().cloned() {
-            let begun = std::mem::replace(&mut request.state.lock().begun, true);
-            if begun {
-                merging.end_first(Ok(()));
-                return Ok(true);
+        let is_urgent = version.fullest_zone().runs >= URGENT_RUNS;
+        match merging.requests.front().cloned() {
+            // Between two parts of a compaction that takes long, what writers would have to wait for comes first.
+            Some(_) if is_urgent && self.begin_useful(merging, &version)? => Ok(true),
+            Some(request) => {
+                self.begin_requested(merging, &version, request);
+                Ok(true)
             }
-            let begun = plan_range(&version, &request.span).and_then(|next| match next {
-                Some(next) => self.begin(next, Some(request)),
-                None => Ok(None),
-            });
-            match begun {
-                Ok(running) => merging.running = running,
-                Err(error) => merging.end_first(Err(error)),
-            }
-            return Ok(true);
+            None => self.begin_useful(merging, &version),
         }
+    }
+
+    /// Begins the next part of what somebody asked for, or tells that it is done.
+    fn begin_requested(&self, merging: &mut Merging, version: &Version, request: Arc<Request>) {
+        let (merged, reached) = {
+            let state = request.state.lock();
+            (state.merged, state.reached.clone())
+        };
+        let next = if merged { Ok(None) } else { plan_range(version, &request.span, reached.as_deref()) };
+        let begun = next.and_then(|next| match next {
+            Some(next) => self.begin(next, Some(request)),
+            None => Ok(None),
+        });
+        match begun {
+            Ok(None) => merging.end_first(Ok(())),
+            Ok(running) => merging.running = running,
+            Err(error) => merging.end_first(Err(error)),
+        }
+    }
+
+    /// Begins the most useful merge; false when none is worth it, or all that are would read a segment that rests.
+    fn begin_useful(&self, merging: &mut Merging, version: &Version) -> Result<bool> {
         let now = self.backend.clock.monotonic_nanos();
         let Some(resting) = self.compactions.failures_now.lock().resting(now) else { return Ok(false) };
-        let begun = plan(&version, self.plan_options(), &self.live(), &resting).and_then(|next| match next {
+        let options = self.plan_options();
+        let rest = merging.rest.take().map_or(Ok(None), |rest| plan_rest(version, options, rest, &resting));
+        let next = rest.and_then(|next| match next {
+            Some(next) => Ok(Some(next)),
+            None => plan(version, options, &self.live(), &resting),
+        });
+        let begun = next.and_then(|next| match next {
             Some(next) => self.begin(next, None).map(Some),
             None => Ok(None),
         });
@@ -222,40 +256,54 @@ impl Shared {
                 self.install(&edit, Sequence::ZERO, None)?;
                 Ok(None)
             }
-            Plan::Merge { inputs, level } => {
+            Plan::Merge { inputs, level, rest } => {
                 let version = Arc::clone(&self.current.load().version);
+                let bytes = inputs.iter().flat_map(|run| run.segments()).map(|segment| segment.meta().bytes).sum();
+                let room = self.room_to_merge(bytes, request.is_some())?;
+                let usual = self.options.segment_bytes.saturating_mul(REQUEST_SEGMENTS);
                 let target = OutputTarget {
                     level,
                     run: 0,
-                    segment_bytes: self.options.segment_bytes,
-                    bytes_max: u64::MAX,
+                    segment_bytes: self.space.segment_bytes(self.options.segment_bytes),
+                    bytes_max: if request.is_some() { room.min(usual) } else { room },
                     zones: self.options.zones.clone(),
                 };
                 debug_assert!(usize::from(level) <= LAST_LEVEL, "a plan goes no deeper than the last level");
                 let rewrite = Rewrite::merge(&version, &inputs, self.live(), target)?;
-                Ok(Some(Running { rewrite, request }))
+                Ok(Some(Running { rewrite, request, rest }))
             }
         }
     }
 
-    fn go_on(&self, running: &mut Option<Running>) -> Result<()> {
-        let Some(Running { rewrite, .. }) = running.as_mut() else { return Ok(()) };
+    fn go_on(&self, merging: &mut Merging) -> Result<()> {
+        let Some(Running { rewrite, .. }) = merging.running.as_mut() else { return Ok(()) };
         let mut piece = Piece::bounded(self.backend.clock.as_ref());
         match rewrite.step(&|| self.numbers.next(), &mut piece) {
             Ok(false) => return Ok(()),
             Ok(true) => {}
             Err(error) => {
                 // Half a merge is worth nothing; the next piece plans anew.
-                *running = None;
-                return Err(self.judge_failure(error));
+                merging.running = None;
+                return self.merge_found_no_room(error);
             }
         }
-        let Some((edit, stats)) = running.take().and_then(|running| running.rewrite.finish()) else {
+        let Some(Running { rewrite, request, rest }) = merging.running.take() else { return Ok(()) };
+        let reached = rewrite.reached().map(<[u8]>::to_vec);
+        let Some((edit, stats)) = rewrite.finish() else {
             return Err(Error::Internal { detail: "a merge that is done has no result".to_owned() });
         };
-        self.install(&edit, Sequence::ZERO, None)?;
+        if let Err(error) = self.install(&edit, Sequence::ZERO, None) {
+            return self.merge_found_no_room(error);
+        }
+        self.space.tried(Work::Merge, true, 0);
         self.compactions.add(&stats);
         self.compactions.failures_now.lock().merged(&self.current.load().version);
+        merging.rest = rest.filter(|_| reached.is_some()).or(merging.rest);
+        if let Some(request) = request {
+            let mut state = request.state.lock();
+            state.merged = reached.is_none();
+            state.reached = reached.or(state.reached.take());
+        }
         Ok(())
     }
 }

@@ -12,7 +12,9 @@ use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
 use crate::engine::shared::Shared;
 use crate::engine::super_version::Frozen;
 use crate::error::{Error, Result};
+use crate::format::FileKind;
 use crate::planted::{Mistake, makes};
+use crate::space::{Work, is_no_space, no_space};
 
 /// A memtable being written.
 pub(crate) struct MemtableFlush {
@@ -40,7 +42,7 @@ impl Shared {
             Err(error) => {
                 // Half a memtable is worth nothing: the next piece begins anew.
                 *flushing = None;
-                return Err(self.judge_failure(error));
+                return self.flush_found_no_room(error);
             }
         }
         let Some(MemtableFlush { frozen, rewrite }) = flushing.take() else { return Ok(true) };
@@ -48,15 +50,33 @@ impl Shared {
             return Err(Error::Internal { detail: "a memtable that is written has no result".to_owned() });
         };
         let floor = if makes(Mistake::FloorTooHigh) { frozen.last.next() } else { frozen.last };
-        self.install(&edit, floor, Some(&frozen))?;
+        if let Err(error) = self.install(&edit, floor, Some(&frozen)) {
+            return self.flush_found_no_room(error);
+        }
+        self.space.tried(Work::Flush, true, 0);
         self.memtable_flushes.fetch_add(1, Ordering::Relaxed);
         self.signals.merges.wake();
         Ok(true)
     }
 
+    /// Lets the next piece begin anew with the reserve, when a full disk was in the way and there is one.
+    fn flush_found_no_room(&self, error: Error) -> Result<bool> {
+        if is_no_space(&error) {
+            if self.space.give_up_reserve() {
+                return Ok(true);
+            }
+            self.space.tried(Work::Flush, false, self.backend.clock.monotonic_nanos());
+        }
+        Err(self.judge_failure(error))
+    }
+
     fn begin_flush(&self) -> Result<Option<MemtableFlush>> {
         let view = self.current.load_full();
         let Some(oldest) = view.frozen.last().cloned() else { return Ok(None) };
+        if !self.has_room_to_flush(oldest.last) {
+            // Not begun: it would write the same bytes again and again until the disk is full, and then remove them.
+            return Err(no_space(FileKind::Segment.folder()));
+        }
         self.log()?.flush_to(oldest.last)?;
         let source = RewriteSource {
             cursor: Box::new(oldest.memtable.cursor()),
@@ -70,7 +90,7 @@ impl Shared {
         let target = OutputTarget {
             level: 0,
             run: oldest.last.0,
-            segment_bytes: LEVEL_0_SEGMENT_BYTES,
+            segment_bytes: self.space.segment_bytes(LEVEL_0_SEGMENT_BYTES),
             bytes_max: u64::MAX,
             zones: self.options.zones.clone(),
         };

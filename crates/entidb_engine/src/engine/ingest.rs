@@ -13,9 +13,10 @@ use crate::compaction::{OutputTarget, Piece, Rewrite, RewriteSource};
 use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
-use crate::format::Sequence;
+use crate::format::{FileKind, Sequence};
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
+use crate::space::{Purpose, no_space, segment_bytes_of};
 use crate::transaction::{WriteBuffer, source_of};
 use crate::version::InstallContext;
 
@@ -28,8 +29,14 @@ impl Shared {
     /// Makes the changes the next commit, durable when this returns. For the holder of the right to write, so that no
     /// other commit comes in between.
     pub(crate) fn ingest(&self, buffer: &Arc<WriteBuffer>, before: impl FnOnce()) -> Result<Sequence> {
-        self.make_room()?;
+        let purpose = if buffer.frees() { Purpose::Free } else { Purpose::Add };
+        self.make_room(|| purpose == Purpose::Free)?;
         let log = self.log()?;
+        if !self.space.has_room(purpose, segment_bytes_of(buffer.bytes())) {
+            // Before anything is written: it would be removed again.
+            self.space.note(false);
+            return Err(no_space(FileKind::Segment.folder()));
+        }
         let _ingesting = self.ingesting.lock();
         self.check_open()?;
         log.check()?;
@@ -72,7 +79,7 @@ impl Shared {
         let target = OutputTarget {
             level: 0,
             run: sequence.0,
-            segment_bytes: LEVEL_0_SEGMENT_BYTES,
+            segment_bytes: self.space.segment_bytes(LEVEL_0_SEGMENT_BYTES),
             bytes_max: u64::MAX,
             zones: self.options.zones.clone(),
         };

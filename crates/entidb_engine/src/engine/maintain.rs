@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::{FileKind, Sequence};
 use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
+use crate::space::is_no_space;
 use crate::version::{InstallContext, Switch, Version, VersionEdit};
 
 /// Segments of level 0 end at this size.
@@ -95,14 +96,20 @@ impl Shared {
         }
         if makes(Mistake::RecycledBeforeInstall) {
             log.forget(floor, &[]);
-            log.prepare_next(0)?;
+            log.prepare_ahead()?;
         }
         if makes(Mistake::SegmentsGoneBeforeInstall) {
             for number in edit.obsolete() {
                 self.backend.directory.remove(&FileKind::Segment.path(number))?;
             }
         }
-        installer.install(&context, switch).map_err(|error| self.judge_failure(error))?;
+        let mut installed = installer.install(&context, switch);
+        if installed.as_ref().is_err_and(is_no_space) && self.space.give_up_reserve() {
+            // A record of a few bytes: with the reserve it goes into a fresh manifest.
+            let switch = Switch { version: &version, edit, floor, wals: wals.clone() };
+            installed = installer.install(&context, switch);
+        }
+        installed.map_err(|error| self.judge_failure(error))?;
         let dropped = self.current.load().version.files(edit.obsolete());
         self.swap_view(|old| SuperVersion {
             active: Arc::clone(&old.active),
@@ -138,16 +145,17 @@ impl Shared {
     }
 }
 
-fn is_no_space(error: &Error) -> bool {
-    matches!(error, Error::Storage(inner) if inner.kind == ErrorKind::NoSpace)
-}
-
 /// After a failed flush nothing that was written before it can be trusted; after a failed write it is merely absent.
 /// A full disk that shows only when a new segment is flushed is no such failure: nobody relies on that file yet, it is
 /// thrown away, and the next try makes another.
 fn is_failed_flush(error: &Error) -> bool {
     let Error::Storage(inner) = error else { return false };
-    let flush = matches!(inner.operation, Operation::FlushData | Operation::FlushAll | Operation::FlushNames);
-    let new_segment = inner.path.starts_with(FileKind::Segment.folder()) && inner.kind == ErrorKind::NoSpace;
-    flush && !new_segment
+    match inner.operation {
+        Operation::FlushNames => true,
+        Operation::FlushData | Operation::FlushAll => {
+            let new_segment = inner.path.starts_with(FileKind::Segment.folder());
+            !(new_segment && inner.kind == ErrorKind::NoSpace)
+        }
+        _ => false,
+    }
 }

@@ -8,6 +8,7 @@ mod compact;
 mod create;
 mod damage;
 mod flush;
+mod full_disk;
 mod ingest;
 mod keys;
 mod maintain;

@@ -33,6 +33,7 @@ use crate::options::Options;
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeMap;
 use crate::segment::SegmentContext;
+use crate::space::{LOG_BYTES_LEAST, Purpose, Space, is_no_space};
 use crate::stats::OpenReport;
 use crate::version::{
     FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, RootFile, Switch, Version, VersionBuilder,
@@ -227,14 +228,18 @@ pub(crate) fn begin_session(
     session: Session,
 ) -> Result<Arc<Shared>> {
     let memtable_config = memtable_config(&backend, &options)?;
-    let Session { keys, mut keyring, numbers, floor, last, version, memtable, mut report, .. } = session;
+    let mut session = session;
+    let (keys, numbers, last) = (Arc::clone(&session.keys), Arc::clone(&session.numbers), session.last);
+    let (mut keyring, version, memtable) = (session.keyring.take(), session.version.take(), session.memtable.take());
+    let mut report = std::mem::take(&mut session.report);
     let version = version.unwrap_or_else(|| Version::empty(segment_context(&backend, &keys, options.memory_bytes)));
     let memtable = match memtable {
         Some(memtable) => Arc::new(memtable),
         None => Arc::new(Memtable::new(memtable_config.clone())?),
     };
+    let space = Arc::new(Space::new(Arc::clone(&backend.directory)));
     let (mut log, mut installer, mut later) = (None, None, Vec::new());
-    let (mut version, mut memtable, mut floor) = (version, memtable, floor);
+    let (mut version, mut memtable) = (version, memtable);
     if !options.read_only {
         // Before the first new file: beside those a ROOT that is lost looks like that of a database, not like that of one
         // that was still being made.
@@ -245,38 +250,37 @@ pub(crate) fn begin_session(
         if let Some(keyring) = keyring.as_mut() {
             keyring.repair()?;
         }
-        let large = memtable.bytes() as u64 > options.memtable_bytes.saturating_mul(REPLAYED_MEMTABLES_MAX);
         // A log that is cut before it is as long as a first file usually is needs no such file.
         let first_bytes = WAL_FILE_BYTES_MIN.min(options.wal_bytes);
-        let (current, ended) = if session.rewrite && large {
-            // Written once, and to where it would have to go next anyway.
-            version = write_segments(&options, &numbers, &version, memtable, last)?;
-            memtable = Arc::new(Memtable::new(memtable_config.clone())?);
-            floor = last;
-            (WalFile::create(&backend, &keys, numbers.next(), first_bytes)?, Vec::new())
-        } else if session.rewrite {
-            let mut wals = session.proven;
-            let kept = wals.last().and_then(|wal| wal.seal.as_ref()).map_or(floor, |seal| seal.last.max(floor));
-            let tail = tail_of(&session.wals, wals.last());
-            let (current, copies) = copy_commits(&backend, &keys, &numbers, first_bytes, &tail, kept, last)?;
-            wals.extend(copies);
-            (current, wals)
-        } else {
-            (WalFile::create(&backend, &keys, numbers.next(), first_bytes)?, session.wals)
+        let found = found_files(&session, &version);
+        let mut begin = Begin {
+            backend: &backend,
+            options: &options,
+            keys: &keys,
+            numbers: &numbers,
+            space: &space,
+            first_bytes: first_bytes.min(space.log_bytes(Purpose::Free, 0, first_bytes, 0).unwrap_or(LOG_BYTES_LEAST)),
         };
-        let mut wals = ended.clone();
-        wals.push(WalRef { number: current.number(), seal: None });
-        let context = InstallContext { backend: &backend, keys: &keys, numbers: &numbers };
-        let edit = VersionEdit::default();
-        let switch = Switch { version: &version, edit: &edit, floor, wals: wals.clone() };
-        if makes(Mistake::TrimBeforeManifest) {
-            for entry in list_files(&backend, FileKind::Wal)? {
-                if !wals.iter().any(|wal| wal.number.0.to_string() == entry.name) {
-                    backend.directory.remove(&format!("{}/{}", FileKind::Wal.folder(), entry.name))?;
-                }
+        if space.room(Purpose::Free).is_some_and(|room| room < 4 * first_bytes) {
+            // On a disk this full what nobody lists goes first; it would go later anyway.
+            while !remove_others(&backend, &found, &session.listed)?.1.is_empty() {}
+        }
+        let mine = numbers.peek();
+        let state = (version, memtable, session.floor);
+        let mut begun = begin.files(&session, state.clone(), last, &memtable_config);
+        if begun.as_ref().is_err_and(may_try_again) {
+            remove_from(&backend, mine)?;
+            while !remove_others(&backend, &found, &session.listed)?.1.is_empty() {}
+            space.give_up_reserve();
+            begin.first_bytes = LOG_BYTES_LEAST.min(first_bytes);
+            begun = begin.files(&session, state, last, &memtable_config);
+            if begun.as_ref().is_err_and(may_try_again) {
+                // Nothing is left of the attempt, and reading goes on.
+                remove_from(&backend, mine)?;
             }
         }
-        let made = Installer::begin(&context, session.root_generation, session.record_generation, switch)?;
+        let Begun { made, wals, ended, current, state } = begun?;
+        (version, memtable, _) = state;
         let live: BTreeSet<(FileKind, FileNumber)> = wals
             .iter()
             .map(|wal| (FileKind::Wal, wal.number))
@@ -289,6 +293,7 @@ pub(crate) fn begin_session(
             backend: backend.clone(),
             keys: Arc::clone(&keys),
             numbers: Arc::clone(&numbers),
+            space: Arc::clone(&space),
             first_bytes,
         };
         log = Some(Log::new(context, current, ended, last));
@@ -310,6 +315,7 @@ pub(crate) fn begin_session(
         keys,
         keyring: Mutex::new(keyring),
         numbers,
+        space,
         closed: AtomicBool::new(false),
         folder_lock: Mutex::new(Some(lock)),
         log,
@@ -331,6 +337,102 @@ pub(crate) fn begin_session(
         memtable_flushes: AtomicU64::new(0),
     };
     Ok(Arc::new(shared))
+}
+
+/// Segments, what the log holds beyond them, and the last commit in segments.
+type State = (Version, Arc<Memtable>, Sequence);
+
+/// What the files of a session are begun with.
+struct Begin<'a> {
+    backend: &'a Backend,
+    options: &'a Options,
+    keys: &'a Arc<Keys>,
+    numbers: &'a Arc<FileNumbers>,
+    space: &'a Space,
+    first_bytes: u64,
+}
+
+/// The files of a session, which ROOT names.
+struct Begun {
+    made: Installer,
+    wals: Vec<WalRef>,
+    ended: Vec<WalRef>,
+    current: WalFile,
+    state: State,
+}
+
+impl Begin<'_> {
+    /// Makes the files of the session and lets ROOT name them.
+    fn files(&self, session: &Session, state: State, last: Sequence, config: &MemtableConfig) -> Result<Begun> {
+        let Self { backend, options, keys, numbers, first_bytes, .. } = *self;
+        let (mut version, mut memtable, mut floor) = state;
+        let large = memtable.bytes() as u64 > options.memtable_bytes.saturating_mul(REPLAYED_MEMTABLES_MAX);
+        let (current, ended) = if session.rewrite && large {
+            // Written once, and to where it would have to go next anyway.
+            version = write_segments(options, numbers, &version, memtable, last)?;
+            memtable = Arc::new(Memtable::new(config.clone())?);
+            floor = last;
+            (self.first_log()?, Vec::new())
+        } else if session.rewrite {
+            let mut wals = session.proven.clone();
+            let kept = wals.last().and_then(|wal| wal.seal.as_ref()).map_or(floor, |seal| seal.last.max(floor));
+            let tail = tail_of(&session.wals, wals.last());
+            let (current, copies) = copy_commits(backend, keys, numbers, first_bytes, &tail, kept, last)?;
+            wals.extend(copies);
+            (current, wals)
+        } else {
+            (self.first_log()?, session.wals.clone())
+        };
+        let mut wals = ended.clone();
+        wals.push(WalRef { number: current.number(), seal: None });
+        let context = InstallContext { backend, keys, numbers };
+        let edit = VersionEdit::default();
+        let switch = || Switch { version: &version, edit: &edit, floor, wals: wals.clone() };
+        if makes(Mistake::TrimBeforeManifest) {
+            for entry in list_files(backend, FileKind::Wal)? {
+                if !wals.iter().any(|wal| wal.number.0.to_string() == entry.name) {
+                    backend.directory.remove(&format!("{}/{}", FileKind::Wal.folder(), entry.name))?;
+                }
+            }
+        }
+        let made = Installer::begin(&context, session.root_generation, session.record_generation, switch())?;
+        Ok(Begun { made, wals, ended, current, state: (version, memtable, floor) })
+    }
+
+    fn first_log(&self) -> Result<WalFile> {
+        let Self { backend, keys, numbers, space, first_bytes, .. } = *self;
+        match WalFile::create(backend, keys, numbers.next(), first_bytes) {
+            Err(error) if is_no_space(&error) && space.give_up_reserve() => {
+                WalFile::create(backend, keys, numbers.next(), first_bytes)
+            }
+            made => made,
+        }
+    }
+}
+
+/// True for a full disk that was in the way before ROOT was touched: then nothing can name the files of the attempt.
+fn may_try_again(error: &Error) -> bool {
+    let names_root = matches!(error, Error::Storage(inner) if inner.path == "ROOT" || inner.path.is_empty());
+    is_no_space(error) && !names_root
+}
+
+/// The files that what was found consists of.
+fn found_files(session: &Session, version: &Version) -> BTreeSet<(FileKind, FileNumber)> {
+    let wals = session.wals.iter().chain(&session.proven).map(|wal| (FileKind::Wal, wal.number));
+    let segments = version.segments().map(|segment| (FileKind::Segment, segment.meta().number));
+    wals.chain(segments).chain(session.listed.iter().copied()).collect()
+}
+
+/// Removes the files with this number and greater ones.
+fn remove_from(backend: &Backend, first: FileNumber) -> Result<()> {
+    for kind in FOLDERS {
+        for entry in list_files(backend, kind)? {
+            if entry.name.parse().is_ok_and(|number| FileNumber(number) >= first) {
+                backend.directory.remove(&format!("{}/{}", kind.folder(), entry.name))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes what the log held to segments of level 0; the version with them.

@@ -28,10 +28,14 @@ enum Crowded {
 }
 
 impl Shared {
-    /// Waits, or works, until there is room for more writes.
-    pub(crate) fn make_room(&self) -> Result<()> {
+    /// Waits, or works, until there is room for more writes. Writes that free room do not wait for merges that a full disk
+    /// holds up, because they are what makes room for them.
+    pub(crate) fn make_room(&self, frees: impl Fn() -> bool) -> Result<()> {
         let mut waited = false;
         while let Some(crowded) = self.crowded() {
+            if matches!(crowded, Crowded::Zone(_)) && self.space.is_short() && frees() {
+                return Ok(());
+            }
             if !waited {
                 self.stalls.fetch_add(1, Ordering::Relaxed);
                 waited = true;

@@ -16,6 +16,7 @@ use crate::compaction::{LiveSnapshots, debt_bytes};
 use crate::crypto::{Keyring, Keys};
 use crate::engine::compact::{CompactionCounts, Merging};
 use crate::engine::flush::MemtableFlush;
+use crate::engine::full_disk::Tries;
 use crate::engine::obsolete::RetiredMemtables;
 use crate::engine::readers::Readers;
 use crate::engine::super_version::SuperVersion;
@@ -27,6 +28,7 @@ use crate::options::{Durability, Options};
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeMap;
 use crate::segment::Removals;
+use crate::space::Space;
 use crate::stats::{OpenReport, Stats};
 use crate::transaction::WriteBuffer;
 use crate::version::{FileNumbers, Installer};
@@ -47,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Arc<Keys>,
     pub(crate) keyring: Mutex<Option<Keyring>>,
     pub(crate) numbers: Arc<FileNumbers>,
+    pub(crate) space: Arc<Space>,
     pub(crate) closed: AtomicBool,
     /// Given back by close, so that the next handle need not wait for the last snapshot to go.
     pub(crate) folder_lock: Mutex<Option<Box<dyn Lock>>>,
@@ -114,13 +117,22 @@ impl Shared {
         before: impl FnOnce(),
     ) -> Result<Sequence> {
         let log = self.log()?;
-        self.make_room()?;
-        let mut commit = self.commit.lock();
-        self.check_open()?;
-        let mut bytes = std::mem::take(&mut commit.scratch);
-        bytes.clear();
-        encode_commit(buffer, &mut bytes)?;
-        log.reserve(bytes.len())?;
+        let mut tries = Tries::default();
+        let (mut commit, bytes) = loop {
+            self.make_room(|| buffer.frees())?;
+            let mut commit = self.commit.lock();
+            self.check_open()?;
+            let mut bytes = std::mem::take(&mut commit.scratch);
+            bytes.clear();
+            encode_commit(buffer, &mut bytes)?;
+            match log.reserve(bytes.len(), tries.purpose()) {
+                Ok(()) => break (commit, bytes),
+                Err(error) => {
+                    drop(commit);
+                    self.when_the_log_is_full(&mut tries, buffer, error)?;
+                }
+            }
+        };
         before();
         let sequence = commit.applied.next();
         let view = self.current.load();
@@ -174,6 +186,7 @@ impl Shared {
             compaction_failures: self.compactions.failures.load(Ordering::Relaxed),
             compaction_failure: self.compactions.failure().map(|error| error.to_string()),
             compaction_debt_bytes: debt_bytes(&view.version, self.plan_options()),
+            reserve_bytes: self.space.held(),
             write_stalls: self.stalls.load(Ordering::Relaxed),
             obsolete_files: waiting.files,
             obsolete_bytes: waiting.bytes,

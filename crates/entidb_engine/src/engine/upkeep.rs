@@ -29,6 +29,8 @@ use crate::sync::{Mutex, MutexGuard};
 
 use crate::engine::shared::Shared;
 use crate::error::Result;
+use crate::format::FileKind;
+use crate::space::{Work, is_no_space, no_space};
 
 /// What somebody does who finds the work in other hands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,16 @@ impl Shared {
     pub(crate) fn step(&self, busy: InOtherHands) -> Result<bool> {
         // Said before looking: what comes to be done meanwhile takes it back.
         self.idle.store(true, Ordering::Release);
-        let done = self.memtable_piece(busy).and_then(|done| if done { Ok(true) } else { self.merge_piece(busy) });
+        let done = match self.memtable_piece(busy) {
+            Ok(true) => Ok(true),
+            Ok(false) => self.merge_piece(busy),
+            // A merge may make the room that a memtable needs.
+            Err(error) if is_no_space(&error) => match self.merge_piece(busy) {
+                Ok(true) => Ok(true),
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+        };
         if !matches!(done, Ok(false)) {
             self.idle.store(false, Ordering::Release);
         }
@@ -71,10 +82,14 @@ impl Shared {
         let Some(log) = &self.log else { return Ok(false) };
         self.check_open()?;
         log.check()?;
-        // First, because a commit that finds no room makes the file itself and waits for it.
-        if log.wants_spare() {
-            log.prepare_next(0)?;
+        // First, because a commit that finds no room makes the file itself and waits for it. On a full disk there is none
+        // to be made ahead, and the memtables go to segments all the same: that is what frees the files before it.
+        if log.wants_spare() && log.prepare_ahead()? {
             return Ok(true);
+        }
+        let has_frozen = !self.current.load().frozen.is_empty();
+        if has_frozen && !self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos()) {
+            return Err(no_space(FileKind::Segment.folder()));
         }
         let Some(mut flushing) = busy.lock(&self.flushing) else { return Ok(true) };
         if self.flush_piece_of(&mut flushing)? {
@@ -104,7 +119,11 @@ impl Shared {
             return Ok(true);
         }
         let Some(mut merging) = busy.lock(&self.merging) else { return Ok(true) };
-        self.compaction_piece(&mut merging)
+        if self.compaction_piece(&mut merging)? {
+            return Ok(true);
+        }
+        drop(merging);
+        Ok(self.keep_reserve())
     }
 
     /// Flushes commits whose interval is over.

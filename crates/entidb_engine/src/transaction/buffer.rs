@@ -43,13 +43,15 @@ pub(crate) struct WriteBuffer {
     ranges: RangeMap,
     /// Of the changes there are; those that were replaced come on top.
     bytes: u64,
+    /// The maker says that the changes free more than they take.
+    frees: bool,
 }
 
 impl WriteBuffer {
     /// An empty buffer of a database whose memtables have `memtable_bytes`.
     pub(crate) fn new(memtable_bytes: u64) -> Self {
         let few_bytes_max = FEW_BYTES_MAX.min(memtable_bytes / 16);
-        Self { few_bytes_max, points: Points::default(), ranges: RangeMap::default(), bytes: 0 }
+        Self { few_bytes_max, points: Points::default(), ranges: RangeMap::default(), bytes: 0, frees: false }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -59,6 +61,24 @@ impl WriteBuffer {
     /// Bytes of keys, values and their bookkeeping.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.saturating_add(self.points.stale_bytes()).saturating_add(self.ranges.bytes() as u64)
+    }
+
+    /// True when the changes free more than they take: they only delete, or their maker says so.
+    pub(crate) fn frees(&self) -> bool {
+        let only_deletes = || {
+            let mut deletes = true;
+            let shown = self.visit_points(|_, kind, _| {
+                deletes &= kind == EntryKind::Delete;
+                Ok(())
+            });
+            shown.is_ok() && deletes
+        };
+        self.frees || only_deletes()
+    }
+
+    /// Says that the changes free more than they take.
+    pub(super) fn set_frees(&mut self) {
+        self.frees = true;
     }
 
     /// Of these, the bytes of changes that count.

@@ -221,6 +221,12 @@ impl WriteTransaction {
         }
     }
 
+    /// Says that the changes free more room than they take, so that on a full disk they may take some from the reserve.
+    /// Where a transaction only deletes nobody need say it.
+    pub fn frees_room(&mut self) {
+        Arc::make_mut(&mut self.buffer).set_frees();
+    }
+
     /// Makes the changes visible and as durable as the database was opened for. Returns their sequence; a
     /// transaction without changes takes none and returns the last one it saw.
     ///

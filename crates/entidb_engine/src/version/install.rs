@@ -96,6 +96,8 @@ impl Installer {
         self.record_generation = self.record_generation.saturating_add(1);
         // A segment that only moves is listed before and after, and is never stranded.
         let added: Vec<FileNumber> = switch.edit.fresh().collect();
+        // One that is tried again lists what it stranded before.
+        self.stranded.retain(|number| !added.contains(number));
         if let Err(error) = self.record(context, switch) {
             self.stranded.extend(added);
             return Err(error);

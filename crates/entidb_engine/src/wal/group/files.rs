@@ -7,6 +7,7 @@
 use crate::error::Result;
 use crate::format::{FileKind, FileNumber, Sequence, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT};
 use crate::planted::{Mistake, makes};
+use crate::space::{LOG_BYTES_LEAST, Purpose, is_no_space, no_space};
 use crate::verify::VerifyReport;
 use crate::version::WalRef;
 use crate::wal::group::{Log, LogContext, Retired, State};
@@ -26,18 +27,24 @@ impl Log {
         state.spare.is_none() && state.stopped.is_none() && !state.closed && used
     }
 
+    /// Makes the next file ahead of need; false when there is one, or too little room on the disk for one. That is no
+    /// failure: a commit that needs the file tries again, and is told.
+    pub(crate) fn prepare_ahead(&self) -> Result<bool> {
+        match self.prepare_next(0, Purpose::Add) {
+            Err(error) if is_no_space(&error) => Ok(false),
+            made => made,
+        }
+    }
+
     /// Makes the next file, of at least `room_min` bytes of room, when there is none that large under the newest key.
-    pub(crate) fn prepare_next(&self, room_min: u64) -> Result<()> {
+    /// True when it was made.
+    pub(crate) fn prepare_next(&self, room_min: u64, purpose: Purpose) -> Result<bool> {
         let doubled = self.state.lock().current_capacity.saturating_mul(2).min(WAL_FILE_BYTES_MAX);
-        self.prepare(room_min, doubled.max(room_min.saturating_add(WAL_UNITS_AT)).next_multiple_of(4096))
+        let capacity = doubled.max(room_min.saturating_add(WAL_UNITS_AT)).next_multiple_of(4096);
+        self.prepare(room_min, capacity, purpose)
     }
 
-    /// As [`prepare_next`](Self::prepare_next), of just this size.
-    fn prepare_next_of(&self, capacity: u64) -> Result<()> {
-        self.prepare(0, capacity)
-    }
-
-    fn prepare(&self, room_min: u64, capacity: u64) -> Result<()> {
+    fn prepare(&self, room_min: u64, capacity: u64, purpose: Purpose) -> Result<bool> {
         let _one_at_a_time = self.preparing.lock();
         {
             let state = self.state.lock();
@@ -46,16 +53,19 @@ impl Log {
             let newest = self.context.keys.generation();
             let fits = |spare: &WalFile| spare.room() >= room_min && spare.key_generation() == newest;
             if state.spare.as_ref().is_some_and(fits) {
-                return Ok(());
+                return Ok(false);
             }
         }
-        let LogContext { backend, keys, numbers, .. } = &self.context;
+        let LogContext { backend, keys, numbers, space, .. } = &self.context;
+        let least = room_min.saturating_add(WAL_UNITS_AT).next_multiple_of(4096);
+        let fitting = space.log_bytes(purpose, least, capacity, self.bytes());
         // A spent file is a help and no need: where it cannot be used again, a fresh one is made as if there had been none.
-        let recycled = self.take_spent(room_min, capacity);
+        let recycled = self.take_spent(room_min, fitting.unwrap_or(least.saturating_mul(4)));
         let recycled = recycled.and_then(|spent| WalFile::recycle(backend, keys, numbers.next(), &spent).ok());
-        let made = match recycled {
-            Some(made) => made,
-            None => WalFile::create(backend, keys, numbers.next(), capacity)?,
+        let made = match (recycled, fitting) {
+            (Some(made), _) => made,
+            (None, Some(fitting)) => self.create(least, fitting, purpose)?,
+            (None, None) => return Err(no_space(FileKind::Wal.path(numbers.peek()))),
         };
         let replaced = self.state.lock().spare.replace(made);
         if let Some(unfit) = replaced {
@@ -64,7 +74,26 @@ impl Log {
             drop(unfit);
             let _ = self.context.backend.directory.remove(&path);
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Makes a fresh file, smaller than wanted where there is no room for more, and from the reserve for who may use it.
+    fn create(&self, least: u64, wanted: u64, purpose: Purpose) -> Result<WalFile> {
+        let LogContext { backend, keys, numbers, space, .. } = &self.context;
+        let mut capacity = wanted;
+        loop {
+            match WalFile::create(backend, keys, numbers.next(), capacity) {
+                Err(error) if is_no_space(&error) => {
+                    let smaller = (capacity / 4).next_multiple_of(4096);
+                    if smaller >= least.max(LOG_BYTES_LEAST) && smaller < capacity {
+                        capacity = smaller;
+                    } else if purpose != Purpose::Free || !space.give_up_reserve() {
+                        return Err(error);
+                    }
+                }
+                made => return made,
+            }
+        }
     }
 
     /// The spent file, when it is no larger than wanted, which would make the files of a small database large, and no
@@ -116,6 +145,11 @@ impl Log {
         remove
     }
 
+    /// Gives up the spent file, whose room is needed. Returns it, to be removed.
+    pub(crate) fn give_up_spent(&self) -> Option<FileNumber> {
+        self.state.lock().spent.take().map(|spent| spent.number)
+    }
+
     /// Gives up a spent file that is larger than a file that begins the log anew. Returns it, to be removed.
     pub(crate) fn forget_spent(&self) -> Option<FileNumber> {
         let first_bytes = self.context.first_bytes;
@@ -124,7 +158,7 @@ impl Log {
 
     /// Goes on in a fresh, small file, so that the files before it can go once their commits are in segments.
     pub(crate) fn rotate(&self) -> Result<()> {
-        self.prepare_next_of(self.context.first_bytes)?;
+        self.prepare(0, self.context.first_bytes, Purpose::Free)?;
         let mut state = self.state.lock();
         loop {
             state.check(None)?;
@@ -179,6 +213,16 @@ impl Log {
         let state = self.state.lock();
         let ended: u64 = state.retired.iter().filter_map(|it| it.wal.seal.as_ref()).map(|seal| seal.len).sum();
         ended.saturating_add(state.current_capacity.saturating_sub(state.remaining)).saturating_sub(WAL_UNITS_AT)
+    }
+
+    /// Bytes the log's files have on the disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        let state = self.state.lock();
+        let of_retired = |it: &Retired| it.capacity.or(it.wal.seal.as_ref().map(|seal| seal.len)).unwrap_or(0);
+        let ended: u64 = state.retired.iter().map(of_retired).sum();
+        let spare = state.spare.as_ref().map_or(0, WalFile::capacity);
+        let spent = state.spent.as_ref().map_or(0, |spent| spent.capacity);
+        ended.saturating_add(state.current_capacity).saturating_add(spare).saturating_add(spent)
     }
 
     /// Reads every file of the log back. Commits wait while the newest is read.

@@ -25,6 +25,7 @@ use entidb_storage::{Backend, File};
 
 use crate::crypto::Keys;
 use crate::format::{FileNumber, Sequence};
+use crate::space::Space;
 use crate::version::{FileNumbers, WalRef};
 use crate::wal::writer::{SpentFile, WalFile};
 use end::Stop;
@@ -37,6 +38,7 @@ pub(crate) struct LogContext {
     pub(crate) backend: Backend,
     pub(crate) keys: Arc<Keys>,
     pub(crate) numbers: Arc<FileNumbers>,
+    pub(crate) space: Arc<Space>,
     /// The size of a file that begins the log anew.
     pub(crate) first_bytes: u64,
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::{Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES, put_bytes, varint_len, wal_unit_bytes};
 use crate::options::Durability;
 use crate::planted::{Mistake, makes};
+use crate::space::Purpose;
 use crate::wal::group::{Log, State};
 use crate::wal::writer::{WAL_FILE_BYTES_MAX, WalFile};
 
@@ -27,7 +28,7 @@ pub(super) struct Group {
 impl Log {
     /// Makes sure that a commit of `len` bytes will fit. To be called before anything of it is applied, by the one
     /// writer: an error here means that nothing happened.
-    pub(crate) fn reserve(&self, len: usize) -> Result<()> {
+    pub(crate) fn reserve(&self, len: usize, purpose: Purpose) -> Result<()> {
         loop {
             let mut state = self.state.lock();
             state.check(None)?;
@@ -51,7 +52,7 @@ impl Log {
                 continue;
             }
             drop(state);
-            self.prepare_next(if has_pending { whole } else { alone })?;
+            self.prepare_next(if has_pending { whole } else { alone }, purpose)?;
         }
     }
 

@@ -1,0 +1,200 @@
+//! What works on a disk that is full or nearly so, one claim each. The cycles of filling and emptying are in the testkit.
+
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
+
+use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options, VerifyLevel};
+use entidb_storage::simulated::{Dice, Personality, Simulation};
+use entidb_storage::{ErrorKind, Operation};
+
+fn small() -> Options {
+    Options {
+        background: false,
+        memory_bytes: 1 << 20,
+        memtable_bytes: 64 * 1024,
+        wal_bytes: 256 * 1024,
+        segment_bytes: 64 * 1024,
+        ..Options::default()
+    }
+}
+
+fn key(number: u64) -> Vec<u8> {
+    [&[1][..], &number.to_be_bytes()].concat()
+}
+
+/// Bytes that no compression makes fewer.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut dice = Dice::new(seed);
+    (0..bytes.div_ceil(8)).flat_map(|_| dice.throw().to_le_bytes()).take(bytes).collect()
+}
+
+/// Puts these keys with values of 1,000 bytes, in commits of ten.
+fn fill(engine: &Engine, numbers: impl IntoIterator<Item = u64>, seed: u64) {
+    let numbers: Vec<u64> = numbers.into_iter().collect();
+    for some in numbers.chunks(10) {
+        let mut transaction = engine.begin_write().unwrap();
+        for number in some {
+            transaction.put(&key(*number), &noise(seed ^ *number, 1000)).unwrap();
+        }
+        transaction.commit_with(Durability::Durable).unwrap();
+    }
+}
+
+/// Finds exactly the keys that `wanted` has a seed for, each with its value.
+fn check(engine: &Engine, keys: u64, wanted: impl Fn(u64) -> Option<u64>) {
+    let snapshot = engine.snapshot().unwrap();
+    let mut range = snapshot.range(KeyRange::all(), Direction::Forward).unwrap();
+    for number in 0..keys {
+        let Some(seed) = wanted(number) else { continue };
+        assert!(range.advance().unwrap(), "key {number} is gone");
+        assert_eq!((range.key(), range.value()), (&key(number)[..], &noise(seed ^ number, 1000)[..]), "key {number}");
+    }
+    assert!(!range.advance().unwrap());
+}
+
+/// It was one rewrite of everything, which needs as much room again as the database has.
+#[test]
+fn a_compaction_of_everything_needs_room_for_a_few_segments_however_large_the_database_is() {
+    let world = Simulation::new(Personality::Ext4Ordered, 3);
+    let engine = Engine::open(world.backend(), small()).unwrap();
+    fill(&engine, 0..8_000, 1);
+    while engine.maintain(64).unwrap() {}
+    // Half of it is new, so that compaction has to look at all of it.
+    fill(&engine, (0..8_000).step_by(2), 2);
+    engine.checkpoint().unwrap();
+    while engine.maintain(64).unwrap() {}
+    let used = world.used_bytes();
+    assert!(used > 6 << 20, "{used}");
+    world.set_capacity_bytes(Some(used + (768 << 10)));
+    engine.compact().unwrap();
+    assert!(world.used_bytes() < used + (1 << 20), "{} of {used} bytes are left", world.used_bytes());
+    let seed = |number: u64| Some(if number.is_multiple_of(2) { 2 } else { 1 });
+    check(&engine, 8_000, seed);
+    assert!(engine.verify(VerifyLevel::Full).unwrap().problems.is_empty());
+    drop(engine);
+    let engine = Engine::open(world.backend(), small()).unwrap();
+    check(&engine, 8_000, seed);
+}
+
+/// The same while commits and their memtables come in between.
+#[test]
+fn a_compaction_in_parts_ends_though_new_data_comes_all_the_while() {
+    let world = Simulation::new(Personality::Ext4Ordered, 4);
+    let engine = Engine::open(world.backend(), small()).unwrap();
+    fill(&engine, 0..4_000, 1);
+    while engine.maintain(64).unwrap() {}
+    let other = engine.clone();
+    let mut turn = 0_u64;
+    std::thread::scope(|scope| {
+        let compaction = scope.spawn(|| engine.compact());
+        while !compaction.is_finished() {
+            fill(&other, (0..4_000).filter(|number| number % 40 == turn % 40), 2 + turn / 40);
+            turn += 1;
+            assert!(turn < 4_000, "compaction does not end");
+        }
+        compaction.join().unwrap().unwrap();
+    });
+    let seed = |number: u64| {
+        // The last turn whose keys it was one of.
+        let last = (0..turn).rev().find(|turn| number % 40 == turn % 40);
+        Some(last.map_or(1, |turn| 2 + turn / 40))
+    };
+    check(&engine, 4_000, seed);
+}
+
+/// A database that fills its disk and has a reserve.
+fn full() -> (Simulation, u64) {
+    let world = Simulation::new(Personality::Ext4Ordered, 5);
+    world.set_capacity_bytes(Some(4 << 20));
+    let engine = Engine::open(world.backend(), small()).unwrap();
+    let mut kept = 0;
+    for number in 0.. {
+        let mut transaction = engine.begin_write().unwrap();
+        transaction.put(&key(number), &noise(1 ^ number, 1000)).unwrap();
+        match transaction.commit_with(Durability::Durable) {
+            Ok(_) => kept = number + 1,
+            Err(error) => {
+                assert!(is_no_space(&error), "{error}");
+                break;
+            }
+        }
+    }
+    assert!(engine.stats().reserve_bytes >= 64 << 10, "{:?}", engine.stats());
+    check(&engine, kept, |_| Some(1));
+    (world, kept)
+}
+
+fn is_no_space(error: &Error) -> bool {
+    matches!(error, Error::Storage(inner) if inner.kind == ErrorKind::NoSpace)
+}
+
+/// A new log file and a new manifest are made before anything of the old session goes, so it did not open.
+#[test]
+fn a_database_whose_disk_is_full_to_the_last_byte_opens_for_writing_and_deletes() {
+    let (world, kept) = full();
+    world.set_capacity_bytes(Some(world.used_bytes()));
+    let engine = Engine::open(world.backend(), small()).unwrap();
+    check(&engine, kept, |_| Some(1));
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.delete_range(&key(0), &key(kept / 2)).unwrap();
+    transaction.commit().unwrap();
+    engine.compact().unwrap();
+    check(&engine, kept, |number| (number >= kept / 2).then_some(1));
+    fill(&engine, 0..10, 2);
+    while engine.maintain(16).unwrap() {}
+    assert!(engine.stats().reserve_bytes >= 64 << 10, "the reserve is back");
+}
+
+#[test]
+fn a_database_that_finds_no_room_to_open_is_left_as_it_was_and_can_be_read() {
+    let (world, kept) = full();
+    assert!(world.lose_file("RESERVE"));
+    world.set_capacity_bytes(Some(world.used_bytes()));
+    let before = world.file_names();
+    let error = Engine::open(world.backend(), small()).map(|_| ()).unwrap_err();
+    assert!(is_no_space(&error), "{error}");
+    assert_eq!(world.file_names(), before);
+    let engine = Engine::open(world.backend(), Options { read_only: true, ..small() }).unwrap();
+    check(&engine, kept, |_| Some(1));
+    drop(engine);
+    world.set_capacity_bytes(Some(world.used_bytes() + (64 << 10)));
+    check(&Engine::open(world.backend(), small()).unwrap(), kept, |_| Some(1));
+}
+
+/// Each try to merge wrote what there was room for, failed, and removed it again.
+#[test]
+fn a_full_disk_is_not_written_again_and_again_for_nothing() {
+    let (world, kept) = full();
+    let engine = Engine::open(world.backend(), small()).unwrap();
+    let written = || -> u64 {
+        let calls = world.trace();
+        let writes = calls.iter().filter(|call| matches!(call.operation, Operation::Write | Operation::Preallocate));
+        writes.map(|call| call.len).sum()
+    };
+    let mut number = kept;
+    let mut refused = |times: usize| {
+        // The background may still make some room, which is then used up.
+        let mut refused = 0;
+        for _ in 0..5_000 {
+            let mut transaction = engine.begin_write().unwrap();
+            transaction.put(&key(number), &noise(9, 1_000)).unwrap();
+            match transaction.commit() {
+                Ok(_) => number += 1,
+                Err(error) => {
+                    assert!(is_no_space(&error), "{error}");
+                    refused += 1;
+                    let _either_way = engine.maintain(8);
+                    world.clock().advance_nanos(100_000_000);
+                }
+            }
+            if refused == times {
+                return;
+            }
+        }
+        panic!("the disk never gets full");
+    };
+    refused(50);
+    let before = written();
+    refused(200);
+    let written = written() - before;
+    assert!(written < 4 << 20, "{written} bytes for 200 refused commits");
+}

@@ -1,0 +1,487 @@
+//! Layer 17: a small disk is filled and emptied again and again.
+//!
+//! Always: on a full disk every acknowledged commit stays readable, what is refused says `NoSpace` and changed nothing,
+//! and nothing is written over and over for nothing; deletions and compaction work, and then writing goes on by itself.
+//! Does not know: which disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use entidb_engine::{Direction, Engine, Error, FileKind, KeyRange, Options, VerifyLevel};
+use entidb_storage::simulated::{Dice, mix_bytes};
+use entidb_storage::{Backend, ErrorKind};
+use parking_lot::Mutex;
+
+use crate::meter::Meter;
+
+/// The zones that are written to.
+const ZONES: [u8; 3] = [1, 2, 7];
+/// Commits that are tried on a full disk.
+const TRIES: u64 = 24;
+/// Steps of background work in which everything that can be done must be done.
+const STEPS_MAX: usize = 20_000;
+
+/// The disk of a test.
+pub struct SmallDisk {
+    /// Where the database goes.
+    pub backend: Backend,
+    /// Its size.
+    pub bytes: u64,
+    /// Lets somebody else take all that is free on it (true), or give that back.
+    pub squeeze: Box<dyn Fn(bool)>,
+    /// Lets some time pass.
+    pub rest: Box<dyn Fn()>,
+}
+
+/// What is filled into the disk, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Filling {
+    /// How the database is opened.
+    pub options: fn() -> Options,
+    /// The longest value.
+    pub value_bytes: u64,
+    /// Different keys.
+    pub keys: u64,
+    /// The part of the disk, in hundredths, that live data must have when it is called full.
+    pub percent_used: u64,
+    /// The most files there may be.
+    pub files_max: usize,
+}
+
+/// What is promised at a moment, for who crashes the machine then.
+#[derive(Debug, Default)]
+pub struct Promises {
+    /// A fingerprint of the contents after each commit, by its sequence.
+    fingerprints: Vec<u64>,
+    begun: u64,
+    durable: u64,
+}
+
+/// Shared with the observer of a simulation.
+pub type SharedPromises = Arc<Mutex<Promises>>;
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cycled {
+    /// Times the disk was full.
+    pub full: u64,
+    /// Commits that were made.
+    pub commits: u64,
+    /// Commits that were refused.
+    pub refused: u64,
+    /// The most bytes that were written while nothing but refused commits and background work went on.
+    pub idle_bytes_most: u64,
+    /// The most files there were.
+    pub files_most: usize,
+    /// The least part of the disk, in hundredths, that live data had when it was called full.
+    pub percent_least: u64,
+}
+
+/// A change of one key, or of a range of keys.
+#[derive(Debug, Clone)]
+enum Change {
+    Put(Vec<u8>, Vec<u8>),
+    Delete(Vec<u8>),
+    DeleteRange(Vec<u8>, Vec<u8>),
+}
+
+/// A database on a small disk, and what should be in it.
+pub struct FullDisk<'a> {
+    disk: &'a SmallDisk,
+    filling: Filling,
+    meter: Meter,
+    engine: Option<Engine>,
+    model: BTreeMap<Vec<u8>, Vec<u8>>,
+    promises: SharedPromises,
+    dice: Dice,
+    cycled: Cycled,
+}
+
+/// Why a run ends early.
+pub type Wrong = String;
+
+/// True for the error of a full disk.
+#[must_use]
+pub fn is_no_space(error: &Error) -> bool {
+    matches!(error, Error::Storage(inner) if inner.kind == ErrorKind::NoSpace)
+}
+
+fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
+    mix_bytes(mix_bytes(key.len() as u64, key), value)
+}
+
+/// The fingerprint of all that a database holds, and its last commit.
+///
+/// # Errors
+/// What the engine says.
+pub fn found_in(engine: &Engine) -> entidb_engine::Result<(u64, u64)> {
+    let snapshot = engine.snapshot()?;
+    let mut range = snapshot.range(KeyRange::all(), Direction::Forward)?;
+    let mut all = 0;
+    while range.advance()? {
+        all ^= fingerprint(range.key(), range.value());
+    }
+    Ok((all, snapshot.sequence().0))
+}
+
+impl Promises {
+    /// Judges what is found after a crash at a moment when these commits were promised and begun.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn judge(&self, found: (u64, u64), (durable, begun): (u64, u64)) -> Result<(), Wrong> {
+        let (fingerprint, last) = found;
+        if last < durable || last > begun {
+            return Err(format!("commit {last} is the last one; {durable} were promised and {begun} begun"));
+        }
+        let right = usize::try_from(last).ok().and_then(|last| self.fingerprints.get(last));
+        if right == Some(&fingerprint) {
+            Ok(())
+        } else {
+            Err(format!("the contents are not those after commit {last}"))
+        }
+    }
+
+    /// The last commit that is promised, and the last that was begun.
+    #[must_use]
+    pub const fn now(&self) -> (u64, u64) {
+        (self.durable, self.begun)
+    }
+}
+
+impl<'a> FullDisk<'a> {
+    /// An empty database on the disk.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn new(disk: &'a SmallDisk, filling: Filling, seed: u64) -> Result<Self, Wrong> {
+        let promises = Promises { fingerprints: vec![0], ..Promises::default() };
+        let mut new = Self {
+            disk,
+            filling,
+            meter: Meter::default(),
+            engine: None,
+            model: BTreeMap::new(),
+            promises: Arc::new(Mutex::new(promises)),
+            dice: Dice::new(seed),
+            cycled: Cycled { percent_least: 100, ..Cycled::default() },
+        };
+        new.open()?;
+        Ok(new)
+    }
+
+    /// What is promised.
+    #[must_use]
+    pub fn promises(&self) -> SharedPromises {
+        Arc::clone(&self.promises)
+    }
+
+    /// Fills the disk and empties it, so many times.
+    ///
+    /// # Errors
+    /// What went wrong, and in which cycle.
+    pub fn run(&mut self, cycles: u64) -> Result<Cycled, Wrong> {
+        for cycle in 0..cycles {
+            self.cycle(cycle)
+                .map_err(|wrong| format!("cycle {cycle}: {wrong}\n  {:?}\n  {}", self.cycled, self.state()))?;
+        }
+        if let Some(engine) = self.engine.take() {
+            engine.close().map_err(|error| format!("closing: {error}"))?;
+        }
+        Ok(self.cycled)
+    }
+
+    /// Fills the disk and empties it.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn cycle(&mut self, cycle: u64) -> Result<(), Wrong> {
+        self.fill()?;
+        self.stay_full()?;
+        let reopens = cycle % 4;
+        if reopens == 1 || reopens == 2 {
+            self.reopen(reopens == 2)?;
+            self.compare("after opening the full disk")?;
+        }
+        let squeezed = cycle % 4 == 3;
+        (self.disk.squeeze)(squeezed);
+        if squeezed {
+            self.stay_full()?;
+        }
+        self.empty(cycle)?;
+        (self.disk.squeeze)(false);
+        self.compare("after deleting")?;
+        if cycle % 3 == 2 {
+            self.settle()?;
+        } else {
+            self.engine()?.compact().map_err(|error| format!("compaction after deleting: {error}"))?;
+        }
+        self.compare("after compaction")?;
+        for _ in 0..10 {
+            let change = self.put();
+            if !self.commit(vec![change])? {
+                return Err(format!("writing does not go on after {} bytes of live data are left", self.live_bytes()));
+            }
+        }
+        if cycle % 10 == 9 {
+            let report = self.engine()?.verify(VerifyLevel::Full).map_err(|error| error.to_string())?;
+            if let Some(problem) = report.problems.first() {
+                return Err(format!("verification: {problem}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<(), Wrong> {
+        let backend = self.meter.metered(&self.disk.backend);
+        let opened = Engine::open(backend, (self.filling.options)());
+        self.engine = Some(opened.map_err(|error| format!("opening: {error}"))?);
+        Ok(())
+    }
+
+    fn reopen(&mut self, closes: bool) -> Result<(), Wrong> {
+        if let Some(engine) = self.engine.take()
+            && closes
+        {
+            engine.close().map_err(|error| format!("closing on a full disk: {error}"))?;
+        }
+        self.open()
+    }
+
+    fn engine(&self) -> Result<&Engine, Wrong> {
+        self.engine.as_ref().ok_or_else(|| "the database is not open".to_owned())
+    }
+
+    /// What there is, for a report.
+    fn state(&self) -> String {
+        let stats = self.engine.as_ref().map(Engine::stats).unwrap_or_default();
+        let free = self.disk.backend.directory.free_bytes();
+        format!("{} live bytes, free {free:?}, files {}, {stats:?}", self.live_bytes(), self.file_count())
+    }
+
+    fn live_bytes(&self) -> u64 {
+        self.model.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
+    }
+
+    fn file_count(&self) -> usize {
+        let kinds = [FileKind::Wal, FileKind::Manifest, FileKind::Segment, FileKind::Temporary];
+        let count = |kind: FileKind| self.disk.backend.directory.list(kind.folder()).map_or(0, |list| list.len());
+        kinds.into_iter().map(count).sum()
+    }
+
+    fn key(&mut self) -> Vec<u8> {
+        let number = self.dice.below(self.filling.keys);
+        let zone = ZONES.get(usize::try_from(number % 3).unwrap_or(0)).copied().unwrap_or(1);
+        [&[zone][..], &number.to_be_bytes()].concat()
+    }
+
+    fn put(&mut self) -> Change {
+        let key = self.key();
+        let bytes = self.dice.below(self.filling.value_bytes) + 1;
+        let mut value = vec![0; usize::try_from(bytes).unwrap_or(1)];
+        // Bytes that no compression makes fewer.
+        value.chunks_mut(8).for_each(|chunk| {
+            let random = self.dice.throw().to_le_bytes();
+            chunk.iter_mut().zip(random).for_each(|(to, from)| *to = from);
+        });
+        Change::Put(key, value)
+    }
+
+    /// Makes a commit; false when it is refused for want of room.
+    fn commit(&mut self, changes: Vec<Change>) -> Result<bool, Wrong> {
+        let engine = self.engine()?.clone();
+        let commit = || {
+            let mut transaction = engine.begin_write()?;
+            for change in &changes {
+                match change {
+                    Change::Put(key, value) => transaction.put(key, value)?,
+                    Change::Delete(key) => transaction.delete(key)?,
+                    Change::DeleteRange(start, end) => transaction.delete_range(start, end)?,
+                }
+            }
+            Ok(transaction)
+        };
+        let transaction =
+            commit().map_err(|error: Error| format!("a transaction that is not committed yet: {error}"))?;
+        let (sequence, next) = (transaction.next_sequence().0, self.fingerprint_with(&changes));
+        {
+            let mut promises = self.promises.lock();
+            let at = usize::try_from(sequence).unwrap_or(0);
+            promises.fingerprints.truncate(at);
+            if promises.fingerprints.len() != at {
+                return Err(format!("commit {sequence} follows {}", promises.fingerprints.len()));
+            }
+            promises.fingerprints.push(next);
+            promises.begun = sequence;
+        }
+        let result = transaction.commit();
+        let mut promises = self.promises.lock();
+        match result {
+            Ok(_) => promises.durable = sequence,
+            Err(error) if is_no_space(&error) => {
+                promises.begun = sequence - 1;
+                self.cycled.refused += 1;
+                return Ok(false);
+            }
+            Err(error) => return Err(format!("a commit: {error}")),
+        }
+        drop(promises);
+        self.cycled.commits += 1;
+        for change in changes {
+            match change {
+                Change::Put(key, value) => drop(self.model.insert(key, value)),
+                Change::Delete(key) => drop(self.model.remove(&key)),
+                Change::DeleteRange(start, end) => {
+                    let mut rest = self.model.split_off(&start);
+                    self.model.append(&mut rest.split_off(&end));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The fingerprint of the contents once these changes, of different keys, are made.
+    fn fingerprint_with(&self, changes: &[Change]) -> u64 {
+        let last = self.promises.lock().durable;
+        let mut next = usize::try_from(last).ok().and_then(|last| self.promises.lock().fingerprints.get(last).copied());
+        let next = next.get_or_insert(0);
+        for change in changes {
+            match change {
+                Change::Put(key, value) => {
+                    *next ^= self.model.get(key).map_or(0, |old| fingerprint(key, old)) ^ fingerprint(key, value);
+                }
+                Change::Delete(key) => *next ^= self.model.get(key).map_or(0, |old| fingerprint(key, old)),
+                Change::DeleteRange(start, end) => {
+                    let gone = self.model.range(start.clone()..end.clone());
+                    gone.for_each(|(key, old)| *next ^= fingerprint(key, old));
+                }
+            }
+        }
+        *next
+    }
+
+    /// Writes until the disk is full.
+    fn fill(&mut self) -> Result<(), Wrong> {
+        let mut written = 0;
+        loop {
+            let count = self.dice.below(8) + 1;
+            let mut changes: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+            for _ in 0..count {
+                if let Change::Put(key, value) = self.put() {
+                    changes.insert(key, value);
+                }
+            }
+            written += changes.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>();
+            let changes = changes.into_iter().map(|(key, value)| Change::Put(key, value)).collect();
+            self.files()?;
+            if !self.commit(changes)? {
+                break;
+            }
+            if written > 20 * self.disk.bytes {
+                return Err(format!("{written} bytes went into a disk of {}", self.disk.bytes));
+            }
+        }
+        self.cycled.full += 1;
+        let percent = self.live_bytes() * 100 / self.disk.bytes;
+        self.cycled.percent_least = self.cycled.percent_least.min(percent);
+        if percent < self.filling.percent_used {
+            return Err(format!("the disk is called full when live data has {percent} hundredths of it"));
+        }
+        Ok(())
+    }
+
+    /// Asks a full disk for more, again and again: nothing is lost and little is written.
+    fn stay_full(&mut self) -> Result<(), Wrong> {
+        self.compare("when the disk is full")?;
+        let before = self.meter.bytes();
+        for _ in 0..TRIES {
+            let change = self.put();
+            self.commit(vec![change])?;
+            self.maintain(16)?;
+            self.files()?;
+            (self.disk.rest)();
+        }
+        let written = self.meter.bytes() - before;
+        self.cycled.idle_bytes_most = self.cycled.idle_bytes_most.max(written);
+        // What is still to be merged may be merged once, and no more.
+        if written > self.disk.bytes {
+            return Err(format!("{written} bytes are written on a full disk for nothing"));
+        }
+        self.compare("after commits that were refused")
+    }
+
+    /// Some background work; a full disk may get in its way.
+    fn maintain(&self, steps: usize) -> Result<bool, Wrong> {
+        match self.engine()?.maintain(steps) {
+            Ok(more) => Ok(more),
+            Err(error) if is_no_space(&error) => Ok(false),
+            Err(error) => Err(format!("background work: {error}")),
+        }
+    }
+
+    /// Lets the background do all there is to do.
+    fn settle(&self) -> Result<(), Wrong> {
+        for _ in 0..STEPS_MAX / 16 {
+            (self.disk.rest)();
+            if !self.maintain(16)? {
+                return Ok(());
+            }
+        }
+        Err("background work does not end".to_owned())
+    }
+
+    /// Deletes most of what there is, in one of several ways. None of it may be refused.
+    fn empty(&mut self, cycle: u64) -> Result<(), Wrong> {
+        let keys: Vec<Vec<u8>> = self.model.keys().cloned().collect();
+        match cycle % 5 {
+            0 => return self.free(vec![Change::DeleteRange(vec![0], vec![u8::MAX])]),
+            1 => {
+                let middle = keys.get(keys.len() / 4 * 3).cloned().unwrap_or_else(|| vec![u8::MAX]);
+                return self.free(vec![Change::DeleteRange(vec![0], middle)]);
+            }
+            _ => {}
+        }
+        let (kept_in_10, at_once) = match cycle % 5 {
+            2 => (3, 1),
+            3 => (4, 10),
+            _ => (0, 1),
+        };
+        let gone: Vec<Change> =
+            keys.into_iter().filter(|_| self.dice.below(10) >= kept_in_10).map(Change::Delete).collect();
+        for some in gone.chunks(at_once) {
+            self.free(some.to_vec())?;
+            self.files()?;
+        }
+        Ok(())
+    }
+
+    fn free(&mut self, changes: Vec<Change>) -> Result<(), Wrong> {
+        if self.commit(changes)? { Ok(()) } else { Err("a deletion is refused on a full disk".to_owned()) }
+    }
+
+    fn files(&mut self) -> Result<(), Wrong> {
+        let files = self.file_count();
+        self.cycled.files_most = self.cycled.files_most.max(files);
+        if files > self.filling.files_max {
+            return Err(format!("there are {files} files"));
+        }
+        Ok(())
+    }
+
+    fn compare(&self, when: &str) -> Result<(), Wrong> {
+        let engine = self.engine()?;
+        let snapshot = engine.snapshot().map_err(|error| format!("reads {when}: {error}"))?;
+        let mut range =
+            snapshot.range(KeyRange::all(), Direction::Forward).map_err(|error| format!("reads {when}: {error}"))?;
+        let mut model = self.model.iter();
+        while range.advance().map_err(|error| format!("reads {when}: {error}"))? {
+            if model.next().is_none_or(|(key, value)| key != range.key() || value != range.value()) {
+                return Err(format!("reads {when} show {:?}, which is wrong", range.key()));
+            }
+        }
+        match model.next() {
+            None => Ok(()),
+            Some((key, _)) => Err(format!("reads {when} do not show {key:?}")),
+        }
+    }
+}

@@ -7,6 +7,46 @@
 #include <stdint.h>
 
 /**
+ * An entity that was not there before; the payload is its document. For the `kind` of `entidb_change`.
+ */
+#define ENTIDB_CHANGE_INSERT 1
+
+/**
+ * An entity that was there before; the payload is its new document.
+ */
+#define ENTIDB_CHANGE_UPDATE 2
+
+/**
+ * An entity that is no more.
+ */
+#define ENTIDB_CHANGE_DELETE 3
+
+/**
+ * A collection came into being.
+ */
+#define ENTIDB_CHANGE_COLLECTION_CREATED 4
+
+/**
+ * A collection has a new name, which is the payload, UTF-8.
+ */
+#define ENTIDB_CHANGE_COLLECTION_RENAMED 5
+
+/**
+ * A collection and all that was in it is no more.
+ */
+#define ENTIDB_CHANGE_COLLECTION_DROPPED 6
+
+/**
+ * An index came into being; the payload is its definition, CBOR.
+ */
+#define ENTIDB_CHANGE_INDEX_CREATED 7
+
+/**
+ * An index is no more; the payload is its name, UTF-8.
+ */
+#define ENTIDB_CHANGE_INDEX_DROPPED 8
+
+/**
  * Stores an entity, there or not. For the `mode` of `entidb_collection_put`.
  */
 #define ENTIDB_PUT 0
@@ -210,6 +250,68 @@ typedef struct {
 typedef int32_t entidb_status;
 
 /**
+ * Bytes lent by the library. How long they live is said where they are given.
+ */
+typedef struct {
+    /**
+     * The first byte, or NULL when there is none.
+     */
+    const uint8_t *data;
+    /**
+     * How many.
+     */
+    size_t len;
+} entidb_bytes;
+
+/**
+ * What stands before the changes of a batch.
+ */
+typedef struct {
+    /**
+     * The commit.
+     */
+    uint64_t sequence;
+    /**
+     * How many changes the batch has.
+     */
+    uint32_t count;
+    /**
+     * 1 when the commit ends with this batch, 0 when more of it follow.
+     */
+    uint32_t ends_commit;
+    /**
+     * Where to go on after the batch, text. Lives as long as the batch.
+     */
+    entidb_bytes position;
+} entidb_change_batch_head;
+
+/**
+ * One change.
+ */
+typedef struct {
+    /**
+     * One of `ENTIDB_CHANGE_...`.
+     */
+    uint32_t kind;
+    /**
+     * 0; there for the layout.
+     */
+    uint32_t reserved;
+    /**
+     * The entity; zeros for a change of a collection or an index.
+     */
+    uint8_t id[16];
+    /**
+     * The collection, as it was called at that commit. Lives as long as the batch.
+     */
+    entidb_bytes collection;
+    /**
+     * What the kind says, otherwise empty. Lives as long as the batch.
+     */
+    entidb_bytes payload;
+} entidb_change;
+
+/**
  * How to open a database. Set `struct_size` to `sizeof` and everything else to zero, then what you want otherwise.
  */
 typedef struct {
@@ -266,20 +368,6 @@ typedef struct {
      */
     uint64_t feed_commits_max;
 } entidb_open_options;
-
-/**
- * Bytes lent by the library. How long they live is said where they are given.
- */
-typedef struct {
-    /**
-     * The first byte, or NULL when there is none.
-     */
-    const uint8_t *data;
-    /**
-     * How many.
-     */
-    size_t len;
-} entidb_bytes;
 
 /**
  * One value of a document.
@@ -423,7 +511,7 @@ typedef struct {
 #define ENTIDB_ERROR_FORKED 205
 
 /**
- * Changes between the position asked for and the oldest one kept are gone; read the present state in full, then follow the feed from its latest sequence.
+ * Changes after the position asked for are gone, or it is of another history than that of this database; copy the data anew from a read transaction, then follow the feed from the position of that transaction.
  */
 #define ENTIDB_ERROR_GAP 206
 
@@ -771,30 +859,77 @@ extern "C" {
 void entidb_buffer_free(entidb_buffer *buffer);
 
 /**
- * Gives the next commit, waiting up to `timeout_ms` for one, or `ENTIDB_TIMEOUT`.
+ * Gives what stands before the changes of a batch that `entidb_change_feed_next` gave.
  *
- * The commit is a CBOR map: `sequence`, and `changes`, an array of maps with `kind` (`insert`, `update`, `delete`,
- * `collection_created`, ...), `collection`, and where they apply `id`, `document`, `name` or `index`.
+ * Threads: any.
+ * Errors: INVALID_ARGUMENT for bytes that are no batch.
+ *
+ * Safety: `batch` is readable for its length; out-pointers are NULL or may be written.
+ */
+entidb_status entidb_change_batch_read(const uint8_t *batch,
+                                       size_t batch_len,
+                                       entidb_change_batch_head *out_head,
+                                       entidb_error **out_error);
+
+/**
+ * Walks over the changes of a batch, one for each call, or gives `ENTIDB_END`.
+ *
+ * `*offset` is 0 before the first call and is moved by each; it means nothing else.
+ *
+ * Threads: any.
+ * Errors: INVALID_ARGUMENT for bytes that are no batch, or an offset no call gave.
+ *
+ * Safety: `batch` is readable for its length; `offset` may be read and written; the others are NULL or may be written.
+ */
+entidb_status entidb_change_batch_next(const uint8_t *batch,
+                                       size_t batch_len,
+                                       size_t *offset,
+                                       entidb_change *out_change,
+                                       entidb_error **out_error);
+
+/**
+ * Gives the next changes, waiting up to `timeout_ms` for a commit, or `ENTIDB_TIMEOUT`.
+ *
+ * A batch has changes of one commit: all of them, or the next of a commit with many. It has up to 1 MiB, or one change. Read
+ * it with `entidb_change_batch_read` and `entidb_change_batch_next`; its layout is in crates/entidb_ffi/src/change_batch.rs.
  *
  * Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never.
- * Owns: `*out_commit` on success; free with `entidb_buffer_free`.
- * Errors: GAP when changes were removed by retention before they were read; CLOSED, CONCURRENT_USE, CORRUPT, UNSUPPORTED.
+ * Owns: `*out_batch` on success; free with `entidb_buffer_free`.
+ * Errors: GAP when changes were removed by retention before they were read; CLOSED, CONCURRENT_USE, CORRUPT. After any of
+ * them the feed is where it was.
  *
  * Safety: `feed` is a live feed of this library; out-pointers are NULL or may be written. So for every function here.
  */
 entidb_status entidb_change_feed_next(entidb_change_feed *feed,
                                       uint64_t timeout_ms,
-                                      entidb_buffer *out_commit,
+                                      entidb_buffer *out_batch,
                                       entidb_error **out_error);
 
 /**
- * The sequence of the last commit given; 0 for NULL or while another thread waits on the feed.
+ * Takes the batch given last back, so that the next call gives it again: for a caller that could not use it. Does nothing when
+ * there is none.
  *
- * Threads: any.
+ * Threads: any, one call at a time.
+ * Errors: CONCURRENT_USE.
  *
  * Safety: As `entidb_change_feed_next`.
  */
-uint64_t entidb_change_feed_position(const entidb_change_feed *feed);
+entidb_status entidb_change_feed_unread(entidb_change_feed *feed,
+                                        entidb_error **out_error);
+
+/**
+ * Gives the position after the batch given last, text: keep it, and pass it to `entidb_database_changes` to go on from there. It
+ * begins with the sequence of the commit.
+ *
+ * Threads: any, one call at a time.
+ * Owns: `*out_position` on success; free with `entidb_buffer_free`.
+ * Errors: CONCURRENT_USE.
+ *
+ * Safety: As `entidb_change_feed_next`.
+ */
+entidb_status entidb_change_feed_position(const entidb_change_feed *feed,
+                                          entidb_buffer *out_position,
+                                          entidb_error **out_error);
 
 /**
  * Frees a change feed reader. NULL is fine.
@@ -1295,18 +1430,35 @@ entidb_status entidb_database_begin_write(const entidb_database *database,
                                           entidb_error **out_error);
 
 /**
- * Reads the changes committed after a sequence; 0 begins at the first.
+ * Reads the changes committed after a position that a feed, a transaction or `entidb_database_position` gave; with length 0
+ * from the oldest changes that are kept.
  *
- * Threads: any.
+ * Threads: any. Blocks: on the disk.
  * Owns: `*out_feed` on success; free with `entidb_change_feed_free`.
- * Errors: CLOSED.
+ * Errors: GAP when changes after the position were removed by retention, or the position is not of the history of this
+ * database; INVALID_ARGUMENT for text that is no position, UNSUPPORTED when the database keeps no feed, CLOSED.
  *
  * Safety: As `entidb_database_open`.
  */
 entidb_status entidb_database_changes(const entidb_database *database,
-                                      uint64_t since,
+                                      const uint8_t *since,
+                                      size_t since_len,
                                       entidb_change_feed **out_feed,
                                       entidb_error **out_error);
+
+/**
+ * Gives the position in the change feed after the newest commit that is visible, text: `entidb_database_changes` from there
+ * gives what is committed from now on. To copy the data and follow it, take the position of the transaction that copied.
+ *
+ * Threads: any. Blocks: on the disk.
+ * Owns: `*out_position` on success; free with `entidb_buffer_free`.
+ * Errors: CLOSED.
+ *
+ * Safety: As `entidb_database_open`.
+ */
+entidb_status entidb_database_position(const entidb_database *database,
+                                       entidb_buffer *out_position,
+                                       entidb_error **out_error);
 
 /**
  * Removes changes up to and including a sequence from the change feed.
@@ -1830,6 +1982,20 @@ entidb_status entidb_transaction_rollback_to(const entidb_transaction *transacti
  */
 entidb_status entidb_transaction_sequence(const entidb_transaction *transaction,
                                           uint64_t *out_sequence,
+                                          entidb_error **out_error);
+
+/**
+ * Gives the position in the change feed after the commit that a read transaction sees, text: who copies what it sees and reads
+ * the feed from there misses nothing and gets nothing twice.
+ *
+ * Threads: any, one call at a time. Blocks: on the disk.
+ * Owns: `*out_position` on success; free with `entidb_buffer_free`.
+ * Errors: UNSUPPORTED for a write transaction, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+ *
+ * Safety: As `entidb_transaction_collection`.
+ */
+entidb_status entidb_transaction_position(const entidb_transaction *transaction,
+                                          entidb_buffer *out_position,
                                           entidb_error **out_error);
 
 /**

@@ -39,8 +39,8 @@ int main() try {
 
         // What happened, in order.
         auto feed = db.changes();
-        while (auto commit = feed.next()) {
-            for (const auto& entry : (*commit)["changes"]) std::cout << entry.value["kind"].as_text() << ' ';
+        while (auto batch = feed.next()) {
+            for (const auto& change : *batch) std::cout << change.kind_name() << ' ';
         }
         std::cout << '\n';
         db.close();

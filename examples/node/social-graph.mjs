@@ -58,7 +58,9 @@ do {
 console.log(`${seen} posts of Grace, found by ${wall.explain().index}`);
 if (seen !== 13) throw new Error(`13 posts were written, ${seen} found`);
 
-for (const commit of db.changes({ since: db.lastSequence - 1 })) {
-  console.log("last change:", commit.changes.map((change) => `${change.kind} in ${change.collection}`).join());
+const readUntil = db.position;
+people.update(ada, patch().increment("followers", 1));
+for (const batch of db.changes({ since: readUntil })) {
+  console.log("last change:", batch.changes.map((change) => `${change.kind} in ${change.collection}`).join());
 }
 db.close();

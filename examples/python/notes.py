@@ -28,6 +28,8 @@ with entidb.open("notes.entidb") as db:
     except RuntimeError:
         print("still there:", id in notes)
 
-    for commit in db.changes(since=db.last_sequence - 1):
-        for change in commit.changes:
+    seen = db.position
+    notes.update(id, {"title": "Hi again"})
+    for batch in db.changes(since=seen):
+        for change in batch.changes:
             print("last change:", change.kind, change.collection, change.id)

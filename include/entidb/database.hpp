@@ -87,6 +87,10 @@ class Transaction {
         });
         return sequence;
     }
+    /// The position in the change feed after the commit that a read transaction sees.
+    std::string position() const {
+        return detail::filled_text([&](auto out, auto error) { return entidb_transaction_position(get(), out, error); });
+    }
     /// Forgets the changes and ends it; fine when it is over.
     void abort() const {
         detail::call([&](auto error) { return entidb_transaction_abort(get(), error); });
@@ -99,22 +103,131 @@ class Transaction {
     detail::Owned<entidb_transaction, entidb_transaction_free> transaction_;
 };
 
+/// One change of a batch, read in place. It must not outlive the batch.
+class Change {
+  public:
+    Change() = default;
+    explicit Change(const entidb_change& change) noexcept : change_(change) {}
+
+    /// One of ENTIDB_CHANGE_...
+    std::uint32_t kind() const noexcept { return change_.kind; }
+    /// The kind by its name: `insert`, `update`, `delete`, `collection_created`, ...
+    std::string_view kind_name() const noexcept {
+        static constexpr std::string_view names[] = {"unknown", "insert", "update", "delete", "collection_created", "collection_renamed", "collection_dropped", "index_created", "index_dropped"};
+        return names[change_.kind < std::size(names) ? change_.kind : 0];
+    }
+    /// The collection, as it was called at that commit.
+    std::string_view collection() const noexcept { return text(change_.collection); }
+    /// The entity; nothing for a change of a collection or an index.
+    std::optional<Id> id() const {
+        return change_.kind <= ENTIDB_CHANGE_DELETE ? std::optional<Id>(Id::of(change_.id)) : std::nullopt;
+    }
+    /// The document after an insert or update, or the definition of a created index; empty otherwise.
+    Bytes document() const noexcept {
+        bool has = change_.kind <= ENTIDB_CHANGE_UPDATE || change_.kind == ENTIDB_CHANGE_INDEX_CREATED;
+        return has ? Bytes(change_.payload) : Bytes();
+    }
+    /// The document, to look into.
+    View view() const { return View(document()); }
+    /// The new name of a renamed collection, or the name of a dropped index; empty otherwise.
+    std::string_view name() const noexcept {
+        bool has = change_.kind == ENTIDB_CHANGE_COLLECTION_RENAMED || change_.kind == ENTIDB_CHANGE_INDEX_DROPPED;
+        return has ? text(change_.payload) : std::string_view();
+    }
+
+  private:
+    static std::string_view text(const entidb_bytes& bytes) noexcept {
+        return {reinterpret_cast<const char*>(bytes.data), bytes.len};
+    }
+
+    entidb_change change_{};
+};
+
+/// Changes of one commit, in order: all of them, or the next of a commit with many.
+class ChangeBatch {
+  public:
+    explicit ChangeBatch(Buffer bytes) : bytes_(std::move(bytes)) {
+        detail::call([&](auto error) { return entidb_change_batch_read(bytes_.data(), bytes_.size(), &head_, error); });
+    }
+
+    /// The commit.
+    std::uint64_t sequence() const noexcept { return head_.sequence; }
+    /// How many changes.
+    std::size_t size() const noexcept { return head_.count; }
+    /// Whether it is the last batch of its commit, which most often is the only one.
+    bool ends_commit() const noexcept { return head_.ends_commit != 0; }
+    /// Where to go on after this batch.
+    std::string_view position() const noexcept {
+        return {reinterpret_cast<const char*>(head_.position.data), head_.position.len};
+    }
+
+    class Iterator;
+    Iterator begin() const;
+    Iterator end() const;
+
+  private:
+    Buffer bytes_;
+    entidb_change_batch_head head_{};
+};
+
+class ChangeBatch::Iterator {
+  public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Change;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const Change*;
+    using reference = const Change&;
+
+    Iterator() = default;
+    explicit Iterator(Bytes batch) : batch_(batch), left_(true) { ++*this; }
+    reference operator*() const noexcept { return change_; }
+    pointer operator->() const noexcept { return &change_; }
+    Iterator& operator++() {
+        entidb_change change{};
+        left_ = detail::call([&](auto error) {
+                    return entidb_change_batch_next(batch_.data(), batch_.size(), &offset_, &change, error);
+                }) == ENTIDB_OK;
+        change_ = Change(change);
+        return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const Iterator& a, const Iterator& b) noexcept {
+        return a.left_ == b.left_ && (!a.left_ || a.offset_ == b.offset_);
+    }
+    friend bool operator!=(const Iterator& a, const Iterator& b) noexcept { return !(a == b); }
+
+  private:
+    Bytes batch_;
+    std::size_t offset_ = 0;
+    Change change_;
+    bool left_ = false;
+};
+
+inline ChangeBatch::Iterator ChangeBatch::begin() const { return Iterator(bytes_); }
+inline ChangeBatch::Iterator ChangeBatch::end() const { return {}; }
+
 /// A reader of the change feed. One thread at a time.
 class ChangeFeed {
   public:
     explicit ChangeFeed(entidb_change_feed* taken) noexcept : feed_(taken) {}
 
-    /// The next commit, waiting for one: a map of `sequence` and `changes`. Nothing when the wait ends.
-    std::optional<Document> next(std::chrono::milliseconds wait = std::chrono::milliseconds(0)) {
+    /// The next changes, waiting for a commit. Nothing when the wait ends. After an error the feed is where it was.
+    std::optional<ChangeBatch> next(std::chrono::milliseconds wait = std::chrono::milliseconds(0)) {
         Buffer out;
         std::uint64_t wait_ms = wait.count() > 0 ? static_cast<std::uint64_t>(wait.count()) : 0;
         entidb_status status =
             detail::call([&](auto error) { return entidb_change_feed_next(feed_.get(), wait_ms, out.out(), error); });
         if (status == ENTIDB_TIMEOUT) return std::nullopt;
-        return Document(std::move(out));
+        return ChangeBatch(std::move(out));
     }
-    /// The sequence of the last commit given.
-    std::uint64_t position() const noexcept { return entidb_change_feed_position(feed_.get()); }
+    /// Takes the batch given last back, so that the next call gives it again.
+    void unread() {
+        detail::call([&](auto error) { return entidb_change_feed_unread(feed_.get(), error); });
+    }
+    /// The position after the batch given last: keep it, and go on from there later.
+    std::string position() const {
+        return detail::filled_text([&](auto out, auto error) { return entidb_change_feed_position(feed_.get(), out, error); });
+    }
 
   private:
     detail::Owned<entidb_change_feed, entidb_change_feed_free> feed_;
@@ -209,11 +322,17 @@ class Database {
         }
     }
 
-    /// Reads the changes committed after a sequence; 0 begins at the first.
-    ChangeFeed changes(std::uint64_t since = 0) const {
+    /// Reads the changes committed after a position, or from the oldest that are kept. A position is good for the history
+    /// it is of: where this database has another, that is a gap.
+    ChangeFeed changes(std::string_view since = {}) const {
         entidb_change_feed* feed = nullptr;
-        detail::call([&](auto error) { return entidb_database_changes(get(), since, &feed, error); });
+        detail::call([&](auto error) { return entidb_database_changes(get(), detail::raw(since), since.size(), &feed, error); });
         return ChangeFeed(feed);
+    }
+    /// The position in the change feed after the newest commit. To copy the data and follow it, take the position of the
+    /// transaction that copied.
+    std::string position() const {
+        return detail::filled_text([&](auto out, auto error) { return entidb_database_position(get(), out, error); });
     }
     /// Removes changes up to and including a sequence from the feed.
     void trim_changes(std::uint64_t through) const {

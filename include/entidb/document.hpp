@@ -184,6 +184,18 @@ class Buffer {
     entidb_buffer taken_{};
 };
 
+namespace detail {
+
+/// Calls a function that fills a buffer with text.
+template <class Call>
+std::string filled_text(Call&& make) {
+    Buffer out;
+    call([&](auto error) { return make(out.out(), error); });
+    return {reinterpret_cast<const char*>(out.data()), out.size()};
+}
+
+}  // namespace detail
+
 /// A value to be written: null, a bool, a number, text, bytes, a timestamp, an id, an array or a map.
 class Value {
   public:
@@ -415,7 +427,7 @@ class View::Iterator {
 inline View::Iterator View::begin() const { return is_map() || is_array() ? Iterator(encoded()) : Iterator(); }
 inline View::Iterator View::end() const { return {}; }
 
-/// A document the library made: a report, statistics, a commit of the change feed.
+/// A document the library made: a report, statistics.
 class Document {
   public:
     Document() = default;

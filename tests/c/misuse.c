@@ -88,7 +88,7 @@ int main(void) {
     CHECK("a misspelt option is told the right name", entidb_database_open_memory((const uint8_t *)"\xa1\x68read_onl\xf5", 11, &other, &error) == ENTIDB_ERROR_UNKNOWN_OPTION && strstr(entidb_error_message(error), "read_only") != NULL);
     take(&error);
 
-    CHECK("a feed", entidb_database_changes(db, 0, &shared_feed, NULL) == ENTIDB_OK);
+    CHECK("a feed", entidb_database_changes(db, NULL, 0, &shared_feed, NULL) == ENTIDB_OK);
     pthread_t thread;
     pthread_create(&thread, NULL, wait_on_feed, NULL);
     while (!waiting) usleep(1000);

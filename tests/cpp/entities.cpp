@@ -106,6 +106,23 @@ constexpr bool moves_only = std::is_nothrow_move_constructible_v<Owner> && std::
 static_assert(moves_only<Database> && moves_only<entidb::Transaction> && moves_only<entidb::Collection> && moves_only<entidb::Cursor>);
 static_assert(moves_only<Entity> && moves_only<entidb::ChangeFeed> && moves_only<entidb::Buffer> && moves_only<entidb::Document>);
 
+/// A document as deep as one may be is read by the feed as it was written: the feed adds nothing around it.
+static void deep_changes() {
+    auto db = Database::open_memory();
+    Value nested = map({{"leaf", 1}});
+    for (int depth = 1; depth < 64; ++depth) nested = map({{"in", nested}});
+    db.collection("deep").put(nested);
+    auto batch = db.changes().next();
+    CHECK("a deep document is in the feed", batch && batch->size() == 2);
+    for (const auto& change : *batch) {
+        if (change.kind() != ENTIDB_CHANGE_INSERT) continue;
+        entidb::View inner = change.view();
+        int depth = 0;
+        for (auto next = inner.at("in"); next; next = inner.at("in")) inner = *next, ++depth;
+        CHECK("and read to its leaf", depth == 63 && inner["leaf"].as_int() == 1);
+    }
+}
+
 static void entities(const Database& db) {
     auto notes = db.collection("notes");
     const Id id = notes.put(map({{"title", "Hello"}, {"n", 1}}));
@@ -197,7 +214,8 @@ static void entities(const Database& db) {
 
 static void transactions(const Database& db) {
     auto people = db.collection("people");
-    auto feed = db.changes(db.last_sequence());
+    const std::string since = db.position();
+    auto feed = db.changes(since);
     const int given = db.write([&](entidb::Transaction& tx) {
         tx.collection("people").put(numbered(1), map({{"name", "Ada"}}));
         auto mark = tx.savepoint();
@@ -238,9 +256,12 @@ static void transactions(const Database& db) {
     { auto forgotten = db.begin_write(); forgotten.collection("people").put(map({})); }
     CHECK("a transaction that goes out of scope is aborted", people.count() == 2);
 
-    auto commit = feed.next();
-    CHECK("the feed gives commits", commit && (*commit)["changes"].size() >= 1 && (*commit)["changes.0.collection"].as_text() == "people");
-    CHECK("and where it is", feed.position() == (*commit)["sequence"].as_uint());
+    auto batch = feed.next();
+    CHECK("the feed gives changes", batch && batch->size() >= 1 && batch->ends_commit() && batch->begin()->collection() == "people");
+    CHECK("and where it is", feed.position() == batch->position() && std::stoull(feed.position()) == batch->sequence());
+    feed.unread();
+    auto again = feed.next();
+    CHECK("a batch is given again", again && again->sequence() == batch->sequence() && db.changes(since).next()->sequence() == batch->sequence());
     while (feed.next()) {}
     CHECK("and then waits in vain", !feed.next(std::chrono::milliseconds(5)));
 
@@ -274,8 +295,19 @@ static void maintenance() {
         CHECK("there are statistics", db.stats().view().size() > 0);
         db.backup(copy.string());
         CHECK("a backup does not write over one", thrown([&] { db.backup(copy.string()); }) == ENTIDB_ERROR_TARGET_NOT_EMPTY);
+        const std::string before = db.position();
+        db.collection("notes").put(map({{"n", 9}}));
+        const std::string beyond = db.position();
+        CHECK("a read transaction knows its position", db.begin_read().position() == beyond);
         db.trim_changes(db.last_sequence());
-        CHECK("trimmed changes are a gap", thrown([&] { db.changes(0).next(); }) == ENTIDB_ERROR_GAP);
+        CHECK("trimmed changes are a gap", thrown([&] { db.changes(before); }) == ENTIDB_ERROR_GAP);
+        {
+            auto restored = Database::open(copy.string());
+            CHECK("a position beyond the backup is a gap in it", thrown([&] { restored.changes(beyond); }) == ENTIDB_ERROR_GAP);
+            restored.collection("notes").put(map({{"n", 10}}));
+            CHECK("also once it went another way", thrown([&] { restored.changes(beyond); }) == ENTIDB_ERROR_GAP);
+            restored.close();
+        }
         CHECK("a second open is refused", thrown([&] { Database::open(folder.string()); }) == ENTIDB_ERROR_DATABASE_LOCKED);
         auto notes = db.collection("notes");
         auto note = notes.get(numbered(1));
@@ -289,7 +321,7 @@ static void maintenance() {
     options.flags = ENTIDB_OPEN_EXISTING | ENTIDB_OPEN_READ_ONLY;
     {
         auto db = Database::open(copy.string(), options);
-        CHECK("the backup opens, read-only", db.collection("notes").count() == 1 && thrown([&] { db.collection("notes").put(map({})); }) == ENTIDB_ERROR_READ_ONLY);
+        CHECK("the backup opens, read-only", db.collection("notes").count() == 2 && thrown([&] { db.collection("notes").put(map({})); }) == ENTIDB_ERROR_READ_ONLY);
     }
     CHECK("what is not there is not opened", thrown([&] { Database::open((folder / "none").string(), options); }) == ENTIDB_ERROR_DATABASE_NOT_FOUND);
     CHECK("an option nobody knows is refused", thrown([&] { Database::open(folder.string(), map({{"readonly", true}})); }) == ENTIDB_ERROR_UNKNOWN_OPTION);
@@ -301,6 +333,7 @@ int main() {
     CHECK("the library has a version", !entidb::version().empty() && entidb::has_feature("memory") && !entidb::has_feature("magic"));
     documents();
     claims();
+    deep_changes();
     auto db = Database::open_memory();
     entities(db);
     transactions(db);

@@ -146,7 +146,7 @@ static const std::map<entidb_status, Body>& given() {
         {ENTIDB_ERROR_CLOSED, [](auto& db, auto& c) { db.close(); c.count(); }},
         {ENTIDB_ERROR_READ_ONLY, [](auto& db, auto&) { auto tx = db.begin_read(); tx.collection("c").put(map({})); }},
         {ENTIDB_ERROR_FORKED, [](auto&, auto& c) { rethrown(alone([&] { c.count(); })); }},
-        {ENTIDB_ERROR_GAP, [](auto& db, auto& c) { c.put(map({})); db.trim_changes(db.last_sequence()); db.changes(0).next(); }},
+        {ENTIDB_ERROR_GAP, [](auto& db, auto& c) { const auto before = db.position(); c.put(map({})); db.trim_changes(db.last_sequence()); db.changes(before); }},
         {ENTIDB_ERROR_TIMEOUT, [](auto& db, auto&) { db.wait_durable(db.last_sequence() + 1000, std::chrono::milliseconds(5)); }},
         {ENTIDB_ERROR_IN_USE, [](auto& db, auto&) { auto tx = db.begin_write(); db.close(); }},
         {ENTIDB_ERROR_PERMISSION_DENIED, [](auto&, auto&) {

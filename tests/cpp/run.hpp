@@ -203,14 +203,12 @@ class Run {
         auto feed = feeds_.find(name);
         if (feed == feeds_.end()) feed = feeds_.emplace(name, db_.changes()).first;
         std::vector<std::string> commits;
-        while (auto commit = feed->second.next()) {
+        while (auto batch = feed->second.next()) {
             std::vector<std::string> parts;
-            for (const auto& entry : (*commit)["changes"]) {
-                const entidb::View& change = entry.value;
-                std::string text = std::string(change["kind"].as_text()) + " " + std::string(change["collection"].as_text());
-                // An id is a tag, one byte of head for the bytes, and the bytes.
-                if (auto at = change.at("id")) text += " " + decimal(Id::of(at->encoded().end() - 16));
-                if (auto document = change.at("document")) text += " " + hex(document->encoded());
+            for (const auto& change : *batch) {
+                std::string text = std::string(change.kind_name()) + " " + std::string(change.collection());
+                if (auto id = change.id()) text += " " + decimal(*id);
+                if (change.kind() <= ENTIDB_CHANGE_UPDATE) text += " " + hex(change.document());
                 parts.push_back(text);
             }
             commits.push_back(joined(parts, " + "));

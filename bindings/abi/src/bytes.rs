@@ -26,6 +26,13 @@ impl Buffer {
         Self::fill_outcome(run).map(|(buffer, _)| buffer)
     }
 
+    /// Calls a C function that fills a buffer with text.
+    pub(crate) fn fill_text(
+        run: impl FnOnce(*mut ffi::entidb_buffer, *mut *mut ffi::entidb_error) -> ffi::entidb_status,
+    ) -> Result<String> {
+        Ok(String::from_utf8_lossy(&Self::fill(run)?).into_owned())
+    }
+
     /// As `fill`, with the outcome.
     pub(crate) fn fill_outcome(
         run: impl FnOnce(*mut ffi::entidb_buffer, *mut *mut ffi::entidb_error) -> ffi::entidb_status,

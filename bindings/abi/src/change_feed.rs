@@ -1,11 +1,12 @@
 //! Reading the change feed.
 //!
-//! Always: one commit a call. Does not know: who reads.
+//! Always: changes of one commit a call. Does not know: who reads.
 
 use entidb_ffi as ffi;
 
 use crate::bytes::Buffer;
 use crate::error::Result;
+use crate::{ChangeBatch, call};
 
 /// A reader of the change feed.
 #[derive(Debug)]
@@ -21,23 +22,34 @@ impl ChangeFeed {
         Self(pointer)
     }
 
-    /// The next commit as CBOR, waiting so long; none when the time is over.
+    /// The next changes, waiting so long; none when the time is over.
     ///
     /// # Errors
     /// Those of `entidb_change_feed_next`.
-    pub fn next_commit(&self, timeout_ms: u64) -> Result<Option<Buffer>> {
+    pub fn next_batch(&self, timeout_ms: u64) -> Result<Option<ChangeBatch>> {
         let (buffer, outcome) = Buffer::fill_outcome(|out, error| {
             // SAFETY: the feed is live and the places may be written.
             unsafe { ffi::entidb_change_feed_next(self.0, timeout_ms, out, error) }
         })?;
-        Ok((outcome == ffi::ENTIDB_OK).then_some(buffer))
+        if outcome == ffi::ENTIDB_OK { ChangeBatch::read(buffer).map(Some) } else { Ok(None) }
     }
 
-    /// The sequence of the last commit given.
-    #[must_use]
-    pub fn position(&self) -> u64 {
+    /// Takes the batch given last back.
+    ///
+    /// # Errors
+    /// Those of `entidb_change_feed_unread`.
+    pub fn unread(&self) -> Result<()> {
         // SAFETY: the feed is live.
-        unsafe { ffi::entidb_change_feed_position(self.0) }
+        call::done(|error| unsafe { ffi::entidb_change_feed_unread(self.0, error) })
+    }
+
+    /// The position after the batch given last.
+    ///
+    /// # Errors
+    /// Those of `entidb_change_feed_position`.
+    pub fn position(&self) -> Result<String> {
+        // SAFETY: the feed is live and the places may be written.
+        Buffer::fill_text(|out, error| unsafe { ffi::entidb_change_feed_position(self.0, out, error) })
     }
 }
 

@@ -5,7 +5,7 @@
 use entidb_ffi as ffi;
 
 use crate::bytes::Buffer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::{ChangeFeed, Collection, Transaction, call};
 
 /// How much a verification reads.
@@ -144,14 +144,30 @@ impl Database {
         Ok(Transaction::own(made))
     }
 
-    /// Reads the changes after a sequence.
+    /// Reads the changes after a position, or from the oldest that are kept.
     ///
     /// # Errors
     /// Those of `entidb_database_changes`.
-    pub fn changes(&self, since: u64) -> Result<ChangeFeed> {
-        // SAFETY: the database is live and the places may be written.
-        let made = call::handle(|out, error| unsafe { ffi::entidb_database_changes(self.0, since, out, error) })?;
+    pub fn changes(&self, since: Option<&str>) -> Result<ChangeFeed> {
+        if since == Some("") {
+            let problem = "the position to read changes from is empty; leave it out to begin at the oldest change";
+            return Err(Error::new(ffi::ENTIDB_ERROR_INVALID_ARGUMENT, problem));
+        }
+        let since = since.unwrap_or_default();
+        let made = call::handle(|out, error| {
+            // SAFETY: the database is live, the text readable, and the places may be written.
+            unsafe { ffi::entidb_database_changes(self.0, since.as_ptr(), since.len(), out, error) }
+        })?;
         Ok(ChangeFeed::own(made))
+    }
+
+    /// The position in the change feed after the newest commit.
+    ///
+    /// # Errors
+    /// Those of `entidb_database_position`.
+    pub fn position(&self) -> Result<String> {
+        // SAFETY: the database is live and the places may be written.
+        Buffer::fill_text(|out, error| unsafe { ffi::entidb_database_position(self.0, out, error) })
     }
 
     /// Removes changes up to a sequence from the feed.

@@ -8,6 +8,7 @@
 
 mod bytes;
 mod call;
+mod change_batch;
 mod change_feed;
 mod collection;
 mod cursor;
@@ -20,6 +21,7 @@ mod version;
 pub use entidb_codec as codec;
 
 pub use bytes::Buffer;
+pub use change_batch::{Change, ChangeBatch};
 pub use change_feed::ChangeFeed;
 pub use collection::{Collection, WriteMode};
 pub use cursor::{Cursor, Frame, Frames};

@@ -115,6 +115,15 @@ impl Transaction {
         call::value(|out, error| unsafe { ffi::entidb_transaction_sequence(self.0, out, error) })
     }
 
+    /// The position in the change feed after the commit a read transaction sees.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_position`.
+    pub fn position(&self) -> Result<String> {
+        // SAFETY: the transaction is live and the places may be written.
+        Buffer::fill_text(|out, error| unsafe { ffi::entidb_transaction_position(self.0, out, error) })
+    }
+
     /// Commits, and gives the sequence.
     ///
     /// # Errors

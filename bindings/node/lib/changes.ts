@@ -1,16 +1,17 @@
 /**
  * The change feed.
  *
- * Always: whole commits, in their order; a gap is an error, never skipped. Does not know: who reads.
+ * Always: whole commits, in their order, one with many changes in several batches; a gap is an error, never skipped; a batch that
+ * cannot be read is given again by the next call. Does not know: who reads.
+ * Format of a batch: crates/entidb_ffi/src/change_batch.rs.
  */
-import { decodeValue } from "./decode";
+import type { IndexDefinition } from "./collection";
+import { Decoder, early } from "./decode";
 import type { Document } from "./entity";
 import { errorFrom } from "./errors.g";
-import type { Id } from "./id";
+import { type Id, idAt } from "./id";
 import { type Handle, call, milliseconds, native } from "./native";
 import type { Scope } from "./scope";
-import type { IndexDefinition } from "./collection";
-import { EntityId } from "./values";
 
 /** What happened. */
 export type ChangeKind =
@@ -38,22 +39,74 @@ export interface Change<T = Document> {
   index?: IndexDefinition;
 }
 
-/** The changes of one commit. */
-export interface Commit {
-  /** Its number; numbers grow, and may leave some out. */
+/** Changes of one commit: all of them, or the next of a commit with many. */
+export interface ChangeBatch {
+  /** The number of the commit; numbers grow, and may leave some out. */
   sequence: number;
   changes: Change[];
+  /** Where to go on after this batch. */
+  position: string;
+  /** Whether it is the last batch of its commit, which most often is the only one. */
+  endsCommit: boolean;
+}
+
+/** By their numbers in a batch. */
+const KINDS: readonly (ChangeKind | undefined)[] = [
+  undefined,
+  "insert",
+  "update",
+  "delete",
+  "collection_created",
+  "collection_renamed",
+  "collection_dropped",
+  "index_created",
+  "index_dropped",
+];
+
+function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
+  const decoder = new Decoder(bytes);
+  const count = decoder.uint32(8);
+  let at = 14 + bytes[13]!;
+  const batch: ChangeBatch = {
+    sequence: decoder.uint64(0),
+    changes: [],
+    position: bytes.toString("latin1", 14, at),
+    endsCommit: (bytes[12]! & 1) === 1,
+  };
+  for (let n = 0; n < count; n++) {
+    const kind = KINDS[bytes[at]!];
+    if (kind === undefined) throw errorFrom(401, "a batch of changes is not what was written", { offset: at });
+    const name = at + 2 + bytes[at + 1]!;
+    const change: Change = { kind, collection: bytes.toString("utf8", at + 2, name) };
+    const start = name + 20;
+    const end = start + decoder.uint32(name + 16);
+    if (end > bytes.length) throw errorFrom(401, "a batch of changes ends too early", { offset: at });
+    const value = (isExact: boolean): unknown => {
+      decoder.begin(start, end, isExact);
+      const read = decoder.value();
+      decoder.finish();
+      return read;
+    };
+    if (kind === "insert" || kind === "update" || kind === "delete") change.id = idAt(bytes, name);
+    if (kind === "insert" || kind === "update") change.document = value(exact) as Document;
+    else if (kind === "index_created") change.index = value(false) as IndexDefinition;
+    else if (kind === "collection_renamed" || kind === "index_dropped") change.name = bytes.toString("utf8", start, end);
+    batch.changes.push(change);
+    at = end;
+  }
+  if (at !== bytes.length) throw errorFrom(401, "a batch of changes goes on after its end", { offset: at });
+  return batch;
 }
 
 /**
- * A reader of the feed. Iterating gives the commits that are there, and ends; `next` waits.
+ * A reader of the feed. Iterating gives the changes that are there, and ends; `next` waits.
  *
  * ```ts
- * const feed = db.changes({ since: 0 });
- * for (const commit of feed) console.log(commit.sequence, commit.changes.length);
+ * const feed = db.changes();
+ * for (const batch of feed) console.log(batch.sequence, batch.changes.length);
  * ```
  */
-export class ChangeFeed implements Iterable<Commit> {
+export class ChangeFeed implements Iterable<ChangeBatch> {
   readonly #handle: Handle;
   readonly #scope: Scope;
   readonly #exact: boolean;
@@ -76,29 +129,36 @@ export class ChangeFeed implements Iterable<Commit> {
   }
 
   /**
-   * The next commit. Waits so many milliseconds for one, and stops this thread meanwhile; 0 does not wait.
+   * The next changes. Waits so many milliseconds for a commit, and stops this thread meanwhile; 0 does not wait. After an error
+   * it is where it was.
    *
    * @throws GapError when changes were removed before they were read; ClosedError.
    */
-  next(timeoutMs = 0): Commit | undefined {
+  next(timeoutMs = 0): ChangeBatch | undefined {
     const wait = milliseconds(timeoutMs, "the time to wait for a change");
     const bytes = call(() => native.feedNext(this.#live, wait));
     if (bytes === null) return undefined;
-    const commit = decodeValue(bytes, this.#exact) as { sequence: number; changes: { id?: unknown }[] };
-    for (const change of commit.changes) {
-      if (change.id instanceof EntityId) change.id = change.id.id;
+    try {
+      return readBatch(bytes, this.#exact);
+    } catch (error) {
+      call(() => native.feedUnread(this.#live));
+      throw early(error, 0);
     }
-    return commit as Commit;
   }
 
-  /** The commits that are there. */
-  *[Symbol.iterator](): Generator<Commit, void, undefined> {
-    for (let commit = this.next(); commit !== undefined; commit = this.next()) yield commit;
+  /** The changes that are there. */
+  *[Symbol.iterator](): Generator<ChangeBatch, void, undefined> {
+    for (let batch = this.next(); batch !== undefined; batch = this.next()) yield batch;
   }
 
-  /** The sequence of the commit that was read last; pass it as `since` to go on later. */
-  get position(): number {
-    return native.feedPosition(this.#live);
+  /** Takes the batch given last back, so that `next` gives it again. */
+  unread(): void {
+    call(() => native.feedUnread(this.#live));
+  }
+
+  /** The position after the batch that was given last; pass it as `since` to go on later. */
+  get position(): string {
+    return call(() => native.feedPosition(this.#live));
   }
 
   /** Lets go of it at once, and not when the garbage collector finds it. */

@@ -8,7 +8,7 @@ import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import { encodeValue } from "./encode";
 import type { Document } from "./entity";
-import { type Handle, call, milliseconds, native, only, refused, text, whole } from "./native";
+import { type Handle, call, kindOf, milliseconds, native, only, refused, text, whole } from "./native";
 import { type Options, camelKeys, optionsOf } from "./options";
 import { Scope } from "./scope";
 import { type Durability, Snapshot, Transaction, durabilityOf, within } from "./transaction";
@@ -108,16 +108,32 @@ export class Database {
     return new Snapshot(call(() => native.databaseBeginRead(this.#scope.live)), "snapshot", this.#scope, this).watched();
   }
 
-  /** Reads the change feed after a sequence; from the first change that is kept when there is none. */
-  changes(options?: { since?: number; exact?: boolean }): ChangeFeed {
+  /**
+   * Reads the change feed after a position; from the oldest change that is kept when there is none. A position comes from a batch, a
+   * feed, `db.position` or a snapshot's `position`, and is good for the history it is of.
+   *
+   * @throws GapError when changes after the position were removed, or this database has another history.
+   */
+  changes(options?: { since?: string; exact?: boolean }): ChangeFeed {
     only(options, ["since", "exact"], "changes");
-    const since = whole(options?.since ?? 0, "the sequence to read changes from");
+    const since = options?.since;
+    if (since !== undefined && typeof since !== "string") {
+      throw refused(`since is a position, the text that batch.position or db.position gave, not ${kindOf(since)}`);
+    }
     return new ChangeFeed(call(() => native.databaseChanges(this.#scope.live, since)), options?.exact === true, this.#scope, this);
   }
 
   /** Removes changes up to a sequence from the feed. */
   trimChanges(through: number): void {
     call(() => native.databaseTrimChanges(this.#scope.live, whole(through, "the sequence to trim to")));
+  }
+
+  /**
+   * The position in the change feed after the newest commit: `db.changes({ since: db.position })` gives what comes from now on. To copy the
+   * data and follow it, take the position of the snapshot that was copied.
+   */
+  get position(): string {
+    return call(() => native.databasePosition(this.#scope.live));
   }
 
   /** The sequence of the newest commit. */

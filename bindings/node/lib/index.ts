@@ -15,7 +15,7 @@ import "./dispose";
 import { native } from "./native";
 
 export { cbor } from "./cbor";
-export { type Change, ChangeFeed, type ChangeKind, type Commit } from "./changes";
+export { type Change, type ChangeBatch, ChangeFeed, type ChangeKind } from "./changes";
 export {
   Collection,
   type CollectionOptions,

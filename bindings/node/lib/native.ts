@@ -32,7 +32,8 @@ export interface Native {
   databaseDropCollection(database: Handle, name: string): void;
   databaseBeginRead(database: Handle): Handle;
   databaseBeginWrite(database: Handle, timeoutMs: number): Handle;
-  databaseChanges(database: Handle, since: number): Handle;
+  databaseChanges(database: Handle, since: string | undefined): Handle;
+  databasePosition(database: Handle): string;
   databaseTrimChanges(database: Handle, through: number): void;
   databaseLastSequence(database: Handle): number;
   databaseWaitDurable(database: Handle, sequence: number, timeoutMs: number): void;
@@ -52,6 +53,7 @@ export interface Native {
   transactionSavepoint(transaction: Handle): number;
   transactionRollbackTo(transaction: Handle, savepoint: number): void;
   transactionSequence(transaction: Handle): number;
+  transactionPosition(transaction: Handle): string;
   transactionCommit(transaction: Handle, durability: number): number;
   transactionAbort(transaction: Handle): void;
   transactionIsOpen(transaction: Handle): boolean;
@@ -78,7 +80,8 @@ export interface Native {
   cursorNextBatch(): number;
   cursorToken(cursor: Handle, position: number): Buffer | null;
   feedNext(feed: Handle, timeoutMs: number): Buffer | null;
-  feedPosition(feed: Handle): number;
+  feedUnread(feed: Handle): void;
+  feedPosition(feed: Handle): string;
 
   version(): string;
   abiVersion(): number;

@@ -58,6 +58,14 @@ export class Snapshot {
     return call(() => native.transactionSequence(this.scope.live));
   }
 
+  /**
+   * The position in the change feed after the commit that a snapshot sees: who copies what it sees and reads the changes since then
+   * misses nothing and gets nothing twice.
+   */
+  get position(): string {
+    return call(() => native.transactionPosition(this.scope.live));
+  }
+
   /** Whether it can still be used. */
   get isOpen(): boolean {
     return !this.scope.isOver && !this.scope.database.isOver && native.transactionIsOpen(this.scope.handle);

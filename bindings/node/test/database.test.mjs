@@ -225,21 +225,65 @@ test("the feed tells of commits, from a place, without waiting and with", () => 
   assert.equal(commits[0].changes[1].id, id);
   assert.deepEqual(commits[0].changes[1].document, { n: 1 });
   assert.equal(commits[2].changes[0].index.name, "n");
-  assert.equal(feed.position, db.lastSequence);
+  assert.equal(feed.position, db.position);
+  assert.equal(feed.position, commits[2].position);
+  assert.ok(commits.every((commit) => commit.endsCommit));
+  feed.unread();
+  assert.deepEqual(feed.next(), commits[2]);
   assert.equal(feed.next(), undefined);
   const began = Date.now();
   assert.equal(feed.next(30), undefined);
   assert.ok(Date.now() - began >= 25);
-  assert.equal([...db.changes({ since: commits[0].sequence })].length, 2);
+  assert.equal([...db.changes({ since: commits[0].position })].length, 2);
+  for (const since of [0, "", "7", null]) assert.throws(() => db.changes({ since }), { code: "INVALID_ARGUMENT", message: /position/ });
+  const snapshot = db.snapshot();
+  notes.put({});
+  assert.equal([...db.changes({ since: snapshot.position })].length, 1);
+  snapshot.close();
   assert.throws(() => feed.next(-1), { code: "INVALID_ARGUMENT" });
 });
 
 test("a gap in the feed is an error", () => {
   const db = openMemory();
+  const before = db.position;
   for (let n = 0; n < 5; n++) db.collection("c").put({ n });
   db.trimChanges(db.lastSequence - 1);
-  assert.throws(() => [...db.changes()], { code: "GAP", name: "GapError" });
-  assert.throws(() => [...openMemory({ feedCommitsMax: 0 }).changes()], { code: "UNSUPPORTED" });
+  assert.throws(() => db.changes({ since: before }), { code: "GAP", name: "GapError" });
+  assert.deepEqual([...db.changes()].map((batch) => batch.changes[0].document), [{ n: 4 }]);
+  assert.throws(() => openMemory({ feedCommitsMax: 0 }).changes(), { code: "UNSUPPORTED" });
+  const few = openMemory({ feedCommitsMax: 3 });
+  for (let n = 0; n < 10; n++) few.collection("c").put({ n });
+  assert.deepEqual([...few.changes()].map((batch) => batch.changes.at(-1).document.n), [7, 8, 9]);
+});
+
+test("a restored backup does not take positions beyond it", () => {
+  const db = open(place());
+  db.collection("c").put({ n: 1 });
+  const copy = `${place()}-copy`;
+  db.backup(copy);
+  db.collection("c").put({ n: 2 });
+  const restored = open(copy);
+  for (let n = 0; n < 3; n++) {
+    assert.throws(() => restored.changes({ since: db.position }), { code: "GAP", message: /history/ });
+    restored.collection("c").put({ n });
+  }
+  restored.close();
+  db.close();
+});
+
+test("a deep document and a large commit are read from the feed in batches", () => {
+  const db = openMemory();
+  let deep = { leaf: 1 };
+  for (let n = 0; n < 63; n++) deep = { in: deep };
+  db.collection("c").put(deep);
+  assert.deepEqual([...db.changes()][0].changes[1].document, deep);
+  const before = db.position;
+  const blob = new Uint8Array(3 << 20);
+  db.transaction((tx) => { for (let n = 0; n < 22; n++) tx.collection("c").put({ n, blob }); });
+  const batches = [...db.changes({ since: before })];
+  assert.deepEqual(batches.map((batch) => batch.changes[0].document.n), [...Array(22).keys()]);
+  assert.deepEqual(batches.map((batch) => batch.endsCommit), Array.from({ length: 22 }, (_, n) => n === 21));
+  assert.equal([...db.changes({ since: batches[10].position })].length, 11);
 });
 
 test("checkpoint, compact, backup and verify", () => {

@@ -1,6 +1,7 @@
 //! Reading the change feed.
 //!
-//! Always: whole commits in commit order; a wait can be interrupted from the keyboard.
+//! Always: whole commits in commit order, one with many changes in several batches; a batch that cannot be turned into objects
+//! is given again by the next call; a wait can be interrupted from the keyboard.
 //! Does not know: who reads, or where they keep their place.
 
 use std::time::Duration;
@@ -8,19 +9,22 @@ use std::time::Duration;
 use entidb_abi as abi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyList, PyString};
 
 use crate::database::Database;
 use crate::decode::decode;
-use crate::error::{call, code, refuse, refuse_pickle};
+use crate::error::{call, code, raise, refuse, refuse_pickle};
+use crate::value::EntityId;
 
 /// A wait is cut into pieces of this length, so that Ctrl-C is heard.
 const WAIT_MS: u64 = 200;
 
-static COMMIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static BATCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static CHANGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// A reader of committed changes, in commit order.
 ///
-/// Iterating gives the commits there are and then stops; with ``wait=True`` it waits for more instead. One thread at
+/// Iterating gives the changes there are and then stops; with ``wait=True`` it waits for more instead. One thread at
 /// a time may use it.
 #[pyclass(frozen, module = "entidb")]
 pub(crate) struct ChangeFeed {
@@ -38,11 +42,13 @@ impl ChangeFeed {
         let mut left = timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
         loop {
             let piece = left.map_or(WAIT_MS, |left| left.min(WAIT_MS));
-            if let Some(commit) = call(py, || self.feed.next_commit(piece))? {
-                let function = COMMIT.get_or_try_init(py, || {
-                    Ok::<_, PyErr>(py.import("entidb.changes")?.getattr("commit_from")?.unbind())
-                })?;
-                return function.bind(py).call1((decode(py, &commit)?,)).map(Some);
+            if let Some(batch) = call(py, || self.feed.next_batch(piece))? {
+                let made = batch_of(py, &batch);
+                if made.is_err() {
+                    // It was not given to anybody, so it comes again.
+                    call(py, || self.feed.unread())?;
+                }
+                return made.map(Some);
             }
             py.check_signals()?;
             if let Some(left) = &mut left {
@@ -55,6 +61,48 @@ impl ChangeFeed {
     }
 }
 
+/// A class of the module `entidb.changes`.
+fn class<'py>(py: Python<'py>, cell: &'static PyOnceLock<Py<PyAny>>, name: &str) -> PyResult<&'py Bound<'py, PyAny>> {
+    let made = cell.get_or_try_init(py, || Ok::<_, PyErr>(py.import("entidb.changes")?.getattr(name)?.unbind()))?;
+    Ok(made.bind(py))
+}
+
+/// What went wrong with a change.
+enum Failed {
+    Library(abi::Error),
+    Raised(PyErr),
+}
+
+impl From<abi::Error> for Failed {
+    fn from(error: abi::Error) -> Self {
+        Self::Library(error)
+    }
+}
+
+impl From<PyErr> for Failed {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(error)
+    }
+}
+
+fn batch_of<'py>(py: Python<'py>, batch: &abi::ChangeBatch) -> PyResult<Bound<'py, PyAny>> {
+    let changes = PyList::empty(py);
+    let make = class(py, &CHANGE, "Change")?;
+    let made = batch.each(|change| {
+        let id = change.is_entity().then(|| EntityId::of(change.id));
+        let document = change.document().map(|bytes| decode(py, bytes)).transpose()?;
+        let index = change.index().map(|bytes| decode(py, bytes)).transpose()?;
+        let kind = PyString::intern(py, change.kind_name()?);
+        changes.append(make.call1((kind, change.collection, id, document, change.name(), index))?)?;
+        Ok::<_, Failed>(())
+    });
+    made.map_err(|failed| match failed {
+        Failed::Library(error) => raise(py, &error),
+        Failed::Raised(error) => error,
+    })?;
+    class(py, &BATCH, "ChangeBatch")?.call1((batch.sequence, changes, &batch.position, batch.ends_commit))
+}
+
 /// Seconds as callers give them.
 pub(crate) fn seconds(py: Python<'_>, name: &str, given: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(given).map_err(|_| {
@@ -65,19 +113,24 @@ pub(crate) fn seconds(py: Python<'_>, name: &str, given: f64) -> PyResult<Durati
 
 #[pymethods]
 impl ChangeFeed {
-    /// The next commit, waiting up to ``timeout`` seconds for one; ``None`` when the time is over.
+    /// The next changes, waiting up to ``timeout`` seconds for a commit; ``None`` when the time is over.
     ///
-    /// Without a timeout it waits until there is one; 0 never waits.
+    /// Without a timeout it waits until there is one; 0 never waits. After an error the feed is where it was.
     #[pyo3(signature = (timeout = None))]
     fn next<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let timeout = timeout.map(|given| seconds(py, "timeout", given)).transpose()?;
         self.read(py, timeout)
     }
 
-    /// The sequence of the commit given last: keep it, and pass it as ``since`` to go on from there.
+    /// Takes the batch given last back, so that the next call gives it again.
+    fn unread(&self, py: Python<'_>) -> PyResult<()> {
+        call(py, || self.feed.unread())
+    }
+
+    /// The position after the batch given last: keep it, and pass it as ``since`` to go on from there.
     #[getter]
-    fn position(&self) -> u64 {
-        self.feed.position()
+    fn position(&self, py: Python<'_>) -> PyResult<String> {
+        call(py, || self.feed.position())
     }
 
     fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -89,7 +142,8 @@ impl ChangeFeed {
     }
 
     fn __repr__(&self) -> String {
-        format!("<entidb.ChangeFeed of {} at {}>", self.database.get().place(), self.feed.position())
+        let position = self.feed.position().unwrap_or_else(|_| "a position in use".to_owned());
+        format!("<entidb.ChangeFeed of {} at {position}>", self.database.get().place())
     }
 
     fn __reduce__(&self) -> PyResult<()> {

@@ -164,14 +164,32 @@ impl Database {
         Self::begin_read(slf)
     }
 
-    /// Reads the changes committed after the sequence ``since``.
+    /// Reads the changes committed after the position ``since``, or from the oldest that are kept.
     ///
-    /// Iterating gives the commits there are; with ``wait=True`` it waits for more at the end.
-    #[pyo3(signature = (since = 0, *, wait = false))]
-    fn changes(slf: &Bound<'_, Self>, since: u64, wait: bool) -> PyResult<ChangeFeed> {
-        let this = slf.get();
-        let feed = call(slf.py(), || this.database.changes(since))?;
+    /// A position comes from a batch, a feed, ``db.position`` or the ``position`` of a read transaction, and is good for
+    /// the history it is of: where this database has another, it is told as a ``GapError``.
+    /// Iterating gives the changes there are; with ``wait=True`` it waits for more at the end.
+    #[pyo3(signature = (since = None, *, wait = false))]
+    fn changes(slf: &Bound<'_, Self>, since: Option<&Bound<'_, PyAny>>, wait: bool) -> PyResult<ChangeFeed> {
+        let (py, this) = (slf.py(), slf.get());
+        let since = match since {
+            None => None,
+            Some(given) => Some(given.extract::<String>().map_err(|_| {
+                let problem = "since is a position as batch.position, feed.position or db.position give it, a str; leave \
+                               it out to begin at the oldest change";
+                refuse(py, code::INVALID_ARGUMENT, problem)
+            })?),
+        };
+        let feed = call(py, || this.database.changes(since.as_deref()))?;
         Ok(ChangeFeed::new(feed, wait, slf.clone().unbind()))
+    }
+
+    /// The position in the change feed after the newest commit: ``db.changes(db.position)`` gives what comes from now on.
+    ///
+    /// To copy the data and follow it, take the ``position`` of the read transaction that copied.
+    #[getter]
+    fn position(&self, py: Python<'_>) -> PyResult<String> {
+        call(py, || self.database.position())
     }
 
     /// Removes changes up to a sequence from the feed.

@@ -148,6 +148,13 @@ impl Transaction {
         committed.map_or_else(|| call(py, || self.transaction.sequence()), Ok)
     }
 
+    /// The position in the change feed after the commit that a read transaction sees: who copies what it sees and reads
+    /// the changes since then misses nothing and gets nothing twice.
+    #[getter]
+    fn position(&self, py: Python<'_>) -> PyResult<String> {
+        call(py, || self.transaction.position())
+    }
+
     fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
         slf
     }

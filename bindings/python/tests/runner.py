@@ -215,11 +215,11 @@ class Runner:
         self.transactions[s["tx"]].rollback_to(self.savepoints[s["to"]])
 
     def do_changes(self, s):
-        feed = self.db.changes(self.places.get(s["since"], 0))
+        feed = self.db.changes(self.places.get(s["since"]))
         commits = []
-        for commit in feed:
-            self.places[s["since"]] = commit.sequence
-            commits.append(" + ".join(self.change(change) for change in commit.changes))
+        for batch in feed:
+            self.places[s["since"]] = batch.position
+            commits.append(" + ".join(self.change(change) for change in batch.changes))
         return " | ".join(commits) or "empty"
 
     def change(self, change):

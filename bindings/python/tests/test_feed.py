@@ -1,9 +1,11 @@
-"""The change feed: whole commits in order, from any place, with and without waiting."""
+"""The change feed: commits in order, from any position, with and without waiting."""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import uuid
 
 import entidb
 import pytest
@@ -47,10 +49,26 @@ def test_reading_goes_on_from_a_position(db, notes):
         notes.put({"n": n})
     feed = db.changes()
     first = feed.next(0)
-    assert feed.position == first.sequence
+    assert feed.position == first.position and first.ends_commit
+    assert feed.position.startswith(f"{first.sequence}@")
     rest = list(db.changes(since=feed.position))
     assert [c.changes[-1].document["n"] for c in rest] == [1, 2, 3, 4]
-    assert list(db.changes(since=db.last_sequence)) == []
+    assert list(db.changes(since=db.position)) == []
+    feed.unread()
+    assert feed.next(0) == first
+    for wrong in (0, db.last_sequence, "", "7", b"7"):
+        with pytest.raises(entidb.UsageError, match="position"):
+            db.changes(since=wrong)
+
+
+def test_a_copy_and_the_feed_from_there_miss_nothing(db, notes):
+    notes.put({"n": 1})
+    with db.snapshot() as read:
+        notes.put({"n": 2})
+        assert [e["n"] for e in read.collection("notes")] == [1]
+        assert [b.changes[0].document["n"] for b in db.changes(since=read.position)] == [2]
+    with db.transaction() as tx, pytest.raises(entidb.EntidbError, match="no position"):
+        _ = tx.position
 
 
 def test_a_feed_that_reached_the_end_can_go_on(db, notes):
@@ -98,14 +116,93 @@ def test_a_following_feed_waits_for_more(db, notes):
 
 
 def test_what_was_trimmed_is_a_gap(db, notes):
+    positions = [db.position]
     for n in range(5):
         notes.put({"n": n})
-    place = db.last_sequence - 1
-    db.trim_changes(place)
-    with pytest.raises(entidb.EntidbError) as caught:
-        list(db.changes())
-    assert caught.value.name == "GAP"
-    assert [c.changes[0].document for c in db.changes(since=place)] == [{"n": 4}]
+        positions.append(db.position)
+    db.trim_changes(db.last_sequence - 1)
+    for position in positions[:4]:
+        with pytest.raises(entidb.GapError):
+            db.changes(since=position)
+    assert [c.changes[0].document for c in db.changes(since=positions[4])] == [{"n": 4}]
+    # Without a position it begins at the oldest change that is kept.
+    assert [c.changes[0].document for c in db.changes()] == [{"n": 4}]
+
+
+def test_retention_is_exact_at_once():
+    with entidb.open_memory(feed_commits_max=3) as db:
+        notes = db.collection("notes")
+        for n in range(10):
+            notes.put({"n": n})
+        assert [b.changes[-1].document["n"] for b in db.changes()] == [7, 8, 9]
+
+
+def test_a_restored_backup_does_not_take_positions_beyond_it(disk, tmp_path):
+    db = disk()
+    notes = db.collection("notes")
+    notes.put({"n": 1})
+    before = db.position
+    db.backup(tmp_path / "copy")
+    notes.put({"n": 2})
+    beyond = db.position
+    with entidb.open(tmp_path / "copy") as restored:
+        for n in range(3):
+            with pytest.raises(entidb.GapError, match="history"):
+                restored.changes(since=beyond)
+            restored.collection("notes").put({"n": 10 + n})
+        assert [b.changes[0].document["n"] for b in restored.changes(since=before)] == [10, 11, 12]
+
+
+def test_a_document_as_deep_as_one_may_be_is_in_the_feed(db, notes):
+    document = {"leaf": 1}
+    for _ in range(63):
+        document = {"in": document}
+    with pytest.raises(entidb.EntidbError, match="nested"):
+        notes.put({"in": document})
+    notes.put(document)
+    assert [b.changes[-1].document for b in db.changes()] == [document]
+
+
+def test_a_commit_larger_than_a_document_may_be_is_read_in_batches(db, notes):
+    # 66 MiB in one commit could not be read, and the feed went on behind it.
+    notes.put({})
+    before = db.position
+    blob = bytes(3 << 20)
+    with db.transaction() as tx:
+        for n in range(22):
+            tx.collection("notes").put({"n": n, "blob": blob})
+    notes.put({"n": 22})
+    batches = list(db.changes(since=before))
+    assert [c.document["n"] for b in batches for c in b.changes] == [*range(23)]
+    assert [b.ends_commit for b in batches] == [False] * 21 + [True, True]
+    assert len({b.sequence for b in batches}) == 2
+    # Inside the commit is a place to go on from as good as any.
+    rest = db.changes(since=batches[10].position)
+    assert [c.document["n"] for b in rest for c in b.changes] == [*range(11, 23)]
+
+
+def test_a_batch_that_cannot_be_made_into_objects_is_given_again(db, notes, monkeypatch):
+    notes.put({"n": 1})
+    feed = db.changes()
+    place = feed.position
+    module = sys.modules["uuid"]
+    notes.put({"id": uuid.UUID(int=7)})
+    assert feed.next(0).changes[-1].document == {"n": 1}
+    after_first = feed.position
+    assert after_first != place
+
+    class Full(uuid.UUID):
+        def __init__(self, *_):
+            raise MemoryError
+
+    # The class of UUIDs is looked up once, so it is broken from within.
+    monkeypatch.setattr(module.UUID, "__init__", Full.__init__)
+    for _ in range(3):
+        with pytest.raises(MemoryError):
+            feed.next(0)
+        assert feed.position == after_first
+    monkeypatch.undo()
+    assert feed.next(0).changes[0].document == {"id": uuid.UUID(int=7)}
 
 
 def test_the_feed_replayed_gives_the_same_database(db, rng):
@@ -133,7 +230,7 @@ def test_the_feed_replayed_gives_the_same_database(db, rng):
 def test_the_feed_survives_reopening(disk):
     db = disk()
     db.collection("notes").put({"n": 1})
-    place = db.last_sequence
+    place = db.position
     db.collection("notes").put({"n": 2})
     [commit] = disk().changes(since=place)
     assert commit.changes[0].document == {"n": 2}

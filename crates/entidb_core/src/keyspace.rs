@@ -14,6 +14,7 @@
 //! | 01 | `01 06 collection` | next ordinal, u64 |
 //! | 01 | `01 07` | oldest sequence kept in the change feed, u64 |
 //! | 01 | `01 08` | version of this keyspace, u32 |
+//! | 01 | `01 09 sequence` | id of the session whose first commit it is |
 //! | 02 | `02 collection id` | entity: envelope and document |
 //! | 03 | `03 collection ordinal` | entity id |
 //! | 04 | `04 index tuple [ordinal]` | unique index row: entity id |
@@ -38,6 +39,7 @@ const META_COUNT: u8 = 0x05;
 const META_NEXT_ORDINAL: u8 = 0x06;
 const META_FEED_OLDEST: u8 = 0x07;
 const META_KEYSPACE_VERSION: u8 = 0x08;
+const META_SESSION: u8 = 0x09;
 
 /// The version of this keyspace; a database with a newer one is refused.
 pub(crate) const KEYSPACE_VERSION: u32 = 1;
@@ -59,6 +61,20 @@ pub(crate) fn feed_oldest() -> [u8; 2] {
 
 pub(crate) fn keyspace_version() -> [u8; 2] {
     [ZONE_META, META_KEYSPACE_VERSION]
+}
+
+/// Where the session that made its first commit as this sequence is noted.
+pub(crate) fn session(sequence: Sequence) -> [u8; 10] {
+    let mut key = [0_u8; 10];
+    let (head, tail) = key.split_at_mut(2);
+    head.copy_from_slice(&[ZONE_META, META_SESSION]);
+    tail.copy_from_slice(&sequence.0.to_be_bytes());
+    key
+}
+
+/// The first key after all sessions.
+pub(crate) fn sessions_end() -> [u8; 2] {
+    [ZONE_META, META_SESSION + 1]
 }
 
 fn meta_numbered(sub: u8, collection: CollectionId) -> [u8; 6] {
@@ -148,9 +164,10 @@ pub(crate) fn feed(sequence: Sequence, part: u32) -> [u8; 13] {
     key
 }
 
-/// The commit sequence in a feed key.
-pub(crate) fn feed_sequence(key: &[u8]) -> Option<Sequence> {
-    key.get(1..9).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(|bytes| Sequence(u64::from_be_bytes(bytes)))
+/// The commit sequence and the number of the part in a feed key.
+pub(crate) fn feed_place(key: &[u8]) -> Option<(Sequence, u32)> {
+    let (sequence, part) = key.get(1..)?.split_first_chunk::<8>()?;
+    Some((Sequence(u64::from_be_bytes(*sequence)), u32::from_be_bytes(part.try_into().ok()?)))
 }
 
 /// The last eight bytes of a key as a number.
@@ -176,7 +193,8 @@ mod tests {
     fn keys_give_back_what_went_in() {
         let id = EntityId::from_bytes([9; 16]);
         assert_eq!(entity_id(&entity(CollectionId(3), &id)), Some(id));
-        assert_eq!(feed_sequence(&feed(Sequence(77), 1)), Some(Sequence(77)));
+        assert_eq!(feed_place(&feed(Sequence(77), 1)), Some((Sequence(77), 1)));
+        assert!(session(Sequence(u64::MAX)).as_slice() < sessions_end().as_slice());
         assert_eq!(trailing_u64(&ordinal(CollectionId(1), Ordinal(5))), Some(5));
     }
 }

@@ -40,7 +40,7 @@ mod query;
 mod transaction;
 
 pub use catalog::{Column, IndexDefinition};
-pub use change_feed::{Change, ChangeCursor, ChangeKind, Commit};
+pub use change_feed::{Change, ChangeBatch, ChangeCursor, ChangeKind, Position, Since};
 pub use collection::{BatchItem, Collection, Entities, Entity, ScanOptions};
 pub use database::{Database, Problem, Stats, VerifyLevel, VerifyReport};
 pub use entidb_codec as codec;

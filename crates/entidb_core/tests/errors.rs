@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use entidb_core::{
-    Collection, Database, Durability, Entity, EntityId, ErrorCode, Find, IndexDefinition, Key, Options, Path, Query,
-    Result, ScanPolicy, Sequence, Value, asc, doc, field, patch,
+    Collection, Database, Durability, Entity, EntityId, ErrorCode, Find, IndexDefinition, Key, Options, Path, Position,
+    Query, Result, ScanPolicy, Sequence, Since, Value, asc, doc, field, patch,
 };
 use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation};
 
@@ -173,11 +173,13 @@ fn queries_are_judged_before_they_run() {
 #[test]
 fn the_feed_tells_of_gaps_and_of_being_off() {
     let db = memory(Options::default());
+    let before = db.position().unwrap();
     db.create_collection("notes").unwrap();
     db.trim_changes(db.last_sequence()).unwrap();
-    refused(db.changes(Sequence::ZERO).next_commit(Duration::ZERO), ErrorCode::Gap);
+    refused(db.changes(before), ErrorCode::Gap);
+    refused("1@00".parse::<Position>(), ErrorCode::InvalidArgument);
     let off = memory(Options { feed_commits_max: 0, ..Options::default() });
-    refused(off.changes(Sequence::ZERO).next_commit(Duration::ZERO), ErrorCode::Unsupported);
+    refused(off.changes(Since::Oldest), ErrorCode::Unsupported);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use entidb_core::{Database, ErrorCode, Options, Sequence, doc};
+use entidb_core::{Database, ErrorCode, Options, Position, Sequence, Since, doc};
 use entidb_storage::simulated::{Personality, Simulation};
 
 fn open(world: &Simulation, feed_commits_max: u64) -> Database {
@@ -15,9 +15,15 @@ fn put(db: &Database) {
     db.collection("c").unwrap().put(&doc! { "n": 1 }).unwrap();
 }
 
-fn next(db: &Database, since: Sequence) -> Result<Option<Sequence>, ErrorCode> {
-    let commit = db.changes(since).next_commit(Duration::ZERO);
-    commit.map(|commit| commit.map(|commit| commit.sequence)).map_err(|error| error.code())
+fn next(db: &Database, since: Position) -> Result<Option<Sequence>, ErrorCode> {
+    let batch = db.changes(since).and_then(|mut feed| feed.next_batch(Duration::ZERO));
+    batch.map(|batch| batch.map(|batch| batch.sequence)).map_err(|error| error.code())
+}
+
+/// Puts, and gives the position behind it.
+fn put_at(db: &Database) -> Position {
+    put(db);
+    db.position().unwrap()
 }
 
 /// Commits made while the database was open without a feed left nothing in it, and a reader from before went on behind
@@ -26,8 +32,7 @@ fn next(db: &Database, since: Sequence) -> Result<Option<Sequence>, ErrorCode> {
 fn commits_made_without_a_feed_are_a_gap() {
     let world = Simulation::new(Personality::Ext4Ordered, 1);
     let db = open(&world, 1000);
-    put(&db);
-    let seen = db.last_sequence();
+    let seen = put_at(&db);
     db.close().unwrap();
 
     let db = open(&world, 0);
@@ -37,7 +42,7 @@ fn commits_made_without_a_feed_are_a_gap() {
 
     let db = open(&world, 1000);
     assert_eq!(next(&db, seen), Err(ErrorCode::Gap));
-    let from_here = db.last_sequence();
+    let from_here = db.position().unwrap();
     put(&db);
     assert_eq!(next(&db, seen), Err(ErrorCode::Gap));
     assert_eq!(next(&db, from_here), Ok(Some(db.last_sequence())));
@@ -48,13 +53,12 @@ fn commits_made_without_a_feed_are_a_gap() {
 #[test]
 fn trimming_never_brings_back_what_is_gone() {
     let db = Database::open_memory().unwrap();
-    for _ in 0..10 {
-        put(&db);
-    }
-    db.trim_changes(Sequence(8)).unwrap();
-    db.trim_changes(Sequence(3)).unwrap();
-    assert_eq!(next(&db, Sequence(4)), Err(ErrorCode::Gap));
-    assert_eq!(next(&db, Sequence(8)), Ok(Some(Sequence(9))));
+    let positions: Vec<Position> = (0..10).map(|_| put_at(&db)).collect();
+    db.trim_changes(positions[7].sequence()).unwrap();
+    db.trim_changes(positions[2].sequence()).unwrap();
+    assert_eq!(next(&db, positions[3]), Err(ErrorCode::Gap));
+    assert_eq!(next(&db, positions[6]), Err(ErrorCode::Gap));
+    assert_eq!(next(&db, positions[7]), Ok(Some(positions[8].sequence())));
 }
 
 /// The commit of a trim has no changes itself, and counted as one that was lost: a reader that had read everything was told
@@ -62,8 +66,7 @@ fn trimming_never_brings_back_what_is_gone() {
 #[test]
 fn a_reader_that_has_read_everything_meets_no_gap_after_two_trims() {
     let db = Database::open_memory().unwrap();
-    put(&db);
-    let read = db.last_sequence();
+    let read = put_at(&db);
     for _ in 0..3 {
         db.trim_changes(db.last_sequence()).unwrap();
         assert_eq!(next(&db, read), Ok(None));
@@ -80,8 +83,7 @@ fn a_reader_that_has_read_everything_meets_no_gap_after_two_trims() {
 fn commits_without_changes_are_no_gap() {
     let world = Simulation::new(Personality::Ext4Ordered, 2);
     let db = open(&world, 1000);
-    put(&db);
-    let read = db.last_sequence();
+    let read = put_at(&db);
     db.close().unwrap();
     let db = open(&world, 0);
     db.trim_changes(Sequence(1)).unwrap();
@@ -97,13 +99,31 @@ fn the_limit_of_commits_holds_for_readers_at_once() {
     for commits_max in [1, 3, 100] {
         let world = Simulation::new(Personality::Ext4Ordered, 3);
         let db = open(&world, commits_max);
-        for _ in 0..commits_max * 2 + 5 {
-            put(&db);
-            let newest = db.last_sequence().0;
-            let Some(oldest) = newest.checked_sub(commits_max).filter(|expired| *expired > 1) else { continue };
-            assert_eq!(next(&db, Sequence(oldest)), Ok(Some(Sequence(oldest + 1))), "{commits_max} {newest}");
-            assert_eq!(next(&db, Sequence(oldest - 1)), Err(ErrorCode::Gap), "{commits_max} {newest}");
+        let mut positions = vec![db.position().unwrap()];
+        for made in 1..commits_max as usize * 2 + 5 {
+            positions.push(put_at(&db));
+            let Some(oldest) = made.checked_sub(commits_max as usize) else { continue };
+            let following = positions[oldest].sequence().next();
+            assert_eq!(next(&db, positions[oldest]), Ok(Some(following)), "{commits_max} {made}");
+            if oldest > 0 {
+                assert_eq!(next(&db, positions[oldest - 1]), Err(ErrorCode::Gap), "{commits_max} {made}");
+            }
+            let mut from_oldest = db.changes(Since::Oldest).unwrap();
+            assert_eq!(from_oldest.next_batch(Duration::ZERO).unwrap().unwrap().sequence, following);
         }
         db.close().unwrap();
     }
+}
+
+/// Reading from the oldest change was reading from the first that ever was, and a gap once anything was trimmed.
+#[test]
+fn reading_from_the_oldest_change_begins_at_the_oldest_that_is_kept() {
+    let db = Database::open_memory().unwrap();
+    let positions: Vec<Position> = (0..10).map(|_| put_at(&db)).collect();
+    db.trim_changes(positions[4].sequence()).unwrap();
+    let mut feed = db.changes(Since::Oldest).unwrap();
+    assert_eq!(feed.next_batch(Duration::ZERO).unwrap().unwrap().sequence, positions[5].sequence());
+    db.trim_changes(db.last_sequence()).unwrap();
+    assert_eq!(feed.next_batch(Duration::ZERO).unwrap().unwrap().sequence, positions[6].sequence(), "read already");
+    assert_eq!(db.changes(Since::Oldest).unwrap().next_batch(Duration::ZERO).unwrap(), None);
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use entidb_core::{Database, ErrorCode, Options, doc};
+use entidb_core::{Database, ErrorCode, Options, Since, doc};
 use entidb_storage::{Backend, Clock};
 
 /// Far beyond what a loaded machine needs, and well below how long the readers here wait.
@@ -76,7 +76,7 @@ fn a_commit_at_any_moment_of_a_wait_wakes_the_reader() {
         let (sender, got) = mpsc::channel();
         let thread_db = db.clone();
         thread::spawn(move || {
-            let mut feed = thread_db.changes(thread_db.last_sequence());
+            let mut feed = thread_db.changes(Since::Now).unwrap();
             let run = move || {
                 // From another thread, as the reader may hold a lock of the log here.
                 let put = move || thread_db.collection("notes").unwrap().put(&doc! { "n": 1 }).map(drop);
@@ -87,10 +87,10 @@ fn a_commit_at_any_moment_of_a_wait_wakes_the_reader() {
             };
             let reader = thread::current().id();
             *clock.planned.lock().unwrap() = Some(Planned { reader, questions_before, run: Box::new(run) });
-            sender.send(feed.next_commit(LONG))
+            sender.send(feed.next_batch(LONG))
         });
-        let commit = got.recv_timeout(SOON).expect("the reader sleeps on a commit").unwrap();
-        assert!(commit.is_some(), "{questions_before}");
+        let batch = got.recv_timeout(SOON).expect("the reader sleeps on a commit").unwrap();
+        assert!(batch.is_some(), "{questions_before}");
         db.close().unwrap();
     }
 }
@@ -109,9 +109,9 @@ fn read_only() -> (Database, Arc<Watched>) {
 #[test]
 fn a_wait_on_a_read_only_database_does_not_spin() {
     let (db, clock) = read_only();
-    let mut feed = db.changes(db.last_sequence());
+    let mut feed = db.changes(Since::Now).unwrap();
     let before = clock.asked.load(Relaxed);
-    assert_eq!(feed.next_commit(Duration::from_millis(200)).unwrap(), None);
+    assert_eq!(feed.next_batch(Duration::from_millis(200)).unwrap(), None);
     let asked = clock.asked.load(Relaxed) - before;
     assert!(asked < 20, "the reader looked at the clock {asked} times");
 }
@@ -119,9 +119,9 @@ fn a_wait_on_a_read_only_database_does_not_spin() {
 #[test]
 fn closing_a_database_ends_the_wait_of_its_readers() {
     for (db, _clock) in [read_only(), (Database::open_memory().unwrap(), read_only().1)] {
-        let mut feed = db.changes(db.last_sequence());
+        let mut feed = db.changes(Since::Now).unwrap();
         let (sender, got) = mpsc::channel();
-        thread::spawn(move || sender.send(feed.next_commit(LONG)));
+        thread::spawn(move || sender.send(feed.next_batch(LONG)));
         thread::sleep(Duration::from_millis(50));
         db.close().unwrap();
         assert_eq!(got.recv_timeout(SOON).unwrap().unwrap_err().code(), ErrorCode::Closed);

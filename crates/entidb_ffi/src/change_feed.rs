@@ -1,14 +1,16 @@
 //! Reading the change feed.
 //!
-//! Always: whole commits in order; a wait ends with its time. Does not know: who reads.
+//! Always: whole commits in order, in batches of bounded size; a wait ends with its time; after an error the feed is where
+//! it was. Does not know: who reads.
 
 use std::time::Duration;
 
-use entidb_core::{ChangeCursor, ChangeKind, Commit, Error, ErrorCode, Value};
-use parking_lot::Mutex;
+use entidb_core::{ChangeCursor, Error, ErrorCode};
+use parking_lot::{Mutex, MutexGuard};
 
-use crate::boundary::{call, give};
+use crate::boundary::{call, call_unit, give};
 use crate::bytes::entidb_buffer;
+use crate::change_batch;
 use crate::error::entidb_error;
 use crate::handle::{self, Noun, Touched};
 use crate::status::{ENTIDB_OK, ENTIDB_TIMEOUT, entidb_status};
@@ -31,14 +33,22 @@ pub(crate) fn make(cursor: ChangeCursor) -> *mut entidb_change_feed {
     handle::make(Feed(Mutex::new(cursor)))
 }
 
-/// Gives the next commit, waiting up to `timeout_ms` for one, or `ENTIDB_TIMEOUT`.
+/// The cursor of a feed that nobody else is using.
+fn cursor<'a>(touched: &mut Touched, feed: *const entidb_change_feed) -> Result<MutexGuard<'a, ChangeCursor>, Error> {
+    touched.get::<Feed>(feed)?.0.try_lock().ok_or_else(|| {
+        Error::new(ErrorCode::ConcurrentUse, "another thread is using this change feed; give each thread its own")
+    })
+}
+
+/// Gives the next changes, waiting up to `timeout_ms` for a commit, or `ENTIDB_TIMEOUT`.
 ///
-/// The commit is a CBOR map: `sequence`, and `changes`, an array of maps with `kind` (`insert`, `update`, `delete`,
-/// `collection_created`, ...), `collection`, and where they apply `id`, `document`, `name` or `index`.
+/// A batch has changes of one commit: all of them, or the next of a commit with many. It has up to 1 MiB, or one change. Read
+/// it with `entidb_change_batch_read` and `entidb_change_batch_next`; its layout is in crates/entidb_ffi/src/change_batch.rs.
 ///
 /// Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never.
-/// Owns: `*out_commit` on success; free with `entidb_buffer_free`.
-/// Errors: GAP when changes were removed by retention before they were read; CLOSED, CONCURRENT_USE, CORRUPT, UNSUPPORTED.
+/// Owns: `*out_batch` on success; free with `entidb_buffer_free`.
+/// Errors: GAP when changes were removed by retention before they were read; CLOSED, CONCURRENT_USE, CORRUPT. After any of
+/// them the feed is where it was.
 ///
 /// # Safety
 /// `feed` is a live feed of this library; out-pointers are NULL or may be written. So for every function here.
@@ -46,58 +56,57 @@ pub(crate) fn make(cursor: ChangeCursor) -> *mut entidb_change_feed {
 pub unsafe extern "C" fn entidb_change_feed_next(
     feed: *mut entidb_change_feed,
     timeout_ms: u64,
-    out_commit: *mut entidb_buffer,
+    out_batch: *mut entidb_buffer,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     call(out_error, |touched| {
-        give(out_commit, entidb_buffer::EMPTY, "out_commit")?;
-        let mut cursor = touched.get::<Feed>(feed)?.0.try_lock().ok_or_else(|| {
-            Error::new(ErrorCode::ConcurrentUse, "another thread is using this change feed; give each thread its own")
-        })?;
-        match cursor.next_commit(Duration::from_millis(timeout_ms))? {
-            Some(commit) => {
-                give(out_commit, entidb_buffer::of(entidb_core::encode(&describe(&commit)?)), "out_commit")?;
-                Ok(ENTIDB_OK)
-            }
-            None => Ok(ENTIDB_TIMEOUT),
-        }
+        give(out_batch, entidb_buffer::EMPTY, "out_batch")?;
+        let mut cursor = cursor(touched, feed)?;
+        let Some(batch) = cursor.next_batch(Duration::from_millis(timeout_ms))? else { return Ok(ENTIDB_TIMEOUT) };
+        let encoded = change_batch::encode(&batch).inspect_err(|_| cursor.unread())?;
+        give(out_batch, entidb_buffer::of(encoded), "out_batch")?;
+        Ok(ENTIDB_OK)
     })
 }
 
-fn describe(commit: &Commit) -> Result<Value, Error> {
-    let mut changes = Vec::with_capacity(commit.changes.len());
-    for change in &commit.changes {
-        let mut fields =
-            vec![("kind", Value::from(change.kind.name())), ("collection", Value::from(&*change.collection))];
-        if change.kind.is_entity() {
-            fields.push(("id", Value::EntityId(*change.id.as_bytes())));
-        }
-        match change.kind {
-            ChangeKind::Insert | ChangeKind::Update => fields.push(("document", entidb_core::decode(&change.payload)?)),
-            ChangeKind::IndexCreated => fields.push(("index", entidb_core::decode(&change.payload)?)),
-            ChangeKind::CollectionRenamed | ChangeKind::IndexDropped => {
-                fields.push(("name", Value::from(String::from_utf8_lossy(&change.payload).into_owned())));
-            }
-            _ => {}
-        }
-        changes.push(Value::Map(fields.into_iter().collect()));
-    }
-    let fields = [("sequence", Value::from(commit.sequence.0)), ("changes", Value::Array(changes))];
-    Ok(Value::Map(fields.into_iter().collect()))
-}
-
-/// The sequence of the last commit given; 0 for NULL or while another thread waits on the feed.
+/// Takes the batch given last back, so that the next call gives it again: for a caller that could not use it. Does nothing when
+/// there is none.
 ///
-/// Threads: any.
+/// Threads: any, one call at a time.
+/// Errors: CONCURRENT_USE.
 ///
 /// # Safety
 /// As `entidb_change_feed_next`.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
-pub unsafe extern "C" fn entidb_change_feed_position(feed: *const entidb_change_feed) -> u64 {
-    crate::boundary::quiet(0, || {
-        let mut touched = Touched::default();
-        let cursor = touched.get::<Feed>(feed).ok().and_then(|feed| feed.0.try_lock());
-        cursor.map_or(0, |cursor| cursor.position().0)
+pub unsafe extern "C" fn entidb_change_feed_unread(
+    feed: *mut entidb_change_feed,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        cursor(touched, feed)?.unread();
+        Ok(())
+    })
+}
+
+/// Gives the position after the batch given last, text: keep it, and pass it to `entidb_database_changes` to go on from there. It
+/// begins with the sequence of the commit.
+///
+/// Threads: any, one call at a time.
+/// Owns: `*out_position` on success; free with `entidb_buffer_free`.
+/// Errors: CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_change_feed_next`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_change_feed_position(
+    feed: *const entidb_change_feed,
+    out_position: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_position, entidb_buffer::EMPTY, "out_position")?;
+        let position = cursor(touched, feed)?.position().to_string();
+        give(out_position, entidb_buffer::of(position.into_bytes()), "out_position")
     })
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use entidb_core::{Database, Error, ErrorCode, Sequence, VerifyLevel};
+use entidb_core::{Database, Error, ErrorCode, Sequence, Since, VerifyLevel};
 
 use crate::boundary::{call_unit, clear, give, need, quiet};
 use crate::bytes::{self, entidb_buffer};
@@ -308,29 +308,55 @@ pub unsafe extern "C" fn entidb_database_begin_write(
     })
 }
 
-/// Reads the changes committed after a sequence; 0 begins at the first.
+/// Reads the changes committed after a position that a feed, a transaction or `entidb_database_position` gave; with length 0
+/// from the oldest changes that are kept.
 ///
-/// Threads: any.
+/// Threads: any. Blocks: on the disk.
 /// Owns: `*out_feed` on success; free with `entidb_change_feed_free`.
-/// Errors: CLOSED.
+/// Errors: GAP when changes after the position were removed by retention, or the position is not of the history of this
+/// database; INVALID_ARGUMENT for text that is no position, UNSUPPORTED when the database keeps no feed, CLOSED.
 ///
 /// # Safety
 /// As `entidb_database_open`.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_changes(
     database: *const entidb_database,
-    since: u64,
+    since: *const u8,
+    since_len: usize,
     out_feed: *mut *mut entidb_change_feed,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     clear(out_feed);
     call_unit(out_error, |touched| {
         need(out_feed, "out_feed")?;
-        let cursor = with(touched, database, |open| {
-            open.begin_read()?;
-            Ok(open.changes(Sequence(since)))
-        })?;
+        let since = match bytes::text(since, since_len, "since")? {
+            "" => Since::Oldest,
+            position => Since::After(position.parse()?),
+        };
+        let cursor = with(touched, database, |open| open.changes(since))?;
         give(out_feed, change_feed::make(cursor), "out_feed")
+    })
+}
+
+/// Gives the position in the change feed after the newest commit that is visible, text: `entidb_database_changes` from there
+/// gives what is committed from now on. To copy the data and follow it, take the position of the transaction that copied.
+///
+/// Threads: any. Blocks: on the disk.
+/// Owns: `*out_position` on success; free with `entidb_buffer_free`.
+/// Errors: CLOSED.
+///
+/// # Safety
+/// As `entidb_database_open`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_position(
+    database: *const entidb_database,
+    out_position: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_position, entidb_buffer::EMPTY, "out_position")?;
+        let position = with(touched, database, Database::position)?.to_string();
+        give(out_position, entidb_buffer::of(position.into_bytes()), "out_position")
     })
 }
 

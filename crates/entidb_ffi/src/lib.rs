@@ -8,6 +8,7 @@
 
 mod boundary;
 mod bytes;
+mod change_batch;
 mod change_feed;
 mod collection;
 mod cursor;
@@ -24,6 +25,7 @@ mod value;
 mod version;
 
 pub use bytes::*;
+pub use change_batch::*;
 pub use change_feed::*;
 pub use collection::*;
 pub use cursor::*;

@@ -79,7 +79,7 @@ pub const ENTIDB_ERROR_READ_ONLY: entidb_status = 204;
 /// The handle was opened by the parent of this process; open the database in the child after the fork, and not before.
 pub const ENTIDB_ERROR_FORKED: entidb_status = 205;
 
-/// Changes between the position asked for and the oldest one kept are gone; read the present state in full, then follow the feed from its latest sequence.
+/// Changes after the position asked for are gone, or it is of another history than that of this database; copy the data anew from a read transaction, then follow the feed from the position of that transaction.
 pub const ENTIDB_ERROR_GAP: entidb_status = 206;
 
 /// The call was cancelled by the caller or by close; call again if the result is still wanted.

@@ -269,6 +269,35 @@ pub unsafe extern "C" fn entidb_transaction_sequence(
     })
 }
 
+/// Gives the position in the change feed after the commit that a read transaction sees, text: who copies what it sees and reads
+/// the feed from there misses nothing and gets nothing twice.
+///
+/// Threads: any, one call at a time. Blocks: on the disk.
+/// Owns: `*out_position` on success; free with `entidb_buffer_free`.
+/// Errors: UNSUPPORTED for a write transaction, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_transaction_position(
+    transaction: *const entidb_transaction,
+    out_position: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_position, entidb_buffer::EMPTY, "out_position")?;
+        let position = with(touched, transaction, |kind| match kind {
+            Kind::Read(Some(read), _) => read.position(),
+            Kind::Read(None, _) => Err(ended_already()),
+            Kind::Write(_) => {
+                let problem = "a write transaction has no position before its commit; ask the database after it";
+                Err(Error::new(ErrorCode::Unsupported, problem))
+            }
+        })?;
+        give(out_position, entidb_buffer::of(position.to_string().into_bytes()), "out_position")
+    })
+}
+
 /// Commits and ends a write transaction, or ends a read transaction. `durability` is one of `ENTIDB_DURABILITY_...`;
 /// `out_sequence` may be NULL.
 ///

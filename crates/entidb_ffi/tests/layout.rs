@@ -6,7 +6,10 @@
 
 use std::mem::{align_of, offset_of, size_of};
 
-use entidb_ffi::{entidb_buffer, entidb_bytes, entidb_item, entidb_open_options, entidb_status};
+use entidb_ffi::{
+    entidb_buffer, entidb_bytes, entidb_change, entidb_change_batch_head, entidb_item, entidb_open_options,
+    entidb_status,
+};
 
 #[test]
 fn lent_and_owned_bytes_are_two_and_three_words() {
@@ -29,6 +32,27 @@ fn an_item_has_no_hidden_gap() {
         offset_of!(entidb_item, bytes),
     ];
     assert_eq!(offsets, [0, 4, 8, 16, 24]);
+}
+
+#[test]
+fn a_change_and_the_head_of_a_batch_have_no_hidden_gap() {
+    assert_eq!((size_of::<entidb_change>(), align_of::<entidb_change>()), (56, 8));
+    let offsets = [
+        offset_of!(entidb_change, kind),
+        offset_of!(entidb_change, reserved),
+        offset_of!(entidb_change, id),
+        offset_of!(entidb_change, collection),
+        offset_of!(entidb_change, payload),
+    ];
+    assert_eq!(offsets, [0, 4, 8, 24, 40]);
+    assert_eq!((size_of::<entidb_change_batch_head>(), align_of::<entidb_change_batch_head>()), (32, 8));
+    let offsets = [
+        offset_of!(entidb_change_batch_head, sequence),
+        offset_of!(entidb_change_batch_head, count),
+        offset_of!(entidb_change_batch_head, ends_commit),
+        offset_of!(entidb_change_batch_head, position),
+    ];
+    assert_eq!(offsets, [0, 8, 12, 16]);
 }
 
 #[test]

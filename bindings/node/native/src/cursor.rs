@@ -10,7 +10,7 @@ use napi_derive::napi;
 
 use crate::failure::given;
 use crate::room::Call;
-use crate::table::{Table, call, count, with};
+use crate::table::{Table, call, with};
 
 /// The first batch of a cursor, which is held only when there may be more, or when it is kept for page tokens.
 pub(crate) fn open(
@@ -53,15 +53,21 @@ pub fn cursor_token(handle: f64, position: u32) -> Result<Option<Buffer>> {
     Ok(token.map(|token| Buffer::from(token.to_vec())))
 }
 
-/// The next commit as CBOR, waiting so many milliseconds; null when the time is over.
+/// The next changes as a batch, waiting so many milliseconds; null when the time is over.
 #[napi]
 pub fn feed_next(handle: f64, timeout_ms: u32) -> Result<Option<Buffer>> {
-    let commit = with(handle, |feed: &ChangeFeed| feed.next_commit(u64::from(timeout_ms)))?;
-    Ok(commit.map(|commit| Buffer::from(commit.to_vec())))
+    let batch = with(handle, |feed: &ChangeFeed| feed.next_batch(u64::from(timeout_ms)))?;
+    Ok(batch.map(|batch| Buffer::from(batch.as_bytes().to_vec())))
 }
 
-/// The sequence of the last commit given.
+/// Takes the batch given last back.
 #[napi]
-pub fn feed_position(handle: f64) -> Result<f64> {
-    with(handle, |feed: &ChangeFeed| Ok(feed.position())).map(count)
+pub fn feed_unread(handle: f64) -> Result<()> {
+    with(handle, |feed: &ChangeFeed| feed.unread())
+}
+
+/// The position after the batch given last.
+#[napi]
+pub fn feed_position(handle: f64) -> Result<String> {
+    with(handle, |feed: &ChangeFeed| feed.position())
 }

@@ -85,10 +85,16 @@ pub fn database_begin_write(handle: f64, timeout_ms: i64) -> Result<f64> {
     take(handle, |database: &Database| database.begin_write(u64::try_from(timeout_ms).ok()))
 }
 
-/// Reads the changes after a sequence.
+/// Reads the changes after a position, or from the oldest that are kept.
 #[napi]
-pub fn database_changes(handle: f64, since: i64) -> Result<f64> {
-    take(handle, |database: &Database| database.changes(u64::try_from(since).unwrap_or(0)))
+pub fn database_changes(handle: f64, since: Option<String>) -> Result<f64> {
+    take(handle, |database: &Database| database.changes(since.as_deref()))
+}
+
+/// The position in the feed after the newest commit.
+#[napi]
+pub fn database_position(handle: f64) -> Result<String> {
+    with(handle, |database: &Database| database.position())
 }
 
 /// Removes changes up to a sequence from the feed.

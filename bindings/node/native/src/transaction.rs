@@ -60,6 +60,12 @@ pub fn transaction_sequence(handle: f64) -> Result<f64> {
     with(handle, |transaction: &Transaction| transaction.sequence()).map(count)
 }
 
+/// The position in the feed after the commit a snapshot sees.
+#[napi]
+pub fn transaction_position(handle: f64) -> Result<String> {
+    with(handle, |transaction: &Transaction| transaction.position())
+}
+
 /// Commits, and gives the sequence. It is let go of when it has ended, also by a failure.
 #[napi]
 pub fn transaction_commit(handle: f64, durability: u32) -> Result<f64> {

@@ -32,7 +32,7 @@ from ._entidb import (
     open_memory,
 )
 from ._entidb import version as __version__
-from .changes import Change, Commit
+from .changes import Change, ChangeBatch
 from .entity import Entity
 from .errors import *  # noqa: F403 - the generated module lists what it has
 from .moment import now
@@ -41,9 +41,9 @@ from .query import Explanation, Expression, Field, Index, Page, Query, f
 
 __all__ = [
     "Change",
+    "ChangeBatch",
     "ChangeFeed",
     "Collection",
-    "Commit",
     "Cursor",
     "Database",
     "Entity",

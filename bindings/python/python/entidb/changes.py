@@ -1,6 +1,6 @@
-"""What the change feed gives: commits, and the changes in each.
+"""What the change feed gives: changes, in batches.
 
-Always: a commit comes whole. Does not know: how it was read.
+Always: a batch is of one commit. Does not know: how it was read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ._entidb import EntityId
 
-__all__ = ["Change", "Commit"]
+__all__ = ["Change", "ChangeBatch"]
 
 
 class Change:
@@ -61,13 +61,13 @@ class Change:
         return f"Change({', '.join([repr(self.kind), repr(self.collection), *shown])})"
 
 
-class Commit(NamedTuple):
-    """The changes of one commit, in the order they were made."""
+class ChangeBatch(NamedTuple):
+    """Changes of one commit, in the order they were made: all of them, or the next of a commit with many."""
 
+    #: The commit.
     sequence: int
     changes: list[Change]
-
-
-def commit_from(described: dict[str, Any]) -> Commit:
-    """The commit that the library describes."""
-    return Commit(described["sequence"], [Change(**change) for change in described["changes"]])
+    #: Where to go on after this batch.
+    position: str
+    #: Whether it is the last batch of its commit, which most often is the only one.
+    ends_commit: bool

@@ -236,11 +236,11 @@ class ForkedError(StateError):
 
 
 class GapError(StateError):
-    """Changes between the position asked for and the oldest one kept are gone; read the present state in full, then follow the feed from its latest sequence."""
+    """Changes after the position asked for are gone, or it is of another history than that of this database; copy the data anew from a read transaction, then follow the feed from the position of that transaction."""
 
     code = 206
     name = "GAP"
-    hint = "read the present state in full, then follow the feed from its latest sequence"
+    hint = "copy the data anew from a read transaction, then follow the feed from the position of that transaction"
     retry = "never"
 
 
@@ -871,7 +871,7 @@ _ROWS: Final[dict[int, tuple[type[EntidbError], str, str, str]]] = {
     203: (ClosedError, "CLOSED", "open the database again and take new handles from it", "never"),
     204: (ReadOnlyError, "READ_ONLY", "open the database or begin the transaction for writing", "never"),
     205: (ForkedError, "FORKED", "open the database in the child after the fork, and not before", "never"),
-    206: (GapError, "GAP", "read the present state in full, then follow the feed from its latest sequence", "never"),
+    206: (GapError, "GAP", "copy the data anew from a read transaction, then follow the feed from the position of that transaction", "never"),
     207: (CancelledError, "CANCELLED", "call again if the result is still wanted", "now"),
     208: (DeadlineExceededError, "TIMEOUT", "allow more time, or ask for less at once", "now"),
     209: (InUseError, "IN_USE", "close what the message names first", "now"),

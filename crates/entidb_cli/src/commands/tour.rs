@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use entidb_core::{
-    Database, Durability, EntityId, Error, ErrorCode, IndexDefinition, Options, Sequence, Value, VerifyLevel, desc,
-    doc, field, patch,
+    Database, Durability, EntityId, Error, ErrorCode, IndexDefinition, Options, Sequence, Since, Value, VerifyLevel,
+    desc, doc, field, patch,
 };
 use entidb_storage::{Clock, SystemClock};
 use serde_json::json;
@@ -188,15 +188,15 @@ fn failing(db: &Database) -> Result<((), String)> {
 }
 
 fn feed(db: &Database) -> Result<((), String)> {
-    let mut feed = db.changes(db.last_sequence());
+    let mut feed = db.changes(Since::Now)?;
     db.transaction(|tx| {
         let books = tx.collection("books")?;
         let id = books.put(&doc! { "title": "Followed", "isbn": "978-feed" })?;
         books.update(id, &patch! { "title": "Followed, changed" })?;
         books.delete(id).map(|_| ())
     })?;
-    let commit = feed.next_commit(Duration::from_secs(1))?;
-    let kinds: Vec<&str> = commit.iter().flat_map(|commit| &commit.changes).map(|change| change.kind.name()).collect();
+    let batch = feed.next_batch(Duration::from_secs(1))?;
+    let kinds: Vec<&str> = batch.iter().flat_map(|batch| &batch.changes).map(|change| change.kind.name()).collect();
     check(kinds == ["insert", "update", "delete"], "the feed has the whole transaction in order")?;
     Ok(((), format!("one commit, its changes in order: {}", kinds.join(", "))))
 }

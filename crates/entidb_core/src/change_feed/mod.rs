@@ -1,13 +1,18 @@
 //! The changes of the database in commit order, kept in the same commits.
 //!
-//! Always: only committed changes, whole transactions, in the order of their sequences. What retention removed is reported
-//! as a gap, never skipped. Does not know: who reads.
+//! Always: only committed changes, in the order of their sequences; a commit may be given in several batches, the last of
+//! which says so. What retention removed, or another history never had, is reported as a gap, never skipped.
+//! Does not know: who reads.
 
 mod cursor;
+mod history;
+mod position;
 mod record;
 mod retention;
 
-pub use cursor::{ChangeCursor, Commit};
+pub use cursor::{ChangeBatch, ChangeCursor};
+pub(crate) use history::Session;
+pub use position::{Position, Since};
 pub(crate) use record::ChangeBuffer;
 pub use record::{Change, ChangeKind};
-pub(crate) use retention::{check_kept, trim_by_age, trim_through, trim_unrecorded};
+pub(crate) use retention::{trim_by_age, trim_through, trim_unrecorded};

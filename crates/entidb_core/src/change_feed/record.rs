@@ -19,10 +19,10 @@ use crate::id::{CollectionId, EntityId};
 /// # let db = entidb_core::Database::open_memory()?;
 /// # let notes = db.collection("notes")?;
 /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
-/// use entidb_core::{ChangeKind, Sequence};
+/// use entidb_core::{ChangeKind, Since};
 /// use std::time::Duration;
-/// let commit = db.changes(Sequence::ZERO).next_commit(Duration::ZERO)?.expect("one");
-/// assert_eq!(commit.changes.last().map(|change| change.kind), Some(ChangeKind::Insert));
+/// let batch = db.changes(Since::Oldest)?.next_batch(Duration::ZERO)?.expect("one");
+/// assert_eq!(batch.changes.last().map(|change| change.kind), Some(ChangeKind::Insert));
 /// # Ok::<(), entidb_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,10 +101,10 @@ impl ChangeKind {
 /// # let db = entidb_core::Database::open_memory()?;
 /// # let notes = db.collection("notes")?;
 /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
-/// use entidb_core::{decode, doc, Sequence};
+/// use entidb_core::{decode, doc, Since};
 /// use std::time::Duration;
-/// let commit = db.changes(Sequence::ZERO).next_commit(Duration::ZERO)?.expect("one");
-/// let change = commit.changes.last().expect("one");
+/// let batch = db.changes(Since::Oldest)?.next_batch(Duration::ZERO)?.expect("one");
+/// let change = batch.changes.last().expect("one");
 /// assert_eq!((&*change.collection, change.id), ("notes", id));
 /// assert_eq!(decode(&change.payload)?, doc! { "n": 1 });
 /// # Ok::<(), entidb_core::Error>(())
@@ -237,8 +237,8 @@ impl ChangeBuffer {
     }
 }
 
-/// Reads the changes of one part.
-pub(crate) fn decode_part(bytes: &[u8]) -> Result<Vec<Change>> {
+/// Adds the changes of one part to others.
+pub(crate) fn decode_part(bytes: &[u8], changes: &mut Vec<Change>) -> Result<()> {
     let mut reader = Reader(bytes);
     let count = u16::from_le_bytes(reader.array()?);
     let mut names: Vec<Arc<str>> = Vec::new();
@@ -248,7 +248,6 @@ pub(crate) fn decode_part(bytes: &[u8]) -> Result<Vec<Change>> {
         let name = std::str::from_utf8(reader.take(usize::from(len))?).map_err(|_| damaged())?;
         names.push(Arc::from(name));
     }
-    let mut changes = Vec::new();
     while !reader.0.is_empty() {
         let [kind] = reader.array()?;
         let kind = ChangeKind::from_byte(kind).ok_or_else(damaged)?;
@@ -258,7 +257,7 @@ pub(crate) fn decode_part(bytes: &[u8]) -> Result<Vec<Change>> {
         let len = usize::try_from(u32::from_le_bytes(reader.array()?)).map_err(|_| damaged())?;
         changes.push(Change { kind, collection, id, payload: reader.take(len)?.to_vec() });
     }
-    Ok(changes)
+    Ok(())
 }
 
 fn damaged() -> Error {
@@ -292,7 +291,10 @@ mod tests {
         }
         let parts = buffer.parts().unwrap();
         assert!(parts.len() > 3);
-        let back: Vec<Change> = parts.iter().flat_map(|part| decode_part(part).unwrap()).collect();
+        let mut back = Vec::new();
+        for part in &parts {
+            decode_part(part, &mut back).unwrap();
+        }
         assert_eq!(back.len(), 50);
         for (number, change) in back.iter().enumerate() {
             assert_eq!((change.id.as_bytes()[0] as usize, change.payload.len()), (number, 5000));
@@ -307,9 +309,8 @@ mod tests {
         buffer.push(ChangeKind::Update, (CollectionId(1), "abc"), EntityId::from_bytes([2; 16]), vec![1, 2, 3]);
         let part = buffer.parts().unwrap().remove(0);
         for cut in 0..part.len() {
-            if let Ok(changes) = decode_part(&part[..cut]) {
-                assert!(changes.len() < 2);
-            }
+            let mut changes = Vec::new();
+            assert!(decode_part(&part[..cut], &mut changes).is_err() || changes.len() < 2);
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn trim_through(tx: &mut WriteTransaction, last_gone: Sequence) -> Re
         return Ok(());
     }
     // The commits from there to `last_gone` have no changes: a reader that has read up to there has missed nothing.
-    let newest = keyspace::feed_sequence(parts.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
+    let (newest, _) = keyspace::feed_place(parts.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
     drop(parts);
     tx.delete_range(&start, &keyspace::feed(newest.next(), 0))?;
     Ok(tx.put(&keyspace::feed_oldest(), &newest.next().0.to_be_bytes())?)
@@ -58,9 +58,10 @@ pub(crate) fn check_kept(view: &View, position: Sequence, commits_max: u64) -> R
     if !missed {
         return Ok(());
     }
-    let oldest = expired.map_or(removed, |expired| removed.max(expired.next()));
+    let oldest = oldest_kept(view, commits_max)?;
     let problem = format!(
-        "changes after {position} are asked for, the oldest kept is {oldest}; read the data anew and go on from there"
+        "changes after commit {position} are asked for, the oldest kept are those of {oldest}; read the data anew and go \
+         on from the position of what was read"
     );
     Err(Error::new(ErrorCode::Gap, problem))
 }
@@ -70,13 +71,18 @@ fn newest_expired(newest: Sequence, commits_max: u64) -> Option<Sequence> {
     newest.0.checked_sub(commits_max).filter(|expired| *expired > 0).map(Sequence)
 }
 
+/// The oldest commit whose changes a reader is given.
+pub(super) fn oldest_kept(view: &View, commits_max: u64) -> Result<Sequence> {
+    let removed = oldest(view)?;
+    Ok(newest_expired(view.sequence()?, commits_max).map_or(removed, |expired| removed.max(expired.next())))
+}
+
 /// The oldest sequence whose changes were not removed.
 fn oldest(view: &View) -> Result<Sequence> {
-    match view.get(&keyspace::feed_oldest())? {
-        Some(bytes) => {
-            let number = keyspace::trailing_u64(&bytes).ok_or_else(|| Error::corrupt("the oldest feed sequence"))?;
-            Ok(Sequence(number))
-        }
-        None => Ok(Sequence(1)),
-    }
+    decode_oldest(view.get(&keyspace::feed_oldest())?.as_deref())
+}
+
+pub(super) fn decode_oldest(stored: Option<&[u8]>) -> Result<Sequence> {
+    let Some(bytes) = stored else { return Ok(Sequence(1)) };
+    keyspace::trailing_u64(bytes).map(Sequence).ok_or_else(|| Error::corrupt("the oldest feed sequence"))
 }

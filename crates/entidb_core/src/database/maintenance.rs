@@ -44,11 +44,11 @@ impl Database {
     /// # let db = entidb_core::Database::open_memory()?;
     /// # let notes = db.collection("notes")?;
     /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
-    /// use entidb_core::{ErrorCode, Sequence};
-    /// use std::time::Duration;
+    /// use entidb_core::ErrorCode;
+    /// let read = db.position()?;
+    /// notes.delete(id)?;
     /// db.trim_changes(db.last_sequence())?;
-    /// let late = db.changes(Sequence::ZERO).next_commit(Duration::ZERO).unwrap_err();
-    /// assert_eq!(late.code(), ErrorCode::Gap);
+    /// assert_eq!(db.changes(read).map(drop).unwrap_err().code(), ErrorCode::Gap);
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
     ///
@@ -59,7 +59,7 @@ impl Database {
         let through = through.min(self.last_sequence());
         let mut tx = self.shared.engine().begin_write()?;
         trim_through(&mut tx, through)?;
-        tx.commit()?;
+        self.shared.session()?.commit(tx, None)?;
         Ok(())
     }
 }

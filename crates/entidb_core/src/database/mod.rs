@@ -19,7 +19,7 @@ pub use counters::Stats;
 pub(crate) use shared::Shared;
 pub use verify::{Problem, VerifyLevel, VerifyReport};
 
-use crate::change_feed::ChangeCursor;
+use crate::change_feed::{ChangeCursor, Position, Since};
 use crate::collection::{Collection, Scope};
 use crate::error::Result;
 use crate::options::Options;
@@ -202,21 +202,43 @@ impl Database {
         Ok(result)
     }
 
-    /// Reads the changes committed after this sequence, and waits for more. `Sequence::ZERO` begins at the first.
+    /// Reads the changes committed after a position, or from the oldest that are kept, and waits for more.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;
     /// # let notes = db.collection("notes")?;
     /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
-    /// use entidb_core::Sequence;
+    /// use entidb_core::Since;
     /// use std::time::Duration;
-    /// let first = db.changes(Sequence::ZERO).next_commit(Duration::ZERO)?;
+    /// let first = db.changes(Since::Oldest)?.next_batch(Duration::ZERO)?;
     /// assert!(first.is_some());
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
-    #[must_use]
-    pub fn changes(&self, since: Sequence) -> ChangeCursor {
-        ChangeCursor::new(Arc::clone(&self.shared), since)
+    ///
+    /// # Errors
+    /// `Gap` when changes after the position were removed by retention, or when the position is of another history: of
+    /// another database, of one that a backup went another way from, or with commits that a crash lost. `Unsupported`
+    /// when the database keeps no feed, `Closed`.
+    pub fn changes(&self, since: impl Into<Since>) -> Result<ChangeCursor> {
+        ChangeCursor::new(Arc::clone(&self.shared), since.into())
+    }
+
+    /// The position in the change feed after the newest commit that is visible: a feed from there gives what is committed
+    /// from now on. To copy the data and follow it, take the position of the read transaction that copied.
+    ///
+    /// ```
+    /// use entidb_core::{Database, Since};
+    /// let db = Database::open_memory()?;
+    /// let kept = db.position()?;
+    /// db.create_collection("notes")?;
+    /// assert_eq!(db.changes(kept)?.position(), kept);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn position(&self) -> Result<Position> {
+        self.begin_read()?.position()
     }
 
     /// The sequence of the newest commit that is visible.

@@ -11,6 +11,7 @@ use entidb_storage::{Backend, RootMode};
 
 use super::shared::read_catalog;
 use super::{Database, Shared};
+use crate::change_feed::Session;
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::clear_unfinished;
 use crate::keyspace;
@@ -130,6 +131,7 @@ impl Database {
 }
 
 fn finish_open(engine: Engine, backend: Backend, options: Options) -> Result<Shared> {
+    let session = if options.read_only { None } else { Some(Session::begin(&*backend.random)?) };
     let snapshot = engine.snapshot()?;
     match snapshot.get(&keyspace::keyspace_version())? {
         Some(bytes) => {
@@ -143,18 +145,21 @@ fn finish_open(engine: Engine, backend: Backend, options: Options) -> Result<Sha
                 return Err(Error::new(ErrorCode::FormatTooNew, problem).with_path(backend.directory.location()));
             }
         }
-        None if options.read_only => {}
         None => {
-            let mut tx = engine.begin_write()?;
-            tx.put(&keyspace::keyspace_version(), &keyspace::KEYSPACE_VERSION.to_be_bytes())?;
-            tx.commit()?;
+            if let Some(session) = &session {
+                let mut tx = engine.begin_write()?;
+                tx.put(&keyspace::keyspace_version(), &keyspace::KEYSPACE_VERSION.to_be_bytes())?;
+                session.commit(tx, None)?;
+            }
         }
     }
     let mut catalog = read_catalog(&engine.snapshot()?)?;
-    if !options.read_only && clear_unfinished(&engine, &catalog)? {
+    if let Some(session) = &session
+        && clear_unfinished(&engine, &catalog, session)?
+    {
         catalog = read_catalog(&engine.snapshot()?)?;
     }
-    Ok(Shared::new(engine, backend, options, catalog))
+    Ok(Shared::new(engine, backend, options, catalog, session))
 }
 
 fn engine_options(options: &Options) -> entidb_engine::Options {

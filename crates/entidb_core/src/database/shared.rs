@@ -11,6 +11,7 @@ use entidb_storage::{Backend, Clock};
 
 use super::counters::Counters;
 use crate::catalog::{Catalog, CatalogHistory, CollectionRecord};
+use crate::change_feed::Session;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{EntityId, IdGenerator};
 use crate::index::Builds;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     backend: Backend,
     options: Options,
     catalogs: CatalogHistory,
+    /// None when open for reading only.
+    session: Option<Session>,
     ids: IdGenerator,
     counters: Counters,
     builds: Builds,
@@ -38,13 +41,20 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(engine: Engine, backend: Backend, options: Options, catalog: Catalog) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        backend: Backend,
+        options: Options,
+        catalog: Catalog,
+        session: Option<Session>,
+    ) -> Self {
         let from = engine.last_sequence();
         Self {
             engine,
             backend,
             options,
             catalogs: CatalogHistory::new(from, Arc::new(catalog)),
+            session,
             ids: IdGenerator::default(),
             counters: Counters::default(),
             builds: Builds::default(),
@@ -63,6 +73,11 @@ impl Shared {
 
     pub(crate) fn catalogs(&self) -> &CatalogHistory {
         &self.catalogs
+    }
+
+    /// What every commit goes through.
+    pub(crate) fn session(&self) -> Result<&Session> {
+        self.session.as_ref().ok_or_else(|| entidb_engine::Error::ReadOnly.into())
     }
 
     pub(crate) fn counters(&self) -> &Counters {

@@ -70,7 +70,7 @@ pub enum ErrorCode {
     ReadOnly = 204,
     /// The handle was opened by the parent of this process.
     Forked = 205,
-    /// Changes between the position asked for and the oldest one kept are gone.
+    /// Changes after the position asked for are gone, or it is of another history than that of this database.
     Gap = 206,
     /// The call was cancelled by the caller or by close.
     Cancelled = 207,
@@ -541,7 +541,9 @@ impl ErrorCode {
             Self::Closed => "the database, or the handle this one came from, has been closed",
             Self::ReadOnly => "a write was asked of a database or transaction opened for reading",
             Self::Forked => "the handle was opened by the parent of this process",
-            Self::Gap => "changes between the position asked for and the oldest one kept are gone",
+            Self::Gap => {
+                "changes after the position asked for are gone, or it is of another history than that of this database"
+            }
             Self::Cancelled => "the call was cancelled by the caller or by close",
             Self::Timeout => "the deadline of the call passed before it was done",
             Self::InUse => "the thing to close, drop or replace still has open transactions, cursors or jobs",
@@ -640,7 +642,9 @@ impl ErrorCode {
             Self::Closed => "open the database again and take new handles from it",
             Self::ReadOnly => "open the database or begin the transaction for writing",
             Self::Forked => "open the database in the child after the fork, and not before",
-            Self::Gap => "read the present state in full, then follow the feed from its latest sequence",
+            Self::Gap => {
+                "copy the data anew from a read transaction, then follow the feed from the position of that transaction"
+            }
             Self::Cancelled => "call again if the result is still wanted",
             Self::Timeout => "allow more time, or ask for less at once",
             Self::InUse => "close what the message names first",

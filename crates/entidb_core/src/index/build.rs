@@ -12,6 +12,7 @@ use entidb_engine::{Durability, Engine};
 use parking_lot::{Condvar, Mutex};
 
 use crate::catalog::{Catalog, IndexDefinition, IndexRecord};
+use crate::change_feed::Session;
 use crate::collection::Target;
 use crate::database::Shared;
 use crate::error::{Error, ErrorCode, Result};
@@ -170,7 +171,7 @@ impl Drop for IndexBuild {
 }
 
 /// Takes back indexes that a session before this one did not build to the end; true when there was one.
-pub(crate) fn clear_unfinished(engine: &Engine, catalog: &Catalog) -> Result<bool> {
+pub(crate) fn clear_unfinished(engine: &Engine, catalog: &Catalog, session: &Session) -> Result<bool> {
     let records: Vec<_> = catalog.collections().into_iter().filter(|record| !record.building.is_empty()).collect();
     if records.is_empty() {
         return Ok(false);
@@ -187,6 +188,6 @@ pub(crate) fn clear_unfinished(engine: &Engine, catalog: &Catalog) -> Result<boo
     }
     let sequence = tx.next_sequence();
     tx.put(&keyspace::catalog_version(), &sequence.0.to_be_bytes())?;
-    tx.commit()?;
+    session.commit(tx, None)?;
     Ok(true)
 }

@@ -62,13 +62,13 @@ fn has_duplicates(collection: &Collection) -> bool {
 #[test]
 fn an_index_is_used_and_told_of_only_when_it_is_whole() {
     let (db, collection) = filled(40);
-    let sequence = db.last_sequence();
+    let position = db.position().unwrap();
     let mut build = started(&db, &IndexDefinition::on(["a"]).unwrap());
     let mut steps = 1;
     loop {
         let explanation = collection.find(field("a").eq(7)).explain().unwrap();
         assert_eq!((explanation.index, collection.indexes().unwrap().len()), (None, 0));
-        assert_eq!(db.changes(sequence).next_commit(std::time::Duration::ZERO).unwrap(), None);
+        assert_eq!(db.changes(position).unwrap().next_batch(std::time::Duration::ZERO).unwrap(), None);
         intact(&db);
         steps += 1;
         if build.step().unwrap() {
@@ -78,7 +78,7 @@ fn an_index_is_used_and_told_of_only_when_it_is_whole() {
     assert!(steps > 10, "{steps} steps");
     assert_eq!(collection.find(field("a").eq(7)).explain().unwrap().index.as_deref(), Some("a"));
     assert_eq!(collection.find(field("a").eq(7)).count().unwrap(), 1);
-    let told = db.changes(sequence).next_commit(std::time::Duration::ZERO).unwrap().unwrap();
+    let told = db.changes(position).unwrap().next_batch(std::time::Duration::ZERO).unwrap().unwrap();
     assert_eq!(told.changes.len(), 1);
     assert_eq!(told.changes[0].kind, crate::ChangeKind::IndexCreated);
     intact(&db);

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use entidb_engine::{Sequence, Snapshot};
 
+use super::View;
 use crate::catalog::Catalog;
+use crate::change_feed::Position;
 use crate::collection::{Collection, Scope};
 use crate::database::Shared;
 use crate::error::Result;
@@ -105,5 +107,25 @@ impl ReadTransaction {
     /// `Closed` when the database was closed.
     pub fn sequence(&self) -> Result<Sequence> {
         Ok(self.0.snapshot()?.sequence())
+    }
+
+    /// The position in the change feed after the commit it sees: who copies what it sees and then reads the feed from there
+    /// misses nothing and gets nothing twice.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use std::time::Duration;
+    /// let copied = db.begin_read()?;
+    /// notes.put(&entidb_core::doc! { "n": 1 })?;
+    /// let mut feed = db.changes(copied.position()?)?;
+    /// assert!(feed.next_batch(Duration::ZERO)?.is_some());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed` when the database was closed.
+    pub fn position(&self) -> Result<Position> {
+        Position::of_view(&View::Read(Arc::clone(&self.0)))
     }
 }

@@ -61,9 +61,10 @@ pub(crate) struct Limits {
 /// Keys and values that commit adds for a collection whose entities changed: its count and its next ordinal.
 const OWED_CHANGES: u64 = 2;
 const OWED_BYTES: u64 = 28;
-/// And once for all: the version of the catalog, and the removal of old changes from the feed.
-const OWED_ONCE_CHANGES: u64 = 3;
-const OWED_ONCE_BYTES: u64 = 64;
+/// And once for all: the version of the catalog, the removal of old changes from the feed, and the id of the session with the
+/// removal of old ones.
+const OWED_ONCE_CHANGES: u64 = 5;
+const OWED_ONCE_BYTES: u64 = 112;
 
 impl State {
     pub(crate) fn new(engine: entidb_engine::WriteTransaction, catalog: Arc<Catalog>, limits: Limits) -> Self {
@@ -324,18 +325,14 @@ impl State {
             self.engine.put(&keyspace::catalog_version(), &sequence.0.to_be_bytes())?;
             shared.catalogs().push(sequence, Arc::clone(self.catalog.now()));
         }
-        let result = match durability {
-            Some(durability) => self.engine.commit_with(durability),
-            None => self.engine.commit(),
-        };
-        match result {
+        match shared.session()?.commit(self.engine, durability) {
             Ok(committed) if committed == sequence => Ok(committed),
             Ok(committed) => Err(Error::internal(format!("commit {committed} was promised sequence {sequence}"))),
             Err(error) => {
                 if catalog_changed {
                     shared.catalogs().retract(sequence);
                 }
-                Err(error.into())
+                Err(error)
             }
         }
     }

@@ -1,13 +1,14 @@
 //! One case: its steps in order, each giving a line of the transcript.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write;
 use std::time::Duration;
 
 use entidb_core::codec::{Operation, Patch, Path};
 use entidb_core::{
     BatchItem, ChangeCursor, ChangeKind, Collection, Database, Entity, EntityId, IndexDefinition, Options,
-    ReadTransaction, Result, Savepoint, ScanOptions, Sequence, Value, VerifyLevel, WriteTransaction,
+    ReadTransaction, Result, Savepoint, ScanOptions, Since, Value, VerifyLevel, WriteTransaction,
 };
 use serde_json::Value as Json;
 
@@ -238,11 +239,14 @@ impl Run {
     }
 
     fn changes(&mut self, name: &str) -> Result<String> {
-        let db = &self.db;
-        let feed = self.feeds.entry(name.to_owned()).or_insert_with(|| db.changes(Sequence::ZERO));
+        let feed = match self.feeds.entry(name.to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(self.db.changes(Since::Oldest)?),
+        };
         let mut commits = Vec::new();
-        while let Some(commit) = feed.next_commit(Duration::ZERO)? {
-            let changes: Vec<String> = commit
+        while let Some(batch) = feed.next_batch(Duration::ZERO)? {
+            assert!(batch.ends_commit());
+            let changes: Vec<String> = batch
                 .changes
                 .iter()
                 .map(|change| {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use entidb_core::codec::{Path, Segment, compare};
-use entidb_core::{ChangeKind, Commit, Direction, EntityId, IndexDefinition, Value};
+use entidb_core::{Change, ChangeKind, Direction, EntityId, IndexDefinition, Value};
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Model {
@@ -143,9 +143,9 @@ impl Model {
         self.collections.entry(name.to_owned()).or_default()
     }
 
-    /// Applies a commit of the change feed, as a follower would.
-    pub(crate) fn follow(&mut self, commit: &Commit) {
-        for change in &commit.changes {
+    /// Applies changes of the change feed, as a follower would.
+    pub(crate) fn follow(&mut self, changes: &[Change]) {
+        for change in changes {
             let name = change.collection.to_string();
             match change.kind {
                 ChangeKind::CollectionCreated => assert!(self.collections.insert(name, Entities::default()).is_none()),

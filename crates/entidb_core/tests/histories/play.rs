@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use entidb_core::{
-    BatchItem, Collection, Database, Durability, EntityId, Error, ErrorCode, Options, Patch, ReadTransaction, Sequence,
-    Value, VerifyLevel,
+    BatchItem, Collection, Database, Durability, EntityId, Error, ErrorCode, Options, Patch, Position, ReadTransaction,
+    Sequence, Since, Value, VerifyLevel,
 };
 use entidb_storage::simulated::{Personality, Simulation, Variant};
 
@@ -22,6 +22,9 @@ struct Play {
     past: BTreeMap<u64, Model>,
     snapshots: Vec<(ReadTransaction, Model)>,
     durability: Durability,
+    /// A reader of the feed that outlives sessions: where it is, and what it made of it.
+    follower: Option<(Position, Model)>,
+    is_trimmed: bool,
     questions: Asked,
 }
 
@@ -33,6 +36,7 @@ fn options(durability: Durability, seed: u64) -> Options {
         memtable_bytes: 16 << (10 + seed % 4),
         lock_timeout_ms: 0,
         index_build_bytes: 1 << (7 + seed % 6),
+        feed_commits_max: if seed % 5 == 4 { 1 + seed % 40 } else { 1_000_000 },
         ..Options::default()
     }
 }
@@ -53,12 +57,15 @@ pub(crate) fn history(seed: u64, steps: u64) -> Asked {
         past,
         snapshots: Vec::new(),
         durability,
+        follower: None,
+        is_trimmed: options(durability, seed).feed_commits_max < 1_000_000,
         questions: Asked::default(),
     };
     for _ in 0..steps {
         play.step(seed);
     }
     play.check();
+    play.replay();
     play.follow();
     assert!(play.db.verify(VerifyLevel::Full).unwrap().problems.is_empty());
     play.questions
@@ -91,6 +98,8 @@ impl Play {
             93 if self.sample.one_in(3) => self.crash(seed),
             94 if self.sample.one_in(5) => self.backup(seed),
             95 => self.check(),
+            96 => self.follow(),
+            97 if self.sample.one_in(10) => self.trim(),
             _ => self.change(),
         }
     }
@@ -263,25 +272,67 @@ impl Play {
         compare(|name| self.db.collection(name).unwrap(), &self.db.collections().unwrap(), &self.model);
     }
 
-    /// The feed, replayed into nothing, gives the database.
-    fn follow(&self) {
-        let mut follower = Model::default();
-        let mut feed = self.db.changes(Sequence::ZERO);
-        let mut last = 0;
-        while let Some(commit) = feed.next_commit(Duration::ZERO).unwrap() {
-            assert!(commit.sequence.0 > last);
-            last = commit.sequence.0;
-            follower.follow(&commit);
+    /// The feed, replayed into nothing, gives the database, as long as it is whole.
+    fn replay(&self) {
+        if self.is_trimmed {
+            return;
         }
-        let plain = |model: &Model| -> BTreeMap<String, (BTreeMap<EntityId, Value>, Vec<String>)> {
-            let entities = |entities: &Entities| {
-                let documents = entities.documents.iter().map(|(id, (_, document))| (*id, document.clone())).collect();
-                (documents, entities.indexes.keys().cloned().collect())
-            };
-            model.collections.iter().map(|(name, found)| (name.clone(), entities(found))).collect()
-        };
+        let mut follower = Model::default();
+        let mut feed = self.db.changes(Since::Oldest).unwrap();
+        while let Some(batch) = feed.next_batch(Duration::ZERO).unwrap() {
+            follower.follow(&batch.changes);
+        }
         assert_eq!(plain(&follower), plain(&self.model), "the feed tells another story");
     }
+
+    /// The follower reads on from where it was, whatever happened since: crashes, reopenings, trims. Only when it is told
+    /// of a gap does it copy everything anew.
+    fn follow(&mut self) {
+        let Some((position, mut model)) = self.follower.take() else {
+            self.follower = Some((self.db.position().unwrap(), self.model.clone()));
+            return;
+        };
+        // What was kept is the text.
+        let position: Position = position.to_string().parse().unwrap();
+        let mut feed = match self.db.changes(position) {
+            Ok(feed) => feed,
+            Err(error) => {
+                assert_eq!(error.code(), ErrorCode::Gap);
+                return self.follow();
+            }
+        };
+        let mut last = position.sequence();
+        while let Some(batch) = feed.next_batch(Duration::ZERO).unwrap() {
+            assert!(batch.sequence > last && batch.ends_commit());
+            last = batch.sequence;
+            if self.sample.one_in(8) {
+                feed.unread();
+                assert_eq!(feed.next_batch(Duration::ZERO).unwrap().as_ref(), Some(&batch));
+            }
+            model.follow(&batch.changes);
+        }
+        assert_eq!(plain(&model), plain(&self.model), "a follower went astray after {position}");
+        self.follower = Some((feed.position(), model));
+    }
+
+    /// Changes that are not needed any more go.
+    fn trim(&mut self) {
+        self.is_trimmed = true;
+        let through = self.db.last_sequence().0.saturating_sub(self.sample.below(20));
+        self.db.trim_changes(Sequence(through)).unwrap();
+        self.committed();
+    }
+}
+
+/// Documents and names of indexes of each collection.
+type Plain = BTreeMap<String, (BTreeMap<EntityId, Value>, Vec<String>)>;
+
+fn plain(model: &Model) -> Plain {
+    let entities = |entities: &Entities| {
+        let documents = entities.documents.iter().map(|(id, (_, document))| (*id, document.clone())).collect();
+        (documents, entities.indexes.keys().cloned().collect())
+    };
+    model.collections.iter().map(|(name, found)| (name.clone(), entities(found))).collect()
 }
 
 /// Everything a view shows, against the model.

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io::Write;
 use std::time::Duration;
 
-use entidb_core::{Database, IndexDefinition, desc, field, patch};
+use entidb_core::{Database, IndexDefinition, Since, desc, field, patch};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let notes = db.collection("notes")?;
     notes.create_index(IndexDefinition::on(["tags"])?.multi())?;
 
-    let mut feed = db.changes(db.last_sequence());
+    let mut feed = db.changes(Since::Now)?;
     let note = |title: &str, tag: &str, stars| Note { title: title.into(), tags: vec![tag.into()], stars };
     let ids = notes.put_many(&[note("Bread", "kitchen", 3), note("Salt", "kitchen", 5), note("Rope", "shed", 1)])?;
 
@@ -43,8 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(())
     })?;
 
-    while let Some(commit) = feed.next_commit(Duration::ZERO)? {
-        writeln!(out, "commit {}: {} changes", commit.sequence, commit.changes.len())?;
+    while let Some(batch) = feed.next_batch(Duration::ZERO)? {
+        writeln!(out, "commit {}: {} changes", batch.sequence, batch.changes.len())?;
     }
     db.close()?;
     Ok(())

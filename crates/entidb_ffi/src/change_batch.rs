@@ -1,0 +1,190 @@
+//! Changes of a commit as bytes, and reading them from C one by one.
+//!
+//! Always: nothing is copied by reading; what is lent lives as long as the caller's batch. Documents stand in it as they
+//! were stored, so whatever could be written can be read.
+//! Does not know: feeds, or what a document holds.
+//!
+//! A batch: `u64 sequence | u32 count of changes | u8 flags | u8 n | n bytes of position, text`, then for each change
+//! `u8 kind | u8 n | n bytes of the collection's name | 16 bytes id | u32 n | n bytes of payload`. Integers are
+//! little-endian. Flag 1: the batch ends its commit.
+
+use entidb_core::{ChangeBatch, Error, ErrorCode};
+
+use crate::boundary::{call, call_unit, give, need, read};
+use crate::bytes::{self, entidb_bytes};
+use crate::error::entidb_error;
+use crate::status::{ENTIDB_END, ENTIDB_OK, entidb_status};
+
+/// An entity that was not there before; the payload is its document. For the `kind` of `entidb_change`.
+pub const ENTIDB_CHANGE_INSERT: u32 = 1;
+/// An entity that was there before; the payload is its new document.
+pub const ENTIDB_CHANGE_UPDATE: u32 = 2;
+/// An entity that is no more.
+pub const ENTIDB_CHANGE_DELETE: u32 = 3;
+/// A collection came into being.
+pub const ENTIDB_CHANGE_COLLECTION_CREATED: u32 = 4;
+/// A collection has a new name, which is the payload, UTF-8.
+pub const ENTIDB_CHANGE_COLLECTION_RENAMED: u32 = 5;
+/// A collection and all that was in it is no more.
+pub const ENTIDB_CHANGE_COLLECTION_DROPPED: u32 = 6;
+/// An index came into being; the payload is its definition, CBOR.
+pub const ENTIDB_CHANGE_INDEX_CREATED: u32 = 7;
+/// An index is no more; the payload is its name, UTF-8.
+pub const ENTIDB_CHANGE_INDEX_DROPPED: u32 = 8;
+
+/// What stands before the changes of a batch.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct entidb_change_batch_head {
+    /// The commit.
+    pub sequence: u64,
+    /// How many changes the batch has.
+    pub count: u32,
+    /// 1 when the commit ends with this batch, 0 when more of it follow.
+    pub ends_commit: u32,
+    /// Where to go on after the batch, text. Lives as long as the batch.
+    pub position: entidb_bytes,
+}
+
+/// One change.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct entidb_change {
+    /// One of `ENTIDB_CHANGE_...`.
+    pub kind: u32,
+    /// 0; there for the layout.
+    pub reserved: u32,
+    /// The entity; zeros for a change of a collection or an index.
+    pub id: [u8; 16],
+    /// The collection, as it was called at that commit. Lives as long as the batch.
+    pub collection: entidb_bytes,
+    /// What the kind says, otherwise empty. Lives as long as the batch.
+    pub payload: entidb_bytes,
+}
+
+const ENDS_COMMIT: u8 = 1;
+
+/// The bytes of a batch.
+pub(crate) fn encode(batch: &ChangeBatch) -> Result<Vec<u8>, Error> {
+    let position = batch.position.to_string();
+    let sizes = batch.changes.iter().map(|change| 22 + change.collection.len() + change.payload.len());
+    let mut out = Vec::with_capacity(14 + position.len() + sizes.sum::<usize>());
+    out.extend_from_slice(&batch.sequence.0.to_le_bytes());
+    out.extend_from_slice(&length(batch.changes.len())?.to_le_bytes());
+    out.push(if batch.ends_commit() { ENDS_COMMIT } else { 0 });
+    put_short(&mut out, position.as_bytes())?;
+    for change in &batch.changes {
+        out.push(change.kind as u8);
+        put_short(&mut out, change.collection.as_bytes())?;
+        out.extend_from_slice(change.id.as_bytes());
+        out.extend_from_slice(&length(change.payload.len())?.to_le_bytes());
+        out.extend_from_slice(&change.payload);
+    }
+    Ok(out)
+}
+
+fn length(len: usize) -> Result<u32, Error> {
+    u32::try_from(len).map_err(|_| Error::new(ErrorCode::TooLarge, "a batch of changes has no room for 4 GiB"))
+}
+
+fn put_short(out: &mut Vec<u8>, text: &[u8]) -> Result<(), Error> {
+    let len = u8::try_from(text.len());
+    out.push(len.map_err(|_| Error::new(ErrorCode::Internal, "a name in a batch of changes is too long"))?);
+    out.extend_from_slice(text);
+    Ok(())
+}
+
+struct Reader<'a> {
+    batch: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Error> {
+        let found = self.batch.get(self.at..).and_then(|rest| rest.get(..len)).ok_or_else(|| {
+            let problem = "the bytes are no batch of changes, or the offset is none a call gave; begin with 0";
+            Error::new(ErrorCode::InvalidArgument, problem)
+        })?;
+        self.at += len;
+        Ok(found)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let found = self.take(N)?;
+        found.try_into().map_err(|_| Error::new(ErrorCode::Internal, "a slice has another length than asked for"))
+    }
+
+    fn short(&mut self) -> Result<&'a [u8], Error> {
+        let [len] = self.array()?;
+        self.take(usize::from(len))
+    }
+
+    fn head(&mut self) -> Result<entidb_change_batch_head, Error> {
+        let (sequence, count) = (u64::from_le_bytes(self.array()?), u32::from_le_bytes(self.array()?));
+        let [flags] = self.array()?;
+        let position = entidb_bytes::of(self.short()?);
+        Ok(entidb_change_batch_head { sequence, count, ends_commit: u32::from(flags & ENDS_COMMIT), position })
+    }
+
+    fn change(&mut self) -> Result<entidb_change, Error> {
+        let [kind] = self.array()?;
+        let collection = entidb_bytes::of(self.short()?);
+        let id = self.array()?;
+        let len = usize::try_from(u32::from_le_bytes(self.array()?)).unwrap_or(usize::MAX);
+        let payload = entidb_bytes::of(self.take(len)?);
+        Ok(entidb_change { kind: u32::from(kind), reserved: 0, id, collection, payload })
+    }
+}
+
+/// Gives what stands before the changes of a batch that `entidb_change_feed_next` gave.
+///
+/// Threads: any.
+/// Errors: INVALID_ARGUMENT for bytes that are no batch.
+///
+/// # Safety
+/// `batch` is readable for its length; out-pointers are NULL or may be written.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_change_batch_read(
+    batch: *const u8,
+    batch_len: usize,
+    out_head: *mut entidb_change_batch_head,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |_| {
+        need(out_head, "out_head")?;
+        let batch = bytes::slice(batch, batch_len, "batch")?;
+        give(out_head, Reader { batch, at: 0 }.head()?, "out_head")
+    })
+}
+
+/// Walks over the changes of a batch, one for each call, or gives `ENTIDB_END`.
+///
+/// `*offset` is 0 before the first call and is moved by each; it means nothing else.
+///
+/// Threads: any.
+/// Errors: INVALID_ARGUMENT for bytes that are no batch, or an offset no call gave.
+///
+/// # Safety
+/// `batch` is readable for its length; `offset` may be read and written; the others are NULL or may be written.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_change_batch_next(
+    batch: *const u8,
+    batch_len: usize,
+    offset: *mut usize,
+    out_change: *mut entidb_change,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call(out_error, |_| {
+        need(out_change, "out_change")?;
+        let mut reader = Reader { batch: bytes::slice(batch, batch_len, "batch")?, at: read(offset, "offset")? };
+        if reader.at == 0 {
+            reader.head()?;
+        }
+        if reader.at == reader.batch.len() {
+            return Ok(ENTIDB_END);
+        }
+        give(out_change, reader.change()?, "out_change")?;
+        give(offset, reader.at, "offset")?;
+        Ok(ENTIDB_OK)
+    })
+}

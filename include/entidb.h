@@ -367,6 +367,10 @@ typedef struct {
      * Commits the change feed keeps; 0 for the default, UINT64_MAX for no feed.
      */
     uint64_t feed_commits_max;
+    /**
+     * Data files that may be open at once, at least 4; 0 for a quarter of what the process may have.
+     */
+    uint64_t open_files_max;
 } entidb_open_options;
 
 /**

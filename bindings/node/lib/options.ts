@@ -27,6 +27,8 @@ export interface Options {
   memoryBytes?: number;
   /** Memory for the newest writes, before they go into a segment. */
   memtableBytes?: number;
+  /** Data files that may be open at once, at least 4; 0 for a quarter of what the process may have. */
+  openFilesMax?: number;
   /** The most bytes of a document. */
   entityBytesMax?: number;
   /** The most bytes of a transaction. */
@@ -47,7 +49,7 @@ export interface Options {
 
 const NAMES = [
   "create", "createNew", "readOnly", "key", "password", "durability", "groupedIntervalMs", "memoryBytes", "memtableBytes",
-  "entityBytesMax", "transactionBytesMax", "lockTimeoutMs", "feedCommitsMax", "scanPolicy", "sortBytesMax",
+  "openFilesMax", "entityBytesMax", "transactionBytesMax", "lockTimeoutMs", "feedCommitsMax", "scanPolicy", "sortBytesMax",
   "indexBuildBytes", "passwordMemoryKib",
 ];
 

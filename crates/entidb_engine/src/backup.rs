@@ -15,6 +15,7 @@ use crate::engine::recover::{segment_context, version_of};
 use crate::engine::{LOCK, Shared};
 use crate::error::{Damage, Error, Result};
 use crate::format::{FileKind, FileNumber, KEYRING_FILE, ManifestRecordKind, Sequence};
+use crate::open_files::SparingDirectory;
 use crate::planted::{Mistake, makes};
 use crate::segment::Segment;
 use crate::verify::VerifyLevel;
@@ -38,6 +39,7 @@ pub struct BackupReport {
 }
 
 pub(crate) fn backup(shared: &Shared, target: &Backend) -> Result<BackupReport> {
+    let target = &SparingDirectory::over(target, &shared.current.load().version.context().open_files);
     let had_lock = check_empty(target)?;
     let lock = target.directory.lock(LOCK, LockKind::Exclusive)?;
     // Once more, because somebody else may have come first: what is there then is theirs.
@@ -71,7 +73,8 @@ fn copy(shared: &Shared, target: &Backend) -> Result<BackupReport> {
     if makes(Mistake::BackupKeyringFirst) && shared.keys.is_encrypted() {
         report.note(copy_file(&shared.backend, target, KEYRING_FILE, None)?);
     }
-    let context = segment_context(target, &shared.keys, 0);
+    let open_files = Arc::clone(&view.version.context().open_files);
+    let context = segment_context(target, &shared.keys, 0, open_files);
     for segment in view.version.segments() {
         shared.check_open()?;
         report.note(copy_file(&shared.backend, target, &segment.path(), Some(segment.meta().bytes))?);
@@ -162,7 +165,8 @@ fn check(
     };
     let (root, _) = read_root_file(target)?.newest(&keys)?;
     let manifest = read_manifest(target, &keys, root.manifest, root.manifest_len)?;
-    let copied = version_of(segment_context(target, &keys, 0), &manifest, root.manifest)?;
+    let context = segment_context(target, &keys, 0, Arc::clone(&version.context().open_files));
+    let copied = version_of(context, &manifest, root.manifest)?;
     let closed = manifest.records.last().is_some_and(|(kind, record)| {
         *kind == ManifestRecordKind::Closed && record.floor == floor && record.wals.is_empty()
     });

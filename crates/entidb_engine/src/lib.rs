@@ -18,6 +18,7 @@ mod format;
 pub mod internals;
 mod iterator;
 mod memtable;
+mod open_files;
 mod options;
 #[cfg(feature = "planted")]
 pub mod planted;

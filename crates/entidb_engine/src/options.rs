@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{AesGcmProvider, Provider};
 use crate::error::{Error, Result};
+use crate::open_files::FILES_MIN;
 
 /// The longest key in bytes; the shortest is one byte, because the first byte is the zone.
 pub const KEY_BYTES_MAX: usize = 4096;
@@ -182,6 +183,9 @@ pub struct Options {
     pub wal_bytes: u64,
     /// Whether a checkpoint is made by itself when the log has `wal_bytes`. Default true.
     pub auto_checkpoint: bool,
+    /// Files of segments that may be open at once, from 4 on; 0 for a quarter of what the process may have. About a dozen
+    /// other files are open beside them.
+    pub open_files_max: u64,
     /// The size of one transaction's changes in bytes.
     pub transaction_bytes_max: u64,
     /// The target size of a segment.
@@ -208,6 +212,7 @@ impl Default for Options {
             memtable_bytes: 32 * 1024 * 1024,
             wal_bytes: 256 * 1024 * 1024,
             auto_checkpoint: true,
+            open_files_max: 0,
             transaction_bytes_max: 256 * 1024 * 1024,
             segment_bytes: 64 * 1024 * 1024,
             zones: ZonePolicies::default(),
@@ -229,6 +234,9 @@ impl Options {
         between("memtable_bytes", self.memtable_bytes, 16 * 1024, 1 << 30)?;
         between("wal_bytes", self.wal_bytes, 64 * 1024, 1 << 40)?;
         between("transaction_bytes_max", self.transaction_bytes_max, 1024, 1 << 32)?;
+        if self.open_files_max != 0 {
+            between("open_files_max", self.open_files_max, FILES_MIN, 1 << 20)?;
+        }
         between("segment_bytes", self.segment_bytes, 16 * 1024, 1 << 30)?;
         if let Durability::Grouped { interval_ms } = self.durability {
             between("durability.interval_ms", u64::from(interval_ms), 1, 60_000)?;

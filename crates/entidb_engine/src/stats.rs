@@ -112,6 +112,8 @@ pub struct Stats {
     pub removal_failures: u64,
     /// Why the last of these failed, as long as such a file is left.
     pub removal_failure: Option<String>,
+    /// Files of segments that are open.
+    pub open_files: u64,
     /// Reads of decoded blocks that were in memory.
     pub cache_hits: u64,
     /// Reads of blocks that went to the storage.

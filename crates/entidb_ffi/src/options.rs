@@ -58,6 +58,8 @@ pub struct entidb_open_options {
     pub lock_timeout_ms: u64,
     /// Commits the change feed keeps; 0 for the default, UINT64_MAX for no feed.
     pub feed_commits_max: u64,
+    /// Data files that may be open at once, at least 4; 0 for a quarter of what the process may have.
+    pub open_files_max: u64,
 }
 
 /// The options of a struct of the caller's; the defaults for NULL.
@@ -127,6 +129,7 @@ fn convert(given: &entidb_open_options) -> Result<Options, Error> {
         }
     };
     set(&mut options.memory_bytes, given.memory_bytes);
+    set(&mut options.open_files_max, given.open_files_max);
     set(&mut options.entity_bytes_max, given.entity_bytes_max);
     set(&mut options.transaction_bytes_max, given.transaction_bytes_max);
     match given.lock_timeout_ms {

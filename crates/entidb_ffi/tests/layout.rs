@@ -57,7 +57,7 @@ fn a_change_and_the_head_of_a_batch_have_no_hidden_gap() {
 
 #[test]
 fn the_options_begin_with_their_size_and_only_grow_at_the_end() {
-    assert_eq!((size_of::<entidb_open_options>(), align_of::<entidb_open_options>()), (88, 8));
+    assert_eq!((size_of::<entidb_open_options>(), align_of::<entidb_open_options>()), (96, 8));
     let offsets = [
         offset_of!(entidb_open_options, struct_size),
         offset_of!(entidb_open_options, flags),
@@ -72,8 +72,9 @@ fn the_options_begin_with_their_size_and_only_grow_at_the_end() {
         offset_of!(entidb_open_options, transaction_bytes_max),
         offset_of!(entidb_open_options, lock_timeout_ms),
         offset_of!(entidb_open_options, feed_commits_max),
+        offset_of!(entidb_open_options, open_files_max),
     ];
-    assert_eq!(offsets, [0, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80]);
+    assert_eq!(offsets, [0, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88]);
 }
 
 #[test]

@@ -160,4 +160,9 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// `Unsupported` where nobody knows, `Device`.
     fn free_bytes(&self) -> Result<u64>;
+
+    /// How many files the process may have open at once, where the system has a limit and tells it.
+    fn open_files_max(&self) -> Option<u64> {
+        None
+    }
 }

@@ -41,6 +41,7 @@ pub fn small_options() -> Options {
         memtable_bytes: 16 * 1024,
         wal_bytes: 64 * 1024,
         segment_bytes: 16 * 1024,
+        open_files_max: 4,
         background: false,
         ..Options::default()
     }

@@ -253,6 +253,7 @@ def open(
     grouped_interval_ms: int = ...,
     memory_bytes: int = ...,
     memtable_bytes: int = ...,
+    open_files_max: int = ...,
     entity_bytes_max: int = ...,
     transaction_bytes_max: int = ...,
     lock_timeout_ms: int = ...,

@@ -150,6 +150,7 @@ impl Stats {
             ("obsolete_files_held", engine.obsolete_files_held),
             ("obsolete_bytes_held", engine.obsolete_bytes_held),
             ("removal_failures", engine.removal_failures),
+            ("open_files", engine.open_files),
             ("cache_hits", engine.cache_hits),
             ("cache_misses", engine.cache_misses),
             ("cache_bytes", engine.cache_bytes),

@@ -173,6 +173,7 @@ fn engine_options(options: &Options) -> entidb_engine::Options {
         }),
         durability: options.durability,
         memory_bytes: options.memory_bytes,
+        open_files_max: options.open_files_max,
         // The engine counts bookkeeping too; a document may be as large as a transaction may.
         transaction_bytes_max: options.transaction_bytes_max,
         zones: zones(),

@@ -83,6 +83,9 @@ pub struct Options {
     pub memory_bytes: u64,
     /// Newest writes held in memory before they go to a segment. 0 lets the engine choose. Default 0.
     pub memtable_bytes: u64,
+    /// Data files that may be open at once, at least 4; about a dozen other files come to them. 0 takes a quarter of what
+    /// the process may have. Default 0.
+    pub open_files_max: u64,
     /// The largest document, encoded. Default 64 MiB.
     pub entity_bytes_max: u64,
     /// The most a transaction may change. Default 1 GiB.
@@ -111,6 +114,7 @@ impl Default for Options {
             durability: Durability::Durable,
             memory_bytes: 256 << 20,
             memtable_bytes: 0,
+            open_files_max: 0,
             entity_bytes_max: 64 << 20,
             transaction_bytes_max: 1 << 30,
             lock_timeout_ms: 5_000,
@@ -137,6 +141,10 @@ impl Options {
                 let problem = format!("{name} is {value}; give a value from {least} to {most}");
                 return Err(Error::new(ErrorCode::InvalidArgument, problem));
             }
+        }
+        if matches!(self.open_files_max, 1..4 | 0x10_0001..) {
+            let problem = format!("open_files_max is {}; give a value from 4 to 1048576, or 0", self.open_files_max);
+            return Err(Error::new(ErrorCode::InvalidArgument, problem));
         }
         if self.read_only && self.create_new {
             let problem = "create_new needs writing, and the options say read_only; choose one";

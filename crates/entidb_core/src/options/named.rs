@@ -10,7 +10,7 @@ use super::{Key, Options, ScanPolicy};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Every name, in the order of the documentation.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "create",
     "create_new",
     "read_only",
@@ -20,6 +20,7 @@ const NAMES: [&str; 18] = [
     "grouped_interval_ms",
     "memory_bytes",
     "memtable_bytes",
+    "open_files_max",
     "entity_bytes_max",
     "transaction_bytes_max",
     "lock_timeout_ms",
@@ -66,6 +67,7 @@ impl Options {
                 "grouped_interval_ms" => interval = narrow(name, number(name, value)?)?,
                 "memory_bytes" => options.memory_bytes = number(name, value)?,
                 "memtable_bytes" => options.memtable_bytes = number(name, value)?,
+                "open_files_max" => options.open_files_max = number(name, value)?,
                 "entity_bytes_max" => options.entity_bytes_max = number(name, value)?,
                 "transaction_bytes_max" => options.transaction_bytes_max = number(name, value)?,
                 "lock_timeout_ms" => options.lock_timeout_ms = number(name, value)?,
@@ -116,6 +118,7 @@ impl Options {
             ("grouped_interval_ms", Value::from(u64::from(interval))),
             ("memory_bytes", Value::from(self.memory_bytes)),
             ("memtable_bytes", Value::from(self.memtable_bytes)),
+            ("open_files_max", Value::from(self.open_files_max)),
             ("entity_bytes_max", Value::from(self.entity_bytes_max)),
             ("transaction_bytes_max", Value::from(self.transaction_bytes_max)),
             ("lock_timeout_ms", Value::from(self.lock_timeout_ms)),
@@ -255,6 +258,7 @@ mod tests {
     fn values_out_of_bounds_or_of_the_wrong_type_are_named() {
         for value in [
             doc! { "memory_bytes": 1 },
+            doc! { "open_files_max": 3 },
             doc! { "create": 1 },
             doc! { "key": "short" },
             doc! { "durability": "maybe" },

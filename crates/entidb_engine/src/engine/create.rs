@@ -10,15 +10,21 @@ use entidb_storage::{Backend, Lock};
 
 use crate::crypto::{self, Opened};
 use crate::engine::open::{LOCK, surroundings};
-use crate::engine::recover::{Session, begin_session};
+use crate::engine::recover::{Session, begin_session, segment_context};
 use crate::engine::shared::Shared;
 use crate::error::Result;
 use crate::format::{DatabaseId, FileNumber, Sequence};
+use crate::open_files::OpenFiles;
 use crate::options::Options;
 use crate::stats::OpenReport;
 use crate::version::{FOLDERS, FileNumbers, create_folders};
 
-pub(crate) fn create(backend: Backend, options: Options, lock: Box<dyn Lock>) -> Result<Arc<Shared>> {
+pub(crate) fn create(
+    backend: Backend,
+    options: Options,
+    lock: Box<dyn Lock>,
+    open_files: Arc<OpenFiles>,
+) -> Result<Arc<Shared>> {
     let mut id = [0; 16];
     backend.random.fill(&mut id)?;
     create_folders(&backend)?;
@@ -26,6 +32,7 @@ pub(crate) fn create(backend: Backend, options: Options, lock: Box<dyn Lock>) ->
     let Opened { keys, keyring } = opened;
     let report = OpenReport { created: true, clean: true, ..OpenReport::default() };
     let session = Session {
+        context: segment_context(&backend, &keys, options.memory_bytes, open_files),
         keys,
         keyring,
         numbers: Arc::new(FileNumbers::starting_at(FileNumber(1))),

@@ -151,7 +151,8 @@ impl Shared {
 fn is_failed_flush(error: &Error) -> bool {
     let Error::Storage(inner) = error else { return false };
     match inner.operation {
-        Operation::FlushNames => true,
+        // A folder that could not even be opened was not flushed, and nothing of it forgotten.
+        Operation::FlushNames => inner.kind != ErrorKind::TooManyOpenFiles,
         Operation::FlushData | Operation::FlushAll => {
             let new_segment = inner.path.starts_with(FileKind::Segment.folder());
             !(new_segment && inner.kind == ErrorKind::NoSpace)

@@ -13,6 +13,7 @@ use crate::engine::shared::Shared;
 use crate::engine::{create, recover};
 use crate::error::{Damage, Error, Result};
 use crate::format::{FileKind, FileNumber, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalUnitHeader};
+use crate::open_files::{OpenFiles, SparingDirectory};
 use crate::options::Options;
 use crate::version::list_files;
 
@@ -23,6 +24,8 @@ const KEYRING: &str = "KEYRING";
 
 pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
     options.validate()?;
+    let open_files = OpenFiles::new(options.open_files_max, backend.directory.as_ref());
+    let backend = SparingDirectory::over(&backend, &open_files);
     // Looked at before the lock is taken, because taking it makes a file.
     judge(&backend, &options, &backend.directory.list("")?)?;
     let lock = if options.read_only {
@@ -32,11 +35,11 @@ pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
     };
     let found = judge(&backend, &options, &backend.directory.list("")?)?;
     match found {
-        Found::Database => recover::recover(backend, options, lock),
-        Found::Nothing => create::create(backend, options, lock),
+        Found::Database => recover::recover(backend, options, lock, open_files),
+        Found::Nothing => create::create(backend, options, lock, open_files),
         Found::Unfinished => {
             create::sweep_unfinished(&backend)?;
-            create::create(backend, options, lock)
+            create::create(backend, options, lock, open_files)
         }
     }
 }

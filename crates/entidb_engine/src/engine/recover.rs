@@ -29,6 +29,7 @@ use crate::format::{
     wal_unit_bytes,
 };
 use crate::memtable::{Memtable, MemtableConfig};
+use crate::open_files::OpenFiles;
 use crate::options::Options;
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeMap;
@@ -52,6 +53,7 @@ const COPY_UNIT_BYTES: usize = 1 << 20;
 
 /// What is known when a session begins.
 pub(crate) struct Session {
+    pub(crate) context: Arc<SegmentContext>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) keyring: Option<Keyring>,
     pub(crate) numbers: Arc<FileNumbers>,
@@ -70,13 +72,18 @@ pub(crate) struct Session {
     pub(crate) proven: Vec<WalRef>,
     /// The files the last session left listed; they may go without being orphans.
     pub(crate) listed: BTreeSet<(FileKind, FileNumber)>,
-    /// The segments, and what new ones are made with.
+    /// The segments.
     pub(crate) version: Option<Version>,
     pub(crate) memtable: Option<Memtable>,
     pub(crate) report: OpenReport,
 }
 
-pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -> Result<Arc<Shared>> {
+pub(crate) fn recover(
+    backend: Backend,
+    options: Options,
+    lock: Box<dyn Lock>,
+    open_files: Arc<OpenFiles>,
+) -> Result<Arc<Shared>> {
     let root_file = read_root_file(&backend)?;
     let header = &root_file.header;
     if header.forbids_writing() && !options.read_only {
@@ -91,8 +98,8 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
     let Some((kind, record)) = manifest.records.last() else {
         return Err(Error::Internal { detail: "a manifest was read that has no records".to_owned() });
     };
-    let context = segment_context(&backend, &keys, options.memory_bytes);
-    let version = version_of(context, &manifest, root.manifest)?;
+    let context = segment_context(&backend, &keys, options.memory_bytes, open_files);
+    let version = version_of(Arc::clone(&context), &manifest, root.manifest)?;
     find_segments(&backend, &version).map_err(|error| blame(error, manifest.torn.as_ref()))?;
     let config = memtable_config(&backend, &options)?;
     let memtable = Memtable::new(config)?;
@@ -116,6 +123,7 @@ pub(crate) fn recover(backend: Backend, options: Options, lock: Box<dyn Lock>) -
     let first_free = record.next_file.max(FileNumber(used.0.saturating_add(1)));
     let wals = wals_to_keep(&record.wals, record.floor, &replayed);
     let session = Session {
+        context,
         keys,
         keyring,
         numbers: Arc::new(FileNumbers::starting_at(first_free)),
@@ -164,11 +172,18 @@ fn find_segments(backend: &Backend, version: &Version) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn segment_context(backend: &Backend, keys: &Arc<Keys>, cache_bytes: u64) -> Arc<SegmentContext> {
+/// What the segments of a database are read and written with.
+pub(crate) fn segment_context(
+    backend: &Backend,
+    keys: &Arc<Keys>,
+    cache_bytes: u64,
+    open_files: Arc<OpenFiles>,
+) -> Arc<SegmentContext> {
     Arc::new(SegmentContext {
         directory: Arc::clone(&backend.directory),
         keys: Arc::clone(keys),
         random: Arc::clone(&backend.random),
+        open_files,
         cache: BlockCache::new(cache_bytes),
         removals: Arc::default(),
     })
@@ -232,7 +247,7 @@ pub(crate) fn begin_session(
     let (keys, numbers, last) = (Arc::clone(&session.keys), Arc::clone(&session.numbers), session.last);
     let (mut keyring, version, memtable) = (session.keyring.take(), session.version.take(), session.memtable.take());
     let mut report = std::mem::take(&mut session.report);
-    let version = version.unwrap_or_else(|| Version::empty(segment_context(&backend, &keys, options.memory_bytes)));
+    let version = version.unwrap_or_else(|| Version::empty(Arc::clone(&session.context)));
     let memtable = match memtable {
         Some(memtable) => Arc::new(memtable),
         None => Arc::new(Memtable::new(memtable_config.clone())?),

@@ -196,6 +196,7 @@ impl Shared {
             removal_failures: waiting.failures,
             removal_failure: waiting.failure.map(|error| error.to_string()),
             memtable_bytes_held: self.retired_memtables.held_bytes(),
+            open_files: view.version.context().open_files.count() as u64,
             cache_hits: view.version.context().cache.hits(),
             cache_misses: view.version.context().cache.misses(),
             cache_bytes: view.version.context().cache.bytes(),

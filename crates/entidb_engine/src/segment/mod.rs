@@ -7,6 +7,7 @@
 mod block;
 mod cursor;
 mod fences;
+mod file;
 mod index;
 mod open;
 mod point_index;
@@ -34,6 +35,7 @@ pub(crate) use writer::SegmentWriter;
 
 use crate::cache::BlockCache;
 use crate::crypto::Keys;
+use crate::open_files::OpenFiles;
 
 /// What every segment of a database needs to be written and read.
 pub(crate) struct SegmentContext {
@@ -43,6 +45,8 @@ pub(crate) struct SegmentContext {
     pub(crate) keys: Arc<Keys>,
     /// Salts for new files.
     pub(crate) random: Arc<dyn Random>,
+    /// The files of segments that are open.
+    pub(crate) open_files: Arc<OpenFiles>,
     /// Decoded blocks.
     pub(crate) cache: Arc<BlockCache>,
     /// Files that no version lists any more.

@@ -1,29 +1,23 @@
-//! A segment as a version lists it: opened at its first use, then kept open.
+//! A segment as a version lists it: its index is read at its first use.
 //!
-//! Always: the file is the one the manifest means (its length, salt and footer tag are pinned there) before anything
-//! in it is used. A failed opening is tried again at the next use, and fails again.
-//! Does not know: how its blocks are read (`read`).
+//! Always: the file is the one the manifest means before anything in it is used. A failed opening is tried again at the
+//! next use, and fails again. Does not know: whether the file is open now (`file`), or how its blocks are read (`read`).
 
 use std::sync::{Arc, OnceLock};
 
-use crate::sync::Mutex;
-use entidb_storage::{ErrorKind, File, OpenMode};
-
 use super::SegmentContext;
+use super::file::SealedFile;
 use super::index::BlockIndex;
 use super::point_index::PointIndex;
 use super::removals::SegmentFile;
 use crate::cache::Slots;
-use crate::crypto::Protection;
-use crate::error::{Damage, Error, Result};
-use crate::format::file_header::{FILE_HEADER_BYTES, FileHeader};
-use crate::format::segment_footer::{
-    SEGMENT_FOOTER_BYTES, SegmentFooter, SegmentPart, UNIT_FRAME_BYTES, UnitFrame, UnitPlace,
-};
-use crate::format::unit::{Stream, Tag, Unit};
+use crate::error::Result;
+use crate::format::file_header::FILE_HEADER_BYTES;
+use crate::format::segment_footer::{SegmentFooter, SegmentPart};
 use crate::format::{FileKind, Sequence};
 use crate::iterator::Span;
 use crate::range_tombstone::RangeTombstones;
+use crate::sync::Mutex;
 use crate::version::SegmentMeta;
 
 /// A segment of a version.
@@ -55,21 +49,6 @@ impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Opened").field("footer", &self.footer).finish_non_exhaustive()
     }
-}
-
-/// A file whose units are verified as they are read.
-pub(super) struct SealedFile {
-    pub(super) file: Arc<dyn File>,
-    pub(super) path: String,
-    pub(super) protection: Protection,
-    /// The length of the file; no part may reach past it.
-    pub(super) len: u64,
-}
-
-/// A unit that was read and verified: where its body is in the bytes read.
-pub(super) struct OpenUnit {
-    pub(super) frame: UnitFrame,
-    pub(super) tag: Tag,
 }
 
 impl Segment {
@@ -192,22 +171,14 @@ impl Segment {
     /// Opens the file and reads what every use needs.
     fn read_parts(&self) -> Result<Opened> {
         let file = self.open_file()?;
-        let footer_len = (UNIT_FRAME_BYTES + SEGMENT_FOOTER_BYTES + file.protection.overhead()) as u32;
-        let Some(footer_at) = self.meta.bytes.checked_sub(u64::from(footer_len)) else {
-            return Err(file.wrong(0, "the file is too short for a footer"));
-        };
-        let place = UnitPlace { offset: footer_at, len: footer_len };
-        let (body, tag) = file.read_whole(Stream::Footer, 0, place, SegmentPart::Footer)?;
-        if tag != self.meta.tag {
-            return Err(file.wrong(footer_at, "the footer is not the one the manifest lists"));
-        }
+        let (body, footer_at) = file.read_footer()?;
         let footer = SegmentFooter::decode(&body)
             .filter(|footer| footer.block_count == 0 || footer.entry_count > 0)
             .ok_or_else(|| file.wrong(footer_at, "the footer makes no sense"))?;
         let blocks = footer.block_count as usize;
         let tombstones_number = u64::from(footer.block_count);
         let index_number = tombstones_number + u64::from(footer.tombstones.len > 0);
-        let (body, _) = file.read_whole(Stream::Data, index_number, footer.index, SegmentPart::Index)?;
+        let (body, _) = file.read_whole(index_number, footer.index, SegmentPart::Index)?;
         let index = BlockIndex::decode(&body, FILE_HEADER_BYTES as u64, blocks)
             .ok_or_else(|| file.wrong(footer.index.offset, "the block index makes no sense"))?;
         let parts = [footer.tombstones, footer.index, footer.points];
@@ -224,7 +195,7 @@ impl Segment {
         let mut tombstones = RangeTombstones::default();
         if footer.tombstones.len > 0 {
             let place = footer.tombstones;
-            let (body, _) = file.read_whole(Stream::Data, tombstones_number, place, SegmentPart::Tombstones)?;
+            let (body, _) = file.read_whole(tombstones_number, place, SegmentPart::Tombstones)?;
             tombstones = RangeTombstones::decode(&body)
                 .ok_or_else(|| file.wrong(place.offset, "the range tombstones make no sense"))?;
         }
@@ -239,30 +210,7 @@ impl Segment {
 
     /// Opens the file and checks that it is the one the manifest means.
     pub(super) fn open_file(&self) -> Result<SealedFile> {
-        let path = self.path();
-        let file = self.context.directory.open(&path, OpenMode::Read).map_err(|error| match error.kind {
-            ErrorKind::NotFound => Error::Corrupt {
-                damage: Damage::Missing,
-                file: path.clone(),
-                offset: 0,
-                detail: "the manifest lists it and it is not there".to_owned(),
-            },
-            _ => Error::Storage(error),
-        })?;
-        let found = file.len()?;
-        if found != self.meta.bytes {
-            let detail = format!("the file has {found} bytes, the manifest lists {}", self.meta.bytes);
-            return Err(Error::damaged(path, found.min(self.meta.bytes), detail));
-        }
-        let mut bytes = [0; FILE_HEADER_BYTES];
-        read_exact(file.as_ref(), &path, 0, &mut bytes)?;
-        let header = FileHeader::decode(&path, &bytes)?;
-        header.expect(FileKind::Segment, self.meta.number, self.context.keys.database_id())?;
-        if header.salt != self.meta.salt {
-            return Err(Error::tampered(path, 0, "the salt in the file header is not the one the manifest lists"));
-        }
-        let protection = self.context.keys.open_file(&header)?;
-        Ok(SealedFile { file, path, protection, len: found })
+        SealedFile::open(&self.context, &self.meta)
     }
 
     /// The point index, when the segment has one.
@@ -289,7 +237,7 @@ impl Segment {
         let place = opened.footer.points;
         let mut points = None;
         if place.len > 0 {
-            let (body, _) = opened.file.read_whole(Stream::Data, opened.points_number(), place, SegmentPart::Points)?;
+            let (body, _) = opened.file.read_whole(opened.points_number(), place, SegmentPart::Points)?;
             let decoded = PointIndex::decode(&body);
             points = Some(decoded.ok_or_else(|| opened.file.wrong(place.offset, "the point index makes no sense"))?);
         }
@@ -314,76 +262,4 @@ impl Opened {
     pub(super) fn points_number(&self) -> u64 {
         u64::from(self.footer.block_count) + u64::from(self.footer.tombstones.len > 0) + 1
     }
-}
-
-impl SealedFile {
-    /// Verifies the unit in `bytes`, which were read from `offset`, and decrypts its body in place.
-    pub(super) fn open_unit(
-        &self,
-        stream: Stream,
-        number: u64,
-        offset: u64,
-        part: SegmentPart,
-        bytes: &mut [u8],
-    ) -> Result<OpenUnit> {
-        let Some((frame_bytes, rest)) = bytes.split_first_chunk_mut::<UNIT_FRAME_BYTES>() else {
-            return Err(Error::damaged(self.path.as_str(), offset, "a unit is shorter than its frame"));
-        };
-        let unit = Unit { stream, number, offset, header: frame_bytes, previous_tag: [0; 16] };
-        let (len, tag) = self.protection.open(unit, rest)?;
-        let frame =
-            UnitFrame::decode(frame_bytes).filter(|frame| frame.part == part && frame.stored_len as usize == len);
-        match frame {
-            Some(frame) => Ok(OpenUnit { frame, tag }),
-            None => Err(self.wrong(offset, format!("the frame of the unit is not that of a {part:?} unit"))),
-        }
-    }
-
-    /// Reads a unit that is never compressed and returns its body.
-    pub(super) fn read_whole(
-        &self,
-        stream: Stream,
-        number: u64,
-        place: UnitPlace,
-        part: SegmentPart,
-    ) -> Result<(Vec<u8>, Tag)> {
-        // Judged before memory is taken for it.
-        if place.end() > self.len {
-            return Err(
-                self.wrong(place.offset, format!("a {part:?} unit of {} bytes reaches past the end", place.len))
-            );
-        }
-        let mut bytes = zeroed(place.len as usize)?;
-        read_exact(self.file.as_ref(), &self.path, place.offset, &mut bytes)?;
-        let unit = self.open_unit(stream, number, place.offset, part, &mut bytes)?;
-        if unit.frame.compressed {
-            return Err(self.wrong(place.offset, "a part is compressed that never is"));
-        }
-        bytes.truncate(UNIT_FRAME_BYTES + unit.frame.body_len as usize);
-        bytes.drain(..UNIT_FRAME_BYTES);
-        Ok((bytes, unit.tag))
-    }
-
-    /// Bytes whose checksum is right and that still are not what a segment has there.
-    pub(super) fn wrong(&self, offset: u64, detail: impl Into<String>) -> Error {
-        Error::tampered(self.path.as_str(), offset, detail)
-    }
-}
-
-/// Fills the buffer; a file that ends early is damage, because its length was checked when it was opened.
-pub(super) fn read_exact(file: &dyn File, path: &str, offset: u64, buffer: &mut [u8]) -> Result<()> {
-    file.read_exact_at(offset, buffer).map_err(|error| match error.kind {
-        ErrorKind::UnexpectedEnd { wanted, found } => {
-            Error::damaged(path, offset, format!("the file ends after {found} of {wanted} bytes"))
-        }
-        _ => Error::Storage(error),
-    })
-}
-
-/// A buffer of zeros, or the statement that there is no memory for it.
-pub(super) fn zeroed(len: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { what: "a unit of a segment", bytes: len as u64 })?;
-    bytes.resize(len, 0);
-    Ok(bytes)
 }

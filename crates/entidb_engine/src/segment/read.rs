@@ -8,7 +8,8 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::block::{BadBlock, Block};
-use super::open::{Opened, Segment, read_exact, zeroed};
+use super::file::zeroed;
+use super::open::{Opened, Segment};
 use super::point_index::{Candidate, ordinal_shift};
 use crate::cache::Entering;
 use crate::error::{Error, Result};
@@ -160,7 +161,7 @@ impl Segment {
     pub(super) fn read_block(&self, opened: &Opened, number: usize) -> Result<Arc<Block>> {
         let place = place_of(opened, number)?;
         let mut bytes = zeroed(place.len as usize)?;
-        read_exact(opened.file.file.as_ref(), &opened.file.path, place.offset, &mut bytes)?;
+        opened.file.read(place.offset, &mut bytes)?;
         decode_block(opened, number, place, bytes)
     }
 
@@ -175,7 +176,7 @@ impl Segment {
         let last = place_of(opened, numbers.end.saturating_sub(1).max(numbers.start))?;
         let len = usize::try_from(last.end().saturating_sub(first.offset)).unwrap_or(usize::MAX);
         let mut bytes = zeroed(len)?;
-        read_exact(opened.file.file.as_ref(), &opened.file.path, first.offset, &mut bytes)?;
+        opened.file.read(first.offset, &mut bytes)?;
         for number in numbers {
             let place = place_of(opened, number)?;
             let start = usize::try_from(place.offset.saturating_sub(first.offset)).unwrap_or(usize::MAX);

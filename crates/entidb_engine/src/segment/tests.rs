@@ -25,9 +25,10 @@ pub(crate) fn context(encrypted: bool, cache_bytes: u64) -> Arc<SegmentContext> 
     let id = DatabaseId([7; 16]);
     let keys = if encrypted { encrypted_keys(id) } else { Keys::plain(id) };
     Arc::new(SegmentContext {
-        directory: backend.directory,
+        directory: Arc::clone(&backend.directory),
         keys: Arc::new(keys),
         random: Arc::new(SeededRandom::new(3)),
+        open_files: OpenFiles::new(4, backend.directory.as_ref()),
         cache: BlockCache::new(cache_bytes),
         removals: Arc::default(),
     })

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::block::Block;
-use super::open::{Opened, SealedFile, Segment, read_exact, zeroed};
+use super::file::{SealedFile, zeroed};
+use super::open::{Opened, Segment};
 use super::point_index::{Candidate, PointIndex, ordinal_shift};
 use crate::error::{Error, Result};
 use crate::format::file_header::FILE_HEADER_BYTES;
@@ -80,11 +81,11 @@ impl Segment {
                 bytes = zeroed(place.len as usize)?;
             }
             let Some(unit) = bytes.get_mut(..place.len as usize) else { break };
-            read_exact(file.file.as_ref(), &file.path, place.offset, unit)?;
+            file.read(place.offset, unit)?;
             tags.push(file.open_unit(Stream::Data, number as u64, place.offset, SegmentPart::Data, unit)?.tag);
         }
         for (number, (place, part)) in (opened.index.len() as u64..).zip(parts_of(opened)) {
-            tags.push(file.read_whole(Stream::Data, number, place, part)?.1);
+            tags.push(file.read_whole(number, place, part)?.1);
         }
         if xxh3_128(tags.as_flattened()).to_le_bytes() == footer.digest {
             return Ok(());
@@ -122,7 +123,7 @@ impl Segment {
         }
         for (number, (place, part)) in (opened.index.len() as u64..).zip(parts_of(opened)) {
             // Read once more for its tag; what is wrong with it was found when the segment was opened.
-            match file.read_whole(Stream::Data, number, place, part) {
+            match file.read_whole(number, place, part) {
                 Ok((_, tag)) => walk.tags.push(tag),
                 Err(_) => walk.complete = false,
             }
@@ -140,7 +141,7 @@ impl Segment {
 
     fn read_for_verify(&self, opened: &Opened, number: usize, place: UnitPlace) -> Result<(Tag, Arc<Block>)> {
         let mut bytes = zeroed(place.len as usize)?;
-        read_exact(opened.file.file.as_ref(), &opened.file.path, place.offset, &mut bytes)?;
+        opened.file.read(place.offset, &mut bytes)?;
         let mut copy = bytes.clone();
         let unit = opened.file.open_unit(Stream::Data, number as u64, place.offset, SegmentPart::Data, &mut copy)?;
         Ok((unit.tag, super::read::decode_block(opened, number, place, bytes)?))
@@ -268,9 +269,7 @@ fn walk_frames(file: &SealedFile, known: Option<u64>, report: &mut VerifyReport)
     let mut number = 0;
     loop {
         let mut frame_bytes = [0; UNIT_FRAME_BYTES];
-        if offset + UNIT_FRAME_BYTES as u64 > file.len
-            || read_exact(file.file.as_ref(), &file.path, offset, &mut frame_bytes).is_err()
-        {
+        if offset + UNIT_FRAME_BYTES as u64 > file.len || file.read(offset, &mut frame_bytes).is_err() {
             return;
         }
         let Some(frame) = UnitFrame::decode(&frame_bytes) else { return };
@@ -281,7 +280,7 @@ fn walk_frames(file: &SealedFile, known: Option<u64>, report: &mut VerifyReport)
         }
         let unit = Unit { stream: Stream::Data, number, offset, header: &frame_bytes, previous_tag: [0; 16] };
         let checked = zeroed(len).and_then(|mut bytes| {
-            read_exact(file.file.as_ref(), &file.path, offset + UNIT_FRAME_BYTES as u64, &mut bytes)?;
+            file.read(offset + UNIT_FRAME_BYTES as u64, &mut bytes)?;
             file.protection.open(unit, &mut bytes)
         });
         // The unit that kept the segment from opening is in the report already.

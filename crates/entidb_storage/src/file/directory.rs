@@ -11,7 +11,7 @@ use super::File;
 use super::handle::SystemFile;
 use super::lock;
 use super::open::{self, RootMode};
-use super::platform::Root;
+use super::platform::{self, Root};
 use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::name::Name;
@@ -154,5 +154,9 @@ impl Directory for FileDirectory {
 
     fn free_bytes(&self) -> Result<u64> {
         told(self.root.free_bytes(), Operation::FreeBytes, &self.location)
+    }
+
+    fn open_files_max(&self) -> Option<u64> {
+        platform::open_files_max()
     }
 }

@@ -29,6 +29,11 @@ pub(super) struct Root {
     flushes: Flushes,
 }
 
+/// How many files the process may have open at once.
+pub(super) fn open_files_max() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
 /// A folder under the root, or the root.
 enum Folder<'a> {
     Root(BorrowedFd<'a>),

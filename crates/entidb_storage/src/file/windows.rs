@@ -33,6 +33,11 @@ pub(super) struct Root {
     path: PathBuf,
 }
 
+/// Handles have no limit of their own here.
+pub(super) const fn open_files_max() -> Option<u64> {
+    None
+}
+
 impl Root {
     #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
     pub(super) fn open(path: &Path) -> Result<Self> {

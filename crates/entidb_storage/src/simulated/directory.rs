@@ -112,6 +112,9 @@ impl Directory for SimulatedDirectory {
         let path = accept(Operation::Open, name, 1)?;
         let file = self.call(Operation::Open, &path, |state, subject, fault| {
             state.haunt(fault, &path, false);
+            if state.open_files_max.is_some_and(|most| state.open.values().sum::<usize>() >= most) {
+                return Err(subject.fail(ErrorKind::TooManyOpenFiles));
+            }
             let file = match (state.file_named(subject, &path), mode) {
                 (Ok(_), OpenMode::CreateNew) => return Err(subject.fail(ErrorKind::AlreadyExists)),
                 // A name is taken by whatever has it.
@@ -267,6 +270,10 @@ impl Directory for SimulatedDirectory {
 
     fn free_bytes(&self) -> Result<u64> {
         self.call(Operation::FreeBytes, &Arc::from(""), |state, _, _| Ok(state.free_bytes().unwrap_or(FREE_BYTES)))
+    }
+
+    fn open_files_max(&self) -> Option<u64> {
+        self.world.state.lock().open_files_max.map(|most| most as u64)
     }
 }
 

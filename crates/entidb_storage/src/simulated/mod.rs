@@ -158,6 +158,11 @@ impl Simulation {
         self.world.state.lock().capacity_bytes = capacity_bytes;
     }
 
+    /// Gives the process a limit of open files, or takes it away.
+    pub fn set_open_files_max(&self, open_files_max: Option<usize>) {
+        self.world.state.lock().open_files_max = open_files_max;
+    }
+
     /// From this call on every call fails and changes nothing, as for a process on a dead machine.
     pub fn power_off_at(&self, call: u64) {
         self.world.state.lock().power_off_at = Some(call);
@@ -300,6 +305,12 @@ impl CallPoint<'_> {
     #[must_use]
     pub const fn path(&self) -> &str {
         self.path
+    }
+
+    /// How many files are open before the call.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        self.state.open.values().sum()
     }
 
     /// A number that moves with every change of the device: equal numbers, equal device.

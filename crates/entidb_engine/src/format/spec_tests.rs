@@ -376,9 +376,8 @@ fn every_kind_of_file_is_in_the_specification() {
         }
     }
     assert_eq!(
-        text.lines()
-            .filter(|line| line.starts_with("| `") && line.contains("` | ") && !line.contains("`LOCK`"))
-            .count(),
+        // Files without a header have no number of a kind, and so nothing in that column.
+        text.lines().filter(|line| line.starts_with("| `") && line.contains("` | ") && !line.contains("` | |")).count(),
         rows
     );
 }

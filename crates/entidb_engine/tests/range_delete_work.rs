@@ -5,8 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test asserts by unwrapping")]
 
-use entidb_engine::{Durability, Engine, Options};
-use entidb_storage::Backend;
+use entidb_engine::{Direction, Durability, Engine, KeyRange, Options};
+use entidb_storage::{Backend, Clock, SystemClock};
 
 mod allocated;
 
@@ -102,5 +102,47 @@ fn eight_times_as_many_range_deletes_are_eight_times_the_work() {
             let (few, many) = (few.saturating_sub(none), many.saturating_sub(none));
             assert!(many < few * 16 + (4 << 20), "{pattern:?}, {what}: {few} bytes for 512 deletes, {many} for 4096");
         }
+    }
+}
+
+/// Seconds a call takes.
+fn seconds_of<T>(call: impl FnOnce() -> T) -> (T, f64) {
+    let start = SystemClock.monotonic_nanos();
+    let result = call();
+    (result, (SystemClock.monotonic_nanos() - start) as f64 / 1e9)
+}
+
+/// A million, in the tiers that have the time; on a quiet machine in a release build each bound is kept four times over.
+#[test]
+fn a_million_range_deletes_are_made_opened_read_and_flushed_in_time() {
+    let full = matches!(std::env::var("ENTIDB_TIER").as_deref(), Ok("full" | "release"));
+    let count = if full { 1_000_000 } else { 20_000 };
+    for pattern in PATTERNS {
+        let backend = Backend::memory();
+        let engine = Engine::open(backend.clone(), options()).unwrap();
+        let ((), making) = seconds_of(|| delete(&engine, pattern, count));
+        engine.close().unwrap();
+        drop(engine);
+        let (engine, opening) = seconds_of(|| Engine::open(backend.clone(), options()).unwrap());
+        let memory = engine.stats().memtable_bytes;
+        let snapshot = engine.snapshot().unwrap();
+        let ((), reading) = seconds_of(|| {
+            for number in 0..100_000 {
+                assert!(snapshot.get(&key(number * 37)).unwrap().is_none());
+            }
+        });
+        let (_, flushing) = seconds_of(|| engine.checkpoint().unwrap());
+        let (_, first) =
+            seconds_of(|| engine.snapshot().unwrap().range(KeyRange::all(), Direction::Forward).unwrap().count());
+        let each = making / f64::from(count) * 1e6;
+        eprintln!(
+            "{pattern:?}: {each:.2} us each, opened in {opening:.3} s, {memory} bytes, {:.2} us a read, flushed in \
+             {flushing:.3} s, first scan {first:.3} s",
+            reading * 10.0
+        );
+        let share = f64::from(count) / 1e6;
+        assert!(each <= 20.0, "{pattern:?}: {each} us for a delete");
+        assert!(opening <= 0.5 + 8.0 * share, "{pattern:?}: {opening} s to open");
+        assert!(flushing <= 0.5 + 8.0 * share, "{pattern:?}: {flushing} s to flush");
     }
 }

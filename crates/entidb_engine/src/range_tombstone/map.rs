@@ -86,7 +86,9 @@ impl RangeMap {
         }
         let (left, right) = self.touching(start, end, sequence);
         let (start, end) = (left.as_deref().unwrap_or(start), right.as_deref().unwrap_or(end));
-        self.remove(start, end);
+        if !self.is_free(start, end) {
+            self.remove(start, end);
+        }
         let meter = self.meter.get_or_insert_default();
         let Some(root) = &mut self.root else {
             self.root = Some(Arc::new(Node::leaf((start, end), sequence, meter)));
@@ -106,6 +108,11 @@ impl RangeMap {
             _ => None,
         };
         (before.map(|before| before.start.to_vec()), after.map(|after| after.end.to_vec()))
+    }
+
+    /// True when nothing of `start..end` is deleted.
+    fn is_free(&self, start: &[u8], end: &[u8]) -> bool {
+        matches!(self.stretch(start), Stretch::Kept { end: gap_end, .. } if gap_end.is_none_or(|gap_end| gap_end >= end))
     }
 
     /// Takes `start..end` out of all ranges.

@@ -5,6 +5,7 @@
 //! list as files have it (`list`).
 //! Does not know: which entries exist.
 
+mod change;
 mod list;
 mod map;
 mod merge;

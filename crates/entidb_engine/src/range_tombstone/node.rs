@@ -5,7 +5,6 @@
 //! what a search does not need is not touched. Every node is in the meter for as long as somebody holds it.
 //! Does not know: which versions there are, or why a range is there (`map`).
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,8 +15,6 @@ use crate::format::Sequence;
 /// Ranges in a leaf, and children of an inner node. A copied leaf of usual keys is about 2 KB.
 const RANGES_MAX: usize = 32;
 const CHILDREN_MAX: usize = 16;
-/// A node with more bytes of keys than this is split, unless it has fewer than four pairs.
-const KEY_BYTES_MAX: usize = 4096;
 /// What a node costs beside what it points to: itself, its counts, and what the allocator keeps for four pieces of memory.
 const NODE_BYTES: usize = size_of::<Node>() + 16 + 4 * 8;
 
@@ -35,31 +32,33 @@ impl Meter {
 #[derive(Debug)]
 pub(super) struct Node {
     /// The ranges, or the bounds of the children.
-    pairs: Pairs,
-    content: Content,
-    meter: Arc<Meter>,
+    pub(super) pairs: Pairs,
+    /// How many of them do not start where the one before ends.
+    pub(super) gaps: usize,
+    pub(super) content: Content,
+    pub(super) meter: Arc<Meter>,
     /// What is in the meter for this node.
     metered: usize,
 }
 
 #[derive(Debug, Clone)]
-enum Content {
+pub(super) enum Content {
     /// The commit that deleted each range.
     Leaf(Vec<Sequence>),
     Inner(Vec<Child>),
 }
 
 #[derive(Debug, Clone)]
-struct Child {
-    node: Arc<Node>,
+pub(super) struct Child {
+    pub(super) node: Arc<Node>,
     /// The newest sequence below.
-    newest: Sequence,
+    pub(super) newest: Sequence,
     /// True when there is no gap between the ranges below.
-    whole: bool,
+    pub(super) whole: bool,
 }
 
 impl Child {
-    fn of(node: Arc<Node>) -> Self {
+    pub(super) fn of(node: Arc<Node>) -> Self {
         let (newest, whole) = (node.newest(), node.is_whole());
         Self { node, newest, whole }
     }
@@ -67,7 +66,7 @@ impl Child {
 
 impl Clone for Node {
     fn clone(&self) -> Self {
-        Self::new(self.pairs.clone(), self.content.clone(), &self.meter)
+        Self::new(self.pairs.clone(), self.gaps, self.content.clone(), &self.meter)
     }
 }
 
@@ -78,8 +77,8 @@ impl Drop for Node {
 }
 
 impl Node {
-    fn new(pairs: Pairs, content: Content, meter: &Arc<Meter>) -> Self {
-        let mut node = Self { pairs, content, meter: Arc::clone(meter), metered: 0 };
+    pub(super) fn new(pairs: Pairs, gaps: usize, content: Content, meter: &Arc<Meter>) -> Self {
+        let mut node = Self { pairs, gaps, content, meter: Arc::clone(meter), metered: 0 };
         node.measure();
         node
     }
@@ -88,7 +87,7 @@ impl Node {
     pub(super) fn leaf(range: (&[u8], &[u8]), sequence: Sequence, meter: &Arc<Meter>) -> Self {
         let mut pairs = Pairs::default();
         pairs.splice(0..0, &[range]);
-        Self::new(pairs, Content::Leaf(vec![sequence]), meter)
+        Self::new(pairs, 0, Content::Leaf(vec![sequence]), meter)
     }
 
     /// A node over others of equal depth, in order.
@@ -96,18 +95,21 @@ impl Node {
         let children: Vec<Child> = nodes.into_iter().map(Child::of).collect();
         let mut pairs = Pairs::default();
         pairs.splice(0..0, &bounds_of(&children));
-        Self::new(pairs, Content::Inner(children), meter)
+        let gaps = pairs.gaps(0..=pairs.len());
+        Self::new(pairs, gaps, Content::Inner(children), meter)
     }
 
-    fn measure(&mut self) {
+    pub(super) fn measure(&mut self) {
         let content = match &self.content {
             Content::Leaf(sequences) => sequences.capacity() * size_of::<Sequence>(),
             Content::Inner(children) => children.capacity() * size_of::<Child>(),
         };
         let bytes = NODE_BYTES + self.pairs.memory() + content;
-        self.meter.0.fetch_add(bytes, Ordering::Relaxed);
-        self.meter.0.fetch_sub(self.metered, Ordering::Relaxed);
-        self.metered = bytes;
+        if bytes != self.metered {
+            self.meter.0.fetch_add(bytes, Ordering::Relaxed);
+            self.meter.0.fetch_sub(self.metered, Ordering::Relaxed);
+            self.metered = bytes;
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -134,12 +136,12 @@ impl Node {
         newest.unwrap_or(Sequence::ZERO)
     }
 
-    fn is_whole(&self) -> bool {
-        let children_are = match &self.content {
+    pub(super) fn is_whole(&self) -> bool {
+        let children_are = || match &self.content {
             Content::Leaf(_) => true,
             Content::Inner(children) => children.iter().all(|child| child.whole),
         };
-        children_are && self.pairs.touch()
+        self.gaps == 0 && children_are()
     }
 
     fn child(&self, index: usize) -> Option<&Child> {
@@ -149,11 +151,11 @@ impl Node {
         }
     }
 
-    fn first(&self) -> &[u8] {
+    pub(super) fn first(&self) -> &[u8] {
         self.pairs.start(0).unwrap_or_default()
     }
 
-    fn last(&self) -> &[u8] {
+    pub(super) fn last(&self) -> &[u8] {
         self.pairs.len().checked_sub(1).and_then(|last| self.pairs.end(last)).unwrap_or_default()
     }
 
@@ -285,146 +287,12 @@ impl Node {
         }
     }
 
-    /// Takes `start..end` out of all ranges. Returns the right half when the node had to be split; it may be empty after.
-    pub(super) fn remove(node: &mut Arc<Self>, start: &[u8], end: &[u8]) -> Option<Arc<Self>> {
-        let from = node.pairs.ending_at_or_before(start);
-        let to = node.pairs.starting_before(end);
-        if from >= to {
-            return None;
-        }
-        let own = Self::own(node);
-        match &own.content {
-            Content::Leaf(_) => own.remove_from_leaf(from..to, start, end),
-            Content::Inner(_) => own.remove_from_children(from..to, start, end),
-        }
-        own.split()
-    }
-
-    /// The node for changing: a copy when another version holds it too.
-    fn own(node: &mut Arc<Self>) -> &mut Self {
-        #[cfg(test)]
-        super::count_node();
-        Arc::make_mut(node)
-    }
-
-    fn remove_from_leaf(&mut self, range: Range<usize>, start: &[u8], end: &[u8]) {
-        let Content::Leaf(sequences) = &mut self.content else { return };
-        let last = range.end.saturating_sub(1);
-        let left = self.pairs.start(range.start).filter(|left| *left < start).map(<[u8]>::to_vec);
-        let right = self.pairs.end(last).filter(|right| *right > end).map(<[u8]>::to_vec);
-        let left = left.as_deref().zip(sequences.get(range.start).copied());
-        let right = right.as_deref().zip(sequences.get(last).copied());
-        let left = left.map(|(left, sequence)| ((left, start), sequence));
-        let right = right.map(|(right, sequence)| ((end, right), sequence));
-        let (pairs, kept): (Vec<_>, Vec<_>) = left.into_iter().chain(right).unzip();
-        self.pairs.splice(range.clone(), &pairs);
-        sequences.splice(range, kept);
-    }
-
-    fn remove_from_children(&mut self, range: Range<usize>, start: &[u8], end: &[u8]) {
-        let Content::Inner(children) = &mut self.content else { return };
-        let is_inside = |index: usize| {
-            let (first, last) = (self.pairs.start(index), self.pairs.end(index));
-            first.is_some_and(|first| first >= start) && last.is_some_and(|last| last <= end)
-        };
-        let inside: Vec<bool> = range.clone().map(is_inside).collect();
-        let mut kept: Vec<Child> = Vec::new();
-        for (child, inside) in children.splice(range.clone(), []).zip(inside) {
-            if !inside {
-                let mut node = child.node;
-                let other = Self::remove(&mut node, start, end);
-                kept.extend([Some(node), other].into_iter().flatten().filter(|node| !node.is_empty()).map(Child::of));
-            }
-        }
-        self.pairs.splice(range.clone(), &bounds_of(&kept));
-        let touched = range.start.saturating_sub(1)..(range.start + kept.len() + 1);
-        children.splice(range.start..range.start, kept);
-        for index in touched.rev() {
-            self.join(index);
-        }
-    }
-
-    /// Adds a range that is in a gap. Returns the right half when the node had to be split.
-    pub(super) fn insert(node: &mut Arc<Self>, range: (&[u8], &[u8]), sequence: Sequence) -> Option<Arc<Self>> {
-        let own = Self::own(node);
-        let after = own.pairs.starting_at_or_before(range.0);
-        match &mut own.content {
-            Content::Leaf(sequences) => {
-                own.pairs.splice(after..after, &[range]);
-                sequences.insert(after, sequence);
-            }
-            Content::Inner(children) => {
-                let index = after.saturating_sub(1);
-                if let Some(child) = children.get_mut(index) {
-                    let other = Self::insert(&mut child.node, range, sequence).map(Child::of);
-                    (child.newest, child.whole) = (child.node.newest(), child.node.is_whole());
-                    let is_same = other.is_none()
-                        && own.pairs.start(index) == Some(child.node.first())
-                        && own.pairs.end(index) == Some(child.node.last());
-                    if !is_same {
-                        let mut bounds = vec![(child.node.first(), child.node.last())];
-                        bounds.extend(bounds_of(other.as_slice()));
-                        own.pairs.splice(index..index + 1, &bounds);
-                    }
-                    children.splice(index + 1..index + 1, other);
-                }
-            }
-        }
-        own.split_at_end_if(after + 1 >= own.pairs.len())
-    }
-
-    /// Makes one of a small child and the next, when they fit into one.
-    fn join(&mut self, index: usize) {
-        let Content::Inner(children) = &mut self.content else { return };
-        let Some([left, right]) = children.get_mut(index..index + 2) else { return };
-        let (left_len, right_len) = (left.node.pairs.len(), right.node.pairs.len());
-        let most = left.node.len_max();
-        let key_bytes = left.node.pairs.key_bytes() + right.node.pairs.key_bytes();
-        let is_small = left_len.min(right_len) <= most / 4;
-        // A quarter stays free, or the next range would split it again.
-        if !is_small || left_len + right_len > most / 4 * 3 || key_bytes > KEY_BYTES_MAX / 4 * 3 {
-            return;
-        }
-        let joined = Self::own(&mut left.node);
-        joined.pairs.append(&right.node.pairs);
-        match (&mut joined.content, &right.node.content) {
-            (Content::Leaf(sequences), Content::Leaf(more)) => sequences.extend_from_slice(more),
-            (Content::Inner(children), Content::Inner(more)) => children.extend_from_slice(more),
-            _ => {}
-        }
-        joined.measure();
-        *left = Child::of(Arc::clone(&left.node));
-        self.pairs.splice(index..index + 2, &[(left.node.first(), left.node.last())]);
-        children.remove(index + 1);
-    }
-
-    fn len_max(&self) -> usize {
+    /// How many pairs it may have.
+    pub(super) fn len_max(&self) -> usize {
         match &self.content {
             Content::Leaf(_) => RANGES_MAX,
             Content::Inner(_) => CHILDREN_MAX,
         }
-    }
-
-    fn split(&mut self) -> Option<Arc<Self>> {
-        self.split_at_end_if(false)
-    }
-
-    /// Splits the node when it has too much. What grows at its end, because keys come in ascending order, keeps its left
-    /// part full: nothing will be added there.
-    fn split_at_end_if(&mut self, grows_at_end: bool) -> Option<Arc<Self>> {
-        let len = self.pairs.len();
-        let is_full = len > self.len_max() || (len >= 4 && self.pairs.key_bytes() > KEY_BYTES_MAX);
-        let mut right = None;
-        if is_full {
-            let at = if grows_at_end { len - len / 8 - 1 } else { len / 2 };
-            let content = match &mut self.content {
-                Content::Leaf(sequences) => Content::Leaf(sequences.split_off(at)),
-                Content::Inner(children) => Content::Inner(children.split_off(at)),
-            };
-            right = Some(Arc::new(Self::new(self.pairs.split_off(at), content, &self.meter)));
-        }
-        self.measure();
-        right
     }
 
     #[cfg(test)]
@@ -435,6 +303,7 @@ impl Node {
             assert!(touches_or_after, "ranges are in order and do not overlap");
         }
         assert!(self.pairs.len() <= self.len_max(), "a node is not over its size");
+        assert_eq!(self.gaps, self.pairs.gaps(0..=self.pairs.len()));
         let depths: Vec<usize> = match &self.content {
             Content::Leaf(sequences) => {
                 assert_eq!(sequences.len(), self.pairs.len());
@@ -457,6 +326,6 @@ impl Node {
     }
 }
 
-fn bounds_of(children: &[Child]) -> Vec<(&[u8], &[u8])> {
+pub(super) fn bounds_of(children: &[Child]) -> Vec<(&[u8], &[u8])> {
     children.iter().map(|child| (child.node.first(), child.node.last())).collect()
 }

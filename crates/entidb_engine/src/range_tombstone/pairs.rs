@@ -3,7 +3,7 @@
 //! Always: copying the pairs copies bytes and counts no references, however many they are.
 //! Does not know: what the pairs are the bounds of.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// The first and the last bound of each of several ranges.
 #[derive(Debug, Default)]
@@ -91,9 +91,10 @@ impl Pairs {
         low
     }
 
-    /// True when every range but the first starts where the one before it ends.
-    pub(super) fn touch(&self) -> bool {
-        (1..self.len()).all(|index| self.start(index) == self.end(index - 1))
+    /// How many of the ranges with these numbers do not start where the one before them ends.
+    pub(super) fn gaps(&self, numbers: RangeInclusive<usize>) -> usize {
+        let (from, to) = (*numbers.start().max(&1), (*numbers.end()).min(self.len().saturating_sub(1)));
+        (from..=to).filter(|index| self.start(*index) != self.end(*index - 1)).count()
     }
 
     /// Puts `pairs` in the place of those in `range`.
@@ -108,23 +109,43 @@ impl Pairs {
         self.bytes.copy_within(to..old_len, new_to);
         self.bytes.truncate(old_len + added - (to - from));
         let mut at = from;
+        let bytes = &mut self.bytes;
         let mut put = |key: &[u8]| {
-            if let Some(room) = self.bytes.get_mut(at..at + key.len()) {
+            if let Some(room) = bytes.get_mut(at..at + key.len()) {
                 room.copy_from_slice(key);
             }
             at += key.len();
             at as u32
         };
-        let places: Vec<(u32, u32)> = pairs.iter().map(|(start, end)| (put(start), put(end))).collect();
-        let place_count = places.len();
-        self.ends.splice(range.clone(), places);
+        self.ends.splice(range.clone(), pairs.iter().map(|(start, end)| (put(start), put(end))));
         if new_to != to {
             let (grown, shrunk) = (new_to.saturating_sub(to) as u32, to.saturating_sub(new_to) as u32);
-            for (middle, end) in self.ends.iter_mut().skip(range.start + place_count) {
+            for (middle, end) in self.ends.iter_mut().skip(range.start + pairs.len()) {
                 *middle = *middle + grown - shrunk;
                 *end = *end + grown - shrunk;
             }
         }
+    }
+
+    /// These pairs, with `pairs` in the place of those in `range`, in memory of exactly that size.
+    pub(super) fn replaced(&self, range: Range<usize>, pairs: &[(&[u8], &[u8])]) -> Self {
+        let (from, to) = (self.offset(range.start), self.offset(range.end));
+        let added: usize = pairs.iter().map(|(start, end)| start.len() + end.len()).sum();
+        let mut bytes = Vec::with_capacity(self.bytes.len() + added - (to - from));
+        let mut ends = Vec::with_capacity(self.ends.len() + pairs.len() - range.len());
+        bytes.extend_from_slice(self.bytes.get(..from).unwrap_or_default());
+        ends.extend_from_slice(self.ends.get(..range.start).unwrap_or_default());
+        for (start, end) in pairs {
+            bytes.extend_from_slice(start);
+            let middle = bytes.len() as u32;
+            bytes.extend_from_slice(end);
+            ends.push((middle, bytes.len() as u32));
+        }
+        let (old, new) = (to as u32, bytes.len() as u32);
+        bytes.extend_from_slice(self.bytes.get(to..).unwrap_or_default());
+        let rest = self.ends.get(range.end..).unwrap_or_default();
+        ends.extend(rest.iter().map(|(middle, end)| (middle - old + new, end - old + new)));
+        Self { bytes, ends }
     }
 
     /// Takes the pairs from `index` on away and returns them.

@@ -112,7 +112,8 @@ fn seconds_of<T>(call: impl FnOnce() -> T) -> (T, f64) {
     (result, (SystemClock.monotonic_nanos() - start) as f64 / 1e9)
 }
 
-/// A million, in the tiers that have the time; on a quiet machine in a release build each bound is kept four times over.
+/// A million, in the tiers that have the time. On a quiet machine a release build takes 2 us for a delete and half a second
+/// to open the disjoint ones (2026-11); the bounds are those of a machine that does much else, and far below a square.
 #[test]
 fn a_million_range_deletes_are_made_opened_read_and_flushed_in_time() {
     let full = matches!(std::env::var("ENTIDB_TIER").as_deref(), Ok("full" | "release"));
@@ -141,8 +142,40 @@ fn a_million_range_deletes_are_made_opened_read_and_flushed_in_time() {
             reading * 10.0
         );
         let share = f64::from(count) / 1e6;
-        assert!(each <= 20.0, "{pattern:?}: {each} us for a delete");
-        assert!(opening <= 0.5 + 8.0 * share, "{pattern:?}: {opening} s to open");
-        assert!(flushing <= 0.5 + 8.0 * share, "{pattern:?}: {flushing} s to flush");
+        assert!(each <= 200.0, "{pattern:?}: {each} us for a delete");
+        assert!(opening <= 2.0 + 20.0 * share, "{pattern:?}: {opening} s to open");
+        assert!(flushing <= 2.0 + 20.0 * share, "{pattern:?}: {flushing} s to flush");
     }
+}
+
+#[test]
+fn a_log_of_range_deletes_that_leave_nothing_in_memory_is_cut() {
+    let small = || Options { wal_bytes: 64 * 1024, auto_checkpoint: true, ..options() };
+    let backend = Backend::memory();
+    let engine = Engine::open(backend.clone(), small()).unwrap();
+    for pattern in [Pattern::Same, Pattern::Growing] {
+        for number in 0..20_000 {
+            let (start, end) = pattern.range(number, 20_000);
+            let mut transaction = engine.begin_write().unwrap();
+            transaction.delete_range(&start, &end).unwrap();
+            transaction.commit().unwrap();
+            assert!(engine.stats().wal_bytes < 512 * 1024, "{pattern:?}: {} bytes", engine.stats().wal_bytes);
+        }
+    }
+    assert!(engine.stats().memtable_flushes > 8);
+}
+
+#[test]
+fn a_memtable_of_range_deletes_alone_is_frozen_when_it_is_full() {
+    let full = 256 * 1024;
+    let engine = Engine::open(Backend::memory(), Options { memtable_bytes: full, ..options() }).unwrap();
+    let mut most = 0;
+    for number in 0..20_000 {
+        let (start, end) = Pattern::Scattered.range(number, 20_000);
+        let mut transaction = engine.begin_write().unwrap();
+        transaction.delete_range(&start, &end).unwrap();
+        transaction.commit().unwrap();
+        most = most.max(engine.stats().memtable_bytes);
+    }
+    assert!(engine.stats().memtable_flushes > 1 && most < full * 5 / 2, "{most} bytes");
 }

@@ -48,6 +48,8 @@ pub struct Profile {
     pub checkpoints_only: bool,
     /// Whether data keys are changed too; for encrypted databases.
     pub keys_change: bool,
+    /// One change in so many deletes a range of a shape that comes up in practice, besides the few random ones; 0 for none.
+    pub range_deletes_one_in: u64,
 }
 
 impl Profile {
@@ -60,12 +62,17 @@ impl Profile {
         upkeep_one_in: 4,
         checkpoints_only: false,
         keys_change: false,
+        range_deletes_one_in: 0,
     };
     /// Few and small, with a new data key at every other step that is not a commit.
     pub const REKEYING: Self =
         Self { steps: 10, upkeep_one_in: 2, durable_only: true, keys_change: true, ..Self::SMALL };
     /// Few and small, in a log that is cut every other step: its files are made of those before.
     pub const CUTTING: Self = Self { steps: 10, upkeep_one_in: 2, checkpoints_only: true, ..Self::SMALL };
+    /// Few and small, of which half delete ranges.
+    pub const RANGES: Self = Self { steps: 10, keys: 12, range_deletes_one_in: 2, ..Self::SMALL };
+    /// Long, of which half delete ranges.
+    pub const LONG_RANGES: Self = Self { range_deletes_one_in: 2, keys: 60, value_bytes_max: 100, ..Self::LONG };
     /// Long: for histories.
     pub const LONG: Self = Self { steps: 200, keys: 24, value_bytes_max: 2000, upkeep_one_in: 12, ..Self::SMALL };
 }
@@ -124,7 +131,30 @@ fn changes(dice: &mut Dice, profile: Profile) -> Vec<Change> {
     changes
 }
 
+/// A range delete as there are many of: from the first key up to a later one each time, a window that moves on, the same
+/// range again, everything, or a single key.
+fn range_delete(dice: &mut Dice, profile: Profile) -> Change {
+    let zone = if dice.coin() { b'a' } else { b'b' };
+    let at = |number: u64| Key([&[zone], format!("{number:02}").as_bytes()].concat());
+    let numbers = profile.keys / 2 + 1;
+    let number = dice.below(numbers);
+    match dice.below(8) {
+        0..3 => Change::DeleteRange(at(0), at(number + 1)),
+        3..5 => Change::DeleteRange(at(number), at(number + 1)),
+        5 => Change::DeleteRange(at(1), at(3)),
+        6 => Change::DeleteRange(Key(vec![b'a']), Key(vec![b'c'])),
+        _ => {
+            let key = key(dice, profile);
+            let end = Key([key.0.as_slice(), &[0]].concat());
+            Change::DeleteRange(key, end)
+        }
+    }
+}
+
 fn change(dice: &mut Dice, profile: Profile, may_nest: bool) -> Change {
+    if profile.range_deletes_one_in > 0 && dice.once_in(profile.range_deletes_one_in) {
+        return range_delete(dice, profile);
+    }
     match dice.below(16) {
         0..8 => Change::Put(key(dice, profile), value(dice, profile)),
         8..10 => Change::Delete(key(dice, profile)),

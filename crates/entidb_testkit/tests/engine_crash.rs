@@ -34,6 +34,13 @@ fn the_engine_survives_every_crash_around_a_recycled_log_file() {
 }
 
 #[test]
+fn range_deletes_survive_every_crash() {
+    let subject = EngineSubject::new(Profile::RANGES);
+    let effort = Effort { seeds: 1, states_max: effort().states_max / 4, ..effort() };
+    CrashTest::new("range_deletes_survive_every_crash", subject).effort(effort).run().row("1, 2 range deletes").print();
+}
+
+#[test]
 fn the_engine_is_consistent_on_a_lying_drive() {
     let subject = EngineSubject::new(Profile::SMALL);
     let test = CrashTest::new("the_engine_is_consistent_on_a_lying_drive", subject);

@@ -54,6 +54,15 @@ fn every_history_with_readers_that_stay_agrees_with_the_model() {
     histories("9 histories with long readers", count, |seed| History::new(seed, Profile::LONG).with_long_readers());
 }
 
+#[test]
+fn every_history_of_range_deletes_agrees_with_the_model() {
+    let count = Tier::from_environment().pick(40, 2_000, 50_000);
+    histories("9 range deletes", count, |seed| History::new(seed, Profile::LONG_RANGES));
+    histories("11 range deletes, random options", count / 2, |seed| {
+        History::new(seed, Profile::LONG_RANGES).with_random_options()
+    });
+}
+
 /// How many lists the transactions append to.
 const LISTS: u64 = 6;
 

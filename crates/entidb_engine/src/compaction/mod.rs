@@ -11,6 +11,7 @@ mod output;
 mod piece;
 mod plan;
 mod rewrite;
+mod tombstones;
 
 #[cfg(test)]
 mod tests;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::version::Run;
 
-/// A place in each of some runs.
-pub(super) struct Older<'a>(Vec<(&'a Run, usize)>);
+/// Runs that hold older data, and a place in each.
+pub(super) struct Older(Vec<(Arc<Run>, usize)>);
 
-impl<'a> Older<'a> {
-    pub(super) fn of(runs: &'a [Arc<Run>]) -> Self {
-        Self(runs.iter().map(|run| (run.as_ref(), 0)).collect())
+impl Older {
+    pub(super) fn new(runs: impl IntoIterator<Item = Arc<Run>>) -> Self {
+        Self(runs.into_iter().map(|run| (run, 0)).collect())
     }
 
     /// True when a run may have something in `start..end`. No range starts before one that was asked about already.
@@ -25,5 +25,10 @@ impl<'a> Older<'a> {
             }
             false
         })
+    }
+
+    /// True when no run has something of `key`.
+    pub(super) fn has_nothing_of(&self, key: &[u8]) -> bool {
+        self.0.iter().all(|(run, _)| run.holding(key).is_none())
     }
 }

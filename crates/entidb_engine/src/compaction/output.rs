@@ -1,18 +1,20 @@
 //! The segments a rewrite makes: where one ends and the next begins, and which range tombstones each carries.
 //!
 //! Always: a segment stays in one zone and all versions of a key stay in one segment. Every kept tombstone is in the
-//! outputs exactly once, cut at their bounds; zones with tombstones alone get a segment of them.
-//! Does not know: which entries are kept.
+//! outputs exactly once, cut at their bounds; where tombstones alone are many, or a zone has nothing else, they get
+//! segments of their own.
+//! Does not know: which entries and tombstones are kept.
 
 use std::sync::Arc;
 
 use super::fold::Sink;
 use super::piece::Piece;
+use super::tombstones::TombstoneSink;
 use crate::error::Result;
 use crate::format::{EntryKind, FileKind, FileNumber, Sequence};
 use crate::options::ZonePolicies;
 use crate::planted::{Mistake, makes};
-use crate::range_tombstone::RangeTombstones;
+use crate::range_tombstone::{Fragment, RangeTombstones};
 use crate::segment::{SegmentContext, SegmentWriter};
 use crate::version::{Run, SegmentMeta};
 
@@ -41,10 +43,8 @@ pub(crate) struct OutputTarget {
 pub(super) struct Output {
     context: Arc<SegmentContext>,
     target: OutputTarget,
-    /// The range tombstones to be carried on.
+    /// Range tombstones that are not in a segment yet. They come in key order, each before the first entry in it.
     tombstones: RangeTombstones,
-    /// Tombstones before this key are in outputs already; `None` when all are.
-    covered_to: Option<Vec<u8>>,
     writer: Option<SegmentWriter>,
     /// Files begun and not given to the caller; they go when the rewrite fails.
     begun: Vec<FileNumber>,
@@ -61,7 +61,6 @@ impl Output {
             context,
             target,
             tombstones: RangeTombstones::default(),
-            covered_to: Some(vec![0]),
             writer: None,
             begun: Vec::new(),
             sealed: Vec::new(),
@@ -71,14 +70,24 @@ impl Output {
         }
     }
 
-    /// Gives the outputs the range tombstones to carry on. Comes before the first entry.
-    pub(super) fn set_tombstones(&mut self, tombstones: RangeTombstones) {
-        self.tombstones = tombstones;
-    }
-
     /// A sink that takes numbers for new files from `allocate`, and counts what it takes in `piece`.
     pub(super) fn sink<'a, 'p>(&'a mut self, allocate: Allocate<'a>, piece: &'a mut Piece<'p>) -> OutputSink<'a, 'p> {
         OutputSink { output: self, allocate, piece }
+    }
+
+    /// A sink for range tombstones.
+    pub(super) fn tombstone_sink<'a>(&'a mut self, allocate: Allocate<'a>) -> OutputTombstoneSink<'a> {
+        OutputTombstoneSink { output: self, allocate }
+    }
+
+    /// Takes a range tombstone, when all entries before it are there and none in it is.
+    fn keep_tombstone(&mut self, allocate: Allocate<'_>, fragment: Fragment<'_>) -> Result<()> {
+        let bytes = self.tombstones.bytes() as u64;
+        if bytes >= self.target.segment_bytes {
+            self.seal_before(allocate, fragment.start)?;
+        }
+        self.tombstones.push(fragment);
+        Ok(())
     }
 
     fn keep(
@@ -91,7 +100,7 @@ impl Output {
     ) -> Result<()> {
         let ends = self.writer.as_ref().is_some_and(|writer| self.ends_before(writer, key));
         if ends || self.writer.is_none() {
-            self.seal_up_to(allocate, Some(key))?;
+            self.seal_before(allocate, key)?;
         }
         let writer = match &mut self.writer {
             Some(writer) => writer,
@@ -116,76 +125,71 @@ impl Output {
         })
     }
 
-    /// Seals the present segment, with the tombstones up to `key` (`None`: all), and segments of the tombstones alone in
-    /// zones that come before the key's.
-    fn seal_up_to(&mut self, allocate: Allocate<'_>, key: Option<&[u8]>) -> Result<()> {
+    /// Seals the present segment with the tombstones before `key`. Those in zones that come before that of the key get
+    /// segments of their own, and so do those right before the key when there is no present segment and they are many.
+    fn seal_before(&mut self, allocate: Allocate<'_>, key: &[u8]) -> Result<()> {
         if let Some(writer) = self.writer.take() {
-            let zone = writer.last_key().map_or(0, zone_of);
-            self.seal(writer, zone, key)?;
+            self.seal(writer, Some(key))?;
         }
-        while let Some(start) = self.next_tombstone() {
-            let zone = zone_of(&start);
-            if key.is_some_and(|key| key <= start.as_slice() || zone_of(key) == zone) {
+        while let Some((first, _)) = self.tombstones.bounds().filter(|(first, _)| *first < key) {
+            let is_few = (self.tombstones.bytes() as u64) < self.target.segment_bytes;
+            if is_few && zone_of(first) == zone_of(key) {
                 break;
             }
-            self.seal_tombstones(allocate, zone, key)?;
+            let writer = self.begin(allocate, zone_of(first))?;
+            self.seal(writer, Some(key))?;
         }
-        if let (Some(key), Some(run)) = (key, &self.grandparents) {
+        if let Some(run) = &self.grandparents {
             self.grandparents_before = run.beginning_before(key);
         }
         Ok(())
     }
 
-    /// Makes a segment of the zone's tombstones alone, up to `key` (`None`: all).
-    fn seal_tombstones(&mut self, allocate: Allocate<'_>, zone: u8, key: Option<&[u8]>) -> Result<()> {
+    fn begin(&mut self, allocate: Allocate<'_>, zone: u8) -> Result<SegmentWriter> {
         let number = allocate();
         self.begun.push(number);
-        let writer = SegmentWriter::create(&self.context, number, self.target.zones.policy(zone))?;
-        self.seal(writer, zone, key)
+        SegmentWriter::create(&self.context, number, self.target.zones.policy(zone))
     }
 
-    fn seal(&mut self, mut writer: SegmentWriter, zone: u8, key: Option<&[u8]>) -> Result<()> {
-        let zone_end = zone.checked_add(1).map(|next| vec![next]);
-        let end = match (key, zone_end) {
-            (Some(key), Some(end)) if key < end.as_slice() => Some(key.to_vec()),
-            (Some(key), None) => Some(key.to_vec()),
-            (_, end) => end,
-        };
-        if let Some(start) = &self.covered_to {
-            writer.set_tombstones(self.tombstones.clipped(start, end.as_deref()));
-        }
-        self.covered_to = end;
+    /// Seals a segment with the tombstones of its zone that lie before `key` (`None`: all).
+    fn seal(&mut self, mut writer: SegmentWriter, key: Option<&[u8]>) -> Result<()> {
+        let zone = writer.last_key().map(zone_of).or_else(|| self.tombstones.bounds().map(|(first, _)| zone_of(first)));
+        let zone_end = zone.and_then(|zone| zone.checked_add(1)).map(|next| [next]);
+        let zone_end = zone_end.as_ref().map(<[u8; 1]>::as_slice);
+        let end = [key, zone_end].into_iter().flatten().min();
+        writer.set_tombstones(self.tombstones.clipped(&[], end));
+        self.tombstones = end.map_or_else(RangeTombstones::default, |end| self.tombstones.clipped(end, None));
         let sealed = writer.finish(self.target.level, self.target.run)?;
         self.sealed_bytes = self.sealed_bytes.saturating_add(sealed.bytes);
         self.sealed.push(sealed);
         Ok(())
     }
 
-    /// True when the rewrite is to end before the next key.
+    /// True when the rewrite is to end before the next key. Only what is written counts, so that each rewrite makes progress.
     pub(super) fn is_full(&self) -> bool {
         let writing = self.writer.as_ref().map_or(0, SegmentWriter::bytes);
         self.sealed_bytes.saturating_add(writing) >= self.target.bytes_max
     }
 
-    /// The first key that is deleted by a tombstone not yet in an output.
-    fn next_tombstone(&self) -> Option<Vec<u8>> {
-        let from = self.covered_to.as_ref()?;
-        let fragment = self.tombstones.fragment(self.tombstones.ending_at_or_before(from))?;
-        Some(fragment.start.max(from).to_vec())
-    }
-
     /// Seals what is left and makes the names of all outputs durable.
     pub(super) fn finish(&mut self, allocate: Allocate<'_>) -> Result<Vec<SegmentMeta>> {
-        self.seal_up_to(allocate, None)?;
+        if let Some(writer) = self.writer.take() {
+            self.seal(writer, None)?;
+        }
+        while let Some((first, _)) = self.tombstones.bounds() {
+            let writer = self.begin(allocate, zone_of(first))?;
+            self.seal(writer, None)?;
+        }
         self.flush_names()
     }
 
     /// Seals all that lies before `key`, and no more.
     pub(super) fn finish_before(&mut self, allocate: Allocate<'_>, key: &[u8]) -> Result<Vec<SegmentMeta>> {
-        self.seal_up_to(allocate, Some(key))?;
+        self.seal_before(allocate, key)?;
         // Of the key's own zone these would have gone into the segment that its next entry begins.
-        if let Some(start) = self.next_tombstone().filter(|start| start.as_slice() < key) {
-            self.seal_tombstones(allocate, zone_of(&start), Some(key))?;
+        if let Some((first, _)) = self.tombstones.bounds().filter(|(first, _)| *first < key) {
+            let writer = self.begin(allocate, zone_of(first))?;
+            self.seal(writer, Some(key))?;
         }
         self.flush_names()
     }
@@ -222,6 +226,18 @@ impl Sink for OutputSink<'_, '_> {
     fn keep(&mut self, key: &[u8], sequence: Sequence, kind: EntryKind, value: &[u8]) -> Result<()> {
         self.piece.spend(key, value);
         self.output.keep(self.allocate, key, sequence, kind, value)
+    }
+}
+
+/// An [`Output`] that takes range tombstones.
+pub(super) struct OutputTombstoneSink<'a> {
+    output: &'a mut Output,
+    allocate: Allocate<'a>,
+}
+
+impl TombstoneSink for OutputTombstoneSink<'_> {
+    fn keep_tombstone(&mut self, fragment: Fragment<'_>) -> Result<()> {
+        self.output.keep_tombstone(self.allocate, fragment)
     }
 }
 

@@ -292,14 +292,16 @@ fn deleted_whole(version: &Version, live: &LiveSnapshots, resting: &Resting) -> 
         if run.segments().iter().any(|segment| resting.contains(&segment.meta().number)) {
             continue;
         }
-        let tombstones = run.range_tombstones()?;
-        let Some((first, last)) = tombstones.bounds() else { continue };
-        for segment in older().flat_map(|run| run.touching(first, last)) {
-            let meta = segment.meta();
-            // A reader between the entries and their deletion still needs the file.
-            let Some(at) = live.stripe_end(meta.oldest) else { continue };
-            if tombstones.covers_all(&meta.smallest, &meta.largest, at, meta.newest) {
-                removed.insert(meta.number);
+        for tombstones in run.range_tombstones() {
+            let tombstones = tombstones?;
+            let Some((first, last)) = tombstones.bounds() else { continue };
+            for segment in older().flat_map(|run| run.touching(first, last)) {
+                let meta = segment.meta();
+                // A reader between the entries and their deletion still needs the file.
+                let Some(at) = live.stripe_end(meta.oldest) else { continue };
+                if run.covers_all(&meta.smallest, &meta.largest, at, meta.newest)? {
+                    removed.insert(meta.number);
+                }
             }
         }
     }

@@ -12,10 +12,10 @@ use super::live::LiveSnapshots;
 use super::older::Older;
 use super::output::{Allocate, Output, OutputTarget};
 use super::piece::Piece;
+use super::tombstones::Tombstones;
 use crate::error::Result;
-use crate::format::Sequence;
 use crate::iterator::{EntryCursor, Merge};
-use crate::range_tombstone::RangeTombstones;
+use crate::range_tombstone::{RangeTombstones, Sweep};
 use crate::segment::{RunCursor, Segment, SegmentContext};
 use crate::version::{Run, SegmentMeta, Version, VersionEdit};
 
@@ -46,10 +46,9 @@ pub(crate) struct RewriteStats {
 pub(crate) struct Rewrite {
     merge: Merge<Box<dyn EntryCursor>>,
     live: LiveSnapshots,
-    /// All range tombstones of the sources.
-    tombstones: Arc<RangeTombstones>,
+    tombstones: Tombstones,
     /// Runs that hold older data than the sources.
-    older: Vec<Arc<Run>>,
+    older: Older,
     output: Output,
     inputs: Vec<Arc<Run>>,
     key: Vec<u8>,
@@ -65,8 +64,15 @@ pub(crate) struct Rewrite {
 pub(crate) struct RewriteSource {
     /// Its entries.
     pub(crate) cursor: Box<dyn EntryCursor>,
-    /// Its range tombstones.
-    pub(crate) tombstones: Arc<RangeTombstones>,
+    /// Its range tombstones, as lists in key order that do not overlap.
+    pub(crate) tombstones: Box<dyn Iterator<Item = Result<Arc<RangeTombstones>>> + Send>,
+}
+
+impl RewriteSource {
+    /// A source with one list of range tombstones.
+    pub(crate) fn new(cursor: Box<dyn EntryCursor>, tombstones: RangeTombstones) -> Self {
+        Self { cursor, tombstones: Box::new(std::iter::once(Ok(Arc::new(tombstones)))) }
+    }
 }
 
 impl Rewrite {
@@ -84,19 +90,11 @@ impl Rewrite {
 
     /// Merges runs of segments of `version`, newest first, into `target.level`. Everything older than them that has
     /// keys in common with them must be among them or in a deeper level.
-    ///
-    /// # Errors
-    /// `Corrupt` and those of the storage, from reading range tombstones.
-    pub(crate) fn merge(
-        version: &Version,
-        inputs: &[Arc<Run>],
-        live: LiveSnapshots,
-        target: OutputTarget,
-    ) -> Result<Self> {
+    pub(crate) fn merge(version: &Version, inputs: &[Arc<Run>], live: LiveSnapshots, target: OutputTarget) -> Self {
         let mut sources = Vec::with_capacity(inputs.len());
         for run in inputs {
-            let tombstones = Arc::clone(run.range_tombstones()?);
-            sources.push(RewriteSource { cursor: Box::new(RunCursor::passing_by(Arc::clone(run))), tombstones });
+            let cursor = Box::new(RunCursor::passing_by(Arc::clone(run)));
+            sources.push(RewriteSource { cursor, tombstones: Box::new(run.range_tombstones()) });
         }
         let below = usize::from(target.level) + 1;
         let levels = version.levels().get(below..).unwrap_or_default();
@@ -105,7 +103,7 @@ impl Rewrite {
         let context = Arc::clone(version.context());
         let mut rewrite = Self::new(context, sources, live, older, target, grandparents);
         rewrite.inputs = inputs.to_vec();
-        Ok(rewrite)
+        rewrite
     }
 
     fn new(
@@ -116,19 +114,14 @@ impl Rewrite {
         target: OutputTarget,
         grandparents: Option<Arc<Run>>,
     ) -> Self {
-        let tombstones = match sources.as_slice() {
-            [only] => Arc::clone(&only.tombstones),
-            _ => {
-                let lists: Vec<&RangeTombstones> = sources.iter().map(|source| source.tombstones.as_ref()).collect();
-                Arc::new(RangeTombstones::merged(&lists, Some(&live)))
-            }
-        };
         let output = Output::new(context, target, grandparents);
+        let (cursors, tombstones): (Vec<_>, Vec<_>) =
+            sources.into_iter().map(|source| (source.cursor, source.tombstones)).unzip();
         Self {
-            merge: Merge::new(sources.into_iter().map(|source| source.cursor)),
+            merge: Merge::new(cursors),
             live,
-            tombstones,
-            older,
+            tombstones: Tombstones::new(Sweep::new(tombstones)),
+            older: Older::new(older),
             output,
             inputs: Vec::new(),
             key: Vec::new(),
@@ -153,10 +146,6 @@ impl Rewrite {
 
     fn advance(&mut self, allocate: Allocate<'_>, piece: &mut Piece<'_>) -> Result<bool> {
         if !self.started {
-            let kept = self.kept_tombstones()?;
-            self.stats.fragments_removed =
-                self.tombstones.fragment_count().saturating_sub(kept.fragment_count()) as u64;
-            self.output.set_tombstones(kept);
             self.merge.seek_first()?;
             self.started = true;
         }
@@ -167,6 +156,9 @@ impl Rewrite {
             }
             if self.merge.key() != self.key {
                 self.end_key(allocate, piece)?;
+                if !self.tombstones_to_entry(allocate, piece)? {
+                    return Ok(false);
+                }
                 if self.output.is_full() {
                     return self.end_early(allocate);
                 }
@@ -175,13 +167,16 @@ impl Rewrite {
             }
             let sequence = self.merge.sequence();
             let version = (sequence, self.merge.kind(), self.merge.value());
-            let covered = is_covered(&self.tombstones, &self.live, &self.key, sequence);
+            let covered = self.tombstones.cover(&self.live, &self.key, sequence);
             piece.spend(&self.key, version.2);
             self.fold.offer(&self.live, covered, &self.key, version, &mut self.output.sink(allocate, piece))?;
             self.merge.next()?;
             self.stats.entries_in += 1;
         }
         self.end_key(allocate, piece)?;
+        if !self.tombstones_to_entry(allocate, piece)? {
+            return Ok(false);
+        }
         let added = self.output.finish(allocate)?;
         self.end(added);
         Ok(true)
@@ -203,6 +198,7 @@ impl Rewrite {
         stats.entries_out = added.iter().map(|meta| meta.entry_count).sum();
         stats.versions_removed = self.fold.versions_removed;
         stats.deletes_removed = self.fold.deletes_removed;
+        stats.fragments_removed = self.tombstones.dropped;
         let mut edit = VersionEdit { added, removed: Vec::new() };
         for meta in self.inputs.iter().flat_map(|run| run.segments()).map(|segment| segment.meta()) {
             match &self.reached {
@@ -218,39 +214,17 @@ impl Rewrite {
         self.result = Some(edit);
     }
 
-    /// The tombstones that still hide something from somebody. Cut at zones, because each zone has files of its own and
-    /// one deletion of everything must not make a file in each of them.
-    fn kept_tombstones(&mut self) -> Result<RangeTombstones> {
-        let (merge, live, mut older) = (&mut self.merge, &self.live, Older::of(&self.older));
-        let mut sought = false;
-        self.tombstones.retained(|fragment, kept| {
-            live.keep_newest_of_stripes(kept);
-            if older.overlaps(fragment.start, fragment.end) {
-                return Ok(());
-            }
-            // What everybody sees deleted leaves no version in the outputs.
-            if kept.last().is_some_and(|oldest| live.all_see(*oldest)) {
-                kept.pop();
-            }
-            if !kept.is_empty() {
-                // Fragments come in order: what is after the start of this one may be so since an earlier one was sought.
-                if !sought || (merge.is_valid() && merge.key() < fragment.start) {
-                    merge.seek(fragment.start)?;
-                    sought = true;
-                }
-                if !merge.is_valid() || merge.key() >= fragment.end {
-                    kept.clear();
-                }
-            }
-            Ok(())
-        })
+    /// Goes over the range tombstones up to the merge's entry, or all when there is none.
+    fn tombstones_to_entry(&mut self, allocate: Allocate<'_>, piece: &mut Piece<'_>) -> Result<bool> {
+        let key = self.merge.is_valid().then(|| self.merge.key());
+        let mut sink = self.output.tombstone_sink(allocate);
+        self.tombstones.advance_to(key, &self.live, &mut self.older, piece, &mut sink)
     }
 
     fn end_key(&mut self, allocate: Allocate<'_>, piece: &mut Piece<'_>) -> Result<()> {
         let older = &self.older;
         let key = &self.key;
-        let is_bottom = || older.iter().all(|run| run.holding(key).is_none());
-        self.fold.end(key, is_bottom, &mut self.output.sink(allocate, piece))
+        self.fold.end(key, || older.has_nothing_of(key), &mut self.output.sink(allocate, piece))
     }
 
     /// The key from which on the sources are as they were, when the rewrite ended early.
@@ -270,12 +244,6 @@ impl Drop for Rewrite {
     fn drop(&mut self) {
         self.output.discard();
     }
-}
-
-/// True when a tombstone hides the version from everybody who could see it.
-fn is_covered(tombstones: &RangeTombstones, live: &LiveSnapshots, key: &[u8], sequence: Sequence) -> bool {
-    !tombstones.is_empty()
-        && tombstones.oldest_after(key, sequence).is_some_and(|tombstone| live.same_stripe(tombstone, sequence))
 }
 
 /// A run made of some segments of another, for reading them alone.

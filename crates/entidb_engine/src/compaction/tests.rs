@@ -180,7 +180,7 @@ impl Small {
         if entries.is_empty() && tombstones.is_empty() {
             return;
         }
-        let source = RewriteSource { cursor: Box::new(Sorted::new(entries)), tombstones: Arc::new(tombstones) };
+        let source = RewriteSource::new(Box::new(Sorted::new(entries)), tombstones);
         let target = OutputTarget { bytes_max: u64::MAX, ..self.target(0, self.last()) };
         self.run(Rewrite::flush(&self.version, vec![source], self.live(), target));
     }
@@ -193,7 +193,7 @@ impl Small {
             }
             Plan::Merge { inputs, level, rest } => {
                 let target = self.target(level, 0);
-                let reached = self.run(Rewrite::merge(&self.version, &inputs, self.live(), target).unwrap());
+                let reached = self.run(Rewrite::merge(&self.version, &inputs, self.live(), target));
                 self.rest = rest.filter(|_| reached.is_some());
                 reached
             }
@@ -243,8 +243,7 @@ impl Small {
         view.push(ViewSource { cursor: Box::new(Sorted::new(self.entries.clone())), deleted });
         for run in self.version.runs() {
             let cursor = Box::new(RunCursor::new(Arc::clone(run), 0..run.segments().len()));
-            let deleted = Some(Deleted::List(Arc::clone(run.range_tombstones().unwrap())));
-            view.push(ViewSource { cursor, deleted });
+            view.push(ViewSource { cursor, deleted: Some(Deleted::Run(Arc::clone(run))) });
         }
         view
     }
@@ -457,7 +456,7 @@ fn a_rewrite_that_fails_leaves_the_version_and_no_files() {
     let next = plan_range(&small.version, &Span::all(), None).unwrap();
     let Some(Plan::Merge { inputs, level, .. }) = next else { panic!() };
     let target = small.target(level, 0);
-    let mut rewrite = Rewrite::merge(&small.version, &inputs, small.live(), target).unwrap();
+    let mut rewrite = Rewrite::merge(&small.version, &inputs, small.live(), target);
     let error = loop {
         match rewrite.step(&|| small.allocate(), &mut Piece::of_bytes(500)) {
             Ok(done) => assert!(!done),
@@ -468,7 +467,7 @@ fn a_rewrite_that_fails_leaves_the_version_and_no_files() {
     assert!(rewrite.finish().is_none());
     assert_eq!(small.files(), before);
     // One that is dropped half way cleans up too.
-    let mut rewrite = Rewrite::merge(&small.version, &inputs, small.live(), small.target(level, 0)).unwrap();
+    let mut rewrite = Rewrite::merge(&small.version, &inputs, small.live(), small.target(level, 0));
     rewrite.step(&|| small.allocate(), &mut Piece::of_bytes(500)).unwrap();
     drop(rewrite);
     assert_eq!(small.files(), before);
@@ -541,4 +540,41 @@ fn versions_kept_for_a_snapshot_go_soon_after_it() {
     small.compact_all();
     assert_eq!(entries(&small), 60);
     small.check_all();
+}
+
+#[test]
+fn many_range_deletes_are_rewritten_in_pieces_and_into_segments_of_bounded_size() {
+    let mut small = Small::new(true);
+    for number in 0..60 {
+        small.commit(&Act::Put(number, number));
+    }
+    small.flush();
+    small.snapshots.push(small.last());
+    // Over older data, so nearly all of them stay.
+    for number in 0..2000_u16 {
+        let start = [&[1_u8, 0, 0], &number.to_be_bytes()[..], &[9]].concat();
+        small.delete_range(&start, &[start.as_slice(), &[1]].concat());
+        small.states.push(small.states.last().unwrap().clone());
+    }
+    let list = std::mem::take(&mut small.ranges).list();
+    let source = RewriteSource::new(Box::new(Sorted::new(Vec::new())), list);
+    let target = OutputTarget { segment_bytes: 4000, ..small.target(0, small.last()) };
+    let mut rewrite = Rewrite::flush(&small.version, vec![source], small.live(), target);
+    let mut pieces = 0;
+    while !rewrite.step(&|| small.allocate(), &mut Piece::of_bytes(500)).unwrap() {
+        pieces += 1;
+    }
+    assert!((60..400).contains(&pieces), "{pieces} pieces");
+    let (edit, stats) = rewrite.finish().unwrap();
+    // Those between two of the older segments hide nothing.
+    let kept = edit.added.iter().map(|meta| u64::from(meta.fragment_count)).sum::<u64>();
+    assert!(kept > 1800 && kept + stats.fragments_removed == 2000, "{kept} of 2000 are kept");
+    let largest = edit.added.iter().map(|meta| meta.bytes).max().unwrap();
+    assert!(edit.added.len() > 8 && largest < 8000, "{} segments, the largest of {largest} bytes", edit.added.len());
+    small.install(&edit);
+    small.check_all();
+    small.snapshots.clear();
+    while !small.compact_range(&Span::all()) {}
+    small.check_all();
+    assert_eq!(small.version.segments().map(|segment| segment.meta().fragment_count).sum::<u32>(), 0);
 }

@@ -269,7 +269,7 @@ impl Shared {
                     zones: self.options.zones.clone(),
                 };
                 debug_assert!(usize::from(level) <= LAST_LEVEL, "a plan goes no deeper than the last level");
-                let rewrite = Rewrite::merge(&version, &inputs, self.live(), target)?;
+                let rewrite = Rewrite::merge(&version, &inputs, self.live(), target);
                 Ok(Some(Running { rewrite, request, rest }))
             }
         }

@@ -4,7 +4,6 @@
 //! segments are installed, so what recovery finds in either is one gapless history.
 //! Does not know: when it is worth doing (`upkeep`).
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::compaction::{OutputTarget, Piece, Rewrite, RewriteSource};
@@ -14,6 +13,7 @@ use crate::engine::super_version::Frozen;
 use crate::error::{Error, Result};
 use crate::format::FileKind;
 use crate::planted::{Mistake, makes};
+use crate::range_tombstone::RangeTombstones;
 use crate::space::{Work, is_no_space, no_space};
 
 /// A memtable being written.
@@ -78,14 +78,12 @@ impl Shared {
             return Err(no_space(FileKind::Segment.folder()));
         }
         self.log()?.flush_to(oldest.last)?;
-        let source = RewriteSource {
-            cursor: Box::new(oldest.memtable.cursor()),
-            tombstones: if makes(Mistake::RangeDeleteNotWritten) {
-                Arc::default()
-            } else {
-                Arc::new(oldest.memtable.range_tombstones())
-            },
+        let tombstones = if makes(Mistake::RangeDeleteNotWritten) {
+            RangeTombstones::default()
+        } else {
+            oldest.memtable.range_tombstones()
         };
+        let source = RewriteSource::new(Box::new(oldest.memtable.cursor()), tombstones);
         // Numbered by history: a later memtable is a newer run.
         let target = OutputTarget {
             level: 0,

@@ -74,8 +74,7 @@ impl Shared {
 
     fn rewrite_of(&self, buffer: &Arc<WriteBuffer>, sequence: Sequence) -> Rewrite {
         let source = source_of(buffer, sequence);
-        let tombstones = Arc::new(RangeTombstones::of_map_by(buffer.ranges(), sequence));
-        let source = RewriteSource { cursor: source.cursor, tombstones };
+        let source = RewriteSource::new(source.cursor, RangeTombstones::of_map_by(buffer.ranges(), sequence));
         let target = OutputTarget {
             level: 0,
             run: sequence.0,

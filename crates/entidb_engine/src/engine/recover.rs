@@ -28,11 +28,10 @@ use crate::format::{
     FileKind, FileNumber, ManifestRecordKind, Reader, Root, Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES, put_bytes,
     wal_unit_bytes,
 };
-use crate::memtable::{Memtable, MemtableConfig};
+use crate::memtable::{Memtable, MemtableConfig, ReplayedRanges};
 use crate::open_files::OpenFiles;
 use crate::options::Options;
 use crate::planted::{Mistake, makes};
-use crate::range_tombstone::RangeMap;
 use crate::segment::SegmentContext;
 use crate::space::{LOG_BYTES_LEAST, Purpose, Space, is_no_space};
 use crate::stats::OpenReport;
@@ -104,7 +103,7 @@ pub(crate) fn recover(
     let config = memtable_config(&backend, &options)?;
     let memtable = Memtable::new(config)?;
     // Nobody reads yet, so no state of the deleted ranges but the last needs to be kept, or made.
-    let mut ranges = RangeMap::default();
+    let mut ranges = ReplayedRanges::default();
     let mut apply = |sequence, commit: &[u8]| apply_encoded(&memtable, &mut ranges, commit, sequence);
     let replayed = replay(&backend, &keys, &record.wals, record.floor, &mut apply)
         .map_err(|error| blame(error, manifest.torn.as_ref()))?;
@@ -314,7 +313,7 @@ pub(crate) fn begin_session(
         log = Some(Log::new(context, current, ended, last));
     }
     let (mut active, mut frozen) = (memtable, Vec::new());
-    if log.is_some() && active.bytes() as u64 > options.memtable_bytes.min(REPLAYED_BYTES_MAX) {
+    if log.is_some() && active.logged_bytes() > options.memtable_bytes.min(REPLAYED_BYTES_MAX) {
         let memtable = std::mem::replace(&mut active, Arc::new(Memtable::new(memtable_config.clone())?));
         frozen.push(Frozen { memtable, last });
     }
@@ -458,8 +457,7 @@ fn write_segments(
     memtable: Arc<Memtable>,
     last: Sequence,
 ) -> Result<Version> {
-    let source =
-        RewriteSource { cursor: Box::new(memtable.cursor()), tombstones: Arc::new(memtable.range_tombstones()) };
+    let source = RewriteSource::new(Box::new(memtable.cursor()), memtable.range_tombstones());
     let target = OutputTarget {
         level: 0,
         run: last.0,

@@ -23,10 +23,9 @@ use crate::engine::super_version::SuperVersion;
 use crate::engine::token::Writer;
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence, decode_commit, encode_commit};
-use crate::memtable::{Memtable, MemtableConfig};
+use crate::memtable::{Memtable, MemtableConfig, ReplayedRanges};
 use crate::options::{Durability, Options};
 use crate::planted::{Mistake, makes};
-use crate::range_tombstone::RangeMap;
 use crate::segment::Removals;
 use crate::space::Space;
 use crate::stats::{OpenReport, Stats};
@@ -228,14 +227,14 @@ fn apply_buffer(
 /// Applies a commit as the log has it to a memtable, and its range deletes to the ranges the memtable is to get.
 pub(crate) fn apply_encoded(
     memtable: &Memtable,
-    ranges: &mut RangeMap,
+    ranges: &mut ReplayedRanges,
     commit: &[u8],
     sequence: Sequence,
 ) -> Result<()> {
     decode_commit(commit, |kind, key, value| match kind {
         EntryKind::DeleteRange if makes(Mistake::RangeDeleteNotReplayed) => Ok(()),
         EntryKind::DeleteRange => {
-            ranges.set(key, value, sequence);
+            ranges.delete(key, value, sequence);
             Ok(())
         }
         _ => memtable.insert(key, sequence, kind, value),

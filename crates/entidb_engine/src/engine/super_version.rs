@@ -76,7 +76,7 @@ impl SuperVersion {
     }
 
     /// Gives a view what is to be looked at for its range, behind the sources it has.
-    pub(crate) fn aim(&self, view: &mut View<SourceCursor>) -> Result<()> {
+    pub(crate) fn aim(&self, view: &mut View<SourceCursor>) {
         let at = view.at();
         view.reserve(1 + self.frozen.len() + self.version.levels().iter().map(|level| level.runs.len()).sum::<usize>());
         for memtable in self.memtables().filter(|memtable| !memtable.is_empty()) {
@@ -86,14 +86,10 @@ impl SuperVersion {
         for run in self.version.runs() {
             let within = run.overlapping(view.range());
             if !within.is_empty() {
-                let tombstones = Some(run.range_tombstones()?).filter(|list| !list.is_empty());
-                view.push(ViewSource {
-                    cursor: SourceCursor::Run(RunCursor::new(Arc::clone(run), within)),
-                    deleted: tombstones.map(|list| Deleted::List(Arc::clone(list))),
-                });
+                let deleted = (run.totals().fragments > 0).then(|| Deleted::Run(Arc::clone(run)));
+                view.push(ViewSource { cursor: SourceCursor::Run(RunCursor::new(Arc::clone(run), within)), deleted });
             }
         }
-        Ok(())
     }
 
     /// The memtables, newest first.

@@ -153,6 +153,6 @@ impl Shared {
         let Some(log) = &self.log else { return false };
         self.options.auto_checkpoint
             && log.bytes() >= self.options.wal_bytes
-            && self.current.load().active.bytes() as u64 >= self.options.wal_bytes / 8
+            && self.current.load().active.logged_bytes() >= self.options.wal_bytes / 8
     }
 }

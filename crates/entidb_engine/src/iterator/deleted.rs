@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
+use crate::error::Result;
 use crate::format::Sequence;
-use crate::range_tombstone::{Cover, RangeMap, RangeTombstones, Stretch};
+use crate::range_tombstone::{RangeMap, RangeTombstones, Stretch};
+use crate::version::Run;
 
 /// What a source has deleted.
 pub(crate) enum Deleted {
@@ -15,8 +17,18 @@ pub(crate) enum Deleted {
     Map(RangeMap),
     /// What an open transaction deletes, with the sequence it will get.
     Own(RangeMap, Sequence),
-    /// What is in files.
+    /// What one list says.
+    #[cfg_attr(not(test), expect(dead_code, reason = "outside of tests lists are those of segments"))]
     List(Arc<RangeTombstones>),
+    /// What the segments of a run say; each is opened when a key in its bounds is asked about.
+    Run(Arc<Run>),
+}
+
+/// Which way a jump leads.
+#[derive(Clone, Copy)]
+enum Way {
+    Onward,
+    Back,
 }
 
 impl Deleted {
@@ -24,31 +36,97 @@ impl Deleted {
         match self {
             Self::Map(map) | Self::Own(map, _) => map.is_empty(),
             Self::List(list) => list.is_empty(),
+            Self::Run(run) => run.totals().fragments == 0,
         }
     }
 
-    fn stretch(&self, key: &[u8], at: Sequence) -> Stretch<'_> {
+    /// Finds the stretch around `key` in which a reader at `at` sees the same deletion, or none.
+    fn look(&self, key: &[u8], at: Sequence, known: &mut Known) -> Result<()> {
         match self {
-            Self::Map(map) => map.stretch(key),
-            Self::Own(map, sequence) => match map.stretch(key) {
-                Stretch::Deleted(cover) => Stretch::Deleted(Cover { sequence: *sequence, ..cover }),
-                kept @ Stretch::Kept { .. } => kept,
+            Self::Map(map) => known.take(map.stretch(key), None),
+            Self::Own(map, sequence) => known.take(map.stretch(key), Some(*sequence)),
+            Self::List(list) => known.take(list.stretch(key, at), None),
+            Self::Run(run) => {
+                let number = run.not_before(key);
+                let here = run.segments().get(number).filter(|segment| &*segment.meta().smallest <= key);
+                let next = run.segments().get(number + usize::from(here.is_some())).map(|next| &*next.meta().smallest);
+                let before = match here {
+                    Some(here) => here.meta().smallest.to_vec(),
+                    None => number.checked_sub(1).and_then(|before| run.end_of(before)).unwrap_or_default(),
+                };
+                known.take(Stretch::Kept { start: &before, end: next }, None);
+                if let Some(here) = here.filter(|here| here.meta().fragment_count > 0) {
+                    match here.range_tombstones()?.stretch(key, at) {
+                        Stretch::Kept { start, end } => known.narrow(start, end),
+                        deleted @ Stretch::Deleted(_) => known.take(deleted, None),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts into `to` how far, from `key` on, a reader at `at` sees everything deleted; false when not even `key` is.
+    fn reach(&self, way: Way, key: &[u8], at: Sequence, to: &mut Vec<u8>) -> Result<bool> {
+        let of_map = |map: &RangeMap, to: &mut Vec<u8>| {
+            let reached = match way {
+                Way::Onward => map.reach(key),
+                Way::Back => map.reach_back(key),
+            };
+            reached.map(|reached| reached.clone_into(to)).is_some()
+        };
+        let of_list = |list: &RangeTombstones, to: &mut Vec<u8>| {
+            let reached = match way {
+                Way::Onward => list.reach(key, at),
+                Way::Back => list.reach_back(key, at),
+            };
+            reached.map(|reached| reached.clone_into(to)).is_some()
+        };
+        Ok(match self {
+            Self::Map(map) | Self::Own(map, _) => of_map(map, to),
+            Self::List(list) => of_list(list, to),
+            Self::Run(run) => match run.holding(key) {
+                Some(segment) => of_list(segment.range_tombstones()?, to),
+                None => false,
             },
-            Self::List(list) => list.stretch(key, at),
-        }
+        })
+    }
+}
+
+/// A stretch of keys, and the commit that deleted it.
+#[derive(Default)]
+struct Known {
+    is_known: bool,
+    start: Vec<u8>,
+    end: Vec<u8>,
+    has_end: bool,
+    sequence: Option<Sequence>,
+}
+
+impl Known {
+    #[inline]
+    fn has(&self, key: &[u8]) -> bool {
+        self.is_known && self.start.as_slice() <= key && (!self.has_end || key < self.end.as_slice())
     }
 
-    fn reach(&self, key: &[u8], at: Sequence) -> Option<&[u8]> {
-        match self {
-            Self::Map(map) | Self::Own(map, _) => map.reach(key),
-            Self::List(list) => list.reach(key, at),
-        }
+    fn take(&mut self, stretch: Stretch<'_>, by: Option<Sequence>) {
+        let (start, end, sequence) = match stretch {
+            Stretch::Deleted(cover) => (cover.start, Some(cover.end), Some(by.unwrap_or(cover.sequence))),
+            Stretch::Kept { start, end } => (start, end, None),
+        };
+        start.clone_into(&mut self.start);
+        end.unwrap_or_default().clone_into(&mut self.end);
+        (self.has_end, self.sequence, self.is_known) = (end.is_some(), sequence, true);
     }
 
-    fn reach_back(&self, key: &[u8], at: Sequence) -> Option<&[u8]> {
-        match self {
-            Self::Map(map) | Self::Own(map, _) => map.reach_back(key),
-            Self::List(list) => list.reach_back(key, at),
+    /// Leaves of the stretch what lies in another.
+    fn narrow(&mut self, start: &[u8], end: Option<&[u8]>) {
+        if start > self.start.as_slice() {
+            start.clone_into(&mut self.start);
+        }
+        if let Some(end) = end.filter(|end| !self.has_end || *end < self.end.as_slice()) {
+            end.clone_into(&mut self.end);
+            self.has_end = true;
         }
     }
 }
@@ -64,34 +142,22 @@ pub(super) struct KeyCover {
 struct Covering {
     source: usize,
     deleted: Deleted,
-    is_known: bool,
-    start: Vec<u8>,
-    end: Vec<u8>,
-    has_end: bool,
-    sequence: Option<Sequence>,
+    known: Known,
 }
 
 impl Covering {
     #[inline]
-    fn covering(&mut self, key: &[u8], at: Sequence) -> Option<Sequence> {
-        let is_here = self.is_known && self.start.as_slice() <= key && (!self.has_end || key < self.end.as_slice());
-        if !is_here {
-            self.look(key, at);
+    fn covering(&mut self, key: &[u8], at: Sequence) -> Result<Option<Sequence>> {
+        if !self.known.has(key) {
+            self.look(key, at)?;
         }
-        self.sequence
+        Ok(self.known.sequence)
     }
 
     #[cold]
-    fn look(&mut self, key: &[u8], at: Sequence) {
-        let (start, end, sequence) = match self.deleted.stretch(key, at) {
-            Stretch::Deleted(cover) => (cover.start, Some(cover.end), Some(cover.sequence)),
-            Stretch::Kept { start, end } => (start, end, None),
-        };
-        self.start.clear();
-        self.start.extend_from_slice(start);
-        self.end.clear();
-        self.end.extend_from_slice(end.unwrap_or_default());
-        (self.has_end, self.sequence, self.is_known) = (end.is_some(), sequence, true);
+    fn look(&mut self, key: &[u8], at: Sequence) -> Result<()> {
+        self.known.is_known = false;
+        self.deleted.look(key, at, &mut self.known).inspect_err(|_| self.known.is_known = false)
     }
 }
 
@@ -99,19 +165,19 @@ impl Covering {
 pub(super) struct DeletedRanges {
     at: Sequence,
     sources: Vec<Covering>,
+    /// Where the last jump leads.
+    reached: Vec<u8>,
 }
 
 impl DeletedRanges {
     pub(super) const fn new(at: Sequence) -> Self {
-        Self { at, sources: Vec::new() }
+        Self { at, sources: Vec::new(), reached: Vec::new() }
     }
 
     /// Adds those of a source older than all so far.
     pub(super) fn push(&mut self, source: usize, deleted: Deleted) {
         if !deleted.is_empty() {
-            let (start, end) = (Vec::new(), Vec::new());
-            let covering = Covering { source, deleted, is_known: false, start, end, has_end: false, sequence: None };
-            self.sources.push(covering);
+            self.sources.push(Covering { source, deleted, known: Known::default() });
         }
     }
 
@@ -122,25 +188,31 @@ impl DeletedRanges {
 
     /// The newest tombstone the view may see over `key`.
     #[inline]
-    pub(super) fn newest(&mut self, key: &[u8]) -> Option<KeyCover> {
+    pub(super) fn newest(&mut self, key: &[u8]) -> Result<Option<KeyCover>> {
         // Everything a source says of a key is newer than everything the sources behind it say.
-        let at = self.at;
-        let cover = |covering: &mut Covering| Some((covering.source, covering.covering(key, at)?));
-        let (source, sequence) = self.sources.iter_mut().find_map(cover)?;
-        Some(KeyCover { source, sequence })
+        for covering in &mut self.sources {
+            if let Some(sequence) = covering.covering(key, self.at)? {
+                return Ok(Some(KeyCover { source: covering.source, sequence }));
+            }
+        }
+        Ok(None)
     }
 
-    /// The first key that is not deleted by the source of `cover` from `key` on.
-    pub(super) fn reach(&self, cover: KeyCover, key: &[u8]) -> Option<&[u8]> {
-        self.of(cover)?.reach(key, self.at)
+    /// The first key that the source of `cover` may not delete, from `key` on.
+    pub(super) fn reach(&mut self, cover: KeyCover, key: &[u8]) -> Result<Option<&[u8]>> {
+        self.jump(Way::Onward, cover, key)
     }
 
-    /// The first of the keys up to `key` that the source of `cover` deletes without a gap.
-    pub(super) fn reach_back(&self, cover: KeyCover, key: &[u8]) -> Option<&[u8]> {
-        self.of(cover)?.reach_back(key, self.at)
+    /// A key from which up to `key` the source of `cover` deletes all.
+    pub(super) fn reach_back(&mut self, cover: KeyCover, key: &[u8]) -> Result<Option<&[u8]>> {
+        self.jump(Way::Back, cover, key)
     }
 
-    fn of(&self, cover: KeyCover) -> Option<&Deleted> {
-        self.sources.iter().find(|covering| covering.source == cover.source).map(|covering| &covering.deleted)
+    fn jump(&mut self, way: Way, cover: KeyCover, key: &[u8]) -> Result<Option<&[u8]>> {
+        let Some(covering) = self.sources.iter().find(|covering| covering.source == cover.source) else {
+            return Ok(None);
+        };
+        let found = covering.deleted.reach(way, key, self.at, &mut self.reached)?;
+        Ok(found.then_some(&self.reached))
     }
 }

@@ -37,7 +37,7 @@ impl<C: EntryCursor> Source<C> {
 
 /// Equal heads say nothing: keys may differ later, or in how many zeros they end.
 #[inline]
-fn head_of(key: &[u8]) -> u128 {
+pub(crate) fn head_of(key: &[u8]) -> u128 {
     if let Some(head) = key.first_chunk::<16>() {
         return u128::from_be_bytes(*head);
     }

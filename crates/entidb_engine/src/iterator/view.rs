@@ -277,12 +277,12 @@ impl<C: EntryCursor> View<C> {
                 self.merge.next()?;
                 continue;
             }
-            let covered_from = self.deleted.newest(key);
+            let covered_from = self.deleted.newest(key)?;
             if let Some(cover) = covered_from.filter(|cover| sequence < cover.sequence) {
                 walked += 1;
                 if walked > WALK_BEFORE_JUMP
                     && self.merge.current_source() > Some(cover.source)
-                    && let Some(end) = self.deleted.reach(cover, key)
+                    && let Some(end) = self.deleted.reach(cover, key)?
                 {
                     walked = 0;
                     self.merge.skip_to(cover.source + 1, end)?;
@@ -336,11 +336,11 @@ impl<C: EntryCursor> View<C> {
                 return Ok(());
             }
             self.remember_key();
-            let cover = self.deleted.newest(&self.key);
+            let cover = self.deleted.newest(&self.key)?;
             if let Some(cover) = cover
                 && walked >= WALK_BEFORE_JUMP
                 && self.merge.current_source() > Some(cover.source)
-                && let Some(start) = self.deleted.reach_back(cover, &self.key)
+                && let Some(start) = self.deleted.reach_back(cover, &self.key)?
             {
                 walked = 0;
                 self.merge.skip_before(cover.source + 1, start)?;

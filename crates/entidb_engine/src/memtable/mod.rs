@@ -75,6 +75,28 @@ pub(crate) struct Memtable {
     used_bytes: AtomicUsize,
     entry_count: AtomicU64,
     has_ranges: AtomicBool,
+    /// Bytes of all range deletes there were, those included of which nothing is left because later ones cover them.
+    range_delete_bytes: AtomicU64,
+}
+
+/// The range deletes of a log, while it is read and nobody looks at the memtable: no state but the last is made.
+#[derive(Default)]
+pub(crate) struct ReplayedRanges {
+    ranges: RangeMap,
+    bytes: u64,
+}
+
+impl ReplayedRanges {
+    /// Deletes what is older than `sequence` in `start..end`.
+    pub(crate) fn delete(&mut self, start: &[u8], end: &[u8], sequence: Sequence) {
+        self.ranges.set(start, end, sequence);
+        self.bytes = self.bytes.saturating_add(range_delete_bytes(start, end));
+    }
+}
+
+/// What a range delete takes in the log, about.
+fn range_delete_bytes(start: &[u8], end: &[u8]) -> u64 {
+    (start.len() as u64).saturating_add(end.len() as u64).saturating_add(16)
 }
 
 /// A version of a key that a read found.
@@ -136,6 +158,7 @@ impl Memtable {
             used_bytes: AtomicUsize::new(0),
             entry_count: AtomicU64::new(0),
             has_ranges: AtomicBool::new(false),
+            range_delete_bytes: AtomicU64::new(0),
         };
         Ok(memtable)
     }
@@ -232,17 +255,22 @@ impl Memtable {
             return;
         }
         let _writer = self.writer.lock();
+        let mut bytes = 0_u64;
+        ranges.for_each(None, |range| bytes = bytes.saturating_add(range_delete_bytes(range.start, range.end)));
+        self.range_delete_bytes.fetch_add(bytes, Ordering::Relaxed);
         let next = self.ranges.load().after(ranges, sequence, live);
         self.ranges.store(Arc::new(next));
         self.has_ranges.store(true, Ordering::Release);
     }
 
     /// Takes the ranges that were deleted up to `last`, before anybody reads.
-    pub(crate) fn take_ranges(&self, ranges: RangeMap, last: Sequence) {
+    pub(crate) fn take_ranges(&self, replayed: ReplayedRanges, last: Sequence) {
+        let ReplayedRanges { ranges, bytes } = replayed;
         if ranges.is_empty() {
             return;
         }
         let _writer = self.writer.lock();
+        self.range_delete_bytes.store(bytes, Ordering::Relaxed);
         self.ranges.store(Arc::new(RangeVersions::of(last, ranges)));
         self.has_ranges.store(true, Ordering::Release);
     }
@@ -274,9 +302,20 @@ impl Memtable {
     /// Bytes in use, by which a memtable is judged full: entries, nodes, hash and range tombstones.
     pub(crate) fn bytes(&self) -> usize {
         let tombstones = if self.has_no_range_tombstones() { 0 } else { self.ranges.load().bytes() };
+        self.entry_bytes().saturating_add(tombstones)
+    }
+
+    /// Bytes of entries, nodes and hash.
+    fn entry_bytes(&self) -> usize {
         let nodes_and_hash =
             if self.entry_count() == 0 { 0 } else { self.tree.used_bytes().saturating_add(self.hash.table_bytes()) };
-        self.used_bytes.load(Ordering::Relaxed).saturating_add(nodes_and_hash).saturating_add(tombstones)
+        self.used_bytes.load(Ordering::Relaxed).saturating_add(nodes_and_hash)
+    }
+
+    /// About how much of the log it stands for: as its bytes, but with all range deletes there were. A range that is deleted
+    /// again and again leaves nothing here and something in the log each time.
+    pub(crate) fn logged_bytes(&self) -> u64 {
+        (self.entry_bytes() as u64).saturating_add(self.range_delete_bytes.load(Ordering::Relaxed))
     }
 
     /// Bytes taken from the allocator, which comes in larger pieces.

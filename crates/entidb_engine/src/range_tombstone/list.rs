@@ -6,6 +6,9 @@
 //! Does not know: which entries exist.
 //! Format: docs/spec/file-format.md, "Range tombstone block".
 
+#[cfg(test)]
+use std::sync::Arc;
+
 use super::{Cover, RangeMap, Stretch};
 use crate::format::{Reader, Sequence, put_bytes, put_varint};
 
@@ -229,36 +232,33 @@ impl RangeTombstones {
         Some(reached)
     }
 
-    /// The oldest tombstone over `key` that is newer than `sequence`.
-    pub(crate) fn oldest_after(&self, key: &[u8], sequence: Sequence) -> Option<Sequence> {
-        self.holding(key)?.1.sequences.iter().copied().take_while(|tombstone| *tombstone > sequence).last()
-    }
-
-    /// True when every key of `first..=last` is deleted at or before `at` by a commit newer than `than`; gaps forbidden.
-    pub(crate) fn covers_all(&self, first: &[u8], last: &[u8], at: Sequence, than: Sequence) -> bool {
-        if at <= than || self.newest <= than {
-            return false;
-        }
+    /// Where the keys end that, from `from` on without a gap, are deleted at or before `at` by a commit newer than `than`;
+    /// looked for up to `last` and no further. `None` when that is before `last` and before the end of the list.
+    pub(crate) fn covered_from(&self, from: &[u8], last: &[u8], at: Sequence, than: Sequence) -> Option<&[u8]> {
+        let (index, _) = self.holding(from).filter(|_| at > than && self.newest > than)?;
         // Without a look at the fragments between, when they do not even touch each other.
-        if at >= self.newest && self.reach(first, at).is_none_or(|reached| reached <= last) {
-            return false;
-        }
-        let Some((from, _)) = self.holding(first) else { return false };
-        let mut reached: &[u8] = first;
-        for fragment in (from..self.places.len()).filter_map(|index| self.fragment(index)) {
-            if fragment.start > reached || fragment.newest_at(at).is_none_or(|newest| newest <= than) {
-                return false;
-            }
-            reached = fragment.end;
-            if reached > last {
-                return true;
+        if at >= self.newest {
+            let reached = self.reach(from, at)?;
+            if reached <= last && self.bounds().is_some_and(|(_, end)| reached < end) {
+                return None;
             }
         }
-        false
+        let mut reached = None;
+        for fragment in (index..self.places.len()).filter_map(|index| self.fragment(index)) {
+            let touches = reached.is_none_or(|reached| fragment.start <= reached);
+            if !touches || fragment.newest_at(at).is_none_or(|newest| newest <= than) {
+                return None;
+            }
+            reached = Some(fragment.end);
+            if fragment.end > last {
+                break;
+            }
+        }
+        reached
     }
 
     /// Appends a fragment behind the last. One that touches it and has the same sequences becomes one with it.
-    pub(super) fn push(&mut self, fragment: Fragment<'_>) {
+    pub(crate) fn push(&mut self, fragment: Fragment<'_>) {
         let joins = self.places.len().checked_sub(1).and_then(|last| self.fragment(last)).is_some_and(|last| {
             debug_assert!(last.end <= fragment.start, "fragments come in order");
             last.end == fragment.start && last.sequences == fragment.sequences
@@ -301,38 +301,6 @@ impl RangeTombstones {
             clipped.push(Fragment { start: fragment.start.max(start), end, ..fragment });
         }
         clipped
-    }
-
-    /// This list with every fragment that reaches over the end of a zone (the first byte of a key) cut there, keeping of
-    /// each the sequences that `keep` leaves (newest first in, newest first out).
-    pub(crate) fn retained<E>(
-        &self,
-        mut keep: impl FnMut(&Fragment<'_>, &mut Vec<Sequence>) -> std::result::Result<(), E>,
-    ) -> std::result::Result<Self, E> {
-        // The first key of each zone.
-        let firsts: [u8; 256] = std::array::from_fn(|zone| zone as u8);
-        let mut retained = Self::default();
-        let mut kept = Vec::new();
-        let mut offer = |fragment: Fragment<'_>| {
-            kept.clear();
-            kept.extend_from_slice(fragment.sequences);
-            keep(&fragment, &mut kept)?;
-            if !kept.is_empty() {
-                retained.push(Fragment { sequences: &kept, ..fragment });
-            }
-            Ok(())
-        };
-        for fragment in self.fragments() {
-            let mut start = fragment.start;
-            let zones = start.first().map_or(1, |zone| usize::from(*zone) + 1)..=usize::from(u8::MAX);
-            let bounds = zones.filter_map(|zone| firsts.get(zone..=zone));
-            for bound in bounds.take_while(|bound| *bound < fragment.end) {
-                offer(Fragment { start, end: bound, ..fragment })?;
-                start = bound;
-            }
-            offer(Fragment { start, ..fragment })?;
-        }
-        Ok(retained)
     }
 
     /// Appends the list's bytes.
@@ -386,7 +354,7 @@ impl RangeTombstones {
         if start < end {
             one.push(Fragment { start, end, sequences: &[sequence] });
         }
-        Self::merged(&[self, &one], None)
+        Self::merged([self.clone(), one].map(Arc::new))
     }
 
     /// Gives back what growing took too much.

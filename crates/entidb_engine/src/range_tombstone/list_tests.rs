@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::Sweep;
 use super::*;
 
 fn key(number: u8) -> Vec<u8> {
@@ -33,7 +34,7 @@ proptest! {
             one_by_one = one_by_one.with(&key(*start), &key(*end), Sequence(*sequence));
             lists.push(RangeTombstones::default().with(&key(*start), &key(*end), Sequence(*sequence)));
         }
-        let merged = RangeTombstones::merged(&lists.iter().collect::<Vec<_>>(), None);
+        let merged = RangeTombstones::merged(lists.into_iter().map(Arc::new));
         prop_assert_eq!(&one_by_one, &merged);
         let fragments: Vec<Fragment<'_>> = merged.fragments().collect();
         for pair in fragments.windows(2) {
@@ -84,7 +85,8 @@ proptest! {
         for at in [Sequence(20), Sequence::MAX] {
             let least = (low..=high).map(|number| naive(&ranges, number, at.0)).min().flatten();
             for than in 0..30 {
-                let covers = merged.covers_all(&key(low), &key(high), at, Sequence(than));
+                let end = merged.covered_from(&key(low), &key(high), at, Sequence(than));
+                let covers = end.is_some_and(|end| *end > *key(high));
                 prop_assert_eq!(covers, least > Some(than), "{:?} {}", least, than);
             }
         }
@@ -94,26 +96,32 @@ proptest! {
 #[test]
 fn a_stretch_with_a_gap_is_not_covered_whole() {
     let list = RangeTombstones::default().with(b"a", b"c", Sequence(5)).with(b"d", b"f", Sequence(9));
-    let covers =
-        |list: &RangeTombstones, first, last, than| list.covers_all(first, last, Sequence::MAX, Sequence(than));
-    assert!(covers(&list, b"a", b"b", 4));
-    assert!(!covers(&list, b"a", b"b", 5));
-    assert!(!covers(&list, b"a", b"c", 4));
-    assert!(!covers(&list, b"b", b"e", 4));
+    let end = |list: &RangeTombstones, first: &[u8], last: &[u8], than| {
+        list.covered_from(first, last, Sequence::MAX, Sequence(than)).map(<[u8]>::to_vec)
+    };
+    assert_eq!(end(&list, b"a", b"b", 4), Some(b"c".to_vec()));
+    assert_eq!(end(&list, b"a", b"b", 5), None);
+    assert_eq!(end(&list, b"a", b"c", 4), None);
+    assert_eq!(end(&list, b"b", b"e", 4), None);
+    assert_eq!(end(&list, b"d", b"x", 4), Some(b"f".to_vec()), "it may go on in another list");
     let whole = list.with(b"c", b"d", Sequence(7));
-    assert!(covers(&whole, b"b", b"e", 4) && !covers(&whole, b"b", b"e", 5) && covers(&whole, b"c", b"e", 6));
+    assert_eq!(end(&whole, b"b", b"e", 4), Some(b"f".to_vec()));
+    assert_eq!(end(&whole, b"b", b"e", 5), None);
+    assert_eq!(end(&whole, b"c", b"e", 6), Some(b"f".to_vec()));
 }
 
 #[test]
 fn a_fragment_over_zones_is_cut_where_they_end() {
     let list = RangeTombstones::default().with(b"", &[3, 7], Sequence(5)).with(&[0xfe, 1], &[0xff, 2], Sequence(6));
+    let list = Arc::new(list);
+    let source: Box<dyn Iterator<Item = Result<_, ()>> + Send> = Box::new(std::iter::once(Ok(Arc::clone(&list))));
+    let mut sweep = Sweep::new([source]);
     let mut starts = Vec::new();
-    let retained = list.retained(|fragment, _| {
-        starts.push(fragment.start.to_vec());
-        Ok::<_, ()>(())
-    });
+    while sweep.advance() == Ok(true) {
+        starts.push(sweep.fragment().start.to_vec());
+    }
     assert_eq!(starts, [&[][..], &[1], &[2], &[3], &[0xfe, 1], &[0xff]]);
-    assert_eq!(retained, Ok(list));
+    assert_eq!(RangeTombstones::merged([Arc::clone(&list)]), *list);
 }
 
 #[test]

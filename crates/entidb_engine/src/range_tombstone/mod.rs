@@ -15,6 +15,7 @@ mod versions;
 
 pub(crate) use list::{Fragment, RangeTombstones};
 pub(crate) use map::RangeMap;
+pub(crate) use merge::Sweep;
 pub(crate) use versions::RangeVersions;
 
 use crate::format::Sequence;

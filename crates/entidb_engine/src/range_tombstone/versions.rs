@@ -5,6 +5,8 @@
 //! are sequences that somebody reads at, however many deletions were made.
 //! Does not know: who reads (`LiveSnapshots` says at which sequences), or the entries that are deleted.
 
+use std::sync::Arc;
+
 use super::{RangeMap, RangeTombstones};
 use crate::compaction::LiveSnapshots;
 use crate::format::Sequence;
@@ -85,7 +87,7 @@ impl RangeVersions {
         }
         match <[RangeTombstones; 1]>::try_from(layers) {
             Ok([only]) => only,
-            Err(layers) => RangeTombstones::merged(&layers.iter().collect::<Vec<_>>(), None),
+            Err(layers) => RangeTombstones::merged(layers.into_iter().map(Arc::new)),
         }
     }
 }

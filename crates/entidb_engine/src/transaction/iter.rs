@@ -117,7 +117,7 @@ impl Iter {
             self.next = NextMove::Nothing;
             return Ok(());
         }
-        self.aim()?;
+        self.aim();
         match (self.direction, next, left) {
             (Direction::Forward, NextMove::To(key), _) => self.view.seek(&key),
             (Direction::Reverse, NextMove::To(key), _) => self.view.seek_before(&just_after(&key)),
@@ -129,11 +129,11 @@ impl Iter {
     }
 
     /// Looks at the newest memtables and segments, unless it does.
-    fn aim(&mut self) -> Result<()> {
+    fn aim(&mut self) {
         // Asked before the view is taken: a change in between makes the next move aim once more, and none is missed.
         let changes = self.point.view_changes();
         if self.aimed == Some(changes) {
-            return Ok(());
+            return;
         }
         self.view.truncate(self.own_sources);
         if self.aimed.replace(changes).is_none()
@@ -141,7 +141,7 @@ impl Iter {
         {
             iterators.begin();
         }
-        self.point.aim(&mut self.view)
+        self.point.aim(&mut self.view);
     }
 
     /// Gives back what it holds of the database.

@@ -4,13 +4,13 @@
 //! Does not know: other runs.
 
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::builder::overlapping;
 use super::{BadEdit, SegmentMeta};
 use crate::error::Result;
-use crate::format::FileNumber;
-use crate::iterator::Span;
+use crate::format::{FileNumber, Sequence};
+use crate::iterator::{Span, just_after};
 use crate::range_tombstone::RangeTombstones;
 use crate::segment::{Fences, Segment};
 
@@ -25,7 +25,6 @@ pub(crate) struct Run {
     totals: Totals,
     /// Places of segments with deletions or many older versions, which cleaning looks at.
     stale: Vec<usize>,
-    tombstones: OnceLock<Arc<RangeTombstones>>,
 }
 
 /// Sums over the segments of a run.
@@ -77,7 +76,7 @@ impl Run {
             }
         }
         let starts = Fences::new(&starts).ok_or_else(|| BadEdit("the keys of a run are out of order".to_owned()))?;
-        Ok(Arc::new(Self { number, segments, starts, numbers, totals, stale, tombstones: OnceLock::new() }))
+        Ok(Arc::new(Self { number, segments, starts, numbers, totals, stale }))
     }
 
     /// The numbers of the segments, in key order.
@@ -147,32 +146,45 @@ impl Run {
         self.segments.get(start..self.beginning_at_or_before(last).max(start)).unwrap_or_default()
     }
 
-    /// The range tombstones of all segments.
+    /// The range tombstones of the segments that have some, in key order; a segment is opened when it is its turn.
+    pub(crate) fn range_tombstones(
+        self: &Arc<Self>,
+    ) -> impl Iterator<Item = Result<Arc<RangeTombstones>>> + Send + use<> {
+        let (run, mut place) = (Arc::clone(self), 0);
+        std::iter::from_fn(move || {
+            loop {
+                let segment = run.segments.get(*run.stale.get(place)?)?;
+                place += 1;
+                if segment.meta().fragment_count > 0 {
+                    return Some(segment.range_tombstones().cloned());
+                }
+            }
+        })
+    }
+
+    /// True when every key of `first..=last` is deleted by range tombstones of this run, at or before `at` and by a commit
+    /// newer than `than`.
     ///
     /// # Errors
     /// As opening a segment that has some.
-    pub(crate) fn range_tombstones(&self) -> Result<&Arc<RangeTombstones>> {
-        if let Some(tombstones) = self.tombstones.get() {
-            return Ok(tombstones);
-        }
-        if self.totals.fragments == 0 {
-            return Ok(self.tombstones.get_or_init(Arc::default));
-        }
-        let mut lists = Vec::new();
-        for segment in &self.segments {
-            let list = segment.range_tombstones()?;
-            if !list.is_empty() {
-                lists.push(Arc::clone(list));
+    pub(crate) fn covers_all(&self, first: &[u8], last: &[u8], at: Sequence, than: Sequence) -> Result<bool> {
+        let mut reached = first.to_vec();
+        for segment in self.touching(first, last) {
+            if segment.meta().fragment_count == 0 {
+                return Ok(false);
+            }
+            match segment.range_tombstones()?.covered_from(&reached, last, at, than) {
+                Some(end) if end > last => return Ok(true),
+                Some(end) => end.clone_into(&mut reached),
+                None => return Ok(false),
             }
         }
-        let merged = match lists.as_slice() {
-            [] => Arc::default(),
-            [only] => Arc::clone(only),
-            _ => {
-                let lists: Vec<&RangeTombstones> = lists.iter().map(AsRef::as_ref).collect();
-                Arc::new(RangeTombstones::merged(&lists, None))
-            }
-        };
-        Ok(self.tombstones.get_or_init(|| merged))
+        Ok(false)
+    }
+
+    /// The first key after segment `number`.
+    pub(crate) fn end_of(&self, number: usize) -> Option<Vec<u8>> {
+        let meta = self.segments.get(number)?.meta();
+        Some(if meta.largest_is_excluded { meta.largest.to_vec() } else { just_after(&meta.largest) })
     }
 }

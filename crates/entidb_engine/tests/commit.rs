@@ -271,6 +271,20 @@ fn changes_that_were_checked_together_fit_and_what_was_taken_back_counts_no_more
 }
 
 #[test]
+fn range_deletes_count_against_the_limit_of_a_transaction() {
+    let limit = 64 * 1024;
+    let engine =
+        Engine::open(Backend::memory(), Options { transaction_bytes_max: limit, ..Options::default() }).unwrap();
+    let mut transaction = engine.begin_write().unwrap();
+    let refused = (0..10_000_u32).find_map(|number| {
+        let (start, end) = ((number * 4).to_be_bytes(), (number * 4 + 1).to_be_bytes());
+        transaction.delete_range(&[b"k", start.as_slice()].concat(), &[b"k", end.as_slice()].concat()).err()
+    });
+    assert!(matches!(refused, Some(Error::TooLarge { what: "transaction", .. })), "{refused:?}");
+    assert!(transaction.bytes() <= limit * 9 / 8, "{} bytes", transaction.bytes());
+}
+
+#[test]
 fn after_close_everything_says_closed() {
     let engine = memory();
     put(&engine, b"k", b"v");

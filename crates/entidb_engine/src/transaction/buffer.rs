@@ -83,7 +83,7 @@ impl WriteBuffer {
 
     /// Of these, the bytes of changes that count.
     pub(super) fn live_bytes(&self) -> u64 {
-        self.bytes
+        self.bytes.saturating_add(self.ranges.bytes() as u64)
     }
 
     /// Of these, the bytes of changes that were replaced or taken back.

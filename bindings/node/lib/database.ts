@@ -24,6 +24,10 @@ export interface VerifyReport {
   units: number;
   entities: number;
   indexRows: number;
+  /** Names in the folder that cannot be files of the database; they harm nothing. Of very many, some. */
+  ignored: string[];
+  /** How many such names there are. */
+  ignoredCount: number;
   [name: string]: unknown;
 }
 

@@ -143,6 +143,12 @@ fn a_database_is_looked_at_kept_and_copied() {
     assert!(text(&["verify", &copy, "--full"], 0).contains(" 1 entities"));
     assert!(text(&["verify", &copy], 0).contains("--full"), "what was not looked at is said");
     text(&["put", &db, "notes", "[1]"], 2);
+    std::fs::write(Path::new(&copy).join("seg").join(".DS_Store"), b"Bud1").unwrap();
+    for command in ["inspect", "verify"] {
+        assert!(text(&[command, &copy], 0).contains("\"seg/.DS_Store\""), "{command} says what it ignored");
+    }
+    assert_eq!(json_of(&["verify", &copy])["ignored"], json!(["seg/.DS_Store"]));
+    assert_eq!(json_of(&["inspect", &copy])["open"]["ignored_count"], 1);
 }
 
 #[test]

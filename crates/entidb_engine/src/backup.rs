@@ -20,8 +20,8 @@ use crate::planted::{Mistake, makes};
 use crate::segment::Segment;
 use crate::verify::VerifyLevel;
 use crate::version::{
-    FOLDERS, FileNumbers, InstallContext, Version, create_folders, list_files, read_manifest, read_root_file,
-    write_closed,
+    FOLDERS, FileNumbers, InstallContext, Version, create_folders, list_files, number_of, read_manifest,
+    read_root_file, write_closed,
 };
 
 /// Bytes copied at a time.
@@ -205,6 +205,9 @@ fn leave_nothing(target: &Backend) {
     let _ = directory.remove("ROOT");
     for kind in FOLDERS {
         for entry in list_files(target, kind).unwrap_or_default() {
+            if number_of(&entry.name).is_none() {
+                continue;
+            }
             let _ = directory.remove(&format!("{}/{}", kind.folder(), entry.name));
         }
         let _ = directory.remove_folder(kind.folder());

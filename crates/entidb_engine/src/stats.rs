@@ -21,6 +21,11 @@ pub struct OpenReport {
     pub wal_files: u64,
     /// Files no manifest knows of that were removed.
     pub orphans_removed: u64,
+    /// Names in the folders of the database that cannot be its files, with their folder; they were left alone. Of very
+    /// many, some.
+    pub ignored: Vec<String>,
+    /// How many such names there are.
+    pub ignored_count: u64,
     /// The last commit found.
     pub last_sequence: Sequence,
 }

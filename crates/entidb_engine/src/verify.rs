@@ -29,6 +29,11 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Everything wrong, with file and offset. Empty: the database is what was written.
     pub problems: Vec<Error>,
+    /// Names in the folders of the database that cannot be its files, with their folder; they harm nothing. Of very many,
+    /// some.
+    pub ignored: Vec<String>,
+    /// How many such names there are.
+    pub ignored_count: u64,
 }
 
 impl VerifyReport {

@@ -534,7 +534,8 @@ pub unsafe extern "C" fn entidb_database_config(
     })
 }
 
-/// Gives what opening found, as a CBOR map: `created`, `clean`, `commits_replayed`, `bytes_dropped`, `last_sequence`.
+/// Gives what opening found, as a CBOR map: `created`, `clean`, `commits_replayed`, `bytes_dropped`, `last_sequence`,
+/// `ignored` (names in the folder that cannot be files of the database; of very many, some) and `ignored_count`.
 ///
 /// Threads: any.
 /// Owns: `*out_report` on success; free with `entidb_buffer_free`.

@@ -36,6 +36,7 @@ pub(super) fn inspect(target: &Target, output: &Output) -> Result<u8> {
                 format!("log              {} files ({} bytes)", stats.engine.wal_files, stats.engine.wal_bytes),
                 format!("collections      {}", collections.len()),
             ];
+            lines.extend(ignored(&db.open_report().ignored, db.open_report().ignored_count));
             for collection in &collections {
                 lines.push(format!("  {} ({} entities)", text(&collection["name"]), collection["entities"]));
                 for index in collection["indexes"].as_array().into_iter().flatten() {
@@ -53,6 +54,14 @@ pub(super) fn inspect(target: &Target, output: &Output) -> Result<u8> {
         },
     )?;
     Ok(0)
+}
+
+/// A line about names in the folder that are none of the database's, where there are any.
+fn ignored(names: &[String], count: u64) -> Option<String> {
+    let more = count.saturating_sub(names.len() as u64);
+    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (count > 0).then(|| format!("ignored          {}{more}: no files of the database", names.join(", ")))
 }
 
 fn text(value: &serde_json::Value) -> &str {
@@ -114,6 +123,7 @@ pub(super) fn verify(target: &Target, full: bool, output: &Output) -> Result<u8>
                     line
                 })
                 .collect();
+            lines.extend(ignored(&report.ignored, report.ignored_count));
             let result =
                 if report.is_ok() { "no problem".to_owned() } else { format!("{} problems", report.problems.len()) };
             let (segments, units) = (report.segments, report.units);

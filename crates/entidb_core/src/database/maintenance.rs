@@ -168,6 +168,8 @@ impl Database {
         let found = self.shared.engine().verify(level)?;
         report.segments = found.segments;
         report.units = found.units;
+        report.ignored = found.ignored;
+        report.ignored_count = found.ignored_count;
         report.problems.extend(found.problems.into_iter().map(|problem| Problem::from(&Error::from(problem))));
         Ok(())
     }

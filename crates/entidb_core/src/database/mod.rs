@@ -303,6 +303,8 @@ impl Database {
             ("commits_replayed", Value::from(report.commits_replayed)),
             ("bytes_dropped", Value::from(report.bytes_dropped)),
             ("last_sequence", Value::from(report.last_sequence.0)),
+            ("ignored", Value::Array(report.ignored.iter().map(|name| Value::from(name.as_str())).collect())),
+            ("ignored_count", Value::from(report.ignored_count)),
         ];
         Value::Map(fields.into_iter().collect())
     }

@@ -87,6 +87,10 @@ pub struct VerifyReport {
     pub entities: u64,
     /// Index rows read.
     pub index_rows: u64,
+    /// Names in the folder that cannot be files of the database; they harm nothing. Of very many, some.
+    pub ignored: Vec<String>,
+    /// How many such names there are.
+    pub ignored_count: u64,
 }
 
 impl VerifyReport {
@@ -124,6 +128,8 @@ impl VerifyReport {
             ("units", Value::from(self.units)),
             ("entities", Value::from(self.entities)),
             ("index_rows", Value::from(self.index_rows)),
+            ("ignored", Value::Array(self.ignored.iter().map(|name| Value::from(name.as_str())).collect())),
+            ("ignored_count", Value::from(self.ignored_count)),
         ];
         Value::Map(fields.into_iter().collect())
     }

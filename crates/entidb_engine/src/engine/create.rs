@@ -9,7 +9,7 @@ use std::sync::Arc;
 use entidb_storage::{Backend, Lock};
 
 use crate::crypto::{self, Opened};
-use crate::engine::open::{LOCK, surroundings};
+use crate::engine::open::{KEYRING, ROOT, surroundings};
 use crate::engine::recover::{Session, begin_session, segment_context};
 use crate::engine::shared::Shared;
 use crate::error::Result;
@@ -17,7 +17,7 @@ use crate::format::{DatabaseId, FileNumber, Sequence};
 use crate::open_files::OpenFiles;
 use crate::options::Options;
 use crate::stats::OpenReport;
-use crate::version::{FOLDERS, FileNumbers, create_folders};
+use crate::version::{FOLDERS, FileNumbers, Survey, create_folders, number_of};
 
 pub(crate) fn create(
     backend: Backend,
@@ -47,21 +47,24 @@ pub(crate) fn create(
         listed: BTreeSet::new(),
         version: None,
         memtable: None,
+        survey: Survey::default(),
         report,
     };
     begin_session(backend, options, lock, session)
 }
 
-/// Removes what an unfinished making left, for good: the next one uses the same names, and an old file that came back
+/// Removes what an unfinished making left, and nothing else, for good: the next one uses the same names, and an old file that came back
 /// beside its new ones would look like more than an unfinished making.
 pub(crate) fn sweep_unfinished(backend: &Backend) -> Result<()> {
     for entry in backend.directory.list("")? {
         if entry.is_folder && FOLDERS.iter().any(|kind| kind.folder() == entry.name) {
             for file in backend.directory.list(&entry.name)? {
-                backend.directory.remove(&format!("{}/{}", entry.name, file.name))?;
+                if number_of(&file.name).is_some() {
+                    backend.directory.remove(&format!("{}/{}", entry.name, file.name))?;
+                }
             }
             backend.directory.flush_names(&entry.name)?;
-        } else if !entry.is_folder && entry.name != LOCK {
+        } else if !entry.is_folder && [ROOT, KEYRING].contains(&entry.name.as_str()) {
             backend.directory.remove(&entry.name)?;
         }
     }

@@ -12,15 +12,17 @@ use crate::crypto::Surroundings;
 use crate::engine::shared::Shared;
 use crate::engine::{create, recover};
 use crate::error::{Damage, Error, Result};
-use crate::format::{FileKind, FileNumber, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalUnitHeader};
+use crate::format::{FileKind, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalUnitHeader};
 use crate::open_files::{OpenFiles, SparingDirectory};
 use crate::options::Options;
-use crate::version::list_files;
+use crate::version::{list_files, number_of};
 
 /// The name of the lock in a database's folder.
 pub(crate) const LOCK: &str = "LOCK";
-const ROOT: &str = "ROOT";
-const KEYRING: &str = "KEYRING";
+/// The name of the file that everything else hangs from.
+pub(crate) const ROOT: &str = "ROOT";
+/// The name of the file with the wrapped data keys.
+pub(crate) const KEYRING: &str = "KEYRING";
 
 pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
     options.validate()?;
@@ -136,7 +138,8 @@ fn unfinished(error: Error, options: &Options) -> Result<Found> {
 }
 
 /// True when the files could be those of a database that was being made: no segments, at most one manifest, and at
-/// most one log file that was never written to. Making ends with ROOT, and nothing is committed before.
+/// most one log file that was never written to. Making ends with ROOT, and nothing is committed before. Anything else in
+/// the folders speaks against it: a new database is not made around what belongs to somebody.
 fn is_blank(backend: &Backend) -> Result<bool> {
     let manifests = list_files(backend, FileKind::Manifest)?.len();
     if !list_files(backend, FileKind::Segment)?.is_empty() || manifests > 1 {
@@ -144,6 +147,9 @@ fn is_blank(backend: &Backend) -> Result<bool> {
     }
     let wals = list_files(backend, FileKind::Wal)?;
     let [wal] = wals.as_slice() else { return Ok(wals.is_empty()) };
+    if wal.is_folder || number_of(&wal.name).is_none() {
+        return Ok(false);
+    }
     let file = backend.directory.open(&format!("{}/{}", FileKind::Wal.folder(), wal.name), OpenMode::Read)?;
     let len = file.len()?;
     let mut offset = WAL_UNITS_AT;
@@ -168,6 +174,5 @@ fn begins_with_a_unit(file: &dyn File, name: &str) -> Result<bool> {
         Err(error) if matches!(error.kind, ErrorKind::UnexpectedEnd { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),
     }
-    let number = name.parse().map(FileNumber);
-    Ok(number.is_ok_and(|number| WalUnitHeader::decode(&header, number).is_some()))
+    Ok(number_of(name).is_some_and(|number| WalUnitHeader::decode(&header, number).is_some()))
 }

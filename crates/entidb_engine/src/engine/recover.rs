@@ -6,12 +6,13 @@
 //! Does not know: how a commit is encoded, or what segments hold.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use crate::sync::Mutex;
 use arc_swap::ArcSwap;
-use entidb_storage::{Backend, Lock};
+use entidb_storage::{Backend, ErrorKind, Lock};
 
 use crate::cache::BlockCache;
 use crate::compaction::{LiveSnapshots, OutputTarget, Piece, Rewrite, RewriteSource};
@@ -36,8 +37,8 @@ use crate::segment::SegmentContext;
 use crate::space::{LOG_BYTES_LEAST, Purpose, Space, is_no_space};
 use crate::stats::OpenReport;
 use crate::version::{
-    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, RootFile, Switch, Version, VersionBuilder,
-    VersionEdit, WalRef, create_folders, list_files, read_manifest, read_root_file,
+    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, RootFile, Survey, Switch, Version, VersionBuilder,
+    VersionEdit, WalRef, create_folders, list_files, number_of, read_manifest, read_root_file, survey,
 };
 use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile, replay};
 
@@ -47,6 +48,8 @@ const REPLAYED_BYTES_MAX: u64 = 8 << 20;
 const REPLAYED_MEMTABLES_MAX: u64 = 4;
 /// Segments nobody lists that are removed while the database is opened; more of them go after it.
 const ORPHANS_AT_ONCE_MAX: usize = 2;
+/// No number of a file is greater: counting further would end at the last number there is.
+const NUMBER_MAX: FileNumber = FileNumber(u64::MAX / 2);
 /// The surviving commits are copied in units of about this size.
 const COPY_UNIT_BYTES: usize = 1 << 20;
 
@@ -74,6 +77,8 @@ pub(crate) struct Session {
     /// The segments.
     pub(crate) version: Option<Version>,
     pub(crate) memtable: Option<Memtable>,
+    /// What was in the folders.
+    pub(crate) survey: Survey,
     pub(crate) report: OpenReport,
 }
 
@@ -99,7 +104,12 @@ pub(crate) fn recover(
     };
     let context = segment_context(&backend, &keys, options.memory_bytes, open_files);
     let version = version_of(Arc::clone(&context), &manifest, root.manifest)?;
-    find_segments(&backend, &version).map_err(|error| blame(error, manifest.torn.as_ref()))?;
+    if record.next_file > NUMBER_MAX {
+        let (path, next) = (FileKind::Manifest.path(root.manifest), record.next_file);
+        return Err(Error::tampered(path, 0, format!("the next file is to be {next}, which no database comes to")));
+    }
+    let survey = survey(&backend, record.next_file)?;
+    find_segments(&survey, &version).map_err(|error| blame(error, manifest.torn.as_ref()))?;
     let config = memtable_config(&backend, &options)?;
     let memtable = Memtable::new(config)?;
     // Nobody reads yet, so no state of the deleted ranges but the last needs to be kept, or made.
@@ -115,11 +125,10 @@ pub(crate) fn recover(
         commits_replayed: replayed.commits,
         bytes_dropped: replayed.bytes_dropped,
         wal_files: replayed.files.len() as u64,
-        orphans_removed: 0,
         last_sequence: replayed.last,
+        ..OpenReport::default()
     };
-    let used = greatest_number(&backend)?;
-    let first_free = record.next_file.max(FileNumber(used.0.saturating_add(1)));
+    let first_free = record.next_file.max(FileNumber(survey.greatest.0.saturating_add(1)));
     let wals = wals_to_keep(&record.wals, record.floor, &replayed);
     let session = Session {
         context,
@@ -142,6 +151,7 @@ pub(crate) fn recover(
         wals,
         version: Some(version),
         memtable: Some(memtable),
+        survey,
         report,
     };
     begin_session(backend, options, lock, session)
@@ -157,12 +167,11 @@ fn blame(error: Error, set_aside: Option<&Error>) -> Error {
 }
 
 /// Segments are opened when they are first read, but one that is gone is told at once.
-fn find_segments(backend: &Backend, version: &Version) -> Result<()> {
-    let listed: BTreeSet<String> =
-        list_files(backend, FileKind::Segment)?.into_iter().map(|entry| entry.name).collect();
+fn find_segments(survey: &Survey, version: &Version) -> Result<()> {
+    let there: BTreeSet<&(FileKind, FileNumber)> = survey.files.iter().collect();
     for segment in version.segments() {
         let number = segment.meta().number;
-        if !listed.contains(&number.to_string()) {
+        if !there.contains(&(FileKind::Segment, number)) {
             let (damage, file) = (Damage::Missing, FileKind::Segment.path(number));
             let detail = "the manifest lists it and it is not there".to_owned();
             return Err(Error::Corrupt { damage, file, offset: 0, detail });
@@ -213,19 +222,6 @@ fn ends_after(wal: &WalRef, floor: Sequence) -> bool {
     wal.seal.as_ref().is_none_or(|seal| seal.last > floor)
 }
 
-/// The greatest number any file of the database has, listed or not.
-fn greatest_number(backend: &Backend) -> Result<FileNumber> {
-    let mut greatest = FileNumber(0);
-    for kind in FOLDERS {
-        for entry in list_files(backend, kind)? {
-            if let Ok(number) = entry.name.parse() {
-                greatest = greatest.max(FileNumber(number));
-            }
-        }
-    }
-    Ok(greatest)
-}
-
 fn memtable_config(backend: &Backend, options: &Options) -> Result<MemtableConfig> {
     let mut seed = [0; 8];
     backend.random.fill(&mut seed)?;
@@ -239,10 +235,9 @@ pub(crate) fn begin_session(
     backend: Backend,
     options: Options,
     lock: Box<dyn Lock>,
-    session: Session,
+    mut session: Session,
 ) -> Result<Arc<Shared>> {
     let memtable_config = memtable_config(&backend, &options)?;
-    let mut session = session;
     let (keys, numbers, last) = (Arc::clone(&session.keys), Arc::clone(&session.numbers), session.last);
     let (mut keyring, version, memtable) = (session.keyring.take(), session.version.take(), session.memtable.take());
     let mut report = std::mem::take(&mut session.report);
@@ -277,20 +272,20 @@ pub(crate) fn begin_session(
         };
         if space.room(Purpose::Free).is_some_and(|room| room < 4 * first_bytes) {
             // On a disk this full what nobody lists goes first; it would go later anyway.
-            while !remove_others(&backend, &found, &session.listed)?.1.is_empty() {}
+            while !remove_others(&backend, &mut session.survey, &found, &session.listed)?.1.is_empty() {}
         }
         let mine = numbers.peek();
         let state = (version, memtable, session.floor);
         let mut begun = begin.files(&session, state.clone(), last, &memtable_config);
         if begun.as_ref().is_err_and(may_try_again) {
-            remove_from(&backend, mine)?;
-            while !remove_others(&backend, &found, &session.listed)?.1.is_empty() {}
+            remove_made(&backend, mine..numbers.peek())?;
+            while !remove_others(&backend, &mut session.survey, &found, &session.listed)?.1.is_empty() {}
             space.give_up_reserve();
             begin.first_bytes = LOG_BYTES_LEAST.min(first_bytes);
             begun = begin.files(&session, state, last, &memtable_config);
             if begun.as_ref().is_err_and(may_try_again) {
                 // Nothing is left of the attempt, and reading goes on.
-                remove_from(&backend, mine)?;
+                remove_made(&backend, mine..numbers.peek())?;
             }
         }
         let Begun { made, wals, ended, current, state } = begun?;
@@ -301,7 +296,7 @@ pub(crate) fn begin_session(
             .chain(version.segments().map(|segment| (FileKind::Segment, segment.meta().number)))
             .chain([(FileKind::Manifest, made.manifest_number())])
             .collect();
-        (report.orphans_removed, later) = remove_others(&backend, &live, &session.listed)?;
+        (report.orphans_removed, later) = remove_others(&backend, &mut session.survey, &live, &session.listed)?;
         installer = Some(made);
         let context = LogContext {
             backend: backend.clone(),
@@ -317,6 +312,8 @@ pub(crate) fn begin_session(
         let memtable = std::mem::replace(&mut active, Arc::new(Memtable::new(memtable_config.clone())?));
         frozen.push(Frozen { memtable, last });
     }
+    report.ignored_count = session.survey.foreign.count;
+    report.ignored = session.survey.foreign.names;
     let removals = Arc::clone(&version.context().removals);
     removals.add_orphans(later.into_iter().map(|number| (number, 0)));
     let shared = Shared {
@@ -403,9 +400,9 @@ impl Begin<'_> {
         let edit = VersionEdit::default();
         let switch = || Switch { version: &version, edit: &edit, floor, wals: wals.clone() };
         if makes(Mistake::TrimBeforeManifest) {
-            for entry in list_files(backend, FileKind::Wal)? {
-                if !wals.iter().any(|wal| wal.number.0.to_string() == entry.name) {
-                    backend.directory.remove(&format!("{}/{}", FileKind::Wal.folder(), entry.name))?;
+            for (kind, number) in &session.survey.files {
+                if *kind == FileKind::Wal && !wals.iter().any(|wal| wal.number == *number) {
+                    backend.directory.remove(&kind.path(*number))?;
                 }
             }
         }
@@ -437,12 +434,12 @@ fn found_files(session: &Session, version: &Version) -> BTreeSet<(FileKind, File
     wals.chain(segments).chain(session.listed.iter().copied()).collect()
 }
 
-/// Removes the files with this number and greater ones.
-fn remove_from(backend: &Backend, first: FileNumber) -> Result<()> {
+/// Removes the files that have numbers of these.
+fn remove_made(backend: &Backend, numbers: Range<FileNumber>) -> Result<()> {
     for kind in FOLDERS {
         for entry in list_files(backend, kind)? {
-            if entry.name.parse().is_ok_and(|number| FileNumber(number) >= first) {
-                backend.directory.remove(&format!("{}/{}", kind.folder(), entry.name))?;
+            if let Some(number) = number_of(&entry.name).filter(|number| numbers.contains(number)) {
+                backend.directory.remove(&kind.path(number))?;
             }
         }
     }
@@ -558,6 +555,7 @@ impl Copy<'_> {
 /// segments that are left for later, because giving back the space of many large files takes seconds.
 fn remove_others(
     backend: &Backend,
+    survey: &mut Survey,
     live: &BTreeSet<(FileKind, FileNumber)>,
     listed: &BTreeSet<(FileKind, FileNumber)>,
 ) -> Result<(u64, Vec<FileNumber>)> {
@@ -565,21 +563,29 @@ fn remove_others(
     let (mut segments, mut later) = (0_usize, Vec::new());
     for kind in FOLDERS {
         let mut changed = false;
-        for entry in list_files(backend, kind)? {
-            let file = entry.name.parse().ok().map(|number| (kind, FileNumber(number)));
-            let keep = file.is_some_and(|file| live.contains(&file));
-            if !keep && !entry.is_folder {
-                orphans = orphans.saturating_add(u64::from(!file.is_some_and(|file| listed.contains(&file))));
-                if let Some((FileKind::Segment, number)) = file {
-                    segments = segments.saturating_add(1);
-                    if segments > ORPHANS_AT_ONCE_MAX {
-                        later.push(number);
-                        continue;
-                    }
+        let others = survey.files.extract_if(.., |file| file.0 == kind && !live.contains(file));
+        for file in others.collect::<Vec<_>>() {
+            let (_, number) = file;
+            let orphan = u64::from(!listed.contains(&file));
+            orphans = orphans.saturating_add(orphan);
+            if kind == FileKind::Segment {
+                segments = segments.saturating_add(1);
+                if segments > ORPHANS_AT_ONCE_MAX {
+                    survey.files.push(file);
+                    later.push(number);
+                    continue;
                 }
-                backend.directory.remove(&format!("{}/{}", kind.folder(), entry.name))?;
-                changed = true;
             }
+            match backend.directory.remove(&kind.path(number)) {
+                // A link, pipe or device: we make none, so it is none of ours.
+                Err(error) if error.kind == ErrorKind::NotARegularFile => {
+                    survey.foreign.note(kind.folder(), &number.to_string());
+                    orphans = orphans.saturating_sub(orphan);
+                    continue;
+                }
+                removed => removed?,
+            }
+            changed = true;
         }
         if changed {
             backend.directory.flush_names(kind.folder())?;

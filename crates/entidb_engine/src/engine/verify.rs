@@ -10,7 +10,7 @@ use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
 use crate::format::{FileKind, FileNumber};
 use crate::verify::{VerifyLevel, VerifyReport};
-use crate::version::{read_manifest, read_root_file};
+use crate::version::{read_manifest, read_root_file, survey};
 
 pub(crate) fn verify(shared: &Shared, level: VerifyLevel) -> Result<VerifyReport> {
     let mut report = VerifyReport::default();
@@ -21,6 +21,11 @@ pub(crate) fn verify(shared: &Shared, level: VerifyLevel) -> Result<VerifyReport
         report.absorb(segment.verify(level));
     }
     verify_manifest(shared, &mut report)?;
+    // A failure to list is one of the storage, which each file that is read has met or not.
+    if let Some(survey) = report.note(0, survey(&shared.backend, shared.numbers.peek())) {
+        report.ignored = survey.foreign.names;
+        report.ignored_count = survey.foreign.count;
+    }
     if let Some(log) = &shared.log {
         log.verify(&mut report);
     }

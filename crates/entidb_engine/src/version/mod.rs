@@ -21,7 +21,7 @@ pub(crate) use builder::VersionBuilder;
 #[cfg(test)]
 pub(crate) use edit::looks;
 pub(crate) use edit::{LEVELS_MAX, SegmentMeta, VersionEdit};
-pub(crate) use folder::{FOLDERS, create_folders, list_files};
+pub(crate) use folder::{FOLDERS, Survey, create_folders, list_files, number_of, survey};
 pub(crate) use install::{InstallContext, Installer, Switch, write_closed};
 pub(crate) use manifest::{FileNumbers, ManifestRead, ManifestWriter, WalRef, read_manifest};
 pub(crate) use root::{RootFile, read_root_file, write_root};

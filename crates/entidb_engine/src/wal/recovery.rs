@@ -13,7 +13,7 @@ use crate::crypto::Keys;
 use crate::error::{Damage, Error, Result};
 use crate::format::{Commits, FileKind, FileNumber, Sequence, WalSuccessor, WalUnitHeader};
 use crate::planted::{Mistake, makes};
-use crate::version::{WalRef, list_files};
+use crate::version::{WalRef, list_files, number_of};
 use crate::wal::reader::{Step, WalReader};
 use crate::wal::writer::WalSeal;
 
@@ -216,7 +216,7 @@ fn check_follows(
 /// True when a log file outside the chain proves that commit `missing` was on stable storage once.
 fn later_proves(backend: &Backend, keys: &Keys, chain: &[FileNumber], missing: Sequence) -> Result<bool> {
     for entry in list_files(backend, FileKind::Wal)? {
-        let Ok(number) = entry.name.parse().map(FileNumber) else { continue };
+        let Some(number) = number_of(&entry.name) else { continue };
         if chain.last().is_some_and(|last| number <= *last) {
             continue;
         }

@@ -280,6 +280,30 @@ fn a_full_disk_refuses_a_commit_and_takes_the_next_when_there_is_room() {
 }
 
 #[test]
+fn a_full_disk_lets_entities_be_deleted_and_takes_new_ones_then() {
+    let world = world();
+    let db = on(&world, Options::default()).unwrap();
+    let notes = db.collection("notes").unwrap();
+    world.set_capacity_bytes(Some(6 << 20));
+    let mut ids = Vec::new();
+    let error = loop {
+        match notes.put(&doc! { "t": format!("{:?}", ids.last()).repeat(40) }) {
+            Ok(id) => ids.push(id),
+            Err(error) => break error,
+        }
+        assert!(ids.len() < 20_000, "the disk never got full");
+    };
+    assert_eq!(error.code(), ErrorCode::NoSpace, "{error}");
+    for id in &ids {
+        assert!(notes.delete(*id).unwrap());
+    }
+    assert_eq!(notes.count().unwrap(), 0);
+    db.compact().unwrap();
+    notes.put(&doc! { "n": 1 }).unwrap();
+    assert_eq!(notes.count().unwrap(), 1);
+}
+
+#[test]
 fn a_broken_device_and_damaged_files_are_told_apart() {
     let world = world();
     let db = on(&world, Options::default()).unwrap();

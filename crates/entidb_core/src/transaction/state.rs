@@ -39,6 +39,9 @@ pub(crate) struct State {
     changes: ChangeBuffer,
     /// Something was changed that the feed does not keep.
     unrecorded: bool,
+    /// Something was deleted, and something was written. What is taken back still counts.
+    deletes: bool,
+    writes: bool,
     counts: Journal<CollectionId, i64>,
     ordinals: Journal<CollectionId, u64>,
     /// Never goes back, so that a handle of what was taken back cannot mean something else.
@@ -74,6 +77,8 @@ impl State {
             catalog: CatalogEdit::new(catalog),
             changes: ChangeBuffer::default(),
             unrecorded: false,
+            deletes: false,
+            writes: false,
             counts: Journal::default(),
             ordinals: Journal::default(),
             next_number: None,
@@ -148,6 +153,10 @@ impl State {
     }
 
     pub(super) fn record(&mut self, kind: ChangeKind, collection: &CollectionRecord, id: EntityId, payload: Vec<u8>) {
+        match kind {
+            ChangeKind::Delete | ChangeKind::CollectionDropped | ChangeKind::IndexDropped => self.deletes = true,
+            _ => self.writes = true,
+        }
         if self.shared_limits.feed_commits_max == 0 {
             self.unrecorded = true;
             return;
@@ -302,6 +311,10 @@ impl State {
             let sequence = self.engine.sequence();
             self.engine.abort();
             return Ok(sequence);
+        }
+        if self.deletes && !self.writes {
+            // The feed and the counts are written too, but on a full disk this is what makes room.
+            self.engine.frees_room();
         }
         let sequence = self.engine.next_sequence();
         for (collection, delta) in std::mem::take(&mut self.counts).into_iter() {

@@ -11,10 +11,9 @@ use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
 use crate::engine::shared::Shared;
 use crate::engine::super_version::Frozen;
 use crate::error::{Error, Result};
-use crate::format::FileKind;
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
-use crate::space::{Work, is_no_space, no_space};
+use crate::space::{Work, is_no_space};
 
 /// A memtable being written.
 pub(crate) struct MemtableFlush {
@@ -73,10 +72,6 @@ impl Shared {
     fn begin_flush(&self) -> Result<Option<MemtableFlush>> {
         let view = self.current.load_full();
         let Some(oldest) = view.frozen.last().cloned() else { return Ok(None) };
-        if !self.has_room_to_flush(oldest.last) {
-            // Not begun: it would write the same bytes again and again until the disk is full, and then remove them.
-            return Err(no_space(FileKind::Segment.folder()));
-        }
         self.log()?.flush_to(oldest.last)?;
         let tombstones = if makes(Mistake::RangeDeleteNotWritten) {
             RangeTombstones::default()

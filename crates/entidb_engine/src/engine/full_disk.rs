@@ -6,7 +6,7 @@
 
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
-use crate::format::{FileKind, Sequence};
+use crate::format::FileKind;
 use crate::space::{LOG_BYTES_LEAST, Purpose, Work, is_no_space, no_space, segment_bytes_of};
 use crate::transaction::WriteBuffer;
 
@@ -64,7 +64,10 @@ impl Shared {
             let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
         }
         let comes = segment_bytes_of(log.bytes()).saturating_add(2 * LOG_BYTES_LEAST);
-        if log.disk_bytes() <= comes || !self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos()) {
+        if log.disk_bytes() <= comes
+            || !self.space.has_room(Purpose::Free, log.bytes())
+            || !self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos())
+        {
             return Ok(false);
         }
         match self.checkpoint() {
@@ -112,12 +115,12 @@ impl Shared {
         self.space.keep_reserve(bytes, self.options.segment_bytes)
     }
 
-    /// True when the disk has room for what the frozen memtables through a commit become.
-    pub(crate) fn has_room_to_flush(&self, through: Sequence) -> bool {
+    /// True when the disk has room for what everything in the log becomes. Much of it may be deleted and become nothing,
+    /// so that somebody who asks for a flush gets a try even so.
+    pub(crate) fn has_room_to_flush(&self) -> bool {
         let view = self.current.load();
-        let frozen = view.frozen.iter().filter(|frozen| frozen.last <= through);
-        let bytes: u64 = frozen.map(|frozen| frozen.memtable.bytes() as u64).sum();
-        let bytes = self.log.as_ref().map_or(bytes, |log| bytes.min(log.bytes()));
+        let frozen: u64 = view.frozen.iter().map(|frozen| frozen.memtable.bytes() as u64).sum();
+        let bytes = self.log.as_ref().map_or(frozen, |log| frozen.min(log.bytes()));
         self.space.has_room(Purpose::Free, bytes)
     }
 }

@@ -88,7 +88,9 @@ impl Shared {
             return Ok(true);
         }
         let has_frozen = !self.current.load().frozen.is_empty();
-        if has_frozen && !self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos()) {
+        let may_flush =
+            || self.has_room_to_flush() && self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos());
+        if has_frozen && !may_flush() {
             return Err(no_space(FileKind::Segment.folder()));
         }
         let Some(mut flushing) = busy.lock(&self.flushing) else { return Ok(true) };

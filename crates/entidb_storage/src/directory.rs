@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::error::Result;
 use crate::file::File;
 
 /// How a file is opened.
@@ -111,9 +111,7 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// `NotFound`, `NotAFolder`, `FolderNotEmpty`, `PermissionDenied`, `ReadOnly`, `InvalidName`, `Device`; `Unsupported`
     /// where a folder stays once it was made.
-    fn remove_folder(&self, name: &str) -> Result<()> {
-        Err(Error::new(Operation::RemoveFolder, name, ErrorKind::Unsupported))
-    }
+    fn remove_folder(&self, name: &str) -> Result<()>;
 
     /// Removes a file's name. Handles that are open on it keep working where the platform allows it.
     ///

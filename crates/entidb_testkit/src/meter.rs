@@ -56,6 +56,10 @@ impl Directory for Metered {
         self.inner.create_folder(name)
     }
 
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        self.inner.remove_folder(name)
+    }
+
     fn remove(&self, name: &str) -> Result<()> {
         self.inner.remove(name)
     }

@@ -49,6 +49,10 @@ impl Directory for SparingDirectory {
         self.sparing(|| self.below.create_folder(name))
     }
 
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        self.sparing(|| self.below.remove_folder(name))
+    }
+
     fn remove(&self, name: &str) -> Result<()> {
         self.sparing(|| self.below.remove(name))
     }

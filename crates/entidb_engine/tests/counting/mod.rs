@@ -60,6 +60,9 @@ impl Directory for Counting {
     fn create_folder(&self, name: &str) -> Result<()> {
         self.inner.create_folder(name)
     }
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        self.inner.remove_folder(name)
+    }
     fn remove(&self, name: &str) -> Result<()> {
         count(&self.counts.others);
         self.inner.remove(name)

@@ -47,6 +47,11 @@ impl Directory for Gated {
         self.pass(Operation::CreateFolder, name)?;
         self.inner.create_folder(name)
     }
+
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        self.pass(Operation::RemoveFolder, name)?;
+        self.inner.remove_folder(name)
+    }
     fn remove(&self, name: &str) -> Result<()> {
         self.pass(Operation::Remove, name)?;
         self.inner.remove(name)

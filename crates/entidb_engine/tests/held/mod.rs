@@ -106,6 +106,9 @@ impl Directory for Held {
     fn create_folder(&self, name: &str) -> Result<()> {
         self.inner.create_folder(name)
     }
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        self.inner.remove_folder(name)
+    }
     fn remove(&self, name: &str) -> Result<()> {
         self.inner.remove(name)
     }

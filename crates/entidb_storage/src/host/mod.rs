@@ -190,6 +190,11 @@ impl Directory for HostDirectory {
         told(self.functions.create_folder(name), Operation::CreateFolder, name)
     }
 
+    /// A host is not asked to: a folder stays once it was made.
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        Err(Error::new(Operation::RemoveFolder, name, ErrorKind::Unsupported))
+    }
+
     fn remove(&self, name: &str) -> Result<()> {
         Name::parse(Operation::Remove, name)?;
         told(self.functions.remove(name), Operation::Remove, name)

@@ -74,6 +74,10 @@ impl Directory for Turns<dyn Directory> {
         self.turn().create_folder(name)
     }
 
+    fn remove_folder(&self, name: &str) -> Result<()> {
+        self.turn().remove_folder(name)
+    }
+
     fn remove(&self, name: &str) -> Result<()> {
         self.turn().remove(name)
     }

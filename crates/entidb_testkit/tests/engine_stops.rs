@@ -34,7 +34,7 @@ fn put(engine: &Engine, key: &[u8], bytes: usize) -> Result<Sequence> {
 /// A database with a full memtable that waits to be written, because no segment could be opened.
 fn with_a_frozen_memtable(gate: &Gate, backend: &Backend) -> Engine {
     let engine = Engine::open(gate.guarded(backend), options()).unwrap();
-    gate.keep(|_, path| path.starts_with("seg/").then_some(ErrorKind::NoSpace));
+    gate.keep(|_, path| path.starts_with("seg/").then_some(ErrorKind::PermissionDenied));
     let mut number = 0_u32;
     while engine.stats().memtables_frozen == 0 {
         number += 1;

@@ -70,11 +70,13 @@ export class Database {
   /** Gives a collection another name. @throws CollectionNotFoundError, CollectionExistsError. */
   renameCollection(from: string, to: string): void {
     call(() => native.databaseRenameCollection(this.#scope.live, text(from, "the name of a collection"), text(to, "the new name of a collection")));
+    this.#scope.renamed();
   }
 
   /** Removes a collection with everything in it. @throws CollectionNotFoundError. */
   dropCollection(name: string): void {
     call(() => native.databaseDropCollection(this.#scope.live, text(name, "the name of a collection")));
+    this.#scope.renamed();
   }
 
   /**

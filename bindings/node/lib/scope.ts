@@ -26,6 +26,10 @@ export class Scope {
   readonly noun: string;
   isOver = false;
   #collections: Map<string, CollectionPlace> | undefined;
+  /** Counts what may have given a name to another collection; of a database's scope alone. */
+  #names = 0;
+  /** The count when the kept collections were taken. */
+  #keptAt = 0;
 
   /** Where the database is. */
   readonly path: string | undefined;
@@ -53,8 +57,21 @@ export class Scope {
     return errorFrom(802, `the ${this.noun} has ended; ${this.noun === "snapshot" ? "take" : "begin"} a new one`, context);
   }
 
-  /** The collection of a name. */
+  /** Says that a name may mean another collection from now on. */
+  renamed(): void {
+    this.database.#names += 1;
+  }
+
+  /**
+   * The collection that has a name now. A handle stays with its collection when that is renamed or dropped, so handles are
+   * kept only while no name has changed.
+   */
   collection(name: string): CollectionPlace {
+    if (this.#keptAt !== this.database.#names) {
+      for (const place of this.#collections?.values() ?? []) dropped.register(place, place.handle);
+      this.#collections = undefined;
+      this.#keptAt = this.database.#names;
+    }
     const known = this.#collections?.get(name);
     if (known !== undefined && !this.isOver && !this.database.isOver) return known;
     const handle = this.live;

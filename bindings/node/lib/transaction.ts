@@ -96,6 +96,20 @@ export class Snapshot {
 
 /** Changes that become visible together, or not at all. */
 export class Transaction extends Snapshot {
+  /** Whether a name means another collection in here than outside. */
+  #renames = false;
+
+  #renamed(): void {
+    this.#renames = true;
+    this.scope.renamed();
+  }
+
+  /** @internal */
+  protected override ended(): void {
+    super.ended();
+    if (this.#renames) this.scope.renamed();
+  }
+
   /**
    * Makes the changes visible, and durable as asked. Gives the sequence of the commit.
    *
@@ -138,6 +152,7 @@ export class Transaction extends Snapshot {
   /** Undoes what was changed since a savepoint. @throws TransactionError (`SAVEPOINT_NOT_FOUND`). */
   rollbackTo(savepoint: number): void {
     call(() => native.transactionRollbackTo(this.scope.live, whole(savepoint, "a savepoint")));
+    if (this.#renames) this.scope.renamed();
   }
 
   /** Creates an empty collection. @throws CollectionExistsError. */
@@ -148,11 +163,13 @@ export class Transaction extends Snapshot {
   /** Gives a collection another name. @throws CollectionNotFoundError, CollectionExistsError. */
   renameCollection(from: string, to: string): void {
     call(() => native.transactionRenameCollection(this.scope.live, text(from, "the name of a collection"), text(to, "the new name of a collection")));
+    this.#renamed();
   }
 
   /** Removes a collection with everything in it. @throws CollectionNotFoundError. */
   dropCollection(name: string): void {
     call(() => native.transactionDropCollection(this.scope.live, text(name, "the name of a collection")));
+    this.#renamed();
   }
 }
 

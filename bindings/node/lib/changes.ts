@@ -129,7 +129,7 @@ export class ChangeFeed implements Iterable<ChangeBatch> {
   }
 
   /**
-   * The next changes. Waits so many milliseconds for a commit, and stops this thread meanwhile; 0 does not wait. After an error
+   * The next changes. Blocks this thread until a commit comes, up to the given milliseconds; 0 does not wait. After an error
    * it is where it was.
    *
    * @throws GapError when changes were removed before they were read; ClosedError.

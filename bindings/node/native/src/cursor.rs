@@ -53,7 +53,7 @@ pub fn cursor_token(handle: f64, position: u32) -> Result<Option<Buffer>> {
     Ok(token.map(|token| Buffer::from(token.to_vec())))
 }
 
-/// The next changes as a batch, waiting so many milliseconds; null when the time is over.
+/// The next changes as a batch, waiting up to the given milliseconds; null on a timeout.
 #[napi]
 pub fn feed_next(handle: f64, timeout_ms: u32) -> Result<Option<Buffer>> {
     let batch = with(handle, |feed: &ChangeFeed| feed.next_batch(u64::from(timeout_ms)))?;

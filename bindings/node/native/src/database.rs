@@ -79,7 +79,7 @@ pub fn database_begin_read(handle: f64) -> Result<f64> {
     take(handle, |database: &Database| database.begin_read())
 }
 
-/// Begins to change, waiting so many milliseconds for another writer, or as the options say when they are negative.
+/// Begins to change, waiting up to the given milliseconds for another write transaction; negative means the default of the options.
 #[napi]
 pub fn database_begin_write(handle: f64, timeout_ms: i64) -> Result<f64> {
     take(handle, |database: &Database| database.begin_write(u64::try_from(timeout_ms).ok()))

@@ -840,6 +840,11 @@ typedef struct {
 #define ENTIDB_ERROR_FOREIGN_HANDLE 810
 
 /**
+ * The call would wait for a write transaction of its own thread, which cannot end meanwhile; use a collection of that transaction, or commit or abort it first.
+ */
+#define ENTIDB_ERROR_DEADLOCK 811
+
+/**
  * An invariant of EntiDB does not hold; report it with the message; verify the database before going on.
  */
 #define ENTIDB_ERROR_INTERNAL 901
@@ -951,7 +956,8 @@ void entidb_change_feed_free(entidb_change_feed *feed);
  * Threads: any. Blocks: on the writer's place, on the commit when the collection is not of a transaction.
  * Owns: nothing; `out_id` gets the 16 bytes of the id unless it is NULL.
  * Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, WRONG_TYPE when the document is
- * no map, encoding errors with the offset, BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+ * no map, encoding errors with the offset, BUSY, DEADLOCK where the thread has a transaction of its own open, READ_ONLY,
+ * NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
  *
  * Safety: `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16 readable
  * bytes; out-pointers are NULL or may be written. So for every function here.
@@ -1038,7 +1044,7 @@ entidb_status entidb_collection_count(const entidb_collection *collection,
  * Removes an entity; `ENTIDB_NOT_FOUND` when it was not there. With `version` above 0 only when it has that version.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
- * Errors: VERSION_MISMATCH, BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+ * Errors: VERSION_MISMATCH, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -1369,7 +1375,7 @@ entidb_status entidb_database_collections(const entidb_database *database,
  * Creates an empty collection.
  *
  * Threads: any. Blocks: on the writer's place and the commit.
- * Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
+ * Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1424,7 +1430,8 @@ entidb_status entidb_database_begin_read(const entidb_database *database,
  *
  * Threads: any. Blocks: on the writer's place.
  * Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
- * Errors: BUSY when the wait is over, READ_ONLY, WRITES_STOPPED, CLOSED.
+ * Errors: BUSY when the wait is over, DEADLOCK at once when it would be for a transaction that this thread began or called
+ * last, READ_ONLY, WRITES_STOPPED, CLOSED.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1468,7 +1475,7 @@ entidb_status entidb_database_position(const entidb_database *database,
  * Removes changes up to and including a sequence from the change feed.
  *
  * Threads: any. Blocks: on the writer's place and the commit.
- * Errors: BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
+ * Errors: BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
  *
  * Safety: As `entidb_database_open`.
  */

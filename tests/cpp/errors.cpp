@@ -143,6 +143,7 @@ static const std::map<entidb_status, Body>& given() {
         {ENTIDB_ERROR_INDEX_EXISTS, [](auto&, auto& c) { c.create_index({{"a"}, "i"}); c.create_index({{"b"}, "i"}); }},
         {ENTIDB_ERROR_DATABASE_LOCKED, [](auto&, auto&) { auto first = Database::open(fresh("locked").string()); Database::open((home / "locked").string()); }},
         {ENTIDB_ERROR_BUSY, [](auto& db, auto&) { auto tx = db.begin_write(); db.begin_write(std::chrono::milliseconds(0)); }},
+        {ENTIDB_ERROR_DEADLOCK, [](auto& db, auto& c) { auto tx = db.begin_write(); c.put(map({})); }},
         {ENTIDB_ERROR_CLOSED, [](auto& db, auto& c) { db.close(); c.count(); }},
         {ENTIDB_ERROR_READ_ONLY, [](auto& db, auto&) { auto tx = db.begin_read(); tx.collection("c").put(map({})); }},
         {ENTIDB_ERROR_FORKED, [](auto&, auto& c) { rethrown(alone([&] { c.count(); })); }},

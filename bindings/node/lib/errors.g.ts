@@ -101,6 +101,7 @@ export type ErrorCode =
   | "TRANSACTION_EXPIRED"
   | "SAVEPOINT_NOT_FOUND"
   | "FOREIGN_HANDLE"
+  | "DEADLOCK"
   | "INTERNAL"
   | "PANIC"
   | `UNKNOWN_${number}`;
@@ -603,6 +604,11 @@ export class ForeignHandleError extends TransactionError {
   static { named(this, "ForeignHandleError"); }
 }
 
+/** The call would wait for a write transaction of its own thread, which cannot end meanwhile; use a collection of that transaction, or commit or abort it first. */
+export class DeadlockError extends TransactionError {
+  static { named(this, "DeadlockError"); }
+}
+
 /** EntiDB broke one of its own rules; please report it. */
 export class DefectError extends EntidbError {
   static { named(this, "DefectError"); }
@@ -698,6 +704,7 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [808, [TransactionExpiredError, "TRANSACTION_EXPIRED", "run it again in smaller steps", "now"]],
   [809, [SavepointNotFoundError, "SAVEPOINT_NOT_FOUND", "roll back to a savepoint that is still set", "never"]],
   [810, [ForeignHandleError, "FOREIGN_HANDLE", "take all handles of one call from the same database", "never"]],
+  [811, [DeadlockError, "DEADLOCK", "use a collection of that transaction, or commit or abort it first", "never"]],
   [901, [DefectError, "INTERNAL", "report it with the message; verify the database before going on", "never"]],
   [902, [PanicError, "PANIC", "report it with the message; close and reopen the database", "after_reopen"]],
 ]);

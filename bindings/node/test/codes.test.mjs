@@ -109,6 +109,7 @@ const GIVEN = {
   INDEX_EXISTS: () => { const items = c(); for (const field of ["a", "b"]) items.createIndex(field, { name: "i" }); },
   DATABASE_LOCKED: () => { const where = place(); using(where, {}, () => open(where, { lockTimeoutMs: 0 })); },
   BUSY: () => { const db = openMemory(); db.transaction(() => db.begin({ timeoutMs: 0 })); },
+  DEADLOCK: () => { const db = openMemory(); db.transaction(() => db.collection("c").put({})); },
   CLOSED: () => { const db = openMemory(); const items = db.collection("c"); db.close(); items.count(); },
   READ_ONLY: () => using(filled(1), { readOnly: true }, (db) => db.collection("c").put({})),
   GAP: () => { const db = openMemory(); const since = db.position; twice(() => db.collection("c").put({})); db.trimChanges(db.lastSequence); db.changes({ since }); },

@@ -29,6 +29,11 @@ def busy(db, tmp):
         db.transaction(timeout=0)
 
 
+def deadlock(db, tmp):
+    with db.transaction():
+        db.collection("c").put({})
+
+
 def in_use(db, tmp):
     with db.transaction():
         db.close()
@@ -209,6 +214,7 @@ GIVEN = {
     "INDEX_EXISTS": lambda db, tmp: [db.collection("c").create_index(p, name="i") for p in ("a", "b")],
     "DATABASE_LOCKED": locked,
     "BUSY": busy,
+    "DEADLOCK": deadlock,
     "IN_USE": in_use,
     "CLOSED": closed,
     "READ_ONLY": read_only,

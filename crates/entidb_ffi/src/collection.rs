@@ -67,7 +67,8 @@ pub const ENTIDB_REPLACE_VERSION: u32 = 3;
 /// Threads: any. Blocks: on the writer's place, on the commit when the collection is not of a transaction.
 /// Owns: nothing; `out_id` gets the 16 bytes of the id unless it is NULL.
 /// Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, WRONG_TYPE when the document is
-/// no map, encoding errors with the offset, BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+/// no map, encoding errors with the offset, BUSY, DEADLOCK where the thread has a transaction of its own open, READ_ONLY,
+/// NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
 ///
 /// # Safety
 /// `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16 readable
@@ -237,7 +238,7 @@ pub unsafe extern "C" fn entidb_collection_count(
 /// Removes an entity; `ENTIDB_NOT_FOUND` when it was not there. With `version` above 0 only when it has that version.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
-/// Errors: VERSION_MISMATCH, BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+/// Errors: VERSION_MISMATCH, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
 ///
 /// # Safety
 /// As `entidb_collection_put`.

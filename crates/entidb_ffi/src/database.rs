@@ -203,7 +203,7 @@ pub unsafe extern "C" fn entidb_database_collections(
 /// Creates an empty collection.
 ///
 /// Threads: any. Blocks: on the writer's place and the commit.
-/// Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
+/// Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -288,7 +288,8 @@ pub unsafe extern "C" fn entidb_database_begin_read(
 ///
 /// Threads: any. Blocks: on the writer's place.
 /// Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
-/// Errors: BUSY when the wait is over, READ_ONLY, WRITES_STOPPED, CLOSED.
+/// Errors: BUSY when the wait is over, DEADLOCK at once when it would be for a transaction that this thread began or called
+/// last, READ_ONLY, WRITES_STOPPED, CLOSED.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -363,7 +364,7 @@ pub unsafe extern "C" fn entidb_database_position(
 /// Removes changes up to and including a sequence from the change feed.
 ///
 /// Threads: any. Blocks: on the writer's place and the commit.
-/// Errors: BUSY, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
+/// Errors: BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
 ///
 /// # Safety
 /// As `entidb_database_open`.

@@ -274,6 +274,9 @@ pub const ENTIDB_ERROR_SAVEPOINT_NOT_FOUND: entidb_status = 809;
 /// A transaction, collection or cursor of one database was used with another; take all handles of one call from the same database.
 pub const ENTIDB_ERROR_FOREIGN_HANDLE: entidb_status = 810;
 
+/// The call would wait for a write transaction of its own thread, which cannot end meanwhile; use a collection of that transaction, or commit or abort it first.
+pub const ENTIDB_ERROR_DEADLOCK: entidb_status = 811;
+
 /// An invariant of EntiDB does not hold; report it with the message; verify the database before going on.
 pub const ENTIDB_ERROR_INTERNAL: entidb_status = 901;
 

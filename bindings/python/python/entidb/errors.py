@@ -835,6 +835,15 @@ class ForeignHandleError(TransactionError):
     retry = "never"
 
 
+class DeadlockError(TransactionError):
+    """The call would wait for a write transaction of its own thread, which cannot end meanwhile; use a collection of that transaction, or commit or abort it first."""
+
+    code = 811
+    name = "DEADLOCK"
+    hint = "use a collection of that transaction, or commit or abort it first"
+    retry = "never"
+
+
 class DefectError(EntidbError):
     """EntiDB broke one of its own rules; please report it."""
 
@@ -936,6 +945,7 @@ _ROWS: Final[dict[int, tuple[type[EntidbError], str, str, str]]] = {
     808: (TransactionExpiredError, "TRANSACTION_EXPIRED", "run it again in smaller steps", "now"),
     809: (SavepointNotFoundError, "SAVEPOINT_NOT_FOUND", "roll back to a savepoint that is still set", "never"),
     810: (ForeignHandleError, "FOREIGN_HANDLE", "take all handles of one call from the same database", "never"),
+    811: (DeadlockError, "DEADLOCK", "use a collection of that transaction, or commit or abort it first", "never"),
     901: (DefectError, "INTERNAL", "report it with the message; verify the database before going on", "never"),
     902: (PanicError, "PANIC", "report it with the message; close and reopen the database", "after_reopen"),
 }
@@ -988,6 +998,7 @@ __all__ = [
     "DatabaseLockedError",
     "DatabaseNotFoundError",
     "DeadlineExceededError",
+    "DeadlockError",
     "DefectError",
     "DivergedError",
     "DocumentTooLargeError",

@@ -44,7 +44,8 @@ impl Collection {
     ///
     /// # Errors
     /// `UniqueViolation`, `TooLarge`, `WrongType` for a document that is no map, an `Encoding` error for a value that
-    /// cannot be stored, `Busy`, `ReadOnly`, `NoSpace`, `WritesStopped`.
+    /// cannot be stored, `Busy`, `Deadlock` where this thread has a write transaction open that the collection was not taken
+    /// from, `ReadOnly`, `NoSpace`, `WritesStopped`.
     pub fn put<T: Serialize + ?Sized>(&self, document: &T) -> Result<EntityId> {
         self.put_bytes(None, &entidb_codec::to_vec(document)?)
     }

@@ -55,9 +55,8 @@ impl Database {
     /// # Errors
     /// Those of a commit.
     pub fn trim_changes(&self, through: Sequence) -> Result<()> {
-        self.shared.check_open()?;
         let through = through.min(self.last_sequence());
-        let mut tx = self.shared.engine().begin_write()?;
+        let mut tx = self.shared.begin_engine(None)?;
         trim_through(&mut tx, through)?;
         self.shared.session()?.commit(tx, None)?;
         Ok(())

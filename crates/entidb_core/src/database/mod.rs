@@ -8,6 +8,7 @@ mod maintenance;
 mod open;
 mod shared;
 mod verify;
+mod write_owner;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,12 +156,13 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// `Busy` when the wait is over, `ReadOnly`, `WritesStopped`, `Closed`.
+    /// `Busy` when the wait is over, `Deadlock` at once when it would be for a transaction of this thread, `ReadOnly`,
+    /// `WritesStopped`, `Closed`.
     pub fn begin_write(&self) -> Result<WriteTransaction> {
         self.begin_write_within(None)
     }
 
-    /// As [`begin_write`](Self::begin_write), waiting so long.
+    /// As [`begin_write`](Self::begin_write), waiting so long; with zero it asks once, and never waits.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;

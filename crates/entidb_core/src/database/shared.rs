@@ -10,6 +10,7 @@ use entidb_engine::{Engine, Sequence, Snapshot};
 use entidb_storage::{Backend, Clock};
 
 use super::counters::Counters;
+use super::write_owner::WriteOwner;
 use crate::catalog::{Catalog, CatalogHistory, CollectionRecord};
 use crate::change_feed::Session;
 use crate::error::{Error, ErrorCode, Result};
@@ -35,8 +36,9 @@ pub(crate) struct Shared {
     ids: IdGenerator,
     counters: Counters,
     builds: Builds,
-    /// How many wait for the writer's place.
+    /// How many wait for the write lock.
     waiting: AtomicUsize,
+    owner: WriteOwner,
     closed: AtomicBool,
 }
 
@@ -59,6 +61,7 @@ impl Shared {
             counters: Counters::default(),
             builds: Builds::default(),
             waiting: AtomicUsize::new(0),
+            owner: WriteOwner::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -86,6 +89,11 @@ impl Shared {
 
     pub(crate) fn builds(&self) -> &Builds {
         &self.builds
+    }
+
+    /// The thread of the open write transaction.
+    pub(crate) fn write_owner(&self) -> &WriteOwner {
+        &self.owner
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -135,14 +143,25 @@ impl Shared {
         Ok(Arc::new(ReadInner::new(Arc::clone(self), snapshot, catalog)))
     }
 
-    /// The place of the one writer.
-    pub(crate) fn begin_state(&self, timeout: Option<Duration>) -> Result<State> {
+    /// The write lock, with a transaction of the engine. A wait for a transaction of this thread would never end, so it is
+    /// refused; without a wait the lock is busy, whoever has it.
+    pub(crate) fn begin_engine(&self, timeout: Option<Duration>) -> Result<entidb_engine::WriteTransaction> {
         self.check_open()?;
         let timeout = timeout.unwrap_or(Duration::from_millis(self.options.lock_timeout_ms));
+        if !timeout.is_zero() && self.owner.is_this_thread() {
+            let problem = "this call would wait for a write transaction that its own thread has open; use a collection of \
+                           that transaction, or commit or abort it first";
+            return Err(Error::new(ErrorCode::Deadlock, problem).with_path(self.location()));
+        }
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let engine = self.engine.begin_write_timeout(timeout);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        let engine = engine?;
+        Ok(engine?)
+    }
+
+    /// The state of a new write transaction.
+    pub(crate) fn begin_state(&self, timeout: Option<Duration>) -> Result<State> {
+        let engine = self.begin_engine(timeout)?;
         let catalog = match self.catalogs.at(engine.sequence()) {
             Some(catalog) => catalog,
             None => return Err(Error::internal("the newest catalog is not known")),

@@ -224,6 +224,8 @@ pub enum ErrorCode {
     SavepointNotFound = 809,
     /// A transaction, collection or cursor of one database was used with another.
     ForeignHandle = 810,
+    /// The call would wait for a write transaction of its own thread, which cannot end meanwhile.
+    Deadlock = 811,
     /// An invariant of EntiDB does not hold.
     Internal = 901,
     /// A defect in EntiDB stopped the call, and its handle refuses further use.
@@ -317,6 +319,7 @@ impl ErrorCode {
         Self::TransactionExpired,
         Self::SavepointNotFound,
         Self::ForeignHandle,
+        Self::Deadlock,
         Self::Internal,
         Self::Panic,
     ];
@@ -415,6 +418,7 @@ impl ErrorCode {
             808 => Self::TransactionExpired,
             809 => Self::SavepointNotFound,
             810 => Self::ForeignHandle,
+            811 => Self::Deadlock,
             901 => Self::Internal,
             902 => Self::Panic,
             _ => return None,
@@ -509,6 +513,7 @@ impl ErrorCode {
             Self::TransactionExpired => "TRANSACTION_EXPIRED",
             Self::SavepointNotFound => "SAVEPOINT_NOT_FOUND",
             Self::ForeignHandle => "FOREIGN_HANDLE",
+            Self::Deadlock => "DEADLOCK",
             Self::Internal => "INTERNAL",
             Self::Panic => "PANIC",
         }
@@ -614,6 +619,9 @@ impl ErrorCode {
                 "the savepoint was released, rolled back past, or belongs to another transaction"
             }
             Self::ForeignHandle => "a transaction, collection or cursor of one database was used with another",
+            Self::Deadlock => {
+                "the call would wait for a write transaction of its own thread, which cannot end meanwhile"
+            }
             Self::Internal => "an invariant of EntiDB does not hold",
             Self::Panic => "a defect in EntiDB stopped the call, and its handle refuses further use",
         }
@@ -713,6 +721,7 @@ impl ErrorCode {
             Self::TransactionExpired => "run it again in smaller steps",
             Self::SavepointNotFound => "roll back to a savepoint that is still set",
             Self::ForeignHandle => "take all handles of one call from the same database",
+            Self::Deadlock => "use a collection of that transaction, or commit or abort it first",
             Self::Internal => "report it with the message; verify the database before going on",
             Self::Panic => "report it with the message; close and reopen the database",
         }
@@ -788,6 +797,7 @@ impl ErrorCode {
             | Self::UniqueViolation
             | Self::SavepointNotFound
             | Self::ForeignHandle
+            | Self::Deadlock
             | Self::Internal => Retry::Never,
             Self::ConcurrentUse
             | Self::DatabaseLocked

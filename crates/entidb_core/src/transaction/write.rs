@@ -23,7 +23,10 @@ impl WriteInner {
     pub(crate) fn with<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         self.shared.check_open()?;
         match self.state.lock().as_mut() {
-            Some(state) => run(state),
+            Some(state) => {
+                self.shared.write_owner().set();
+                run(state)
+            }
             None => Err(ended()),
         }
     }
@@ -33,7 +36,11 @@ impl WriteInner {
     }
 
     fn take(&self) -> Result<State> {
-        self.state.lock().take().ok_or_else(ended)
+        let mut state = self.state.lock();
+        let taken = state.take().ok_or_else(ended)?;
+        // While this thread ends it, and before the next transaction can begin.
+        self.shared.write_owner().clear();
+        Ok(taken)
     }
 }
 
@@ -106,6 +113,7 @@ pub struct WriteTransaction(Arc<WriteInner>);
 
 impl WriteTransaction {
     pub(crate) fn new(shared: Arc<Shared>, state: State) -> Self {
+        shared.write_owner().set();
         Self(Arc::new(WriteInner { shared, state: Mutex::new(Some(state)) }))
     }
 
@@ -330,8 +338,7 @@ impl WriteTransaction {
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
     pub fn cancel(&self) -> bool {
-        let open = self.0.state.lock().take();
-        if let Some(state) = open {
+        if let Ok(state) = self.0.take() {
             state.abort();
             self.0.shared.counters().aborted();
             return true;

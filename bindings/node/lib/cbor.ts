@@ -4,12 +4,15 @@
  * Always: bytes that come in are judged by the library, as everywhere. Does not know: collections.
  * Format: docs/spec/encoding.md.
  */
+import { types } from "node:util";
+
 import { decodeValue } from "./decode";
 import { encodeInto, withEncoder } from "./encode";
 import { call, kindOf, native, refused } from "./native";
 
+/** What is judged is what is read: memory that another thread may write to is copied first. */
 function bytesOf(bytes: unknown): Uint8Array {
-  if (bytes instanceof Uint8Array) return bytes;
+  if (bytes instanceof Uint8Array) return types.isSharedArrayBuffer(bytes.buffer) ? Uint8Array.from(bytes) : bytes;
   throw refused(`a document is bytes, not ${kindOf(bytes)}`);
 }
 

@@ -7,7 +7,7 @@
 import { Cursor, nextBatch } from "./cursor";
 import { decodeValue } from "./decode";
 import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
-import { type Document, type Entity, Frames, readEntity } from "./entity";
+import { type Document, type Entity, Frames, placeOf, readEntity } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
 import { type Handle, call, kindOf, native, numbers, only, refused, text, thrown, whole } from "./native";
 import { type Patch, operationsOf } from "./patch";
@@ -25,7 +25,10 @@ export interface CollectionOptions {
 
 /** Where a document goes. */
 export interface PutOptions {
-  /** The id; one is made when there is none. Ids that are made are in the order of time. */
+  /**
+   * The id. Without one an entity that was read goes to the id it was read from, and a document gets an id of its own. Ids that are
+   * made are in the order of time.
+   */
   id?: IdLike;
 }
 
@@ -102,20 +105,30 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   }
 
   /**
-   * Stores a document and gives its id. What stood under the id is replaced.
+   * Stores a document and gives its id. What stood under the id is replaced, whatever its version; `replace` asks for one.
+   *
+   * An entity that was read stays the entity it is, and a copy of it is a new one:
+   *
+   * ```ts
+   * const note = notes.get(id)!;
+   * note.title = "Hi";
+   * notes.put(note);                               // the same entity
+   * notes.put({ ...note });                        // another one
+   * notes.put({ ...note, title: "Hi" }, { id });   // the same again
+   * ```
    *
    * @throws EncodingError when a value has no form in a document, with the path to it; TooLargeError.
    * @throws UniqueViolationError when a unique index has the value already.
    */
   put(document: T, options?: PutOptions): Id {
     if (options !== undefined) only(options, ["id"], "put");
-    return this.#store(document, options?.id, PUT, 0);
+    return this.#store(document, options?.id === undefined ? placeOf(document) : options.id, PUT, 0);
   }
 
   /** Stores a document where there is none yet. @throws AlreadyExistsError when the id is taken. */
   insert(document: T, options?: PutOptions): Id {
     if (options !== undefined) only(options, ["id"], "insert");
-    return this.#store(document, options?.id, INSERT, 0);
+    return this.#store(document, options?.id === undefined ? placeOf(document) : options.id, INSERT, 0);
   }
 
   /**
@@ -160,16 +173,19 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     only(options, ["id"], "putBytes");
     if (!(document instanceof Uint8Array)) throw refused(`putBytes takes the bytes of a document, not ${kindOf(document)}`);
     return withEncoder((encoder) => {
+      // Read once: memory that other threads have may grow meanwhile.
+      const { length } = document;
       encoder.at = 16;
-      encoder.reserve(document.length);
-      encoder.bytes.set(document, 16);
-      encoder.at += document.length;
+      encoder.reserve(length);
+      encoder.bytes.set(document.length === length ? document : document.subarray(0, length), 16);
+      encoder.at += length;
       return this.#send(encoder, options?.id, PUT, 0);
     });
   }
 
   /**
-   * Stores many documents in one transaction: all of them or none. Gives their ids, in their order.
+   * Stores many documents in one transaction: all of them or none. Gives their ids, in their order. Without `ids`, entities that
+   * were read go to the ids they were read from.
    *
    * ```ts
    * notes.putMany([{ title: "One" }, { title: "Two" }]);
@@ -185,13 +201,13 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     return withEncoder((encoder) => {
       list.forEach((document, position) => {
         const start = encoder.at;
+        const place = ids === undefined ? placeOf(document) : undefined;
+        const told = ids !== undefined || place !== undefined;
         encoder.reserve(21);
-        encoder.bytes[start + 4] = ids === undefined ? 0 : 1;
-        encoder.at = start + 5;
-        if (ids !== undefined) {
-          encoder.bytes.set(ids.subarray(position * 16, position * 16 + 16), encoder.at);
-          encoder.at += 16;
-        }
+        encoder.bytes[start + 4] = told ? 1 : 0;
+        encoder.at = start + (told ? 21 : 5);
+        if (ids !== undefined) encoder.bytes.set(ids.subarray(position * 16, position * 16 + 16), start + 5);
+        else if (place !== undefined) writeId(place, encoder.bytes, start + 5);
         const from = encoder.at;
         encodeInto(encoder, document);
         encoder.bytes.writeUInt32LE(encoder.at - from, start);

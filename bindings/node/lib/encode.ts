@@ -9,12 +9,13 @@
 import { types } from "node:util";
 
 import { Decoder } from "./decode";
+import { isEntity } from "./entity";
 import { errorFrom } from "./errors.g";
-import { kindOf, native, thread } from "./native";
+import { writeId } from "./id";
+import { DEPTH_MAX, isPlain, judge } from "./judge";
+import { native, thread } from "./native";
 import { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector } from "./values";
 
-/** How deep a document may nest. */
-const DEPTH_MAX = 64;
 /** What a room has at first. */
 const ROOM_BYTES = 16 * 1024;
 /** A buffer that grew beyond this is not kept. */
@@ -204,10 +205,12 @@ export class Encoder {
   }
 
   byteString(value: Uint8Array): void {
-    this.head(0x40, value.length);
-    this.reserve(value.length);
-    this.bytes.set(value, this.at);
-    this.at += value.length;
+    // Read once: memory that other threads have may grow meanwhile.
+    const { length } = value;
+    this.head(0x40, length);
+    this.reserve(length);
+    this.bytes.set(value.length === length ? value : value.subarray(0, length), this.at);
+    this.at += length;
   }
 
   value(value: unknown, depth: number): void {
@@ -315,14 +318,8 @@ export class Encoder {
       return this.bigint(value.micros);
     }
     if (value instanceof Decimal) return this.decimal(value);
-    if (value instanceof Uuid) {
-      this.head(0xc0, 37);
-      return this.byteString(value.bytes);
-    }
-    if (value instanceof EntityId) {
-      this.head(0xc0, 59165);
-      return this.byteString(value.bytes);
-    }
+    if (value instanceof Uuid) return this.sixteen(37, value.text);
+    if (value instanceof EntityId) return this.sixteen(59165, value.text);
     if (value instanceof Vector) return this.vector(value.kind, value.bytes);
     if (value instanceof Tagged) {
       if (depth + 1 > DEPTH_MAX) throw UNENCODABLE;
@@ -330,7 +327,7 @@ export class Encoder {
       this.bigHead(0xc0, value.tag);
       return this.value(value.value, depth + 1);
     }
-    if (isStrange(value)) throw UNENCODABLE;
+    if (!isPlain(value) && !(depth === 0 && isEntity(value))) throw UNENCODABLE;
     this.map(value, depth + 1);
   }
 
@@ -341,6 +338,14 @@ export class Encoder {
     if (types.isFloat64Array(value)) return this.vector("f64", bytes);
     if (types.isInt8Array(value)) return this.vector("i8", bytes);
     throw UNENCODABLE;
+  }
+
+  sixteen(tag: number, text: string): void {
+    this.head(0xc0, tag);
+    this.head(0x40, 16);
+    this.reserve(16);
+    writeId(text, this.bytes, this.at);
+    this.at += 16;
   }
 
   vector(kind: Vector["kind"], bytes: Uint8Array): void {
@@ -456,15 +461,6 @@ function planOf(given: readonly string[]): Plan | undefined {
 
 const EMPTY_PLAN: Plan = { given: [], names: [], keys: [] };
 
-/** Objects that look like maps, and would lose what they mean. */
-function isStrange(value: object): boolean {
-  return (
-    types.isSet(value) || types.isPromise(value) || types.isRegExp(value) || types.isNativeError(value) ||
-    types.isBoxedPrimitive(value) || types.isWeakMap(value) || types.isWeakSet(value) ||
-    types.isGeneratorObject(value) || value instanceof WeakRef
-  );
-}
-
 const rooms = thread.rooms as Encoder[];
 
 /**
@@ -507,62 +503,9 @@ export function encodeInto(encoder: Encoder, value: unknown): void {
     encoder.value(value, 0);
   } catch (error) {
     if (error !== UNENCODABLE) throw error;
-    judge(value, "", new Set());
+    judge(value);
     throw errorFrom(514, "the value changed while it was encoded");
   }
-}
-
-/** Says what cannot be encoded, and where. */
-function judge(value: unknown, path: string, above: Set<object>): void {
-  const where = path === "" ? "the document" : path;
-  const refuse = (why: string): Error => errorFrom(514, `${where} ${why}`);
-  if (typeof value === "string" && !value.isWellFormed()) {
-    throw errorFrom(505, `${where} holds half of a surrogate pair, which is no text`);
-  }
-  if (typeof value === "bigint" && (value >= 1n << 64n || value < -(1n << 64n))) {
-    throw errorFrom(510, `${where} is an integer of more than 64 bits`);
-  }
-  if (value === undefined) throw refuse("is undefined; leave the field out, or store null");
-  if (typeof value === "function" || typeof value === "symbol") throw refuse(`is a ${typeof value}, which has no form in a document`);
-  if (value === null || typeof value !== "object") return;
-  if (above.has(value)) throw refuse("contains itself");
-  if (types.isDate(value) && Number.isNaN(value.getTime())) throw refuse("is an invalid date");
-  if (isStrange(value)) throw refuse(`is ${types.isSet(value) ? "a Set; store [...set]" : `${kindOf(value)}, which has no form in a document`}`);
-  if (ArrayBuffer.isView(value) && !isKnownView(value)) {
-    throw refuse(`is ${kindOf(value)}; store its bytes as Uint8Array, or a Float32Array, Float64Array or Int8Array`);
-  }
-  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return;
-  if (above.size >= DEPTH_MAX) throw errorFrom(503, `the document nests more than ${DEPTH_MAX} deep, at ${where.slice(0, 200)}`);
-  above.add(value);
-  const below = (name: string): string => (path === "" ? name : `${path}.${name}`);
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) judge(value[i], below(String(i)), above);
-  } else if (value instanceof Tagged) {
-    judge(value.value, below("value"), above);
-  } else if (types.isMap(value)) {
-    const seen = new Set<string>();
-    for (const [key, item] of value) {
-      const good = typeof key === "string" || typeof key === "bigint" || (typeof key === "number" && Number.isSafeInteger(key));
-      if (!good) throw errorFrom(509, `${where} has the key ${kindOf(key)}; keys of a Map are texts and integers`);
-      judge(key, below(String(key)), above);
-      if (item === undefined) continue;
-      const name = typeof key === "string" ? `"${key}"` : String(key);
-      if (seen.has(name)) throw errorFrom(504, `${where} has the key ${name} twice, as a number and as a bigint`);
-      seen.add(name);
-      judge(item, below(String(key)), above);
-    }
-  } else {
-    for (const [name, item] of Object.entries(value)) {
-      if (!name.isWellFormed()) throw errorFrom(505, `${where} has a key that holds half of a surrogate pair`);
-      if (item !== undefined) judge(item, below(name), above);
-    }
-  }
-  above.delete(value);
-}
-
-function isKnownView(value: ArrayBufferView): boolean {
-  return types.isUint8Array(value) || types.isUint8ClampedArray(value) || types.isFloat32Array(value) ||
-    types.isFloat64Array(value) || types.isInt8Array(value);
 }
 
 /** @internal The bytes of a value, in a buffer of their own. */

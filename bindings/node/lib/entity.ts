@@ -1,9 +1,11 @@
 /**
  * Entities: documents that know their id and version.
  *
- * Always: what stands in the object is the document and nothing else; id and version come from the prototype, so that
- * spreading, JSON and storing again see only the document. Does not know: collections.
+ * Always: the fields of the object are the document and nothing else; id and version come from the prototype, so that a copy made
+ * by spreading is a document of its own. What is shown, by `console.log` or as JSON, has both. Does not know: collections.
  */
+import { inspect } from "node:util";
+
 import { type Decoder, early } from "./decode";
 import { type Id, idOfWords, word } from "./id";
 import { refused } from "./native";
@@ -12,16 +14,36 @@ import { refused } from "./native";
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Document = Record<string, any>;
 
-/** What an entity has beside its document. */
-export interface EntityFields {
+/** What an entity has beside its document. Accessors of classes, as they are: TypeScript knows that a copy has none. */
+declare class IdField {
   /** The id. A document with a field `id` of its own shows that field here; `idOf` gives the id always. */
-  readonly id: Id;
-  /** The version: the number of the commit that wrote it. `versionOf` gives it always. */
-  readonly version: number;
+  get id(): Id;
 }
 
-/** An entity as it was read: the document, with `id` and `version`. */
-export type Entity<T = Document> = T & Omit<EntityFields, keyof T>;
+declare class VersionField {
+  /** The version: the number of the commit that wrote it. `versionOf` gives it always. */
+  get version(): number;
+}
+
+declare class ShownAs<T> {
+  /** The document with id and version as fields, which is what JSON has. Fields of the document with these names stay. */
+  toJSON(): T & Omit<EntityFields, keyof T>;
+}
+
+/** What an entity has beside its document, as JSON shows it. */
+export interface EntityFields {
+  id: Id;
+  version: number;
+}
+
+/**
+ * An entity as it was read: the document, with `id` and `version`. A copy, `{ ...note }`, is the document alone; the entity itself
+ * goes back to its place when it is `put`.
+ */
+export type Entity<T = Document> = T &
+  ("id" extends keyof T ? unknown : IdField) &
+  ("version" extends keyof T ? unknown : VersionField) &
+  ("toJSON" extends keyof T ? unknown : ShownAs<T>);
 
 class Read {
   /** The text of the id, made when it is asked for: a scan that does not ask makes none. */
@@ -50,6 +72,19 @@ class Read {
     return this.#version;
   }
 
+  toJSON(): object {
+    return { id: this.id, version: this.version, ...(this as object) };
+  }
+
+  [inspect.custom](depth: number, options: object, show: typeof inspect): string {
+    if (depth < 0) return "[Entity]";
+    return `Entity ${show(Read.prototype.toJSON.call(this), { ...options, depth })}`;
+  }
+
+  static isRead(value: object): value is Read {
+    return #id in value;
+  }
+
   static idOf(entity: object): Id | undefined {
     if (!(#id in entity)) return undefined;
     const read = entity as Read;
@@ -62,8 +97,20 @@ class Read {
 }
 Object.defineProperty(Read, "name", { value: "Entity" });
 
-/** Entities whose document is no object with text keys. */
+/** Entities whose document is no object with text keys, but a `Map`. */
 const others = new WeakMap<object, { id: Id; version: number }>();
+
+/** @internal Whether it is an entity that was read, with text keys; entities with other keys are a `Map`. */
+export function isEntity(value: object): boolean {
+  return Read.isRead(value);
+}
+
+/** @internal Where a document stands, when it is an entity that was read. */
+export function placeOf(document: unknown): Id | undefined {
+  if (typeof document !== "object" || document === null) return undefined;
+  if (Read.isRead(document)) return Read.idOf(document);
+  return document instanceof Map ? others.get(document)?.id : undefined;
+}
 
 /**
  * The id of an entity that was read, also when its document has a field called `id`.
@@ -98,8 +145,14 @@ function readNext(decoder: Decoder, id: Id | undefined, a: number, b: number, c:
   if (typeof value !== "object" || value === null) return value;
   const text = id ?? idOfWords(a, b, c, d);
   others.set(value, { id: text, version });
-  Object.defineProperty(value, "id", { value: text, configurable: true });
-  Object.defineProperty(value, "version", { value: version, configurable: true });
+  const field = (name: string | symbol, given: unknown): unknown => Object.defineProperty(value, name, { value: given, configurable: true });
+  field("id", text);
+  field("version", version);
+  const shown = (): object => ({ id: text, version, ...(value instanceof Map ? Object.fromEntries(value) : value) });
+  field("toJSON", shown);
+  field(inspect.custom, (depth: number, options: object, show: typeof inspect) => {
+    return depth < 0 ? "[Entity]" : `Entity(${text}, version ${version}) ${show(value, { ...options, depth, customInspect: false })}`;
+  });
   return value;
 }
 

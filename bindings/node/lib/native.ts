@@ -199,14 +199,29 @@ export function milliseconds(value: unknown, what: string): number {
   return Math.min(whole(value, what), 0xffff_ffff);
 }
 
-/** @internal What a value is, for a message. */
+/** @internal What a value is, for a message: its type by name, and never what it holds unless that is a number or a boolean. */
 export function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
   if (typeof value !== "object") return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
   if (Array.isArray(value)) return "an array";
-  const name = (value.constructor as { name?: string } | undefined)?.name;
-  return name === undefined || name === "Object" ? "an object" : `a ${name}`;
+  const name = nameOf(value);
+  return name === undefined ? "an object" : `${/^[AEIOaeio]/.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** The name of an object's class; undefined for plain objects. Asks the prototypes, since a document may have any field. */
+function nameOf(value: object): string | undefined {
+  for (let at = Object.getPrototypeOf(value) as object | null; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+    const maker = Object.getOwnPropertyDescriptor(at, "constructor")?.value as unknown;
+    if (typeof maker === "function" && typeof maker.name === "string" && maker.name !== "") {
+      if (maker.name !== "Object" && maker.name !== "Iterator") return maker.name;
+      break;
+    }
+    if (typeof maker === "function") return "instance of a class without a name";
+  }
+  // Generators, iterators, `Math` and the like have no class, and say by a tag what they are.
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  return tag === "Object" ? undefined : tag;
 }
 
 /** @internal Refuses names an options object does not have. */

@@ -4,6 +4,7 @@
  * Always: operations are applied in order, all or none. Does not know: documents.
  * Format: docs/spec/encoding.md, "Patches".
  */
+import { isPlain } from "./judge";
 import { kindOf, refused } from "./native";
 import { type Path, pathOf } from "./path";
 
@@ -56,7 +57,7 @@ export function patch(): Patch {
 /** @internal The operations of what `update` accepts. */
 export function operationsOf(change: Patch | object): readonly unknown[] {
   if (change instanceof Patch) return change.operations;
-  if (change === null || typeof change !== "object" || Array.isArray(change) || change instanceof Map) {
+  if (change === null || typeof change !== "object" || !isPlain(change)) {
     throw refused(`a change is an object of paths and values, or a patch(), not ${kindOf(change)}`);
   }
   const made = new Patch();

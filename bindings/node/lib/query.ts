@@ -141,8 +141,12 @@ function said(path: Path, method: string, operands: readonly unknown[]): Conditi
   }
 }
 
+/** What fields are instances of, so that one that is given for a value is refused by name. */
+class Named {}
+Object.defineProperty(Named, "name", { value: "Field" });
+
 function fieldOf(path: Path): Field {
-  return new Proxy({}, {
+  return new Proxy(new Named(), {
     get(_, name): unknown {
       if (typeof name !== "string") return undefined;
       if (METHODS.has(name)) return (...operands: unknown[]) => said(path, name, operands);

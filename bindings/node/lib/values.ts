@@ -3,21 +3,67 @@
  *
  * Always: immutable; text and back without loss. Does not know: how they are encoded.
  */
-import { type Id, type IdLike, idAt, idToBytes } from "./id";
+import { inspect } from "node:util";
+
+import { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
 import { kindOf, refused } from "./native";
 
 const I64_MIN = -(2n ** 63n);
 const I64_MAX = 2n ** 63n - 1n;
 
+/**
+ * What the values below have in common. A structured clone (`structuredClone`, `postMessage`) makes plain objects of instances of
+ * classes: a `Uuid` would arrive as a map. So it fails for them, by a field that cannot be cloned and says why.
+ */
+abstract class Value {
+  /** @internal */
+  protected readonly notCloneable: symbol;
+
+  constructor(refusal: symbol) {
+    this.notCloneable = refusal;
+  }
+
+  /** @internal */
+  [inspect.custom](depth: number, options: object, show: typeof inspect): string {
+    return `${this.constructor.name}(${this.shown((part) => show(part, { ...options, depth }))})`;
+  }
+
+  /** @internal What `inspect` shows between the parentheses. */
+  protected abstract shown(show: (part: unknown) => string): string;
+}
+
+/** @internal Whether it is one of the values below. */
+export function isValue(value: object): boolean {
+  return value instanceof Value;
+}
+
+function refusal(name: string): symbol {
+  return Symbol(`a ${name} of entidb is not cloned: send cbor.encode(value), and cbor.decode it there. It`);
+}
+
+const TIMESTAMP = refusal("Timestamp");
+const DECIMAL = refusal("Decimal");
+const UUID = refusal("Uuid");
+const ENTITY_ID = refusal("EntityId");
+const FLOAT = refusal("Float");
+const VECTOR = refusal("Vector");
+const TAGGED = refusal("Tagged");
+
 /** A moment in microseconds. `Date` keeps milliseconds; a moment with finer digits is read as a `Timestamp`. */
-export class Timestamp {
+export class Timestamp extends Value {
   /** Microseconds since 1970-01-01T00:00:00 UTC. */
   readonly micros: bigint;
 
   constructor(micros: bigint | number) {
+    super(TIMESTAMP);
     this.micros = integer(micros, "the microseconds of a timestamp");
     if (this.micros < I64_MIN || this.micros > I64_MAX) throw refused("a timestamp has microseconds of 64 bits");
     Object.freeze(this);
+  }
+
+  /** @internal */
+  protected override shown(): string {
+    return this.toString();
   }
 
   /** The moment of a date. */
@@ -37,7 +83,7 @@ export class Timestamp {
   }
 
   /** As ISO 8601 with six digits of a second. */
-  toString(): string {
+  override toString(): string {
     const rest = ((this.micros % 1000n) + 1000n) % 1000n;
     const date = this.toDate();
     if (Number.isNaN(date.getTime())) return `${this.micros}µs`;
@@ -50,16 +96,22 @@ export class Timestamp {
 }
 
 /** An exact decimal number: `mantissa` × 10^`exponent`. Trailing zeros are kept: 1.0 and 1.00 differ. */
-export class Decimal {
+export class Decimal extends Value {
   readonly mantissa: bigint;
   readonly exponent: bigint;
 
   constructor(mantissa: bigint | number, exponent: bigint | number) {
+    super(DECIMAL);
     this.mantissa = integer(mantissa, "the mantissa of a decimal");
     this.exponent = integer(exponent, "the exponent of a decimal");
     if (this.mantissa < -(2n ** 127n) || this.mantissa >= 2n ** 127n) throw refused("the mantissa of a decimal has at most 128 bits");
     if (this.exponent < -(10n ** 18n) || this.exponent > 10n ** 18n) throw refused("the exponent of a decimal is within ±10^18");
     Object.freeze(this);
+  }
+
+  /** @internal */
+  protected override shown(): string {
+    return this.toString();
   }
 
   /** The decimal written in a text such as `"19.90"`. */
@@ -71,7 +123,7 @@ export class Decimal {
     return new Decimal(mantissa, BigInt(power) - BigInt(after.length));
   }
 
-  toString(): string {
+  override toString(): string {
     const digits = (this.mantissa < 0n ? -this.mantissa : this.mantissa).toString();
     const sign = this.mantissa < 0n ? "-" : "";
     if (this.exponent > 0n || this.exponent < -64n) return `${sign}${digits}e${this.exponent}`;
@@ -91,27 +143,32 @@ export class Decimal {
   }
 }
 
-class Sixteen {
-  readonly #bytes: Uint8Array;
-  readonly #text: string;
+abstract class Sixteen extends Value {
+  /** The 16 bytes as text, as ids are written. */
+  readonly text: string;
 
-  constructor(value: IdLike) {
-    this.#bytes = idToBytes(value);
-    this.#text = idAt(this.#bytes, 0);
+  constructor(refusal: symbol, value: IdLike) {
+    super(refusal);
+    this.text = idFromBytes(value);
     Object.freeze(this);
   }
 
-  /** A copy of the 16 bytes. */
+  /** The 16 bytes. */
   get bytes(): Uint8Array {
-    return this.#bytes.slice();
+    return idToBytes(this.text);
   }
 
-  toString(): string {
-    return this.#text;
+  override toString(): string {
+    return this.text;
   }
 
   toJSON(): string {
-    return this.#text;
+    return this.text;
+  }
+
+  /** @internal */
+  protected override shown(): string {
+    return this.text;
   }
 }
 
@@ -119,9 +176,13 @@ class Sixteen {
 export class Uuid extends Sixteen {
   readonly #brand = true;
 
+  constructor(value: IdLike) {
+    super(UUID, value);
+  }
+
   /** Whether another stands for the same. */
   equals(other: Uuid): boolean {
-    return this.#brand && other.toString() === this.toString();
+    return this.#brand && other.text === this.text;
   }
 }
 
@@ -129,14 +190,18 @@ export class Uuid extends Sixteen {
 export class EntityId extends Sixteen {
   readonly #brand = true;
 
+  constructor(value: IdLike) {
+    super(ENTITY_ID, value);
+  }
+
   /** The id as collections take and give it. */
   get id(): Id {
-    return this.toString();
+    return this.text;
   }
 
   /** Whether another stands for the same. */
   equals(other: EntityId): boolean {
-    return this.#brand && other.toString() === this.toString();
+    return this.#brand && other.text === this.text;
   }
 }
 
@@ -144,16 +209,22 @@ export class EntityId extends Sixteen {
  * A float that has no fraction. JavaScript has one type of number, and writes 1 as an integer; `new Float(1)` is written as
  * the float 1.0. Reading gives plain numbers, unless the collection was asked for `exact`.
  */
-export class Float {
+export class Float extends Value {
   readonly value: number;
 
   constructor(value: number) {
+    super(FLOAT);
     if (typeof value !== "number") throw refused(`a float is made of a number, not ${kindOf(value)}`);
     this.value = value;
     Object.freeze(this);
   }
 
-  valueOf(): number {
+  /** @internal */
+  protected override shown(): string {
+    return Object.is(this.value, -0) ? "-0" : String(this.value);
+  }
+
+  override valueOf(): number {
     return this.value;
   }
 
@@ -172,18 +243,24 @@ export const ELEMENT_BYTES: Readonly<Record<VectorKind, number>> = { f16: 2, f32
  * A vector by its bytes. `Float32Array`, `Float64Array` and `Int8Array` are vectors by themselves; this is how a vector of
  * 16-bit floats is written and read.
  */
-export class Vector {
+export class Vector extends Value {
   readonly kind: VectorKind;
   /** The elements, little-endian. */
   readonly bytes: Uint8Array;
 
   constructor(kind: VectorKind, bytes: Uint8Array) {
+    super(VECTOR);
     const size = ELEMENT_BYTES[kind];
     if (size === undefined) throw refused(`a vector is of f16, f32, f64 or i8, not ${String(kind)}`);
     if (bytes.length % size !== 0) throw refused(`a vector of ${kind} has whole elements of ${size} bytes, not ${bytes.length} bytes`);
     this.kind = kind;
     this.bytes = bytes;
     Object.freeze(this);
+  }
+
+  /** @internal */
+  protected override shown(show: (part: unknown) => string): string {
+    return `${this.kind}, ${show(this.toArray())}`;
   }
 
   /** How many elements it has. */
@@ -205,15 +282,21 @@ export class Vector {
 }
 
 /** A value under a CBOR tag that EntiDB gives no meaning; it is carried through unchanged. */
-export class Tagged {
+export class Tagged extends Value {
   readonly tag: bigint;
   readonly value: unknown;
 
   constructor(tag: bigint | number, value: unknown) {
+    super(TAGGED);
     this.tag = integer(tag, "a tag");
     if (this.tag < 0n || this.tag >= 2n ** 64n) throw refused("a tag is a number of at most 64 bits");
     this.value = value;
     Object.freeze(this);
+  }
+
+  /** @internal */
+  protected override shown(show: (part: unknown) => string): string {
+    return `${this.tag}, ${show(this.value)}`;
   }
 }
 

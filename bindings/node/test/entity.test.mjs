@@ -1,7 +1,8 @@
 // Entities, ids, collections and walks.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Cursor, Float, idFromBytes, idOf, idToBytes, openMemory, patch, versionOf } from "entidb";
+import { inspect } from "node:util";
+import { Cursor, EntityId, Float, idFromBytes, idOf, idToBytes, openMemory, patch, versionOf } from "entidb";
 
 const ID = "00000000-0000-0000-0000-00000000002a";
 const numbered = (number) => number.toString(16).padStart(32, "0");
@@ -20,14 +21,70 @@ test("an entity shows its document, and id and version beside it", () => {
   assert.equal(note.id, ID);
   assert.ok(Number.isSafeInteger(note.version) && note.version > 0);
   assert.deepEqual(Object.keys(note), ["title"]);
-  assert.equal(JSON.stringify(note), '{"title":"Hello"}');
   assert.deepStrictEqual({ ...note }, { title: "Hello" });
 });
 
-test("an entity that is stored again stores no id", () => {
+test("what is shown of an entity has id and version", () => {
   const notes = openMemory().collection("notes");
-  const note = notes.get(notes.put({ a: 1 }));
-  assert.deepStrictEqual({ ...notes.get(notes.put(note)) }, { a: 1 });
+  notes.put({ title: "Hello", deep: { a: { b: { c: 1 } } } }, { id: ID });
+  const note = notes.get(ID);
+  const { version } = note;
+  assert.equal(JSON.stringify(note), `{"id":"${ID}","version":${version},"deep":{"a":{"b":{"c":1}}},"title":"Hello"}`);
+  assert.deepStrictEqual(JSON.parse(JSON.stringify([note])), [note.toJSON()]);
+  assert.equal(inspect(note, { breakLength: 200 }), `Entity { id: '${ID}', version: ${version}, deep: { a: { b: [Object] } }, title: 'Hello' }`);
+  assert.equal(inspect([[[[note]]]]), "[ [ [ [Array] ] ] ]");
+  assert.equal(inspect([[[note]]]), "[ [ [ [Entity] ] ] ]");
+  assert.equal(inspect({ note: [notes.scan().next().value] }, { depth: 2, breakLength: 200 }), `{ note: [ Entity { id: '${ID}', version: ${version}, deep: [Object], title: 'Hello' } ] }`);
+  assert.deepStrictEqual(structuredClone(note.toJSON()), { id: ID, version, deep: { a: { b: { c: 1 } } }, title: "Hello" });
+  notes.put({ id: 7, toJSON: "own", ["__proto__"]: 1 }, { id: ID });
+  assert.equal(inspect(notes.get(ID)), `Entity { id: 7, version: ${notes.get(ID).version}, toJSON: 'own', ['__proto__']: 1 }`);
+});
+
+test("an entity that is put back is the same entity", () => {
+  const notes = openMemory().collection("notes");
+  const id = notes.put({ a: 1 });
+  const note = notes.get(id);
+  note.a = 2;
+  assert.equal(notes.put(note), id);
+  assert.deepStrictEqual({ ...notes.get(id) }, { a: 2 });
+  assert.equal(notes.count(), 1);
+  // From every way to read one.
+  const read = [notes.get(id), notes.getMany([id])[0], [...notes][0], notes.find().first(), notes.find().toArray()[0], notes.find().page(1).entities[0]];
+  for (const [n, entity] of read.entries()) {
+    entity.n = n;
+    assert.equal(notes.put(entity), id);
+    assert.deepStrictEqual({ ...notes.get(id) }, { a: 2, n });
+  }
+  assert.deepEqual(notes.putMany([notes.get(id), { b: 1 }])[0], id);
+  assert.equal(notes.count(), 2);
+  assert.throws(() => notes.insert(note), { code: "ALREADY_EXISTS", id });
+  assert.equal(notes.put(note, { id: ID }), ID);
+  assert.notEqual(notes.put({ ...note }), id);
+  assert.equal(notes.count(), 4);
+});
+
+test("an entity keeps its id in another collection, also one that is a map of integers", () => {
+  const db = openMemory();
+  db.collection("notes").put(new Map([[1, 2]]), { id: ID });
+  const note = db.collection("notes").get(ID);
+  note.set(1, 3);
+  assert.equal(db.collection("notes").put(note), ID);
+  assert.equal(db.collection("archive").insert(note), ID);
+  assert.equal(db.collection("archive").get(ID).get(1), 3);
+  assert.equal(db.collection("notes").count(), 1);
+  const { version } = db.collection("notes").get(ID);
+  assert.equal(JSON.stringify(db.collection("notes").get(ID)), `{"1":3,"id":"${ID}","version":${version}}`);
+  assert.equal(inspect(db.collection("notes").get(ID)), `Entity(${ID}, version ${version}) Map(1) { 1 => 3 }`);
+});
+
+test("an entity inside a document says whether a copy or a reference is meant", () => {
+  const db = openMemory();
+  const users = db.collection("users");
+  const ada = users.get(users.put({ name: "Ada" }));
+  assert.throws(() => db.collection("notes").put({ author: ada }), { code: "UNREPRESENTABLE", message: /^author is an Entity, .*its id for a reference/ });
+  assert.throws(() => users.update(ada.id, ada), { code: "INVALID_ARGUMENT", message: /an Entity/ });
+  db.collection("notes").put({ author: { ...ada }, by: new EntityId(ada.id) });
+  assert.equal(db.collection("notes").count(), 1);
 });
 
 test("a document with id and version of its own keeps them, and idOf tells", () => {

@@ -1,7 +1,13 @@
 // What JavaScript values become in a document, and what is refused.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Decimal, EncodingError, EntityId, Float, Tagged, Timestamp, Uuid, Vector, cbor, openMemory } from "entidb";
+import { createRequire } from "node:module";
+import { inspect } from "node:util";
+import vm from "node:vm";
+import { Decimal, EncodingError, EntityId, Float, Tagged, Timestamp, Uuid, Vector, all, cbor, f, openMemory } from "entidb";
+
+const { native } = createRequire(import.meta.url)("../dist/native.js");
+const ID = "00112233-4455-6677-8899-aabbccddeeff";
 
 const back = (value, options) => cbor.decode(cbor.encode(value), options);
 const hex = (value) => Buffer.from(cbor.encode(value)).toString("hex");
@@ -80,10 +86,51 @@ test("the prototype of a document cannot be set by a key", () => {
   assert.equal(Object.getPrototypeOf(document), Object.prototype);
 });
 
-test("class instances are stored by their fields", () => {
-  class Point { x = 1; #hidden = 2; get sum() { return this.x + this.#hidden; } }
-  assert.deepStrictEqual(back(new Point()), { x: 1 });
+test("objects of literals, of JSON, without a prototype and of another realm are documents", () => {
+  const other = vm.runInNewContext("({ y: 2, list: [1, { z: 3 }], at: new Date(5), map: new Map([[1, 2]]) })");
+  assert.deepStrictEqual(back(other), { y: 2, list: [1, { z: 3 }], at: new Date(5), map: new Map([[1, 2]]) });
   assert.deepStrictEqual(back(Object.assign(Object.create(null), { y: 2 })), { y: 2 });
+  assert.deepStrictEqual(back(JSON.parse('{"a":{"b":[]}}')), { a: { b: [] } });
+  assert.deepStrictEqual(back({ constructor: 1, toString: 2, hasOwnProperty: 3 }), { constructor: 1, toString: 2, hasOwnProperty: 3 });
+});
+
+test("memory that threads share is copied before it is judged", () => {
+  const bytes = new Uint8Array(new SharedArrayBuffer(5));
+  bytes.set(cbor.encode({ abc: 1 }).subarray(0, 5));
+  bytes.set(cbor.encode(["ab", 1]), 0);
+  assert.deepStrictEqual(cbor.decode(bytes), ["ab", 1]);
+  assert.deepStrictEqual(back({ bytes }), { bytes: Uint8Array.from(bytes) });
+  // Another thread writes when the bytes were judged and not yet read: what was judged is read.
+  const { validate } = native;
+  native.validate = (given) => {
+    validate(given);
+    bytes.fill(0xff);
+  };
+  try {
+    assert.deepStrictEqual(cbor.decode(bytes), ["ab", 1]);
+  } finally {
+    native.validate = validate;
+  }
+  assert.deepStrictEqual([...bytes], [255, 255, 255, 255, 255]);
+});
+
+test("what a structured clone would make a plain object of is not cloned, and says what to do", () => {
+  const values = [new Uuid(ID), new EntityId(ID), Decimal.parse("1.5"), new Timestamp(1), new Float(1), new Vector("f16", new Uint8Array(2)), new Tagged(1000, 1)];
+  for (const value of values) {
+    assert.throws(() => structuredClone({ value }), (error) => error.name === "DataCloneError" && error.message.includes(value.constructor.name) && error.message.includes("cbor.encode"));
+    assert.deepStrictEqual(cbor.decode(structuredClone(cbor.encode({ value })), { exact: true }), { value });
+  }
+});
+
+test("values show what they hold, and different ones are not equal", () => {
+  const other = ID.replace("0", "1");
+  assert.equal(inspect({ id: new EntityId(ID), uuid: new Uuid(ID) }), `{\n  id: EntityId(${ID}),\n  uuid: Uuid(${ID})\n}`);
+  assert.equal(inspect([Decimal.parse("1.50"), new Timestamp(1), new Float(1)]), "[ Decimal(1.50), Timestamp(1970-01-01T00:00:00.000001Z), Float(1) ]");
+  assert.equal(inspect(new Tagged(1000, { a: 1 })), "Tagged(1000, { a: 1 })");
+  assert.equal(inspect(new Vector("f16", new Uint8Array([0, 60]))), "Vector(f16, [ 1 ])");
+  assert.notDeepStrictEqual(new Uuid(ID), new Uuid(other));
+  assert.notDeepStrictEqual(new EntityId(ID), new EntityId(other));
+  assert.deepStrictEqual(new EntityId(ID), new EntityId(ID.toUpperCase()));
 });
 
 test("buffers and views of part of a buffer are bytes", () => {
@@ -146,11 +193,28 @@ const refusals = [
   ["undefined as the document", undefined, "UNREPRESENTABLE", /^the document is undefined/],
   ["a function", { a: { run() {} } }, "UNREPRESENTABLE", /^a\.run is a function/],
   ["a symbol", { s: Symbol("x") }, "UNREPRESENTABLE", /^s is a symbol/],
-  ["a Set", { tags: new Set() }, "UNREPRESENTABLE", /tags is a Set; store \[\.\.\.set\]/],
+  ["a Set", { tags: new Set() }, "UNREPRESENTABLE", /^tags is a Set, which has no form in a document; store \[\.\.\.set\]/],
   ["a promise", { p: Promise.resolve() }, "UNREPRESENTABLE", /^p is a Promise/],
   ["a regular expression", { r: /x/ }, "UNREPRESENTABLE", /^r is a RegExp/],
-  ["an error", { e: new Error("x") }, "UNREPRESENTABLE", /^e is a Error/],
+  ["an error", { e: new Error("x") }, "UNREPRESENTABLE", /^e is an Error/],
   ["a boxed number", { n: Object(1) }, "UNREPRESENTABLE", /^n is a Number/],
+  ["a URL", { site: { home: new URL("https://example.org") } }, "UNREPRESENTABLE", /^site\.home is a URL, .*store its href/],
+  ["headers", { h: new Headers([["a", "b"]]) }, "UNREPRESENTABLE", /^h is a Headers, .*Object\.fromEntries/],
+  ["search parameters", { q: new URLSearchParams("a=1") }, "UNREPRESENTABLE", /^q is a URLSearchParams, .*Object\.fromEntries/],
+  ["a blob", { b: new Blob(["x"]) }, "UNREPRESENTABLE", /^b is a Blob, .*arrayBuffer/],
+  ["a form", { f: new FormData() }, "UNREPRESENTABLE", /^f is a FormData/],
+  ["an instance of a class", { points: [new (class Point { x = 1; #y = 2; get sum() { return this.x + this.#y; } })()] }, "UNREPRESENTABLE", /^points\.0 is a Point, .*plain object/],
+  ["an instance of a class without a name", { o: new (class {})() }, "UNREPRESENTABLE", /^o is an instance of a class without a name/],
+  ["an instance as the document", new (class Note { title = "x"; })(), "UNREPRESENTABLE", /^the document is a Note/],
+  ["an object with fields in its prototype", { o: Object.create({ lost: 1 }) }, "UNREPRESENTABLE", /^o is an object, which has no form/],
+  ["a generator", { g: (function* numbers() { yield 1; })() }, "UNREPRESENTABLE", /^g is a Generator, .*array/],
+  ["an async generator", { g: (async function* numbers() { yield 1; })() }, "UNREPRESENTABLE", /^g is an AsyncGenerator/],
+  ["an iterator", { i: [1].values() }, "UNREPRESENTABLE", /^i is an Array Iterator, .*array/],
+  ["the keys of a map", { k: new Map([[1, 2]]).keys() }, "UNREPRESENTABLE", /^k is a Map Iterator/],
+  ["a WeakRef", { w: new WeakRef({}) }, "UNREPRESENTABLE", /^w is a WeakRef/],
+  ["a field of a query", { n: f.other }, "UNREPRESENTABLE", /^n is a Field/],
+  ["a condition", { c: all() }, "UNREPRESENTABLE", /^c is a Condition/],
+  ["an error of one's own", { e: new (class Mine extends TypeError {})() }, "UNREPRESENTABLE", /^e is a Mine, .*message/],
   ["an invalid date", { at: new Date(NaN) }, "UNREPRESENTABLE", /^at is an invalid date/],
   ["a view without a meaning", { v: new Uint16Array(1) }, "UNREPRESENTABLE", /^v is a Uint16Array/],
   ["an object that contains itself", circle, "UNREPRESENTABLE", /^a\.b\.0 contains itself/],

@@ -1,0 +1,117 @@
+/**
+ * What has a form in a document, and why something has none.
+ *
+ * Always: one rule: plain objects, arrays and the types that are documented are stored; everything else is refused, with the
+ * path to it and the name of its type. Nothing is stored as less than it is. Does not know: bytes.
+ */
+import { types } from "node:util";
+
+import { isEntity } from "./entity";
+import { errorFrom } from "./errors.g";
+import { kindOf } from "./native";
+import { Tagged, isValue } from "./values";
+
+/** @internal How deep a document may nest. */
+export const DEPTH_MAX = 64;
+
+/**
+ * @internal Whether it is an object as literals and JSON make them, in this realm or another: what it holds is its own
+ * enumerable fields and nothing else. Instances of classes may hold more, which nobody can see from outside.
+ */
+export function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === null) return !types.isExternal(value);
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
+}
+
+/** What to store instead, by the name of the type. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  URL: "its href",
+  URLSearchParams: "Object.fromEntries(value)",
+  Headers: "Object.fromEntries(value)",
+  FormData: "Object.fromEntries(value)",
+  Blob: "its bytes, from arrayBuffer()",
+  File: "its bytes, from arrayBuffer()",
+  RegExp: "its source and flags",
+  Set: "[...set]",
+  Entity: "{ ...value } for a copy of its document, or its id for a reference",
+};
+
+function instead(value: object): string {
+  if (isEntity(value)) return INSTEAD["Entity"]!;
+  if (types.isSet(value)) return INSTEAD["Set"]!;
+  if (types.isBoxedPrimitive(value)) return "its valueOf()";
+  if (types.isNativeError(value)) return "its message";
+  if (types.isPromise(value)) return "what it gives, after await";
+  if (typeof (value as { next?: unknown }).next === "function") return "what it gives, in an array";
+  for (let at: object | null = value; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+    const maker = Object.getOwnPropertyDescriptor(at, "constructor")?.value as { name?: unknown } | undefined;
+    const known = typeof maker?.name === "string" && Object.hasOwn(INSTEAD, maker.name) ? INSTEAD[maker.name] : undefined;
+    if (known !== undefined) return known;
+  }
+  return "a plain object of what it holds";
+}
+
+/** @internal Throws why a value cannot be encoded, and where; returns when it can. */
+export function judge(document: unknown): void {
+  judged(document, "", new Set());
+}
+
+function judged(value: unknown, path: string, above: Set<object>): void {
+  const where = path === "" ? "the document" : path;
+  const refuse = (why: string): Error => errorFrom(514, `${where} ${why}`);
+  if (typeof value === "string" && !value.isWellFormed()) {
+    throw errorFrom(505, `${where} holds half of a surrogate pair, which is no text`);
+  }
+  if (typeof value === "bigint" && (value >= 1n << 64n || value < -(1n << 64n))) {
+    throw errorFrom(510, `${where} is an integer of more than 64 bits`);
+  }
+  if (value === undefined) throw refuse("is undefined; leave the field out, or store null");
+  if (typeof value === "function" || typeof value === "symbol") throw refuse(`is a ${typeof value}, which has no form in a document`);
+  if (value === null || typeof value !== "object") return;
+  if (above.has(value)) throw refuse("contains itself");
+  if (types.isDate(value)) {
+    if (Number.isNaN(value.getTime())) throw refuse("is an invalid date");
+    return;
+  }
+  if (ArrayBuffer.isView(value)) {
+    if (isKnownView(value)) return;
+    throw refuse(`is ${kindOf(value)}; store its bytes as Uint8Array, or a Float32Array, Float64Array or Int8Array`);
+  }
+  if (types.isAnyArrayBuffer(value) || (isValue(value) && !(value instanceof Tagged))) return;
+  const isMap = types.isMap(value);
+  if (!Array.isArray(value) && !isMap && !(value instanceof Tagged) && !isPlain(value) && !(path === "" && isEntity(value))) {
+    throw refuse(`is ${kindOf(value)}, which has no form in a document; store ${instead(value)}`);
+  }
+  if (above.size >= DEPTH_MAX) throw errorFrom(503, `the document nests more than ${DEPTH_MAX} deep, at ${where.slice(0, 200)}`);
+  above.add(value);
+  const below = (name: string): string => (path === "" ? name : `${path}.${name}`);
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) judged(value[i], below(String(i)), above);
+  } else if (value instanceof Tagged) {
+    judged(value.value, below("value"), above);
+  } else if (isMap) {
+    const seen = new Set<string>();
+    for (const [key, item] of value) {
+      const good = typeof key === "string" || typeof key === "bigint" || (typeof key === "number" && Number.isSafeInteger(key));
+      if (!good) throw errorFrom(509, `${where} has the key ${kindOf(key)}; keys of a Map are texts and integers`);
+      judged(key, below(String(key)), above);
+      if (item === undefined) continue;
+      const name = typeof key === "string" ? `"${key}"` : String(key);
+      if (seen.has(name)) throw errorFrom(504, `${where} has the key ${name} twice, as a number and as a bigint`);
+      seen.add(name);
+      judged(item, below(String(key)), above);
+    }
+  } else {
+    for (const [name, item] of Object.entries(value)) {
+      if (!name.isWellFormed()) throw errorFrom(505, `${where} has a key that holds half of a surrogate pair`);
+      if (item !== undefined) judged(item, below(name), above);
+    }
+  }
+  above.delete(value);
+}
+
+function isKnownView(value: ArrayBufferView): boolean {
+  return types.isUint8Array(value) || types.isUint8ClampedArray(value) || types.isFloat32Array(value) ||
+    types.isFloat64Array(value) || types.isInt8Array(value);
+}

@@ -143,10 +143,12 @@ pub trait Directory: Send + Sync {
     /// `NotFound`, `Device`; then no name changed since the last good flush can be trusted.
     fn flush_names(&self, folder: &str) -> Result<()>;
 
-    /// Takes the lock `name` without waiting. The lock is the operating system's: it dies with its holder, and it
-    /// excludes a second handle in this process as it does another process.
+    /// Takes the lock of the folder that `name` is in, without waiting. The lock is the operating system's: it dies with
+    /// its holder, and it excludes a second handle in this process as it does another process, by whatever path the two
+    /// came to the folder.
     ///
-    /// It is held on a file of that name. An exclusive lock makes the file when it is missing; a shared one creates
+    /// It is held on the folder and on a file of that name: whoever removes the file, or takes a lock of another name,
+    /// does not get in. An exclusive lock makes the file when it is missing; a shared one creates
     /// and writes nothing, so where nobody ever held an exclusive lock it is `NotFound`.
     ///
     /// # Errors

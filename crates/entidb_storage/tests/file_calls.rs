@@ -41,6 +41,7 @@ fn every_promise_of_durability_is_a_call_that_returned() {
     let expected = [
         ("mkdirat(", "\"ROOT/db\", 0700)"),
         ("fsync(", "<ROOT>"),
+        ("flock(", "<ROOT/db>, LOCK_EX|LOCK_NB)"),
         ("flock(", "<ROOT/db/LOCK>, LOCK_EX|LOCK_NB)"),
         ("fdatasync(", "<ROOT/db/wal>"),
         ("fsync(", "<ROOT/db/wal>"),
@@ -48,6 +49,7 @@ fn every_promise_of_durability_is_a_call_that_returned() {
         ("mkdirat(", "<ROOT/db>, \"seg\", 0700)"),
         ("fsync(", "<ROOT/db/seg>"),
         ("flock(", "<ROOT/db/LOCK>, LOCK_UN)"),
+        ("flock(", "<ROOT/db>, LOCK_UN)"),
     ];
     assert_eq!(calls.len(), expected.len(), "{calls:#?}");
     for (call, (name, on)) in calls.iter().zip(expected) {

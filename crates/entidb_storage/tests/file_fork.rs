@@ -130,3 +130,23 @@ fn a_forked_child_takes_the_lock_under_its_own_number() {
     assert!(went_well(child));
     assert!(backend.directory.lock("LOCK", LockKind::Exclusive).is_ok());
 }
+
+#[test]
+fn a_lock_that_a_parent_holds_is_not_listed_in_its_child() {
+    let (place, other) = (Place::new(), Place::new());
+    let parent = open(&place).directory.lock("LOCK", LockKind::Exclusive).unwrap();
+    let mut copy = Some(open(&other).directory.lock("LOCK", LockKind::Exclusive).unwrap());
+    let child = fork(|| {
+        let holder = refused(&open(&place), LockKind::Exclusive);
+        assert_ne!(holder, ErrorKind::Locked { holder_pid: Some(std::process::id()) }, "the child does not hold it");
+        drop_copy(&mut copy);
+        assert!(matches!(refused(&open(&other), LockKind::Exclusive), ErrorKind::Locked { .. }));
+        // Its own locks exclude each other as they do everywhere.
+        let mine = Place::new();
+        let _held = open(&mine).directory.lock("LOCK", LockKind::Exclusive).unwrap();
+        let holder_pid = Some(std::process::id());
+        assert_eq!(refused(&open(&mine), LockKind::Exclusive), ErrorKind::Locked { holder_pid });
+    });
+    assert!(went_well(child));
+    drop(parent);
+}

@@ -246,3 +246,55 @@ fn child_has_no_handle_of_its_parent() {
         }
     }
 }
+
+#[test]
+fn who_removes_the_lock_file_of_another_process_does_not_get_in() {
+    let place = Place::new();
+    let backend = open(&place);
+    let mut holder = Held(child::command(&[], "child_holds_the_lock", place.path(), 0).spawn().unwrap());
+    wait_for(&backend, "ready");
+    let file = place.path().join("LOCK");
+    for replaced in [false, true] {
+        std::fs::remove_file(&file).unwrap();
+        if replaced {
+            std::fs::write(&file, b"").unwrap();
+        }
+        // Who has it was in the file.
+        let nobody = ErrorKind::Locked { holder_pid: None };
+        assert_eq!(refused(&backend, LockKind::Exclusive), nobody, "replaced: {replaced}");
+        assert_eq!(refused(&backend, LockKind::Shared), nobody, "replaced: {replaced}");
+        std::fs::write(&file, b"").unwrap();
+    }
+    let away = Place::nothing_yet();
+    std::fs::rename(place.path(), away.path()).unwrap();
+    let moved = open(&away);
+    assert!(matches!(refused(&moved, LockKind::Exclusive), ErrorKind::Locked { .. }), "a folder is not its name");
+    holder.0.kill().unwrap();
+    holder.0.wait().unwrap();
+    drop(moved.directory.lock("LOCK", LockKind::Exclusive).unwrap());
+}
+
+#[test]
+fn one_process_takes_a_lock_once_under_whatever_name() {
+    let (place, links) = (Place::new(), Place::new());
+    let backend = open(&place);
+    let held = backend.directory.lock("LOCK", LockKind::Exclusive).unwrap();
+    let link = links.path().join("link");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    let roundabout = link.join("..").join(place.path());
+    // A copy made of hard links shares the files of the original, that of the lock too.
+    let linked = links.path().join("linked");
+    std::fs::create_dir(&linked).unwrap();
+    std::fs::hard_link(place.path().join("LOCK"), linked.join("LOCK")).unwrap();
+    let here = ErrorKind::Locked { holder_pid: Some(std::process::id()) };
+    for path in [&link, &roundabout, &linked] {
+        let other = Backend::file(path, RootMode::Existing).unwrap();
+        for kind in [LockKind::Exclusive, LockKind::Shared] {
+            assert_eq!(refused(&other, kind), here, "{path:?}");
+        }
+    }
+    drop(held);
+    for path in [&link, &roundabout, &linked] {
+        drop(Backend::file(path, RootMode::Existing).unwrap().directory.lock("LOCK", LockKind::Exclusive).unwrap());
+    }
+}

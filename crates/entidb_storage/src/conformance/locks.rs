@@ -77,12 +77,33 @@ pub(super) fn the_last_shared_holder_frees_the_lock(make: &dyn Fn() -> Backend) 
     assert!(!is_locked(&backend, "LOCK", LockKind::Exclusive));
 }
 
-pub(super) fn locks_of_two_names_are_strangers(make: &dyn Fn() -> Backend) {
+pub(super) fn a_lock_is_of_its_folder_whatever_its_name(make: &dyn Fn() -> Backend) {
     let backend = make();
     backend.directory.create_folder("f").unwrap();
     let _one = backend.directory.lock("LOCK", LockKind::Exclusive).unwrap();
-    let _two = backend.directory.lock("LOCK2", LockKind::Exclusive).unwrap();
-    let _three = backend.directory.lock("f/LOCK", LockKind::Exclusive).unwrap();
+    for lock in [LockKind::Exclusive, LockKind::Shared] {
+        assert!(is_locked(&backend, "LOCK2", lock));
+    }
+    assert_eq!(names_in(&backend, ""), ["LOCK", "f"], "a refused lock makes no file");
+    let _of_another_folder = backend.directory.lock("f/LOCK", LockKind::Exclusive).unwrap();
+}
+
+pub(super) fn a_lock_outlives_its_name(make: &dyn Fn() -> Backend) {
+    let backend = make();
+    make_lock_file(&backend);
+    for lock in [LockKind::Exclusive, LockKind::Shared] {
+        let held = backend.directory.lock("LOCK", lock).unwrap();
+        match backend.directory.remove("LOCK") {
+            Ok(()) => {}
+            // Where an open file keeps its name.
+            Err(error) => {
+                assert!(matches!(error.kind, ErrorKind::PermissionDenied | ErrorKind::Device { .. }), "{error}")
+            }
+        }
+        assert!(is_locked(&backend, "LOCK", LockKind::Exclusive), "who removes the file of a lock does not get in");
+        drop(held);
+        make_lock_file(&backend);
+    }
 }
 
 pub(super) fn a_lock_says_its_kind(make: &dyn Fn() -> Backend) {

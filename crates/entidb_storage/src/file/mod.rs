@@ -11,6 +11,8 @@ mod flush;
 #[cfg(any(unix, windows))]
 mod handle;
 #[cfg(any(unix, windows))]
+mod held;
+#[cfg(any(unix, windows))]
 mod lock;
 #[cfg(any(unix, windows))]
 mod open;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::held::FileId;
 use super::lock::Taken;
 use crate::directory::{Abilities, Entry, LockKind, OpenMode};
 use crate::error::ErrorKind;
@@ -127,16 +128,59 @@ impl Root {
         }
     }
 
+    /// Opens the folder of a name, to be locked.
+    pub(super) fn open_folder(&self, name: Name<'_>) -> Result<Option<File>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match self.folder(name.folder)? {
+            Folder::Under(folder) => Ok(Some(File::from(folder))),
+            // Opened anew: a lock is held on an open file, and that of the root is open for as long as the root is.
+            Folder::Root(root) => {
+                let folder = rustix::fs::openat(root, ".", flags, Mode::empty()).map_err(kind)?;
+                Ok(Some(File::from(folder)))
+            }
+        }
+    }
+
+    /// Takes a lock on a folder itself, without waiting; false when somebody else has it. A file system that locks files
+    /// and no folders (POSIX asks for a handle that may write, which no folder has) leaves it at the lock of the file.
+    pub(super) fn lock_folder(folder: &File, kind: LockKind) -> Result<bool> {
+        let taken = match kind {
+            LockKind::Exclusive => folder.try_lock(),
+            LockKind::Shared => folder.try_lock_shared(),
+        };
+        let lacking = |error: &std::io::Error| {
+            error.kind() == std::io::ErrorKind::Unsupported
+                || [Errno::BADF, Errno::NOLCK, Errno::INVAL, Errno::OPNOTSUPP, Errno::NOSYS]
+                    .iter()
+                    .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+        };
+        match taken {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) if lacking(&error) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(ErrorKind::from_os(&error)),
+        }
+    }
+
+    /// Which file or folder an open one is.
+    pub(super) fn id_of(file: &File) -> Result<Option<FileId>> {
+        let found = rustix::fs::fstat(file).map_err(kind)?;
+        Ok(Some(id(&found)))
+    }
+
+    /// Which file has a name, if any.
+    pub(super) fn id_of_name(&self, name: Name<'_>) -> Result<Option<FileId>> {
+        let folder = self.folder(name.folder)?;
+        match rustix::fs::statat(&folder, name.file, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(named) => Ok(Some(id(&named))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(kind(error)),
+        }
+    }
+
     /// True when `name` still means the file behind `file`.
     pub(super) fn is_same_file(&self, name: Name<'_>, file: &File) -> Result<bool> {
-        let folder = self.folder(name.folder)?;
-        let named = match rustix::fs::statat(&folder, name.file, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(named) => named,
-            Err(Errno::NOENT) => return Ok(false),
-            Err(error) => return Err(kind(error)),
-        };
-        let held = rustix::fs::fstat(file).map_err(kind)?;
-        Ok(named.st_dev == held.st_dev && named.st_ino == held.st_ino)
+        Ok(self.id_of_name(name)? == Self::id_of(file)?)
     }
 
     /// Makes a folder under the root, or finds it there.
@@ -290,6 +334,13 @@ fn is_fat(found: &rustix::fs::StatFs) -> bool {
     let name: Vec<u8> =
         found.f_fstypename.iter().map(|byte| byte.to_ne_bytes()[0]).take_while(|byte| *byte != 0).collect();
     [&b"msdos"[..], b"msdosfs", b"exfat"].contains(&name.as_slice())
+}
+
+/// Systems differ in the types of both numbers.
+#[expect(clippy::allow_attributes, reason = "which of the conversions is needless depends on the system")]
+#[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, clippy::cast_lossless, reason = "only equality matters")]
+fn id(found: &rustix::fs::Stat) -> FileId {
+    FileId { device: found.st_dev as u64, inode: found.st_ino as u64 }
 }
 
 fn file_type(folder: &impl AsFd, name: &str) -> Result<FileType> {

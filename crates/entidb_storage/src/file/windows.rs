@@ -9,6 +9,7 @@ use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::held::FileId;
 use super::lock::Taken;
 use crate::directory::{Abilities, Entry, LockKind, OpenMode};
 use crate::error::ErrorKind;
@@ -119,6 +120,25 @@ impl Root {
         let found = file.metadata().map_err(kind)?;
         regular(found.file_type(), found.file_attributes())?;
         Ok(file)
+    }
+
+    /// No folder is locked beside its file: the file of the lock is open in a sharing mode that lets nobody remove or
+    /// rename it, nor the folder it is in.
+    pub(super) fn open_folder(&self, _name: Name<'_>) -> Result<Option<File>> {
+        Ok(None)
+    }
+
+    pub(super) fn lock_folder(_folder: &File, _kind: LockKind) -> Result<bool> {
+        Ok(true)
+    }
+
+    /// Nobody asks: sharing modes hold between the handles of one process too.
+    pub(super) fn id_of(_file: &File) -> Result<Option<FileId>> {
+        Ok(None)
+    }
+
+    pub(super) fn id_of_name(&self, _name: Name<'_>) -> Result<Option<FileId>> {
+        Ok(None)
     }
 
     /// An open file cannot be taken out from under its name here without our sharing mode allowing it, and the lock

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
-use crate::directory::{Lock, LockKind};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::file::File;
 
@@ -58,7 +57,6 @@ impl Room {
 #[derive(Debug)]
 pub(super) struct Content {
     bytes: RwLock<Bytes>,
-    holders: Mutex<Holders>,
     room: Arc<Room>,
 }
 
@@ -69,15 +67,9 @@ struct Bytes {
     chunks: BTreeMap<u64, Vec<u8>>,
 }
 
-#[derive(Debug, Default)]
-struct Holders {
-    exclusive: bool,
-    shared: usize,
-}
-
 impl Content {
     pub(super) fn new(room: Arc<Room>) -> Self {
-        Self { bytes: RwLock::default(), holders: Mutex::default(), room }
+        Self { bytes: RwLock::default(), room }
     }
 }
 
@@ -255,47 +247,5 @@ impl File for MemoryFile {
 
     fn flush_all(&self) -> Result<()> {
         Ok(())
-    }
-}
-
-/// A held lock on a file in memory.
-#[derive(Debug)]
-pub(super) struct MemoryLock {
-    content: Arc<Content>,
-    kind: LockKind,
-}
-
-/// Takes the lock of a file, or says who holds it: always this process.
-pub(super) fn take_lock(content: &Arc<Content>, kind: LockKind) -> std::result::Result<MemoryLock, ErrorKind> {
-    let mut holders = content.holders.lock();
-    if holders.exclusive || (kind == LockKind::Exclusive && holders.shared > 0) {
-        let holder_pid = if holders.exclusive { this_process() } else { None };
-        return Err(ErrorKind::Locked { holder_pid });
-    }
-    match kind {
-        LockKind::Exclusive => holders.exclusive = true,
-        LockKind::Shared => holders.shared += 1,
-    }
-    Ok(MemoryLock { content: Arc::clone(content), kind })
-}
-
-/// Browsers have no processes, and the standard library panics when asked there.
-fn this_process() -> Option<u32> {
-    if cfg!(any(unix, windows)) { Some(std::process::id()) } else { None }
-}
-
-impl Lock for MemoryLock {
-    fn kind(&self) -> LockKind {
-        self.kind
-    }
-}
-
-impl Drop for MemoryLock {
-    fn drop(&mut self) {
-        let mut holders = self.content.holders.lock();
-        match self.kind {
-            LockKind::Exclusive => holders.exclusive = false,
-            LockKind::Shared => holders.shared = holders.shared.saturating_sub(1),
-        }
     }
 }

@@ -5,6 +5,7 @@
 //! Does not know: crashes; see `simulated`.
 
 mod content;
+mod lock;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::file::File;
 use crate::name::Name;
 use content::{Content, MemoryFile, Room};
+use lock::Locks;
 
 /// A directory in memory.
 ///
@@ -29,6 +31,7 @@ use content::{Content, MemoryFile, Room};
 #[derive(Debug)]
 pub struct MemoryDirectory {
     names: Mutex<Names>,
+    locks: Locks,
     room: Arc<Room>,
 }
 
@@ -49,13 +52,13 @@ impl MemoryDirectory {
     /// An empty directory that may grow as far as memory goes.
     #[must_use]
     pub fn new() -> Self {
-        Self { names: Mutex::default(), room: Arc::new(Room::new(None)) }
+        Self { names: Mutex::default(), locks: Locks::default(), room: Arc::new(Room::new(None)) }
     }
 
     /// An empty directory whose files hold no more than `capacity_bytes` together; past that is `NoSpace`.
     #[must_use]
     pub fn with_capacity(capacity_bytes: u64) -> Self {
-        Self { names: Mutex::default(), room: Arc::new(Room::new(Some(capacity_bytes))) }
+        Self { names: Mutex::default(), locks: Locks::default(), room: Arc::new(Room::new(Some(capacity_bytes))) }
     }
 
     /// Bytes the files hold together. Holes cost nothing.
@@ -219,8 +222,10 @@ impl Directory for MemoryDirectory {
             LockKind::Exclusive => OpenMode::CreateOrOpen,
             LockKind::Shared => OpenMode::Read,
         };
-        let content = told(self.names.lock().open(name, parsed, mode, &self.room), Operation::Lock, name)?;
-        let lock = told(content::take_lock(&content, kind), Operation::Lock, name)?;
+        // First what its folder says, so that a refused lock makes no file.
+        told(self.names.lock().enter(parsed.folder), Operation::Lock, name)?;
+        let lock = told(self.locks.take(parsed.folder, kind), Operation::Lock, name)?;
+        told(self.names.lock().open(name, parsed, mode, &self.room), Operation::Lock, name)?;
         Ok(Box::new(lock))
     }
 

@@ -244,28 +244,32 @@ impl Directory for SimulatedDirectory {
 
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         let path = accept(Operation::Lock, name, 1)?;
+        let folder: Arc<str> = Arc::from(folder_of(&path));
         self.call(Operation::Lock, &path, |state, subject, _| {
+            state.check_folder(subject, &path)?;
+            // The lock is the folder's, whatever its name; one that is refused makes no file.
+            let holders = state.locks.get(&folder);
+            let (exclusive, shared) = holders.map_or((false, 0), |holders| (holders.exclusive, holders.shared));
+            if exclusive || (kind == LockKind::Exclusive && shared > 0) {
+                // The holder of the simulated lock is always this process; a shared one leaves no number.
+                let holder_pid = exclusive.then(std::process::id);
+                return Err(subject.fail(ErrorKind::Locked { holder_pid }));
+            }
             match state.file_named(subject, &path) {
                 Err(error) if error.kind == ErrorKind::NotFound && kind == LockKind::Exclusive => {
-                    state.check_folder(subject, &path)?;
                     state.disk.create(&path);
                 }
                 Err(error) => return Err(error),
                 Ok(_) => {}
             }
-            let holders = state.locks.entry(Arc::clone(&path)).or_default();
-            if holders.exclusive || (kind == LockKind::Exclusive && holders.shared > 0) {
-                // The holder of the simulated lock is always this process; a shared one leaves no number.
-                let holder_pid = holders.exclusive.then(std::process::id);
-                return Err(subject.fail(ErrorKind::Locked { holder_pid }));
-            }
+            let holders = state.locks.entry(Arc::clone(&folder)).or_default();
             match kind {
                 LockKind::Exclusive => holders.exclusive = true,
                 LockKind::Shared => holders.shared += 1,
             }
             Ok(())
         })?;
-        Ok(Box::new(SimulatedLock { world: Arc::clone(&self.world), path, kind }))
+        Ok(Box::new(SimulatedLock { world: Arc::clone(&self.world), folder, kind }))
     }
 
     fn free_bytes(&self) -> Result<u64> {
@@ -292,7 +296,7 @@ impl State {
 
 struct SimulatedLock {
     world: Arc<World>,
-    path: Arc<str>,
+    folder: Arc<str>,
     kind: LockKind,
 }
 
@@ -305,7 +309,7 @@ impl Lock for SimulatedLock {
 impl Drop for SimulatedLock {
     fn drop(&mut self) {
         let mut state = self.world.state.lock();
-        if let Some(holders) = state.locks.get_mut(&self.path) {
+        if let Some(holders) = state.locks.get_mut(&self.folder) {
             match self.kind {
                 LockKind::Exclusive => holders.exclusive = false,
                 LockKind::Shared => holders.shared = holders.shared.saturating_sub(1),

@@ -18,7 +18,7 @@ use super::{CallPoint, Frozen};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::random::SeededRandom;
 
-/// Who holds a lock file.
+/// Who holds the lock of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
     pub(super) exclusive: bool,
@@ -43,6 +43,7 @@ pub(super) struct State {
     pub(super) observer: Option<Observer>,
     /// How many handles are open on each file.
     pub(super) open: BTreeMap<FileIndex, usize>,
+    /// By folder.
     pub(super) locks: BTreeMap<Arc<str>, Holders>,
     pub(super) dice: Dice,
 }

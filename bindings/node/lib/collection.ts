@@ -11,8 +11,9 @@ import { type Document, type Entity, Frames, placeOf, readEntity } from "./entit
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
 import { type Handle, call, kindOf, native, numbers, only, refused, text, thrown, whole } from "./native";
 import { type Patch, operationsOf } from "./patch";
-import { type Condition, type Explanation, Query } from "./query";
+import { type Asked, type Explanation, Query } from "./query";
 import type { CollectionPlace, Scope } from "./scope";
+import type { Changes, OrderOf } from "./shape";
 
 /** How a collection is read. */
 export interface CollectionOptions {
@@ -308,7 +309,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
    * @throws EntityNotFoundError when it is not there; EncodingError (`PATCH_MISMATCH`, `WRONG_TYPE`) when the change does not
    * fit the document.
    */
-  update(id: IdLike, change: Patch | object): void {
+  update(id: IdLike, change: Patch<T> | Changes<T>): void {
     const operations = operationsOf(change);
     withEncoder((encoder) => {
       encoder.at = 16;
@@ -369,14 +370,16 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   }
 
   /**
-   * Asks for the entities that meet a condition; for all when there is none.
+   * Asks for the entities that meet a condition; for all when there is none. A function is given the fields of `T`, so that names and
+   * values are checked when it is compiled; `f` takes every name.
    *
    * ```ts
-   * notes.find(f.tags.contains("first")).orderBy("-at").limit(10).toArray();
+   * notes.find((note) => note.tags.contains("first")).orderBy("-at").limit(10).toArray();
+   * notes.find(f.tags.contains("first"));
    * ```
    */
-  find(condition?: Condition): Query<T> {
-    return Query.of<T>(this, condition);
+  find(asked?: Asked<T>): Query<T> {
+    return Query.of<T>(this, asked);
   }
 
   /**
@@ -385,11 +388,11 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
    *
    * @throws IndexExistsError when another one has the name; UniqueViolationError when the entities break it.
    */
-  createIndex(first: string, ...rest: readonly (string | IndexOptions)[]): boolean {
+  createIndex(first: OrderOf<T>, ...rest: readonly (OrderOf<T> | IndexOptions)[]): boolean {
     const last = rest.at(-1);
     const options = typeof last === "object" && last !== null ? (last as IndexOptions) : undefined;
     only(options, DECLARED, "createIndex");
-    const columns = [first, ...(options === undefined ? rest : rest.slice(0, -1))].map((column) => text(column, "a field of an index"));
+    const columns = [first as unknown, ...(options === undefined ? rest : rest.slice(0, -1))].map((column) => text(column, "a field of an index"));
     const definition = encodeValue({ columns, name: options?.name, unique: options?.unique, multi: options?.multi });
     return call(() => native.collectionCreateIndex(this.#live, definition));
   }

@@ -11,6 +11,7 @@ import type { Document } from "./entity";
 import { type Handle, call, kindOf, milliseconds, native, only, refused, text, whole } from "./native";
 import { type Options, camelKeys, optionsOf } from "./options";
 import { Scope } from "./scope";
+import type { Storable } from "./shape";
 import { type Durability, Snapshot, Transaction, durabilityOf, within } from "./transaction";
 import { EntityId } from "./values";
 
@@ -53,7 +54,7 @@ export class Database {
   }
 
   /** The collection of a name. Nothing is created until it is written to. */
-  collection<T = Document>(name: string, options?: CollectionOptions): Collection<T> {
+  collection<T extends Storable<T> = Document>(name: string, options?: CollectionOptions): Collection<T> {
     return new Collection<T>(name, this.#scope, this, options);
   }
 

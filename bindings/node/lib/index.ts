@@ -2,11 +2,11 @@
  * EntiDB: an embedded entity database.
  *
  * ```ts
- * import { open, f } from "entidb";
+ * import { open } from "entidb";
  * using db = open("notes.entidb");
- * const notes = db.collection("notes");
+ * const notes = db.collection<{ title: string; tags: string[] }>("notes");
  * const id = notes.put({ title: "Hello", tags: ["first"] });
- * for (const note of notes.find(f.tags.contains("first"))) console.log(note.title);
+ * for (const note of notes.find((note) => note.tags.contains("first"))) console.log(note.title);
  * ```
  *
  * Always: synchronous; the promise API is not there yet. Does not know: anything the C ABI does not offer.
@@ -37,15 +37,20 @@ export {
   Condition,
   type Conditions,
   type Explanation,
+  type Asked,
   type Field,
+  type FieldOf,
   type Fields,
+  type FieldsOf,
   type Page,
   Query,
   all,
   any,
   f,
+  fields,
   not,
 } from "./query";
+export type { Changes, OrderOf, PathOf, Storable, ValueAt } from "./shape";
 export { type Durability, Snapshot, Transaction } from "./transaction";
 export { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector, type VectorKind } from "./values";
 

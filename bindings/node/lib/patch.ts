@@ -7,38 +7,46 @@
 import { isPlain } from "./judge";
 import { kindOf, refused } from "./native";
 import { type Path, pathOf } from "./path";
+import type { Appended, Given, NumberAt, PathOf } from "./shape";
+import type { Decimal, Float } from "./values";
 
 type Operation = readonly [0, Path, unknown] | readonly [1, Path] | readonly [2, Path, unknown] | readonly [3, Path, unknown];
 
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Any = any;
+
 /**
- * Changes of parts of a document, in order.
+ * Changes of parts of a document, in order. With a type of documents, paths it does not have and values a field cannot have do not
+ * compile.
  *
  * ```ts
- * notes.update(id, patch().set("title", "Hi").increment("reads").append("tags", "seen").remove("draft"));
+ * notes.update(id, patch<Note>().set("title", "Hi").increment("reads").append("tags", "seen").remove("draft"));
  * ```
  */
-export class Patch {
+export class Patch<D = Any> {
+  /** What it can be applied to. */
+  protected declare readonly changed?: (document: D) => void;
   /** @internal */
   readonly operations: Operation[] = [];
 
   /** Puts a value at a path; missing parents become maps. */
-  set(path: string | readonly (string | number)[], value: unknown): this {
+  set<P extends PathOf<D> | Path>(path: P, value: Given<D, P>): this {
     return this.#add([0, pathOf(path), value], "set");
   }
 
   /** Takes the value at a path away; nothing there is no error. */
-  remove(path: string | readonly (string | number)[]): this {
+  remove(path: PathOf<D> | Path): this {
     this.operations.push([1, pathOf(path)]);
     return this;
   }
 
   /** Adds to a number; nothing there counts as zero. */
-  increment(path: string | readonly (string | number)[], by: unknown = 1): this {
+  increment<P extends PathOf<D> | Path>(path: P & NumberAt<D, P>, by: number | bigint | Float | Decimal = 1): this {
     return this.#add([2, pathOf(path), by], "increment");
   }
 
   /** Adds a value at the end of an array; nothing there counts as an empty one. */
-  append(path: string | readonly (string | number)[], value: unknown): this {
+  append<P extends PathOf<D> | Path>(path: P, value: Appended<D, P>): this {
     return this.#add([3, pathOf(path), value], "append");
   }
 
@@ -50,8 +58,8 @@ export class Patch {
 }
 
 /** An empty patch, to add operations to. */
-export function patch(): Patch {
-  return new Patch();
+export function patch<D = Any>(): Patch<D> {
+  return new Patch<D>();
 }
 
 /** @internal The operations of what `update` accepts. */

@@ -9,9 +9,15 @@ import type { Cursor } from "./cursor";
 import type { Document, Entity } from "./entity";
 import { kindOf, refused, text, whole } from "./native";
 import { type Path, pathOf } from "./path";
+import type { ElementOperand, Names, Operand, OrderOf, Prefix, Under } from "./shape";
 
-/** A condition on documents. Made by fields: `f.age.gte(18)`. */
-export class Condition {
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Any = any;
+
+/** A condition on documents. Made by fields: `f.age.gte(18)`. Of documents of any type, unless typed fields made it. */
+export class Condition<D = Any> {
+  /** What it can be asked of. */
+  protected declare readonly asked?: (document: D) => void;
   /** @internal */
   readonly node: readonly unknown[];
 
@@ -21,17 +27,17 @@ export class Condition {
   }
 
   /** Both hold. */
-  and(...others: readonly Condition[]): Condition {
+  and(...others: readonly Condition<D>[]): Condition<D> {
     return new Condition(["and", ...joined("and", this, others)]);
   }
 
   /** One of them holds. */
-  or(...others: readonly Condition[]): Condition {
+  or(...others: readonly Condition<D>[]): Condition<D> {
     return new Condition(["or", ...joined("or", this, others)]);
   }
 
   /** It does not hold. */
-  not(): Condition {
+  not(): Condition<D> {
     return new Condition(["not", this.node]);
   }
 }
@@ -52,56 +58,93 @@ function nodeOf(condition: unknown, where: string): readonly unknown[] {
 }
 
 /** All of these hold. With none, everything does. */
-export function all(...conditions: readonly Condition[]): Condition {
+export function all<D = Any>(...conditions: readonly Condition<D>[]): Condition<D> {
   return new Condition(conditions.length === 0 ? ["true"] : ["and", ...conditions.map((one) => nodeOf(one, "all"))]);
 }
 
 /** One of these holds. With none, nothing does. */
-export function any(...conditions: readonly Condition[]): Condition {
+export function any<D = Any>(...conditions: readonly Condition<D>[]): Condition<D> {
   return new Condition(conditions.length === 0 ? ["false"] : ["or", ...conditions.map((one) => nodeOf(one, "any"))]);
 }
 
 /** It does not hold. */
-export function not(condition: Condition): Condition {
+export function not<D = Any>(condition: Condition<D>): Condition<D> {
   return new Condition(["not", nodeOf(condition, "not")]);
 }
 
-/** What can be said of a field. */
-export interface Conditions {
-  /** Equal; 1 and 1.0 are. */
-  eq(value: unknown): Condition;
-  /** There, and not equal. */
-  ne(value: unknown): Condition;
+/** What can be said of a field that holds values of type `V`, in documents of type `D`. */
+export interface Conditions<V = unknown, D = Any> {
+  /** Equal; 1 and 1.0 are. Of an array: as a whole, or one of its elements, as for the following ones. */
+  eq(value: Operand<V>): Condition<D>;
+  /** Not equal: the exact opposite of `eq`, so it holds where nothing is, too. `f.a.exists().and(f.a.ne(1))` asks for both. */
+  ne(value: Operand<V>): Condition<D>;
   /** Less, among values of the same class. */
-  lt(value: unknown): Condition;
+  lt(value: Operand<V>): Condition<D>;
   /** Less or equal. */
-  lte(value: unknown): Condition;
+  lte(value: Operand<V>): Condition<D>;
   /** Greater. */
-  gt(value: unknown): Condition;
+  gt(value: Operand<V>): Condition<D>;
   /** Greater or equal. */
-  gte(value: unknown): Condition;
+  gte(value: Operand<V>): Condition<D>;
   /** Equal to one of these. */
-  in(values: readonly unknown[]): Condition;
+  in(values: readonly Operand<V>[]): Condition<D>;
   /** From low to high, both included. */
-  between(low: unknown, high: unknown): Condition;
+  between(low: Operand<V>, high: Operand<V>): Condition<D>;
   /** There, null included. */
-  exists(): Condition;
+  exists(): Condition<D>;
   /** There, and null. */
-  isNull(): Condition;
+  isNull(): Condition<D>;
   /** An array with this element. */
-  contains(value: unknown): Condition;
+  contains(value: ElementOperand<V>): Condition<D>;
   /** A text that begins like this. */
-  startsWith(prefix: string): Condition;
+  startsWith(prefix: Prefix<V>): Condition<D>;
 }
 
-/** A field of a document; its properties are the fields below it. A field called like a method is written `f(["eq"])`. */
-export type Field = Conditions & { readonly [name: string]: Field };
+/**
+ * Members that TypeScript finds in every object or function before it looks for a field. Here they are fields, as they are when the
+ * program runs.
+ */
+interface Shadowed {
+  readonly name: Field;
+  readonly length: Field;
+  readonly call: Field;
+  readonly apply: Field;
+  readonly bind: Field;
+  readonly arguments: Field;
+  readonly caller: Field;
+  readonly prototype: Field;
+  readonly constructor: Field;
+  readonly toString: Field;
+  readonly toLocaleString: Field;
+  readonly valueOf: Field;
+  readonly hasOwnProperty: Field;
+  readonly isPrototypeOf: Field;
+  readonly propertyIsEnumerable: Field;
+}
 
-/** Makes fields: `f.author.name`, `f.lines[0]`, `f["we.ird"]`, or `f("author.name")` with dots, `f(["we.ird", 0])` by steps. */
-export interface Fields {
+/** A field of any document; its properties are the fields below it. A field called like a method is written `f(["a", "eq"])`. */
+export type Field = Conditions & Shadowed & { readonly [name: string]: Field };
+
+/**
+ * Makes fields of any document: `f.author.name`, `f.lines[0]`, `f["we.ird"]`, or `f("author.name")` with dots, `f(["we.ird", 0])` by
+ * steps. They take every name and every value; fields of a type, `fields<Note>()` and those `find` gives to a function, do not.
+ */
+export interface Fields extends Shadowed {
   (path: string | Path): Field;
   readonly [name: string]: Field;
 }
+
+/** A field that holds values of type `V`, in documents of type `D`. */
+export type FieldOf<V, D = Any> = unknown extends V
+  ? Field
+  : Conditions<V, D> & { readonly [K in Names<V>]-?: FieldOf<Under<V, K>, D> };
+
+/** The fields of documents of type `D`: `(note) => note.tags.contains("first")`. */
+export type FieldsOf<D> = unknown extends D
+  ? Fields
+  : string extends keyof D
+    ? D extends Readonly<Record<string, infer V>> ? unknown extends V ? Fields : { readonly [name: string]: FieldOf<V, D> } : Fields
+    : { readonly [K in Names<D>]-?: FieldOf<Under<D, K>, D> };
 
 const METHODS = new Set(["eq", "ne", "lt", "lte", "gt", "gte", "in", "between", "exists", "isNull", "contains", "startsWith"]);
 
@@ -169,6 +212,21 @@ export const f: Fields = new Proxy(function fields() {} as unknown as Fields, {
   get: (_, name) => (typeof name === "string" ? fieldOf([step(name)]) : undefined),
 });
 
+/**
+ * The fields of documents of a type: names it does not have and values a field cannot have do not compile.
+ *
+ * ```ts
+ * const note = fields<Note>();
+ * const isUrgent = note.tags.contains("urgent").or(note.title.startsWith("!"));
+ * ```
+ */
+export function fields<D>(): FieldsOf<D> {
+  return f as FieldsOf<D>;
+}
+
+/** What `find` takes: a condition, or a function that makes one of the fields of the collection's documents. */
+export type Asked<D> = Condition<D> | ((fields: FieldsOf<D>) => Condition<D>);
+
 /** How the answers of a query are found. */
 export interface Explanation {
   /** The collection asked. */
@@ -209,7 +267,7 @@ interface Parts {
  * A question to a collection, iterable as often as you like.
  *
  * ```ts
- * for (const user of users.find(f.age.gte(18)).orderBy("-age").limit(10)) console.log(user.name);
+ * for (const user of users.find((user) => user.age.gte(18)).orderBy("-age").limit(10)) console.log(user.name);
  * ```
  */
 export class Query<T = Document> implements Iterable<Entity<T>> {
@@ -223,8 +281,10 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
   }
 
   /** @internal */
-  static of<T>(collection: Collection<T>, condition: Condition | undefined): Query<T> {
-    const filter = condition === undefined ? ["true"] : nodeOf(condition, "find");
+  static of<T>(collection: Collection<T>, asked: Asked<T> | undefined): Query<T> {
+    // Fields are no functions but may be called; `f` itself was meant to be asked something of.
+    const condition: unknown = typeof asked === "function" && (asked as unknown) !== f ? asked(f as FieldsOf<T>) : asked;
+    const filter = condition === undefined && asked === undefined ? ["true"] : nodeOf(condition, "find");
     return new Query(collection, { filter, order: [], limit: undefined, offset: 0, after: undefined });
   }
 
@@ -239,8 +299,8 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
   }
 
   /** Orders by these fields; `-` before one is descending. */
-  orderBy(...fields: readonly string[]): Query<T> {
-    const order = fields.map((field) => {
+  orderBy(...fields: readonly OrderOf<T>[]): Query<T> {
+    const order = fields.map((field: string) => {
       const descending = text(field, "a field to order by").startsWith("-");
       return [pathOf(descending ? field.slice(1) : field), descending] as const;
     });

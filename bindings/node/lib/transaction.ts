@@ -9,6 +9,7 @@ import { decodeValue } from "./decode";
 import type { Document } from "./entity";
 import { type Handle, call, kindOf, native, refused, text, thrown, whole } from "./native";
 import { Scope } from "./scope";
+import type { Storable } from "./shape";
 
 /** When a commit is on stable storage: before it returns, soon after, or when the database writes it by itself. */
 export type Durability = "durable" | "grouped" | "none";
@@ -44,7 +45,7 @@ export class Snapshot {
   }
 
   /** A collection as this sees it. */
-  collection<T = Document>(name: string, options?: CollectionOptions): Collection<T> {
+  collection<T extends Storable<T> = Document>(name: string, options?: CollectionOptions): Collection<T> {
     return new Collection<T>(name, this.scope, this, options);
   }
 

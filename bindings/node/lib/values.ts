@@ -16,6 +16,8 @@ const I64_MAX = 2n ** 63n - 1n;
  * classes: a `Uuid` would arrive as a map. So it fails for them, by a field that cannot be cloned and says why.
  */
 abstract class Value {
+  /** What has the same fields is not the same: `protected` makes TypeScript go by the class. */
+  protected declare readonly ofEntidb: true;
   /** @internal */
   protected readonly notCloneable: symbol;
 

@@ -1,7 +1,7 @@
 // Indexes and queries.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Query, all, any, f, not, openMemory } from "entidb";
+import { Query, all, any, f, fields, not, openMemory } from "entidb";
 
 function people() {
   const db = openMemory();
@@ -57,6 +57,25 @@ for (const [name, condition, expected] of cases) {
     assert.equal(collection.find(condition).exists(), expected.length > 0);
   });
 }
+
+test("a function is given the fields, and gives the condition", () => {
+  const collection = people();
+  assert.deepEqual(numbers(collection.find((one) => one.age.gt(40).and(one.home.city.eq("London")))), [2]);
+  assert.deepEqual(numbers(collection.find(fields().lines[0].q.eq(5))), [4]);
+  for (const wrong of [() => undefined, () => true, (one) => one.age, f, f.age, null, async () => all()]) {
+    assert.throws(() => collection.find(wrong), { code: "INVALID_ARGUMENT", message: /takes conditions/ });
+  }
+});
+
+test("fields may be called as members of functions and objects are", () => {
+  const names = ["name", "length", "call", "apply", "bind", "arguments", "caller", "prototype", "constructor", "toString", "valueOf", "hasOwnProperty"];
+  const collection = openMemory().collection("c");
+  collection.put(Object.fromEntries(names.map((name, n) => [name, { [name]: n }])));
+  for (const [n, name] of names.entries()) {
+    assert.equal(collection.find(f[name][name].eq(n)).count(), 1, name);
+    assert.equal(collection.find(f[name][name].eq(-1)).count(), 0, name);
+  }
+});
 
 test("order, limit and offset", () => {
   const collection = people();

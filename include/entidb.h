@@ -1961,10 +1961,11 @@ entidb_status entidb_transaction_drop_collection(const entidb_transaction *trans
                                                  entidb_error **out_error);
 
 /**
- * Marks this place of a write transaction.
+ * Marks this place of a write transaction. As long as the mark is there, each key that changes counts twice against
+ * `transaction_bytes_max`: as it is and as it was.
  *
  * Threads: any, one call at a time.
- * Errors: READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+ * Errors: TOO_LARGE, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
  *
  * Safety: As `entidb_transaction_collection`.
  */

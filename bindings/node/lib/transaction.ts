@@ -145,7 +145,10 @@ export class Transaction extends Snapshot {
     call(() => native.transactionAbort(handle));
   }
 
-  /** Marks this place, to come back to with `rollbackTo`. */
+  /**
+   * Marks this place, to come back to with `rollbackTo`. Each key that changes then counts twice against
+   * `transaction_bytes_max`. @throws TooLargeError.
+   */
   savepoint(): number {
     return call(() => native.transactionSavepoint(this.scope.live));
   }

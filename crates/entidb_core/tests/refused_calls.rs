@@ -116,7 +116,7 @@ fn a_rollback_gives_back_what_the_changes_took() {
     let notes = tx.collection("notes").unwrap();
     let savepoint = tx.savepoint().unwrap();
     for round in 0..50 {
-        notes.put_at(id(1), &text(30 << 10)).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        notes.put_at(id(1), &text(28 << 10)).unwrap_or_else(|error| panic!("round {round}: {error}"));
         tx.rollback_to(savepoint).unwrap();
     }
     // The same beyond the size at which the engine keeps changes in another way.

@@ -49,7 +49,7 @@ pub use options::{
     ZonePolicy,
 };
 pub use stats::{OpenReport, Stats};
-pub use transaction::{Direction, Iter, Savepoint, Snapshot, WriteSnapshot, WriteTransaction};
+pub use transaction::{ChangeSize, Direction, Iter, Savepoint, Snapshot, WriteSnapshot, WriteTransaction};
 pub use value::Value;
 pub use verify::{VerifyLevel, VerifyReport};
 

@@ -99,7 +99,7 @@ pub enum Mistake {
     DeletesDroppedEarly,
     /// A counter forgets what it was before the last additions.
     CounterBaseLost,
-    /// Going back to a savepoint leaves the newest change.
+    /// Going back to a savepoint leaves the last of the changed keys as it is.
     SavepointKeepsOne,
     /// Bytes that cannot be read are taken for zeros.
     ReadErrorIsZeros,

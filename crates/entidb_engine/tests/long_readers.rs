@@ -263,7 +263,7 @@ fn what_a_transaction_gave_out_ends_with_it_however_it_ends() {
     round(&engine, 0);
     for end in 0..3 {
         let mut transaction = engine.begin_write().unwrap();
-        let savepoint = transaction.savepoint();
+        let savepoint = transaction.savepoint().unwrap();
         transaction.put(b"a", b"mine").unwrap();
         let mut walk = transaction.range(KeyRange::all(), Direction::Forward).unwrap();
         let snapshot = transaction.snapshot();

@@ -111,7 +111,7 @@ pub fn apply(transaction: &mut WriteTransaction, changes: &[Change]) -> entidb_e
             Change::DeleteRange(start, end) => transaction.delete_range(&start.0, &end.0)?,
             Change::Add(key, delta) => transaction.add(&key.0, *delta)?,
             Change::Undone(inner) => {
-                let savepoint = transaction.savepoint();
+                let savepoint = transaction.savepoint()?;
                 apply(transaction, inner)?;
                 transaction.rollback_to(&savepoint)?;
             }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::journal::Undo;
 use crate::catalog::{Catalog, CollectionRecord};
 use crate::id::CollectionId;
 
@@ -15,7 +16,7 @@ pub(super) struct CatalogEdit {
     base: Arc<Catalog>,
     /// Changes made and not taken back.
     changes: u64,
-    undo: Vec<(CollectionId, Option<Arc<CollectionRecord>>)>,
+    undo: Undo<CollectionId, Arc<CollectionRecord>>,
     /// Collections this transaction dropped and did not bring back.
     dropped: Vec<CollectionId>,
 }
@@ -24,13 +25,12 @@ pub(super) struct CatalogEdit {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CatalogPlace {
     changes: u64,
-    undo: usize,
     dropped: usize,
 }
 
 impl CatalogEdit {
     pub(super) fn new(catalog: Arc<Catalog>) -> Self {
-        Self { base: Arc::clone(&catalog), catalog, changes: 0, undo: Vec::new(), dropped: Vec::new() }
+        Self { base: Arc::clone(&catalog), catalog, changes: 0, undo: Undo::default(), dropped: Vec::new() }
     }
 
     pub(super) fn now(&self) -> &Arc<Catalog> {
@@ -41,13 +41,13 @@ impl CatalogEdit {
         self.changes > 0
     }
 
-    /// Puts a record in, in the place of the one with its number. `keep` says whether this may have to be taken back.
-    pub(super) fn put(&mut self, record: CollectionRecord, keep: bool) {
-        self.set(record.id, Some(Arc::new(record)), keep);
+    /// Puts a record in, in the place of the one with its number.
+    pub(super) fn put(&mut self, record: CollectionRecord) {
+        self.set(record.id, Some(Arc::new(record)));
     }
 
-    pub(super) fn drop(&mut self, id: CollectionId, keep: bool) {
-        self.set(id, None, keep);
+    pub(super) fn drop(&mut self, id: CollectionId) {
+        self.set(id, None);
         self.dropped.push(id);
     }
 
@@ -56,11 +56,10 @@ impl CatalogEdit {
         self.dropped.contains(&id) || (self.base.by_id(id).is_some() && self.catalog.by_id(id).is_none())
     }
 
-    fn set(&mut self, id: CollectionId, record: Option<Arc<CollectionRecord>>, keep: bool) {
-        let before = if keep { Some(self.catalog.by_id(id).cloned()) } else { None };
+    fn set(&mut self, id: CollectionId, record: Option<Arc<CollectionRecord>>) {
+        self.undo.remember(id, || self.catalog.by_id(id).cloned());
         self.apply(id, record);
         self.changes += 1;
-        self.undo.extend(before.map(|before| (id, before)));
     }
 
     fn apply(&mut self, id: CollectionId, record: Option<Arc<CollectionRecord>>) {
@@ -71,23 +70,29 @@ impl CatalogEdit {
         }
     }
 
-    pub(super) fn place(&self) -> CatalogPlace {
-        CatalogPlace { changes: self.changes, undo: self.undo.len(), dropped: self.dropped.len() }
+    /// A place to go back to: what is not remembered key by key.
+    pub(super) fn mark(&mut self) -> CatalogPlace {
+        self.undo.mark();
+        CatalogPlace { changes: self.changes, dropped: self.dropped.len() }
     }
 
-    pub(super) fn go_back(&mut self, place: CatalogPlace) {
-        while self.undo.len() > place.undo
-            && let Some((id, before)) = self.undo.pop()
-        {
+    /// Goes back to the place that `index` others came before.
+    pub(super) fn go_back(&mut self, index: usize, place: CatalogPlace) {
+        let earlier = self.undo.go_back(index);
+        // A name may have gone from one collection to another, so all names go before any comes.
+        for id in earlier.keys() {
+            self.apply(*id, None);
+        }
+        for (id, before) in earlier.into_iter().filter(|(_, before)| before.is_some()) {
             self.apply(id, before);
         }
         self.changes = place.changes;
         self.dropped.truncate(place.dropped);
     }
 
-    /// Nothing will be taken back any more.
-    pub(super) fn forget(&mut self) {
-        self.undo = Vec::new();
+    /// Forgets the place that `index` others came before, and later ones.
+    pub(super) fn release(&mut self, index: usize) {
+        self.undo.release(index);
     }
 }
 
@@ -106,15 +111,16 @@ mod tests {
     #[test]
     fn the_catalog_is_copied_once_however_many_changes_and_savepoints_there_are() {
         let mut edit = CatalogEdit::new(Arc::new(Catalog::default()));
-        edit.put(record(1, "c1"), true);
+        edit.put(record(1, "c1"));
         let first = Arc::as_ptr(edit.now());
         for number in 2..9000 {
-            let place = edit.place();
-            edit.put(record(number, &format!("c{number}")), true);
-            edit.put(record(number, &format!("d{number}")), true);
+            let place = edit.mark();
+            edit.put(record(number, &format!("c{number}")));
+            edit.put(record(number, &format!("d{number}")));
             if number % 3 == 0 {
-                edit.go_back(place);
+                edit.go_back(0, place);
             }
+            edit.release(0);
         }
         assert_eq!(Arc::as_ptr(edit.now()), first);
         assert_eq!(edit.now().collections().len(), 6000);
@@ -123,14 +129,14 @@ mod tests {
     #[test]
     fn going_back_brings_back_names_and_forgets_drops() {
         let mut edit = CatalogEdit::new(Arc::new(Catalog::from_records([record(1, "a"), record(2, "b")])));
-        let place = edit.place();
-        edit.put(record(1, "c"), true);
-        edit.drop(CollectionId(2), true);
-        edit.put(record(3, "b"), true);
-        edit.drop(CollectionId(3), true);
+        let place = edit.mark();
+        edit.put(record(1, "c"));
+        edit.drop(CollectionId(2));
+        edit.put(record(3, "b"));
+        edit.drop(CollectionId(3));
         assert_eq!(names(&edit), ["c"]);
         assert!(edit.is_changed() && edit.was_dropped(CollectionId(2)) && edit.was_dropped(CollectionId(3)));
-        edit.go_back(place);
+        edit.go_back(0, place);
         assert_eq!(names(&edit), ["a", "b"]);
         assert!(edit.now().by_name("c").is_none());
         assert!(!edit.is_changed() && !edit.was_dropped(CollectionId(2)) && !edit.was_dropped(CollectionId(3)));

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use entidb_engine::ChangeSize;
+
 use super::State;
 use crate::catalog::CollectionRecord;
 use crate::change_feed::ChangeKind;
@@ -78,14 +80,18 @@ impl State {
             index::plan_changes(record, self.engine(), (id, ordinal), old_document, Some(document), &mut changes);
         let is_new = before.is_none();
         let ordinal_key = keyspace::ordinal(record.id, ordinal);
-        let mut bytes = key.len() + HEADER_BYTES + document.len();
-        let mut keys = 1;
+        let mut size = ChangeSize {
+            changes: changes.keys() + 1,
+            key_bytes: changes.bytes() + key.len() as u64,
+            value_bytes: (HEADER_BYTES + document.len()) as u64,
+        };
         if is_new {
-            bytes += ordinal_key.len() + id.as_bytes().len();
-            keys += 1;
+            size.changes += 1;
+            size.key_bytes += ordinal_key.len() as u64;
+            size.value_bytes += id.as_bytes().len() as u64;
         }
         let checked = planned
-            .and_then(|()| self.check_room(keys + changes.keys(), bytes as u64 + changes.bytes(), document.len()))
+            .and_then(|()| self.check_room(size, document.len()))
             .map_err(|error| error.with_collection(name).with_id(id));
         if checked.is_ok() {
             let version = self.next_sequence().0;
@@ -121,10 +127,10 @@ impl State {
         let entity = (id, before.ordinal);
         let planned = index::plan_changes(&record, self.engine(), entity, Some(before.document), None, &mut changes);
         let ordinal_key = keyspace::ordinal(record.id, before.ordinal);
-        let bytes = (key.len() + ordinal_key.len()) as u64;
-        let checked = planned
-            .and_then(|()| self.check_room(2 + changes.keys(), bytes + changes.bytes(), 0))
-            .map_err(|error| error.with_collection(name).with_id(id));
+        let key_bytes = (key.len() + ordinal_key.len()) as u64 + changes.bytes();
+        let size = ChangeSize { changes: 2 + changes.keys(), key_bytes, value_bytes: 0 };
+        let checked =
+            planned.and_then(|()| self.check_room(size, 0)).map_err(|error| error.with_collection(name).with_id(id));
         if checked.is_ok() {
             self.all_or_doom(|engine| {
                 engine.delete(&key)?;

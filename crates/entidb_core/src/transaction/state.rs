@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use entidb_engine::{Direction, Durability, Iter, Sequence, Value, WriteSnapshot};
+use entidb_engine::{ChangeSize, Direction, Durability, Iter, Sequence, Value, WriteSnapshot};
 
 use super::Savepoint;
 use super::catalog_edit::{CatalogEdit, CatalogPlace};
@@ -26,8 +26,6 @@ struct Mark {
     engine: entidb_engine::Savepoint,
     catalog: CatalogPlace,
     changes: usize,
-    counts: usize,
-    ordinals: usize,
     doomed: Option<Error>,
 }
 
@@ -53,6 +51,9 @@ pub(crate) struct State {
     /// Set when a change was half written: the transaction can then only be aborted.
     doomed: Option<Error>,
 }
+
+/// What a savepoint keeps beside the engine's: a mark, and three small maps with the counts, ordinals and records it changes.
+const MARK_BYTES: u64 = 640;
 
 /// The limits a transaction checks.
 #[derive(Debug, Clone, Copy)]
@@ -139,17 +140,11 @@ impl State {
     }
 
     pub(super) fn put_in_catalog(&mut self, record: CollectionRecord) {
-        let keep = self.is_undoable();
-        self.catalog.put(record, keep);
+        self.catalog.put(record);
     }
 
     pub(super) fn drop_from_catalog(&mut self, id: CollectionId) {
-        let keep = self.is_undoable();
-        self.catalog.drop(id, keep);
-    }
-
-    fn is_undoable(&self) -> bool {
-        !self.marks.is_empty()
+        self.catalog.drop(id);
     }
 
     pub(super) fn record(&mut self, kind: ChangeKind, collection: &CollectionRecord, id: EntityId, payload: Vec<u8>) {
@@ -164,19 +159,21 @@ impl State {
         self.changes.push(kind, (collection.id, &collection.name), id, payload);
     }
 
-    /// Refuses changes that would not fit the transaction together with what commit adds: so many keys, with so many bytes
-    /// of keys and values, and one entry of the feed with this payload. What is not refused can be written and committed.
-    pub(super) fn check_room(&mut self, changes: u64, bytes: u64, payload: usize) -> Result<()> {
-        let (mut changes, mut bytes) = (changes + OWED_ONCE_CHANGES, bytes + OWED_ONCE_BYTES);
+    /// Refuses changes that would not fit the transaction together with what commit adds, and one entry of the feed with this
+    /// payload. What is not refused can be written and committed.
+    pub(super) fn check_room(&mut self, changes: ChangeSize, payload: usize) -> Result<()> {
         let collections = self.counts.len().max(self.ordinals.len()) as u64 + 1;
-        changes += collections * OWED_CHANGES;
-        bytes += collections * OWED_BYTES;
+        let mut owed = ChangeSize {
+            changes: OWED_ONCE_CHANGES + collections * OWED_CHANGES,
+            key_bytes: OWED_ONCE_BYTES + collections * OWED_BYTES,
+            value_bytes: 0,
+        };
         if self.shared_limits.feed_commits_max > 0 {
             let (parts, part_bytes) = self.changes.owed(payload as u64);
-            changes += parts;
-            bytes += part_bytes;
+            owed.changes += parts;
+            owed.value_bytes += part_bytes;
         }
-        Ok(self.engine.check_room(changes, bytes)?)
+        Ok(self.engine.check_room(changes, owed)?)
     }
 
     /// The next number for a collection or an index.
@@ -201,9 +198,8 @@ impl State {
 
     /// Forgets the count and ordinals of a dropped collection.
     pub(super) fn forget_collection(&mut self, collection: CollectionId) -> Result<()> {
-        let keep = self.is_undoable();
-        self.counts.set(collection, None, keep);
-        self.ordinals.set(collection, None, keep);
+        self.counts.set(collection, None);
+        self.ordinals.set(collection, None);
         self.engine.delete(&keyspace::entity_count(collection))?;
         Ok(self.engine.delete(&keyspace::next_ordinal(collection))?)
     }
@@ -221,16 +217,14 @@ impl State {
 
     /// Counts an entity that came with this ordinal.
     pub(super) fn count_new(&mut self, collection: CollectionId, ordinal: Ordinal) {
-        let keep = self.is_undoable();
-        self.ordinals.set(collection, Some(ordinal.0.saturating_add(1)), keep);
+        self.ordinals.set(collection, Some(ordinal.0.saturating_add(1)));
         self.count(collection, 1);
     }
 
     /// Counts entities that came or, below zero, went.
     pub(super) fn count(&mut self, collection: CollectionId, delta: i64) {
-        let keep = self.is_undoable();
         let count = self.counts.get(collection).unwrap_or(0).saturating_add(delta);
-        self.counts.set(collection, Some(count), keep);
+        self.counts.set(collection, Some(count));
     }
 
     /// Writes several keys that belong together and were checked to fit. Where that fails in spite of it, for want of memory,
@@ -246,19 +240,25 @@ impl State {
         result
     }
 
-    pub(crate) fn savepoint(&mut self) -> Savepoint {
+    /// A place to go back to. Refused when there is no room for it, or none would be left for what commit adds.
+    pub(crate) fn savepoint(&mut self) -> Result<Savepoint> {
+        let engine = self.engine.savepoint_with(MARK_BYTES)?;
+        if let Err(error) = self.check_room(ChangeSize::default(), 0) {
+            self.engine.release(&engine)?;
+            return Err(error);
+        }
         self.savepoints_made += 1;
         let savepoint = Savepoint(self.savepoints_made);
+        self.counts.mark();
+        self.ordinals.mark();
         self.marks.push(Mark {
             savepoint,
-            engine: self.engine.savepoint(),
-            catalog: self.catalog.place(),
+            engine,
+            catalog: self.catalog.mark(),
             changes: self.changes.len(),
-            counts: self.counts.place(),
-            ordinals: self.ordinals.place(),
             doomed: self.doomed.clone(),
         });
-        savepoint
+        Ok(savepoint)
     }
 
     pub(crate) fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
@@ -271,32 +271,38 @@ impl State {
         self.marks.truncate(position + 1);
         if let Some(mark) = self.marks.last() {
             self.engine.rollback_to(&mark.engine)?;
-            self.catalog.go_back(mark.catalog);
+            self.catalog.go_back(position, mark.catalog);
             self.changes.truncate(mark.changes);
-            self.counts.go_back(mark.counts);
-            self.ordinals.go_back(mark.ordinals);
+            self.counts.go_back(position);
+            self.ordinals.go_back(position);
             // What was half written is undone with the rest.
             self.doomed.clone_from(&mark.doomed);
         }
         Ok(())
     }
 
+    /// Forgets the savepoint at a position and later ones; what was changed since stays.
+    fn release(&mut self, position: usize) -> Result<()> {
+        if let Some(mark) = self.marks.get(position) {
+            self.engine.release(&mark.engine)?;
+            self.marks.truncate(position);
+            self.catalog.release(position);
+            self.counts.release(position);
+            self.ordinals.release(position);
+        }
+        Ok(())
+    }
+
     /// Runs several changes as one: when one is refused, or they are too much to be committed, none of them stays.
     pub(crate) fn atomically<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let savepoint = self.savepoint();
-        let result = run(self).and_then(|value| self.check_room(0, 0, 0).map(|()| value));
+        let savepoint = self.savepoint()?;
+        let result = run(self).and_then(|value| self.check_room(ChangeSize::default(), 0).map(|()| value));
         if result.is_err() {
             self.rollback_to(savepoint)?;
         }
         if let Some(position) = self.marks.iter().position(|mark| mark.savepoint == savepoint) {
             // Given back, so that a long transaction does not remember how to undo all of itself.
-            let mark = self.marks.remove(position);
-            self.engine.release(&mark.engine)?;
-        }
-        if self.marks.is_empty() {
-            self.catalog.forget();
-            self.counts.forget();
-            self.ordinals.forget();
+            self.release(position)?;
         }
         result
     }
@@ -312,6 +318,8 @@ impl State {
             self.engine.abort();
             return Ok(sequence);
         }
+        // From here on nothing is taken back, and what commit adds need not be remembered.
+        self.release(0)?;
         if self.deletes && !self.writes {
             // The feed and the counts are written too, but on a full disk this is what makes room.
             self.engine.frees_room();

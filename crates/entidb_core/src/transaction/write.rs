@@ -205,7 +205,8 @@ impl WriteTransaction {
         self.0.with(|state| state.atomically(|state| state.drop_collection(name)))
     }
 
-    /// Marks this place.
+    /// Marks this place. As long as the mark is there, each key that changes counts twice against `transaction_bytes_max`: as
+    /// it is and as it was.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;
@@ -218,9 +219,9 @@ impl WriteTransaction {
     /// ```
     ///
     /// # Errors
-    /// `TransactionEnded`.
+    /// `TooLarge` when there is no room for it in the transaction, `TransactionEnded`.
     pub fn savepoint(&self) -> Result<Savepoint> {
-        self.0.with(|state| Ok(state.savepoint()))
+        self.0.with(|state| state.savepoint())
     }
 
     /// Undoes everything since the savepoint, which stays valid; later ones are gone.

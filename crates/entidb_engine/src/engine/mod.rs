@@ -57,7 +57,7 @@ pub(crate) use upkeep::InOtherHands;
 /// let engine = Engine::open(Backend::memory(), Options::default())?;
 /// let mut transaction = engine.begin_write()?;
 /// transaction.put(b"key", b"value")?;
-/// let savepoint = transaction.savepoint();
+/// let savepoint = transaction.savepoint()?;
 /// transaction.delete(b"key")?;
 /// transaction.rollback_to(&savepoint)?;
 /// let sequence = transaction.commit()?;

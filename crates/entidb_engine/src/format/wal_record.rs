@@ -203,6 +203,7 @@ fn malformed() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transaction::Savepoints;
 
     type Changes = Vec<(EntryKind, Vec<u8>, Vec<u8>)>;
 
@@ -218,10 +219,10 @@ mod tests {
     #[test]
     fn a_commit_reads_back_as_it_was_written() {
         let mut buffer = WriteBuffer::new(1 << 20);
-        buffer.put(b"apple", b"red", None).unwrap();
-        buffer.delete(b"apricot", None).unwrap();
-        buffer.add(b"count", -5, None).unwrap();
-        buffer.delete_range(b"x", b"y", None).unwrap();
+        buffer.put(b"apple", b"red", &mut Savepoints::default()).unwrap();
+        buffer.delete(b"apricot", &mut Savepoints::default()).unwrap();
+        buffer.add(b"count", -5, &mut Savepoints::default()).unwrap();
+        buffer.delete_range(b"x", b"y", &mut Savepoints::default()).unwrap();
         let mut bytes = Vec::new();
         encode_commit(&buffer, &mut bytes).unwrap();
         let expected = vec![

@@ -7,8 +7,10 @@
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
 use crate::iterator::counter_from;
+use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeMap;
 use crate::transaction::points::{Before, Change, ENTRY_BYTES, FEW_BYTES_MAX, Points};
+use crate::transaction::savepoints::{Earlier, Savepoints};
 use crate::value::Value;
 
 /// What the transaction itself says about a key.
@@ -24,12 +26,8 @@ pub(crate) enum Own {
     Add(i64),
 }
 
-/// What to put back to undo one change.
-#[derive(Debug, Clone)]
-pub(crate) enum Undo {
-    Point { key: Box<[u8]>, before: Option<Change> },
-    Ranges { before: RangeMap },
-}
+/// Keys whose changes a range delete takes away at once, before memory is given back.
+const REMOVED_AT_ONCE: usize = 1024;
 
 /// Within a transaction all range deletes are the same commit, whatever sequence it will get.
 const OWN: Sequence = Sequence::ZERO;
@@ -134,73 +132,88 @@ impl WriteBuffer {
         !self.ranges.is_empty() && self.ranges.covering(key).is_some()
     }
 
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], undo: Option<&mut Vec<Undo>>) -> Result<()> {
-        self.set(key, EntryKind::Put, value, undo)
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], savepoints: &mut Savepoints) -> Result<()> {
+        self.set(key, EntryKind::Put, value, savepoints)
     }
 
-    pub(crate) fn delete(&mut self, key: &[u8], undo: Option<&mut Vec<Undo>>) -> Result<()> {
-        self.set(key, EntryKind::Delete, &[], undo)
+    pub(crate) fn delete(&mut self, key: &[u8], savepoints: &mut Savepoints) -> Result<()> {
+        self.set(key, EntryKind::Delete, &[], savepoints)
     }
 
-    pub(crate) fn add(&mut self, key: &[u8], delta: i64, undo: Option<&mut Vec<Undo>>) -> Result<()> {
+    pub(crate) fn add(&mut self, key: &[u8], delta: i64, savepoints: &mut Savepoints) -> Result<()> {
         let (kind, sum) = match self.own(key)? {
             Own::Nothing => (EntryKind::Add, delta),
             Own::Add(before) => (EntryKind::Add, before.wrapping_add(delta)),
             Own::Put(value) => (EntryKind::Put, counter_from(&value)?.wrapping_add(delta)),
             Own::Deleted => (EntryKind::Put, delta),
         };
-        self.set(key, kind, &sum.to_le_bytes(), undo)
+        self.set(key, kind, &sum.to_le_bytes(), savepoints)
     }
 
-    pub(crate) fn delete_range(&mut self, start: &[u8], end: &[u8], mut undo: Option<&mut Vec<Undo>>) -> Result<()> {
+    /// Deletes a range. A failure, for want of memory, may leave some of the changes in it taken away.
+    pub(crate) fn delete_range(&mut self, start: &[u8], end: &[u8], savepoints: &mut Savepoints) -> Result<()> {
         if start >= end {
             return Ok(());
         }
-        for key in self.points.keys_in(start, end)? {
-            self.remove(&key, undo.as_deref_mut())?;
-        }
-        if let Some(undo) = undo {
-            undo.push(Undo::Ranges { before: self.ranges.clone() });
+        let mut from = start.to_vec();
+        loop {
+            let keys = self.points.keys_in(&from, end, REMOVED_AT_ONCE)?;
+            for key in &keys {
+                self.remove(key, savepoints)?;
+            }
+            let Some(last) = keys.last().filter(|_| keys.len() == REMOVED_AT_ONCE) else { break };
+            last.as_ref().clone_into(&mut from);
+            from.push(0);
+            self.points.settle(self.bytes, self.few_bytes_max)?;
         }
         // Everything that touches the new range melts into it.
         self.ranges.set(start, end, OWN);
         Ok(())
     }
 
-    /// Takes back the newest changes, the last first.
-    pub(crate) fn undo(&mut self, changes: impl Iterator<Item = Undo>) -> Result<()> {
-        for change in changes {
-            match change {
-                Undo::Point { key, before: Some(before) } => self.set(&key, before.kind, before.value_bytes(), None)?,
-                Undo::Point { key, before: None } => self.remove(&key, None)?,
-                Undo::Ranges { before } => self.ranges = before,
+    /// How many keys of a range have a change of their own.
+    pub(super) fn count_in(&self, start: &[u8], end: &[u8]) -> Result<u64> {
+        self.points.count_in(start, end)
+    }
+
+    /// Makes the changes again what they were. A failure, for want of memory, may leave a part of it undone.
+    pub(crate) fn go_back(&mut self, earlier: Earlier) -> Result<()> {
+        let mut nothing = Savepoints::default();
+        let left = makes(Mistake::SavepointKeepsOne).then(|| earlier.points.keys().max().cloned()).flatten();
+        for (key, before) in earlier.points.into_iter().filter(|(key, _)| left.as_ref() != Some(key)) {
+            match before {
+                Some(before) => self.set(&key, before.kind, before.value_bytes(), &mut nothing)?,
+                None => self.remove(&key, &mut nothing)?,
             }
         }
+        self.ranges = earlier.ranges;
         Ok(())
     }
 
-    fn set(&mut self, key: &[u8], kind: EntryKind, value: &[u8], undo: Option<&mut Vec<Undo>>) -> Result<()> {
+    fn set(&mut self, key: &[u8], kind: EntryKind, value: &[u8], savepoints: &mut Savepoints) -> Result<()> {
         self.points.settle(self.bytes, self.few_bytes_max)?;
-        let before = self.points.set(key, kind, value, undo.is_some())?;
+        let keep = savepoints.wants(key);
+        let before = self.points.set(key, kind, value, keep)?;
         self.bytes = self.bytes.saturating_add(Self::cost(key, value));
-        self.note(key, before, undo);
+        self.note(key, before, keep.then_some(savepoints));
         Ok(())
     }
 
-    fn remove(&mut self, key: &[u8], undo: Option<&mut Vec<Undo>>) -> Result<()> {
-        let before = self.points.remove(key, undo.is_some())?;
-        self.note(key, before, undo);
+    fn remove(&mut self, key: &[u8], savepoints: &mut Savepoints) -> Result<()> {
+        let keep = savepoints.wants(key);
+        let before = self.points.remove(key, keep)?;
+        self.note(key, before, keep.then_some(savepoints));
         Ok(())
     }
 
-    /// Takes what a key had before off the books, and remembers it where it may be wanted back.
-    fn note(&mut self, key: &[u8], before: Before, undo: Option<&mut Vec<Undo>>) {
+    /// Takes what a key had before off the books, and keeps it where it may be wanted back.
+    fn note(&mut self, key: &[u8], before: Before, savepoints: Option<&mut Savepoints>) {
         if let Some(len) = before.value_len {
             let cost = (key.len() as u64).saturating_add(len as u64).saturating_add(ENTRY_BYTES);
             self.bytes = self.bytes.saturating_sub(cost);
         }
-        if let Some(undo) = undo {
-            undo.push(Undo::Point { key: key.into(), before: before.change });
+        if let Some(savepoints) = savepoints {
+            savepoints.keep(key, before.change);
         }
     }
 }

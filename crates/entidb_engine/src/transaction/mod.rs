@@ -7,6 +7,7 @@ mod buffer;
 mod cursor;
 mod iter;
 mod points;
+mod savepoints;
 mod snapshot;
 mod write;
 mod write_snapshot;
@@ -14,8 +15,11 @@ mod write_snapshot;
 pub(crate) use buffer::WriteBuffer;
 pub(crate) use cursor::source_of;
 pub use iter::{Direction, Iter};
+pub use savepoints::Savepoint;
+#[cfg(test)]
+pub(crate) use savepoints::Savepoints;
 pub use snapshot::Snapshot;
-pub use write::{Savepoint, WriteTransaction};
+pub use write::{ChangeSize, WriteTransaction};
 pub use write_snapshot::WriteSnapshot;
 
 use crate::error::{Error, Result};

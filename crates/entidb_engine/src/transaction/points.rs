@@ -65,7 +65,7 @@ pub(super) struct Many {
     version: Sequence,
     /// Keys that have a change.
     count: u64,
-    /// Bytes of versions that were replaced.
+    /// Bytes of versions that were replaced, and of those that say that a change was taken away.
     stale_bytes: u64,
 }
 
@@ -129,22 +129,42 @@ impl Points {
         }
     }
 
-    /// The changed keys of `start..end`.
-    pub(super) fn keys_in(&self, start: &[u8], end: &[u8]) -> Result<Vec<Box<[u8]>>> {
+    /// The first changed keys of `start..end`, up to `count_max` of them.
+    pub(super) fn keys_in(&self, start: &[u8], end: &[u8], count_max: usize) -> Result<Vec<Box<[u8]>>> {
         match self {
             Self::Few(few) => {
                 let inside = (Bound::Included(start), Bound::Excluded(end));
-                Ok(few.range::<[u8], _>(inside).map(|(key, _)| key.clone()).collect())
+                Ok(few.range::<[u8], _>(inside).map(|(key, _)| key.clone()).take(count_max).collect())
             }
             Self::Many(many) => {
                 let mut keys = Vec::new();
                 let mut cursor = many.cursor(Sequence::ZERO);
                 cursor.seek(start)?;
-                while cursor.is_valid() && cursor.key() < end {
+                while keys.len() < count_max && cursor.is_valid() && cursor.key() < end {
                     keys.push(cursor.key().into());
                     cursor.next()?;
                 }
                 Ok(keys)
+            }
+        }
+    }
+
+    /// How many keys of `start..end` are changed.
+    pub(super) fn count_in(&self, start: &[u8], end: &[u8]) -> Result<u64> {
+        match self {
+            Self::Few(few) => {
+                let inside = (Bound::Included(start), Bound::Excluded(end));
+                Ok(few.range::<[u8], _>(inside).count() as u64)
+            }
+            Self::Many(many) => {
+                let mut count = 0;
+                let mut cursor = many.cursor(Sequence::ZERO);
+                cursor.seek(start)?;
+                while cursor.is_valid() && cursor.key() < end {
+                    count += 1;
+                    cursor.next()?;
+                }
+                Ok(count)
             }
         }
     }
@@ -194,11 +214,17 @@ impl Many {
         let version = self.version.next();
         let found = self.memtable.insert_any(key, version, kind, value)?;
         self.version = version;
-        if let Some(found) = &found {
-            let replaced = key.len().saturating_add(found.value.len()) as u64;
-            self.stale_bytes = self.stale_bytes.saturating_add(replaced).saturating_add(ENTRY_BYTES);
-        }
         let before = found.filter(|found| is_change(found.kind));
+        let mut stale = |value_len: usize| {
+            let bytes = key.len().saturating_add(value_len) as u64;
+            self.stale_bytes = self.stale_bytes.saturating_add(bytes).saturating_add(ENTRY_BYTES);
+        };
+        if let Some(before) = &before {
+            stale(before.value.len());
+        }
+        if !is_change(kind) {
+            stale(0);
+        }
         self.count = self.count.saturating_sub(u64::from(before.is_some())).saturating_add(u64::from(is_change(kind)));
         Ok(Before {
             value_len: before.as_ref().map(|found| found.value.len()),

@@ -11,20 +11,31 @@ use crate::format::Sequence;
 use crate::iterator::{KeyRange, counter_from};
 use crate::options::{Durability, invalid};
 use crate::planted::{Mistake, makes};
-use crate::transaction::buffer::{Undo, WriteBuffer};
+use crate::transaction::buffer::WriteBuffer;
 use crate::transaction::points::ENTRY_BYTES;
-use crate::transaction::{Direction, Iter, WriteSnapshot, check_key, check_value, write_snapshot};
+use crate::transaction::savepoints::Savepoints;
+use crate::transaction::{Direction, Iter, Savepoint, WriteSnapshot, check_key, check_value, write_snapshot};
 use crate::value::Value;
 
 /// Beyond this part of the limit of a transaction, memory of changes that count no more is given back.
 const STALE_PART: u64 = 8;
 
-/// A place in a transaction to go back to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Savepoint {
-    transaction: u64,
-    depth: usize,
-    number: u64,
+/// Changes of which only their number and size are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChangeSize {
+    /// How many keys change.
+    pub changes: u64,
+    /// Bytes of their keys.
+    pub key_bytes: u64,
+    /// Bytes of their values.
+    pub value_bytes: u64,
+}
+
+impl ChangeSize {
+    fn cost(self) -> u64 {
+        let bytes = self.key_bytes.saturating_add(self.value_bytes);
+        bytes.saturating_add(self.changes.saturating_mul(ENTRY_BYTES))
+    }
 }
 
 /// Changes that become visible and durable together, or not at all.
@@ -33,11 +44,10 @@ pub struct WriteTransaction {
     point: OwnPoint,
     token: WriterToken,
     buffer: Arc<WriteBuffer>,
-    undo: Vec<Undo>,
-    /// Places in `undo` that can still be gone back to, with the number of the savepoint that made them.
-    marks: Vec<(usize, u64)>,
-    savepoints_made: u64,
+    savepoints: Savepoints,
     bytes_max: u64,
+    /// Why the changes are not what they should be: a call failed when it had done a part of its work.
+    spoilt: Option<Error>,
 }
 
 /// The point a transaction reads at. What the transaction gave out reads nothing any more once it is over, however it
@@ -56,10 +66,9 @@ impl WriteTransaction {
             point: OwnPoint(Arc::new(point)),
             token,
             buffer: Arc::new(WriteBuffer::new(memtable_bytes)),
-            undo: Vec::new(),
-            marks: Vec::new(),
-            savepoints_made: 0,
+            savepoints: Savepoints::default(),
             bytes_max,
+            spoilt: None,
         }
     }
 
@@ -75,10 +84,10 @@ impl WriteTransaction {
         self.point.0.sequence().next()
     }
 
-    /// Bytes the changes take so far.
+    /// Bytes the transaction takes so far: its changes, and what going back to a savepoint needs.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.buffer.bytes()
+        self.buffer.bytes().saturating_add(self.savepoints.bytes())
     }
 
     /// True when nothing was changed.
@@ -92,6 +101,7 @@ impl WriteTransaction {
     /// # Errors
     /// `Closed`, `Corrupt`, or a failure of the storage.
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        self.check_whole()?;
         write_snapshot::get(&self.point.0, &self.buffer, key)
     }
 
@@ -134,9 +144,8 @@ impl WriteTransaction {
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         check_key(key)?;
         check_value(value)?;
-        self.check_cost(WriteBuffer::cost(key, value))?;
-        let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
-        Arc::make_mut(&mut self.buffer).put(key, value, undo)
+        self.check_change(key, value)?;
+        Arc::make_mut(&mut self.buffer).put(key, value, &mut self.savepoints)
     }
 
     /// Takes a key's value away; fine when it has none.
@@ -145,24 +154,29 @@ impl WriteTransaction {
     /// As [`put`](WriteTransaction::put).
     pub fn delete(&mut self, key: &[u8]) -> Result<()> {
         check_key(key)?;
-        self.check_cost(WriteBuffer::cost(key, &[]))?;
-        let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
-        Arc::make_mut(&mut self.buffer).delete(key, undo)
+        self.check_change(key, &[])?;
+        Arc::make_mut(&mut self.buffer).delete(key, &mut self.savepoints)
     }
 
     /// Takes the values of all keys in `start..end` away, at the cost of one change however many there are.
     ///
     /// # Errors
     /// `InvalidArgument` when `start` is empty or not before `end`, otherwise as [`put`](WriteTransaction::put).
+    /// `OutOfMemory` ends the transaction when a part was done: every later call fails with it.
     pub fn delete_range(&mut self, start: &[u8], end: &[u8]) -> Result<()> {
         check_key(start)?;
         check_key(end)?;
         if start >= end {
             return Err(invalid("range", "ends before it starts; give the smaller key first"));
         }
-        self.check_cost(WriteBuffer::cost(start, end))?;
-        let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
-        Arc::make_mut(&mut self.buffer).delete_range(start, end, undo)
+        let cost = WriteBuffer::cost(start, end);
+        // What the range takes away is kept for the savepoint. It is counted only where it could matter.
+        let keeping = |changes| self.savepoints.cost_of_keeping(changes, 0);
+        let all = keeping(self.buffer.point_count());
+        let kept = if self.fits(cost.saturating_add(all)) { all } else { keeping(self.buffer.count_in(start, end)?) };
+        self.check_cost(cost.saturating_add(kept))?;
+        let done = Arc::make_mut(&mut self.buffer).delete_range(start, end, &mut self.savepoints);
+        self.or_spoil(done)
     }
 
     /// Adds to the counter under a key without reading it. The sum wraps around at the ends of 64 bits.
@@ -172,28 +186,41 @@ impl WriteTransaction {
     /// [`put`](WriteTransaction::put).
     pub fn add(&mut self, key: &[u8], delta: i64) -> Result<()> {
         check_key(key)?;
-        self.check_cost(WriteBuffer::cost(key, &[0; 8]))?;
-        let undo = if self.marks.is_empty() { None } else { Some(&mut self.undo) };
-        Arc::make_mut(&mut self.buffer).add(key, delta, undo)
+        self.check_change(key, &[0; 8])?;
+        Arc::make_mut(&mut self.buffer).add(key, delta, &mut self.savepoints)
     }
 
-    /// A place to come back to with [`rollback_to`](WriteTransaction::rollback_to).
-    pub fn savepoint(&mut self) -> Savepoint {
-        self.savepoints_made = self.savepoints_made.saturating_add(1);
-        self.marks.push((self.undo.len(), self.savepoints_made));
-        Savepoint { transaction: self.token.number(), depth: self.marks.len(), number: self.savepoints_made }
-    }
-
-    /// Undoes every change since the savepoint. The savepoint stays usable; later ones are gone.
+    /// A place to come back to with [`rollback_to`](WriteTransaction::rollback_to). As long as there is one, each key that
+    /// changes counts twice: as it is and as it was.
     ///
     /// # Errors
-    /// `InvalidArgument` when the savepoint is of another transaction or was undone already.
+    /// `TooLarge` for a transaction over its limit. The transaction stays as it was.
+    pub fn savepoint(&mut self) -> Result<Savepoint> {
+        self.savepoint_with(0)
+    }
+
+    /// As [`savepoint`](WriteTransaction::savepoint), for a caller who keeps `bytes` of his own with it: they count as long
+    /// as the savepoint is there.
+    ///
+    /// # Errors
+    /// As [`savepoint`](WriteTransaction::savepoint).
+    pub fn savepoint_with(&mut self, bytes: u64) -> Result<Savepoint> {
+        self.check_cost(Savepoints::cost(bytes))?;
+        Ok(self.savepoints.make(self.token.number(), self.buffer.ranges(), bytes))
+    }
+
+    /// Undoes every change since the savepoint, and gives back what they counted. The savepoint stays usable; later ones are
+    /// gone.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the savepoint is of another transaction or was undone already. `OutOfMemory` ends the
+    /// transaction when a part was undone: every later call fails with it.
     pub fn rollback_to(&mut self, savepoint: &Savepoint) -> Result<()> {
-        let length = self.mark(savepoint)?;
-        self.marks.truncate(savepoint.depth);
-        let undone: Vec<Undo> = self.undo.drain(length..).collect();
-        let kept = usize::from(makes(Mistake::SavepointKeepsOne));
-        Arc::make_mut(&mut self.buffer).undo(undone.into_iter().rev().skip(kept))
+        self.check_whole()?;
+        let index = self.savepoints.index(self.token.number(), savepoint)?;
+        let Some(earlier) = self.savepoints.go_back(index) else { return Ok(()) };
+        let done = Arc::make_mut(&mut self.buffer).go_back(earlier);
+        self.or_spoil(done)
     }
 
     /// Keeps every change since the savepoint for good, as far as no earlier savepoint undoes them. The savepoint and
@@ -202,23 +229,9 @@ impl WriteTransaction {
     /// # Errors
     /// As [`rollback_to`](WriteTransaction::rollback_to).
     pub fn release(&mut self, savepoint: &Savepoint) -> Result<()> {
-        self.mark(savepoint)?;
-        self.marks.truncate(savepoint.depth.saturating_sub(1));
-        if self.marks.is_empty() {
-            self.undo.clear();
-        }
+        let index = self.savepoints.index(self.token.number(), savepoint)?;
+        self.savepoints.release(index);
         Ok(())
-    }
-
-    /// The length of the list of what to undo when the savepoint was made.
-    fn mark(&self, savepoint: &Savepoint) -> Result<usize> {
-        let mark = savepoint.depth.checked_sub(1).and_then(|place| self.marks.get(place)).copied();
-        match mark {
-            Some((length, number)) if number == savepoint.number && savepoint.transaction == self.token.number() => {
-                Ok(length)
-            }
-            _ => Err(invalid("savepoint", "is not of this transaction or was rolled back; make a new one")),
-        }
     }
 
     /// Says that the changes free more room than they take, so that on a full disk they may take some from the reserve.
@@ -243,8 +256,9 @@ impl WriteTransaction {
     /// # Errors
     /// As [`commit`](WriteTransaction::commit).
     pub fn commit_with(self, durability: Durability) -> Result<Sequence> {
-        let Self { token, point, buffer, undo, .. } = self;
-        drop(undo);
+        self.check_whole()?;
+        let Self { token, point, buffer, savepoints, .. } = self;
+        drop(savepoints);
         let last = point.0.sequence();
         point.0.end();
         if buffer.is_empty() {
@@ -261,18 +275,29 @@ impl WriteTransaction {
         drop(self);
     }
 
-    /// Fails where so many changes, with so many bytes of keys and values, would not fit the transaction any more.
-    /// Changes that were checked together and are made next are not refused for their size one by one.
+    /// Fails where these changes would not fit the transaction any more, together with `later` ones that are made once no
+    /// savepoint is left. Changes that were checked together and are made next are not refused for their size one by one.
     ///
     /// # Errors
     /// `TooLarge`; the transaction stays as it was.
-    pub fn check_room(&mut self, changes: u64, bytes: u64) -> Result<()> {
-        self.check_cost(bytes.saturating_add(changes.saturating_mul(ENTRY_BYTES)))
+    pub fn check_room(&mut self, changes: ChangeSize, later: ChangeSize) -> Result<()> {
+        let keeping = self.savepoints.cost_of_keeping(changes.changes, changes.key_bytes);
+        self.check_cost(changes.cost().saturating_add(later.cost()).saturating_add(keeping))
+    }
+
+    /// Fails where one more change does not fit.
+    fn check_change(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        let keeping = self.savepoints.cost_of_keeping(1, key.len() as u64);
+        self.check_cost(WriteBuffer::cost(key, value).saturating_add(keeping))
+    }
+
+    fn fits(&self, cost: u64) -> bool {
+        self.bytes().saturating_add(cost) <= self.bytes_max
     }
 
     fn check_cost(&mut self, cost: u64) -> Result<()> {
-        let fits = |bytes: u64| bytes.saturating_add(cost) <= self.bytes_max;
-        if fits(self.buffer.bytes()) {
+        self.check_whole()?;
+        if self.fits(cost) {
             return Ok(());
         }
         // What was replaced or taken back holds memory and is no change any more. It is given back before anything is
@@ -280,11 +305,29 @@ impl WriteTransaction {
         if self.buffer.stale_bytes() > self.bytes_max / STALE_PART {
             Arc::make_mut(&mut self.buffer).give_back_stale()?;
         }
-        let size = self.buffer.live_bytes().saturating_add(cost);
+        let size = self.buffer.live_bytes().saturating_add(self.savepoints.bytes()).saturating_add(cost);
         if size > self.bytes_max {
             return Err(Error::TooLarge { what: "transaction", size, limit: self.bytes_max });
         }
         Ok(())
+    }
+
+    /// Fails when an earlier call did only a part of its work.
+    #[inline]
+    fn check_whole(&self) -> Result<()> {
+        match &self.spoilt {
+            None => Ok(()),
+            Some(error) => Err(error.clone()),
+        }
+    }
+
+    /// Ends all reading and writing of this transaction when `done` is a failure.
+    fn or_spoil(&mut self, done: Result<()>) -> Result<()> {
+        if let Err(error) = &done {
+            self.point.0.end();
+            self.spoilt = Some(error.clone());
+        }
+        done
     }
 }
 

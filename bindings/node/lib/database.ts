@@ -12,7 +12,7 @@ import { type Handle, call, kindOf, milliseconds, native, only, refused, text, w
 import { type Options, camelKeys, optionsOf } from "./options";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";
-import { type Durability, Snapshot, Transaction, durabilityOf, within } from "./transaction";
+import { type Durability, Snapshot, Transaction, durabilityOf, warnAbandoned, within } from "./transaction";
 import { EntityId } from "./values";
 
 /** What a verification found. */
@@ -194,9 +194,20 @@ export class Database {
     return camelKeys(decodeValue(call(() => native.databaseOpenReport(this.#scope.live))));
   }
 
-  /** Closes it for everything that came from it, and frees all of that. A second time does nothing. */
+  /**
+   * Closes it for everything that came from it, and frees all of that. A second time does nothing. A transaction of `begin` that is
+   * still open is aborted, with a warning and without an error, so that `close` in a `finally` does not hide the error that led there.
+   *
+   * @throws InUseError inside the function of `transaction`, which has to end first.
+   */
   close(): void {
     if (this.#scope.isOver) return;
+    const { begun } = this.#scope;
+    if (begun !== undefined && !begun.isOver) {
+      this.#scope.begun = undefined;
+      if (native.transactionIsOpen(begun.handle)) warnAbandoned("the database was closed while a transaction was open, which ends");
+      native.release(begun.handle);
+    }
     try {
       call(() => native.databaseClose(this.#scope.handle));
     } finally {

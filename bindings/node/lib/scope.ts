@@ -25,6 +25,8 @@ export class Scope {
   /** The word for it in messages. */
   readonly noun: string;
   isOver = false;
+  /** The write transaction that `begin` gave and that has not ended; of a database's scope alone. There is one at a time. */
+  begun: Scope | undefined;
   #collections: Map<string, CollectionPlace> | undefined;
   /** Counts what may have given a name to another collection; of a database's scope alone. */
   #names = 0;

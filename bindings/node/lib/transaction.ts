@@ -105,9 +105,16 @@ export class Transaction extends Snapshot {
     this.scope.renamed();
   }
 
+  /** @internal Lets `close` of the database end it. */
+  override watched(): this {
+    this.scope.database.begun = this.scope;
+    return super.watched();
+  }
+
   /** @internal */
   protected override ended(): void {
     super.ended();
+    if (this.scope.database.begun === this.scope) this.scope.database.begun = undefined;
     if (this.#renames) this.scope.renamed();
   }
 
@@ -177,13 +184,16 @@ export class Transaction extends Snapshot {
   }
 }
 
+/** @internal Says that a transaction ends although nobody committed or aborted it. */
+export function warnAbandoned(what: string): void {
+  process.emitWarning(`${what} without commit or abort; its changes are forgotten`, {
+    type: "EntidbWarning",
+    code: "ENTIDB_TRANSACTION_ABANDONED",
+  });
+}
+
 const abandoned = new FinalizationRegistry<{ handle: Handle; noun: string }>(({ handle, noun }) => {
-  if (noun === "transaction" && native.transactionIsOpen(handle)) {
-    process.emitWarning("a transaction was dropped without commit or abort; its changes are forgotten", {
-      type: "EntidbWarning",
-      code: "ENTIDB_TRANSACTION_ABANDONED",
-    });
-  }
+  if (noun === "transaction" && native.transactionIsOpen(handle)) warnAbandoned("a transaction was dropped");
   native.release(handle);
 });
 

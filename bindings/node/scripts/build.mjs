@@ -24,6 +24,9 @@ const module = built
   .find((file) => /\.(so|dylib|dll)$/.test(file));
 if (module === undefined) throw new Error("cargo named no native module");
 
+// The licences of the repository belong into the package too.
+for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(path.join(root, "../..", name), path.join(root, name));
+
 const require = createRequire(import.meta.url);
 rmSync(dist, { recursive: true, force: true });
 execFileSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", root], { cwd: root, stdio: "inherit" });

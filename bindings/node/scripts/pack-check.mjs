@@ -1,4 +1,4 @@
-// Packs the package, installs it into an empty folder, and runs what its README shows.
+// Packs the package, judges what is in the tarball, installs it into an empty folder, and runs what its README shows.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,6 +13,19 @@ const run = (command, args, cwd) => execFileSync(command, args, { cwd, encoding:
 const packed = JSON.parse(run(npm, ["pack", "--json", "--loglevel=error", "--pack-destination", place], root))[0];
 writeFileSync(path.join(place, "package.json"), '{ "private": true, "type": "module" }\n');
 run(npm, ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--offline", "--loglevel=error", path.join(place, packed.filename)], place);
+
+const held = new Set(packed.files.map((file) => file.path));
+for (const name of ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "CHANGELOG.md", "dist/index.js", "dist/index.mjs", "dist/index.d.ts", "dist/index.d.mts"]) {
+  if (!held.has(name)) throw new Error(`the tarball lacks ${name}`);
+}
+for (const name of [...held].filter((file) => file.endsWith(".md"))) {
+  const text = readFileSync(path.join(root, name), "utf8");
+  for (const [, target] of text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+    if (/^(https?|mailto):/.test(target) || held.has(path.posix.join(path.posix.dirname(name), target))) continue;
+    throw new Error(`${name} links to ${target}, which is not in the tarball`);
+  }
+}
+run(process.execPath, [path.join(root, "node_modules/publint/src/cli.js"), "--strict", path.join(place, packed.filename)], root);
 
 const tsc = path.join(root, "node_modules/typescript/bin/tsc");
 const snippets = [...readFileSync(path.join(root, "README.md"), "utf8").matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]);

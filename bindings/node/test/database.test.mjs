@@ -195,6 +195,75 @@ test("a second writer waits, and then says that another is busy", () => {
   assert.throws(() => db.begin().commit("maybe"), { code: "INVALID_ARGUMENT" });
 });
 
+test("a wait for a transaction of one's own is refused at once, and says what to use", async () => {
+  const db = openMemory({ lockTimeoutMs: 60_000 });
+  const outer = db.collection("c");
+  const own = (run) => assert.throws(run, (error) => error.name === "DeadlockError" && error.code === "DEADLOCK" && /collection of that transaction/.test(error.message), String(run));
+  db.transaction((tx) => {
+    for (const run of [
+      () => outer.put({}), () => outer.insert({}), () => outer.putMany([{}]), () => outer.deleteMany(["0".repeat(32)]), () => outer.delete("0".repeat(32)),
+      () => outer.update("0".repeat(32), { a: 1 }), () => outer.find().delete(), () => outer.createIndex("a"), () => outer.dropIndex("a"),
+      () => db.begin(), () => db.begin({ timeoutMs: 1000 }), () => db.transaction(() => 1), () => db.createCollection("d"), () => db.dropCollection("d"),
+      () => db.renameCollection("d", "e"), () => db.trimChanges(1),
+    ]) own(run);
+    tx.collection("c").put({ n: 1 });
+    assert.equal(outer.count(), 0);
+  });
+  assert.equal(outer.count(), 1);
+  // Two handlers of requests that take turns in one thread.
+  const events = [];
+  const handler = async (name) => {
+    const tx = db.begin();
+    try {
+      tx.collection("c").put({ name });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      tx.commit();
+      events.push(`${name} committed`);
+    } catch (error) {
+      tx.abort();
+      throw error;
+    }
+  };
+  const first = handler("first");
+  await assert.rejects(handler("second"), { code: "DEADLOCK" });
+  await first;
+  await handler("third");
+  assert.deepEqual(events, ["first committed", "third committed"]);
+  db.close();
+});
+
+test("closing aborts a transaction that was begun, warns, and hides no error", async () => {
+  const where = place();
+  const warnings = [];
+  const listen = (warning) => warnings.push(warning.code);
+  process.on("warning", listen);
+  const run = () => {
+    const db = open(where);
+    try {
+      db.collection("c").put({ n: 1 });
+      const tx = db.begin();
+      tx.collection("c").put({ n: 2 });
+      throw new RangeError("what really happened");
+    } finally {
+      db.close();
+    }
+  };
+  assert.throws(run, RangeError);
+  const db = open(where);
+  assert.deepEqual([...db.collection("c")].map((entity) => entity.n), [1]);
+  const tx = db.begin();
+  db.close();
+  assert.equal(tx.isOpen, false);
+  assert.throws(() => tx.commit(), { code: "CLOSED" });
+  tx.close();
+  const again = open(where);
+  again.begin().commit();
+  again.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("warning", listen);
+  assert.deepEqual(warnings, ["ENTIDB_TRANSACTION_ABANDONED", "ENTIDB_TRANSACTION_ABANDONED"]);
+});
+
 test("a snapshot stays as it was", () => {
   const db = openMemory();
   const notes = db.collection("notes");

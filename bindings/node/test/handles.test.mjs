@@ -232,10 +232,8 @@ test("an error of a call that is over names what is over", () => {
   feed.close();
   feed.close();
   assert.throws(() => feed.next(), { code: "CLOSED" });
-  const writer = db.begin();
-  assert.throws(() => db.close(), { code: "IN_USE", name: "InUseError" });
+  assert.throws(() => db.transaction(() => db.close()), { code: "IN_USE", name: "InUseError" });
   assert.equal(db.isClosed, false);
-  writer.abort();
   const reader = db.snapshot();
   db.close();
   for (const use of [() => items.get("0".repeat(32)), () => reader.sequence, () => reader.collection("items"), () => walk.next()]) {

@@ -81,6 +81,8 @@ pub struct Stats {
     pub reserve_bytes: u64,
     /// Times a writer had to wait for background work.
     pub write_stalls: u64,
+    /// How long writers rested, in milliseconds, so that background work could keep up with them.
+    pub write_rests_ms: u64,
     /// Open snapshots, an open write transaction among them.
     pub snapshots: u64,
     /// The oldest sequence some snapshot still sees. Merging keeps, of each key, what was newest at that sequence.

@@ -11,8 +11,8 @@
 
 mod held;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options};
@@ -171,4 +171,73 @@ fn a_step_reads_and_writes_no_more_than_a_piece_however_large_values_are() {
     assert!(stats.memtable_flushes >= 4 && stats.compactions > 0 && steps > 5, "{steps} steps, {stats:?}");
     // A piece ends after the entry that is too much for it, and a merge that begins reads a block of each run first.
     assert!(most <= (8 + 6) << 20, "a step moved {most} bytes");
+}
+
+/// It went on for as long as it takes, and level 0 and the writers waited.
+#[test]
+fn a_merge_makes_way_for_level_0_after_a_segment() {
+    static FILES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    /// From the third segment of the merges on.
+    fn third(file: &str, thread: &str) -> bool {
+        if !file.starts_with("seg/") || thread != "entidb-merges" {
+            return false;
+        }
+        let mut files = FILES.lock().unwrap();
+        if !files.iter().any(|other| other == file) {
+            files.push(file.to_owned());
+        }
+        files.len() > 2
+    }
+    let segments = Options { memtable_bytes: 256 * 1024, segment_bytes: 4 << 20, ..Options::default() };
+    let (engine, gate) = open(segments);
+    for number in 0..32 {
+        put(&engine, &[1, number], 1 << 20, Durability::None);
+    }
+    engine.compact().unwrap();
+    gate.hold(|file, thread| file.starts_with("seg/") && thread == "entidb-merges");
+    std::thread::scope(|scope| {
+        put(&engine, &[1, 0], 1000, Durability::None);
+        let compaction = scope.spawn(|| engine.compact());
+        gate.wait_for_one();
+        let before = engine.stats().compactions;
+        for number in 0..16 {
+            // Larger than what goes into a memtable, and so a run each.
+            put(&engine, &[1, number, 1], 100_000, Durability::None);
+        }
+        FILES.lock().unwrap().clear();
+        gate.hold(third);
+        gate.pass_on();
+        comes("the third segment", || gate.waiting() > 0 && FILES.lock().unwrap().len() > 2);
+        let after = engine.stats().compactions;
+        gate.open();
+        compaction.join().unwrap().unwrap();
+        assert!(after > before, "{after} merges, {before} before");
+    });
+    assert_eq!(engine.snapshot().unwrap().range(KeyRange::all(), Direction::Forward).unwrap().count(), 48);
+}
+
+/// Merges of level 0 come between the parts of a compaction, and memtables and writers beside both.
+#[test]
+fn nothing_is_lost_while_writers_and_compactions_race() {
+    let (engine, _gate) = open(Options { memtable_bytes: 32 * 1024, segment_bytes: 32 * 1024, ..Options::default() });
+    let load = |round: u32, count: u32| {
+        for number in 0..count {
+            let key = (number + round).wrapping_mul(2_654_435_761).to_be_bytes();
+            put(&engine, &[&[1], key.as_slice()].concat(), 1000, Durability::None);
+        }
+    };
+    load(0, 1500);
+    engine.compact().unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                engine.compact().unwrap();
+            }
+        });
+        load(7, 4000);
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(engine.snapshot().unwrap().range(KeyRange::all(), Direction::Forward).unwrap().count(), 4007);
+    engine.close().unwrap();
 }

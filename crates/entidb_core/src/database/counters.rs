@@ -138,6 +138,7 @@ impl Stats {
             ("compactions", engine.compactions),
             ("compaction_failures", engine.compaction_failures),
             ("write_stalls", engine.write_stalls),
+            ("write_rests_ms", engine.write_rests_ms),
             ("segment_entries", engine.segment_entries),
             ("segment_entries_stale", engine.segment_entries_stale),
             ("snapshots", engine.snapshots),

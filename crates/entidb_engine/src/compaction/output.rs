@@ -165,6 +165,11 @@ impl Output {
         Ok(())
     }
 
+    /// Lets the rewrite end once this much is written, if it was to write more.
+    pub(super) fn end_at(&mut self, bytes: u64) {
+        self.target.bytes_max = self.target.bytes_max.min(bytes);
+    }
+
     /// True when the rewrite is to end before the next key. Only what is written counts, so that each rewrite makes progress.
     pub(super) fn is_full(&self) -> bool {
         let writing = self.writer.as_ref().map_or(0, SegmentWriter::bytes);

@@ -58,6 +58,13 @@ pub(crate) struct Rest {
     run_max: u64,
 }
 
+impl Rest {
+    /// The zone.
+    pub(crate) const fn zone(self) -> u8 {
+        self.zone
+    }
+}
+
 /// Segments that are left alone for now.
 pub(crate) type Resting = BTreeSet<FileNumber>;
 

@@ -133,6 +133,11 @@ impl Rewrite {
         }
     }
 
+    /// Lets it end before the next key, once it has written this much.
+    pub(crate) fn make_way(&mut self, bytes: u64) {
+        self.output.end_at(bytes);
+    }
+
     /// Goes on for a piece. Returns true when the rewrite is done; then call [`finish`](Self::finish).
     ///
     /// # Errors

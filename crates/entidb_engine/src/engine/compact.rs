@@ -1,8 +1,8 @@
 //! Drives the merging of segments: one merge at a time, a bounded piece after the other.
 //!
 //! Always: what is merged was current when the merge began and still is when it ends, because only the holder of
-//! `merging` removes segments; new runs of level 0 may come meanwhile, they are newer than all of it. A request for
-//! compaction waits for its turn behind merges that writers would have to wait for.
+//! `merging` removes segments; new runs of level 0 may come meanwhile, they are newer than all of it. Merges of level 0
+//! that writers would have to wait for come first: any other makes way for them after a segment.
 //! Does not know: which segments are worth merging (`compaction`), or who does the pieces (`upkeep`).
 
 use std::collections::VecDeque;
@@ -75,6 +75,9 @@ struct Running {
     /// None for a merge that nobody asked for.
     request: Option<Arc<Request>>,
     rest: Option<Rest>,
+    /// The runs of level 0 that it merges down, for what it takes to be known.
+    level_0_runs: usize,
+    begun_nanos: u64,
 }
 
 /// A range that somebody wants compacted.
@@ -130,8 +133,11 @@ impl Shared {
     /// would read a segment that rests because of damage.
     pub(crate) fn compaction_piece(&self, merging: &mut Merging) -> Result<bool> {
         self.check_open()?;
-        let Some(running) = &merging.running else { return self.begin_next(merging) };
+        let Some(running) = &mut merging.running else { return self.begin_next(merging) };
         let request = running.request.clone();
+        if self.should_make_way(running) {
+            running.rewrite.make_way(self.options.segment_bytes);
+        }
         match (self.go_on(merging), request) {
             (Ok(()), _) => Ok(true),
             (Err(error), Some(request)) => {
@@ -159,6 +165,16 @@ impl Shared {
             }
             None => self.begin_useful(merging, &version),
         }
+    }
+
+    /// True when level 0 of a zone fills up and the merge is none of level 0, so that writers would have to wait for it.
+    /// On a full disk it is not: the less often a merge ends, the less it needs beside what it reads.
+    fn should_make_way(&self, running: &Running) -> bool {
+        if self.space.is_short() {
+            return false;
+        }
+        let fullest = self.current.load().version.fullest_zone();
+        fullest.runs >= URGENT_RUNS && running.rest.is_none_or(|rest| rest.zone() != fullest.zone)
     }
 
     /// Begins the next part of what somebody asked for, or tells that it is done.
@@ -269,8 +285,10 @@ impl Shared {
                     zones: self.options.zones.clone(),
                 };
                 debug_assert!(usize::from(level) <= LAST_LEVEL, "a plan goes no deeper than the last level");
+                let level_0_runs = if rest.is_some() { inputs.len().saturating_sub(1) } else { 0 };
+                let begun_nanos = self.backend.clock.monotonic_nanos();
                 let rewrite = Rewrite::merge(&version, &inputs, self.live(), target);
-                Ok(Some(Running { rewrite, request, rest }))
+                Ok(Some(Running { rewrite, request, rest, level_0_runs, begun_nanos }))
             }
         }
     }
@@ -287,7 +305,8 @@ impl Shared {
                 return self.merge_found_no_room(error);
             }
         }
-        let Some(Running { rewrite, request, rest }) = merging.running.take() else { return Ok(()) };
+        let Some(running) = merging.running.take() else { return Ok(()) };
+        let Running { rewrite, request, rest, level_0_runs, begun_nanos } = running;
         let reached = rewrite.reached().map(<[u8]>::to_vec);
         let Some((edit, stats)) = rewrite.finish() else {
             return Err(Error::Internal { detail: "a merge that is done has no result".to_owned() });
@@ -297,6 +316,9 @@ impl Shared {
         }
         self.space.tried(Work::Merge, true, 0);
         self.compactions.add(&stats);
+        if reached.is_none() {
+            self.pace.merged(level_0_runs, self.backend.clock.monotonic_nanos().saturating_sub(begun_nanos));
+        }
         self.compactions.failures_now.lock().merged(&self.current.load().version);
         merging.rest = rest.filter(|_| reached.is_some()).or(merging.rest);
         if let Some(request) = request {

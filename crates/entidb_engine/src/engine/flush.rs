@@ -19,6 +19,7 @@ use crate::space::{Work, is_no_space};
 pub(crate) struct MemtableFlush {
     frozen: Frozen,
     rewrite: Rewrite,
+    begun_nanos: u64,
 }
 
 impl Shared {
@@ -44,7 +45,7 @@ impl Shared {
                 return self.flush_found_no_room(error);
             }
         }
-        let Some(MemtableFlush { frozen, rewrite }) = flushing.take() else { return Ok(true) };
+        let Some(MemtableFlush { frozen, rewrite, begun_nanos }) = flushing.take() else { return Ok(true) };
         let Some((edit, _)) = rewrite.finish() else {
             return Err(Error::Internal { detail: "a memtable that is written has no result".to_owned() });
         };
@@ -54,6 +55,7 @@ impl Shared {
         }
         self.space.tried(Work::Flush, true, 0);
         self.memtable_flushes.fetch_add(1, Ordering::Relaxed);
+        self.pace.flushed(self.backend.clock.monotonic_nanos().saturating_sub(begun_nanos));
         self.signals.merges.wake();
         Ok(true)
     }
@@ -88,6 +90,7 @@ impl Shared {
             zones: self.options.zones.clone(),
         };
         let rewrite = Rewrite::flush(&view.version, vec![source], self.live(), target);
-        Ok(Some(MemtableFlush { frozen: oldest, rewrite }))
+        let begun_nanos = self.backend.clock.monotonic_nanos();
+        Ok(Some(MemtableFlush { frozen: oldest, rewrite, begun_nanos }))
     }
 }

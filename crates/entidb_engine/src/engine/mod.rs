@@ -14,6 +14,7 @@ mod keys;
 mod maintain;
 mod obsolete;
 mod open;
+mod pace;
 mod read_point;
 mod readers;
 pub(crate) mod recover;

@@ -21,6 +21,7 @@ use crate::engine::compact::{CompactionCounts, Merging};
 use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
 use crate::engine::obsolete::RetiredMemtables;
 use crate::engine::open::surroundings;
+use crate::engine::pace::Pace;
 use crate::engine::readers::Readers;
 use crate::engine::shared::{CommitState, Shared, apply_encoded};
 use crate::engine::super_version::{Frozen, SuperVersion};
@@ -345,6 +346,7 @@ pub(crate) fn begin_session(
         view_changes: AtomicU64::new(0),
         compactions: CompactionCounts::default(),
         stalls: AtomicU64::new(0),
+        pace: Pace::default(),
         memtable_flushes: AtomicU64::new(0),
     };
     Ok(Arc::new(shared))

@@ -1,7 +1,7 @@
 //! When writers wait for background work, and for which.
 //!
 //! Always: a wait ends when there is room, or with why there will be none.
-//! Does not know: how room is made (`upkeep`).
+//! Does not know: how room is made (`upkeep`), or how writers are slowed down before they have to wait (`pace`).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::engine::upkeep::InOtherHands;
 use crate::error::{Error, Result};
 
 /// Frozen memtables from which on writers wait.
-const FROZEN_MAX: usize = 3;
+pub(crate) const FROZEN_MAX: usize = 3;
 /// Runs of level 0 with keys of one zone from which on writers wait.
-const LEVEL_0_RUNS_MAX: usize = 24;
+pub(crate) const LEVEL_0_RUNS_MAX: usize = 24;
 /// How long a writer waits for one piece before it looks again.
 const STALL: Duration = Duration::from_millis(100);
 

@@ -18,6 +18,7 @@ use crate::engine::compact::{CompactionCounts, Merging};
 use crate::engine::flush::MemtableFlush;
 use crate::engine::full_disk::Tries;
 use crate::engine::obsolete::RetiredMemtables;
+use crate::engine::pace::Pace;
 use crate::engine::readers::Readers;
 use crate::engine::super_version::SuperVersion;
 use crate::engine::token::Writer;
@@ -73,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) view_changes: AtomicU64,
     pub(crate) compactions: CompactionCounts,
     pub(crate) stalls: AtomicU64,
+    pub(crate) pace: Pace,
     pub(crate) memtable_flushes: AtomicU64,
 }
 
@@ -187,6 +189,7 @@ impl Shared {
             compaction_debt_bytes: debt_bytes(&view.version, self.plan_options()),
             reserve_bytes: self.space.held(),
             write_stalls: self.stalls.load(Ordering::Relaxed),
+            write_rests_ms: u64::try_from(self.pace.rested().as_millis()).unwrap_or(u64::MAX),
             obsolete_files: waiting.files,
             obsolete_bytes: waiting.bytes,
             obsolete_files_held: waiting.files_held,

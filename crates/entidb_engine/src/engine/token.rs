@@ -100,11 +100,13 @@ impl WriterToken {
         buffer: &Arc<WriteBuffer>,
         durability: Durability,
     ) -> Result<Sequence> {
-        if self.shared.is_bulk(buffer.bytes()) {
+        let bytes = buffer.bytes();
+        if self.shared.is_bulk(bytes) {
             let sequence = self.shared.ingest(buffer, || point.end())?;
             let shared = Arc::clone(&self.shared);
             drop(self);
             shared.step_inline();
+            shared.keep_pace(bytes);
             return Ok(sequence);
         }
         // From the moment the sequence is given, iterators of the transaction would see its commit beneath them.
@@ -113,6 +115,7 @@ impl WriterToken {
         drop(self);
         shared.log()?.wait(sequence, durability)?;
         shared.step_inline();
+        shared.keep_pace(bytes);
         Ok(sequence)
     }
 }

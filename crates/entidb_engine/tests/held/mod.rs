@@ -40,6 +40,11 @@ impl Gate {
         drop(self.changed.wait_while(state, |state| state.waiting == 0).unwrap());
     }
 
+    /// Lets those who wait look at the rule again.
+    pub(crate) fn pass_on(&self) {
+        self.changed.notify_all();
+    }
+
     /// How many writes wait.
     pub(crate) fn waiting(&self) -> usize {
         self.state.lock().unwrap().waiting

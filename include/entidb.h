@@ -1001,7 +1001,7 @@ entidb_status entidb_collection_get(const entidb_collection *collection,
 
 /**
  * Gives the entities with these ids, from one snapshot, framed as `entidb_cursor_next_batch` does and in the order of
- * the ids. An id that is not there has a frame of length `0xffffffff`, its id, version 0, and no document.
+ * the ids. An id that is not there has a frame of length `0xffffffff` and its id, and nothing more.
  *
  * Threads: any. Blocks: on the disk.
  * Owns: `*out_frames` on success; free with `entidb_buffer_free`.
@@ -1041,17 +1041,29 @@ entidb_status entidb_collection_count(const entidb_collection *collection,
                                       entidb_error **out_error);
 
 /**
- * Removes an entity; `ENTIDB_NOT_FOUND` when it was not there. With `version` above 0 only when it has that version.
+ * Removes an entity, whatever its version; `ENTIDB_NOT_FOUND` when it was not there.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
- * Errors: VERSION_MISMATCH, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+ * Errors: BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, COLLECTION_NOT_FOUND, CLOSED, TRANSACTION_ENDED.
  *
  * Safety: As `entidb_collection_put`.
  */
 entidb_status entidb_collection_delete(const entidb_collection *collection,
                                        const uint8_t *id,
-                                       uint64_t version,
                                        entidb_error **out_error);
+
+/**
+ * Removes an entity that must still have this version; `ENTIDB_NOT_FOUND` when it was not there. No entity has version 0.
+ *
+ * Threads: any. Blocks: as `entidb_collection_put`.
+ * Errors: VERSION_MISMATCH, and those of `entidb_collection_delete`.
+ *
+ * Safety: As `entidb_collection_put`.
+ */
+entidb_status entidb_collection_delete_version(const entidb_collection *collection,
+                                               const uint8_t *id,
+                                               uint64_t version,
+                                               entidb_error **out_error);
 
 /**
  * Removes these entities in one transaction and says how many were there.
@@ -1243,11 +1255,13 @@ entidb_status entidb_cursor_next_batch(entidb_cursor *cursor,
 
 /**
  * Gives the place of an entity as a page token, for the `after` of the same query: that of the entity at `position` among
- * those the last call that gave any gave, counted from 0. `ENTIDB_NOT_FOUND` when there is none at that position.
+ * those the last call that gave any gave, counted from 0. `ENTIDB_END` when no answer follows it, so that there is no next
+ * page; for the last entity given one more answer is looked for to know that. `ENTIDB_NOT_FOUND` when there is none at that
+ * position.
  *
- * Threads: any, one call at a time.
+ * Threads: any, one call at a time. Blocks: on the disk.
  * Owns: `*out_token` on success; free with `entidb_buffer_free`.
- * Errors: UNSUPPORTED for a cursor of a scan, which goes on by id; CONCURRENT_USE.
+ * Errors: UNSUPPORTED for a cursor of a scan, which goes on by id; those of `entidb_cursor_next`.
  *
  * Safety: As `entidb_cursor_next`.
  */

@@ -10,10 +10,10 @@
 
 namespace entidb {
 
-/// One entity of a batch. Its document is missing where an id asked for was not there.
+/// One entity of a batch. Version and document are missing where an id asked for was not there.
 struct Frame {
     Id id;
-    std::uint64_t version = 0;
+    std::optional<std::uint64_t> version = {};
     std::optional<Bytes> document = {};
 };
 
@@ -25,11 +25,12 @@ class Frames {
         const std::uint8_t* end = at + bytes_.size();
         while (at != end) {
             std::uint32_t len = little<std::uint32_t>(at);
-            Frame frame{Id::of(at + 4), little<std::uint64_t>(at + 20)};
-            at += 28;
+            Frame frame{Id::of(at + 4)};
+            at += 20;
             if (len != UINT32_MAX) {
-                frame.document = Bytes(at, len);
-                at += len;
+                frame.version = little<std::uint64_t>(at);
+                frame.document = Bytes(at + 8, len);
+                at += 8 + static_cast<std::size_t>(len);
             }
             frames_.push_back(frame);
         }
@@ -72,12 +73,13 @@ class Cursor {
         });
         return Frames(std::move(out));
     }
-    /// The place of an entity among those the last call gave, as a page token for the same query.
+    /// The place of an entity among those the last call gave, as a page token for the same query; none when no answer
+    /// follows it. After the last entity of a page: position 0 where it came from `next`.
     std::optional<Buffer> token(std::size_t position = 0) {
         Buffer out;
         entidb_status status =
             detail::call([&](auto error) { return entidb_cursor_token(cursor_.get(), position, out.out(), error); });
-        if (status == ENTIDB_NOT_FOUND) return std::nullopt;
+        if (status != ENTIDB_OK) return std::nullopt;
         return out;
     }
 
@@ -191,7 +193,8 @@ class Collection {
     /// Removes an entity and says whether it was there; with a version only when it has that one.
     bool remove(const Id& id, std::optional<std::uint64_t> version = {}) const {
         return detail::call([&](auto error) {
-            return entidb_collection_delete(get(), id.data(), version.value_or(0), error);
+            if (version) return entidb_collection_delete_version(get(), id.data(), *version, error);
+            return entidb_collection_delete(get(), id.data(), error);
         }) == ENTIDB_OK;
     }
     /// Removes these and says how many were there.

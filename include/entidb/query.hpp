@@ -4,28 +4,55 @@
 #ifndef ENTIDB_QUERY_HPP
 #define ENTIDB_QUERY_HPP
 
+#include <memory>
+#include <stdexcept>
+
 #include "document.hpp"
 
 namespace entidb {
 
 namespace detail {
 
-/// The segments of a dotted path: digits are a position, a backslash makes the next character part of a name.
+/// The key that stands in brackets: an integer as it is printed, or nothing for the empty name.
+inline std::optional<Value> bracketed(std::string_view segment) {
+    if (segment.size() < 2 || segment.back() != ']') return std::nullopt;
+    std::string digits(segment.substr(1, segment.size() - 2));
+    if (digits.empty()) return Value("");
+    bool negative = digits[0] == '-';
+    std::string_view number = std::string_view(digits).substr(negative ? 1 : 0);
+    if (number.empty() || number.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+    if (number[0] == '0' && (number.size() > 1 || negative)) return std::nullopt;
+    try {
+        if (negative) return entidb::array({static_cast<std::int64_t>(std::stoll(digits))});
+        return entidb::array({static_cast<std::uint64_t>(std::stoull(digits))});
+    } catch (const std::out_of_range&) {
+        return std::nullopt;
+    }
+}
+
+/// The segments of a dotted path: digits are a position, an integer in brackets a key, a backslash makes the next character
+/// part of a name.
 inline Value path(std::string_view dotted) {
     Value::Array segments;
     std::string name;
-    bool escaped = false;
+    bool escaped = false, bracket = false;
     auto refuse = [&](const char* problem) {
         throw Error(ENTIDB_ERROR_INVALID_ARGUMENT, std::string(problem) + " in the path " + std::string(dotted));
     };
     auto end = [&] {
-        if (name.empty()) refuse("a segment is empty");
-        bool position = !escaped && name.find_first_not_of("0123456789") == std::string::npos;
-        if (position && name.size() > 18) refuse("a position is too large");
-        if (position && name.size() > 1 && name[0] == '0') refuse("a position has a leading zero");
-        segments.push_back(position ? Value(std::stoull(name)) : Value(name));
+        if (name.empty()) refuse("a segment is empty; a field without a name is written []");
+        if (bracket) {
+            auto key = escaped ? std::nullopt : bracketed(name);
+            if (!key) refuse("brackets hold an integer key; a name that begins so has \\ before it");
+            segments.push_back(std::move(*key));
+        } else {
+            bool position = !escaped && name.find_first_not_of("0123456789") == std::string::npos;
+            if (position && name.size() > 18) refuse("a position is too large");
+            if (position && name.size() > 1 && name[0] == '0') refuse("a position has a leading zero");
+            segments.push_back(position ? Value(std::stoull(name)) : Value(name));
+        }
         name.clear();
-        escaped = false;
+        escaped = bracket = false;
     };
     if (dotted.empty()) return Value(segments);
     for (std::size_t at = 0; at < dotted.size(); at++) {
@@ -36,6 +63,7 @@ inline Value path(std::string_view dotted) {
         } else if (dotted[at] == '.') {
             end();
         } else {
+            if (dotted[at] == '[' && name.empty()) bracket = true;
             name.push_back(dotted[at]);
         }
     }
@@ -46,24 +74,84 @@ inline Value path(std::string_view dotted) {
 }  // namespace detail
 
 /// What entities must be to be found. Made by `field(...)`, joined by `&&`, `||` and `!`.
+///
+/// Conditions joined one after the other by the same word are one group, however many they are. A condition never changes
+/// and is cheap to copy: what it is made of is shared.
 class Condition {
   public:
     /// A condition in its published form: an array that begins with its name.
-    explicit Condition(Value node) : node_(std::move(node)) {}
+    explicit Condition(Value node) : node_(std::make_shared<Node>(std::move(node))) {}
     /// Every entity.
     static Condition all() { return Condition(entidb::array({"true"})); }
 
-    const Value& value() const noexcept { return node_; }
-    friend Condition operator&&(const Condition& a, const Condition& b) {
-        return Condition(entidb::array({"and", a.node_, b.node_}));
+    /// The condition in its published form.
+    Value value() const { return published(*node_); }
+    friend Condition operator&&(const Condition& a, const Condition& b) { return Condition(Word::And, a, b); }
+    friend Condition operator||(const Condition& a, const Condition& b) { return Condition(Word::Or, a, b); }
+    friend Condition operator!(const Condition& a) {
+        if (a.node_->word == Word::Not) return Condition(a.node_->left);
+        return Condition(std::make_shared<Node>(Word::Not, a.node_, nullptr));
     }
-    friend Condition operator||(const Condition& a, const Condition& b) {
-        return Condition(entidb::array({"or", a.node_, b.node_}));
-    }
-    friend Condition operator!(const Condition& a) { return Condition(entidb::array({"not", a.node_})); }
 
   private:
-    Value node_;
+    enum class Word { None, And, Or, Not };
+    struct Node;
+    using Shared = std::shared_ptr<Node>;
+
+    struct Node {
+        explicit Node(Value is) : leaf(std::move(is)) {}
+        Node(Word joined, Shared a, Shared b) : word(joined), left(std::move(a)), right(std::move(b)) {}
+        Node(const Node&) = delete;
+        Node& operator=(const Node&) = delete;
+        /// Frees a long chain without a call for each link.
+        ~Node() {
+            std::vector<Shared> rest;
+            rest.push_back(std::move(left));
+            rest.push_back(std::move(right));
+            while (!rest.empty()) {
+                Shared next = std::move(rest.back());
+                rest.pop_back();
+                if (next && next.use_count() == 1) {
+                    rest.push_back(std::move(next->left));
+                    rest.push_back(std::move(next->right));
+                }
+            }
+        }
+
+        Word word = Word::None;
+        Value leaf;
+        Shared left;
+        Shared right;
+    };
+
+    explicit Condition(Shared node) : node_(std::move(node)) {}
+    Condition(Word word, const Condition& a, const Condition& b)
+        : node_(std::make_shared<Node>(word, a.node_, b.node_)) {}
+
+    static Value published(const Node& root) {
+        if (root.word == Word::None) return root.leaf;
+        Value::Array node;
+        if (root.word == Word::Not) {
+            node.push_back("not");
+            node.push_back(published(*root.left));
+            return Value(std::move(node));
+        }
+        node.push_back(root.word == Word::And ? "and" : "or");
+        std::vector<const Node*> rest{root.right.get(), root.left.get()};
+        while (!rest.empty()) {
+            const Node* next = rest.back();
+            rest.pop_back();
+            if (next->word == root.word) {
+                rest.push_back(next->right.get());
+                rest.push_back(next->left.get());
+            } else {
+                node.push_back(published(*next));
+            }
+        }
+        return Value(std::move(node));
+    }
+
+    Shared node_;
 };
 
 /// A field of a document, to be asked about.
@@ -116,14 +204,19 @@ class Query {
         order_.push_back(entidb::array({detail::path(column.substr(descending ? 1 : 0)), descending}));
         return *this;
     }
-    /// At most so many.
+    /// The most answers, of all pages together.
     Query& limit(std::uint64_t count) {
         limit_ = count;
         return *this;
     }
-    /// Not the first so many.
+    /// How many answers are left out before the first page; after a page token nothing is left out again.
     Query& offset(std::uint64_t count) {
         offset_ = count;
+        return *this;
+    }
+    /// The most answers of one page. The token of its last entity leads to the next.
+    Query& page(std::uint64_t count) {
+        page_ = count;
         return *this;
     }
     /// After the place of a page token of the same query.
@@ -138,6 +231,7 @@ class Query {
         if (!order_.empty()) fields.emplace_back("order", order_);
         if (limit_) fields.emplace_back("limit", *limit_);
         if (offset_ > 0) fields.emplace_back("offset", offset_);
+        if (page_) fields.emplace_back("page", *page_);
         if (after_) fields.emplace_back("after", *after_);
         return Value(std::move(fields)).encode();
     }
@@ -147,6 +241,7 @@ class Query {
     Value::Array order_;
     std::optional<std::uint64_t> limit_;
     std::uint64_t offset_ = 0;
+    std::optional<std::uint64_t> page_;
     std::optional<std::vector<std::uint8_t>> after_;
 };
 

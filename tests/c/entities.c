@@ -71,7 +71,9 @@ int main(void) {
     int32_t created = 0;
     CHECK("an index is made over what is there, and a duplicate refused", entidb_collection_create_index(notes, index.data, index.len, &created, &error) == ENTIDB_ERROR_UNIQUE_VIOLATION && strcmp(entidb_error_index(error), "n") == 0);
     take(&error);
-    CHECK("the duplicate goes", entidb_collection_delete(notes, ID, 0, &error) == ENTIDB_OK);
+    CHECK("no entity has version 0", entidb_collection_delete_version(notes, ID, 0, &error) == ENTIDB_ERROR_VERSION_MISMATCH);
+    take(&error);
+    CHECK("the duplicate goes", entidb_collection_delete(notes, ID, &error) == ENTIDB_OK);
     CHECK("now the index is made", entidb_collection_create_index(notes, index.data, index.len, &created, &error) == ENTIDB_OK && created == 1);
     CHECK("again it is there", entidb_collection_create_index(notes, index.data, index.len, &created, &error) == ENTIDB_OK && created == 0);
     entidb_buffer listed = {0};
@@ -91,7 +93,7 @@ int main(void) {
     CHECK("a position beyond has none", entidb_cursor_token(cursor, 5, &frames, &error) == ENTIDB_NOT_FOUND);
     CHECK("the rest comes as a batch", entidb_cursor_next_batch(cursor, 10, 1 << 20, &frames, &error) == ENTIDB_OK && frames.len > 28);
     CHECK("then the end", entidb_cursor_next(cursor, &value, &error) == ENTIDB_END && value == NULL && error == NULL);
-    CHECK("the end keeps the token of the last answer", entidb_cursor_token(cursor, 0, &listed, &error) == ENTIDB_OK);
+    CHECK("after the last answer there is no page", entidb_cursor_token(cursor, 0, &listed, &error) == ENTIDB_END);
     entidb_buffer_free(&listed);
     CHECK("and again the end", entidb_cursor_next_batch(cursor, 10, 1, &listed, &error) == ENTIDB_END);
     entidb_buffer_free(&frames);
@@ -107,7 +109,7 @@ int main(void) {
     entidb_cursor_free(cursor);
     CHECK("what a find gives is removed", entidb_collection_find_delete(notes, ask.data, ask.len, &count, &error) == ENTIDB_OK && count == 2);
     CHECK("delete_many counts what was there", entidb_collection_delete_many(notes, many.data, 3, &count, &error) == ENTIDB_OK && count == 1);
-    CHECK("a delete of nothing is an outcome", entidb_collection_delete(notes, ID, 0, &error) == ENTIDB_NOT_FOUND && error == NULL);
+    CHECK("a delete of nothing is an outcome", entidb_collection_delete(notes, ID, &error) == ENTIDB_NOT_FOUND && error == NULL);
     CHECK("an index is dropped", entidb_collection_drop_index(notes, BYTES("n"), &error) == ENTIDB_OK);
     CHECK("once", entidb_collection_drop_index(notes, BYTES("n"), NULL) == ENTIDB_ERROR_INDEX_NOT_FOUND);
 

@@ -284,7 +284,7 @@ class Run {
         Query asked = query(step.at("query"));
         std::vector<Entity> found;
         if (const Json* pages = step.find("pages")) {
-            asked.limit(pages->number());
+            asked.page(pages->number());
             for (bool ended = false; !ended;) {
                 auto cursor = collection.find(asked);
                 std::optional<entidb::Buffer> token;

@@ -114,11 +114,13 @@ impl Collection {
     /// Removes an entity, only with this version where one is given; true when it was there.
     ///
     /// # Errors
-    /// Those of `entidb_collection_delete`.
+    /// Those of `entidb_collection_delete` and `entidb_collection_delete_version`.
     pub fn delete(&self, id: &Id, version: Option<u64>) -> Result<bool> {
-        // SAFETY: the collection is live and the id readable.
-        let outcome = call::outcome(|error| unsafe {
-            ffi::entidb_collection_delete(self.0, id.as_ptr(), version.unwrap_or(0), error)
+        let outcome = call::outcome(|error| match version {
+            // SAFETY: the collection is live and the id readable.
+            None => unsafe { ffi::entidb_collection_delete(self.0, id.as_ptr(), error) },
+            // SAFETY: as above.
+            Some(version) => unsafe { ffi::entidb_collection_delete_version(self.0, id.as_ptr(), version, error) },
         })?;
         Ok(outcome == ffi::ENTIDB_OK)
     }

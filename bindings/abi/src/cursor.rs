@@ -19,6 +19,8 @@ unsafe impl Sync for Cursor {}
 
 /// Bytes of a frame before its document.
 const FRAME_HEAD: usize = 28;
+/// Bytes of a frame of an id that is not there.
+const ABSENT_BYTES: usize = 20;
 
 impl Cursor {
     pub(crate) fn own(pointer: *mut ffi::entidb_cursor) -> Self {
@@ -48,7 +50,7 @@ impl Cursor {
         Ok((outcome == ffi::ENTIDB_OK).then(|| Frames::new(buffer)))
     }
 
-    /// The page token of the entity at a position of the last batch.
+    /// The page token of the entity at a position of the last batch; none when no answer follows it.
     ///
     /// # Errors
     /// Those of `entidb_cursor_token`.
@@ -80,10 +82,8 @@ pub struct Frames {
 pub struct Frame<'a> {
     /// The id.
     pub id: Id,
-    /// The version.
-    pub version: u64,
-    /// The document; none for an id that is not there.
-    pub document: Option<&'a [u8]>,
+    /// Version and document; none for an id that is not there.
+    pub found: Option<(u64, &'a [u8])>,
 }
 
 impl Frames {
@@ -110,9 +110,11 @@ impl Frames {
         while count < most
             && let Some(len) = rest.first_chunk::<4>()
         {
-            let len = u32::from_le_bytes(*len);
-            let document = if len == u32::MAX { 0 } else { len as usize };
-            rest = rest.get(FRAME_HEAD + document..).unwrap_or_default();
+            let len = match u32::from_le_bytes(*len) {
+                u32::MAX => ABSENT_BYTES,
+                document => FRAME_HEAD + document as usize,
+            };
+            rest = rest.get(len..).unwrap_or_default();
             count += 1;
         }
         count
@@ -123,16 +125,15 @@ impl Frames {
         let rest = self.buffer.get(self.offset..)?;
         let (len, after) = rest.split_first_chunk::<4>()?;
         let (id, after) = after.split_first_chunk::<16>()?;
-        let (version, after) = after.split_first_chunk::<8>()?;
         let len = u32::from_le_bytes(*len);
-        let version = u64::from_le_bytes(*version);
         if len == u32::MAX {
-            self.offset += FRAME_HEAD;
-            return Some(Frame { id: *id, version, document: None });
+            self.offset += ABSENT_BYTES;
+            return Some(Frame { id: *id, found: None });
         }
+        let (version, after) = after.split_first_chunk::<8>()?;
         let len = usize::try_from(len).ok()?;
         let document = after.get(..len)?;
         self.offset += FRAME_HEAD + len;
-        Some(Frame { id: *id, version, document: Some(document) })
+        Some(Frame { id: *id, found: Some((u64::from_le_bytes(*version), document)) })
     }
 }

@@ -171,6 +171,8 @@ export function readEntity(decoder: Decoder, at: number, end: number, exact: boo
 
 /** Bytes of a frame before its document: length, id, version. */
 const FRAME_HEAD = 28;
+/** Bytes of a frame of an id that is not there. */
+const ABSENT = 20;
 
 /** @internal Entities one behind the other in a buffer. */
 export class Frames {
@@ -196,7 +198,7 @@ export class Frames {
     const length = decoder.uint32(at);
     const start = at + FRAME_HEAD;
     if (length === 0xffff_ffff) {
-      this.#at = start;
+      this.#at = at + ABSENT;
       return undefined;
     }
     const end = start + length;

@@ -32,7 +32,7 @@ export * from "./errors.g";
 export { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
 export type { Options } from "./options";
 export { Patch, patch } from "./patch";
-export type { Path } from "./path";
+export type { Path, Step } from "./path";
 export {
   Condition,
   type Conditions,

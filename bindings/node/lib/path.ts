@@ -7,8 +7,11 @@
 import { decodeValue } from "./decode";
 import { call, kindOf, native, refused, text } from "./native";
 
-/** A path as it is encoded: texts are keys, numbers positions. */
-export type Path = readonly (string | number)[];
+/** A step of a path: text is a key, a number a position, a number in an array an integer key. */
+export type Step = string | number | readonly [number | bigint];
+
+/** A path as it is encoded: its steps. */
+export type Path = readonly Step[];
 
 const KEPT_MAX = 1024;
 const kept = new Map<string, Path>();
@@ -25,8 +28,14 @@ export function pathOf(path: string | Path): Path {
   }
   if (!Array.isArray(path)) throw refused(`a path is text or an array of steps, not ${kindOf(path)}`);
   for (const step of path as readonly unknown[]) {
-    const good = typeof step === "string" || (typeof step === "number" && Number.isSafeInteger(step) && step >= 0);
-    if (!good) throw refused(`a step of a path is text or a position from 0, not ${kindOf(step)}`);
+    const good = typeof step === "string" || (typeof step === "number" && Number.isSafeInteger(step) && step >= 0) || isKey(step);
+    if (!good) throw refused(`a step of a path is text, a position from 0, or an integer key in an array, not ${kindOf(step)}`);
   }
   return path;
+}
+
+function isKey(step: unknown): boolean {
+  if (!Array.isArray(step) || step.length !== 1) return false;
+  const [key] = step as readonly unknown[];
+  return typeof key === "bigint" || Number.isSafeInteger(key);
 }

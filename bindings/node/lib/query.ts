@@ -38,7 +38,7 @@ export class Condition<D = Any> {
 
   /** It does not hold. */
   not(): Condition<D> {
-    return new Condition(["not", this.node]);
+    return turned(this.node);
   }
 }
 
@@ -46,8 +46,8 @@ function joined(name: string, first: Condition, others: readonly Condition[]): u
   const nodes: unknown[] = [];
   for (const condition of [first, ...others]) {
     const node = nodeOf(condition, name);
-    if (node[0] === name) nodes.push(...node.slice(1));
-    else nodes.push(node);
+    if (node[0] !== name) nodes.push(node);
+    else for (let at = 1; at < node.length; at++) nodes.push(node[at]);
   }
   return nodes;
 }
@@ -69,7 +69,11 @@ export function any<D = Any>(...conditions: readonly Condition<D>[]): Condition<
 
 /** It does not hold. */
 export function not<D = Any>(condition: Condition<D>): Condition<D> {
-  return new Condition(["not", nodeOf(condition, "not")]);
+  return turned(nodeOf(condition, "not"));
+}
+
+function turned<D>(node: readonly unknown[]): Condition<D> {
+  return new Condition(node[0] === "not" ? (node[1] as readonly unknown[]) : ["not", node]);
 }
 
 /** What can be said of a field that holds values of type `V`, in documents of type `D`. */
@@ -251,7 +255,7 @@ export interface Explanation {
 export interface Page<T> {
   /** The answers. */
   entities: Entity<T>[];
-  /** Pass it to `after` for the next page; undefined when there is none. */
+  /** Pass it to `after` for the next page; undefined on the last one. */
   token: string | undefined;
 }
 
@@ -260,6 +264,7 @@ interface Parts {
   readonly order: readonly (readonly [Path, boolean])[];
   readonly limit: number | undefined;
   readonly offset: number;
+  readonly page: number | undefined;
   readonly after: Uint8Array | undefined;
 }
 
@@ -285,7 +290,7 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
     // Fields are no functions but may be called; `f` itself was meant to be asked something of.
     const condition: unknown = typeof asked === "function" && (asked as unknown) !== f ? asked(f as FieldsOf<T>) : asked;
     const filter = condition === undefined && asked === undefined ? ["true"] : nodeOf(condition, "find");
-    return new Query(collection, { filter, order: [], limit: undefined, offset: 0, after: undefined });
+    return new Query(collection, { filter, order: [], limit: undefined, offset: 0, page: undefined, after: undefined });
   }
 
   #with(parts: Partial<Parts>): Query<T> {
@@ -294,8 +299,8 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
 
   /** @internal The query as it is encoded. */
   get encoded(): object {
-    const { filter, order, limit, offset, after } = this.#parts;
-    return { v: 1, filter, ...(order.length > 0 && { order }), limit, ...(offset > 0 && { offset }), after };
+    const { filter, order, limit, offset, page, after } = this.#parts;
+    return { v: 1, filter, ...(order.length > 0 && { order }), limit, ...(offset > 0 && { offset }), page, after };
   }
 
   /** Orders by these fields; `-` before one is descending. */
@@ -307,12 +312,12 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
     return this.#with({ order });
   }
 
-  /** At most so many answers. */
+  /** Bounds the number of answers, of all pages together. */
   limit(count: number): Query<T> {
     return this.#with({ limit: whole(count, "the limit of a query") });
   }
 
-  /** Leaves out so many answers first. */
+  /** Leaves out the first answers; after a page token nothing is left out again. */
   offset(count: number): Query<T> {
     return this.#with({ offset: whole(count, "the offset of a query") });
   }
@@ -338,13 +343,16 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
     return this.#collection.gather(this);
   }
 
-  /** Some answers, and the token to go on with. */
+  /**
+   * A page of at most `size` answers, and the token of the next page for `after`; undefined on the last page, however full it is.
+   * `limit` and `offset` are of the answer as a whole: a limit of 25 gives pages of 10, 10 and 5.
+   */
   page(size: number): Page<T> {
-    const cursor = this.limit(size).cursor();
+    const cursor = this.#with({ page: whole(size, "the size of a page") }).cursor();
     try {
       const entities: Entity<T>[] = [];
       for (let next = cursor.next(); next.done !== true; next = cursor.next()) entities.push(next.value);
-      return { entities, token: entities.length === size ? cursor.token : undefined };
+      return { entities, token: cursor.token };
     } finally {
       cursor.close();
     }
@@ -352,7 +360,7 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
 
   /** The first answer. */
   first(): Entity<T> | undefined {
-    return this.#collection.gather(this.#parts.limit === 0 ? this : this.limit(1))[0];
+    return this.#collection.gather(this.#with({ page: 1 }))[0];
   }
 
   /** How many answers there are. */
@@ -362,7 +370,7 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
 
   /** Whether there is an answer. */
   exists(): boolean {
-    return this.#parts.limit === 0 ? false : this.limit(1).count() > 0;
+    return this.#with({ page: 1 }).count() > 0;
   }
 
   /** Removes the answers, and gives how many there were. */

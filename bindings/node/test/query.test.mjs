@@ -112,6 +112,119 @@ test("pages go on where the last one ended, with an order and without", () => {
   }
 });
 
+function pages(query, size) {
+  const answers = [];
+  const sizes = [];
+  for (let token; ; ) {
+    const page = query.after(token).page(size);
+    answers.push(...page.entities);
+    sizes.push(page.entities.length);
+    if (page.token === undefined) return { answers, sizes };
+    token = page.token;
+  }
+}
+
+test("limit and offset are of the whole answer, and a full last page has no token", () => {
+  const collection = openMemory().collection("items");
+  collection.putMany(Array.from({ length: 40 }, (_, n) => ({ n })));
+  const query = collection.find().orderBy("n");
+  assert.deepEqual(pages(query, 10).sizes, [10, 10, 10, 10]);
+  assert.deepEqual(pages(query.limit(25), 10).sizes, [10, 10, 5]);
+  assert.deepEqual(pages(query.offset(5), 20).answers.map((one) => one.n), Array.from({ length: 35 }, (_, n) => n + 5));
+  assert.throws(() => query.limit(10).after(query.page(10).token).toArray(), { code: "PAGE_TOKEN_INVALID" });
+  assert.throws(() => query.page(0), { code: "QUERY_INVALID" });
+  assert.equal(query.limit(0).first(), undefined);
+  assert.equal(query.limit(0).exists(), false);
+});
+
+test("conditions joined in a loop are one group", () => {
+  const collection = people();
+  for (const join of [(a, b) => a.or(b), (a, b) => b.or(a)]) {
+    let either = f.age.eq(20);
+    for (let n = 0; n < 10_000; n++) either = join(either, n % 2 === 0 ? f.age.eq(n * 100 + 85) : f.name.eq(`x${n}`));
+    assert.deepEqual(numbers(collection.find(either)), [3, 4]);
+  }
+  let both = f.age.exists();
+  for (let n = 0; n < 10_000; n++) both = both.and(f.age.ne(n));
+  assert.deepEqual(numbers(collection.find(both)), [5]);
+  let turned = f.age.eq(20);
+  for (let n = 0; n < 1001; n++) turned = turned.not();
+  assert.deepEqual(numbers(collection.find(turned)), [1, 2, 3, 5]);
+});
+
+test("a path reads back from what it prints, with integer keys and names that look like them", () => {
+  const db = openMemory();
+  const cases = [["m.[5]", ["m", [5]]], ["m.[-5]", ["m", [-5]]], ["m.\\[5]", ["m", "[5]"]], ["[]", [""]], ["m.\\5", ["m", "5"]]];
+  cases.forEach(([written, steps], at) => {
+    const collection = db.collection(`c${at}`);
+    collection.createIndex(written, { unique: true });
+    const document = steps.reduceRight((inner, step) => (Array.isArray(step) ? new Map([[step[0], inner]]) : { [step]: inner }), 1);
+    collection.put(document);
+    assert.throws(() => collection.put(document), { code: "UNIQUE_VIOLATION" });
+    for (const path of [written, steps]) {
+      assert.equal(collection.find(f(path).eq(1)).count(), 1, written);
+      assert.equal(collection.find(f(path).eq(1)).explain().scan, false, written);
+    }
+    assert.deepEqual(collection.indexes()[0].columns, [written]);
+  });
+});
+
+function chance(seed) {
+  let state = seed * 2654435761 + 1;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+function randomDocument(random) {
+  const scalars = [null, true, 1, 2, -1, 2 ** 53, NaN, 0.5, "", "x", "xy", "é", "y".repeat(5000)];
+  const value = () => scalars[random(scalars.length)];
+  const fields = { n: random(6), a: random(3) === 0 ? [value(), value()] : value(), b: value() };
+  return Object.fromEntries(Object.entries(fields).filter(() => random(5) > 0));
+}
+
+function randomQuery(random, collection) {
+  const condition = () => {
+    const field = f[["n", "a", "b"][random(3)]];
+    const operand = [0, 1, 2, null, "x", "y".repeat(5000), [1], true][random(8)];
+    return [field.eq(operand), field.ne(operand), field.gte(operand), field.lt(operand), field.in([0, 1, operand]), field.exists()][random(6)];
+  };
+  return collection.find(condition().and(condition())).orderBy(...[["n"], ["-a", "b"], ["b", "-n"]][random(3)]);
+}
+
+for (const within of [false, true]) {
+  test(`random queries agree with and without indexes ${within ? "inside" : "outside"} a transaction`, () => {
+    for (let seed = 0; seed < 150; seed++) {
+      const db = openMemory();
+      const random = chance(seed);
+      const space = within ? db.begin() : db;
+      const [plain, indexed] = [space.collection("plain"), space.collection("indexed")];
+      indexed.createIndex(["n", "a", "-b"][random(3)], { name: "one" });
+      indexed.createIndex("a", { multi: true, name: "two" });
+      const put = (document) => indexed.put(document, { id: plain.put(document) });
+      for (let n = random(12); n >= 0; n--) put(randomDocument(random));
+      for (let round = 0; round < 5; round++) {
+        const ask = seed * 100 + round;
+        const wanted = randomQuery(chance(ask), plain).toArray().map((one) => String(one.id));
+        const query = randomQuery(chance(ask), indexed);
+        assert.deepEqual(query.toArray().map((one) => String(one.id)), wanted, `seed ${seed}`);
+        assert.deepEqual(pages(query, 2).answers.map((one) => String(one.id)), wanted, `seed ${seed}`);
+        if (!within) continue;
+        const given = [];
+        for (const one of query) {
+          given.push(String(one.id));
+          for (const each of [plain, indexed]) each.update(one.id, { n: 3, a: [1, 2], b: "x" });
+          put({ n: 1 });
+        }
+        assert.deepEqual(given, wanted, `seed ${seed}: what the loop changes shows in none of its answers`);
+      }
+      if (within) space.abort();
+      db.close();
+    }
+  });
+}
+
 test("the token of a cursor is that of the entity it gave last", () => {
   const collection = openMemory().collection("items");
   collection.putMany(Array.from({ length: 100 }, (_, n) => ({ n })));
@@ -119,7 +232,8 @@ test("the token of a cursor is that of the entity it gave last", () => {
   assert.equal(cursor.token, undefined);
   for (let n = 0; n < 40; n++) cursor.next();
   const { token } = cursor;
-  cursor.close();
+  assert.equal(cursor.toArray().length, 60);
+  assert.equal(cursor.token, undefined, "nothing follows the last");
   assert.equal(collection.find().orderBy("n").after(token).first().n, 40);
   assert.throws(() => collection.find().orderBy("-n").after(token).toArray(), { code: "PAGE_TOKEN_INVALID" });
   assert.throws(() => collection.find().after("rubbish").toArray(), { code: "PAGE_TOKEN_INVALID" });

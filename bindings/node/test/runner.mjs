@@ -102,11 +102,10 @@ export class Run {
     if (step.pages === undefined) return query.toArray();
     const found = [];
     for (let token; ; ) {
-      const cursor = query.limit(step.pages).after(token).cursor();
-      const page = cursor.toArray();
-      if (page.length === 0) return found;
-      found.push(...page);
-      token = cursor.token;
+      const page = query.after(token).page(step.pages);
+      found.push(...page.entities);
+      if (page.token === undefined) return found;
+      token = page.token;
       assert.ok(found.length < 10_000, "the pages do not end");
     }
   }

@@ -34,8 +34,8 @@ pub(crate) fn entity<'py>(
 
 /// The object of a frame; none for an id that is not there.
 pub(crate) fn framed<'py>(py: Python<'py>, frame: &Frame<'_>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let Some(document) = frame.document else { return Ok(None) };
-    entity(py, Bound::new(py, EntityId::of(frame.id))?, frame.version, document).map(Some)
+    let Some((version, document)) = frame.found else { return Ok(None) };
+    entity(py, Bound::new(py, EntityId::of(frame.id))?, version, document).map(Some)
 }
 
 /// The id an entity was read under, for a document that is one.

@@ -112,12 +112,13 @@ class Runner:
     def found(self, step):
         if "pages" not in step:
             return self.query(step).list()
-        query = self.query(step).limit(step["pages"])
-        answers, page = [], query.page()
-        while page:
+        query, size = self.query(step), step["pages"]
+        page = query.page(size)
+        answers = [*page]
+        while page.token is not None:
+            assert len(page) == size, "only the last page is not full"
+            page = query.after(page.token).page(size)
             answers += page
-            assert page.token, "a page with answers has a token"
-            page = query.after(page.token).page()
         return answers
 
     def do_put(self, s):

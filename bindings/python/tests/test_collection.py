@@ -109,6 +109,8 @@ def test_compare_and_set_refuses_a_stale_version(notes):
     with pytest.raises(entidb.VersionMismatchError):
         notes.delete(id, version=first.version)
     assert notes[id] == {"n": 2}
+    with pytest.raises(entidb.VersionMismatchError):
+        notes.delete(id, version=0)
     assert notes.delete(id, version=notes[id].version)
 
 

@@ -100,14 +100,34 @@ def test_first_exists_ids_and_count(people):
     assert people.find(f.age > 99).first() is None and not people.find(f.age > 99).exists()
 
 
+def pages(query, size):
+    page = query.page(size)
+    sizes, answers = [len(page)], [*page]
+    while page.token is not None:
+        page = query.after(page.token).page(size)
+        sizes.append(len(page))
+        answers += page
+    return sizes, answers
+
+
 def test_pages_go_on_where_they_ended(people):
-    query = people.find(f.age.exists()).order_by("-age").limit(7)
-    seen, page = [], query.page()
-    while page:
-        seen += [e["age"] for e in page]
-        page = query.after(page.token).page()
-    assert seen == list(range(39, -1, -1))
-    assert page.token is None
+    sizes, answers = pages(people.find(f.age.exists()).order_by("-age"), 8)
+    assert [e["age"] for e in answers] == list(range(39, -1, -1))
+    assert sizes == [8] * 5, "the last page is full, and has no token all the same"
+
+
+def test_limit_and_offset_are_of_the_whole_answer(people):
+    query = people.find(f.age.exists()).order_by("age")
+    sizes, answers = pages(query.limit(25), 10)
+    assert sizes == [10, 10, 5] and [e["age"] for e in answers] == list(range(25))
+    sizes, answers = pages(query.offset(5), 10)
+    assert [e["age"] for e in answers] == list(range(5, 40))
+    token = query.page(10).token
+    with pytest.raises(entidb.InvalidPageTokenError, match="page"):
+        query.limit(10).after(token).list()
+    with pytest.raises(entidb.EntidbError):
+        query.page(0)
+    assert query.limit(0).first() is None and not query.limit(0).exists()
 
 
 def test_the_token_of_a_cursor_is_that_of_the_entity_given_last(people):
@@ -116,15 +136,42 @@ def test_the_token_of_a_cursor_is_that_of_the_entity_given_last(people):
     assert cursor.token() is None
     for _ in range(20):
         last = next(cursor)
-    assert [e["age"] for e in query.after(cursor.token()).limit(2)] == [last["age"] + 1, last["age"] + 2]
+    assert [e["age"] for e in query.after(cursor.token()).page(2)] == [last["age"] + 1, last["age"] + 2]
+    assert len(list(cursor)) == 20 and cursor.token() is None, "nothing follows the last"
 
 
-def test_a_token_of_another_query_is_refused(people):
-    token = people.find(f.age > 1).order_by("age").limit(1).page().token
+def test_a_token_of_another_query_or_collection_is_refused(db, people):
+    token = people.find(f.age > 1).order_by("age").page(1).token
     with pytest.raises(entidb.InvalidPageTokenError):
         people.find(f.age > 1).order_by("-age").after(token).list()
     with pytest.raises(entidb.InvalidPageTokenError):
         people.find(f.age > 1).order_by("age").after(b"nonsense").list()
+    others = db.collection("others")
+    others.put({"age": 5})
+    with pytest.raises(entidb.InvalidPageTokenError):
+        others.find(f.age > 1).order_by("age").after(token).list()
+
+
+def test_conditions_joined_in_a_loop_are_one_group(people):
+    for join in (lambda a, b: a | b, lambda a, b: b | a):
+        either = f.age == 0
+        for n in range(1, 10_000):
+            either = join(either, f.age == n * 5 if n % 2 else f.name == f"q{n}")
+        assert people.find(either).count() == 5
+    both = f.age.exists()
+    for n in range(10_000):
+        both = both & (f.age != n * 7)
+    assert people.find(both).count() == 34
+    turned = f.age == 3
+    for _ in range(1001):
+        turned = ~turned
+    assert people.find(turned).count() == 40
+
+
+def test_thousands_of_values_narrow_by_index(people):
+    people.create_index("age")
+    query = people.find(f.age.is_in([*range(0, 200_000, 2)]))
+    assert not query.explain()["scan"] and query.count() == 20
 
 
 def test_delete_removes_the_answers(people):
@@ -245,3 +292,95 @@ def test_integer_keys_are_found(notes):
 def test_a_field_to_sort_by_that_is_none_is_refused(notes):
     with pytest.raises(TypeError, match="not int"):
         notes.find().order_by(5)
+
+
+STEPS = ["a", "", "5", "05", "[5]", "[]", "-a", "a.b", "a\\b", "[", "é", " ", 0, 5, (5,), (-5,), (2**64 - 1,), (-(2**64),)]
+
+
+def test_every_path_reads_back_from_what_it_prints():
+    from entidb._entidb import parse_path, write_path
+
+    paths = [(), *((a,) for a in STEPS), *((a, b) for a in STEPS for b in STEPS)]
+    paths += [("m", a, b) for a in STEPS for b in STEPS]
+    for path in paths:
+        assert parse_path(write_path(path)) == path
+    assert len({write_path(path) for path in paths}) == len(paths)
+
+
+def test_an_index_is_on_the_key_that_was_named(db):
+    for number, (field, document) in enumerate(
+        [(f.m.key(5), {"m": {5: 1}}), (f.m.key(-5), {"m": {-5: 1}}), (f.m["[5]"], {"m": {"[5]": 1}}), (f["-m"], {"-m": 1})]
+    ):
+        c = db.collection(f"c{number}")
+        c.create_index(field, unique=True)
+        c.put(document)
+        with pytest.raises(entidb.UniqueViolationError):
+            c.put(document)
+        assert not c.find(field == 1).explain()["scan"] and c.find(field == 1).count() == 1
+        assert c.find(field.exists()).order_by(field).count() == 1
+
+
+def changed(random):
+    scalars = [None, True, 1, 1.0, 2, -1, 2**53 + 1, float("nan"), -0.0, "", "x", "xy", "é", b"\x00", "y" * 5000]
+    value = lambda: random.choice(scalars)  # noqa: E731
+    array = lambda: [value() for _ in range(random.randrange(4))]  # noqa: E731
+    fields = {"n": random.randrange(6), "a": array() if random.random() < 0.3 else value(), "b": value()}
+    return {name: held for name, held in fields.items() if random.random() < 0.8}
+
+
+def asked(random, collection):
+    field = random.choice([f.n, f.a, f.b])
+    operand = random.choice([0, 1, 2, 3.0, None, "x", "y" * 5000, [1], True])
+    conditions = [
+        lambda: field == operand,
+        lambda: field != operand,
+        lambda: field >= operand,
+        lambda: field < operand,
+        lambda: field.is_in([0, 1, operand]),
+        lambda: field.exists(),
+        lambda: field.contains(operand),
+    ]
+    query = collection.find(random.choice(conditions)(), random.choice(conditions)())
+    return query.order_by(*random.sample(["n", "-a", "b"], random.randrange(1, 3)))
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_random_queries_agree_with_and_without_indexes(within):
+    import random as chance
+
+    for seed in range(150):
+        with entidb.open_memory() as db:
+            random = chance.Random(seed)
+            plain, indexed = db.collection("plain"), db.collection("indexed")
+            for path, multi in random.sample([("n", False), ("a", False), ("a", True), ("-b", False)], 2):
+                indexed.create_index(path, multi=multi, name=f"{path}{multi}")
+            for _ in range(random.randrange(12)):
+                document = changed(random)
+                indexed.put(document, plain.put(document))
+            tx = db.begin_write() if within else None
+            if tx:
+                plain, indexed = tx.collection("plain"), tx.collection("indexed")
+                for _ in range(4):
+                    document = changed(random)
+                    indexed.put(document, plain.put(document))
+            state = random.getstate()
+            for _ in range(6):
+                random.setstate(state)
+                wanted = asked(random, plain).ids()
+                random.setstate(state)
+                query = asked(random, indexed)
+                state = random.getstate()
+                assert query.ids() == wanted, (seed, query)
+                assert [e.id for e in pages(query, 2)[1]] == wanted
+                assert query.count() == len(wanted)
+                if tx:
+                    # What the loop changes shows in none of its answers.
+                    given = []
+                    for entity in query:
+                        given.append(entity.id)
+                        indexed.update(entity.id, {"n": random.randrange(6), "a": [1, 2], "b": "x"})
+                        plain.update(entity.id, dict(indexed[entity.id]))
+                        indexed.put({"n": 1}, plain.put({"n": 1}))
+                    assert given == wanted, (seed, query)
+            if tx:
+                tx.abort()

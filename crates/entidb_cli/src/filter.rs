@@ -20,7 +20,8 @@ impl Selection {
             terms.push(condition_of(path, operator, value)?);
         }
         let order = self.order_by.iter().map(|text| Column::parse(text)).collect::<entidb_core::Result<Vec<_>>>()?;
-        Ok(Query { filter: Expression::And(terms), order, limit: self.limit, offset: self.offset, after: None })
+        let filter = Expression::And(terms);
+        Ok(Query { filter, order, limit: self.limit, offset: self.offset, ..Query::default() })
     }
 }
 

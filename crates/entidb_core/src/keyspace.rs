@@ -15,6 +15,7 @@
 //! | 01 | `01 07` | oldest sequence kept in the change feed, u64 |
 //! | 01 | `01 08` | version of this keyspace, u32 |
 //! | 01 | `01 09 sequence` | id of the session whose first commit it is |
+//! | 01 | `01 0b index` | why an index being built cannot be finished |
 //! | 02 | `02 collection id` | entity: envelope and document |
 //! | 03 | `03 collection ordinal` | entity id |
 //! | 04 | `04 index tuple [ordinal]` | unique index row: entity id |
@@ -40,6 +41,8 @@ const META_NEXT_ORDINAL: u8 = 0x06;
 const META_FEED_OLDEST: u8 = 0x07;
 const META_KEYSPACE_VERSION: u8 = 0x08;
 const META_SESSION: u8 = 0x09;
+
+const META_BUILD_REFUSAL: u8 = 0x0b;
 
 /// The version of this keyspace; a database with a newer one is refused.
 pub(crate) const KEYSPACE_VERSION: u32 = 1;
@@ -104,6 +107,11 @@ pub(crate) fn entity_count(collection: CollectionId) -> [u8; 6] {
 
 pub(crate) fn next_ordinal(collection: CollectionId) -> [u8; 6] {
     meta_numbered(META_NEXT_ORDINAL, collection)
+}
+
+/// Why an index that is being built cannot be finished.
+pub(crate) fn build_refusal(index: IndexId) -> [u8; 6] {
+    meta_numbered(META_BUILD_REFUSAL, CollectionId(index.0))
 }
 
 /// `zone | number`, the start of everything a collection or index keeps in a zone.

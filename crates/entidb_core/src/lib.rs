@@ -49,7 +49,7 @@ pub use entidb_engine::{Durability, OpenReport, Sequence};
 pub use error::{Error, ErrorCode, ErrorContext, Result};
 pub use id::{CollectionId, EntityId, IndexId};
 pub use options::{Key, Options, ScanPolicy};
-pub use query::{Comparison, Explanation, Expression, Field, Find, Found, PagePlace, Query, asc, desc, field};
+pub use query::{Comparison, Explanation, Expression, Field, Find, Found, Page, PagePlace, Query, asc, desc, field};
 pub use transaction::{ReadTransaction, Savepoint, WriteTransaction};
 
 /// The example of the README runs as a test.

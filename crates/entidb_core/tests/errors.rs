@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use entidb_core::{
-    Collection, Database, Durability, Entity, EntityId, ErrorCode, Find, IndexDefinition, Key, Options, Path, Position,
-    Query, Result, ScanPolicy, Sequence, Since, Value, asc, doc, field, patch,
+    Collection, Database, Durability, Entity, EntityId, ErrorCode, Expression, Find, IndexDefinition, Key, Options,
+    Path, Position, Query, Result, ScanPolicy, Sequence, Since, Value, asc, doc, field, patch,
 };
 use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation};
 
@@ -458,7 +458,12 @@ fn a_query_that_nests_too_deeply_is_refused_in_rust_as_in_bytes() {
         if exists {
             collection.put(&doc! { "n": 1 }).unwrap();
         }
-        let nested = |depth: usize| (0..depth).fold(field("n").eq(1), |inner, _| !inner);
+        let nested = |depth: usize| {
+            (0..depth).fold(field("n").eq(1), |inner, level| match level % 2 {
+                0 => Expression::And(vec![inner, field("n").ne(7)]),
+                _ => Expression::Or(vec![inner, field("n").eq(8)]),
+            })
+        };
         let find = |depth| collection.find(nested(depth));
         assert_eq!(find(50).count().unwrap(), u64::from(exists));
         let sent = find(50).as_query().to_bytes().unwrap();
@@ -471,4 +476,35 @@ fn a_query_that_nests_too_deeply_is_refused_in_rust_as_in_bytes() {
         let wide = (0..1000).fold(field("n").eq(0), |wide, n| wide | field("n").eq(n));
         assert_eq!(collection.find(wide).count().unwrap(), u64::from(exists));
     }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the folder must not be there")]
+fn a_setting_out_of_its_bounds_is_refused_before_anything_is_touched() {
+    // Some were refused by the engine, after the folder was made; others had no effect.
+    let path = std::env::temp_dir().join(format!("entidb-bounds-{}", std::process::id()));
+    let grouped = |interval_ms| Options { durability: Durability::Grouped { interval_ms }, ..Options::default() };
+    let weak = Options { key: Some(Key::Password(b"x".to_vec())), password_memory_kib: 1, ..Options::default() };
+    for (options, names) in [
+        (Options { transaction_bytes_max: (1 << 32) + 1, ..Options::default() }, "transaction_bytes_max"),
+        (Options { transaction_bytes_max: 4095, ..Options::default() }, "transaction_bytes_max"),
+        (Options { entity_bytes_max: (64 << 20) + 1, ..Options::default() }, "entity_bytes_max"),
+        (Options { memory_bytes: 1 << 45, ..Options::default() }, "memory_bytes"),
+        (Options { memtable_bytes: 1, ..Options::default() }, "memtable_bytes"),
+        (grouped(0), "grouped_interval_ms"),
+        (grouped(60_001), "interval_ms"),
+        (weak, "password_memory_kib"),
+    ] {
+        let error = Database::open_with(&path, options).map(|_| ()).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument, "{error}");
+        assert!(error.message().contains(names), "{error}");
+        assert!(!path.exists(), "{names}");
+    }
+    let most = Options { transaction_bytes_max: 1 << 32, entity_bytes_max: 64 << 20, ..Options::default() };
+    let db = Database::open_memory_with(most).unwrap();
+    let c = db.collection("c").unwrap();
+    // The largest document there is: text of 64 MiB less the bytes around it.
+    let id = c.put(&doc! { "t": "x".repeat((64 << 20) - 8) }).unwrap();
+    assert_eq!(c.get(id).unwrap().unwrap().bytes().len(), 64 << 20);
+    refused(c.put(&doc! { "t": "x".repeat((64 << 20) - 7) }), ErrorCode::DocumentTooLarge);
 }

@@ -161,7 +161,7 @@ pub unsafe extern "C" fn entidb_collection_get(
 }
 
 /// Gives the entities with these ids, from one snapshot, framed as `entidb_cursor_next_batch` does and in the order of
-/// the ids. An id that is not there has a frame of length `0xffffffff`, its id, version 0, and no document.
+/// the ids. An id that is not there has a frame of length `0xffffffff` and its id, and nothing more.
 ///
 /// Threads: any. Blocks: on the disk.
 /// Owns: `*out_frames` on success; free with `entidb_buffer_free`.
@@ -187,7 +187,6 @@ pub unsafe extern "C" fn entidb_collection_get_many(
                 None => {
                     frames.extend_from_slice(&u32::MAX.to_le_bytes());
                     frames.extend_from_slice(id.as_bytes());
-                    frames.extend_from_slice(&0_u64.to_le_bytes());
                 }
             }
         }
@@ -235,10 +234,10 @@ pub unsafe extern "C" fn entidb_collection_count(
     })
 }
 
-/// Removes an entity; `ENTIDB_NOT_FOUND` when it was not there. With `version` above 0 only when it has that version.
+/// Removes an entity, whatever its version; `ENTIDB_NOT_FOUND` when it was not there.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
-/// Errors: VERSION_MISMATCH, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+/// Errors: BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, COLLECTION_NOT_FOUND, CLOSED, TRANSACTION_ENDED.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -246,13 +245,30 @@ pub unsafe extern "C" fn entidb_collection_count(
 pub unsafe extern "C" fn entidb_collection_delete(
     collection: *const entidb_collection,
     id: *const u8,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call(out_error, |touched| {
+        let deleted = target(touched, collection)?.delete(bytes::id(id, "id")?)?;
+        Ok(if deleted { ENTIDB_OK } else { ENTIDB_NOT_FOUND })
+    })
+}
+
+/// Removes an entity that must still have this version; `ENTIDB_NOT_FOUND` when it was not there. No entity has version 0.
+///
+/// Threads: any. Blocks: as `entidb_collection_put`.
+/// Errors: VERSION_MISMATCH, and those of `entidb_collection_delete`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_collection_delete_version(
+    collection: *const entidb_collection,
+    id: *const u8,
     version: u64,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     call(out_error, |touched| {
-        let target = target(touched, collection)?;
-        let id = bytes::id(id, "id")?;
-        let deleted = if version == 0 { target.delete(id)? } else { target.delete_if(id, version)? };
+        let deleted = target(touched, collection)?.delete_if(bytes::id(id, "id")?, version)?;
         Ok(if deleted { ENTIDB_OK } else { ENTIDB_NOT_FOUND })
     })
 }

@@ -39,7 +39,7 @@ struct Cursor {
 
 struct State {
     walk: Walk,
-    /// The places of what the last call gave, for page tokens.
+    /// The places of what the last call that gave any gave, for page tokens.
     places: Vec<PagePlace>,
     /// Whether this call has given nothing yet.
     is_first: bool,
@@ -159,11 +159,13 @@ pub(crate) fn frame(entity: &Entity, out: &mut Vec<u8>) -> Result<(), Error> {
 }
 
 /// Gives the place of an entity as a page token, for the `after` of the same query: that of the entity at `position` among
-/// those the last call that gave any gave, counted from 0. `ENTIDB_NOT_FOUND` when there is none at that position.
+/// those the last call that gave any gave, counted from 0. `ENTIDB_END` when no answer follows it, so that there is no next
+/// page; for the last entity given one more answer is looked for to know that. `ENTIDB_NOT_FOUND` when there is none at that
+/// position.
 ///
-/// Threads: any, one call at a time.
+/// Threads: any, one call at a time. Blocks: on the disk.
 /// Owns: `*out_token` on success; free with `entidb_buffer_free`.
-/// Errors: UNSUPPORTED for a cursor of a scan, which goes on by id; CONCURRENT_USE.
+/// Errors: UNSUPPORTED for a cursor of a scan, which goes on by id; those of `entidb_cursor_next`.
 ///
 /// # Safety
 /// As `entidb_cursor_next`.
@@ -176,12 +178,16 @@ pub unsafe extern "C" fn entidb_cursor_token(
 ) -> entidb_status {
     call(out_error, |touched| {
         give(out_token, entidb_buffer::EMPTY, "out_token")?;
-        let state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
-        let Walk::Found(found) = &state.walk else {
+        let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
+        let State { walk, places, .. } = &mut *state;
+        let Walk::Found(found) = walk else {
             return Err(Error::new(ErrorCode::Unsupported, "a scan has no page token; go on after the last id"));
         };
-        let Some(place) = state.places.get(position) else { return Ok(ENTIDB_NOT_FOUND) };
-        give(out_token, entidb_buffer::of(found.token_of(place)?), "out_token")?;
+        let Some(place) = places.get(position) else { return Ok(ENTIDB_NOT_FOUND) };
+        let is_last = position + 1 == places.len();
+        let token = if is_last { found.token()? } else { Some(found.token_of(place)?) };
+        let Some(token) = token else { return Ok(ENTIDB_END) };
+        give(out_token, entidb_buffer::of(token), "out_token")?;
         Ok(ENTIDB_OK)
     })
 }

@@ -18,7 +18,8 @@ __all__ = ["Explanation", "Expression", "Field", "Index", "Page", "Query", "f"]
 class Expression:
     """A condition on documents, made by comparing fields of ``entidb.f``.
 
-    Conditions are joined with ``&`` and ``|`` and turned round with ``~``.
+    Conditions are joined with ``&`` and ``|`` and turned round with ``~``. Those joined one after the other by the same
+    sign are one group, however many they are.
     """
 
     __slots__ = ("_node",)
@@ -29,13 +30,13 @@ class Expression:
         self._node = node
 
     def __and__(self, other: Expression) -> Expression:
-        return Expression(("and", self._node, _node(other)))
+        return Expression(_joined("and", self._node, _node(other)))
 
     def __or__(self, other: Expression) -> Expression:
-        return Expression(("or", self._node, _node(other)))
+        return Expression(_joined("or", self._node, _node(other)))
 
     def __invert__(self) -> Expression:
-        return Expression(("not", self._node))
+        return Expression(self._node[1] if self._node[0] == "not" else ("not", self._node))
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
@@ -147,6 +148,14 @@ def _node(condition: Any) -> tuple[Any, ...]:
     raise TypeError(f"a condition is made from fields, such as f.age >= 18; {type(condition).__name__} is none")
 
 
+def _joined(word: str, *nodes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """One group of these, however many were joined one after the other."""
+    group: list[Any] = [word]
+    for node in nodes:
+        group.extend(node[1:] if node[0] == word else (node,))
+    return tuple(group)
+
+
 class Index(NamedTuple):
     """A declared index."""
 
@@ -166,7 +175,7 @@ class Explanation(dict[str, Any]):
 
 
 class Page(list[Entity]):
-    """Some answers of a query, with the ``token`` of the next page; ``None`` on a page without answers."""
+    """Some answers of a query, with the ``token`` of the next page; ``None`` on the last page."""
 
     __slots__ = ("token",)
 
@@ -184,13 +193,14 @@ class Query:
     Each use sees the collection as it is then.
     """
 
-    __slots__ = ("_after", "_collection", "_filter", "_limit", "_offset", "_order")
+    __slots__ = ("_after", "_collection", "_filter", "_limit", "_offset", "_order", "_page")
 
     _collection: Collection
     _filter: tuple[Any, ...]
     _order: tuple[tuple[tuple[Any, ...], bool], ...]
     _limit: int | None
     _offset: int
+    _page: int | None
     _after: bytes | None
 
     def __init__(self, collection: Collection, conditions: Iterable[Expression] = ()) -> None:
@@ -200,6 +210,7 @@ class Query:
         self._order = ()
         self._limit = None
         self._offset = 0
+        self._page = None
         self._after = None
 
     def _with(self, **changes: Any) -> Query:
@@ -216,6 +227,8 @@ class Query:
             request["limit"] = self._limit
         if self._offset:
             request["offset"] = self._offset
+        if self._page is not None:
+            request["page"] = self._page
         if self._after is not None:
             request["after"] = self._after
         return request
@@ -223,7 +236,7 @@ class Query:
     def where(self, *conditions: Expression) -> Query:
         """Also demands these conditions."""
         nodes = [_node(condition) for condition in conditions]
-        return self._with(_filter=("and", self._filter, *nodes)) if nodes else self
+        return self._with(_filter=_joined("and", self._filter, *nodes)) if nodes else self
 
     def order_by(self, *fields: str | Field) -> Query:
         """Sorts by these fields, the most significant first; ``"-at"`` is descending."""
@@ -239,11 +252,11 @@ class Query:
         return self._with(_order=tuple(order))
 
     def limit(self, count: int | None) -> Query:
-        """Gives at most so many answers."""
+        """Bounds the number of answers, of all pages together."""
         return self._with(_limit=count)
 
     def offset(self, count: int) -> Query:
-        """Leaves out the first so many answers."""
+        """Leaves out the first ``count`` answers; after a page token nothing is left out again."""
         return self._with(_offset=count)
 
     def after(self, token: bytes | None) -> Query:
@@ -258,9 +271,12 @@ class Query:
         with iter(self) as cursor:
             return [*cursor]
 
-    def page(self) -> Page:
-        """The answers with the token of the next page: give a ``limit``, and pass the token to ``after``."""
-        with iter(self) as cursor:
+    def page(self, size: int) -> Page:
+        """A page of at most ``size`` answers, with the token of the next page, which ``after`` takes.
+
+        ``limit`` and ``offset`` are of the answer as a whole: a limit of 25 gives pages of 10, 10 and 5.
+        """
+        with iter(self._with(_page=size)) as cursor:
             page = Page(cursor)
             page.token = cursor.token()
             return page
@@ -272,8 +288,7 @@ class Query:
 
     def first(self) -> Entity | None:
         """The first answer, or ``None``."""
-        limit = 1 if self._limit is None else min(1, self._limit)
-        with iter(self._with(_limit=limit)) as cursor:
+        with iter(self._with(_page=1)) as cursor:
             return next(cursor, None)
 
     def exists(self) -> bool:

@@ -157,15 +157,14 @@ fn gets(db: &Database, first: EntityId, entities: u64) -> Result<((), String)> {
 
 fn finds(db: &Database) -> Result<((), String)> {
     let books = db.collection("books")?;
-    let query = || books.find(field("genre").eq("novel").and(field("year").ge(2000))).order_by(desc("year")).limit(10);
+    let query = || books.find(field("genre").eq("novel").and(field("year").ge(2000))).order_by(desc("year"));
     let explanation = query().explain()?;
     check(!explanation.scan && !explanation.sort, "the index serves filter and order")?;
-    let mut page = query().run()?;
-    let years: Vec<Option<Value>> = page.by_ref().map(|book| Ok(book?.field("year")?)).collect::<Result<_>>()?;
+    let page = query().page(10)?;
+    let years: Vec<Option<Value>> = page.entities.iter().map(|book| Ok(book.field("year")?)).collect::<Result<_>>()?;
     check(years.len() == 10 && years.first() == Some(&Some(2021.into())), "the newest come first")?;
-    let token = page.token()?.unwrap_or_default();
-    let next = query().after(token).list()?;
-    check(next.len() == 10, "the next page begins after the last")?;
+    let next = query().after(page.token.unwrap_or_default()).page(10)?;
+    check(next.entities.len() == 10, "the next page begins after the last")?;
     let tagged = books.find(field("tags").eq("shelf-7")).count()?;
     check(tagged > 0 && books.find(field("isbn").eq("978-0000000042")).count()? == 1, "indexes find")?;
     Ok(((), format!("{explanation}; {tagged} books on shelf 7")))

@@ -15,7 +15,7 @@ pub use lookup::{lookup, lookup_raw};
 pub use patch::{Operation, Patch};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::value::{Key, Value};
+use crate::value::{Integer, Key, Value};
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,11 +74,12 @@ impl Path {
         self
     }
 
-    /// Reads the written form: segments between dots. A segment of digits is a position; any other
-    /// is a field. A backslash makes the next character part of a field's name.
+    /// Reads the written form: segments between dots. A segment of digits is a position, one in brackets an integer key; any
+    /// other is a field. A backslash makes the next character part of a field's name.
     ///
-    /// `a.0` is position 0 of field `a`; `a.\0` is field `0` of it; `a\.b` is one field; the empty
-    /// text is the document itself. Integer keys have no dotted form.
+    /// `a.0` is position 0 of field `a`; `a.[0]` is what its map has under the integer 0; `a.\0` is field `0` of it; `a\.b` is
+    /// one field; `[]` is the field without a name; the empty text is the document itself. [`Display`](fmt::Display) writes
+    /// this form, and what it writes reads as the same path.
     ///
     /// # Errors
     /// `PathInvalid` with the place in the text.
@@ -91,7 +92,7 @@ impl Path {
             return Ok(path);
         }
         let mut name = String::new();
-        let mut is_escaped = false;
+        let (mut is_escaped, mut is_bracketed) = (false, false);
         let mut characters = text.char_indices().chain([(text.len(), '.')]);
         while let Some((at, character)) = characters.next() {
             match character {
@@ -102,12 +103,25 @@ impl Path {
                     }
                     _ => return refuse(at, "nothing follows the last backslash"),
                 },
-                '.' if name.is_empty() => return refuse(at, "a segment is empty"),
+                '.' if name.is_empty() => {
+                    return refuse(at, "a segment is empty; a field without a name is written []");
+                }
                 '.' => {
                     let field = std::mem::take(&mut name);
                     let is_position = !is_escaped && field.bytes().all(|b| b.is_ascii_digit());
-                    is_escaped = false;
-                    path = if !is_position {
+                    let is_bracket = std::mem::take(&mut is_bracketed);
+                    let is_plain = !std::mem::take(&mut is_escaped);
+                    path = if is_bracket {
+                        match bracketed(&field).filter(|_| is_plain) {
+                            Some(key) => path.key(key),
+                            None => {
+                                return refuse(
+                                    at,
+                                    "brackets hold an integer key; a name that begins so has \\ before it",
+                                );
+                            }
+                        }
+                    } else if !is_position {
                         path.child(field)
                     } else if field.len() > 1 && field.starts_with('0') {
                         return refuse(at, "a position has a leading zero");
@@ -117,6 +131,10 @@ impl Path {
                             Err(_) => return refuse(at, "a position is too large"),
                         }
                     };
+                }
+                '[' if name.is_empty() => {
+                    is_bracketed = true;
+                    name.push('[');
                 }
                 _ => name.push(character),
             }
@@ -199,7 +217,19 @@ impl From<&Path> for Path {
     }
 }
 
-/// The dotted form; an integer key, which has none, stands in brackets.
+/// The key in brackets: an integer as it is printed, or nothing for the empty name.
+fn bracketed(segment: &str) -> Option<Key> {
+    let inner = segment.strip_prefix('[')?.strip_suffix(']')?;
+    if inner.is_empty() {
+        return Some(Key::Text(String::new()));
+    }
+    let number: i128 = inner.parse().ok()?;
+    let key = Key::Integer(Integer::try_from(number).ok()?);
+    // One key has one written form: no sign before what is not negative, no zeros in front.
+    (number.to_string() == inner).then_some(key)
+}
+
+/// The form that [`Path::dotted`] reads, and as the same path.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, segment) in self.segments.iter().enumerate() {
@@ -209,8 +239,9 @@ impl fmt::Display for Path {
             match segment {
                 Segment::Position(position) => write!(f, "{position}")?,
                 Segment::Key(Key::Integer(key)) => write!(f, "[{key}]")?,
+                Segment::Key(Key::Text(name)) if name.is_empty() => f.write_str("[]")?,
                 Segment::Key(Key::Text(name)) => {
-                    if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
+                    if name.starts_with('[') || name.bytes().all(|byte| byte.is_ascii_digit()) {
                         f.write_str("\\")?;
                     }
                     for character in name.chars() {
@@ -239,14 +270,80 @@ mod tests {
             ("a.\\0", Path::field("a").child("0")),
             ("a\\.b.c\\\\d", Path::field("a.b").child("c\\d")),
             ("é.10x", Path::field("é").child("10x")),
+            ("m.[5].[-3]", Path::field("m").key(5).key(-3)),
+            ("[18446744073709551615]", Path::root().key(u64::MAX)),
+            ("[].a.[]", Path::field("").child("a").child("")),
+            ("\\[5].a[5]", Path::field("[5]").child("a[5]")),
+            ("\\[].\\[", Path::field("[]").child("[")),
+            ("-a.-", Path::field("-a").child("-")),
         ] {
             assert_eq!(Path::dotted(text).unwrap(), path, "{text}");
             assert_eq!(path.to_string(), text);
             assert_eq!(Path::from_value(&path.to_value()).unwrap(), path);
         }
-        for (text, at) in [(".", 0), ("a.", 2), ("a..b", 2), ("a\\", 1), ("a.01", 4), ("99999999999999999999", 20)] {
+        for (text, at) in [
+            (".", 0),
+            ("a.", 2),
+            ("a..b", 2),
+            ("a\\", 1),
+            ("a.01", 4),
+            ("99999999999999999999", 20),
+            ("a.[x]", 5),
+            ("[", 1),
+            ("[5", 2),
+            ("[5]x", 4),
+            ("[05]", 4),
+            ("[+5]", 4),
+            ("[-0]", 4),
+            ("[ 5]", 4),
+            ("[\\5]", 4),
+            ("[18446744073709551616]", 22),
+        ] {
             let error = Path::dotted(text).unwrap_err();
             assert_eq!((error.kind(), error.offset()), (ErrorKind::PathInvalid, at), "{text}");
+        }
+    }
+
+    use proptest::prelude::*;
+
+    /// Names of everything that means something in the written form.
+    fn names() -> impl Strategy<Value = String> {
+        prop_oneof![
+            prop::collection::vec(
+                prop::sample::select(vec!['.', '\\', '[', ']', '-', '0', '5', 'a', 'é', ' ', '\0', ',']),
+                0..6
+            )
+            .prop_map(|characters| characters.into_iter().collect()),
+            any::<String>(),
+        ]
+    }
+
+    fn segments() -> impl Strategy<Value = Segment> {
+        prop_oneof![
+            names().prop_map(|name| Segment::Key(Key::Text(name))),
+            any::<i64>().prop_map(|key| Segment::Key(Key::Integer(Integer::from(key)))),
+            prop::sample::select(vec![0_i128, -1, 1 << 63, (1 << 64) - 1, -(1 << 64)])
+                .prop_map(|key| Segment::Key(Key::Integer(Integer::try_from(key).unwrap()))),
+            any::<usize>().prop_map(Segment::Position),
+            (0..12_usize).prop_map(Segment::Position),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_reads_back_from_what_it_prints(segments in prop::collection::vec(segments(), 0..5)) {
+            let path = Path { segments };
+            prop_assert_eq!(&Path::dotted(&path.to_string()).unwrap(), &path);
+            prop_assert_eq!(Path::from_value(&path.to_value()).unwrap(), path);
+        }
+
+        #[test]
+        fn what_reads_as_a_path_prints_in_one_form(text in names()) {
+            if let Ok(path) = Path::dotted(&text) {
+                let printed = path.to_string();
+                prop_assert_eq!(&Path::dotted(&printed).unwrap(), &path);
+                prop_assert_eq!(Path::dotted(&printed).unwrap().to_string(), printed);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use entidb_codec::{Direction, Path, Value};
 
 use super::arrays::WholeArrays;
-use super::check_name;
+use super::{NAME_BYTES_MAX, check_name};
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, IndexId};
 
@@ -104,12 +104,14 @@ impl IndexDefinition {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` when there is no column, too many, one twice, or one badly written.
+    /// `InvalidArgument` when there is no column, too many, one twice, or one badly written. A name made of the columns may
+    /// turn out too long when the index is made; [`named`](Self::named) gives another.
     pub fn on<'a>(columns: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let columns = columns.into_iter().map(Column::parse).collect::<Result<Vec<_>>>()?;
         let name = columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let definition = Self { name, columns, unique: false, multi: false };
-        definition.check()?;
+        // The name is judged when the index is made: one that is too long may be replaced until then.
+        definition.check_columns()?;
         Ok(definition)
     }
 
@@ -232,7 +234,17 @@ impl IndexDefinition {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
+        if self.name.len() > NAME_BYTES_MAX {
+            let (has, most) = (self.name.len(), NAME_BYTES_MAX);
+            let problem =
+                format!("the index name has {has} bytes, {most} is the most; give the index a name of its own");
+            return Err(Error::new(ErrorCode::InvalidArgument, problem));
+        }
         check_name("index", &self.name)?;
+        self.check_columns()
+    }
+
+    fn check_columns(&self) -> Result<()> {
         let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem).with_index(&self.name));
         if self.columns.is_empty() {
             return refuse("an index needs at least one field".into());
@@ -430,6 +442,20 @@ mod tests {
         assert_eq!(CollectionRecord::decode(&record.encode()).unwrap(), record);
         record.building.push(Arc::new(IndexRecord::new(IndexId(10), definition.named("y"))));
         assert_eq!(CollectionRecord::decode(&record.encode()).unwrap(), record);
+    }
+
+    #[test]
+    fn long_paths_make_an_index_under_a_short_name() {
+        let long = ["a".repeat(200), "b".repeat(200)];
+        let definition = IndexDefinition::on(long.iter().map(String::as_str)).unwrap();
+        let error = definition.check().unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+        assert!(error.message().contains("401") && error.message().contains("name of its own"), "{error}");
+        definition.named("short").check().unwrap();
+        let columns = long.iter().map(|path| Value::from(path.as_str())).collect();
+        let fields = [("columns", Value::Array(columns)), ("name", Value::from("short"))];
+        let read = IndexDefinition::from_value(&Value::Map(fields.into_iter().collect())).unwrap();
+        assert_eq!((read.name.as_str(), read.columns.len()), ("short", 2));
     }
 
     #[test]

@@ -184,8 +184,8 @@ impl Collection {
     ///
     /// In a transaction the build is part of it. Otherwise a large collection is built in steps of
     /// [`index_build_bytes`](crate::Options::index_build_bytes), with other changes between them: queries use the index
-    /// once it is whole, and an unfinished one is gone when the call fails or the database is opened again. A unique
-    /// index refuses duplicates from the first step on.
+    /// once it is whole, and an unfinished one is gone when the call fails or the database is opened again. Until then it
+    /// refuses no change: one that it cannot take in, a duplicate for a unique index for example, makes the build fail.
     ///
     /// ```
     /// use entidb_core::{doc, Database, IndexDefinition};

@@ -17,6 +17,7 @@ use entidb_codec::Value;
 use entidb_engine::{OpenReport, Sequence};
 
 pub use counters::Stats;
+pub(crate) use open::engine_options;
 pub(crate) use shared::Shared;
 pub use verify::{Problem, VerifyLevel, VerifyReport};
 

@@ -162,7 +162,7 @@ fn finish_open(engine: Engine, backend: Backend, options: Options) -> Result<Sha
     Ok(Shared::new(engine, backend, options, catalog, session))
 }
 
-fn engine_options(options: &Options) -> entidb_engine::Options {
+pub(crate) fn engine_options(options: &Options) -> entidb_engine::Options {
     let mut engine = entidb_engine::Options {
         create: options.create || options.create_new,
         create_new: options.create_new,

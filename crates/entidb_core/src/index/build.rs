@@ -1,7 +1,8 @@
 //! Building an index over a large collection, in steps of bounded size with other changes between them.
 //!
 //! Always: until the last step the index is in the catalog as one being built: every change keeps its rows, no query uses
-//! them, the feed does not tell of it. The last step makes it an index like any other, in one commit. A build that fails
+//! them, the feed does not tell of it, and it refuses no change: one that it cannot take in makes the build fail. The last
+//! step makes it an index like any other, in one commit. A build that fails
 //! takes its rows back; one that a crash or a close cut off is taken back by the next opening.
 //! Does not know: what rows a document has (`rows`). Format: docs/spec/keyspace.md, "Indexes being built".
 
@@ -137,6 +138,7 @@ impl IndexBuild {
             let problem = "the index was dropped while it was being built; create it again if that was a mistake";
             return Err(Error::new(ErrorCode::IndexNotFound, problem));
         }
+        super::refusal::judge(state.get(&keyspace::build_refusal(self.index.id))?.as_deref())?;
         let reached = state.build_rows(self.collection, &self.index, Some(self.reached), step_bytes(&self.shared))?;
         match reached {
             // Rows that a crash loses are built again, so only the last step waits for the disk.
@@ -181,6 +183,7 @@ pub(crate) fn clear_unfinished(engine: &Engine, catalog: &Catalog, session: &Ses
         for index in &record.building {
             let unique = index.definition.unique;
             tx.delete_range(&keyspace::index_prefix(index.id, unique), &keyspace::index_end(index.id, unique))?;
+            tx.delete(&keyspace::build_refusal(index.id))?;
         }
         let mut record = (*record).clone();
         record.building.clear();

@@ -5,6 +5,7 @@
 
 mod named;
 
+use entidb_codec::Limits;
 use entidb_engine::Durability;
 
 use crate::error::{Error, ErrorCode, Result};
@@ -86,9 +87,9 @@ pub struct Options {
     /// Data files that may be open at once, at least 4; about a dozen other files come to them. 0 takes a quarter of what
     /// the process may have. Default 0.
     pub open_files_max: u64,
-    /// The largest document, encoded. Default 64 MiB.
+    /// The largest document, encoded. Default 64 MiB, which is the most.
     pub entity_bytes_max: u64,
-    /// The most a transaction may change. Default 1 GiB.
+    /// The most a transaction may change. Default 1 GiB, at most 4 GiB.
     pub transaction_bytes_max: u64,
     /// How long to wait for the one writer before `Busy`. Default 5 seconds.
     pub lock_timeout_ms: u64,
@@ -130,13 +131,20 @@ impl Default for Options {
 impl Options {
     pub(crate) fn check(&self) -> Result<()> {
         let bounds = [
-            ("memory_bytes", self.memory_bytes, 1 << 20, 1 << 46),
-            ("entity_bytes_max", self.entity_bytes_max, 64, 128 << 20),
-            ("transaction_bytes_max", self.transaction_bytes_max, 4096, 1 << 40),
+            ("memory_bytes", self.memory_bytes, 1 << 20, 1 << 44),
+            // What every language reads and sends.
+            ("entity_bytes_max", self.entity_bytes_max, 64, Limits::DEFAULT.bytes_max as u64),
+            ("transaction_bytes_max", self.transaction_bytes_max, 4096, 1 << 32),
             ("lock_timeout_ms", self.lock_timeout_ms, 0, 86_400_000),
             ("sort_bytes_max", self.sort_bytes_max, 1 << 16, 1 << 40),
         ];
-        for (name, value, least, most) in bounds {
+        let interval = match self.durability {
+            Durability::Grouped { interval_ms } => Some(("grouped_interval_ms", u64::from(interval_ms), 1, 60_000)),
+            Durability::Durable | Durability::None => None,
+        };
+        let kib = u64::from(self.password_memory_kib);
+        let memory = (kib > 0).then_some(("password_memory_kib", kib, 19_456, 262_144));
+        for (name, value, least, most) in bounds.into_iter().chain(interval).chain(memory) {
             if value < least || value > most {
                 let problem = format!("{name} is {value}; give a value from {least} to {most}");
                 return Err(Error::new(ErrorCode::InvalidArgument, problem));
@@ -150,6 +158,7 @@ impl Options {
             let problem = "create_new needs writing, and the options say read_only; choose one";
             return Err(Error::new(ErrorCode::InvalidArgument, problem));
         }
-        Ok(())
+        // The engine judges what it is given too, but only once the folder was made.
+        Ok(crate::database::engine_options(self).validate()?)
     }
 }

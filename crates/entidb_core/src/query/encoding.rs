@@ -12,21 +12,27 @@ use crate::error::{Error, ErrorCode, Result};
 
 /// The version of the form.
 const VERSION: u64 = 1;
-/// How deeply `and`, `or` and `not` may nest, in bytes and in Rust alike: a query that runs can be sent.
+/// How deeply `and`, `or` and `not` may nest, in bytes and in Rust alike: a query that runs can be sent. A group within a group
+/// of its kind is no level of its own.
 const DEPTH_MAX: usize = 50;
+/// How deeply they may nest with groups in groups of their kind, each of which is melted into the one around it.
+const GROUPS_MAX: usize = 200;
 
 fn invalid(problem: impl Into<String>) -> Error {
     Error::new(ErrorCode::QueryInvalid, problem)
 }
 
 fn too_deep() -> Error {
-    invalid(format!("the query nests conditions more than {DEPTH_MAX} deep; flatten it"))
+    invalid(format!("the query nests conditions more than {DEPTH_MAX} deep; give each group all of its conditions"))
 }
 
 impl Query {
-    /// Refuses what nests too deeply for those who walk over the filter.
+    /// Refuses what nests too deeply for those who walk over the filter, and pages without answers, which would never end.
     pub(super) fn check(&self) -> Result<()> {
-        if self.filter.nests_within(DEPTH_MAX) { Ok(()) } else { Err(too_deep()) }
+        if self.page == Some(0) {
+            return Err(invalid("a page of 0 answers was asked for; give it a size of at least 1"));
+        }
+        if self.filter.nests_within(DEPTH_MAX, GROUPS_MAX) { Ok(()) } else { Err(too_deep()) }
     }
 
     /// The query as bytes, to be stored or run by another language.
@@ -39,7 +45,7 @@ impl Query {
     /// ```
     ///
     /// # Errors
-    /// `QueryInvalid` when conditions nest more than 50 deep.
+    /// `QueryInvalid` when conditions nest more than 50 deep, or a page has size 0.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
         let mut fields = vec![("v", Value::from(VERSION)), ("filter", self.filter.to_value())];
@@ -54,6 +60,9 @@ impl Query {
         }
         if self.offset > 0 {
             fields.push(("offset", Value::from(self.offset)));
+        }
+        if let Some(page) = self.page {
+            fields.push(("page", Value::from(page)));
         }
         if let Some(after) = &self.after {
             fields.push(("after", Value::Bytes(after.clone())));
@@ -78,7 +87,7 @@ impl Query {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let value = entidb_codec::decode(bytes)?;
         let Value::Map(map) = &value else {
-            return Err(invalid("a query is a map with the fields v, filter, order, limit, offset and after"));
+            return Err(invalid("a query is a map with the fields v, filter, order, limit, offset, page and after"));
         };
         let mut query = Self::default();
         let mut version = None;
@@ -90,6 +99,7 @@ impl Query {
                 "order" => query.order = order_from(value)?,
                 "limit" => query.limit = Some(number(key, value)?),
                 "offset" => query.offset = number(key, value)?,
+                "page" => query.page = Some(number(key, value)?),
                 "after" => match value {
                     Value::Bytes(token) => query.after = Some(token.clone()),
                     _ => return Err(invalid("the query field after takes the bytes of a page token")),
@@ -153,8 +163,11 @@ impl Expression {
             Self::IsNull(path) => node("is_null", vec![path.to_value()]),
             Self::Contains(path, value) => node("contains", vec![path.to_value(), value.clone()]),
             Self::StartsWith(path, text) => node("starts_with", vec![path.to_value(), Value::from(text.as_str())]),
-            Self::And(terms) => node("and", terms.iter().map(Self::to_value).collect()),
-            Self::Or(terms) => node("or", terms.iter().map(Self::to_value).collect()),
+            Self::And(_) | Self::Or(_) => {
+                let mut terms = Vec::new();
+                self.terms(&mut |term| terms.push(term.to_value()));
+                node(if matches!(self, Self::And(_)) { "and" } else { "or" }, terms)
+            }
             Self::Not(term) => node("not", vec![term.to_value()]),
         }
     }
@@ -171,12 +184,27 @@ impl Expression {
     /// # Errors
     /// `QueryInvalid` naming the node that is not known or has the wrong operands.
     pub fn from_value(value: &Value) -> Result<Self> {
-        Self::from_value_at(value, 0)
+        Self::from_value_at(value, 0, 0)
     }
 
-    /// Whether no condition is more than so many others deep. Looks no deeper than that.
-    fn nests_within(&self, depth: usize) -> bool {
-        let within = |term: &Self| depth.checked_sub(1).is_some_and(|depth| term.nests_within(depth));
+    /// Shows the terms of a group, and in their places those of groups of the same kind.
+    fn terms(&self, show: &mut impl FnMut(&Self)) {
+        let (Self::And(terms) | Self::Or(terms)) = self else { return };
+        for term in terms {
+            if self.is_group_like(term) { term.terms(show) } else { show(term) }
+        }
+    }
+
+    fn is_group_like(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::And(_), Self::And(_)) | (Self::Or(_), Self::Or(_)))
+    }
+
+    /// Whether no condition nests deeper than `depth` levels and `groups` groups. Looks no deeper than that.
+    fn nests_within(&self, depth: usize, groups: usize) -> bool {
+        let within = |term: &Self| {
+            let depth = if self.is_group_like(term) { Some(depth) } else { depth.checked_sub(1) };
+            depth.zip(groups.checked_sub(1)).is_some_and(|(depth, groups)| term.nests_within(depth, groups))
+        };
         match self {
             Self::And(terms) | Self::Or(terms) => terms.iter().all(within),
             Self::Not(term) => within(term),
@@ -184,8 +212,8 @@ impl Expression {
         }
     }
 
-    fn from_value_at(value: &Value, depth: usize) -> Result<Self> {
-        if depth > DEPTH_MAX {
+    fn from_value_at(value: &Value, depth: usize, groups: usize) -> Result<Self> {
+        if depth > DEPTH_MAX || groups > GROUPS_MAX {
             return Err(too_deep());
         }
         let Value::Array(items) = value else {
@@ -195,7 +223,19 @@ impl Expression {
             return Err(invalid("a condition is an array whose first element names it"));
         };
         let wrong = || invalid(format!("the condition {name:?} has the wrong operands"));
-        let terms = || operands.iter().map(|term| Self::from_value_at(term, depth + 1)).collect::<Result<Vec<_>>>();
+        let terms = || -> Result<Vec<Self>> {
+            let mut terms = Vec::with_capacity(operands.len());
+            for operand in operands {
+                let is_like =
+                    operand.as_array().and_then(<[Value]>::first).and_then(Value::as_text) == Some(name.as_str());
+                let depth = if is_like { depth } else { depth + 1 };
+                match (name.as_str(), Self::from_value_at(operand, depth, groups + 1)?) {
+                    ("and", Self::And(inner)) | ("or", Self::Or(inner)) => terms.extend(inner),
+                    (_, term) => terms.push(term),
+                }
+            }
+            Ok(terms)
+        };
         if let Some(comparison) = Comparison::from_name(name) {
             let [path, value] = operands else { return Err(wrong()) };
             return Ok(Self::Compare(path_from(path)?, comparison, value.clone()));
@@ -211,7 +251,7 @@ impl Expression {
             ("starts_with", [path, Value::Text(text)]) => Ok(Self::StartsWith(path_from(path)?, text.clone())),
             ("and", _) => Ok(Self::And(terms()?)),
             ("or", _) => Ok(Self::Or(terms()?)),
-            ("not", [term]) => Ok(Self::Not(Box::new(Self::from_value_at(term, depth + 1)?))),
+            ("not", [term]) => Ok(Self::Not(Box::new(Self::from_value_at(term, depth + 1, groups + 1)?))),
             ("true" | "false" | "in" | "between" | "exists" | "is_null" | "contains" | "starts_with" | "not", _) => {
                 Err(wrong())
             }
@@ -258,6 +298,7 @@ mod tests {
             order: vec![Column::parse("-x").unwrap()],
             limit: Some(5),
             offset: 2,
+            page: Some(3),
             after: Some(vec![1, 2]),
         };
         assert_eq!(Query::from_bytes(&query.to_bytes().unwrap()).unwrap(), query);

@@ -9,7 +9,7 @@ use entidb_codec::{Element, Path, Value, ValueRef, compare, lookup};
 use super::{Comparison, Expression};
 use crate::error::Result;
 
-/// True when the document satisfies the expression.
+/// True when the document satisfies the expression, which is in normal form.
 pub(crate) fn matches(expression: &Expression, document: &[u8]) -> Result<bool> {
     Ok(match expression {
         Expression::Constant(holds) => *holds,
@@ -18,7 +18,7 @@ pub(crate) fn matches(expression: &Expression, document: &[u8]) -> Result<bool> 
             any(document, path, |value| compares(value, *comparison, operand))?
         }
         Expression::In(path, operands) => {
-            any(document, path, |value| operands.iter().any(|operand| equal(value, operand)))?
+            any(document, path, |value| operands.binary_search_by(|operand| compare(operand, value)).is_ok())?
         }
         Expression::Between(path, low, high) => {
             any(document, path, |value| compares(value, Comparison::Ge, low) && compares(value, Comparison::Le, high))?
@@ -126,13 +126,14 @@ fn class(element: Element<'_>) -> u8 {
 mod tests {
     use super::*;
     use crate::query::field;
+    use crate::query::normal::normalize;
     use entidb_codec::{doc, encode};
 
     #[test]
     fn conditions_mean_what_their_documentation_says() {
         let document =
             encode(&doc! { "n": 5, "f": 2.5, "t": "hello", "tags": ["a", 7], "nil": null, "in": { "x": 1 } });
-        let holds = |expression: Expression| matches(&expression, &document).unwrap();
+        let holds = |expression: Expression| matches(&normalize(expression), &document).unwrap();
         for yes in [
             field("n").eq(5.0),
             field("n").ge(5),

@@ -58,7 +58,7 @@ impl Explanation {
     pub(crate) fn of(record: &CollectionRecord, query: &Query, plan: &Plan) -> Self {
         let (index, ranges, reverse) = match &plan.access {
             Access::Scan => (None, 1, false),
-            Access::Index { index, ranges, walk } => {
+            Access::Index { index, ranges, walk, .. } => {
                 (Some(index.definition.name.clone()), ranges.len(), *walk == Direction::Reverse)
             }
         };

@@ -82,7 +82,8 @@ impl Expression {
         Self::Constant(true)
     }
 
-    /// Both hold.
+    /// Both hold. Conditions joined one after the other are one group, however many they are; where the second group is the
+    /// longer one, the first is put behind it.
     ///
     /// ```
     /// use entidb_core::field;
@@ -91,16 +92,19 @@ impl Expression {
     /// ```
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        match self {
-            Self::And(mut terms) => {
-                terms.push(other);
-                Self::And(terms)
-            }
-            first => Self::And(vec![first, other]),
-        }
+        Self::And(joined(
+            match self {
+                Self::And(terms) => terms,
+                first => vec![first],
+            },
+            match other {
+                Self::And(terms) => terms,
+                second => vec![second],
+            },
+        ))
     }
 
-    /// At least one holds.
+    /// At least one holds. Conditions joined one after the other are one group, as in [`and`](Self::and).
     ///
     /// ```
     /// use entidb_core::field;
@@ -109,21 +113,36 @@ impl Expression {
     /// ```
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        match self {
-            Self::Or(mut terms) => {
-                terms.push(other);
-                Self::Or(terms)
-            }
-            first => Self::Or(vec![first, other]),
-        }
+        Self::Or(joined(
+            match self {
+                Self::Or(terms) => terms,
+                first => vec![first],
+            },
+            match other {
+                Self::Or(terms) => terms,
+                second => vec![second],
+            },
+        ))
     }
+}
+
+/// Two groups as one. The shorter goes behind the longer, so that joining in a loop costs the same at each step.
+fn joined(mut first: Vec<Expression>, mut second: Vec<Expression>) -> Vec<Expression> {
+    if first.len() < second.len() {
+        std::mem::swap(&mut first, &mut second);
+    }
+    first.append(&mut second);
+    first
 }
 
 impl std::ops::Not for Expression {
     type Output = Self;
 
     fn not(self) -> Self {
-        Self::Not(Box::new(self))
+        match self {
+            Self::Not(term) => *term,
+            term => Self::Not(Box::new(term)),
+        }
     }
 }
 

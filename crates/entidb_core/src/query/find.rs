@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use super::explain::Explanation;
 use super::found::Found;
-use super::plan::plan;
-use super::token::Place;
 use super::{Expression, Query};
 use crate::catalog::Column;
 use crate::collection::{Collection, Entity};
@@ -47,6 +45,26 @@ impl Collection {
     }
 }
 
+/// Some answers of a query.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+/// # use entidb_core::{asc, desc, field};
+/// let page = notes.find(field("n").gt(0)).page(3)?;
+/// assert_eq!((page.entities.len(), page.token), (3, None));
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Page {
+    /// The answers of the page.
+    pub entities: Vec<Entity>,
+    /// What [`Find::after`] takes for the next page; none on the last.
+    pub token: Option<Vec<u8>>,
+}
+
 /// A query being built on a collection.
 ///
 /// ```
@@ -83,7 +101,7 @@ impl Find {
         self
     }
 
-    /// Gives at most so many.
+    /// Bounds the number of answers, of all pages together.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;
@@ -98,7 +116,7 @@ impl Find {
         self
     }
 
-    /// Leaves out so many at the start.
+    /// Leaves out the first answers, `offset` of them; after a page token nothing is left out again.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;
@@ -114,7 +132,22 @@ impl Find {
         self
     }
 
-    /// Goes on after the place of a page token, see [`Found::token`].
+    /// Bounds the number of answers of one run: a page. [`Found::token`] leads to the next page.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// assert_eq!(notes.find(field("n").gt(0)).page_size(2).list()?.len(), 2);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    pub fn page_size(mut self, size: u64) -> Self {
+        self.query.page = Some(size);
+        self
+    }
+
+    /// Goes on after the place of a page token of the same query, see [`page`](Self::page) and [`Found::token`].
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;
@@ -122,15 +155,43 @@ impl Find {
     /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
     /// # use entidb_core::{asc, desc, field};
     /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
-    /// let mut page = find.clone().limit(2).run()?;
-    /// assert_eq!(page.by_ref().count(), 2);
-    /// let token = page.token()?.expect("there was an answer");
+    /// let page = find.clone().page(2)?;
+    /// let token = page.token.expect("there is more");
     /// assert_eq!(find.after(token).list()?.len(), 1);
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
     pub fn after(mut self, token: impl Into<Vec<u8>>) -> Self {
         self.query.after = Some(token.into());
         self
+    }
+
+    /// A page of at most `size` answers, with the token of the next page.
+    ///
+    /// `limit` and `offset` are of the answer as a whole, whatever its pages: a limit of 25 gives pages of 10, 10 and 5.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+    /// # use entidb_core::{asc, desc, field};
+    /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
+    /// let mut page = find.clone().page(2)?;
+    /// let mut seen = page.entities.len();
+    /// while let Some(token) = page.token {
+    ///     page = find.clone().after(token).page(2)?;
+    ///     seen += page.entities.len();
+    /// }
+    /// assert_eq!(seen, 3);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and those of reading the answers.
+    pub fn page(self, size: u64) -> Result<Page> {
+        let mut found = self.page_size(size).run()?;
+        let entities = found.by_ref().collect::<Result<Vec<_>>>()?;
+        let token = found.token()?;
+        Ok(Page { entities, token })
     }
 
     /// The query as a value.
@@ -182,9 +243,8 @@ impl Find {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn first(mut self) -> Result<Option<Entity>> {
-        self.query.limit = Some(1);
-        self.run()?.next().transpose()
+    pub fn first(self) -> Result<Option<Entity>> {
+        self.page_size(1).run()?.next().transpose()
     }
 
     /// All answers at once.
@@ -218,8 +278,13 @@ impl Find {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn count(mut self) -> Result<u64> {
-        let whole = self.query.limit.is_none() && self.query.offset == 0 && self.query.after.is_none();
-        if whole && self.query.filter == Expression::all() {
+        let Query { limit, offset, page, after, .. } = &self.query;
+        if limit.is_none()
+            && *offset == 0
+            && page.is_none()
+            && after.is_none()
+            && self.query.filter == Expression::all()
+        {
             return self.collection.count();
         }
         // The order does not change the number, unless a page token speaks of it.
@@ -305,13 +370,14 @@ impl Find {
     /// # Errors
     /// `PageTokenInvalid`, `QueryInvalid`, `Closed`, `TransactionEnded`.
     pub fn explain(&self) -> Result<Explanation> {
-        self.query.check()?;
+        let mut query = self.query.clone();
+        query.normalize()?;
         let (view, record) = self.collection.open()?;
         let Some(record) = record else {
-            return Ok(Explanation::nothing(self.collection.name(), &self.query));
+            return Ok(Explanation::nothing(self.collection.name(), &query));
         };
-        let place = self.query.after.as_deref().map(|token| Place::decode(token, &self.query)).transpose()?;
-        let chosen = plan(&self.query, &record, &view, place.as_ref())?;
-        Ok(Explanation::of(&record, &self.query, &chosen))
+        let policy = self.collection.scope().shared().options().scan_policy;
+        let (_, chosen) = query.planned(&record, &view, policy)?;
+        Ok(Explanation::of(&record, &query, &chosen))
     }
 }

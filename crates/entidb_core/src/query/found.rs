@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use super::Query;
 use super::evaluate::matches;
+use super::order::Order;
 use super::plan::{Plan, plan};
+use super::ranges::conjuncts;
 use super::sort::Sorter;
-use super::source::{Located, Source};
-use super::token::{PagePlace, Place};
+use super::source::Source;
+use super::token::{Place, fingerprint};
 use crate::catalog::CollectionRecord;
 use crate::collection::{Collection, Entity};
 use crate::error::{Error, ErrorCode, Result};
-use crate::id::EntityId;
+use crate::id::{CollectionId, EntityId};
 use crate::keyspace;
 use crate::options::ScanPolicy;
 use crate::transaction::View;
@@ -35,12 +37,20 @@ use crate::transaction::View;
 /// ```
 pub struct Found {
     query: Query,
+    collection: CollectionId,
     /// None once it has ended.
     view: Option<View>,
     state: Progress,
-    left: u64,
+    /// The order the answers come in.
+    order: Order,
+    /// Answers before this page.
+    before: u64,
+    /// Answers of this page.
+    given: u64,
     skip: u64,
-    place: Option<Place>,
+    last: Option<Entity>,
+    /// The answer after the last, looked for to know whether there is one.
+    ahead: Option<Entity>,
     examined: u64,
     /// Whether candidates are answers without a look at their documents.
     exact: bool,
@@ -49,8 +59,29 @@ pub struct Found {
 
 enum Progress {
     Streaming(Box<Source>),
-    Sorted { collection: crate::id::CollectionId, rows: VecDeque<(Vec<u8>, EntityId)> },
+    Sorted(VecDeque<EntityId>),
     Ended,
+}
+
+/// The place of an answer, kept to make a page token of it later.
+///
+/// ```
+/// # let db = entidb_core::Database::open_memory()?;
+/// # let notes = db.collection("notes")?;
+/// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
+/// # use entidb_core::{asc, desc, field};
+/// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
+/// let mut found = find.clone().run()?;
+/// found.next();
+/// let place = found.place().expect("there was an answer");
+/// found.next();
+/// assert_eq!(find.after(found.token_of(&place)?).list()?.len(), 2);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct PagePlace {
+    entity: Entity,
+    given: u64,
 }
 
 impl Found {
@@ -58,45 +89,48 @@ impl Found {
         collection: Collection,
         view: View,
         record: Option<Arc<CollectionRecord>>,
-        query: Query,
+        mut query: Query,
     ) -> Result<Self> {
-        query.check()?;
+        query.normalize()?;
         let shared = Arc::clone(collection.scope().shared());
+        let collection = record.as_ref().map_or(CollectionId(0), |record| record.id);
         let mut found = Self {
-            left: query.limit.unwrap_or(u64::MAX),
             skip: query.offset,
             query,
+            collection,
             view: None,
             state: Progress::Ended,
-            place: None,
+            order: Order::Ids,
+            before: 0,
+            given: 0,
+            last: None,
+            ahead: None,
             examined: 0,
             exact: false,
             shared,
         };
-        let place = found.query.after.as_deref().map(|token| Place::decode(token, &found.query)).transpose()?;
         let Some(record) = record else {
             found.view = Some(view);
             return Ok(found);
         };
-        let chosen = plan(&found.query, &record, &view, place.as_ref())?;
+        let (place, chosen) = found.query.planned(&record, &view, found.shared.options().scan_policy)?;
         found.judge_scan(&record, &chosen)?;
         found.shared.counters().find(chosen.is_scan());
         found.exact = chosen.exact;
-        let after = if chosen.sorts { None } else { place.clone() };
-        let source = Source::open(view.clone(), &record, &chosen.access, after)?;
-        found.state =
-            if chosen.sorts { found.sort(source, &record, place)? } else { Progress::Streaming(Box::new(source)) };
+        if let Some(place) = &place {
+            // The token stands behind what the offset leaves out.
+            (found.before, found.skip) = (place.given, 0);
+        }
+        let sort_bytes_max = found.shared.options().sort_bytes_max;
+        let source = Source::open(view.clone(), &record, &chosen, place.as_ref(), sort_bytes_max)?;
+        found.order = chosen.order;
+        found.state = if chosen.sorts { found.sort(source, place)? } else { Progress::Streaming(Box::new(source)) };
         found.view = Some(view);
         Ok(found)
     }
 
     fn judge_scan(&self, record: &CollectionRecord, chosen: &Plan) -> Result<()> {
-        let forbidden = match self.shared.options().scan_policy {
-            ScanPolicy::Allow => false,
-            ScanPolicy::Forbid => chosen.is_scan(),
-            ScanPolicy::ForbidUnbounded => chosen.is_scan() && self.query.limit.is_none(),
-        };
-        if forbidden {
+        if chosen.is_scan() && !self.query.may_scan(self.shared.options().scan_policy) {
             let problem =
                 "no index serves this query and scan_policy forbids looking at every entity; declare an index";
             return Err(Error::new(ErrorCode::ScanForbidden, problem).with_collection(&record.name));
@@ -104,54 +138,69 @@ impl Found {
         Ok(())
     }
 
-    fn sort(&mut self, mut source: Source, record: &CollectionRecord, place: Option<Place>) -> Result<Progress> {
-        let after = match &place {
-            Some(Place::Sorted { key }) => Some(key.as_slice()),
-            _ => None,
-        };
-        let wanted = self.query.limit.map(|limit| limit.saturating_add(self.query.offset));
-        let keep = wanted.and_then(|wanted| usize::try_from(wanted).ok());
-        let mut sorter = Sorter::new(&self.query.order, keep, after, self.shared.options().sort_bytes_max);
-        if keep == Some(0) {
-            return Ok(Progress::Ended);
-        }
-        // All are needed, and none before the last.
-        while let Some(Located { entity, .. }) = source.next(Some(u64::MAX))? {
-            self.examined += 1;
-            if self.exact || matches(&self.query.filter, entity.bytes())? {
-                sorter.push(&entity)?;
-            }
-        }
-        Ok(Progress::Sorted { collection: record.id, rows: sorter.finish().into() })
+    /// How many answers of the whole are left, where there is a limit.
+    fn left_of_all(&self) -> Option<u64> {
+        self.query.limit.map(|limit| limit.saturating_sub(self.before).saturating_sub(self.given))
     }
 
-    fn next_match(&mut self) -> Result<Option<(Entity, Place)>> {
+    /// How many answers of this page are left, where that is bounded.
+    fn left(&self) -> Option<u64> {
+        let of_page = self.query.page.map(|page| page.saturating_sub(self.given));
+        match (of_page, self.left_of_all()) {
+            (Some(page), Some(all)) => Some(page.min(all)),
+            (page, all) => page.or(all),
+        }
+    }
+
+    fn sort(&mut self, mut source: Source, place: Option<Place>) -> Result<Progress> {
+        let left = self.left();
+        if left == Some(0) {
+            return Ok(Progress::Ended);
+        }
+        // One more than the page has: it tells whether there is another page.
+        let wanted = left.map(|left| left.saturating_add(self.skip).saturating_add(1));
+        let keep = wanted.and_then(|wanted| usize::try_from(wanted).ok());
+        let after = place.as_ref().map(|place| place.key.as_slice());
+        let mut sorter = Sorter::new(keep, after, self.shared.options().sort_bytes_max);
+        // All are needed, and none before the last.
+        while let Some(entity) = source.next(Some(u64::MAX))? {
+            self.examined += 1;
+            if self.exact || matches(&self.query.filter, entity.bytes())? {
+                sorter.push(self.order.key(&entity)?, entity.id())?;
+            }
+        }
+        Ok(Progress::Sorted(sorter.finish().into_iter().map(|(_, id)| id).collect()))
+    }
+
+    fn next_match(&mut self) -> Result<Option<Entity>> {
         let Some(view) = &self.view else { return Ok(None) };
-        let wanted = self.query.limit.map(|_| self.left.saturating_add(self.skip));
+        view.check()?;
+        let wanted = self.left().map(|left| left.saturating_add(self.skip));
         match &mut self.state {
             Progress::Ended => Ok(None),
             Progress::Streaming(source) => {
-                while let Some(Located { entity, place }) = source.next(wanted)? {
+                while let Some(entity) = source.next(wanted)? {
                     self.examined += 1;
                     if self.exact || matches(&self.query.filter, entity.bytes())? {
-                        return Ok(Some((entity, place)));
+                        return Ok(Some(entity));
                     }
                 }
                 Ok(None)
             }
-            Progress::Sorted { collection, rows } => {
-                let Some((key, id)) = rows.pop_front() else { return Ok(None) };
-                let stored = view.get(&keyspace::entity(*collection, &id))?;
+            Progress::Sorted(ids) => {
+                let Some(id) = ids.pop_front() else { return Ok(None) };
+                let stored = view.get(&keyspace::entity(self.collection, &id))?;
                 let stored = stored.ok_or_else(|| Error::internal("a sorted entity is not in its snapshot"))?;
-                Ok(Some((Entity::new(id, stored)?, Place::Sorted { key })))
+                Entity::new(id, stored).map(Some)
             }
         }
     }
 
     /// How many answers are left, by counting rows alone; `None` where entities must be looked at, or a part is asked for.
     pub(super) fn count_rows(&mut self) -> Result<Option<u64>> {
+        let is_whole = self.left().is_none() && self.skip == 0;
         match &mut self.state {
-            Progress::Streaming(source) if self.exact && self.left == u64::MAX && self.skip == 0 => {
+            Progress::Streaming(source) if self.exact && is_whole => {
                 let counted = source.count_rows()?;
                 self.examined += counted.unwrap_or(0);
                 Ok(counted)
@@ -160,50 +209,92 @@ impl Found {
         }
     }
 
-    /// The next answer. The end and the first error free what the query holds, and there is no answer after them.
+    /// The next answer. The end and the first error free what the query holds, and there is no answer after them; at the end of
+    /// a page that is only known once it was asked whether there is another.
     pub(crate) fn step(&mut self) -> Result<Option<Entity>> {
         let step = self.next_answer();
-        if !matches!(step, Ok(Some(_))) {
-            self.state = Progress::Ended;
-            self.view = None;
+        let is_more = match &step {
+            Ok(Some(_)) => true,
+            Ok(None) => self.left() == Some(0) && self.left_of_all() != Some(0),
+            Err(_) => false,
+        };
+        if !is_more {
+            self.end();
         }
         step
     }
 
+    fn end(&mut self) {
+        self.state = Progress::Ended;
+        self.ahead = None;
+        self.view = None;
+    }
+
     fn next_answer(&mut self) -> Result<Option<Entity>> {
-        let Some(view) = &self.view else { return Ok(None) };
-        view.check()?;
-        while self.left > 0 {
-            let Some((entity, place)) = self.next_match()? else { break };
-            self.place = Some(place);
-            if self.skip > 0 {
-                self.skip -= 1;
-                continue;
+        if let Some(view) = &self.view {
+            view.check()?;
+        }
+        if self.left() == Some(0) {
+            return Ok(None);
+        }
+        let next = match self.ahead.take() {
+            Some(ahead) => Some(ahead),
+            None => self.look()?,
+        };
+        if let Some(entity) = &next {
+            self.given += 1;
+            self.last = Some(entity.clone());
+        }
+        Ok(next)
+    }
+
+    /// The next answer behind those the offset leaves out, whether it is of this page or not.
+    fn look(&mut self) -> Result<Option<Entity>> {
+        while let Some(entity) = self.next_match()? {
+            if self.skip == 0 {
+                return Ok(Some(entity));
             }
-            self.left -= 1;
-            return Ok(Some(entity));
+            self.skip -= 1;
         }
         Ok(None)
     }
 
-    /// The place of the last answer given, as a token for [`Find::after`](crate::Find::after); none before the first.
+    /// The place of the last answer given, as a token for [`Find::after`](crate::Find::after): to go on with the same query on
+    /// the next page. None before the first answer, and none when there are no more: a last page has no token, however full
+    /// it is. Looks for one more answer to know that.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;
     /// # let notes = db.collection("notes")?;
     /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
     /// # use entidb_core::{asc, desc, field};
-    /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
-    /// let mut page = find.clone().limit(2).run()?;
+    /// let find = notes.find(field("n").gt(0)).order_by(asc("n")).page_size(2);
+    /// let mut page = find.clone().run()?;
     /// assert_eq!(page.by_ref().count(), 2);
-    /// assert!(page.token()?.is_some());
+    /// let mut last = find.after(page.token()?.expect("there is more")).run()?;
+    /// assert_eq!(last.by_ref().count(), 1);
+    /// assert!(last.token()?.is_none());
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
     ///
     /// # Errors
-    /// An `Encoding` error when the query cannot be encoded.
-    pub fn token(&self) -> Result<Option<Vec<u8>>> {
-        self.place.as_ref().map(|place| place.encode(&self.query)).transpose()
+    /// As the next answer; an `Encoding` error when the query cannot be encoded.
+    pub fn token(&mut self) -> Result<Option<Vec<u8>>> {
+        let Some(place) = self.place() else { return Ok(None) };
+        if self.left_of_all() == Some(0) {
+            return Ok(None);
+        }
+        if self.ahead.is_none() {
+            match self.look() {
+                Ok(Some(ahead)) => self.ahead = Some(ahead),
+                Ok(None) => self.end(),
+                Err(error) => {
+                    self.end();
+                    return Err(error);
+                }
+            }
+        }
+        if self.ahead.is_some() { self.token_of(&place).map(Some) } else { Ok(None) }
     }
 
     /// The place of the last answer given, to make a token of later; none before the first.
@@ -213,19 +304,18 @@ impl Found {
     /// # let notes = db.collection("notes")?;
     /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
     /// # use entidb_core::{asc, desc, field};
-    /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
-    /// let mut page = find.clone().limit(2).run()?;
-    /// assert_eq!(page.by_ref().count(), 2);
-    /// let place = page.place().expect("there was an answer");
-    /// assert_eq!(Some(page.token_of(&place)?), page.token()?);
+    /// let mut found = notes.find(field("n").gt(0)).run()?;
+    /// assert!(found.place().is_none());
+    /// found.next();
+    /// assert!(found.place().is_some());
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
     #[must_use]
     pub fn place(&self) -> Option<PagePlace> {
-        self.place.clone().map(PagePlace)
+        self.last.clone().map(|entity| PagePlace { entity, given: self.before.saturating_add(self.given) })
     }
 
-    /// The token of a place among the answers of this query.
+    /// The token of a place among the answers of this query, whether answers follow it or not.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;
@@ -233,17 +323,19 @@ impl Found {
     /// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
     /// # use entidb_core::{asc, desc, field};
     /// let find = notes.find(field("n").gt(0)).order_by(asc("n"));
-    /// let mut page = find.clone().limit(2).run()?;
-    /// assert_eq!(page.by_ref().count(), 2);
-    /// let place = page.place().expect("there was an answer");
-    /// assert_eq!(find.after(page.token_of(&place)?).list()?.len(), 1);
+    /// let mut found = find.clone().run()?;
+    /// found.next();
+    /// let place = found.place().expect("there was an answer");
+    /// assert_eq!(find.after(found.token_of(&place)?).list()?.len(), 2);
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
     ///
     /// # Errors
     /// An `Encoding` error when the query cannot be encoded.
     pub fn token_of(&self, place: &PagePlace) -> Result<Vec<u8>> {
-        place.0.encode(&self.query)
+        let key = self.order.key(&place.entity)?;
+        let place = Place { given: place.given, order: self.order.clone(), key };
+        place.encode(fingerprint(self.collection, &self.query)?)
     }
 
     /// How many entities were looked at so far.
@@ -269,5 +361,31 @@ impl Iterator for Found {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.step().transpose()
+    }
+}
+
+impl Query {
+    /// The way to the answers, and the place of the page token they come after.
+    pub(super) fn planned(
+        &self,
+        record: &CollectionRecord,
+        view: &View,
+        policy: ScanPolicy,
+    ) -> Result<(Option<Place>, Plan)> {
+        let terms = conjuncts(&self.filter);
+        let place = match &self.after {
+            Some(token) => Some(Place::decode(token, fingerprint(record.id, self)?, self, &terms)?),
+            None => None,
+        };
+        let plan = plan(self, &terms, record, view, place.as_ref(), self.may_scan(policy))?;
+        Ok((place, plan))
+    }
+
+    fn may_scan(&self, policy: ScanPolicy) -> bool {
+        match policy {
+            ScanPolicy::Allow => true,
+            ScanPolicy::Forbid => false,
+            ScanPolicy::ForbidUnbounded => self.limit.is_some() || self.page.is_some(),
+        }
     }
 }

@@ -9,17 +9,19 @@ mod explain;
 mod expression;
 mod find;
 mod found;
+mod normal;
+mod order;
 mod plan;
 mod ranges;
+mod row_walk;
 mod sort;
 mod source;
 mod token;
 
 pub use explain::Explanation;
 pub use expression::{Comparison, Expression, Field, field};
-pub use find::Find;
-pub use found::Found;
-pub use token::PagePlace;
+pub use find::{Find, Page};
+pub use found::{Found, PagePlace};
 
 use entidb_codec::{Direction, Path};
 
@@ -42,17 +44,28 @@ pub struct Query {
     pub filter: Expression,
     /// In which order; without one the order is that of the way the answer is found.
     pub order: Vec<Column>,
-    /// At most so many.
+    /// The most answers, of all pages together.
     pub limit: Option<u64>,
-    /// Leaving out so many at the start.
+    /// How many answers are left out before the first page.
     pub offset: u64,
+    /// The most answers of one page.
+    pub page: Option<u64>,
     /// Going on after the place of a page token.
     pub after: Option<Vec<u8>>,
 }
 
 impl Default for Query {
     fn default() -> Self {
-        Self { filter: Expression::all(), order: Vec::new(), limit: None, offset: 0, after: None }
+        Self { filter: Expression::all(), order: Vec::new(), limit: None, offset: 0, page: None, after: None }
+    }
+}
+
+impl Query {
+    /// Brings the filter into the form that is planned and evaluated, unless it nests too deeply.
+    fn normalize(&mut self) -> crate::error::Result<()> {
+        self.check()?;
+        self.filter = normal::normalize(std::mem::replace(&mut self.filter, Expression::all()));
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::ops::Bound;
 
-use entidb_codec::ordered::{Bounds, prefix_bounds, range_bounds, text_prefix_bounds};
+use entidb_codec::ordered::{Bounds, prefix_bounds, range_bounds, successor, text_prefix_bounds};
 use entidb_codec::{Direction, Element, Value, encode_ordered};
 
 use entidb_engine::Sequence;
@@ -18,9 +18,11 @@ use entidb_engine::Sequence;
 use super::evaluate::class_of;
 use super::{Comparison, Expression};
 use crate::catalog::{Column, IndexRecord};
+use crate::index::TUPLE_BYTES_MAX;
 use crate::keyspace;
 
-/// Beyond this many values of `in`, combined over columns, an index stops narrowing.
+/// Beyond this many combined values the columns after them narrow no more. The values of one column alone are never too many:
+/// they came with the query, and there are no more ranges than values.
 const POINTS_MAX: usize = 1000;
 
 /// What an index can do for a filter.
@@ -39,7 +41,12 @@ pub(crate) struct Narrowed {
     pub(crate) bounds_next: bool,
     /// How many terms hold for every document with a row in the ranges, whole arrays left aside.
     pub(crate) answered: usize,
+    /// Whether an operand is longer than rows are, so that rows of other values are in the ranges too.
+    pub(crate) cut: bool,
 }
+
+/// The longest start of a row that says something about values.
+const HEAD_BYTES_MAX: usize = keyspace::PREFIX_BYTES + TUPLE_BYTES_MAX;
 
 /// The terms that must all hold.
 pub(crate) fn conjuncts(filter: &Expression) -> Vec<&Expression> {
@@ -60,9 +67,13 @@ pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression], at: Sequence) -
         point_columns: 0,
         bounds_next: false,
         answered: 0,
+        cut: false,
     };
     let mut prefixes = vec![keyspace::index_prefix(index.id, definition.unique).to_vec()];
     for (position, column) in definition.columns.iter().enumerate() {
+        if prefixes.len() > POINTS_MAX {
+            break;
+        }
         let has_arrays = !definition.multi && !index.whole_arrays.are_absent(position, at);
         let Some((points, answers)) = points(terms, column, definition.multi) else {
             let before = has_arrays.then(|| prefixes.clone());
@@ -72,7 +83,7 @@ pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression], at: Sequence) -
             }
             break;
         };
-        if prefixes.len().saturating_mul(points.len()) > POINTS_MAX {
+        if prefixes.len() > 1 && points.len() > 1 && prefixes.len().saturating_mul(points.len()) > POINTS_MAX {
             break;
         }
         if has_arrays {
@@ -84,6 +95,13 @@ pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression], at: Sequence) -
             .collect();
         narrowed.point_columns += 1;
         narrowed.answered += usize::from(answers);
+        for prefix in prefixes.iter_mut().filter(|prefix| prefix.len() > HEAD_BYTES_MAX) {
+            prefix.truncate(HEAD_BYTES_MAX);
+            narrowed.cut = true;
+        }
+        if narrowed.cut {
+            break;
+        }
         if points.len() == 1 && narrowed.fixed_columns + 1 == narrowed.point_columns {
             narrowed.fixed_columns += 1;
         }
@@ -91,6 +109,37 @@ pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression], at: Sequence) -
     narrowed.ranges.extend(prefixes.iter().map(|prefix| prefix_bounds(prefix)));
     sort_and_merge(&mut narrowed.ranges);
     narrowed
+}
+
+/// The start of every row in the ranges when the first `columns` columns are fixed to one value each.
+pub(crate) fn fixed_head(index: &IndexRecord, terms: &[&Expression], columns: usize) -> Vec<u8> {
+    let definition = &index.definition;
+    let mut head = keyspace::index_prefix(index.id, definition.unique).to_vec();
+    for column in definition.columns.iter().take(columns) {
+        if let Some(point) = points(terms, column, definition.multi).and_then(|(points, _)| points.first().cloned()) {
+            encode_ordered(&point, column.direction, &mut head);
+        }
+    }
+    head
+}
+
+/// True when a key is in one of the ranges, which are sorted and do not overlap.
+pub(crate) fn inside(ranges: &[Bounds], key: &[u8]) -> bool {
+    let after = ranges.partition_point(|range| range.start.as_slice() <= key);
+    after.checked_sub(1).and_then(|before| ranges.get(before)).is_some_and(|range| range.contains(key))
+}
+
+/// A range as wide as rows can tell.
+fn cut(mut range: Bounds, is_cut: &mut bool) -> Bounds {
+    if range.start.len() > HEAD_BYTES_MAX {
+        range.start.truncate(HEAD_BYTES_MAX);
+        *is_cut = true;
+    }
+    if let Some(end) = range.end.take_if(|end| end.len() > HEAD_BYTES_MAX) {
+        range.end = end.get(..HEAD_BYTES_MAX).and_then(successor);
+        *is_cut = true;
+    }
+    range
 }
 
 /// Puts ranges in order and makes overlapping ones one.
@@ -208,7 +257,7 @@ fn bound_next(
             Some(start) => text_prefix_bounds(&prefix, start, column.direction),
             None => range_bounds(&prefix, edge(low), edge(high), column.direction),
         };
-        narrowed.ranges.push(bounds);
+        narrowed.ranges.push(cut(bounds, &mut narrowed.cut));
     }
     true
 }

@@ -1,24 +1,18 @@
-//! Putting answers in the order asked for, when no index has them in it.
+//! Putting answers in an order that no index has them in.
 //!
-//! Always: with a limit only that many are held; what is held is a sort key and an id, never a document. Over the memory
-//! bound the query is refused, not cut short. Does not know: where candidates come from.
+//! Always: with a limit only that many are held; what is held is a key and an id, never a document. Over the memory bound the
+//! query is refused, not cut short. Does not know: where candidates come from, or what a key is made of (`order`).
 
 use std::collections::BinaryHeap;
 
-use entidb_codec::{encode_ordered, lookup};
-
-use super::plan::ties_descend;
-use crate::catalog::Column;
-use crate::collection::Entity;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::EntityId;
 
 /// What one held answer costs beside its key.
 const ENTRY_BYTES: u64 = 64;
 
-/// Gathers sort keys and keeps the first so many.
+/// Gathers keys and keeps the first of them.
 pub(crate) struct Sorter<'a> {
-    order: &'a [Column],
     keep: Option<usize>,
     after: Option<&'a [u8]>,
     bytes_max: u64,
@@ -28,12 +22,11 @@ pub(crate) struct Sorter<'a> {
 
 impl<'a> Sorter<'a> {
     /// Keeps the first `keep` answers whose key is greater than `after`.
-    pub(crate) fn new(order: &'a [Column], keep: Option<usize>, after: Option<&'a [u8]>, bytes_max: u64) -> Self {
-        Self { order, keep, after, bytes_max, bytes: 0, held: BinaryHeap::new() }
+    pub(crate) fn new(keep: Option<usize>, after: Option<&'a [u8]>, bytes_max: u64) -> Self {
+        Self { keep, after, bytes_max, bytes: 0, held: BinaryHeap::new() }
     }
 
-    pub(crate) fn push(&mut self, entity: &Entity) -> Result<()> {
-        let key = sort_key(self.order, entity)?;
+    pub(crate) fn push(&mut self, key: Vec<u8>, id: EntityId) -> Result<()> {
         if self.after.is_some_and(|after| key.as_slice() <= after) {
             return Ok(());
         }
@@ -56,7 +49,7 @@ impl<'a> Sorter<'a> {
             );
             return Err(Error::new(ErrorCode::QueryTooLarge, problem));
         }
-        self.held.push((key, entity.id()));
+        self.held.push((key, id));
         Ok(())
     }
 
@@ -64,16 +57,4 @@ impl<'a> Sorter<'a> {
     pub(crate) fn finish(self) -> Vec<(Vec<u8>, EntityId)> {
         self.held.into_sorted_vec()
     }
-}
-
-/// The key an entity sorts by: its columns, then its ordinal in the direction of the last column.
-fn sort_key(order: &[Column], entity: &Entity) -> Result<Vec<u8>> {
-    let mut key = Vec::with_capacity(32);
-    for column in order {
-        encode_ordered(lookup(entity.bytes(), &column.path)?, column.direction, &mut key);
-    }
-    let ordinal = entity.ordinal().0;
-    let ordinal = if ties_descend(order) { !ordinal } else { ordinal };
-    key.extend_from_slice(&ordinal.to_be_bytes());
-    Ok(key)
 }

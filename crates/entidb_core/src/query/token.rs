@@ -1,101 +1,114 @@
 //! Page tokens: the place of an answer, to go on after it later.
 //!
-//! Always: a token is bound to the filter and order it came from; any other is refused. It holds no snapshot: the next page
-//! sees the newest commit. Does not know: how the place is found again (`source`).
+//! Always: a token belongs to the collection, filter and order it came from; any other is refused. It says where the answer
+//! stands among all, and not how it was found, so it outlives changes of indexes and of what is stored. It holds no snapshot:
+//! the next page sees the newest commit. Does not know: how the place is found again (`source`).
 //! Format: docs/spec/query.md, "Page tokens".
 
-use super::Query;
+use entidb_codec::Value;
+
+use super::order::{Order, RowOrder};
+use super::{Expression, Query};
+use crate::catalog::IndexDefinition;
 use crate::error::{Error, ErrorCode, Result};
-use crate::id::{EntityId, IndexId};
+use crate::id::{CollectionId, EntityId};
 
 const VERSION: u8 = 1;
-const KIND_ENTITY: u8 = 1;
-const KIND_ROW: u8 = 2;
-const KIND_SORTED: u8 = 3;
+const KIND_IDS: u8 = 1;
+const KIND_ROWS: u8 = 2;
+const KIND_COLUMNS: u8 = 3;
 
-/// The place of an answer in the way it was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// In the order of ids.
-    Entity { id: EntityId },
-    /// At a row of an index.
-    Row { index: IndexId, key: Vec<u8> },
-    /// At a sort key, with the tie break in it.
-    Sorted { key: Vec<u8> },
+/// The place of an answer in an order.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// Answers up to this one, on this page and those before it.
+    pub(crate) given: u64,
+    pub(crate) order: Order,
+    /// The key of the answer in the order.
+    pub(crate) key: Vec<u8>,
 }
 
 impl Place {
-    /// The token of this place for a query.
-    pub(crate) fn encode(&self, query: &Query) -> Result<Vec<u8>> {
+    /// The token of this place for a query with this fingerprint.
+    pub(crate) fn encode(&self, print: u64) -> Result<Vec<u8>> {
         let mut out = vec![VERSION];
-        out.extend_from_slice(&fingerprint(query)?.to_le_bytes());
-        match self {
-            Self::Entity { id } => {
-                out.push(KIND_ENTITY);
-                out.extend_from_slice(id.as_bytes());
-            }
-            Self::Row { index, key } => {
-                out.push(KIND_ROW);
-                out.extend_from_slice(&index.0.to_le_bytes());
-                out.extend_from_slice(key);
-            }
-            Self::Sorted { key } => {
-                out.push(KIND_SORTED);
-                out.extend_from_slice(key);
+        out.extend_from_slice(&print.to_le_bytes());
+        out.extend_from_slice(&self.given.to_le_bytes());
+        match &self.order {
+            Order::Ids => out.push(KIND_IDS),
+            Order::Columns(_) => out.push(KIND_COLUMNS),
+            Order::Rows(rows) => {
+                out.push(KIND_ROWS);
+                let mut definition = rows.definition().to_value();
+                if let Some(map) = definition.as_map_mut() {
+                    map.remove("name");
+                    map.remove("unique");
+                }
+                let bytes = entidb_codec::encode(&definition);
+                let len = u16::try_from(bytes.len()).map_err(|_| too_long())?;
+                out.extend_from_slice(&len.to_le_bytes());
+                out.extend_from_slice(&bytes);
             }
         }
+        out.extend_from_slice(&self.key);
         Ok(out)
     }
 
-    /// The place in a token of this query.
-    pub(crate) fn decode(token: &[u8], query: &Query) -> Result<Self> {
-        let refuse =
-            || Error::new(ErrorCode::PageTokenInvalid, "the page token cannot be read; pass one as it was given");
-        let (version, rest) = token.split_first().ok_or_else(refuse)?;
-        let (print, rest) = rest.split_first_chunk::<8>().ok_or_else(refuse)?;
-        let (kind, body) = rest.split_first().ok_or_else(refuse)?;
+    /// The place in a token of a query with this fingerprint, order, and filter taken apart.
+    pub(crate) fn decode(token: &[u8], print: u64, query: &Query, terms: &[&Expression]) -> Result<Self> {
+        let (version, rest) = token.split_first().ok_or_else(unreadable)?;
+        let (found, rest) = rest.split_first_chunk::<8>().ok_or_else(unreadable)?;
+        let (given, rest) = rest.split_first_chunk::<8>().ok_or_else(unreadable)?;
+        let (kind, rest) = rest.split_first().ok_or_else(unreadable)?;
         if *version != VERSION {
-            return Err(refuse());
+            return Err(unreadable());
         }
-        if u64::from_le_bytes(*print) != fingerprint(query)? {
-            let problem = "the page token belongs to another filter or order; use it with the query it came from";
+        if u64::from_le_bytes(*found) != print {
+            let problem =
+                "the page token belongs to another collection, filter or order; use it with the query it came from";
             return Err(Error::new(ErrorCode::PageTokenInvalid, problem));
         }
-        match *kind {
-            KIND_ENTITY => Ok(Self::Entity { id: EntityId::from_slice(body).map_err(|_| refuse())? }),
-            KIND_ROW => {
-                let (index, key) = body.split_first_chunk::<4>().ok_or_else(refuse)?;
-                Ok(Self::Row { index: IndexId(u32::from_le_bytes(*index)), key: key.to_vec() })
+        let (order, key) = match (*kind, query.order.is_empty()) {
+            (KIND_IDS, true) => {
+                EntityId::from_slice(rest).map_err(|_| unreadable())?;
+                (Order::Ids, rest)
             }
-            KIND_SORTED => Ok(Self::Sorted { key: body.to_vec() }),
-            _ => Err(refuse()),
+            (KIND_COLUMNS, false) => (Order::Columns(query.order.clone()), rest),
+            (KIND_ROWS, true) => {
+                let (len, rest) = rest.split_first_chunk::<2>().ok_or_else(unreadable)?;
+                let (definition, key) =
+                    rest.split_at_checked(usize::from(u16::from_le_bytes(*len))).ok_or_else(unreadable)?;
+                let value: Value = entidb_codec::decode(definition).map_err(|_| unreadable())?;
+                let definition = IndexDefinition::from_value(&value).map_err(|_| unreadable())?;
+                (Order::Rows(RowOrder::like(definition, terms)), key)
+            }
+            _ => return Err(unreadable()),
+        };
+        if !matches!(order, Order::Ids) && key.len() < size_of::<u64>() {
+            return Err(unreadable());
         }
+        let given = u64::from_le_bytes(*given);
+        if let Some(limit) = query.limit.filter(|limit| *limit <= given) {
+            let problem = format!(
+                "the limit of {limit} was reached with the page this token is of, after {given} answers; limit counts all \
+                 pages together: set the size of a page with page, and leave the limit out or raise it"
+            );
+            return Err(Error::new(ErrorCode::PageTokenInvalid, problem));
+        }
+        Ok(Self { given, order, key: key.to_vec() })
     }
 }
 
-/// The place of an answer, kept to make a page token of it later.
-///
-/// ```
-/// # let db = entidb_core::Database::open_memory()?;
-/// # let notes = db.collection("notes")?;
-/// # notes.put_many([&entidb_core::doc! { "n": 1 }, &entidb_core::doc! { "n": 2 }, &entidb_core::doc! { "n": 3 }])?;
-/// # use entidb_core::{asc, desc, field};
-/// let mut found = notes.find(field("n").gt(0)).run()?;
-/// found.next();
-/// let place = found.place().expect("there was an answer");
-/// found.next();
-/// assert_ne!(Some(place), found.place());
-/// # Ok::<(), entidb_core::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PagePlace(pub(super) Place);
+fn unreadable() -> Error {
+    Error::new(ErrorCode::PageTokenInvalid, "the page token cannot be read; pass one as it was given")
+}
 
-/// A number for the filter and order, the same in every process and language (FNV-1a of their bytes).
-fn fingerprint(query: &Query) -> Result<u64> {
-    let asked = Query { limit: None, offset: 0, after: None, ..query.clone() };
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in asked.to_bytes()? {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    Ok(hash)
+fn too_long() -> Error {
+    Error::new(ErrorCode::TooLarge, "the paths of the index are too long for a page token; ask with an order")
+}
+
+/// A number for a collection with a filter and order, the same in every process and language (FNV-1a of their bytes).
+pub(crate) fn fingerprint(collection: CollectionId, query: &Query) -> Result<u64> {
+    let asked = Query { limit: None, offset: 0, page: None, after: None, ..query.clone() };
+    Ok(crate::index::fnv([collection.0.to_le_bytes().as_slice(), &asked.to_bytes()?].concat().as_slice()))
 }

@@ -14,7 +14,7 @@ use crate::collection::Target;
 use crate::collection::envelope::Envelope;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, EntityId, IndexId};
-use crate::index::{self, Builds, RowChanges};
+use crate::index::{self, Builds, Owner, RowChanges};
 use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
 
 /// What asking for an index came to.
@@ -74,6 +74,9 @@ impl State {
         let record = self.existing_collection(name)?;
         for index in record.indexes.iter().chain(&record.building) {
             self.clear_index(index)?;
+        }
+        for index in &record.building {
+            self.engine().delete(&keyspace::build_refusal(index.id))?;
         }
         for zone in [ZONE_ENTITY, ZONE_ORDINAL] {
             let (start, end) = (keyspace::prefix(zone, record.id.0), keyspace::prefix_end(zone, record.id.0));
@@ -180,6 +183,7 @@ impl State {
         index: &IndexRecord,
     ) -> Result<Arc<CollectionRecord>> {
         self.clear_index(index)?;
+        self.engine().delete(&keyspace::build_refusal(index.id))?;
         let mut changed = record.clone();
         changed.building.retain(|other| other.id != index.id);
         self.store_collection(&changed)?;
@@ -246,7 +250,8 @@ impl State {
             let entity = Envelope::decode(entities.value())?;
             let rows = index::rows(index, entity.document, entity.ordinal)?;
             let mut changes = RowChanges::default();
-            index::plan_rows(index, self.engine(), id, Vec::new(), rows, &mut changes)?;
+            let owner = Owner { collection, id };
+            index::plan_rows(index, self.engine(), owner, Vec::new(), rows, &mut changes)?;
             bytes = bytes.saturating_add(changes.bytes()).saturating_add(changes.keys() * KEY_BYTES);
             if bytes > bytes_max && reached.is_some() {
                 return Ok(reached);

@@ -14,6 +14,7 @@ pub(crate) fn query(json: &Json) -> Query {
         limit: json["limit"].as_u64(),
         offset: json["offset"].as_u64().unwrap_or(0),
         after: None,
+        page: None,
     }
 }
 

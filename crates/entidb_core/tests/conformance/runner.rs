@@ -351,18 +351,12 @@ fn find(collection: &Collection, step: &Json) -> Result<Vec<Entity>> {
     let Some(page) = step["pages"].as_u64() else {
         return collection.query(asked).list();
     };
-    asked.limit = Some(page);
     let mut all = Vec::new();
     loop {
-        let mut found = collection.query(asked.clone()).run()?;
-        let before = all.len();
-        for entity in found.by_ref() {
-            all.push(entity?);
-        }
-        if all.len() == before {
-            return Ok(all);
-        }
-        asked.after = found.token()?;
+        let found = collection.query(asked.clone()).page(page)?;
+        all.extend(found.entities);
+        let Some(token) = found.token else { return Ok(all) };
+        asked.after = Some(token);
         assert!(all.len() < 10_000, "the pages do not end");
     }
 }

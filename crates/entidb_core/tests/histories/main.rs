@@ -14,6 +14,7 @@
 )]
 
 mod ask;
+mod condition;
 mod model;
 mod play;
 mod sample;

@@ -413,7 +413,8 @@ fn change(collection: &Collection, name: &str, model: &mut Model, sample: &Sampl
                 let before = entities.documents.len();
                 let deleted =
                     collection.find(filter.clone()).limit(3).order_by(entidb_core::asc("a")).delete().unwrap();
-                let gone = entities.sorted(&[entidb_core::asc("a")], |document| crate::ask::holds(&filter, document));
+                let gone =
+                    entities.sorted(&[entidb_core::asc("a")], |document| crate::condition::holds(&filter, document));
                 for id in gone.iter().take(3) {
                     entities.documents.remove(id);
                 }

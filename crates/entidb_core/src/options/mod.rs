@@ -129,11 +129,13 @@ impl Default for Options {
 }
 
 impl Options {
+    /// What every language reads and sends.
+    pub(crate) const ENTITY_BYTES_MOST: u64 = Limits::DEFAULT.bytes_max as u64;
+
     pub(crate) fn check(&self) -> Result<()> {
         let bounds = [
             ("memory_bytes", self.memory_bytes, 1 << 20, 1 << 44),
-            // What every language reads and sends.
-            ("entity_bytes_max", self.entity_bytes_max, 64, Limits::DEFAULT.bytes_max as u64),
+            ("entity_bytes_max", self.entity_bytes_max, 64, Self::ENTITY_BYTES_MOST),
             ("transaction_bytes_max", self.transaction_bytes_max, 4096, 1 << 32),
             ("lock_timeout_ms", self.lock_timeout_ms, 0, 86_400_000),
             ("sort_bytes_max", self.sort_bytes_max, 1 << 16, 1 << 40),

@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::id::EntityId;
 use crate::index;
 use crate::keyspace;
+use crate::options::Options;
 
 /// When a write is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +42,12 @@ impl State {
     ) -> Result<()> {
         let limit = self.limits().entity_bytes_max;
         if document.len() as u64 > limit {
-            let problem = format!(
-                "the document has {} bytes, entity_bytes_max is {limit}; store less or raise the limit",
-                document.len()
-            );
+            let remedy = if limit < Options::ENTITY_BYTES_MOST {
+                "store less or raise the limit"
+            } else {
+                "which is the most there is; split the document"
+            };
+            let problem = format!("the document has {} bytes, entity_bytes_max is {limit}; {remedy}", document.len());
             return Err(Error::new(ErrorCode::TooLarge, problem).with_collection(target.name).with_id(id));
         }
         judge_document(document).map_err(|error| error.with_collection(target.name).with_id(id))?;

@@ -357,7 +357,7 @@ def test_random_queries_agree_with_and_without_indexes(within):
             for _ in range(random.randrange(12)):
                 document = changed(random)
                 indexed.put(document, plain.put(document))
-            tx = db.begin_write() if within else None
+            tx = db.transaction() if within else None
             if tx:
                 plain, indexed = tx.collection("plain"), tx.collection("indexed")
                 for _ in range(4):

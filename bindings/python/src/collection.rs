@@ -7,15 +7,15 @@ use entidb_abi::{self as abi, Id, WriteMode};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple};
 
 use crate::cbor::with_bytes;
 use crate::cursor::Cursor;
 use crate::decode::decode;
-use crate::encode::{Refusal, append_document, encode, encode_document, encode_with};
+use crate::encode::{Refusal, append_document, copied, encode, encode_document, encode_with};
 use crate::entity::{entity, framed, own_id};
 use crate::error::{call, code, missing, refuse, refuse_pickle};
-use crate::gil::Pace;
+use crate::gil::{Busy, Pace};
 use crate::value::EntityId;
 
 static QUERY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -33,8 +33,6 @@ pub(crate) struct Collection {
     name: String,
     /// The database or transaction it was taken from, which lives as long.
     owner: Py<PyAny>,
-    /// Whether that is a transaction: then a change waits for nobody and flushes nothing.
-    within: bool,
     pace: Pace,
 }
 
@@ -60,12 +58,17 @@ fn all_ids(ids: &Bound<'_, PyAny>) -> PyResult<Vec<Id>> {
 impl Collection {
     /// The collection of a database.
     pub(crate) fn new(collection: abi::Collection, name: &str, owner: Py<PyAny>) -> Self {
-        Self { collection, name: name.to_owned(), owner, within: false, pace: Pace::default() }
+        Self { collection, name: name.to_owned(), owner, pace: Pace::default() }
     }
 
     /// The collection of a transaction.
-    pub(crate) fn within(collection: abi::Collection, name: &str, owner: Py<PyAny>) -> Self {
-        Self { within: true, ..Self::new(collection, name, owner) }
+    pub(crate) fn within(collection: abi::Collection, name: &str, owner: Py<PyAny>, busy: Busy) -> Self {
+        Self { pace: Pace::within(busy), ..Self::new(collection, name, owner) }
+    }
+
+    /// Runs a call of the library that may take long, for a walk over this collection too.
+    pub(crate) fn long<T: Send>(&self, py: Python<'_>, run: impl FnOnce() -> abi::Result<T> + Send) -> PyResult<T> {
+        self.pace.long(py, run)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -80,9 +83,9 @@ impl Collection {
         }
     }
 
-    /// Changes one entity.
+    /// Changes one entity. In a transaction that waits for nobody and flushes nothing.
     fn change<T: Send>(&self, py: Python<'_>, run: impl FnOnce() -> abi::Result<T> + Send) -> PyResult<T> {
-        if self.within { self.pace.call(py, run) } else { call(py, run) }
+        if self.pace.is_within() { self.pace.call(py, run) } else { call(py, run) }
     }
 
     fn store(&self, py: Python<'_>, id: Option<&Id>, document: &[u8], mode: WriteMode) -> PyResult<Id> {
@@ -180,7 +183,7 @@ impl Collection {
             let problem = "there are more ids than documents; give one, or None, for each";
             return Err(refuse(py, code::INVALID_ARGUMENT, problem));
         }
-        let stored = call(py, || self.collection.put_many(&frames))?;
+        let stored = self.long(py, || self.collection.put_many(&frames))?;
         let list = PyList::empty(py);
         for id in stored {
             list.append(host_id(py, id)?)?;
@@ -220,7 +223,7 @@ impl Collection {
     /// The entities with these ids, in their order; ``None`` for each that is not there.
     fn get_many<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let (py, ids) = (ids.py(), all_ids(ids)?);
-        let mut frames = call(py, || self.collection.get_many(&ids))?;
+        let mut frames = self.long(py, || self.collection.get_many(&ids))?;
         let list = PyList::empty(py);
         while let Some(frame) = frames.next_frame() {
             list.append(framed(py, &frame)?)?;
@@ -228,12 +231,17 @@ impl Collection {
         Ok(list)
     }
 
-    /// Changes parts of an entity: the fields of a dict replace those of the document, a ``Patch`` does more.
+    /// Changes parts of an entity: a dict of paths and values sets them, a ``Patch`` does more.
+    ///
+    /// A path is dotted text, as everywhere: ``{"author.name": "Ada"}`` changes one field of ``author``. A backslash before a
+    /// dot makes it part of a name, ``Patch().set(f["a.b"], value)`` says the same. An integer is an integer key.
     fn update(&self, id: &Bound<'_, PyAny>, changes: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = id.py();
         let id = EntityId::from_host(id)?;
         let patch = if let Ok(fields) = changes.cast::<PyDict>() {
             merge(fields)?
+        } else if let Ok(fields) = changes.cast::<PyMapping>() {
+            merge(&copied(fields)?)?
         } else if changes.is_instance(facade(py, &PATCH, "entidb.patch", "Patch")?)? {
             encode(&changes.getattr("operations")?)?
         } else {
@@ -259,7 +267,7 @@ impl Collection {
     /// Removes these entities, all or none, and gives how many were there.
     fn delete_many(&self, ids: &Bound<'_, PyAny>) -> PyResult<u64> {
         let raw = all_ids(ids)?;
-        call(ids.py(), || self.collection.delete_many(&raw))
+        self.long(ids.py(), || self.collection.delete_many(&raw))
     }
 
     /// Removes an entity and gives it back; ``default``, where one is given, when there is none.
@@ -270,11 +278,11 @@ impl Collection {
             return Err(pyo3::exceptions::PyTypeError::new_err("pop takes an id and at most one default"));
         }
         loop {
-            let Some(found) = call(py, || self.collection.get(&raw))? else {
+            let Some(found) = self.long(py, || self.collection.get(&raw))? else {
                 return default.iter().next().ok_or_else(|| missing(py, &self.name, &raw));
             };
             let version = found.version();
-            match py.detach(|| self.collection.delete(&raw, Some(version))) {
+            match self.pace.detach(py, || self.collection.delete(&raw, Some(version))) {
                 Ok(true) => return entity(py, EntityId::object(py, raw, Some(id))?, version, found.bytes()),
                 // Another thread was faster: look again.
                 Ok(false) => {}
@@ -323,19 +331,19 @@ impl Collection {
             definition.set_item(intern!(py, "name"), name)?;
         }
         let definition = encode(definition.as_any())?;
-        call(py, || self.collection.create_index(&definition))
+        self.long(py, || self.collection.create_index(&definition))
     }
 
     /// Removes an index.
     fn drop_index(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        call(py, || self.collection.drop_index(name))
+        self.long(py, || self.collection.drop_index(name))
     }
 
     /// The declared indexes.
     fn indexes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let class = facade(py, &INDEX, "entidb.query", "Index")?;
         let list = PyList::empty(py);
-        for definition in decode(py, &call(py, || self.collection.indexes())?)?.try_iter()? {
+        for definition in decode(py, &self.long(py, || self.collection.indexes())?)?.try_iter()? {
             list.append(class.call((), Some(definition?.cast::<PyDict>()?))?)?;
         }
         Ok(list)
@@ -359,7 +367,7 @@ impl Collection {
     ) -> PyResult<Cursor> {
         let (py, this) = (slf.py(), slf.get());
         let after = after.filter(|id| !id.is_none()).map(EntityId::from_host).transpose()?;
-        let cursor = call(py, || this.collection.scan(after.as_ref(), reverse, limit))?;
+        let cursor = this.long(py, || this.collection.scan(after.as_ref(), reverse, limit))?;
         let walk = Cursor::new(cursor, false, slf.clone().unbind());
         if limit == Some(0) {
             // The library reads 0 as no limit.
@@ -372,27 +380,27 @@ impl Collection {
     fn _cursor(slf: &Bound<'_, Self>, request: &Bound<'_, PyAny>) -> PyResult<Cursor> {
         let (py, this) = (slf.py(), slf.get());
         let query = Self::query(request)?;
-        let cursor = call(py, || this.collection.find(&query))?;
+        let cursor = this.long(py, || this.collection.find(&query))?;
         Ok(Cursor::new(cursor, true, slf.clone().unbind()))
     }
 
     /// Counts the answers of a query; for ``Query``.
     fn _find_count(&self, request: &Bound<'_, PyAny>) -> PyResult<u64> {
         let query = Self::query(request)?;
-        call(request.py(), || self.collection.find_count(&query))
+        self.long(request.py(), || self.collection.find_count(&query))
     }
 
     /// Removes the answers of a query; for ``Query``.
     fn _find_delete(&self, request: &Bound<'_, PyAny>) -> PyResult<u64> {
         let query = Self::query(request)?;
-        call(request.py(), || self.collection.find_delete(&query))
+        self.long(request.py(), || self.collection.find_delete(&query))
     }
 
     /// Explains a query; for ``Query``.
     fn _find_explain<'py>(&self, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = request.py();
         let query = Self::query(request)?;
-        let plan = decode(py, &call(py, || self.collection.find_explain(&query))?)?;
+        let plan = decode(py, &self.long(py, || self.collection.find_explain(&query))?)?;
         facade(py, &EXPLANATION, "entidb.query", "Explanation")?.call1((plan,))
     }
 
@@ -445,7 +453,7 @@ impl Collection {
     }
 }
 
-/// The patch that sets each field of a dict.
+/// The patch that sets the path each key of a dict names.
 fn merge(fields: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
     encode_with(fields.py(), |writer| {
         // What a field holds may run code of Python, and that may change the dict.
@@ -454,15 +462,7 @@ fn merge(fields: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
         for (key, value) in entries {
             writer.encoder.begin_array(3);
             writer.encoder.integer(0_i64);
-            writer.encoder.begin_array(1);
-            if key.is_instance_of::<PyInt>() {
-                writer.encoder.begin_array(1);
-                writer.step(&key)?;
-                writer.encoder.end();
-            } else {
-                writer.step(&key)?;
-            }
-            writer.encoder.end();
+            writer.path(&key)?;
             writer.field(&key, &value)?;
             writer.encoder.end();
         }

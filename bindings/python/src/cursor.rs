@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use crate::collection::Collection;
 use crate::entity::framed;
-use crate::error::{call, code, refuse, refuse_pickle};
+use crate::error::{code, refuse, refuse_pickle};
 
 /// The first batch is small, so that a caller who wants one entity pays for few; later ones grow.
 const COUNT_FIRST: usize = 16;
@@ -77,7 +77,7 @@ impl Cursor {
 }
 
 impl State {
-    fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn next<'py>(&mut self, py: Python<'py>, collection: &Collection) -> PyResult<Option<Bound<'py, PyAny>>> {
         loop {
             if let Some(batch) = &mut self.batch
                 && let Some(frame) = batch.next_frame()
@@ -91,10 +91,10 @@ impl State {
                 && let Some(position) = self.given.checked_sub(1)
             {
                 // The library forgets the places of a batch with the next call, even when that finds the end.
-                self.token_before = call(py, || cursor.token(position))?;
+                self.token_before = collection.long(py, || cursor.token(position))?;
             }
             self.given = 0;
-            match call(py, || cursor.next_batch(count_max, bytes_max))? {
+            match collection.long(py, || cursor.next_batch(count_max, bytes_max))? {
                 Some(batch) => {
                     self.batch = Some(batch);
                     self.count_max = (count_max * 4).min(COUNT_MAX);
@@ -116,7 +116,7 @@ impl Cursor {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.with(py, |state| state.next(py))
+        self.with(py, |state| state.next(py, self.collection.get()))
     }
 
     /// The next entities, at most so many, in a list.
@@ -124,7 +124,7 @@ impl Cursor {
         self.with(py, |state| {
             let list = PyList::empty(py);
             while list.len() < count {
-                match state.next(py)? {
+                match state.next(py, self.collection.get())? {
                     Some(entity) => list.append(entity)?,
                     None => break,
                 }
@@ -137,7 +137,7 @@ impl Cursor {
     fn token<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.with(py, |state| match (&state.cursor, state.given.checked_sub(1)) {
             (Some(cursor), Some(position)) => {
-                let token = call(py, || cursor.token(position))?;
+                let token = self.collection.get().long(py, || cursor.token(position))?;
                 Ok(token.map(|token| PyBytes::new(py, &token)))
             }
             _ => Ok(state.token_before.as_ref().map(|token| PyBytes::new(py, token))),

@@ -1,19 +1,22 @@
 //! Databases.
 //!
-//! Always: options are names and values, judged by the library; one that is collected while open closes, and warns.
-//! Does not know: what the options mean.
+//! Always: options are names and values, judged by the library; one that is collected while open closes, and warns. One that
+//! is open when the interpreter ends is closed then. Leaving a block by an exception aborts the open transaction, closes,
+//! and lets that exception go on. Does not know: what the options mean.
 
 use std::ffi::CString;
+use std::sync::Mutex;
 
 use entidb_abi::{self as abi, VerifyLevel};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyType, PyWeakrefReference};
 
 use crate::change_feed::{ChangeFeed, seconds};
 use crate::collection::Collection;
 use crate::decode::decode;
 use crate::encode::encode_with;
-use crate::error::{call, code, refuse, refuse_pickle, warn_collected};
+use crate::error::{call, code, note, refuse, refuse_pickle, warn_collected};
 use crate::transaction::{Transaction, durability};
 
 /// An open database: collections of documents in a folder, or in memory.
@@ -24,9 +27,26 @@ pub(crate) struct Database {
     database: abi::Database,
     path: Option<String>,
     process: u32,
+    /// The write transaction begun last: there is one at a time.
+    writing: Mutex<Option<Py<PyWeakrefReference>>>,
 }
 
 impl Database {
+    /// A database just opened, which the end of the interpreter closes if nobody does before.
+    fn opened(py: Python<'_>, database: abi::Database, path: Option<String>) -> PyResult<Bound<'_, Self>> {
+        let made = Self { database, path, process: std::process::id(), writing: Mutex::new(None) };
+        let made = Bound::new(py, made)?;
+        py.import(intern!(py, "entidb.ending"))?.call_method1(intern!(py, "watch"), (&made,))?;
+        Ok(made)
+    }
+
+    /// Aborts the write transaction that is open, if one is.
+    fn give_up(&self, py: Python<'_>) -> PyResult<()> {
+        let writing = self.writing.lock().ok().and_then(|mut writing| writing.take());
+        let Some(begun) = writing.and_then(|writing| writing.bind(py).upgrade()) else { return Ok(()) };
+        begun.cast::<Transaction>()?.get().give_up(py)
+    }
+
     /// Where it is, to be shown.
     pub(crate) fn place(&self) -> String {
         self.path.as_deref().map_or_else(|| "memory".to_owned(), |path| format!("{path:?}"))
@@ -64,21 +84,24 @@ fn path_text(path: &Bound<'_, PyAny>) -> PyResult<String> {
 /// Open the database in a folder, creating it unless ``create=False``.
 #[pyfunction]
 #[pyo3(signature = (path, **options))]
-pub(crate) fn open(path: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Database> {
+pub(crate) fn open<'py>(
+    path: &Bound<'py, PyAny>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Bound<'py, Database>> {
     let py = path.py();
     let path = path_text(path)?;
     let options = named(py, options)?;
     let database = call(py, || abi::Database::open(&path, &options))?;
-    Ok(Database { database, path: Some(path), process: std::process::id() })
+    Database::opened(py, database, Some(path))
 }
 
 /// Open a database that lives in memory and goes with it.
 #[pyfunction]
 #[pyo3(signature = (**options))]
-pub(crate) fn open_memory(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Database> {
+pub(crate) fn open_memory<'py>(py: Python<'py>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Bound<'py, Database>> {
     let options = named(py, options)?;
     let database = call(py, || abi::Database::open_memory(&options))?;
-    Ok(Database { database, path: None, process: std::process::id() })
+    Database::opened(py, database, None)
 }
 
 /// Whether the library has a feature.
@@ -141,7 +164,11 @@ impl Database {
     /// By default it waits as long as the option ``lock_timeout_ms`` says. ``durability`` is what its commit promises:
     /// ``"durable"``, ``"grouped"`` or ``"none"``; by default what the database was opened with.
     #[pyo3(signature = (*, durability = None, timeout = None))]
-    fn transaction(slf: &Bound<'_, Self>, durability: Option<&str>, timeout: Option<f64>) -> PyResult<Transaction> {
+    fn transaction<'py>(
+        slf: &Bound<'py, Self>,
+        durability: Option<&str>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, Transaction>> {
         let (py, this) = (slf.py(), slf.get());
         let durability = crate::transaction::durability(py, durability)?;
         let timeout_ms = match timeout {
@@ -149,7 +176,11 @@ impl Database {
             None => None,
         };
         let transaction = call(py, || this.database.begin_write(timeout_ms))?;
-        Ok(Transaction::new(transaction, false, durability, slf.clone().unbind()))
+        let made = Bound::new(py, Transaction::new(transaction, false, durability, slf.clone().unbind()))?;
+        if let Ok(mut writing) = this.writing.lock() {
+            *writing = Some(PyWeakrefReference::new(&made)?.unbind());
+        }
+        Ok(made)
     }
 
     /// Begins a transaction that reads the database as it is now, whatever is written meanwhile.
@@ -274,9 +305,30 @@ impl Database {
         slf
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyAny>) -> PyResult<bool> {
-        self.close(py).map(|()| false)
+    #[pyo3(signature = (kind = None, exception = None, _traceback = None))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: Option<&Bound<'_, PyType>>,
+        exception: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        if kind.is_none() {
+            return self.close(py).map(|()| false);
+        }
+        if let Err(failure) = self.give_up(py).and_then(|()| self.close(py)) {
+            note(exception, &failure, "the database could not be closed");
+        }
+        Ok(false)
+    }
+
+    /// Closes it because the interpreter ends; for ``entidb.ending``.
+    fn _end(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.is_own_process() || self.database.is_closed() {
+            return Ok(());
+        }
+        self.give_up(py)?;
+        self.close(py)
     }
 
     fn __repr__(&self) -> String {
@@ -294,9 +346,13 @@ impl Drop for Database {
         if self.is_own_process() && !self.database.is_closed() {
             let message =
                 format!("the entidb database {} was collected while open; use `with`, or call close()", self.place());
-            if let Ok(message) = CString::new(message) {
-                Python::attach(|py| warn_collected(py, &message));
-            }
+            Python::attach(|py| {
+                if let Ok(message) = CString::new(message) {
+                    warn_collected(py, &message);
+                }
+                // Nothing made from it is left. There is nobody to tell of a failure, and a crash would leave the same.
+                let _ = py.detach(|| self.database.close());
+            });
         }
     }
 }

@@ -106,7 +106,14 @@ impl<'a, 'py> Reader<'a, 'py> {
             Event::Tag(tag) => {
                 let value = self.item()?;
                 self.decoder.leave();
-                Bound::new(py, Tag::new(tag, value.unbind()))?.into_any()
+                let date = match value.cast::<PyString>() {
+                    Ok(text) if tag == moment::DATE_TAG => moment::date(py, text.to_str()?)?,
+                    _ => None,
+                };
+                match date {
+                    Some(date) => date,
+                    None => Bound::new(py, Tag::new(tag, value.unbind()))?.into_any(),
+                }
             }
         })
     }
@@ -232,14 +239,28 @@ impl<'a, 'py> Reader<'a, 'py> {
         })
     }
 
-    /// A decimal, or its tag with exponent and mantissa where `decimal` has no room for the exponent.
+    /// A decimal, or its tag with exponent and mantissa where `decimal` of this machine has no room for the exponent.
     fn decimal(&self, number: Decimal) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
-        // The greatest exponent of a number of 39 digits that every build of `decimal` holds exactly.
-        if number.exponent().unsigned_abs() < 999_999_999_999_999_900 {
+        // An exponent that every build of `decimal` holds.
+        if number.exponent().unsigned_abs() < 400_000_000 {
             return decimal_class(py)?.call1((number.to_string(),));
         }
-        let parts = PyList::new(py, [number.exponent().into_pyobject(py)?, number.mantissa().into_pyobject(py)?])?;
+        let (exponent, mantissa) = (number.exponent(), number.mantissa());
+        if let Ok(made) = decimal_class(py)?.call1((number.to_string(),)) {
+            // Past its limits a number becomes infinite, or its digits are cut, depending on the context of the caller.
+            let parts = made.call_method0("as_tuple")?;
+            let digits: String = parts
+                .getattr("digits")?
+                .try_iter()?
+                .map(|digit| digit?.str()?.extract::<String>())
+                .collect::<PyResult<_>>()?;
+            let same_exponent = parts.getattr("exponent")?.extract::<i64>().is_ok_and(|found| found == exponent);
+            if same_exponent && digits == mantissa.unsigned_abs().to_string() {
+                return Ok(made);
+            }
+        }
+        let parts = PyList::new(py, [exponent.into_pyobject(py)?, mantissa.into_pyobject(py)?])?;
         Ok(Bound::new(py, Tag::new(4, parts.into_any().unbind()))?.into_any())
     }
 }

@@ -6,13 +6,15 @@
 
 use std::sync::Mutex;
 
-use entidb_abi::codec::{Decimal, Encoder, Integer, KeyRef};
+use entidb_abi::codec::{Decimal, Encoder, Integer, KeyRef, Path};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple, PyType,
+    PyBool, PyByteArray, PyBytes, PyDate, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView,
+    PyString, PyTuple, PyType,
 };
 
+use crate::entity::is_entity;
 use crate::error::{code, raise, refuse};
 use crate::moment;
 use crate::shape::{FIELDS, FIELDS_MAX, Shapes, Written};
@@ -184,8 +186,11 @@ impl Writer {
     }
 
     fn document(&mut self, object: &Bound<'_, PyAny>) -> Result {
-        match object.cast::<PyDict>() {
-            Ok(map) => self.map(map, 0),
+        if let Ok(map) = object.cast::<PyDict>() {
+            return self.map(map, 0);
+        }
+        match object.cast::<PyMapping>() {
+            Ok(map) => self.map(&copied(map)?, 0),
             Err(_) => Err(no_dict(object)?),
         }
     }
@@ -261,15 +266,6 @@ impl Writer {
         Ok(false)
     }
 
-    /// Writes the key of a map as the step of a path.
-    pub(crate) fn step(&mut self, key: &Bound<'_, PyAny>) -> Result {
-        match judged(key)? {
-            KeyRef::Text(text) => self.encoder.text(text),
-            KeyRef::Integer(number) => self.encoder.integer(number),
-        }
-        Ok(())
-    }
-
     /// Writes the value of a field of a document.
     pub(crate) fn field(&mut self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result {
         self.item(value, 1).map_err(|refusal| refusal.at(key))
@@ -308,14 +304,22 @@ impl Writer {
             self.encoder.entity_id(&id.get().raw());
         } else if let Ok(moment) = object.cast::<PyDateTime>() {
             match moment::from_host(moment)? {
+                Some(_) if moment::has_nanoseconds(moment)? => return Err(too_fine()),
                 Some(micros) => self.encoder.timestamp(entidb_abi::codec::Timestamp::from_micros(micros)),
                 None => return Err(naive()),
             }
+        } else if let Ok(date) = object.cast::<PyDate>() {
+            self.encoder.begin_tag(moment::DATE_TAG);
+            self.encoder.text(&moment::date_text(date)?);
+            self.encoder.end();
         } else if let Ok(moment) = object.cast::<Timestamp>() {
             self.encoder.timestamp(entidb_abi::codec::Timestamp::from_micros(moment.get().micros));
         } else if let Ok(vector) = object.cast::<Vector>() {
             self.encoder.vector(vector.get().view());
         } else if let Ok(map) = object.cast::<PyDict>() {
+            if depth > 0 && is_entity(object)? {
+                return Err(nested_entity());
+            }
             return self.map(map, depth);
         } else if let Ok(list) = object.cast::<PyList>() {
             return self.list(list, depth);
@@ -343,8 +347,30 @@ impl Writer {
             self.encoder.uuid(&object.getattr("bytes")?.extract()?);
         } else if object.is_instance(decimal_class(py)?)? {
             self.decimal(object)?;
+        } else if let Some(plain) = numpy_number(object)? {
+            return self.item(&plain, depth);
+        } else if let Ok(map) = object.cast::<PyMapping>() {
+            return self.map(&copied(map)?, depth);
         } else {
             return Err(unknown(object)?);
+        }
+        Ok(())
+    }
+
+    /// Writes the path that a key of a dict of changes names: dotted text, or an integer key.
+    pub(crate) fn path(&mut self, key: &Bound<'_, PyAny>) -> Result {
+        match judged(key)? {
+            KeyRef::Text(text) => {
+                let path = Path::dotted(text).map_err(|error| Refusal::from(entidb_abi::Error::from(error)))?;
+                self.encoder.value(&path.to_value());
+            }
+            KeyRef::Integer(number) => {
+                self.encoder.begin_array(1);
+                self.encoder.begin_array(1);
+                self.encoder.integer(number);
+                self.encoder.end();
+                self.encoder.end();
+            }
         }
         Ok(())
     }
@@ -382,6 +408,33 @@ fn judged<'k>(key: &'k Bound<'_, PyAny>) -> Result<KeyRef<'k>> {
     Err(Refusal::new(code::INVALID_KEY, problem).at(key))
 }
 
+/// A mapping of any class as a dict.
+pub(crate) fn copied<'py>(map: &Bound<'py, PyMapping>) -> PyResult<Bound<'py, PyDict>> {
+    let made = PyDict::new(map.py());
+    made.update(map)?;
+    Ok(made)
+}
+
+/// The number of Python that a scalar of numpy equals, where there is one: whole numbers, booleans, and floats of up to 64
+/// bits.
+#[cold]
+fn numpy_number<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = object.py();
+    if object.get_type().module()?.to_str()? != "numpy"
+        || !object.is_instance(&py.import("numpy")?.getattr("generic")?)?
+    {
+        return Ok(None);
+    }
+    let kind = object.getattr("dtype")?;
+    let (letter, bytes): (String, usize) = (kind.getattr("kind")?.extract()?, kind.getattr("itemsize")?.extract()?);
+    match letter.as_str() {
+        "i" | "u" | "b" => {}
+        "f" if bytes <= 8 => {}
+        _ => return Ok(None),
+    }
+    object.call_method0("item").map(Some)
+}
+
 fn integer(number: &Bound<'_, PyInt>) -> Result<Integer> {
     if let Ok(small) = number.extract::<i64>() {
         return Ok(Integer::from(small));
@@ -405,6 +458,19 @@ fn naive() -> Refusal {
     Refusal::new(code::UNREPRESENTABLE, problem)
 }
 
+#[cold]
+fn too_fine() -> Refusal {
+    let problem = "a moment has nanoseconds, and a document holds microseconds; round it, for instance with .floor(\"us\"), \
+                   or store the nanoseconds as a number";
+    Refusal::new(code::UNREPRESENTABLE, problem)
+}
+
+#[cold]
+fn nested_entity() -> Refusal {
+    let problem = "an Entity stands inside a document, as a reference or as a copy; store its id, or dict(entity)";
+    Refusal::new(code::UNREPRESENTABLE, problem)
+}
+
 /// The refusal of an object of another class, with what to do about the frequent ones.
 #[cold]
 fn unknown(object: &Bound<'_, PyAny>) -> PyResult<Refusal> {
@@ -416,9 +482,10 @@ fn unknown(object: &Bound<'_, PyAny>) -> PyResult<Refusal> {
             "convert it to a list"
         }
         ("builtins", "complex") => "store its parts",
-        ("datetime", "date" | "time" | "timedelta") => "store a datetime, a text or a number",
+        ("datetime", "time" | "timedelta") => "store a datetime, a text or a number",
         ("array", "array") | ("numpy", "ndarray") => "wrap it in entidb.Vector",
-        ("numpy", _) => "convert it with .item()",
+        ("numpy", "datetime64") => "convert it to a datetime with a time zone",
+        ("numpy", _) => "convert it to an int, a float or a text",
         ("entidb.query", _) => "a condition belongs into find()",
         _ if object.hasattr("__dataclass_fields__")? => "convert it with dataclasses.asdict()",
         _ => "convert it to a dict, list, text or number",

@@ -38,6 +38,11 @@ pub(crate) fn framed<'py>(py: Python<'py>, frame: &Frame<'_>) -> PyResult<Option
     entity(py, Bound::new(py, EntityId::of(frame.id))?, version, document).map(Some)
 }
 
+/// Whether an object is an entity that was read.
+pub(crate) fn is_entity(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    object.is_instance(class(object.py())?)
+}
+
 /// The id an entity was read under, for a document that is one.
 pub(crate) fn own_id(document: &Bound<'_, PyAny>) -> PyResult<Option<Id>> {
     let py = document.py();

@@ -4,6 +4,7 @@
 //! Does not know: which call failed.
 
 use entidb_abi as abi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
@@ -76,7 +77,26 @@ fn make(py: Python<'_>, error: &abi::Error) -> PyResult<PyErr> {
 fn from_table(py: Python<'_>, code: i32, message: &str, context: &Bound<'_, PyDict>) -> PyResult<PyErr> {
     let function = ERROR_FROM
         .get_or_try_init(py, || Ok::<_, PyErr>(py.import("entidb.errors")?.getattr("error_from")?.unbind()))?;
-    Ok(PyErr::from_value(function.bind(py).call1((code, message, context))?))
+    let made = function.bind(py).call1((code, message, context))?;
+    // A `raise` of Python does this by itself: what was being handled stays visible above the new error.
+    let handled = handled(py)?;
+    if !handled.is_none() {
+        made.setattr(intern!(py, "__context__"), handled)?;
+    }
+    Ok(PyErr::from_value(made))
+}
+
+/// The exception that is being handled, or `None`.
+fn handled(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import(intern!(py, "sys"))?.call_method0(intern!(py, "exception"))
+}
+
+/// Tells of a failure beside an exception that is already on its way, which stays the one that is raised.
+pub(crate) fn note(exception: Option<&Bound<'_, PyAny>>, failure: &PyErr, what: &str) {
+    if let Some(exception) = exception {
+        // An exception that takes no note is still the one to raise.
+        let _ = exception.call_method1("add_note", (format!("{what}: {failure}"),));
+    }
 }
 
 /// Runs a call of the library without the GIL.

@@ -15,6 +15,7 @@ mod encode;
 mod entity;
 mod error;
 mod gil;
+mod interpreter;
 mod moment;
 mod path;
 mod shape;
@@ -26,6 +27,7 @@ use pyo3::prelude::*;
 /// The native half of `entidb`; use the package, not this module.
 #[pymodule]
 fn _entidb(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    interpreter::take(module.py())?;
     module.add_class::<database::Database>()?;
     module.add_class::<transaction::Transaction>()?;
     module.add_class::<transaction::Savepoint>()?;

@@ -1,14 +1,18 @@
-//! Moments between `datetime` and microseconds since 1970.
+//! Moments between `datetime` and microseconds since 1970, and dates between `date` and their text.
 //!
 //! Always: aware moments only, exact to the microsecond, given back in UTC; a moment `datetime` cannot hold comes as a
-//! `Timestamp`. Does not know: time zones; their offset is asked of them.
+//! `Timestamp`. A date is no moment: it is text under the tag of RFC 8943. Does not know: time zones; their offset is asked
+//! of them.
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDateTime, PyTzInfo};
+use pyo3::types::{PyDate, PyDateTime, PyTzInfo};
 
 use crate::value::Timestamp;
+
+/// A date as text, `2026-11-30`, by RFC 8943. Other languages see the tag.
+pub(crate) const DATE_TAG: u64 = 1004;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// The first microsecond of year 1, and the last of year 9999.
@@ -20,6 +24,37 @@ fn utc(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     let made = UTC
         .get_or_try_init(py, || Ok::<_, PyErr>(py.import("datetime")?.getattr("timezone")?.getattr("utc")?.unbind()))?;
     Ok(made.bind(py))
+}
+
+/// Whether a moment of a class like `pandas.Timestamp` is finer than microseconds.
+pub(crate) fn has_nanoseconds(moment: &Bound<'_, PyDateTime>) -> PyResult<bool> {
+    if moment.is_exact_instance_of::<PyDateTime>() {
+        return Ok(false);
+    }
+    match moment.getattr_opt(intern!(moment.py(), "nanosecond"))? {
+        Some(finer) => Ok(!finer.eq(0)?),
+        None => Ok(false),
+    }
+}
+
+/// The text of a date.
+pub(crate) fn date_text(date: &Bound<'_, PyDate>) -> PyResult<String> {
+    let py = date.py();
+    let part = |name| date.getattr(name)?.extract::<u32>();
+    let (year, month, day) = (part(intern!(py, "year"))?, part(intern!(py, "month"))?, part(intern!(py, "day"))?);
+    Ok(format!("{year:04}-{month:02}-{day:02}"))
+}
+
+/// The date of a text that is written as `date_text` does; none for any other.
+pub(crate) fn date<'py>(py: Python<'py>, text: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let mut parts = text.splitn(3, '-').map(|part| part.bytes().all(|byte| byte.is_ascii_digit()).then_some(part));
+    let (Some(Some(year)), Some(Some(month)), Some(Some(day))) = (parts.next(), parts.next(), parts.next()) else {
+        return Ok(None);
+    };
+    let (Ok(year), Ok(month), Ok(day)) = (year.parse(), month.parse(), day.parse()) else { return Ok(None) };
+    // It judges what the calendar has, and the text must be the one that such a date has.
+    let Ok(made) = PyDate::new(py, year, month, day) else { return Ok(None) };
+    Ok((date_text(&made)? == text).then(|| made.into_any()))
 }
 
 /// The microseconds of a `datetime`; none when it is naive.

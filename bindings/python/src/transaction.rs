@@ -1,7 +1,7 @@
 //! Transactions.
 //!
 //! Always: one that is collected while open aborts, and warns. As a context manager it commits on the way out and
-//! aborts on an exception. Does not know: what is changed.
+//! aborts on an exception, which stays the one that is raised. Does not know: what is changed.
 
 use std::sync::Mutex;
 
@@ -12,7 +12,8 @@ use pyo3::types::PyType;
 use crate::collection::Collection;
 use crate::database::Database;
 use crate::decode::decode;
-use crate::error::{call, code, refuse, refuse_pickle, warn_collected};
+use crate::error::{code, note, raise, refuse, refuse_pickle, warn_collected};
+use crate::gil::Busy;
 
 /// What a commit promises, by name.
 pub(crate) fn durability(py: Python<'_>, name: Option<&str>) -> PyResult<Durability> {
@@ -32,7 +33,7 @@ pub(crate) fn durability(py: Python<'_>, name: Option<&str>) -> PyResult<Durabil
 ///
 /// ``with db.transaction() as tx:`` commits at the end of the block, and aborts when an exception leaves it. One thread
 /// at a time may use it.
-#[pyclass(frozen, module = "entidb")]
+#[pyclass(frozen, weakref, module = "entidb")]
 pub(crate) struct Transaction {
     transaction: abi::Transaction,
     read_only: bool,
@@ -40,6 +41,8 @@ pub(crate) struct Transaction {
     /// The sequence it was committed as.
     committed: Mutex<Option<u64>>,
     database: Py<Database>,
+    /// Shared with everything that uses it.
+    busy: Busy,
 }
 
 impl Transaction {
@@ -49,7 +52,17 @@ impl Transaction {
         durability: Durability,
         database: Py<Database>,
     ) -> Self {
-        Self { transaction, read_only, durability, committed: Mutex::new(None), database }
+        Self { transaction, read_only, durability, committed: Mutex::new(None), database, busy: Busy::default() }
+    }
+
+    /// True until it is committed or aborted.
+    fn is_going_on(&self, py: Python<'_>) -> bool {
+        self.busy.short(py, || self.transaction.is_open())
+    }
+
+    /// Aborts it, unless it has ended already. Another thread that is using it may refuse that.
+    pub(crate) fn give_up(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_going_on(py) { self.abort(py) } else { Ok(()) }
     }
 }
 
@@ -58,30 +71,30 @@ impl Transaction {
     /// The collection of a name, as this transaction sees it.
     fn collection(slf: &Bound<'_, Self>, name: &str) -> PyResult<Collection> {
         let this = slf.get();
-        let collection = call(slf.py(), || this.transaction.collection(name))?;
-        Ok(Collection::within(collection, name, slf.clone().into_any().unbind()))
+        let collection = this.busy.call(slf.py(), || this.transaction.collection(name))?;
+        Ok(Collection::within(collection, name, slf.clone().into_any().unbind(), this.busy.clone()))
     }
 
     /// The names of the collections it sees.
     fn collections<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        decode(py, &call(py, || self.transaction.collections())?)
+        decode(py, &self.busy.call(py, || self.transaction.collections())?)
     }
 
     /// Creates an empty collection.
     fn create_collection(slf: &Bound<'_, Self>, name: &str) -> PyResult<Collection> {
         let this = slf.get();
-        call(slf.py(), || this.transaction.create_collection(name))?;
+        this.busy.call(slf.py(), || this.transaction.create_collection(name))?;
         Self::collection(slf, name)
     }
 
     /// Gives a collection another name.
     fn rename_collection(&self, py: Python<'_>, old: &str, new: &str) -> PyResult<()> {
-        call(py, || self.transaction.rename_collection(old, new))
+        self.busy.call(py, || self.transaction.rename_collection(old, new))
     }
 
     /// Removes a collection with everything in it.
     fn drop_collection(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        call(py, || self.transaction.drop_collection(name))
+        self.busy.call(py, || self.transaction.drop_collection(name))
     }
 
     /// Marks this place, to come back to with ``rollback_to``.
@@ -89,7 +102,7 @@ impl Transaction {
     /// ``with tx.savepoint():`` comes back by itself when an exception leaves the block.
     fn savepoint(slf: &Bound<'_, Self>) -> PyResult<Savepoint> {
         let this = slf.get();
-        let number = call(slf.py(), || this.transaction.savepoint())?;
+        let number = this.busy.call(slf.py(), || this.transaction.savepoint())?;
         Ok(Savepoint { number, transaction: slf.clone().unbind() })
     }
 
@@ -105,7 +118,7 @@ impl Transaction {
             ));
         }
         let this = slf.get();
-        call(py, || this.transaction.rollback_to(savepoint.number))
+        this.busy.call(py, || this.transaction.rollback_to(savepoint.number))
     }
 
     /// Makes the changes visible, and gives the sequence of the commit.
@@ -117,7 +130,7 @@ impl Transaction {
             None => self.durability,
             given => crate::transaction::durability(py, given)?,
         };
-        let sequence = call(py, || self.transaction.commit(durability))?;
+        let sequence = self.busy.call(py, || self.transaction.commit(durability))?;
         if let Ok(mut committed) = self.committed.lock() {
             *committed = Some(sequence);
         }
@@ -126,13 +139,13 @@ impl Transaction {
 
     /// Forgets the changes.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        call(py, || self.transaction.abort())
+        self.busy.call(py, || self.transaction.abort())
     }
 
     /// True until it is committed or aborted.
     #[getter]
-    fn is_open(&self) -> bool {
-        self.transaction.is_open()
+    fn is_open(&self, py: Python<'_>) -> bool {
+        self.is_going_on(py)
     }
 
     /// True when it can only read.
@@ -145,41 +158,45 @@ impl Transaction {
     #[getter]
     fn sequence(&self, py: Python<'_>) -> PyResult<u64> {
         let committed = self.committed.lock().ok().and_then(|committed| *committed);
-        committed.map_or_else(|| call(py, || self.transaction.sequence()), Ok)
+        committed.map_or_else(|| self.busy.call(py, || self.transaction.sequence()), Ok)
     }
 
     /// The position in the change feed after the commit that a read transaction sees: who copies what it sees and reads
     /// the changes since then misses nothing and gets nothing twice.
     #[getter]
     fn position(&self, py: Python<'_>) -> PyResult<String> {
-        call(py, || self.transaction.position())
+        self.busy.call(py, || self.transaction.position())
     }
 
     fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
         slf
     }
 
-    #[pyo3(signature = (kind = None, _exception = None, _traceback = None))]
+    #[pyo3(signature = (kind = None, exception = None, _traceback = None))]
     fn __exit__(
         &self,
         py: Python<'_>,
         kind: Option<&Bound<'_, PyType>>,
-        _exception: Option<&Bound<'_, PyAny>>,
+        exception: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
-        if self.transaction.is_open() {
-            if kind.is_none() && !self.read_only {
-                self.commit(py, None)?;
-            } else {
+        if kind.is_some() {
+            if let Err(failure) = self.give_up(py) {
+                note(exception, &failure, "the transaction could not be aborted");
+            }
+        } else if self.is_going_on(py) {
+            if self.read_only {
                 self.abort(py)?;
+            } else {
+                self.commit(py, None)?;
             }
         }
         Ok(false)
     }
 
-    fn __repr__(&self) -> String {
+    fn __repr__(&self, py: Python<'_>) -> String {
         let kind = if self.read_only { "read " } else { "" };
-        let state = if self.transaction.is_open() { "open" } else { "ended" };
+        let state = if self.is_going_on(py) { "open" } else { "ended" };
         format!("<entidb.Transaction {kind}{state} on {}>", self.database.get().place())
     }
 
@@ -228,10 +245,18 @@ impl Savepoint {
         _exception: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
-        if kind.is_some() && slf.get().transaction.get().is_open() {
-            Self::rollback(slf)?;
+        if kind.is_none() {
+            return Ok(false);
         }
-        Ok(false)
+        let (py, this) = (slf.py(), slf.get());
+        let transaction = this.transaction.get();
+        match transaction.busy.detach(py, || transaction.transaction.rollback_to(this.number)) {
+            Ok(()) => Ok(false),
+            // What it would undo is undone already.
+            Err(error) if matches!(error.name(), "SAVEPOINT_NOT_FOUND" | "TRANSACTION_ENDED") => Ok(false),
+            // The caller may go on with the transaction, and must not take the changes for undone.
+            Err(error) => Err(raise(py, &error)),
+        }
     }
 
     fn __repr__(&self) -> String {

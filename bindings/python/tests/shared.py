@@ -1,8 +1,9 @@
-"""The JSON in which the shared vectors and cases write values."""
+"""The JSON in which the shared vectors and cases write values, and a disk that fails."""
 
 from __future__ import annotations
 
 import decimal
+import os
 import uuid
 from datetime import datetime, timedelta, timezone
 
@@ -45,11 +46,26 @@ def _special(kind, inner):
             return entidb.EntityId(inner)
         case "$decimal":
             mantissa, exponent = (int(part) for part in inner)
-            if abs(exponent) >= 999_999_999_999_999_900:
+            try:
+                made = decimal.Decimal(f"{mantissa}e{exponent}")
+            except decimal.InvalidOperation:
                 return entidb.Tag(4, [exponent, mantissa])
-            return decimal.Decimal(f"{mantissa}e{exponent}")
+            return made if made.as_tuple().exponent == exponent else entidb.Tag(4, [exponent, mantissa])
         case "$vector":
             return entidb.Vector(bytes.fromhex(inner[1]), inner[0])
         case "$tag":
             return entidb.Tag(int(inner[0]), value_from(inner[1]))
     raise AssertionError(f"{kind} is not in tests/vectors/README.md")
+
+
+def swapped(folder, other, flags):
+    """Puts another file in the place of every open file of a folder, as a failing disk would."""
+    descriptor = os.open(other, flags)
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            place = os.readlink(f"/proc/self/fd/{number}")
+        except FileNotFoundError:
+            continue
+        if os.path.dirname(place) == str(folder):
+            os.dup2(descriptor, int(number))
+    os.close(descriptor)

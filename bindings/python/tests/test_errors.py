@@ -16,6 +16,10 @@ import entidb
 import pytest
 from entidb import cbor, f
 
+sys.path.insert(0, os.path.dirname(__file__))
+
+from shared import swapped  # noqa: E402
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="faults are provoked through /proc and /dev of Linux")
 
 
@@ -309,19 +313,6 @@ def test_a_code_comes_as_its_class_with_a_hint(db, tmp_path, name):
     same = pickle.loads(pickle.dumps(error))
     told = (type(error), error.code, str(error), error.context)
     assert (type(same), same.code, str(same), same.context) == told
-
-
-def swapped(folder, other, flags):
-    """Puts another file in the place of every open file of a folder, as a failing disk would."""
-    descriptor = os.open(other, flags)
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            place = os.readlink(f"/proc/self/fd/{number}")
-        except FileNotFoundError:
-            continue
-        if os.path.dirname(place) == str(folder):
-            os.dup2(descriptor, int(number))
-    os.close(descriptor)
 
 
 @linux

@@ -127,6 +127,63 @@ def test_a_wait_is_interrupted_from_the_keyboard(tmp_path):
     assert "KeyboardInterrupt" in error and child.returncode != 0
 
 
+def test_a_wait_for_a_transaction_in_use_leaves_the_interpreter_to_others(db):
+    # The thread that reads waited for the one that builds with the interpreter in its hands, and all others with it.
+    db.collection("notes").put_many({"n": n, "s": "x" * 50} for n in range(20_000))
+    with db.transaction() as tx:
+        notes = tx.collection("notes")
+        id = notes.put({"n": -1})
+        for act in (lambda: notes[id], lambda: notes.put({"n": -2}), lambda: notes.count(), lambda: tx.is_open, lambda: repr(tx)):
+            begun, built, read = (threading.Event() for _ in range(3))
+
+            def build():
+                begun.set()
+                for name in ("a", "b", "c"):
+                    notes.create_index("n", "s", name=name)
+                built.set()
+
+            def wait():
+                begun.wait(60)
+                act()
+                read.set()
+
+            threads = [threading.Thread(target=build), threading.Thread(target=wait)]
+            for thread in threads:
+                thread.start()
+            begun.wait(60)
+            steps = 0
+            while not built.is_set():
+                time.sleep(0.0005)
+                steps += 1
+            for thread in threads:
+                thread.join(60)
+            assert read.is_set() and steps > 15, f"{steps} steps while another thread waited"
+            for name in ("a", "b", "c"):
+                notes.drop_index(name)
+
+
+def test_another_interpreter_is_refused():
+    # Its errors were of the first one's classes, which no `except` of its own caught.
+    program = """if True:
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        import entidb
+        try:
+            entidb.open_memory().drop_collection("none")
+        except entidb.CollectionNotFoundError:
+            print("caught", flush=True)
+        import sys
+        del sys.modules["entidb"], sys.modules["entidb._entidb"]
+        import entidb
+        other = interpreters.create()
+        interpreters.run_string(other, "try: import entidb\\nexcept ImportError as error: print(error, flush=True)")
+    """
+    out = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True)
+    assert out.stdout.startswith("caught\nanother interpreter of this process has imported entidb"), out
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_child_of_a_fork_is_told_to_open_its_own(tmp_path):

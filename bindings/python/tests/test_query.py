@@ -384,3 +384,62 @@ def test_random_queries_agree_with_and_without_indexes(within):
                     assert given == wanted, (seed, query)
             if tx:
                 tx.abort()
+
+
+def test_a_field_says_its_direction(people):
+    found = people.find(f.age < 10)
+    wanted = [5, 0, 6, 1, 7, 2, 8, 3, 9, 4]
+    for order in ((f.at.x, -f.age), (f.at.x.asc(), f.age.desc()), ("at.x", -(-(-f.age)))):
+        assert [e["age"] for e in found.order_by(*order)] == wanted
+    assert people.create_index(f.at.x, -f.age, name="i") and not people.create_index("at.x", "-age", name="i")
+    assert people.create_index(-f["-odd"], name="odd") and not people.create_index("--odd", name="odd")
+    with pytest.raises(TypeError, match="neither true nor false"):
+        bool(-f.age)
+
+
+def test_a_slice_of_a_query_is_some_of_its_answers(people):
+    query = people.find(f.age.exists()).order_by("age")
+
+    def got(part):
+        return [entity["age"] for entity in part]
+
+    every = list(range(40))
+    for start in (None, 0, 3, 39, 50):
+        for stop in (None, 0, 2, 7, 50):
+            assert got(query[start:stop]) == every[start:stop]
+            assert got(query[2:30][start:stop]) == every[2:30][start:stop]
+            assert got(query.offset(1).limit(5)[start:stop]) == every[1:6][start:stop]
+    for wrong in (slice(-1, None), slice(None, -1), slice(0, 10, 2)):
+        with pytest.raises(ValueError, match="bounds from its begin"):
+            query[wrong]
+    with pytest.raises(TypeError, match="first"):
+        query[0]
+
+
+def test_a_query_is_neither_true_nor_false_and_has_no_length(people):
+    # `if people.find(...)` was always true.
+    with pytest.raises(TypeError, match=r"ask exists\(\), first\(\) or count\(\)"):
+        if people.find(f.age == -1):
+            pass
+    with pytest.raises(TypeError, match=r"ask count\(\)"):
+        len(people.find())
+    assert len(list(people.find())) == len([*people.find()]) == 41
+
+
+def test_many_conditions_are_joined(people):
+    # Sixty of them nested deeper than a query may.
+    ages = range(0, 400, 3)
+    joined, every = f.age == -1, f.age >= 0
+    for age in ages:
+        joined |= f.age == age
+        every &= f.age != age
+    wanted = [age for age in range(40) if age in ages]
+    for condition in (joined, entidb.any_of(f.age == age for age in ages), entidb.any_of(*(f.age == a for a in ages))):
+        assert sorted(e["age"] for e in people.find(condition)) == wanted
+    assert sorted(e["age"] for e in people.find(every)) == [age for age in range(40) if age not in ages]
+    assert people.find(entidb.all_of([f.age > 3, f.age < 6], f.at.x == 4)).count() == 1
+    assert people.find(entidb.any_of()).count() == 0 and people.find(entidb.all_of()).count() == 41
+    with pytest.raises(TypeError, match="a condition is made from fields"):
+        entidb.any_of(f.age)
+    with pytest.raises(TypeError, match="a condition is made from fields"):
+        entidb.all_of(True)

@@ -36,11 +36,18 @@ def test_the_stub_and_the_module_agree(tmp_path, site):
 def test_the_package_passes_a_strict_check(tmp_path, site):
     pytest.importorskip("mypy", reason="mypy is not installed")
     (tmp_path / "user.py").write_text(
+        "import types, typing\n"
         "import entidb\n"
+        "class Note(typing.TypedDict):\n"
+        "    title: str\n"
         "with entidb.open_memory() as db:\n"
         "    notes = db.collection('notes')\n"
         "    id: entidb.EntityId = notes.put({'a': 1})\n"
         "    note: entidb.Entity = notes[id]\n"
+        "    typed: Note = {'title': 'x'}\n"
+        "    notes.put(typed)\n"
+        "    notes.put(types.MappingProxyType({'a': 1}))\n"
+        "    some: entidb.Query = notes.find(entidb.any_of([entidb.f.a == 1])).order_by(-entidb.f.a)[5:10]\n"
         "    maybe: entidb.Entity | None = notes.get(id)\n"
         "    found: list[entidb.Entity] = notes.find(entidb.f.a == 1).order_by('-a').list()\n"
         "    with db.transaction() as tx:\n"

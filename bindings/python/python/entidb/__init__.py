@@ -35,9 +35,10 @@ from ._entidb import version as __version__
 from .changes import Change, ChangeBatch
 from .entity import Entity
 from .errors import *  # noqa: F403 - the generated module lists what it has
+from .exchange import json_default
 from .moment import now
 from .patch import Patch
-from .query import Explanation, Expression, Field, Index, Page, Query, f
+from .query import Explanation, Expression, Field, Index, Order, Page, Query, all_of, any_of, f
 
 __all__ = [
     "Change",
@@ -52,6 +53,7 @@ __all__ = [
     "Expression",
     "Field",
     "Index",
+    "Order",
     "Page",
     "Patch",
     "Query",
@@ -62,11 +64,14 @@ __all__ = [
     "Vector",
     "__version__",
     "abi_version",
+    "all_of",
+    "any_of",
     "cbor",
     "errors",
     "f",
     "format_version",
     "has_feature",
+    "json_default",
     "now",
     "open",
     "open_memory",

@@ -6,13 +6,14 @@ Does not know: how answers are found (``Query.explain`` tells). Format: docs/spe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from operator import index
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from ._entidb import Collection, Cursor, EntityId, parse_path, write_path
 from .entity import Entity
 
-__all__ = ["Explanation", "Expression", "Field", "Index", "Page", "Query", "f"]
+__all__ = ["Explanation", "Expression", "Field", "Index", "Order", "Page", "Query", "all_of", "any_of", "f"]
 
 
 class Expression:
@@ -46,6 +47,33 @@ class Expression:
 
     def __repr__(self) -> str:
         return f"Expression({self._node})"
+
+
+class Order:
+    """A field to sort by or to index, with its direction: ``f.at.desc()``, ``-f.at``, ``f.at.asc()``."""
+
+    __slots__ = ("_descending", "_path")
+
+    _path: tuple[Any, ...]
+    _descending: bool
+
+    def __init__(self, path: tuple[Any, ...], descending: bool) -> None:
+        self._path = path
+        self._descending = descending
+
+    def __neg__(self) -> Order:
+        return Order(self._path, not self._descending)
+
+    def column(self) -> str:
+        """The written form, as ``create_index`` takes it."""
+        text = Field(*self._path).column()
+        return "-" + text if self._descending else text
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a direction to sort in is neither true nor false; give it to order_by() or create_index()")
+
+    def __repr__(self) -> str:
+        return f"Order({self.column()!r})"
 
 
 class Field:
@@ -120,6 +148,17 @@ class Field:
         """The value is text that begins so."""
         return Expression(("starts_with", self._path, text))
 
+    def asc(self) -> Order:
+        """Sorts by it, the smallest first."""
+        return Order(self._path, False)
+
+    def desc(self) -> Order:
+        """Sorts by it, the greatest first; ``-f.at`` says the same."""
+        return Order(self._path, True)
+
+    def __neg__(self) -> Order:
+        return self.desc()
+
     def column(self) -> str:
         """The written form, as ``create_index`` and ``order_by`` take it."""
         text = write_path(self._path)
@@ -154,6 +193,29 @@ def _joined(word: str, *nodes: tuple[Any, ...]) -> tuple[Any, ...]:
     for node in nodes:
         group.extend(node[1:] if node[0] == word else (node,))
     return tuple(group)
+
+
+def any_of(*conditions: Expression | Iterable[Expression]) -> Expression:
+    """At least one of the conditions, given one by one or as an iterable: ``any_of(f.tags == tag for tag in wanted)``.
+
+    Of no conditions none is fulfilled, as with ``any``.
+    """
+    nodes = [*_each(conditions)]
+    return Expression(_joined("or", *nodes) if nodes else ("false",))
+
+
+def all_of(*conditions: Expression | Iterable[Expression]) -> Expression:
+    """All of the conditions, given one by one or as an iterable. No conditions are fulfilled, as with ``all``."""
+    nodes = [*_each(conditions)]
+    return Expression(_joined("and", *nodes) if nodes else ("true",))
+
+
+def _each(conditions: tuple[Expression | Iterable[Expression], ...]) -> Iterator[tuple[Any, ...]]:
+    for condition in conditions:
+        if isinstance(condition, (Expression, Field)) or not hasattr(condition, "__iter__"):
+            yield _node(condition)
+        else:
+            yield from map(_node, condition)
 
 
 class Index(NamedTuple):
@@ -238,12 +300,14 @@ class Query:
         nodes = [_node(condition) for condition in conditions]
         return self._with(_filter=_joined("and", self._filter, *nodes)) if nodes else self
 
-    def order_by(self, *fields: str | Field) -> Query:
-        """Sorts by these fields, the most significant first; ``"-at"`` is descending."""
+    def order_by(self, *fields: str | Field | Order) -> Query:
+        """Sorts by these fields, the most significant first; ``"-at"``, ``-f.at`` and ``f.at.desc()`` are descending."""
         order = []
         for field in fields:
             if isinstance(field, Field):
                 order.append((field._path, False))
+            elif isinstance(field, Order):
+                order.append((field._path, field._descending))
             elif not isinstance(field, str):
                 raise TypeError(f'a field to sort by is text, such as "-at", or from entidb.f, not {type(field).__name__}')
             else:
@@ -262,6 +326,28 @@ class Query:
     def after(self, token: bytes | None) -> Query:
         """Goes on after the page or entity a token belongs to; ``None`` begins at the start."""
         return self._with(_after=token)
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a query is neither true nor false by itself; ask exists(), first() or count()")
+
+    def __len__(self) -> NoReturn:
+        raise TypeError("a query has no length before it is run; ask count(), or len(query.list())")
+
+    def __getitem__(self, part: slice) -> Query:
+        """Some of the answers: ``query[:10]`` is ``limit(10)``, ``query[20:30]`` is ``offset(20)`` and ``limit(10)``."""
+        if not isinstance(part, slice):
+            raise TypeError("a query is cut with a slice, such as query[:10]; for one answer ask first()")
+        start = 0 if part.start is None else index(part.start)
+        stop = None if part.stop is None else index(part.stop)
+        if start < 0 or (stop is not None and stop < 0) or part.step not in (None, 1):
+            raise ValueError("a slice of a query has bounds from its begin and no step; turn the order round to count from the end")
+        limit = self._limit
+        if limit is not None:
+            limit = max(limit - start, 0)
+        if stop is not None:
+            wanted = max(stop - start, 0)
+            limit = wanted if limit is None else min(limit, wanted)
+        return self._with(_offset=self._offset + start, _limit=limit)
 
     def __iter__(self) -> Cursor:
         return self._collection._cursor(self._request())

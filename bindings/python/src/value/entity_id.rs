@@ -5,7 +5,7 @@
 use entidb_abi::Id;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyString, PyType};
+use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 
 use crate::error::{code, refuse};
 
@@ -138,6 +138,35 @@ impl EntityId {
         }
         let millis = i64::try_from(number >> 80).unwrap_or(0);
         crate::moment::to_host(py, millis * 1000).map(Some)
+    }
+
+    /// How pydantic reads and writes it: text, in JSON.
+    #[classmethod]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _source: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        class.py().import("entidb.exchange")?.call_method0("_id_schema")
+    }
+
+    /// How pydantic writes it where it does not know the type; no attribute without pydantic.
+    #[getter(__pydantic_serializer__)]
+    fn pydantic_serializer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("entidb.exchange")?.call_method0("_id_serializer")
+    }
+
+    /// What it is in a schema of JSON.
+    #[classmethod]
+    fn __get_pydantic_json_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        _schema: &Bound<'py, PyAny>,
+        _handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let schema = PyDict::new(class.py());
+        schema.set_item("type", "string")?;
+        schema.set_item("format", "uuid")?;
+        Ok(schema)
     }
 
     fn __str__(&self) -> String {

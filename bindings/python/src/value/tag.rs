@@ -2,6 +2,7 @@
 //!
 //! Always: carried through unchanged. Does not know: what other programs mean by it.
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -41,6 +42,11 @@ impl Tag {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("Tag({}, {})", self.tag, self.value.bind(py).repr()?))
+    }
+
+    /// A circle through a tag has a list or a dict in it, for a tag never changes: that one is cleared.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.value)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> (Bound<'py, PyType>, (u64, Py<PyAny>)) {

@@ -4,7 +4,7 @@
 
 use entidb_abi::codec::{self, VectorKind, VectorRef};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyType};
+use pyo3::types::{PyBytes, PySlice, PyType};
 
 use crate::error::{code, refuse};
 
@@ -18,6 +18,9 @@ use crate::error::{code, refuse};
 #[pyclass(frozen, eq, hash, module = "entidb")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Vector(codec::Vector);
+
+/// As many elements are shown.
+const SHOWN_MAX: usize = 16;
 
 pub(crate) fn kind_name(kind: VectorKind) -> &'static str {
     match kind {
@@ -55,23 +58,40 @@ impl Vector {
         self.0.as_view()
     }
 
-    /// A vector of numbers, each the nearest the type has.
+    /// A vector of numbers, each the nearest the type has. One that is beyond it is refused.
     fn pack(py: Python<'_>, numbers: &[f64], kind: VectorKind) -> PyResult<Self> {
+        let made = Self::nearest(py, numbers, kind)?;
+        let beyond = numbers.iter().zip(made.view().to_f64s()).position(|(n, held)| n.is_finite() && !held.is_finite());
+        match beyond {
+            Some(position) => {
+                let number = numbers.get(position).copied().unwrap_or_default();
+                let problem = format!(
+                    "at [{position}]: {number:e} is beyond what an element of kind {:?} holds; give a wider kind, or scale it",
+                    kind_name(kind)
+                );
+                Err(refuse(py, code::NUMBER_OUT_OF_RANGE, problem))
+            }
+            None => Ok(made),
+        }
+    }
+
+    fn nearest(py: Python<'_>, numbers: &[f64], kind: VectorKind) -> PyResult<Self> {
         Ok(Self(match kind {
             // The conversion rounds to the nearest, which is what a narrower vector means.
             VectorKind::F16 => codec::Vector::f16_nearest(&numbers.iter().map(|n| *n as f32).collect::<Vec<_>>()),
             VectorKind::F32 => codec::Vector::from(numbers.iter().map(|n| *n as f32).collect::<Vec<_>>()),
             VectorKind::F64 => codec::Vector::from(numbers),
             VectorKind::I8 => {
-                let narrow = |n: &f64| {
+                let narrow = |(position, n): (usize, &f64)| {
                     // In range and whole, so the conversion is exact.
                     let fits = n.fract() == 0.0 && (-128.0..=127.0).contains(n);
                     fits.then_some(*n as i8).ok_or_else(|| {
-                        let problem = format!("{n} is not an element of an i8 vector; give whole numbers -128 to 127");
+                        let wanted = "give whole numbers -128 to 127";
+                        let problem = format!("at [{position}]: {n} is not an element of an i8 vector; {wanted}");
                         refuse(py, code::NUMBER_OUT_OF_RANGE, problem)
                     })
                 };
-                codec::Vector::from(numbers.iter().map(narrow).collect::<PyResult<Vec<i8>>>()?)
+                codec::Vector::from(numbers.iter().enumerate().map(narrow).collect::<PyResult<Vec<i8>>>()?)
             }
         }))
     }
@@ -195,8 +215,16 @@ impl Vector {
         Ok(self.tolist(py)?.try_iter()?.into_any())
     }
 
+    /// All elements of a short one, the first of a long one.
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("Vector({}, kind='{}')", self.tolist(py)?.repr()?, self.kind()))
+        let (all, kind) = (self.tolist(py)?, self.kind());
+        let len = self.view().len();
+        if len <= SHOWN_MAX {
+            return Ok(format!("Vector({}, kind='{kind}')", all.repr()?));
+        }
+        let first = all.get_item(PySlice::new(py, 0, 4, 1))?.repr()?;
+        let first = first.to_str()?.trim_end_matches(']');
+        Ok(format!("Vector({first}, ... {} more], kind='{kind}')", len - 4))
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyType>, Bound<'py, PyAny>)> {

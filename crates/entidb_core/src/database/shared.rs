@@ -221,6 +221,16 @@ impl Shared {
     }
 }
 
+impl Drop for Shared {
+    /// The last handle is gone and nobody closed: what was committed with a weaker durability goes to the disk now, for the
+    /// next moment may be the end of the process. A failure cannot be told to anybody, and is what a crash would leave.
+    fn drop(&mut self) {
+        if !self.closed.load(Ordering::Acquire) && self.session.is_some() {
+            let _ = self.engine.wait_durable(self.engine.last_sequence(), Duration::ZERO);
+        }
+    }
+}
+
 /// The catalog as the keyspace has it.
 pub(crate) fn read_catalog(snapshot: &Snapshot) -> Result<Catalog> {
     let (start, end) = keyspace::collection_records();

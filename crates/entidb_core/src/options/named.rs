@@ -137,6 +137,17 @@ fn wrong(name: &str, wanted: &str, value: &Value) -> Error {
     Error::new(ErrorCode::InvalidArgument, problem)
 }
 
+/// As `wrong`, for an option that takes one of a few words: what was given may be another word.
+fn no_choice(name: &str, wanted: &str, value: &Value) -> Error {
+    match value.as_text() {
+        Some(given) => {
+            let given: String = given.chars().take(40).collect();
+            Error::new(ErrorCode::InvalidArgument, format!("the option {name} takes {wanted}, not {given:?}"))
+        }
+        None => wrong(name, wanted, value),
+    }
+}
+
 fn flag(name: &str, value: &Value) -> Result<bool> {
     value.as_bool().ok_or_else(|| wrong(name, "true or false", value))
 }
@@ -178,7 +189,7 @@ fn durability(value: &Value) -> Result<Durability> {
         Some("durable") => Ok(Durability::Durable),
         Some("grouped") => Ok(Durability::Grouped { interval_ms: GROUPED_INTERVAL_MS }),
         Some("none") => Ok(Durability::None),
-        _ => Err(wrong("durability", "\"durable\", \"grouped\" or \"none\"", value)),
+        _ => Err(no_choice("durability", "\"durable\", \"grouped\" or \"none\"", value)),
     }
 }
 
@@ -187,7 +198,7 @@ fn scan_policy(value: &Value) -> Result<ScanPolicy> {
         Some("allow") => Ok(ScanPolicy::Allow),
         Some("forbid") => Ok(ScanPolicy::Forbid),
         Some("forbid_unbounded") => Ok(ScanPolicy::ForbidUnbounded),
-        _ => Err(wrong("scan_policy", "\"allow\", \"forbid\" or \"forbid_unbounded\"", value)),
+        _ => Err(no_choice("scan_policy", "\"allow\", \"forbid\" or \"forbid_unbounded\"", value)),
     }
 }
 
@@ -252,6 +263,13 @@ mod tests {
             let expected = format!("the option memory_bytes is {shown}; it is a whole number from 0 to");
             assert!(error.message().starts_with(&expected), "{}", error.message());
         }
+    }
+
+    #[test]
+    fn a_word_that_is_no_choice_is_told_as_it_was_given() {
+        let error = Options::from_value(&doc! { "durability": "fast" }).unwrap_err();
+        let expected = "the option durability takes \"durable\", \"grouped\" or \"none\", not \"fast\"";
+        assert_eq!(error.message(), expected);
     }
 
     #[test]

@@ -46,7 +46,7 @@ hundreds of the number are the family; a binding that meets a number it does not
 
 - In C a call returns the number: `ENTIDB_ERROR_<NAME>`.
 - In Rust `Error::code()` gives `ErrorCode::<Name>`.
-- In Python the class below is raised; `error.code` is the name and `error.number` the number.
+- In Python the class below is raised; `error.name` is the name and `error.code` the number.
 - In TypeScript the class below is thrown; `error.code` is the name and `error.number` the number.
 
 *Retry* says whether the same call can succeed later: `never`, `now` (at once or after a short wait),

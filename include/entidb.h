@@ -605,6 +605,11 @@ typedef struct {
 #define ENTIDB_ERROR_READ_ONLY_STORAGE 312
 
 /**
+ * The folder was moved, removed or replaced, or somebody else wrote the database, while it was open; close it, look what is at the path now, and open that; what was committed is in the files that were opened.
+ */
+#define ENTIDB_ERROR_DATABASE_REPLACED 313
+
+/**
  * Bytes on disk fail their checksum, contradict each other, or are missing; run verify, then restore a backup or salvage what still verifies into a new database.
  */
 #define ENTIDB_ERROR_CORRUPT 401

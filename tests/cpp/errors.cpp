@@ -277,6 +277,7 @@ static const std::map<entidb_status, const char*>& not_given() {
         {ENTIDB_ERROR_LIBRARY_MISMATCH, "the packages of other languages give it"},
         {ENTIDB_ERROR_IO, "below, by a fault"},
         {ENTIDB_ERROR_WRITES_STOPPED, "below, by a fault"},
+        {ENTIDB_ERROR_DATABASE_REPLACED, "below, by a folder that is moved"},
         {ENTIDB_ERROR_COMMIT_UNKNOWN, "below, by a fault"},
         {ENTIDB_ERROR_OUT_OF_MEMORY, "the address sanitizer needs the memory a limit would take; Python provokes it"},
         {ENTIDB_ERROR_LIMIT_REACHED, "it takes four thousand million collections"},
@@ -330,6 +331,14 @@ static void faults() {
     CHECK("a flush that fails is COMMIT_UNKNOWN", judged(ENTIDB_ERROR_COMMIT_UNKNOWN, [&] { more.put(map({})); }));
     CHECK("after it writes are WRITES_STOPPED", judged(ENTIDB_ERROR_WRITES_STOPPED, [&] { more.put(map({})); }));
     CHECK("and reading goes on", more.exists(numbered(1)));
+    {
+        auto moved = Database::open(fresh("moved").string());
+        moved.collection("c").put(numbered(1), map({}));
+        fs::rename(home / "moved", fresh("elsewhere"));
+        CHECK("a moved folder is DATABASE_REPLACED", judged(ENTIDB_ERROR_DATABASE_REPLACED, [&] { moved.checkpoint(); }));
+        CHECK("and takes no writes", judged(ENTIDB_ERROR_DATABASE_REPLACED, [&] { moved.collection("c").put(map({})); }));
+        CHECK("and is read", moved.collection("c").exists(numbered(1)));
+    }
     {
         auto filled = Database::open(fresh("read").string(), map({{"durability", "none"}}));
         for (int n = 0; n < 2000; n++) filled.collection("c").put(map({{"pad", std::string(1000, 'x')}}));

@@ -54,6 +54,7 @@ export type ErrorCode =
   | "TOO_MANY_OPEN_FILES"
   | "TARGET_NOT_EMPTY"
   | "READ_ONLY_STORAGE"
+  | "DATABASE_REPLACED"
   | "CORRUPT"
   | "TAMPERED"
   | "FORMAT_TOO_NEW"
@@ -342,6 +343,11 @@ export class TargetNotEmptyError extends StorageError {
 /** The file system is mounted for reading only; open the database read-only, or remount the file system. */
 export class ReadOnlyStorageError extends StorageError {
   static { named(this, "ReadOnlyStorageError"); }
+}
+
+/** The folder was moved, removed or replaced, or somebody else wrote the database, while it was open; close it, look what is at the path now, and open that; what was committed is in the files that were opened. */
+export class DatabaseReplacedError extends StorageError {
+  static { named(this, "DatabaseReplacedError"); }
 }
 
 /** The files were read, and what they hold is damaged, foreign, too new or locked by a key. */
@@ -657,6 +663,7 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [310, [TooManyOpenFilesError, "TOO_MANY_OPEN_FILES", "close what is not needed, or raise the limit of open files", "now"]],
   [311, [TargetNotEmptyError, "TARGET_NOT_EMPTY", "give an empty or new folder; nothing there was changed", "never"]],
   [312, [ReadOnlyStorageError, "READ_ONLY_STORAGE", "open the database read-only, or remount the file system", "never"]],
+  [313, [DatabaseReplacedError, "DATABASE_REPLACED", "close it, look what is at the path now, and open that; what was committed is in the files that were opened", "after_reopen"]],
   [401, [CorruptError, "CORRUPT", "run verify, then restore a backup or salvage what still verifies into a new database", "never"]],
   [402, [TamperedError, "TAMPERED", "treat the files as altered: restore a trusted backup and find out who could write there", "never"]],
   [403, [FormatTooNewError, "FORMAT_TOO_NEW", "open it with the version the message names or a later one", "never"]],

@@ -182,6 +182,7 @@ const NOT_GIVEN = {
   NO_SPACE: "below, in a process of its own",
   OUT_OF_MEMORY: "below, in a process of its own",
   WRITES_STOPPED: "below, by a fault",
+  DATABASE_REPLACED: "below, by a folder that is moved",
   PERMISSION_DENIED: "below, in a process of its own",
   LIMIT_REACHED: "it takes four thousand million collections",
   TOO_MANY_OPEN_FILES: "below, in a process of its own",
@@ -242,6 +243,19 @@ test("a flush that fails leaves the commit unknown and stops writing", linux, ()
   assert.throws(() => items.put({ n: 3 }), (error) => { judge(error, "WRITES_STOPPED"); return error.retry === "after_reopen"; });
   assert.equal(items.get(id).n, 1);
   assert.throws(() => db.close(), EntidbError);
+  assert.equal(db.isClosed, true);
+});
+
+test("a database whose folder was moved takes no more writes", linux, () => {
+  const where = place();
+  const db = open(where);
+  const id = db.collection("c").put({ n: 1 });
+  renameSync(where, `${where}-moved`);
+  const replaced = (error) => { judge(error, "DATABASE_REPLACED"); return error.path === where; };
+  assert.throws(() => db.checkpoint(), replaced);
+  assert.throws(() => db.collection("c").put({ n: 2 }), replaced);
+  assert.equal(db.collection("c").get(id).n, 1);
+  assert.throws(() => db.close(), replaced);
   assert.equal(db.isClosed, true);
 });
 

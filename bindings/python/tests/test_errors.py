@@ -277,6 +277,7 @@ NOT_GIVEN = {
     "NO_SPACE": "below, in a process of its own",
     "OUT_OF_MEMORY": "below, in a process of its own",
     "WRITES_STOPPED": "below, by a fault",
+    "DATABASE_REPLACED": "below, by a folder that is moved",
     "PERMISSION_DENIED": "below, in a process of its own",
     "LIMIT_REACHED": "it takes four thousand million collections",
     "TOO_MANY_OPEN_FILES": "below, in a process of its own",
@@ -331,6 +332,21 @@ def test_a_flush_that_fails_leaves_the_commit_unknown_and_stops_writing(tmp_path
     assert caught.value.retry == "after_reopen" and notes[id]["n"] == 1
     with pytest.raises(entidb.EntidbError):
         db.close()
+
+
+@linux
+def test_a_database_whose_folder_was_moved_takes_no_more_writes(tmp_path):
+    db = entidb.open(tmp_path / "d")
+    notes = db.collection("notes")
+    id = notes.put({"n": 1})
+    (tmp_path / "d").rename(tmp_path / "moved")
+    for write in [db.checkpoint, lambda: notes.put({"n": 2}), db.close]:
+        with pytest.raises(entidb.DatabaseReplacedError) as caught:
+            write()
+        judged(caught.value, "DATABASE_REPLACED")
+        assert write == db.close or notes[id]["n"] == 1
+    with entidb.open(tmp_path / "moved") as moved:
+        assert moved.collection("notes")[id]["n"] == 1
 
 
 @linux

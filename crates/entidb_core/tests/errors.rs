@@ -437,6 +437,49 @@ fn a_system_that_gives_no_files_is_told_as_it_is() {
 }
 
 #[test]
+#[cfg(unix)]
+#[expect(clippy::disallowed_methods, reason = "the folder is the test's")]
+fn a_database_whose_folder_was_moved_takes_no_more_writes() {
+    let folder = std::env::temp_dir().join(format!("entidb-moved-{}", std::process::id()));
+    let away = folder.with_extension("away");
+    let db = Database::open(&folder).unwrap();
+    let notes = db.collection("notes").unwrap();
+    notes.put_at(ID, &doc! { "n": 1 }).unwrap();
+    std::fs::rename(&folder, &away).unwrap();
+    refused(db.checkpoint(), ErrorCode::DatabaseReplaced);
+    refused(notes.put_at(OTHER, &doc! { "n": 2 }), ErrorCode::DatabaseReplaced);
+    assert!(notes.get(ID).unwrap().is_some());
+    refused(db.close(), ErrorCode::DatabaseReplaced);
+    let moved = Database::open(&away).unwrap();
+    assert_eq!(moved.collection("notes").unwrap().count().unwrap(), 1);
+    drop(moved);
+    std::fs::remove_dir_all(&away).unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+#[expect(clippy::disallowed_methods, reason = "the folder is the test's")]
+fn who_removes_the_lock_file_of_an_open_database_is_refused() {
+    // Two writers were let in, both got acknowledgements, and 50 of 150 documents were gone after the next open.
+    let folder = std::env::temp_dir().join(format!("entidb-unlocked-{}", std::process::id()));
+    let link = folder.with_extension("link");
+    let db = Database::open(&folder).unwrap();
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    for path in [&folder, &link, &folder.join("..").join(folder.file_name().unwrap())] {
+        let _gone_already = std::fs::remove_file(folder.join("LOCK"));
+        refused(Database::open(path), ErrorCode::DatabaseLocked);
+        refused(
+            Database::open_with(path, Options { read_only: true, ..Options::default() }),
+            ErrorCode::DatabaseLocked,
+        );
+    }
+    db.close().unwrap();
+    Database::open(&link).unwrap().close().unwrap();
+    std::fs::remove_file(&link).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 #[expect(clippy::disallowed_methods, reason = "the folder is the test's")]
 fn a_folder_in_the_place_of_a_file_is_refused() {
     let folder = std::env::temp_dir().join(format!("entidb-irregular-{}", std::process::id()));

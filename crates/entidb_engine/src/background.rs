@@ -13,11 +13,16 @@ use entidb_storage::Running;
 
 use crate::engine::{InOtherHands, Shared};
 use crate::error::{Error, Result};
+use crate::format::Sequence;
+use crate::wal::Log;
 
 /// How long a thread rests when nothing is due.
 const REST: Duration = Duration::from_millis(500);
 /// How often readers that are new are noticed, so that it is known since when they have been there.
 const NOTICE_NANOS: u64 = 100_000_000;
+/// How often it is looked whether the database is still this session's, where commits came since the last time: what is
+/// committed into a folder that was removed is gone with it.
+const LOOK_NANOS: u64 = 1_000_000_000;
 /// How long it rests after a failure.
 const REST_AFTER_FAILURE: Duration = Duration::from_millis(200);
 /// How long the thread of the log rests when no commit waits for a flush: whoever makes one wakes it.
@@ -204,6 +209,7 @@ impl Drop for Ended<'_> {
 fn drive(worker: Worker, shared: &Weak<Shared>, signal: &Signal) {
     let _ended = Ended(signal);
     let (mut time, mut noticed_nanos) = (Duration::ZERO, 0);
+    let (mut looked_nanos, mut looked_at) = (0, Sequence::ZERO);
     while signal.rest(time) {
         let Some(shared) = shared.upgrade() else { break };
         if shared.is_closed() {
@@ -213,6 +219,15 @@ fn drive(worker: Worker, shared: &Weak<Shared>, signal: &Signal) {
         if worker == Worker::Merges && now_nanos.saturating_sub(noticed_nanos) >= NOTICE_NANOS {
             noticed_nanos = now_nanos;
             shared.readers.notice(now_nanos);
+        }
+        if worker == Worker::Merges && now_nanos.saturating_sub(looked_nanos) >= LOOK_NANOS {
+            looked_nanos = now_nanos;
+            let newest = shared.visible();
+            if looked_at < newest {
+                // A failure of the storage leaves it open; the next look is soon.
+                let _ = shared.log.as_ref().map(Log::check_owner);
+                looked_at = newest;
+            }
         }
         let done = match worker {
             Worker::Log => shared.flush_log_if_due().map(|()| false),

@@ -20,7 +20,7 @@ use crate::planted::{Mistake, makes};
 use crate::segment::Segment;
 use crate::verify::VerifyLevel;
 use crate::version::{
-    FOLDERS, FileNumbers, InstallContext, Version, create_folders, list_files, number_of, read_manifest,
+    FOLDERS, FileNumbers, InstallContext, Owner, Version, create_folders, list_files, number_of, read_manifest,
     read_root_file, write_closed,
 };
 
@@ -94,7 +94,7 @@ fn copy(shared: &Shared, target: &Backend) -> Result<BackupReport> {
     }
     let greatest = view.version.segments().map(|segment| segment.meta().number).max().unwrap_or_default();
     let numbers = FileNumbers::starting_at(FileNumber(greatest.0.saturating_add(1)));
-    let context = InstallContext { backend: target, keys: &shared.keys, numbers: &numbers };
+    let context = InstallContext { backend: target, keys: &shared.keys, numbers: &numbers, owner: Owner::NOBODY };
     write_closed(&context, 1, &view.version, floor)?;
     if !makes(Mistake::BackupNotVerified) {
         check(target, keyring.as_ref(), &shared.keys, &view.version, floor).map_err(|error| bad_copy(target, error))?;

@@ -127,6 +127,17 @@ pub enum Error {
         /// The first failure.
         cause: String,
     },
+    /// The folder was moved, removed or replaced, or somebody else wrote the database, while it was open.
+    #[error(
+        "the database at {path:?} was replaced while it was open ({found}), so it takes no more writes; what was \
+         committed is in the files that were opened; close it, look what is at the path now, and open that"
+    )]
+    Replaced {
+        /// The path it was opened by.
+        path: String,
+        /// What was found.
+        found: String,
+    },
     /// The commit may or may not be durable: the failure came between writing it and knowing.
     #[error("it is not known whether commit {sequence} is durable ({cause}); reopen the database and look")]
     CommitUnknown {

@@ -61,6 +61,8 @@ pub enum Mistake {
     BackupNotVerified,
     /// A backup that fails leaves what it has copied.
     BackupLeavesRest,
+    /// Nobody looks whether the database is still this session's.
+    OwnerNotChecked,
     /// The name of ROOT is not flushed.
     RootNameNotFlushed,
     /// The older slot of ROOT wins.

@@ -176,12 +176,16 @@ fn an_error_names_the_operation_and_the_file() {
     let world = Simulation::new(Personality::Xfs, 1);
     let engine = Engine::open(world.backend(), Options::default()).unwrap();
     put(&engine, b"k", Durability::Durable).unwrap();
+    let is_named = |error: &Error, operation, path: &str| matches!(error, Error::Storage(inner) if inner.operation == operation && inner.path.contains(path));
     world.inject(Fault::onward(FaultKind::Device, world.calls()));
     let error = engine.checkpoint().unwrap_err();
-    assert!(
-        matches!(&error, Error::Storage(inner) if inner.operation == Operation::Open && inner.path.contains("wal/")),
-        "{error:?}"
-    );
+    assert!(is_named(&error, Operation::Locate, world.backend().directory.location()), "{error:?}");
+    world.clear_faults();
+    // What comes between looking at the folder and making the file.
+    world.inject(Fault::once(FaultKind::Device, world.calls() + 1));
+    let error = engine.checkpoint().unwrap_err();
+    assert!(is_named(&error, Operation::Open, "ROOT"), "{error:?}");
+    engine.checkpoint().unwrap();
 }
 
 fn encrypted() -> Options {

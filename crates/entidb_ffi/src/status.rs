@@ -133,6 +133,9 @@ pub const ENTIDB_ERROR_TARGET_NOT_EMPTY: entidb_status = 311;
 /// The file system is mounted for reading only; open the database read-only, or remount the file system.
 pub const ENTIDB_ERROR_READ_ONLY_STORAGE: entidb_status = 312;
 
+/// The folder was moved, removed or replaced, or somebody else wrote the database, while it was open; close it, look what is at the path now, and open that; what was committed is in the files that were opened.
+pub const ENTIDB_ERROR_DATABASE_REPLACED: entidb_status = 313;
+
 /// Bytes on disk fail their checksum, contradict each other, or are missing; run verify, then restore a backup or salvage what still verifies into a new database.
 pub const ENTIDB_ERROR_CORRUPT: entidb_status = 401;
 

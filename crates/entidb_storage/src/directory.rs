@@ -50,6 +50,17 @@ pub struct Abilities {
     pub names_need_flush: bool,
 }
 
+/// What the name leads to by which a directory was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Whereabouts {
+    /// To this directory.
+    Here,
+    /// To nothing: it was moved or removed.
+    Gone,
+    /// To another directory.
+    Elsewhere,
+}
+
 /// A held lock; dropping it lets go.
 ///
 /// ```
@@ -154,6 +165,13 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// `Locked` with the holder's pid where known, or as [`open`](Directory::open).
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>>;
+
+    /// What the name leads to by which this directory was opened: who opens it once more gets what is there. What has no
+    /// name of its own is always here, and so is a directory whose name nobody can change while it is open.
+    ///
+    /// # Errors
+    /// `PermissionDenied` and `Device` where the system does not say.
+    fn whereabouts(&self) -> Result<Whereabouts>;
 
     /// Bytes the device can still take.
     ///

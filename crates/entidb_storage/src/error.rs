@@ -32,6 +32,8 @@ pub enum Operation {
     FlushNames,
     /// Taking a lock.
     Lock,
+    /// Asking what the name of a folder leads to.
+    Locate,
     /// Asking how much room is left.
     FreeBytes,
     /// Reading bytes of a file.
@@ -69,6 +71,7 @@ impl Operation {
             Self::List => "list folder",
             Self::FlushNames => "flush the names in folder",
             Self::Lock => "lock",
+            Self::Locate => "ask for the whereabouts of",
             Self::FreeBytes => "ask for free space of",
             Self::Read => "read file",
             Self::Write => "write file",

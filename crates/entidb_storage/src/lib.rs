@@ -30,7 +30,7 @@ mod threads;
 
 pub use backend::Backend;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
+pub use directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode, Whereabouts};
 pub use error::{Error, ErrorKind, Operation, Result};
 pub use file::{Advice, File};
 #[cfg(any(unix, windows))]

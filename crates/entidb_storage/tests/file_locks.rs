@@ -11,7 +11,7 @@ mod place;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
-use entidb_storage::{Backend, ErrorKind, LockKind, OpenMode, RootMode};
+use entidb_storage::{Backend, ErrorKind, LockKind, OpenMode, RootMode, Whereabouts};
 use place::Place;
 
 /// A child that is killed when the test that started it ends early.
@@ -297,4 +297,25 @@ fn one_process_takes_a_lock_once_under_whatever_name() {
     for path in [&link, &roundabout, &linked] {
         drop(Backend::file(path, RootMode::Existing).unwrap().directory.lock("LOCK", LockKind::Exclusive).unwrap());
     }
+}
+
+#[test]
+fn a_folder_tells_what_its_path_leads_to() {
+    let (place, away, links) = (Place::new(), Place::nothing_yet(), Place::new());
+    let link = links.path().join("link");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    let directory = open(&place).directory;
+    let by_link = Backend::file(&link, RootMode::Existing).unwrap().directory;
+    let both = || (directory.whereabouts().unwrap(), by_link.whereabouts().unwrap());
+    assert_eq!(both(), (Whereabouts::Here, Whereabouts::Here));
+    std::fs::rename(place.path(), away.path()).unwrap();
+    assert_eq!(both(), (Whereabouts::Gone, Whereabouts::Gone));
+    std::fs::create_dir(place.path()).unwrap();
+    assert_eq!(both(), (Whereabouts::Elsewhere, Whereabouts::Elsewhere));
+    // Files are still found where they are, and the path may lead there again.
+    drop(directory.open("a", OpenMode::CreateNew).unwrap());
+    std::fs::remove_dir(place.path()).unwrap();
+    std::fs::rename(away.path(), place.path()).unwrap();
+    assert_eq!(both(), (Whereabouts::Here, Whereabouts::Here));
+    assert!(place.path().join("a").exists());
 }

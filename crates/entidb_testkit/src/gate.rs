@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use entidb_storage::{
     Abilities, Advice, Backend, Directory, Entry, Error, ErrorKind, File, Lock, LockKind, OpenMode, Operation, Result,
+    Whereabouts,
 };
 use parking_lot::Mutex;
 
@@ -110,6 +111,11 @@ impl Directory for GuardedDirectory {
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         self.gate.pass(Operation::Lock, name)?;
         self.inner.lock(name, kind)
+    }
+
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        self.gate.pass(Operation::Locate, "")?;
+        self.inner.whereabouts()
     }
 
     fn free_bytes(&self) -> Result<u64> {

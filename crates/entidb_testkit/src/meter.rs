@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result};
+use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result, Whereabouts};
 
 /// What was written.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +82,10 @@ impl Directory for Metered {
 
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         self.inner.lock(name, kind)
+    }
+
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        self.inner.whereabouts()
     }
 
     fn free_bytes(&self) -> Result<u64> {

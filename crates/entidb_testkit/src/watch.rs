@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result};
+use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result, Whereabouts};
 use parking_lot::Mutex;
 
 /// What was written, and whether the needle was in it.
@@ -110,6 +110,10 @@ impl Directory for Watched {
 
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         self.inner.lock(name, kind)
+    }
+
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        self.inner.whereabouts()
     }
 
     fn free_bytes(&self) -> Result<u64> {

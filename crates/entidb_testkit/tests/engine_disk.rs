@@ -36,7 +36,7 @@ fn simulated(bytes: u64, seed: u64) -> (Simulation, SmallDisk) {
 #[test]
 fn a_small_disk_is_filled_and_emptied_again_and_again() {
     let cycles = Tier::from_environment().pick(20, 200, 1000);
-    let (_world, disk) = simulated(3 << 20, 17);
+    let (_world, disk) = simulated(3 << 20, 1);
     let cycled =
         FullDisk::new(&disk, SMALL, 5).and_then(|mut full| full.run(cycles)).unwrap_or_else(|wrong| panic!("{wrong}"));
     println!("{cycled:?}");

@@ -377,6 +377,15 @@ class ReadOnlyStorageError(StorageError):
     retry = "never"
 
 
+class DatabaseReplacedError(StorageError):
+    """The folder was moved, removed or replaced, or somebody else wrote the database, while it was open; close it, look what is at the path now, and open that; what was committed is in the files that were opened."""
+
+    code = 313
+    name = "DATABASE_REPLACED"
+    hint = "close it, look what is at the path now, and open that; what was committed is in the files that were opened"
+    retry = "after_reopen"
+
+
 class DataError(EntidbError):
     """The files were read, and what they hold is damaged, foreign, too new or locked by a key."""
 
@@ -898,6 +907,7 @@ _ROWS: Final[dict[int, tuple[type[EntidbError], str, str, str]]] = {
     310: (TooManyOpenFilesError, "TOO_MANY_OPEN_FILES", "close what is not needed, or raise the limit of open files", "now"),
     311: (TargetNotEmptyError, "TARGET_NOT_EMPTY", "give an empty or new folder; nothing there was changed", "never"),
     312: (ReadOnlyStorageError, "READ_ONLY_STORAGE", "open the database read-only, or remount the file system", "never"),
+    313: (DatabaseReplacedError, "DATABASE_REPLACED", "close it, look what is at the path now, and open that; what was committed is in the files that were opened", "after_reopen"),
     401: (CorruptError, "CORRUPT", "run verify, then restore a backup or salvage what still verifies into a new database", "never"),
     402: (TamperedError, "TAMPERED", "treat the files as altered: restore a trusted backup and find out who could write there", "never"),
     403: (FormatTooNewError, "FORMAT_TOO_NEW", "open it with the version the message names or a later one", "never"),
@@ -997,6 +1007,7 @@ __all__ = [
     "DataError",
     "DatabaseLockedError",
     "DatabaseNotFoundError",
+    "DatabaseReplacedError",
     "DeadlineExceededError",
     "DeadlockError",
     "DefectError",

@@ -108,6 +108,8 @@ pub enum ErrorCode {
     TargetNotEmpty = 311,
     /// The file system is mounted for reading only.
     ReadOnlyStorage = 312,
+    /// The folder was moved, removed or replaced, or somebody else wrote the database, while it was open.
+    DatabaseReplaced = 313,
     /// Bytes on disk fail their checksum, contradict each other, or are missing.
     Corrupt = 401,
     /// An encrypted block fails its authentication under the right key.
@@ -272,6 +274,7 @@ impl ErrorCode {
         Self::TooManyOpenFiles,
         Self::TargetNotEmpty,
         Self::ReadOnlyStorage,
+        Self::DatabaseReplaced,
         Self::Corrupt,
         Self::Tampered,
         Self::FormatTooNew,
@@ -371,6 +374,7 @@ impl ErrorCode {
             310 => Self::TooManyOpenFiles,
             311 => Self::TargetNotEmpty,
             312 => Self::ReadOnlyStorage,
+            313 => Self::DatabaseReplaced,
             401 => Self::Corrupt,
             402 => Self::Tampered,
             403 => Self::FormatTooNew,
@@ -466,6 +470,7 @@ impl ErrorCode {
             Self::TooManyOpenFiles => "TOO_MANY_OPEN_FILES",
             Self::TargetNotEmpty => "TARGET_NOT_EMPTY",
             Self::ReadOnlyStorage => "READ_ONLY_STORAGE",
+            Self::DatabaseReplaced => "DATABASE_REPLACED",
             Self::Corrupt => "CORRUPT",
             Self::Tampered => "TAMPERED",
             Self::FormatTooNew => "FORMAT_TOO_NEW",
@@ -568,6 +573,9 @@ impl ErrorCode {
             Self::TooManyOpenFiles => "this process or system has no file descriptor left",
             Self::TargetNotEmpty => "the folder to write a backup, restore or salvage into already holds something",
             Self::ReadOnlyStorage => "the file system is mounted for reading only",
+            Self::DatabaseReplaced => {
+                "the folder was moved, removed or replaced, or somebody else wrote the database, while it was open"
+            }
             Self::Corrupt => "bytes on disk fail their checksum, contradict each other, or are missing",
             Self::Tampered => "an encrypted block fails its authentication under the right key",
             Self::FormatTooNew => "a newer version of EntiDB wrote this database; nothing was touched",
@@ -670,6 +678,9 @@ impl ErrorCode {
             Self::TooManyOpenFiles => "close what is not needed, or raise the limit of open files",
             Self::TargetNotEmpty => "give an empty or new folder; nothing there was changed",
             Self::ReadOnlyStorage => "open the database read-only, or remount the file system",
+            Self::DatabaseReplaced => {
+                "close it, look what is at the path now, and open that; what was committed is in the files that were opened"
+            }
             Self::Corrupt => "run verify, then restore a backup or salvage what still verifies into a new database",
             Self::Tampered => "treat the files as altered: restore a trusted backup and find out who could write there",
             Self::FormatTooNew => "open it with the version the message names or a later one",
@@ -814,7 +825,7 @@ impl ErrorCode {
             | Self::Conflict
             | Self::TransactionExpired => Retry::Now,
             Self::NoSpace | Self::LimitReached => Retry::AfterSpace,
-            Self::WritesStopped | Self::CommitUnknown | Self::Panic => Retry::AfterReopen,
+            Self::WritesStopped | Self::DatabaseReplaced | Self::CommitUnknown | Self::Panic => Retry::AfterReopen,
         }
     }
 

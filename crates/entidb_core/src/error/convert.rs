@@ -104,6 +104,7 @@ impl From<entidb_engine::Error> for Error {
             Engine::InvalidArgument { .. } => Self::new(ErrorCode::InvalidArgument, message),
             Engine::Closed => Self::new(ErrorCode::Closed, message),
             Engine::ReadOnly => Self::new(ErrorCode::ReadOnly, message),
+            Engine::Replaced { path, .. } => Self::new(ErrorCode::DatabaseReplaced, message).with_path(&path),
             Engine::WritesStopped { .. } => Self::new(ErrorCode::WritesStopped, message),
             Engine::CommitUnknown { .. } => Self::new(ErrorCode::CommitUnknown, message),
             Engine::Busy => Self::new(ErrorCode::Busy, message),

@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 
 use crate::engine::shared::Shared;
 use crate::error::Result;
-use crate::version::InstallContext;
 
 pub(crate) fn close(shared: &Shared) -> Result<()> {
     {
@@ -31,12 +30,14 @@ pub(crate) fn close(shared: &Shared) -> Result<()> {
 fn end_session(shared: &Shared) -> Result<()> {
     let Some(log) = &shared.log else { return Ok(()) };
     give_up_work(shared);
+    // Before a file is removed: it may be somebody else's by now.
+    log.check_owner()?;
     shared.remove_obsolete();
     let installer = shared.installer.lock().take();
     let wals = log.close()?;
     match installer {
         Some(mut installer) => {
-            let context = InstallContext { backend: &shared.backend, keys: &shared.keys, numbers: &shared.numbers };
+            let context = shared.install_context(log);
             installer.close(&context, &shared.current.load().version, wals)
         }
         None => Ok(()),

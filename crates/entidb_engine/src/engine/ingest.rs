@@ -18,7 +18,6 @@ use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
 use crate::space::{Purpose, no_space, segment_bytes_of};
 use crate::transaction::{WriteBuffer, source_of};
-use crate::version::InstallContext;
 
 impl Shared {
     /// True when a transaction of this many bytes is better written to segments than to the log and a memtable.
@@ -93,14 +92,14 @@ impl Shared {
         let settled = log.check().and_then(|()| {
             let mut installer = self.installer.lock();
             let installer = installer.as_mut().ok_or(Error::Closed)?;
-            let context = InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers };
+            let context = self.install_context(log);
             let version = Arc::clone(&self.current.load().version);
             installer.rewrite_now(&context, &version, log.files_after(installer.floor()))
         });
         if settled.is_ok() {
             return error;
         }
-        log.stop(&error.to_string());
+        log.stop(&error);
         Error::CommitUnknown { sequence, cause: error.to_string() }
     }
 }

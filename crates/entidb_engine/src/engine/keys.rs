@@ -9,7 +9,6 @@ use crate::engine::{Engine, Shared};
 use crate::error::{Error, Result};
 use crate::format::{FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber};
 use crate::options::KeySource;
-use crate::version::InstallContext;
 
 impl Engine {
     /// Replaces one key or password by another. No data is rewritten; a crash leaves the old one or the new one.
@@ -65,7 +64,9 @@ impl Engine {
 
     fn with_keyring(&self, act: impl FnOnce(&mut crate::crypto::Keyring) -> Result<()>) -> Result<()> {
         self.shared.check_open()?;
-        self.shared.log()?.check()?;
+        let log = self.shared.log()?;
+        log.check()?;
+        log.check_owner()?;
         let mut keyring = self.shared.keyring.lock();
         act(keyring.as_mut().ok_or(Error::NotEncrypted)?)
     }
@@ -90,7 +91,7 @@ impl Shared {
         let mut installer = self.installer.lock();
         let installer = installer.as_mut().ok_or(Error::Closed)?;
         let wals = log.files_after(installer.floor());
-        let context = InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers };
+        let context = self.install_context(log);
         let version = std::sync::Arc::clone(&self.current.load().version);
         // Twice, because each of the two slots of ROOT has a key of its own.
         for _ in 0..2 {

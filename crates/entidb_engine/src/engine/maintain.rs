@@ -17,7 +17,7 @@ use crate::format::{FileKind, Sequence};
 use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
 use crate::space::is_no_space;
-use crate::version::{InstallContext, Switch, Version, VersionEdit};
+use crate::version::{Switch, Version, VersionEdit};
 
 /// Segments of level 0 end at this size.
 pub(crate) const LEVEL_0_SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
@@ -86,7 +86,7 @@ impl Shared {
         let floor = floor.max(installer.floor());
         let version = self.current.load().version.apply(edit);
         let version: Arc<Version> = Arc::new(version.map_err(|bad| Error::Internal { detail: bad.to_string() })?);
-        let context = InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers };
+        let context = self.install_context(log);
         let wals = log.files_after(floor);
         let switch = Switch { version: &version, edit, floor, wals: wals.clone() };
         if makes(Mistake::LogGoneBeforeInstall) {
@@ -134,12 +134,12 @@ impl Shared {
         self.readers.live(|| self.visible())
     }
 
-    /// Stops all writing when the failure is one of a flush; hands the error on.
+    /// Stops all writing when the failure is one of a flush, or the database is not ours any more; hands the error on.
     pub(crate) fn judge_failure(&self, error: Error) -> Error {
         if let Some(log) = &self.log
-            && is_failed_flush(&error)
+            && (is_failed_flush(&error) || matches!(error, Error::Replaced { .. }))
         {
-            log.stop(&error.to_string());
+            log.stop(&error);
         }
         error
     }

@@ -38,8 +38,8 @@ use crate::segment::SegmentContext;
 use crate::space::{LOG_BYTES_LEAST, Purpose, Space, is_no_space};
 use crate::stats::OpenReport;
 use crate::version::{
-    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, RootFile, Survey, Switch, Version, VersionBuilder,
-    VersionEdit, WalRef, create_folders, list_files, number_of, read_manifest, read_root_file, survey,
+    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, Owner, RootFile, Survey, Switch, Version,
+    VersionBuilder, VersionEdit, WalRef, create_folders, list_files, number_of, read_manifest, read_root_file, survey,
 };
 use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile, replay};
 
@@ -263,7 +263,9 @@ pub(crate) fn begin_session(
         // A log that is cut before it is as long as a first file usually is needs no such file.
         let first_bytes = WAL_FILE_BYTES_MIN.min(options.wal_bytes);
         let found = found_files(&session, &version);
+        let owner = Owner::new(backend.random.as_ref())?;
         let mut begin = Begin {
+            owner,
             backend: &backend,
             options: &options,
             keys: &keys,
@@ -304,6 +306,7 @@ pub(crate) fn begin_session(
             keys: Arc::clone(&keys),
             numbers: Arc::clone(&numbers),
             space: Arc::clone(&space),
+            owner,
             first_bytes,
         };
         log = Some(Log::new(context, current, ended, last));
@@ -357,6 +360,7 @@ type State = (Version, Arc<Memtable>, Sequence);
 
 /// What the files of a session are begun with.
 struct Begin<'a> {
+    owner: Owner,
     backend: &'a Backend,
     options: &'a Options,
     keys: &'a Arc<Keys>,
@@ -398,7 +402,7 @@ impl Begin<'_> {
         };
         let mut wals = ended.clone();
         wals.push(WalRef { number: current.number(), seal: None });
-        let context = InstallContext { backend, keys, numbers };
+        let context = InstallContext { backend, keys, numbers, owner: self.owner };
         let edit = VersionEdit::default();
         let switch = || Switch { version: &version, edit: &edit, floor, wals: wals.clone() };
         if makes(Mistake::TrimBeforeManifest) {

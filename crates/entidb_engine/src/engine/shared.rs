@@ -31,7 +31,7 @@ use crate::segment::Removals;
 use crate::space::Space;
 use crate::stats::{OpenReport, Stats};
 use crate::transaction::WriteBuffer;
-use crate::version::{FileNumbers, Installer};
+use crate::version::{FileNumbers, InstallContext, Installer};
 use crate::wal::Log;
 
 pub(crate) struct Shared {
@@ -105,6 +105,11 @@ impl Shared {
         self.log.as_ref().ok_or(Error::ReadOnly)
     }
 
+    /// What a switch is recorded with.
+    pub(crate) fn install_context(&self, log: &Log) -> InstallContext<'_> {
+        InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers, owner: log.owner() }
+    }
+
     /// The last commit readers see.
     pub(crate) fn visible(&self) -> Sequence {
         self.log.as_ref().map_or(self.last_found, Log::visible)
@@ -139,7 +144,7 @@ impl Shared {
         let view = self.current.load();
         if let Err(error) = apply_buffer(&view.active, buffer, sequence, || self.live()) {
             // Half of it is in the memtable, where nobody sees it: no later commit may take its sequence.
-            log.stop(&error.to_string());
+            log.stop(&error);
             return Err(error);
         }
         commit.applied = sequence;

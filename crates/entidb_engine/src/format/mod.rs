@@ -22,7 +22,7 @@ pub(crate) use keyring_copy::KEYRING_FILE;
 pub(crate) use manifest_record::{
     MANIFEST_RECORD_HEADER_BYTES, MANIFEST_RECORDS_AT, ManifestRecord, ManifestRecordHeader, ManifestRecordKind,
 };
-pub(crate) use root::{ROOT_SLOT_BYTES, Root};
+pub(crate) use root::{OWNER_BYTES, ROOT_SLOT_BYTES, Root};
 pub use sequence::{EntryKind, FileNumber, Sequence};
 pub(crate) use unit::{ENCRYPTED_TRAILER_BYTES, PLAIN_TRAILER_BYTES, Stream, TAG_BYTES, Tag, Unit};
 pub(crate) use varint::varint_len;

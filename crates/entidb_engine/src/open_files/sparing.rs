@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use entidb_storage::{Abilities, Backend, Directory, Entry, ErrorKind, File, Lock, LockKind, OpenMode, Result};
+use entidb_storage::{
+    Abilities, Backend, Directory, Entry, ErrorKind, File, Lock, LockKind, OpenMode, Result, Whereabouts,
+};
 
 use super::OpenFiles;
 
@@ -75,6 +77,10 @@ impl Directory for SparingDirectory {
 
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         self.sparing(|| self.below.lock(name, kind))
+    }
+
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        self.below.whereabouts()
     }
 
     fn free_bytes(&self) -> Result<u64> {

@@ -5,6 +5,7 @@
 //! the one before, or the new one. Both say what was true before the switch or after it, and every file either of them
 //! names stays; neither is appended to again, and the next switch goes to a fresh manifest and to the same slot of ROOT,
 //! because the other slot is the one that is certain.
+//! A session that was replaced records nothing.
 //! Does not know: who made the new files, or who still reads the old ones.
 
 use entidb_storage::Backend;
@@ -13,13 +14,25 @@ use crate::crypto::Keys;
 use crate::error::Result;
 use crate::format::{FileKind, FileNumber, ManifestRecord, ManifestRecordKind, Root, Sequence};
 use crate::planted::{Mistake, makes};
-use crate::version::{FileNumbers, ManifestWriter, Version, VersionEdit, WalRef, write_root};
+use crate::version::{FileNumbers, ManifestWriter, Owner, Version, VersionEdit, WalRef, write_root};
 
 /// The files a session's switches are recorded with.
 pub(crate) struct InstallContext<'a> {
     pub(crate) backend: &'a Backend,
     pub(crate) keys: &'a Keys,
     pub(crate) numbers: &'a FileNumbers,
+    pub(crate) owner: Owner,
+}
+
+impl InstallContext<'_> {
+    /// Refuses a change when the database is not this session's any more.
+    fn check_owner(&self) -> Result<()> {
+        self.owner.check(self.backend, self.keys)
+    }
+
+    fn root(&self, generation: u64, manifest: FileNumber, manifest_len: Option<u64>) -> Root {
+        Root { generation, manifest, owner: self.owner.stamp(), manifest_len }
+    }
 }
 
 /// One switch.
@@ -62,7 +75,7 @@ impl Installer {
         let record_generation = record_generation.saturating_add(1);
         let writer = create_manifest(context, record_generation, switch)?;
         let root_generation = root_generation.saturating_add(1);
-        let root = Root { generation: root_generation, manifest: writer.number(), manifest_len: None };
+        let root = context.root(root_generation, writer.number(), None);
         // Where there was a ROOT before, its name is settled.
         write_root(context.backend, context.keys, &root, root_generation == 1)?;
         Ok(Self {
@@ -92,6 +105,7 @@ impl Installer {
 
     /// Records a switch; when this returns it has happened.
     pub(crate) fn install(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> Result<()> {
+        context.check_owner()?;
         let floor = switch.floor;
         self.record_generation = self.record_generation.saturating_add(1);
         // A segment that only moves is listed before and after, and is never stranded.
@@ -125,6 +139,7 @@ impl Installer {
         version: &Version,
         wals: Vec<WalRef>,
     ) -> Result<()> {
+        context.check_owner()?;
         self.record_generation = self.record_generation.saturating_add(1);
         let none = VersionEdit::default();
         let switch = Switch { version, edit: &none, floor: self.floor, wals };
@@ -143,13 +158,13 @@ impl Installer {
         let record = record_of(context, self.record_generation, &none, self.floor, wals);
         self.writer.append(ManifestRecordKind::Closed, &record)?;
         let (manifest, manifest_len) = (self.writer.number(), Some(self.writer.len()));
-        let root = Root { generation: self.next_root, manifest, manifest_len };
+        let root = context.root(self.next_root, manifest, manifest_len);
         write_root(context.backend, context.keys, &root, false)
     }
 
     fn rewrite(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> Result<()> {
         let fresh = create_manifest(context, self.record_generation, switch)?;
-        let root = Root { generation: self.next_root, manifest: fresh.number(), manifest_len: None };
+        let root = context.root(self.next_root, fresh.number(), None);
         // From here on the slot may be there, whatever the write of it says.
         self.broken |= !makes(Mistake::RootFailureForgotten);
         if let Err(error) = write_root(context.backend, context.keys, &root, false) {
@@ -185,7 +200,7 @@ pub(crate) fn write_closed(
     let mut writer = create_manifest(context, generation, Switch { version, edit: &none, floor, wals: Vec::new() })?;
     let record = record_of(context, generation.saturating_add(1), &none, floor, Vec::new());
     writer.append(ManifestRecordKind::Closed, &record)?;
-    let root = Root { generation: 1, manifest: writer.number(), manifest_len: Some(writer.len()) };
+    let root = context.root(1, writer.number(), Some(writer.len()));
     write_root(context.backend, context.keys, &root, true)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result};
+use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result, Whereabouts};
 
 /// What was counted so far.
 #[derive(Default)]
@@ -84,6 +84,10 @@ impl Directory for Counting {
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         self.inner.lock(name, kind)
     }
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        self.inner.whereabouts()
+    }
+
     fn free_bytes(&self) -> Result<u64> {
         self.inner.free_bytes()
     }

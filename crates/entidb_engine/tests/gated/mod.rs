@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use entidb_storage::{
     Abilities, Backend, Directory, Entry, Error, ErrorKind, File, Lock, LockKind, OpenMode, Operation, Result,
+    Whereabouts,
 };
 
 /// Sees each call on a name; refuses it with what it returns.
@@ -74,6 +75,10 @@ impl Directory for Gated {
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         self.inner.lock(name, kind)
     }
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        self.inner.whereabouts()
+    }
+
     fn free_bytes(&self) -> Result<u64> {
         self.inner.free_bytes()
     }

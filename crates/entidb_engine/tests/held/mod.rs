@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result};
+use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result, Whereabouts};
 
 /// Whether a write to this file, on the thread of this name, waits.
 pub(crate) type Rule = fn(file: &str, thread: &str) -> bool;
@@ -132,6 +132,10 @@ impl Directory for Held {
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         self.inner.lock(name, kind)
     }
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        self.inner.whereabouts()
+    }
+
     fn free_bytes(&self) -> Result<u64> {
         self.inner.free_bytes()
     }

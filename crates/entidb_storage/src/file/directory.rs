@@ -4,7 +4,7 @@
 //! alone (0600, folders 0700). A read-only root refuses every change before asking the system.
 //! Does not know: what the files hold.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::File;
@@ -12,7 +12,7 @@ use super::handle::SystemFile;
 use super::lock;
 use super::open::{self, RootMode};
 use super::platform::{self, Root};
-use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
+use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode, Whereabouts};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::name::Name;
 
@@ -33,6 +33,8 @@ use crate::name::Name;
 pub struct FileDirectory {
     root: Root,
     location: String,
+    /// From the top, so that a later change of the current folder does not matter; none where there is no current folder.
+    path: Option<PathBuf>,
     read_only: bool,
 }
 
@@ -46,8 +48,9 @@ impl FileDirectory {
     pub fn open(path: impl AsRef<Path>, mode: RootMode) -> Result<Self> {
         let path = path.as_ref();
         let location = path.to_string_lossy().into_owned();
+        let whole = std::path::absolute(path).ok();
         match open::open_root(path, mode) {
-            Ok(root) => Ok(Self { root, location, read_only: mode == RootMode::ReadOnly }),
+            Ok(root) => Ok(Self { root, location, path: whole, read_only: mode == RootMode::ReadOnly }),
             Err(kind) => Err(Error::new(Operation::OpenRoot, location, kind)),
         }
     }
@@ -150,6 +153,13 @@ impl Directory for FileDirectory {
         }
         let lock = told(lock::take(&self.root, parsed, kind), Operation::Lock, &path)?;
         Ok(Box::new(lock))
+    }
+
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        match &self.path {
+            Some(path) => told(self.root.whereabouts(path), Operation::Locate, &self.location),
+            None => Ok(Whereabouts::Here),
+        }
     }
 
     fn free_bytes(&self) -> Result<u64> {

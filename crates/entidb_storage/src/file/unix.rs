@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::held::FileId;
 use super::lock::Taken;
-use crate::directory::{Abilities, Entry, LockKind, OpenMode};
+use crate::directory::{Abilities, Entry, LockKind, OpenMode, Whereabouts};
 use crate::error::ErrorKind;
 use crate::flushes::Flushes;
 use crate::name::Name;
@@ -62,6 +62,17 @@ impl Root {
     /// What this folder does beyond the minimum.
     pub(super) fn abilities(&self) -> Abilities {
         Abilities { rename: self.renames_atomically, hard_link: true, names_need_flush: true }
+    }
+
+    /// What a path leads to now.
+    pub(super) fn whereabouts(&self, path: &Path) -> Result<Whereabouts> {
+        let there = match rustix::fs::statat(CWD, path, AtFlags::empty()) {
+            Ok(there) => id(&there),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Whereabouts::Gone),
+            Err(error) => return Err(kind(error)),
+        };
+        let here = id(&rustix::fs::fstat(&self.folder).map_err(kind)?);
+        Ok(if there == here { Whereabouts::Here } else { Whereabouts::Elsewhere })
     }
 
     /// Makes the folder, for us alone.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::held::FileId;
 use super::lock::Taken;
-use crate::directory::{Abilities, Entry, LockKind, OpenMode};
+use crate::directory::{Abilities, Entry, LockKind, OpenMode, Whereabouts};
 use crate::error::ErrorKind;
 use crate::name::Name;
 
@@ -53,6 +53,11 @@ impl Root {
     /// What this folder does beyond the minimum.
     pub(super) fn abilities(&self) -> Abilities {
         Abilities { rename: true, hard_link: true, names_need_flush: false }
+    }
+
+    /// Everything is asked by the path here, and a folder in which a file is locked keeps its name.
+    pub(super) fn whereabouts(&self, _path: &Path) -> Result<Whereabouts> {
+        Ok(if self.folder_path("").is_ok() { Whereabouts::Here } else { Whereabouts::Gone })
     }
 
     #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]

@@ -9,7 +9,7 @@ mod file;
 
 use std::sync::Arc;
 
-use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
+use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode, Whereabouts};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::file::File;
 use crate::flushes::Flushes;
@@ -239,6 +239,10 @@ impl Directory for HostDirectory {
         Name::parse(Operation::Lock, name)?;
         let handle = told(self.functions.lock(name, kind), Operation::Lock, name)?;
         Ok(Box::new(HostLock { functions: Arc::clone(&self.functions), handle, kind }))
+    }
+
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        Ok(Whereabouts::Here)
     }
 
     fn free_bytes(&self) -> Result<u64> {

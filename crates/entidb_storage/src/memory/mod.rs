@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
+use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode, Whereabouts};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::file::File;
 use crate::name::Name;
@@ -227,6 +227,10 @@ impl Directory for MemoryDirectory {
         let lock = told(self.locks.take(parsed.folder, kind), Operation::Lock, name)?;
         told(self.names.lock().open(name, parsed, mode, &self.room), Operation::Lock, name)?;
         Ok(Box::new(lock))
+    }
+
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        Ok(Whereabouts::Here)
     }
 
     fn free_bytes(&self) -> Result<u64> {

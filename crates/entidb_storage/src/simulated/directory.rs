@@ -9,7 +9,7 @@ use super::disk::{FileIndex, NameChange, folder_of};
 use super::fault::FaultKind;
 use super::file::SimulatedFile;
 use super::world::{State, Subject, World};
-use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode};
+use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode, Whereabouts};
 use crate::error::{ErrorKind, Operation, Result};
 use crate::file::File;
 use crate::name::Name;
@@ -267,9 +267,13 @@ impl Directory for SimulatedDirectory {
                 LockKind::Exclusive => holders.exclusive = true,
                 LockKind::Shared => holders.shared += 1,
             }
-            Ok(())
-        })?;
-        Ok(Box::new(SimulatedLock { world: Arc::clone(&self.world), folder, kind }))
+            Ok(state.lock_epoch)
+        })
+        .map(|epoch| Box::new(SimulatedLock { world: Arc::clone(&self.world), folder, kind, epoch }) as Box<dyn Lock>)
+    }
+
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        self.call(Operation::Locate, &Arc::from(self.location.as_str()), |state, _, _| Ok(state.whereabouts))
     }
 
     fn free_bytes(&self) -> Result<u64> {
@@ -298,6 +302,7 @@ struct SimulatedLock {
     world: Arc<World>,
     folder: Arc<str>,
     kind: LockKind,
+    epoch: u64,
 }
 
 impl Lock for SimulatedLock {
@@ -309,6 +314,9 @@ impl Lock for SimulatedLock {
 impl Drop for SimulatedLock {
     fn drop(&mut self) {
         let mut state = self.world.state.lock();
+        if state.lock_epoch != self.epoch {
+            return;
+        }
         if let Some(holders) = state.locks.get_mut(&self.folder) {
             match self.kind {
                 LockKind::Exclusive => holders.exclusive = false,

@@ -49,6 +49,7 @@ use disk::{Disk, Inode, NameChange};
 use world::{State, World};
 
 use crate::backend::Backend;
+use crate::directory::Whereabouts;
 use crate::error::Operation;
 use crate::threads::NoThreads;
 
@@ -161,6 +162,18 @@ impl Simulation {
     /// Gives the process a limit of open files, or takes it away.
     pub fn set_open_files_max(&self, open_files_max: Option<usize>) {
         self.world.state.lock().open_files_max = open_files_max;
+    }
+
+    /// Forgets who holds locks, as a file server does that is started anew: the next who asks gets in beside the holder.
+    pub fn forget_locks(&self) {
+        let mut state = self.world.state.lock();
+        state.locks.clear();
+        state.lock_epoch += 1;
+    }
+
+    /// Chooses what the name of the folder leads to from here on. Its files stay where they are.
+    pub fn set_whereabouts(&self, whereabouts: Whereabouts) {
+        self.world.state.lock().whereabouts = whereabouts;
     }
 
     /// From this call on every call fails and changes nothing, as for a process on a dead machine.

@@ -15,6 +15,7 @@ use super::fault::{EIO, Fault, FaultKind};
 use super::law::{CacheLaw, Laws, Personality};
 use super::trace::{Call, Trace};
 use super::{CallPoint, Frozen};
+use crate::directory::Whereabouts;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::random::SeededRandom;
 
@@ -45,6 +46,9 @@ pub(super) struct State {
     pub(super) open: BTreeMap<FileIndex, usize>,
     /// By folder.
     pub(super) locks: BTreeMap<Arc<str>, Holders>,
+    /// Grows when all locks are forgotten; a lock of an earlier epoch lets nothing go.
+    pub(super) lock_epoch: u64,
+    pub(super) whereabouts: Whereabouts,
     pub(super) dice: Dice,
 }
 
@@ -101,6 +105,8 @@ impl World {
                 observer: None,
                 open: BTreeMap::new(),
                 locks: BTreeMap::new(),
+                lock_epoch: 0,
+                whereabouts: Whereabouts::Here,
                 dice: Dice::new(mix(seed, 2)),
             }),
         }

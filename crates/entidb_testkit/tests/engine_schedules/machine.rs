@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entidb_storage::simulated::{SimulatedClock, Simulation};
-use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result, Running, Threads};
+use entidb_storage::{
+    Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result, Running, Threads, Whereabouts,
+};
 use parking_lot::Mutex;
 
 /// The machine as a database sees it.
@@ -100,6 +102,10 @@ impl Directory for Turns<dyn Directory> {
 
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         self.turn().lock(name, kind)
+    }
+
+    fn whereabouts(&self) -> Result<Whereabouts> {
+        self.turn().whereabouts()
     }
 
     fn free_bytes(&self) -> Result<u64> {

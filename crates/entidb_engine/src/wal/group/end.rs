@@ -12,14 +12,16 @@ use crate::wal::group::{Log, State};
 #[derive(Clone)]
 pub(super) struct Stop {
     cause: String,
+    /// What everyone is told who comes after it.
+    error: Error,
     /// Commits up to here may be on disk, the group that was being written included; later ones are certainly not.
     unknown_to: Sequence,
 }
 
 impl Log {
     /// Refuses all further commits.
-    pub(crate) fn stop(&self, cause: &str) {
-        self.state.lock().stop(cause.to_owned());
+    pub(crate) fn stop(&self, cause: &Error) {
+        self.state.lock().stop(cause);
         self.wake_all();
     }
 
@@ -52,7 +54,7 @@ impl Log {
                 Ok(list)
             }
             Err(error) => {
-                state.stop(error.to_string());
+                state.stop(&error);
                 Err(error)
             }
         }
@@ -66,7 +68,7 @@ impl State {
             (Some(stop), Some(sequence)) if sequence <= stop.unknown_to => {
                 Err(Error::CommitUnknown { sequence, cause: stop.cause.clone() })
             }
-            (Some(stop), _) => Err(Error::WritesStopped { cause: stop.cause.clone() }),
+            (Some(stop), _) => Err(stop.error.clone()),
             (None, _) if self.closed => Err(Error::Closed),
             (None, _) => Ok(()),
         }
@@ -74,10 +76,24 @@ impl State {
 
     /// Refuses all further commits, and is the only place that says which of those before may be on disk: whoever stops
     /// the log need not know what others are writing.
-    pub(super) fn stop(&mut self, cause: String) {
+    pub(super) fn stop(&mut self, cause: &Error) {
+        let error = match cause {
+            Error::Replaced { .. } => cause.clone(),
+            _ => Error::WritesStopped { cause: cause.to_string() },
+        };
+        self.stop_with(cause.to_string(), error);
+    }
+
+    /// As [`stop`](Self::stop), where nothing failed but a panic went through.
+    pub(super) fn stop_after_panic(&mut self) {
+        let cause = "a panic in the middle of writing or flushing the log".to_owned();
+        self.stop_with(cause.clone(), Error::WritesStopped { cause });
+    }
+
+    fn stop_with(&mut self, cause: String, error: Error) {
         if self.stopped.is_none() {
             let unknown_to = if makes(Mistake::WrittenGroupForgotten) { self.written } else { self.begun };
-            self.stopped = Some(Stop { cause, unknown_to });
+            self.stopped = Some(Stop { cause, error, unknown_to });
             (self.pending_due_nanos, self.written_due_nanos) = (None, None);
         }
     }

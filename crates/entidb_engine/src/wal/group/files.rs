@@ -56,6 +56,7 @@ impl Log {
                 return Ok(false);
             }
         }
+        self.check_owner()?;
         let LogContext { backend, keys, numbers, space, .. } = &self.context;
         let least = room_min.saturating_add(WAL_UNITS_AT).next_multiple_of(4096);
         let fitting = space.log_bytes(purpose, least, capacity, self.bytes());
@@ -183,7 +184,7 @@ impl Log {
         state.writing = false;
         state.flushing = false;
         if let Err(error) = &moved {
-            state.stop(error.to_string());
+            state.stop(error);
         }
         drop(state);
         self.wake_all();

@@ -52,7 +52,7 @@ impl Log {
                     state.recycled = spent;
                     self.written(&mut state, last);
                 }
-                Err(error) => state.stop(error.to_string()),
+                Err(error) => state.stop(&error),
             }
         }
         if !flush {
@@ -107,7 +107,7 @@ impl Log {
                 let came = state.durable_waits.len();
                 state.gather.flushed(took, waited.saturating_sub(came), came);
             }
-            Err(error) => state.stop(error.to_string()),
+            Err(error) => state.stop(&error.into()),
         }
         state
     }
@@ -121,7 +121,7 @@ impl Log {
                 let mut state = self.0.state.lock();
                 state.writing = false;
                 state.flushing = false;
-                state.stop("a panic in the middle of writing or flushing the log".to_owned());
+                state.stop_after_panic();
                 drop(state);
                 self.0.wake_all();
             }

@@ -24,9 +24,10 @@ use crate::sync::{Condvar, Mutex};
 use entidb_storage::{Backend, File};
 
 use crate::crypto::Keys;
+use crate::error::{Error, Result};
 use crate::format::{FileNumber, Sequence};
 use crate::space::Space;
-use crate::version::{FileNumbers, WalRef};
+use crate::version::{FileNumbers, Owner, WalRef};
 use crate::wal::writer::{SpentFile, WalFile};
 use end::Stop;
 use flush_end::FlushEnd;
@@ -39,6 +40,7 @@ pub(crate) struct LogContext {
     pub(crate) keys: Arc<Keys>,
     pub(crate) numbers: Arc<FileNumbers>,
     pub(crate) space: Arc<Space>,
+    pub(crate) owner: Owner,
     /// The size of a file that begins the log anew.
     pub(crate) first_bytes: u64,
 }
@@ -166,6 +168,20 @@ impl Log {
     /// The last commit handed to the log.
     pub(crate) fn appended(&self) -> Sequence {
         self.state.lock().appended
+    }
+
+    /// The session it is the log of.
+    pub(crate) fn owner(&self) -> Owner {
+        self.context.owner
+    }
+
+    /// Refuses when the database is not this session's any more, and stops writing then.
+    pub(crate) fn check_owner(&self) -> Result<()> {
+        let checked = self.context.owner.check(&self.context.backend, &self.context.keys);
+        if let Err(error @ Error::Replaced { .. }) = &checked {
+            self.stop(error);
+        }
+        checked
     }
 
     /// Writes and flushes made, and bytes written.

@@ -490,7 +490,7 @@ typedef struct {
 #define ENTIDB_ERROR_MIGRATION 114
 
 /**
- * Another process has the database open for writing; close it in the process the message names, or open it read-only.
+ * Another process has the database open for writing; close it in the process the message names, or wait until it is closed there.
  */
 #define ENTIDB_ERROR_DATABASE_LOCKED 201
 
@@ -1546,7 +1546,8 @@ entidb_status entidb_database_compact(const entidb_database *database, entidb_er
 
 /**
  * Checks the database and gives a report, a CBOR map: `ok`, `problems` (an array of maps with `what` and where they apply
- * `file`, `offset`, `collection`, `index`, `id`), and counts of what was checked. Damage is reported, not an error.
+ * `file`, `offset`, `collection`, `index`, `id`), counts of what was checked, and `bytes_dropped` (at the end of the log,
+ * when the database was opened). Damage is reported, not an error.
  *
  * Threads: any. Blocks: on the disk; readers and the writer go on.
  * Owns: `*out_report` on success; free with `entidb_buffer_free`.

@@ -8,8 +8,9 @@ use clap::{Args, Parser, Subcommand};
 
 /// Look into, check, change, back up and try out EntiDB databases.
 ///
-/// Exit codes: 0 done; 1 the answer is no (not found, problems found, nothing done); 2 the command line or an argument is
-/// wrong, a path that is no database among them; 3 the database is not in a state for it (locked, read-only, closed);
+/// Exit codes: 0 done, an empty answer among it; 1 the answer is no (what was named is not there, problems found, nothing
+/// done); 2 the command line or an argument is
+/// wrong, a path that is no database among it; 3 the database is not in a state for it (locked, read-only, closed);
 /// 4 the disk or the system failed; 5 the data is damaged, foreign, too new or needs another key; 6 the change is refused
 /// because of what is there (a unique index, a name that is taken); 7 anything else.
 #[derive(Debug, Parser)]
@@ -112,6 +113,9 @@ pub(crate) enum Command {
         /// Put lines that are plain documents into this collection, under new ids.
         #[arg(long, value_name = "NAME")]
         into: Option<String>,
+        /// Make the database, and collections, that are not there yet.
+        #[arg(long)]
+        create: bool,
     },
     /// Show one entity.
     Get {
@@ -133,6 +137,9 @@ pub(crate) enum Command {
         /// Store it under this id, in place of what is there.
         #[arg(long)]
         id: Option<String>,
+        /// Make the database, and the collection, if they are not there yet.
+        #[arg(long)]
+        create: bool,
     },
     /// Find entities.
     Find {
@@ -170,7 +177,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         target: Target,
     },
-    /// Copy a database into a new folder while it is in use.
+    /// Copy a database that no other program has open into a new folder. A program that has it open makes the copy itself,
+    /// with `backup`, while it goes on.
     Backup {
         #[command(flatten)]
         target: Target,
@@ -206,6 +214,9 @@ pub(crate) enum IndexAction {
         /// One row for each element of an array.
         #[arg(long)]
         multi: bool,
+        /// Make the collection if it is not there yet.
+        #[arg(long)]
+        create: bool,
     },
     /// Remove an index.
     Drop {

@@ -25,13 +25,14 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            // The path is an argument, and it names the wrong folder.
+            Self::Missing(ErrorCode::DatabaseNotFound, _) => 2,
             Self::Missing(..) => NO,
             Self::Usage(_) => 2,
             Self::System(_) => 4,
             Self::Database(error) => match error.code() {
                 ErrorCode::EntityNotFound | ErrorCode::CollectionNotFound | ErrorCode::IndexNotFound => NO,
-                // The path is an argument, and it names the wrong folder.
-                ErrorCode::DatabaseNotFound | ErrorCode::TargetNotEmpty => 2,
+                ErrorCode::DatabaseNotFound | ErrorCode::TargetNotEmpty | ErrorCode::NotADirectory => 2,
                 ErrorCode::CommitUnknown => 4,
                 ErrorCode::UniqueViolation
                 | ErrorCode::AlreadyExists

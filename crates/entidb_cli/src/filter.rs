@@ -3,7 +3,7 @@
 //! Always: each is a field, an operator and a value, given apart; nothing is parsed out of one text.
 //! Does not know: collections.
 
-use entidb_core::{Column, Expression, Query, Value, field};
+use entidb_core::{Column, Expression, Field, Path, Query, Value};
 
 use crate::args::Selection;
 use crate::failure::{Failure, Result};
@@ -27,7 +27,8 @@ impl Selection {
 
 fn condition_of(path: &str, operator: &str, text: &str) -> Result<Expression> {
     let value = parse(text)?;
-    let at = || field(path);
+    let path = Path::dotted(path).map_err(entidb_core::Error::from)?;
+    let at = || Field::at(path.clone());
     let list = || match &value {
         Value::Array(items) => Ok(items.clone()),
         _ => Err(Failure::Usage(format!("{operator} takes a JSON array, such as [1, 2], not {text}"))),
@@ -64,8 +65,8 @@ fn condition_of(path: &str, operator: &str, text: &str) -> Result<Expression> {
 
 /// A value as JSON, or as the text itself when it is not JSON.
 fn parse(text: &str) -> Result<Value> {
-    match serde_json::from_str(text) {
-        Ok(parsed) => json::to_value(&parsed).map_err(Failure::Usage),
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(_) => json::read(text).and_then(|parsed| json::to_value(&parsed)).map_err(Failure::Usage),
         Err(_) => Ok(Value::from(text)),
     }
 }

@@ -3,7 +3,7 @@
 //! Always: what JSON has is itself; what it has not is an object with one key that begins with `$`. Reading gives back
 //! exactly what was written. Does not know: files.
 //!
-//! `$bytes`, `$uuid`, `$id`: hexadecimal. `$timestamp`: microseconds since 1970. `$decimal`: its text. `$float`: `NaN`,
+//! `$bytes`, `$uuid`, `$id`: hexadecimal. `$timestamp`: a date and time of UTC; read also as microseconds since 1970. `$decimal`: its text. `$float`: `NaN`,
 //! `Infinity`, `-Infinity`, `-0`. `$cbor`: anything else, as the hexadecimal digits of its encoding.
 
 use entidb_core::Value;
@@ -34,7 +34,7 @@ pub(crate) fn from_value(value: &Value) -> Json {
             }
             Json::Object(object)
         }
-        Value::Timestamp(moment) => wrapped("$timestamp", moment.micros()),
+        Value::Timestamp(moment) => wrapped("$timestamp", moment.to_string()),
         Value::Uuid(bytes) => wrapped("$uuid", hex(bytes)),
         Value::EntityId(bytes) => wrapped("$id", hex(bytes)),
         Value::Decimal(number) => wrapped("$decimal", number.to_string()),
@@ -63,6 +63,46 @@ pub(crate) fn to_value(json: &Json) -> Result<Value, String> {
             }
             let entries = object.iter().map(|(key, item)| Ok((key.as_str(), to_value(item)?)));
             Value::Map(entries.collect::<Result<Vec<_>, String>>()?.into_iter().collect())
+        }
+    })
+}
+
+/// JSON as it is written. An integer is exact, or refused: a reader of JSON would take one of more than 64 bits for the
+/// float that is near it.
+pub(crate) fn read(text: &str) -> Result<Json, String> {
+    let json = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    match integers(text).find(|digits| digits.parse::<i64>().is_err() && digits.parse::<u64>().is_err()) {
+        None => Ok(json),
+        Some(digits) => Err(format!(
+            "the integer {digits} has more than 64 bits; write it as {{\"$decimal\":\"{digits}\"}}, or as text"
+        )),
+    }
+}
+
+/// The numbers of JSON without a point and without an exponent.
+fn integers(json: &str) -> impl Iterator<Item = &str> {
+    let mut rest = json;
+    std::iter::from_fn(move || {
+        loop {
+            let start = rest.find(|sign: char| sign == '"' || sign == '-' || sign.is_ascii_digit())?;
+            rest = rest.get(start..)?;
+            if let Some(text) = rest.strip_prefix('"') {
+                let mut is_escaped = false;
+                let end = text.find(|sign| {
+                    let ends = sign == '"' && !is_escaped;
+                    is_escaped = sign == '\\' && !is_escaped;
+                    ends
+                })?;
+                rest = text.get(end + 1..)?;
+                continue;
+            }
+            let is_part = |sign: char| sign.is_ascii_digit() || matches!(sign, '-' | '+' | '.' | 'e' | 'E');
+            let end = rest.find(|sign| !is_part(sign)).unwrap_or(rest.len());
+            let (number, after) = rest.split_at(end);
+            rest = after;
+            if !number.contains(['.', 'e', 'E']) {
+                return Some(number);
+            }
         }
     })
 }
@@ -98,8 +138,14 @@ fn unwrapped(key: &str, inner: &Json) -> Result<Value, String> {
         "$uuid" => Ok(Value::Uuid(id()?)),
         "$id" => Ok(Value::EntityId(id()?)),
         "$timestamp" => {
-            let micros = inner.as_i64().ok_or("$timestamp takes microseconds since 1970 as a whole number")?;
-            Ok(Value::Timestamp(Timestamp::from_micros(micros)))
+            let moment =
+                match inner.as_str() {
+                    Some(text) => text.parse().map_err(|error: entidb_core::codec::Error| error.to_string())?,
+                    None => Timestamp::from_micros(inner.as_i64().ok_or(
+                        "$timestamp takes a moment such as \"2023-11-14T22:13:20Z\", or microseconds since 1970",
+                    )?),
+                };
+            Ok(Value::Timestamp(moment))
         }
         "$decimal" => Ok(Value::Decimal(text()?.parse::<Decimal>().map_err(|error| error.to_string())?)),
         "$float" => match text()? {
@@ -155,6 +201,21 @@ mod tests {
         fields.insert("dollar", doc! { "$x": 1 });
         let text = from_value(&value).to_string();
         assert_eq!(to_value(&serde_json::from_str(&text).unwrap()).unwrap(), value, "{text}");
+    }
+
+    #[test]
+    fn integers_are_exact_or_refused() {
+        for text in ["18446744073709551615", "-9223372036854775808", "0", "-1", r#"["a\\\"99999999999999999999",1]"#] {
+            assert_eq!(from_value(&to_value(&read(text).unwrap()).unwrap()).to_string(), text);
+        }
+        for text in
+            ["18446744073709551616", "[1,-9223372036854775809]", r#"{"a\\\\":123456789012345678901234567890}"#, "1e400"]
+        {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert_eq!(to_value(&read("18446744073709551616.0").unwrap()), Ok(Value::Float(18_446_744_073_709_551_616.0)));
+        let moment = |text| to_value(&read(text).unwrap()).unwrap();
+        assert_eq!(moment(r#"{"$timestamp":5}"#), moment(r#"{"$timestamp":"1970-01-01T00:00:00.000005Z"}"#));
     }
 
     #[test]

@@ -15,9 +15,13 @@ mod output;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 fn main() -> ExitCode {
-    let arguments = args::Arguments::parse();
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     let output = output::Output::new(arguments.json);
     match commands::run(arguments, &output) {
         Ok(code) => ExitCode::from(code),
@@ -26,4 +30,21 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Help and version go to standard output; a mistake in the words is told as every other failure is, as JSON where that was
+/// asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json");
+    let is_mistake = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if is_mistake && wants_json {
+        let text = error.render().to_string();
+        let text = text.trim_start_matches("error: ").trim_end();
+        let failure = failure::Failure::Usage(text.to_owned());
+        output::Output::new(true).failure(&failure);
+        return ExitCode::from(failure.exit_code());
+    }
+    // There is nowhere left to report that neither can be written.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

@@ -54,7 +54,7 @@ const ID: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 fn entities_are_put_found_and_removed() {
     let place = Place::new("data");
     let db = place.file("db");
-    assert_eq!(text(&["put", &db, "notes", r#"{"n":1,"tags":["a","b"]}"#, "--id", ID], 0), ID);
+    assert_eq!(text(&["put", &db, "notes", r#"{"n":1,"tags":["a","b"]}"#, "--id", ID, "--create"], 0), ID);
     json_of(&["put", &db, "notes", r#"{"n":2}"#]);
     let got = json_of(&["get", &db, "notes", ID]);
     assert_eq!(got["document"], json!({ "n": 1, "tags": ["a", "b"] }));
@@ -79,8 +79,14 @@ fn entities_are_put_found_and_removed() {
         text(&["find", &db, "notes", "--order-by", "-n", "--limit", "1"], 0).split_once(' ').unwrap().1,
         "{\"n\":2}"
     );
-    text(&["find", &db, "notes", "--where", "n", "eq", "9"], 1);
+    // An empty answer is an answer, however it is asked for.
+    assert_eq!(text(&["find", &db, "notes", "--where", "n", "eq", "9"], 0), "");
+    assert_eq!(text(&["find", &db, "notes", "--where", "n", "eq", "9", "--count"], 0), "0");
+    text(&["find", &db, "notes", "--where", "n", "eq", "9", "--delete", "--yes"], 0);
     text(&["find", &db, "notes", "--where", "n", "like", "9"], 2);
+    text(&["find", &db, "notes", "--where", "a..b", "eq", "9"], 2);
+    text(&["find", &db, "notes", "--order-by", "a..b"], 2);
+    text(&["find", &db, "notes", "--where", "n", "eq", "18446744073709551616"], 2);
     // Nobody can be asked here: without --yes nothing goes.
     text(&["find", &db, "notes", "--where", "n", "eq", "2", "--delete"], 2);
     assert_eq!(
@@ -94,7 +100,7 @@ fn entities_are_put_found_and_removed() {
 fn indexes_are_declared_used_and_dropped() {
     let place = Place::new("index");
     let db = place.file("db");
-    text(&["put", &db, "notes", r#"{"n":1}"#], 0);
+    text(&["put", &db, "notes", r#"{"n":1}"#, "--create"], 0);
     let created = json!({ "index": "n", "created": true });
     assert_eq!(json_of(&["index", "create", &db, "notes", "--on", "n", "--unique"]), created);
     assert_eq!(text(&["index", "create", &db, "notes", "--on", "n", "--on", "-at"], 0), "created index n,-at");
@@ -111,17 +117,21 @@ fn indexes_are_declared_used_and_dropped() {
 fn a_dump_loads_into_the_same_database() {
     let place = Place::new("dump");
     let (first, second, file, again) = (place.file("a"), place.file("b"), place.file("dump"), place.file("again"));
-    text(&["put", &first, "odd", r#"{"f":{"$float":"NaN"},"b":{"$bytes":"00ff"},"t":{"$timestamp":5}}"#], 0);
-    text(&["put", &first, "even", r#"{"deep":[[1,2.5,null,"é"]]}"#], 0);
+    text(
+        &["put", &first, "odd", r#"{"f":{"$float":"NaN"},"b":{"$bytes":"00ff"},"t":{"$timestamp":5}}"#, "--create"],
+        0,
+    );
+    text(&["put", &first, "even", r#"{"deep":[[1,2.5,null,"é"]]}"#, "--create"], 0);
     text(&["dump", &first, "--output", &file], 0);
-    assert_eq!(json_of(&["load", &second, &file]), json!({ "entities": 2 }));
+    assert_eq!(json_of(&["load", &second, &file, "--create"]), json!({ "entities": 2 }));
     text(&["load", &second, &file], 0);
     text(&["dump", &second, "--output", &again], 0);
     assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(&again).unwrap());
     std::fs::write(&file, "not json\n").unwrap();
     text(&["load", &second, &file], 2);
     std::fs::write(&file, "{\"n\":1}\n").unwrap();
-    text(&["load", &second, &file, "--into", "plain"], 0);
+    text(&["load", &second, &file, "--into", "plain"], 1);
+    text(&["load", &second, &file, "--into", "plain", "--create"], 0);
     std::fs::write(&file, format!("{}not json\n", "{\"n\":1}\n".repeat(1001))).unwrap();
     let output = run(&["load", &second, &file, "--into", "plain"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -132,7 +142,7 @@ fn a_dump_loads_into_the_same_database() {
 fn a_database_is_looked_at_kept_and_copied() {
     let place = Place::new("upkeep");
     let (db, copy) = (place.file("db"), place.file("copy"));
-    text(&["put", &db, "notes", r#"{"n":1}"#], 0);
+    text(&["put", &db, "notes", r#"{"n":1}"#, "--create"], 0);
     for command in ["checkpoint", "compact"] {
         text(&[command, &db], 0);
     }
@@ -163,6 +173,92 @@ fn what_is_wrong_has_its_exit_code() {
     let output = run(&["--json", "inspect", &foreign]);
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!(error["error"], "NOT_A_DATABASE");
+}
+
+/// A typo made databases, collections, and indexes on collections that were not there.
+#[test]
+fn nothing_is_made_that_was_not_asked_for() {
+    let place = Place::new("create");
+    let (db, other, lines) = (place.file("db"), place.file("dbb"), place.file("lines"));
+    text(&["put", &db, "notes", r#"{"n":1}"#, "--create"], 0);
+    std::fs::write(&lines, "{\"n\":1}\n").unwrap();
+    for arguments in [&["put", &other, "notes", "{}"][..], &["load", &other, &lines, "--into", "notes"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--create"), "{output:?}");
+    }
+    // Neither does a file whose first line is wrong.
+    std::fs::write(&lines, "no JSON\n").unwrap();
+    text(&["load", &other, &lines, "--into", "notes", "--create"], 2);
+    text(&["load", &db, &lines, "--into", "nots", "--create"], 2);
+    assert!(!Path::new(&other).exists());
+    text(&["put", &db, "nots", "{}"], 1);
+    text(&["index", "create", &db, "nots", "--on", "n"], 1);
+    text(&["index", "drop", &db, "nots", "n", "--yes"], 1);
+    assert_eq!(json_of(&["collections", &db]), json!([{ "name": "notes", "entities": 1 }]));
+    let missing = run(&["put", &place.file("above/db"), "notes", "{}", "--create"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("above\" to make"), "{missing:?}");
+    let plain = place.file("lines");
+    text(&["inspect", &plain], 2);
+}
+
+#[test]
+fn words_and_documents_are_read_exactly_or_refused() {
+    let place = Place::new("exact");
+    let (db, lines) = (place.file("db"), place.file("lines"));
+    text(&["put", &db, "notes", r#"{"n":18446744073709551616}"#, "--create"], 2);
+    assert!(!Path::new(&db).exists(), "a refused document makes no database");
+    std::fs::write(&lines, "\u{feff}{\"n\":18446744073709551615}\n").unwrap();
+    text(&["load", &db, &lines, "--into", "notes", "--create"], 0);
+    assert!(text(&["find", &db, "notes"], 0).ends_with("{\"n\":18446744073709551615}"));
+    text(&["put", &db, "notes", r#"{"at":{"$timestamp":"2026-11-30T02:30:00Z"}}"#], 0);
+    assert!(text(&["find", &db, "notes"], 0).contains(r#"{"$timestamp":"2026-11-30T02:30:00Z"}"#));
+    // A mistake in the words is JSON too where that was asked for.
+    for arguments in [&["--json", "no-such-command"][..], &["find", &db, "--json"], &["get", "--json", "--nope", &db]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(error["error"], "INVALID_ARGUMENT", "{error}");
+    }
+}
+
+/// Many single flips ended with an error and no report at all.
+#[test]
+fn a_check_gives_a_report_whatever_is_damaged() {
+    let place = Place::new("damage");
+    let db = place.file("db");
+    text(&["put", &db, "notes", r#"{"n":1}"#, "--create"], 0);
+    text(&["index", "create", &db, "notes", "--on", "n"], 0);
+    text(&["compact", &db], 0);
+    let mut files = Vec::new();
+    for folder in ["", "seg", "wal"] {
+        for entry in std::fs::read_dir(Path::new(&db).join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() && !path.ends_with("LOCK") && path.metadata().unwrap().len() > 0 {
+                files.push(path);
+            }
+        }
+    }
+    let mut found = 0;
+    for path in files {
+        let whole = std::fs::read(&path).unwrap();
+        for part in 0..8 {
+            let at = (whole.len() - 1) * part / 7;
+            let mut harmed = whole.clone();
+            harmed[at] ^= 0x10;
+            std::fs::write(&path, &harmed).unwrap();
+            let output = run(&["verify", &db, "--full", "--json"]);
+            let said: Value = serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|_| panic!("{} at {at}: {output:?}", path.display()));
+            let problems = said["problems"].as_array().unwrap().len();
+            assert_eq!(output.status.code(), Some(i32::from(problems > 0)), "{said}");
+            found += usize::from(problems > 0);
+        }
+        std::fs::write(&path, &whole).unwrap();
+    }
+    assert!(found > 8, "{found}");
+    text(&["verify", &db, "--full"], 0);
 }
 
 #[test]

@@ -167,13 +167,15 @@ impl ErrorKind {
             Self::DuplicateKey => "keep one entry for each key",
             Self::KeyType => "use text or integers as keys",
             Self::UnsupportedSimple => "use null, or leave the field out",
-            Self::TagContent => "see the tag table in docs/spec/encoding.md",
+            Self::TagContent => "write the tag as the specification of encodings does, section Tags",
             Self::TooDeep => "nest less, or raise depth_max",
             Self::TooLarge => "split the document, or raise bytes_max",
             Self::TooManyItems => "split the document, or raise item_count_max",
             Self::OutOfRange => "use a wider type or a smaller value",
             Self::TypeMismatch => "ask for the type that is stored",
-            Self::PathInvalid => "see the path rules in docs/spec/encoding.md",
+            Self::PathInvalid => {
+                "write fields joined by dots, places in arrays as [0], and names with other signs as [\"a.b\"]"
+            }
             Self::PathMissing => "check the path, or set its parent first",
             Self::OrderedKey => "pass bytes made by encode_ordered with the same directions",
             Self::Misuse => "call key before each value of a map, and end what was begun",

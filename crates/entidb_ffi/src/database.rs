@@ -443,7 +443,8 @@ pub const ENTIDB_VERIFY_QUICK: u32 = 0;
 pub const ENTIDB_VERIFY_FULL: u32 = 1;
 
 /// Checks the database and gives a report, a CBOR map: `ok`, `problems` (an array of maps with `what` and where they apply
-/// `file`, `offset`, `collection`, `index`, `id`), and counts of what was checked. Damage is reported, not an error.
+/// `file`, `offset`, `collection`, `index`, `id`), counts of what was checked, and `bytes_dropped` (at the end of the log,
+/// when the database was opened). Damage is reported, not an error.
 ///
 /// Threads: any. Blocks: on the disk; readers and the writer go on.
 /// Owns: `*out_report` on success; free with `entidb_buffer_free`.

@@ -64,7 +64,7 @@ pub const ENTIDB_ERROR_NAME_EXISTS: entidb_status = 113;
 /// A migration step is missing, out of order or failed; no later step was run; correct the step the message names and run the migration again.
 pub const ENTIDB_ERROR_MIGRATION: entidb_status = 114;
 
-/// Another process has the database open for writing; close it in the process the message names, or open it read-only.
+/// Another process has the database open for writing; close it in the process the message names, or wait until it is closed there.
 pub const ENTIDB_ERROR_DATABASE_LOCKED: entidb_status = 201;
 
 /// Something else in this process holds the writer or the job, and the wait for it ended; end the other transaction or job, or wait longer.

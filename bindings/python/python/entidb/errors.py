@@ -191,11 +191,11 @@ class StateError(EntidbError):
 
 
 class DatabaseLockedError(StateError):
-    """Another process has the database open for writing; close it in the process the message names, or open it read-only."""
+    """Another process has the database open for writing; close it in the process the message names, or wait until it is closed there."""
 
     code = 201
     name = "DATABASE_LOCKED"
-    hint = "close it in the process the message names, or open it read-only"
+    hint = "close it in the process the message names, or wait until it is closed there"
     retry = "now"
 
 
@@ -884,7 +884,7 @@ _ROWS: Final[dict[int, tuple[type[EntidbError], str, str, str]]] = {
     112: (NameNotFoundError, "NAME_NOT_FOUND", "list what exists and correct the name", "never"),
     113: (NameExistsError, "NAME_EXISTS", "replace the existing one on purpose, or choose another name", "never"),
     114: (MigrationError, "MIGRATION", "correct the step the message names and run the migration again", "never"),
-    201: (DatabaseLockedError, "DATABASE_LOCKED", "close it in the process the message names, or open it read-only", "now"),
+    201: (DatabaseLockedError, "DATABASE_LOCKED", "close it in the process the message names, or wait until it is closed there", "now"),
     202: (BusyError, "BUSY", "end the other transaction or job, or wait longer", "now"),
     203: (ClosedError, "CLOSED", "open the database again and take new handles from it", "never"),
     204: (ReadOnlyError, "READ_ONLY", "open the database or begin the transaction for writing", "never"),

@@ -7,10 +7,10 @@ use std::io::Read;
 use entidb_core::{Entity, EntityId, ErrorCode};
 use serde_json::json;
 
-use super::{Use, existing, open};
+use super::{Use, existing, open, open_to_write, without_mark, writable};
 use crate::args::{Selection, Target};
 use crate::failure::{Failure, NO, Result};
-use crate::json::{from_value, to_value};
+use crate::json::{from_value, read, to_value};
 use crate::output::Output;
 
 /// What `find` is asked for.
@@ -36,7 +36,14 @@ pub(super) fn get(target: &Target, collection: &str, id: &str, output: &Output) 
     }
 }
 
-pub(super) fn put(target: &Target, collection: &str, document: &str, id: Option<&str>, output: &Output) -> Result<u8> {
+pub(super) fn put(
+    target: &Target,
+    collection: &str,
+    document: &str,
+    id: Option<&str>,
+    create: bool,
+    output: &Output,
+) -> Result<u8> {
     let text = if document == "-" {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map_err(|error| Failure::system("read standard input", &error))?;
@@ -44,12 +51,11 @@ pub(super) fn put(target: &Target, collection: &str, document: &str, id: Option<
     } else {
         document.to_owned()
     };
-    let parsed: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("the document is not JSON: {error}")))?;
+    let parsed = read(without_mark(&text)).map_err(|problem| Failure::Usage(format!("the document: {problem}")))?;
     let value = to_value(&parsed).map_err(Failure::Usage)?;
     let id = id.map(str::parse::<EntityId>).transpose()?;
-    let db = open(target, Use::Create)?;
-    let id = db.collection(collection)?.put_bytes(id, &entidb_core::encode(&value))?;
+    let db = open_to_write(target, create)?;
+    let id = writable(&db, collection, create)?.put_bytes(id, &entidb_core::encode(&value))?;
     db.close()?;
     output.result(|| id.to_string(), || json!({ "id": id.to_string() }))?;
     Ok(0)
@@ -68,12 +74,10 @@ pub(super) fn find(
     let find = existing(&db, collection)?.query(query);
     match want {
         Want::Entities => {
-            let mut any = false;
             for entity in find.run()? {
                 print(&entity?, output)?;
-                any = true;
             }
-            Ok(if any { 0 } else { NO })
+            Ok(0)
         }
         Want::Count => {
             let count = find.count()?;

@@ -2,12 +2,12 @@
 //!
 //! Always: dropping asks first. Does not know: how rows are kept.
 
-use entidb_core::IndexDefinition;
+use entidb_core::{ErrorCode, IndexDefinition};
 use serde_json::json;
 
-use super::{Use, existing, open};
+use super::{Use, existing, open, writable};
 use crate::args::IndexAction;
-use crate::failure::{NO, Result};
+use crate::failure::{Failure, NO, Result};
 use crate::json::from_value;
 use crate::output::{Output, table};
 
@@ -31,7 +31,7 @@ pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
             )?;
             Ok(0)
         }
-        IndexAction::Create { target, collection, fields, name, unique, multi } => {
+        IndexAction::Create { target, collection, fields, name, unique, multi, create } => {
             let mut definition = IndexDefinition::on(fields.iter().map(String::as_str))?;
             if let Some(name) = name {
                 definition = definition.named(name);
@@ -40,7 +40,7 @@ pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
             definition.multi = multi;
             let name = definition.name.clone();
             let db = open(&target, Use::Change)?;
-            let created = db.collection(&collection)?.create_index(definition)?;
+            let created = writable(&db, &collection, create)?.create_index(definition)?;
             db.close()?;
             let text =
                 if created { format!("created index {name}") } else { format!("index {name} was there already") };
@@ -49,6 +49,12 @@ pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
         }
         IndexAction::Drop { target, collection, name, yes } => {
             let db = open(&target, Use::Change)?;
+            // Before asking: there is nothing to be asked about where the name is misspelt.
+            let indexes = existing(&db, &collection)?.indexes()?;
+            if !indexes.iter().any(|index| index.name == name) {
+                let problem = format!("there is no index {name} on {collection}");
+                return Err(Failure::Missing(ErrorCode::IndexNotFound, problem));
+            }
             if !output.confirm(&format!("drop the index {name} of {collection}"), yes)? {
                 return Ok(NO);
             }

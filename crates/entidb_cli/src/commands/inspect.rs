@@ -2,12 +2,12 @@
 //!
 //! Always: changes nothing. Does not know: single entities.
 
-use entidb_core::VerifyLevel;
+use entidb_core::{ErrorCode, Problem, VerifyLevel, VerifyReport};
 use serde_json::json;
 
 use super::{Use, open};
 use crate::args::Target;
-use crate::failure::{NO, Result};
+use crate::failure::{Failure, NO, Result};
 use crate::json::from_value;
 use crate::output::{Output, table};
 
@@ -103,9 +103,28 @@ pub(super) fn collections(target: &Target, output: &Output) -> Result<u8> {
     Ok(0)
 }
 
+fn is_damage(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::Corrupt | ErrorCode::Tampered)
+}
+
+/// The report about a database that does not open: why, and that nothing else was looked at.
+fn unopened(error: &entidb_core::Error) -> VerifyReport {
+    let mut report = VerifyReport::default();
+    report.problems.push(Problem::from(error));
+    let rest = "the database does not open because of this, and nothing else was checked".to_owned();
+    let mut note = Problem::default();
+    note.what = rest;
+    report.problems.push(note);
+    report
+}
+
 pub(super) fn verify(target: &Target, full: bool, output: &Output) -> Result<u8> {
-    let db = open(target, Use::Read)?;
-    let report = db.verify(if full { VerifyLevel::Full } else { VerifyLevel::Quick })?;
+    let report = match open(target, Use::Read) {
+        Ok(db) => db.verify(if full { VerifyLevel::Full } else { VerifyLevel::Quick })?,
+        // What cannot be opened because of damage gets a report too: it is what was asked for.
+        Err(Failure::Database(error)) if is_damage(error.code()) => unopened(&error),
+        Err(failure) => return Err(failure),
+    };
     output.result(
         || {
             let mut lines: Vec<String> = report
@@ -124,6 +143,10 @@ pub(super) fn verify(target: &Target, full: bool, output: &Output) -> Result<u8>
                 })
                 .collect();
             lines.extend(ignored(&report.ignored, report.ignored_count));
+            if report.bytes_dropped > 0 {
+                let bytes = report.bytes_dropped;
+                lines.push(format!("the last {bytes} bytes of the log are no whole commit, as a crash leaves them"));
+            }
             let result =
                 if report.is_ok() { "no problem".to_owned() } else { format!("{} problems", report.problems.len()) };
             let (segments, units) = (report.segments, report.units);

@@ -29,10 +29,12 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<u8> {
         Command::Dump { target, collection, output: file } => {
             transfer::dump(&target, &collection, file.as_deref(), output)
         }
-        Command::Load { target, input, into } => transfer::load(&target, &input, into.as_deref(), output),
+        Command::Load { target, input, into, create } => {
+            transfer::load(&target, &input, into.as_deref(), create, output)
+        }
         Command::Get { target, collection, id } => data::get(&target, &collection, &id, output),
-        Command::Put { target, collection, document, id } => {
-            data::put(&target, &collection, &document, id.as_deref(), output)
+        Command::Put { target, collection, document, id, create } => {
+            data::put(&target, &collection, &document, id.as_deref(), create, output)
         }
         Command::Find { target, collection, selection, count, explain, delete, yes } => {
             let what = match (count, explain, delete) {
@@ -72,7 +74,41 @@ fn open(target: &Target, usage: Use) -> Result<Database> {
         (None, None) => None,
     };
     let options = Options { create: usage == Use::Create, read_only: usage == Use::Read, key, ..Options::default() };
-    Ok(Database::open_with(&target.path, options)?)
+    match Database::open_with(&target.path, options) {
+        Err(error) if error.code() == ErrorCode::DatabaseNotFound && usage != Use::Create => {
+            let problem = format!("there is no database at {:?}; check the path", target.path.display().to_string());
+            Err(Failure::Missing(ErrorCode::DatabaseNotFound, problem))
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Opens for a command that makes the database only when that was asked for, because a misspelt path would make one.
+fn open_to_write(target: &Target, create: bool) -> Result<Database> {
+    if create {
+        return open(target, Use::Create);
+    }
+    open(target, Use::Change).map_err(|failure| match failure {
+        Failure::Missing(code, problem) => Failure::Missing(code, format!("{problem}, or say --create to make it")),
+        failure => failure,
+    })
+}
+
+/// The collection to write to: one that is not there is made only when that was asked for, because a misspelt name would
+/// make one.
+fn writable(db: &Database, name: &str, create: bool) -> Result<Collection> {
+    if create {
+        return Ok(db.collection(name)?);
+    }
+    existing(db, name).map_err(|failure| match failure {
+        Failure::Missing(code, problem) => Failure::Missing(code, format!("{problem}; say --create to make it")),
+        failure => failure,
+    })
+}
+
+/// The text of a file or a command line, without the mark that some programs put at its beginning.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// The collection, which must be there: a misspelt name is told apart from an empty answer.

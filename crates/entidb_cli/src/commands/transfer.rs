@@ -11,10 +11,10 @@ use entidb_core::{BatchItem, Database, EntityId};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Use, existing, open};
+use super::{Use, existing, open, open_to_write, without_mark, writable};
 use crate::args::Target;
 use crate::failure::{Failure, Result};
-use crate::json::{from_value, to_value};
+use crate::json::{from_value, read, to_value};
 use crate::output::Output;
 
 /// Lines stored in one transaction.
@@ -35,6 +35,7 @@ pub(super) fn dump(target: &Target, only: &[String], file: Option<&Path>, output
     for name in only {
         existing(&db, name)?;
     }
+    say_what_was_dropped(&db);
     let read = db.begin_read()?;
     let names = if only.is_empty() { read.collections()? } else { only.to_vec() };
     let failed = |error: &std::io::Error| Failure::system("write the dump", error);
@@ -64,6 +65,17 @@ pub(super) fn dump(target: &Target, only: &[String], file: Option<&Path>, output
     Ok(0)
 }
 
+/// What a crash left at the end of the log is not in the dump, and whoever keeps the dump should know.
+fn say_what_was_dropped(db: &Database) {
+    let bytes = db.open_report().bytes_dropped;
+    if bytes > 0 {
+        let text =
+            format!("note: the last {bytes} bytes of the log are no whole commit, as a crash leaves them; not dumped");
+        // There is nowhere left to report that standard error cannot be written.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
 /// One line, ready to be stored.
 struct Line {
     collection: String,
@@ -72,18 +84,19 @@ struct Line {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the file is the user's, not the database's")]
-pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, output: &Output) -> Result<u8> {
+pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, create: bool, output: &Output) -> Result<u8> {
     let failed = |error: &std::io::Error| Failure::system(&format!("read {}", input.display()), error);
     let reader: Box<dyn BufRead> = if input == Path::new("-") {
         Box::new(BufReader::new(std::io::stdin()))
     } else {
         Box::new(BufReader::new(File::open(input).map_err(|error| failed(&error))?))
     };
-    let db = open(target, Use::Create)?;
     let bar = progress("entities");
+    let mut loaded = Loaded { target, create, db: None };
     let mut batch = Vec::with_capacity(BATCH);
     for (number, text) in reader.lines().enumerate() {
         let text = text.map_err(|error| failed(&error))?;
+        let text = if number == 0 { without_mark(&text) } else { &text };
         if text.trim().is_empty() {
             continue;
         }
@@ -91,25 +104,52 @@ pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, output: &O
         let stopped = |problem: &str| {
             format!("line {}: {problem}; the first {} entities are loaded, the rest is not", number + 1, bar.position())
         };
-        let line = parse(&text, into).map_err(|problem| Failure::Usage(stopped(&problem)))?;
+        let line = parse(text, into).map_err(|problem| Failure::Usage(stopped(&problem)))?;
         batch.push(line);
         if batch.len() == BATCH {
-            store(&db, &batch)?;
+            loaded.store(&batch)?;
             bar.inc(BATCH as u64);
             batch.clear();
         }
     }
-    store(&db, &batch)?;
+    loaded.store(&batch)?;
     bar.inc(batch.len() as u64);
-    let loaded = bar.position();
+    let entities = bar.position();
     bar.finish_and_clear();
-    db.close()?;
-    output.result(|| format!("loaded {loaded} entities"), || json!({ "entities": loaded }))?;
+    if let Some(db) = loaded.db {
+        db.close()?;
+    }
+    output.result(|| format!("loaded {entities} entities"), || json!({ "entities": entities }))?;
     Ok(0)
 }
 
+/// Where lines go. It is opened with the first batch, so that a file whose beginning is wrong makes no database.
+struct Loaded<'a> {
+    target: &'a Target,
+    create: bool,
+    db: Option<Database>,
+}
+
+impl Loaded<'_> {
+    fn store(&mut self, lines: &[Line]) -> Result<()> {
+        let db = match &self.db {
+            Some(db) => db,
+            None => self.db.insert(open_to_write(self.target, self.create)?),
+        };
+        if !self.create {
+            let mut names: Vec<&str> = lines.iter().map(|line| line.collection.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                writable(db, name, false)?;
+            }
+        }
+        store(db, lines)
+    }
+}
+
 fn parse(text: &str, into: Option<&str>) -> std::result::Result<Line, String> {
-    let parsed: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    let parsed = read(text)?;
     if let Some(collection) = into {
         let document = entidb_core::encode(&to_value(&parsed)?);
         return Ok(Line { collection: collection.to_owned(), id: None, document });

@@ -62,10 +62,19 @@ impl Database {
             let missing = error.kind == entidb_storage::ErrorKind::NotFound;
             let error = Error::from(error);
             if missing {
-                let problem = format!(
-                    "there is no database at {:?}; check the path, or open with create",
-                    path.display().to_string()
-                );
+                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+                // Asked to make it, so what is missing is the place for it.
+                let problem = match (mode, above) {
+                    (RootMode::CreateIfMissing, Some(above)) => format!(
+                        "there is no folder {:?} to make the database {:?} in; make that folder first",
+                        above.display().to_string(),
+                        path.display().to_string()
+                    ),
+                    _ => format!(
+                        "there is no database at {:?}; check the path, or open with create",
+                        path.display().to_string()
+                    ),
+                };
                 return Error::new(ErrorCode::DatabaseNotFound, problem).with_path(&path.display().to_string());
             }
             error

@@ -10,7 +10,7 @@ use entidb_engine::Direction;
 use super::Database;
 use crate::catalog::{CollectionRecord, IndexRecord};
 use crate::collection::envelope::Envelope;
-use crate::error::{Error, Result};
+use crate::error::{Error, Family, Result};
 use crate::id::EntityId;
 use crate::index::{row_id, rows};
 use crate::keyspace::{self, ZONE_ENTITY, ZONE_INDEX, ZONE_ORDINAL, ZONE_UNIQUE};
@@ -91,6 +91,8 @@ pub struct VerifyReport {
     pub ignored: Vec<String>,
     /// How many such names there are.
     pub ignored_count: u64,
+    /// Bytes at the end of the log that were no whole commit when the database was opened, as a crash leaves them.
+    pub bytes_dropped: u64,
 }
 
 impl VerifyReport {
@@ -130,6 +132,7 @@ impl VerifyReport {
             ("index_rows", Value::from(self.index_rows)),
             ("ignored", Value::Array(self.ignored.iter().map(|name| Value::from(name.as_str())).collect())),
             ("ignored_count", Value::from(self.ignored_count)),
+            ("bytes_dropped", Value::from(self.bytes_dropped)),
         ];
         Value::Map(fields.into_iter().collect())
     }
@@ -177,16 +180,37 @@ impl Database {
         let view = View::Read(self.shared.begin_read_for("verification")?);
         let mut report = VerifyReport::default();
         self.verify_engine(level, &mut report)?;
-        for record in view.catalog()?.collections() {
+        let catalog = view.catalog();
+        let collections = catalog.as_ref().map(|found| found.collections()).unwrap_or_default();
+        note(catalog.map(drop), None, &mut report)?;
+        for record in collections {
             let mut check = Check { view: &view, record: &record, report: &mut report };
-            if let Err(error) = check.collection(level) {
-                report.problems.push(Problem { collection: Some(record.name.clone()), ..Problem::from(&error) });
-            }
+            let checked = check.collection(level);
+            note(checked, Some(&record.name), &mut report)?;
         }
         if level == VerifyLevel::Full {
-            verify_numbers(&view, &mut report)?;
+            let checked = verify_numbers(&view, &mut report);
+            note(checked, None, &mut report)?;
         }
         Ok(report)
+    }
+}
+
+/// Puts what a part of the check failed with into the report, so that the other parts are checked all the same. That the
+/// database was closed, or the check cancelled, is no finding about it.
+fn note(checked: Result<()>, collection: Option<&str>, report: &mut VerifyReport) -> Result<()> {
+    match checked {
+        Ok(()) => Ok(()),
+        Err(error) if error.code().family() == Family::State => Err(error),
+        Err(error) => {
+            let problem = Problem { collection: collection.map(str::to_owned), ..Problem::from(&error) };
+            // The engine has read the same block, and said so already.
+            let is_known = |other: &Problem| (&other.what, &other.file) == (&problem.what, &problem.file);
+            if collection.is_some() || !report.problems.iter().any(is_known) {
+                report.problems.push(problem);
+            }
+            Ok(())
+        }
     }
 }
 

@@ -653,7 +653,7 @@ impl ErrorCode {
             Self::NameNotFound => "list what exists and correct the name",
             Self::NameExists => "replace the existing one on purpose, or choose another name",
             Self::Migration => "correct the step the message names and run the migration again",
-            Self::DatabaseLocked => "close it in the process the message names, or open it read-only",
+            Self::DatabaseLocked => "close it in the process the message names, or wait until it is closed there",
             Self::Busy => "end the other transaction or job, or wait longer",
             Self::Closed => "open the database again and take new handles from it",
             Self::ReadOnly => "open the database or begin the transaction for writing",

@@ -400,6 +400,11 @@ typedef struct {
 } entidb_item;
 
 /**
+ * Answers whether the call under way is to end: 0 goes on. Gets what was given with it. It may not call EntiDB.
+ */
+typedef int32_t (*entidb_interrupt)(void *user_data);
+
+/**
  * The call did what it says.
  */
 #define ENTIDB_OK 0
@@ -1908,6 +1913,19 @@ const uint8_t *entidb_code_hint(entidb_status code,
  */
 const uint8_t *entidb_code_name(entidb_status code,
                                 size_t *out_len);
+
+/**
+ * What this thread asks from now on while it works or waits in calls of EntiDB, on any database, at most every 10 ms; NULL
+ * takes it away. When the answer is not 0 the call ends with CANCELLED and changes nothing: a transaction is as before the
+ * call, a feed stays where it is, a cursor is over. What must be done to its end is: a commit once it is applied, and
+ * closing. Other threads can end a call through a flag that the function looks at, and a deadline is a look at the clock.
+ *
+ * Threads: any; each has its own. Does not block.
+ *
+ * Safety: `ask` may be called with `user_data` by this thread until it is taken away or the thread ends.
+ */
+void entidb_interrupt_set(entidb_interrupt ask,
+                          void *user_data);
 
 /**
  * Gives the collection as this transaction sees it. The handle lives on its own; after the end of the transaction its

@@ -9,6 +9,11 @@ static void remove_folder(const char *path) {
     if (system(command) != 0) abort();
 }
 
+static int32_t third_time(void *user_data) {
+    int *asked = user_data;
+    return ++*asked == 3;
+}
+
 int main(void) {
     char path[256], copy[280];
     snprintf(path, sizeof path, "/tmp/entidb-c-%d", (int)getpid());
@@ -121,6 +126,12 @@ int main(void) {
         entidb_buffer_free(&batch);
     }
     CHECK("then nothing, in time", entidb_change_feed_next(feed, 10, &batch, &error) == ENTIDB_TIMEOUT && error == NULL);
+    int asked = 0;
+    entidb_interrupt_set(third_time, &asked);
+    CHECK("a wait ends when what its thread asks says so", entidb_change_feed_next(feed, 3600000, &batch, &error) == ENTIDB_ERROR_CANCELLED && asked == 3 && batch.data == NULL);
+    take(&error);
+    entidb_interrupt_set(NULL, NULL);
+    CHECK("the reader is where it was", entidb_change_feed_next(feed, 1, &batch, &error) == ENTIDB_TIMEOUT && asked == 3);
     entidb_change_feed_free(feed);
     CHECK("reading goes on from a position", entidb_database_changes(db, position.data, position.len, &feed, &error) == ENTIDB_OK && entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK);
     entidb_buffer_free(&batch);

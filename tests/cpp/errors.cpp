@@ -148,6 +148,11 @@ static const std::map<entidb_status, Body>& given() {
         {ENTIDB_ERROR_READ_ONLY, [](auto& db, auto&) { auto tx = db.begin_read(); tx.collection("c").put(map({})); }},
         {ENTIDB_ERROR_FORKED, [](auto&, auto& c) { rethrown(alone([&] { c.count(); })); }},
         {ENTIDB_ERROR_GAP, [](auto& db, auto& c) { const auto before = db.position(); c.put(map({})); db.trim_changes(db.last_sequence()); db.changes(before); }},
+        {ENTIDB_ERROR_CANCELLED, [](auto& db, auto&) {
+             struct Forget { ~Forget() { entidb_interrupt_set(nullptr, nullptr); } } forget;
+             entidb_interrupt_set([](void*) -> int32_t { return 1; }, nullptr);
+             db.wait_durable(db.last_sequence() + 1000, std::chrono::hours(1));
+         }},
         {ENTIDB_ERROR_TIMEOUT, [](auto& db, auto&) { db.wait_durable(db.last_sequence() + 1000, std::chrono::milliseconds(5)); }},
         {ENTIDB_ERROR_IN_USE, [](auto& db, auto&) { auto tx = db.begin_write(); db.close(); }},
         {ENTIDB_ERROR_PERMISSION_DENIED, [](auto&, auto&) {
@@ -273,7 +278,6 @@ static const std::map<entidb_status, Body>& given() {
 /// Codes that nothing here provokes; those that wait for a feature are no codes of this library yet.
 static const std::map<entidb_status, const char*>& not_given() {
     static const std::map<entidb_status, const char*> reasons{
-        {ENTIDB_ERROR_CANCELLED, "no call can be cancelled yet"},
         {ENTIDB_ERROR_LIBRARY_MISMATCH, "the packages of other languages give it"},
         {ENTIDB_ERROR_IO, "below, by a fault"},
         {ENTIDB_ERROR_WRITES_STOPPED, "below, by a fault"},

@@ -9,7 +9,7 @@ import { decodeValue } from "./decode";
 import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, placeOf, readEntity } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
-import { type Handle, call, kindOf, native, numbers, only, refused, text, thrown, whole } from "./native";
+import { type Handle, call, goOn, kindOf, native, numbers, only, refused, text, thrown, whole } from "./native";
 import { type Patch, operationsOf } from "./patch";
 import { type Asked, type Explanation, Query } from "./query";
 import type { CollectionPlace, Scope } from "./scope";
@@ -160,9 +160,14 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
       numbers[1] = encoder.room;
       numbers[2] = encoder.at - 16;
       numbers[3] = mode;
-      if (id === undefined) return native.collectionPutNew();
+      if (id === undefined) {
+        const made = native.collectionPutNew();
+        goOn();
+        return made;
+      }
       numbers[4] = version;
       native.collectionPut();
+      goOn();
       return told ? (id as Id) : idAt(encoder.bytes, 0);
     } catch (error) {
       throw thrown(error);
@@ -254,6 +259,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
         numbers[0] = this.#live;
         numbers[1] = encoder.room;
         end = native.collectionGet();
+        goOn();
       } catch (error) {
         throw thrown(error);
       }
@@ -286,7 +292,9 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
       writeId(id, encoder.bytes, 0);
       numbers[0] = this.#live;
       numbers[1] = encoder.room;
-      return native.collectionExists();
+      const isThere = native.collectionExists();
+      goOn();
+      return isThere;
     } catch (error) {
       throw thrown(error);
     } finally {
@@ -424,6 +432,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
       let cursor = 0;
       try {
         let length = found(this.#live, encoder, GATHERED_COUNT, GATHERED_BYTES, false);
+        goOn();
         cursor = encoder.decoder.double(0);
         for (;;) {
           encoder.given(length);
@@ -431,6 +440,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
           while (!frames.done) answers.push(frames.next() as Entity<T>);
           if (cursor === 0) return answers;
           length = nextBatch(cursor, encoder, GATHERED_COUNT, GATHERED_BYTES);
+          goOn();
           if (length === 0) return answers;
         }
       } catch (error) {

@@ -5,6 +5,7 @@
  */
 import { readdirSync } from "node:fs";
 import v8 = require("node:v8");
+import { isMainThread } from "node:worker_threads";
 
 import { EntidbError, errorFrom } from "./errors.g";
 
@@ -16,7 +17,7 @@ export type Handle = number;
  * time takes no arguments but what `numbers` holds: handle, room, and what the function is said to want.
  */
 export interface Native {
-  attach(numbers: Buffer): void;
+  attach(numbers: Buffer, told: Buffer | undefined): void;
   lend(room: number, buffer: Buffer | undefined): void;
   takeWaiting(room: number): void;
   release(handle: Handle): void;
@@ -122,6 +123,8 @@ export const native: Native = load();
 /** What all copies of this code in a thread share, because the native half has one place for it. */
 interface Shared {
   readonly numbers: Float64Array;
+  /** Not 0 when the worker is to end. */
+  readonly told: Uint8Array;
   /** The encoders, which are rooms of the native half, and how many are in use. */
   readonly rooms: unknown[];
   used: number;
@@ -137,8 +140,8 @@ function shared(): Shared {
   const known = host[name];
   if (known !== undefined) return known;
   // Memory of its own, which never moves.
-  const made: Shared = { numbers: new Float64Array(new ArrayBuffer(64)), rooms: [], used: 0 };
-  native.attach(Buffer.from(made.numbers.buffer));
+  const made: Shared = { numbers: new Float64Array(new ArrayBuffer(64)), told: new Uint8Array(new ArrayBuffer(8)), rooms: [], used: 0 };
+  native.attach(Buffer.from(made.numbers.buffer), isMainThread ? undefined : Buffer.from(made.told.buffer));
   Object.defineProperty(host, name, { value: made });
   return made;
 }
@@ -165,13 +168,32 @@ export function thrown(error: unknown): unknown {
   return made;
 }
 
+const { told } = thread;
+
+/**
+ * @internal After every call whose outcome matters: a worker that is to end goes no further. What failed since it was told to
+ * could not be thrown and looks like success, and nobody may hear of a commit that was not made.
+ */
+export function goOn(): void {
+  if (told[0] !== 0) end();
+}
+
+/** Waits for Node to end the worker, which it does at the next turn of a loop. */
+function end(): never {
+  for (let turn = 0; turn < 1e10; turn++);
+  throw errorFrom(207, "the worker is being ended");
+}
+
 /** @internal Calls the native half. */
 export function call<T>(run: () => T): T {
+  let given: T;
   try {
-    return run();
+    given = run();
   } catch (error) {
     throw thrown(error);
   }
+  goOn();
+  return given;
 }
 
 /** @internal An argument that makes no sense. */

@@ -7,7 +7,7 @@
 import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import type { Document } from "./entity";
-import { type Handle, call, kindOf, native, refused, text, thrown, whole } from "./native";
+import { type Handle, call, goOn, kindOf, native, refused, text, thrown, whole } from "./native";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";
 
@@ -137,6 +137,7 @@ export class Transaction extends Snapshot {
     const handle = this.scope.live;
     try {
       const sequence = native.transactionCommit(handle, durability);
+      goOn();
       this.ended();
       return sequence;
     } catch (error) {

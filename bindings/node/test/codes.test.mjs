@@ -177,7 +177,7 @@ const NOT_GIVEN = {
   CONCURRENT_USE: "a handle belongs to one thread here, and calls are synchronous",
   FOREIGN_HANDLE: "a savepoint is a number here; one of another transaction is SAVEPOINT_NOT_FOUND",
   FORKED: "Node has no fork; a child process begins anew",
-  CANCELLED: "the library has no call that can be cancelled yet",
+  CANCELLED: "only a worker that is being ended gets it, and runs no code any more; handles.test.mjs ends some",
   IO: "below, by a fault",
   NO_SPACE: "below, in a process of its own",
   OUT_OF_MEMORY: "below, in a process of its own",

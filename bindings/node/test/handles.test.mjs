@@ -1,11 +1,12 @@
 // What stands behind an object of JavaScript: a number, let go of in time, and believed by nobody after that.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { cbor, f, open, openMemory } from "entidb";
 
@@ -115,7 +116,7 @@ test("what is dropped is let go of when the garbage collector finds it", async (
   assert.equal(native.handleCount(), before + 80);
   for (let turn = 0; turn < 400 && native.handleCount() > before; turn++) {
     gc();
-    await wait(5);
+    await delay(5);
   }
   assert.equal(native.handleCount(), before);
   db.close();
@@ -127,7 +128,7 @@ test("names without end do not stay with the database", async () => {
   (() => { for (let n = 0; n < 3000; n++) db.collection(`c${n}`).count(); })();
   for (let turn = 0; turn < 400 && native.handleCount() > before + 1000; turn++) {
     gc();
-    await wait(5);
+    await delay(5);
   }
   assert.ok(native.handleCount() <= before + 1000);
   assert.equal(db.collection("c2999").count(), 0);
@@ -162,6 +163,70 @@ for (const [how, end] of [["ends by itself", "process.exit()"], ["is terminated"
     db.close();
   });
 }
+
+const HOUR = 3_600_000;
+const WAITS = [
+  ["for a change", `db.changes({ since: db.position }).next(${HOUR})`],
+  ["for a change of a database it reads", `(db.close(), db = open(workerData.where, { readOnly: true }), db.changes({ since: db.position }).next(${HOUR}))`],
+  ["for a durable commit", `db.waitDurable(db.lastSequence + 1000, ${HOUR})`],
+  ["in a transaction for a change", `db.transaction((tx) => { tx.collection("items").put({ n: "never" }); db.changes({ since: db.position }).next(${HOUR}); })`],
+];
+const waiting = (wait) => `
+  const { parentPort, workerData } = require("node:worker_threads");
+  const { open } = require(workerData.entidb);
+  let db = open(workerData.where);
+  db.collection("items").put({ n: 1 });
+  parentPort.postMessage("waits");
+  ${wait};
+  parentPort.postMessage("over");`;
+for (const [what, wait] of WAITS) {
+  test(`a worker that waits ${what} for an hour is terminated at once`, { timeout: 60_000 }, async () => {
+    const where = path.join(root, `wait${what.replaceAll(" ", "")}`);
+    const worker = new Worker(waiting(wait), { eval: true, workerData: { entidb, where } });
+    const heard = [];
+    worker.on("message", (message) => heard.push(message));
+    await new Promise((resolve, reject) => { worker.once("message", resolve); worker.once("error", reject); });
+    await delay(30);
+    await worker.terminate();
+    assert.deepEqual(heard, ["waits"]);
+    const db = open(where);
+    assert.deepEqual([...db.collection("items")].map((item) => item.n), [1]);
+    assert.equal(db.verify({ full: true }).ok, true);
+    db.close();
+  });
+}
+
+test("a process exits while a worker waits for an hour", { timeout: 60_000 }, () => {
+  const where = path.join(root, "exit");
+  const program = `
+    const { Worker } = require("node:worker_threads");
+    const worker = new Worker(${JSON.stringify(waiting(WAITS[0][1]))}, { eval: true, workerData: ${JSON.stringify({ entidb, where })} });
+    worker.once("message", () => setTimeout(() => process.exit(7), 30));`;
+  assert.equal(spawnSync(process.execPath, ["-e", program]).status, 7);
+  const db = open(where);
+  assert.equal(db.collection("items").count(), 1);
+  db.close();
+});
+
+test("a worker is terminated in the middle of work, and what it had not committed is not there", { timeout: 60_000 }, async () => {
+  const where = path.join(root, "work");
+  const program = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    const { f, open } = require(workerData.entidb);
+    const db = open(workerData.where, { durability: "none" });
+    const items = db.collection("items");
+    items.putMany(Array.from({ length: 3000 }, (_, n) => ({ n })));
+    parentPort.postMessage("works");
+    for (;;) { items.createIndex("n"); items.find(f.n.lt(5000)).count(); items.dropIndex("n"); db.verify({ full: true }); }`;
+  const worker = new Worker(program, { eval: true, workerData: { entidb, where } });
+  await new Promise((resolve, reject) => { worker.once("message", resolve); worker.once("error", reject); });
+  await delay(50);
+  await worker.terminate();
+  const db = open(where);
+  assert.equal(db.collection("items").find(f.n.lt(5000)).count(), 3000);
+  assert.equal(db.verify({ full: true }).ok, true);
+  db.close();
+});
 
 test("copies of the code in one thread, as test runners make them, do not disturb each other", () => {
   const first = require("../dist/index.js");

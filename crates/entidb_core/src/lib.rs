@@ -45,7 +45,7 @@ pub use collection::{BatchItem, Collection, Entities, Entity, ScanOptions};
 pub use database::{Database, Problem, Stats, VerifyLevel, VerifyReport};
 pub use entidb_codec as codec;
 pub use entidb_codec::{Direction, Patch, Path, Value, decode, doc, encode, patch};
-pub use entidb_engine::{Durability, OpenReport, Sequence};
+pub use entidb_engine::{Durability, OpenReport, Sequence, interrupt};
 pub use error::{Error, ErrorCode, ErrorContext, Result};
 pub use id::{CollectionId, EntityId, IndexId};
 pub use options::{Key, Options, ScanPolicy};

@@ -15,6 +15,7 @@ use crate::engine::recover::{segment_context, version_of};
 use crate::engine::{LOCK, Shared};
 use crate::error::{Damage, Error, Result};
 use crate::format::{FileKind, FileNumber, KEYRING_FILE, ManifestRecordKind, Sequence};
+use crate::interrupt;
 use crate::open_files::SparingDirectory;
 use crate::planted::{Mistake, makes};
 use crate::segment::Segment;
@@ -140,6 +141,7 @@ fn copy_file(from: &Backend, to: &Backend, path: &str, len: Option<u64>) -> Resu
     let mut buffer = vec![0; COPY_BYTES];
     let mut offset = 0_u64;
     while offset < found {
+        interrupt::check()?;
         let left = usize::try_from(found.saturating_sub(offset)).unwrap_or(usize::MAX).min(COPY_BYTES);
         let Some(part) = buffer.get_mut(..left) else { break };
         source.read_exact_at(offset, part)?;
@@ -174,7 +176,7 @@ fn check(
         let path = FileKind::Manifest.path(root.manifest);
         return Err(Error::damaged(path, 0, "it does not list what was copied"));
     }
-    copied.segments().try_for_each(|segment| match segment.verify(VerifyLevel::Quick).problems.into_iter().next() {
+    copied.segments().try_for_each(|segment| match segment.verify(VerifyLevel::Quick)?.problems.into_iter().next() {
         Some(problem) => Err(problem),
         None => Ok(()),
     })

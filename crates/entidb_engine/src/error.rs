@@ -158,7 +158,7 @@ pub enum Error {
         timeout_ms: u64,
     },
     /// The caller cancelled it.
-    #[error("cancelled")]
+    #[error("the call was cancelled before it was done; call again if the result is still wanted")]
     Cancelled,
     /// Memory for this could not be had.
     #[error("no memory for {what} ({bytes} bytes)")]

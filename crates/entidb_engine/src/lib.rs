@@ -16,6 +16,7 @@ mod format;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+pub mod interrupt;
 mod iterator;
 mod memtable;
 mod open_files;

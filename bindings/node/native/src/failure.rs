@@ -7,6 +7,8 @@ use std::fmt::Write;
 use entidb_abi::Id;
 use napi::{Error, Result, Status};
 
+use crate::ending;
+
 /// The code of an argument that makes no sense.
 const INVALID_ARGUMENT: i32 = 101;
 /// The code of a handle that is none.
@@ -16,6 +18,7 @@ pub(crate) const TOO_LARGE: i32 = 104;
 
 /// The failure as JavaScript gets it: its message is a JSON object.
 pub(crate) fn thrown(error: &entidb_abi::Error) -> Error {
+    ending::ends();
     let mut json = format!("{{\"code\":{},\"message\":{}", error.code, quoted(&error.message));
     let texts = [("path", &error.path), ("collection", &error.collection), ("index", &error.index)];
     for (name, text) in texts {

@@ -12,6 +12,7 @@ use napi::bindgen_prelude::Buffer;
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use crate::ending;
 use crate::failure::{INVALID_HANDLE, thrown};
 use crate::room::{Call, Rooms};
 
@@ -214,12 +215,20 @@ pub(crate) fn take<K: Kind, T: Kind>(number: f64, run: impl FnOnce(&K) -> entidb
     })
 }
 
-/// Once for each thread that loads the module, with the place for the numbers of calls: what the thread still holds at its
-/// end goes then.
+/// Once for each thread that loads the module, with the place for the numbers of calls and, of a worker, the byte that tells
+/// that it ends in the middle of one: what the thread still holds at its end goes then.
 #[napi]
-pub fn attach(env: &Env, numbers: Buffer) -> Result<()> {
+pub fn attach(env: &Env, numbers: Buffer, told: Option<Buffer>) -> Result<()> {
     TABLE.with_borrow_mut(|table| table.rooms.set_numbers(numbers));
-    env.add_env_cleanup_hook((), |()| TABLE.with_borrow_mut(|table| *table = Table::default())).map(drop)
+    if let Some(told) = told {
+        ending::watch(env, told);
+    }
+    env.add_env_cleanup_hook((), |()| {
+        // What is let go of here is let go of as always.
+        ending::forget();
+        TABLE.with_borrow_mut(|table| *table = Table::default());
+    })
+    .map(drop)
 }
 
 /// Lets go of what a number stands for.

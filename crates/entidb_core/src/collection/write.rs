@@ -7,6 +7,8 @@ use entidb_codec::{Patch, apply};
 use serde::Serialize;
 
 use super::{Collection, Entity};
+use entidb_engine::interrupt;
+
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::EntityId;
 use crate::keyspace;
@@ -264,6 +266,7 @@ impl Collection {
         let deleted = self.write_all(|state, target| {
             let mut deleted = 0_u64;
             for id in ids {
+                interrupt::check()?;
                 deleted += u64::from(state.delete_entity(target, *id, None)?);
             }
             Ok(deleted)
@@ -313,6 +316,7 @@ impl Collection {
         let ids = self.write_all(|state, target| {
             let mut ids = Vec::with_capacity(items.len());
             for item in items {
+                interrupt::check()?;
                 let id = match item.id {
                     Some(id) => id,
                     None => shared.next_id()?,

@@ -175,7 +175,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// `Closed`. Damage is in the report, not an error.
+    /// `Closed`, `Cancelled`. Damage is in the report, not an error.
     pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
         let view = View::Read(self.shared.begin_read_for("verification")?);
         let mut report = VerifyReport::default();

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entidb_engine::{Durability, Engine};
+use entidb_engine::{Durability, Engine, interrupt};
 use parking_lot::{Condvar, Mutex};
 
 use crate::catalog::{Catalog, IndexDefinition, IndexRecord};
@@ -43,14 +43,25 @@ impl Builds {
     }
 
     /// Waits for the end of a build; false when the time is over first.
-    fn wait(&self, index: IndexId, timeout: Duration) -> bool {
-        let mut running = self.running.lock();
-        while running.contains(&index) {
-            if self.ended.wait_for(&mut running, timeout).timed_out() {
-                return !running.contains(&index);
+    fn wait(&self, index: IndexId, timeout: Duration) -> Result<bool> {
+        let mut left = timeout;
+        loop {
+            let slice = interrupt::slice(left);
+            {
+                let mut running = self.running.lock();
+                if !running.contains(&index) {
+                    return Ok(true);
+                }
+                if left.is_zero() {
+                    return Ok(false);
+                }
+                if !self.ended.wait_for(&mut running, slice).timed_out() {
+                    continue;
+                }
             }
+            left = left.saturating_sub(slice);
+            interrupt::check()?;
         }
-        true
     }
 }
 
@@ -65,7 +76,7 @@ pub(crate) fn create_index(shared: &Arc<Shared>, target: &Target<'_>, definition
             }
             Begun::Elsewhere(index) => {
                 let timeout = Duration::from_millis(shared.options().lock_timeout_ms);
-                if !shared.builds().wait(index, timeout) {
+                if !shared.builds().wait(index, timeout)? {
                     let name = &definition.name;
                     let problem = format!("another call is still building the index {name:?}; wait for that one");
                     return Err(Error::new(ErrorCode::Busy, problem).with_collection(target.name).with_index(name));
@@ -123,7 +134,7 @@ impl IndexBuild {
         if result.is_err() {
             // The first failure is the one to tell. What cannot be taken back now, the next opening does, or the next
             // call for the same index.
-            let _ = self.take_back();
+            let _ = interrupt::shielded(|| self.take_back());
         }
         result.map_err(|error| error.with_collection(&self.name).with_index(&self.index.definition.name))
     }

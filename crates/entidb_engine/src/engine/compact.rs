@@ -21,6 +21,7 @@ use crate::engine::shared::Shared;
 use crate::engine::upkeep::InOtherHands;
 use crate::error::{Error, Result};
 use crate::format::Sequence;
+use crate::interrupt;
 use crate::iterator::Span;
 use crate::space::Work;
 use crate::version::Version;
@@ -253,14 +254,16 @@ impl Shared {
                 return end;
             }
             if !self.signals.merges.is_running() {
+                interrupt::check()?;
                 self.merge_piece(InOtherHands::Wait)?;
                 continue;
             }
             self.log()?.check()?;
+            interrupt::check()?;
             self.signals.merges.wake();
             let mut state = request.state.lock();
             if state.end.is_none() {
-                request.ended.wait_for(&mut state, PATIENCE);
+                request.ended.wait_for(&mut state, interrupt::slice(PATIENCE));
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::engine::shared::Shared;
 use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Error, Result};
 use crate::format::{FileKind, Sequence};
+use crate::interrupt;
 use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
 use crate::space::is_no_space;
@@ -62,6 +63,7 @@ impl Shared {
         };
         // Together with the thread that does this anyway, if there is one.
         while self.current.load().frozen.iter().any(|frozen| frozen.last <= applied) {
+            interrupt::check()?;
             self.flush_piece()?;
         }
         self.check_open()?;

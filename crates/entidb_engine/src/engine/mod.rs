@@ -36,6 +36,7 @@ use crate::background::Background;
 use crate::backup::{self, BackupReport};
 use crate::error::{Error, Result};
 use crate::format::{DatabaseId, Sequence};
+use crate::interrupt;
 use crate::iterator::{KeyRange, Span};
 use crate::options::Options;
 use crate::stats::{OpenReport, Stats};
@@ -178,17 +179,30 @@ impl Engine {
         self.shared.check_open()?;
         let closed = || self.shared.is_closed();
         let came = match &self.shared.log {
-            Some(log) => log.wait_visible_after(after, timeout, &closed),
+            Some(log) => log.wait_visible_after(after, timeout, &closed)?,
             None => {
                 // Nobody commits where there is no log, so the only thing to come is the end.
                 if self.shared.backend.threads.parallelism() > 0 {
-                    self.shared.signals.merges.wait_for_stop(timeout);
+                    self.wait_for_the_end(timeout)?;
                 }
                 self.last_sequence() > after
             }
         };
         self.shared.check_open()?;
         if came { Ok(self.last_sequence()) } else { Err(timed_out("waiting for a commit", timeout)) }
+    }
+
+    fn wait_for_the_end(&self, timeout: Duration) -> Result<()> {
+        let clock = &self.shared.backend.clock;
+        let until = clock.monotonic_nanos().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
+        loop {
+            let left = Duration::from_nanos(until.saturating_sub(clock.monotonic_nanos()));
+            if left.is_zero() || self.shared.is_closed() {
+                return Ok(());
+            }
+            self.shared.signals.merges.wait_for_stop(interrupt::slice(left));
+            interrupt::check()?;
+        }
     }
 
     /// Makes every commit so far durable.

@@ -10,6 +10,7 @@ use crate::background::Signal;
 use crate::engine::shared::Shared;
 use crate::engine::upkeep::InOtherHands;
 use crate::error::{Error, Result};
+use crate::interrupt;
 
 /// Frozen memtables from which on writers wait.
 pub(crate) const FROZEN_MAX: usize = 3;
@@ -44,7 +45,8 @@ impl Shared {
             self.log()?.check()?;
             let signal = self.signal_of(crowded);
             if signal.is_running() {
-                signal.wait_for_piece(STALL);
+                interrupt::check()?;
+                signal.wait_for_piece(interrupt::slice(STALL));
                 if self.crowded().is_some()
                     && let Some(error) = self.hindrance(crowded, signal.failure())
                 {

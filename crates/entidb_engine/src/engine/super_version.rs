@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::source::SourceCursor;
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
+use crate::interrupt;
 use crate::iterator::{Deleted, Found, PointRead, Span, View, ViewSource, counter_value};
 use crate::memtable::{Found as MemtableFound, Memtable};
 use crate::segment::RunCursor;
@@ -43,6 +44,7 @@ impl SuperVersion {
     pub(crate) fn multi_get(&self, keys: &[&[u8]], at: Sequence) -> Result<Vec<Option<Value>>> {
         let mut values = Vec::with_capacity(keys.len());
         for some in keys.chunks(KEYS_AT_ONCE) {
+            interrupt::check()?;
             let mut hashes = [0; KEYS_AT_ONCE];
             for (hash, key) in hashes.iter_mut().zip(some) {
                 *hash = xxh3_64(key);

@@ -13,6 +13,7 @@ use crate::sync::{Condvar, Mutex};
 use crate::engine::{ReadPoint, Shared};
 use crate::error::{Error, Result};
 use crate::format::Sequence;
+use crate::interrupt::{self, ASK_EVERY};
 use crate::options::Durability;
 use crate::transaction::WriteBuffer;
 
@@ -66,15 +67,22 @@ impl WriterToken {
         let until = limit.map(|nanos| clock.monotonic_nanos().saturating_add(nanos));
         let mut state = shared.writer.state.lock();
         while state.held {
-            match until {
-                None => shared.writer.free.wait(&mut state),
-                Some(until) => {
-                    let left = until.saturating_sub(clock.monotonic_nanos());
-                    if left == 0 {
-                        return Err(Error::Busy);
-                    }
-                    shared.writer.free.wait_for(&mut state, Duration::from_nanos(left));
+            let left = until.map(|until| Duration::from_nanos(until.saturating_sub(clock.monotonic_nanos())));
+            match left {
+                None if interrupt::is_asking() => {
+                    shared.writer.free.wait_for(&mut state, ASK_EVERY);
                 }
+                None => shared.writer.free.wait(&mut state),
+                Some(Duration::ZERO) => return Err(Error::Busy),
+                Some(left) => {
+                    shared.writer.free.wait_for(&mut state, interrupt::slice(left));
+                }
+            }
+            // One that was woken because the lock is free takes it, whatever else: nobody else is woken for it.
+            if state.held && interrupt::is_asking() {
+                drop(state);
+                interrupt::check()?;
+                state = shared.writer.state.lock();
             }
             shared.check_open()?;
         }

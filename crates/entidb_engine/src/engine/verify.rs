@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
 use crate::format::{FileKind, FileNumber};
+use crate::interrupt;
 use crate::verify::{VerifyLevel, VerifyReport};
 use crate::version::{read_manifest, read_root_file, survey};
 
@@ -18,7 +19,8 @@ pub(crate) fn verify(shared: &Shared, level: VerifyLevel) -> Result<VerifyReport
     let version = Arc::clone(&shared.current.load().version);
     for segment in version.segments() {
         shared.check_open()?;
-        report.absorb(segment.verify(level));
+        interrupt::check()?;
+        report.absorb(segment.verify(level)?);
     }
     verify_manifest(shared, &mut report)?;
     // A failure to list is one of the storage, which each file that is read has met or not.

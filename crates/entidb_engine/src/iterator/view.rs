@@ -12,6 +12,7 @@ use super::point::counter_from;
 use super::span::Span;
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
+use crate::interrupt;
 use crate::value::Value;
 
 /// After this many deleted entries in a row under one tombstone, jumping is cheaper than walking.
@@ -269,7 +270,9 @@ impl<C: EntryCursor> View<C> {
     /// From the merge's entry on, finds the first visible key. The entry is the newest version of its key.
     fn settle_forward(&mut self) -> Result<()> {
         let mut walked = 0_u32;
+        let mut seen = 0_u32;
         while let Some(Here { key, sequence, kind }) = self.merge.here() {
+            look_up(&mut seen)?;
             if self.range.is_past_end(key) {
                 return Ok(());
             }
@@ -331,7 +334,9 @@ impl<C: EntryCursor> View<C> {
     /// From the merge's entry back, finds the last visible key. The entry is the oldest version of its key.
     fn settle_backward(&mut self) -> Result<()> {
         let mut walked = 0_u32;
+        let mut seen = 0_u32;
         while self.merge.is_valid() {
+            look_up(&mut seen)?;
             if self.merge.key() < self.range.start() {
                 return Ok(());
             }
@@ -418,6 +423,13 @@ impl<C: EntryCursor> View<C> {
         self.merge.seek_before(&self.key)?;
         Ok(value)
     }
+}
+
+/// Looks up now and then from entries nobody sees: there may be any number of them before the next that is seen.
+#[inline]
+fn look_up(seen: &mut u32) -> Result<()> {
+    *seen = seen.wrapping_add(1);
+    if *seen & 1023 == 0 { interrupt::check() } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ proptest! {
         }
         same(&cursor, &model);
         stroll(&mut cursor, &mut model, &entries, &walk);
-        let report = segment.verify(VerifyLevel::Full);
+        let report = segment.verify(VerifyLevel::Full).unwrap();
         prop_assert!(report.is_clean(), "{:?}", report.problems);
     }
 
@@ -228,7 +228,7 @@ proptest! {
         same(&cursor, &model);
         stroll(&mut cursor, &mut model, &entries, &walk);
 
-        let report = segment.verify(VerifyLevel::Full);
+        let report = segment.verify(VerifyLevel::Full).unwrap();
         prop_assert!(report.is_clean(), "{:?}", report.problems);
         prop_assert_eq!(report.entries, entries.len() as u64);
         for entry in &entries {
@@ -311,7 +311,7 @@ fn every_changed_byte_is_found_with_its_file_and_no_answer_is_wrong() {
                 }
                 other => panic!("byte {offset}: {other:?}"),
             }
-            let report = open(&context, &meta).verify(VerifyLevel::Full);
+            let report = open(&context, &meta).verify(VerifyLevel::Full).unwrap();
             let listed = |problem: &Error| matches!(problem, Error::Corrupt { file, offset: at, .. } if file == "seg/5" && *at <= offset);
             assert!(!report.is_clean() && report.problems.iter().all(listed), "{report:?} for byte {offset}");
             file.write_all_at(offset, &byte).unwrap();
@@ -353,17 +353,17 @@ fn verify_lists_every_damaged_unit_and_goes_on() {
             };
             report.problems.iter().map(offset).collect()
         };
-        let report = segment.verify(VerifyLevel::Full);
+        let report = segment.verify(VerifyLevel::Full).unwrap();
         assert_eq!(offsets(&report), damaged);
         assert_eq!(report.units as usize, 3 + index.len() - 2);
-        assert!(segment.verify(VerifyLevel::Quick).is_clean());
+        assert!(segment.verify(VerifyLevel::Quick).unwrap().is_clean());
         // With the index gone too, the blocks are still looked at, frame by frame.
         let place = segment.opened().unwrap().footer.index;
         file.write_all_at(place.offset + 14, &[0xAB]).unwrap();
-        let report = segment.verify(VerifyLevel::Full);
+        let report = segment.verify(VerifyLevel::Full).unwrap();
         assert_eq!(offsets(&report), [vec![place.offset], damaged].concat());
         assert_eq!(report.units as usize, index.len() - 2 + 1);
-        assert_eq!(offsets(&segment.verify(VerifyLevel::Quick)), [place.offset]);
+        assert_eq!(offsets(&segment.verify(VerifyLevel::Quick).unwrap()), [place.offset]);
     }
 }
 

@@ -17,6 +17,7 @@ use crate::format::file_header::FILE_HEADER_BYTES;
 use crate::format::segment_footer::{SegmentPart, UNIT_FRAME_BYTES, UnitFrame, UnitPlace};
 use crate::format::unit::{Stream, Tag, Unit};
 use crate::format::{EntryKind, Sequence};
+use crate::interrupt;
 use crate::iterator::entry_order;
 use crate::verify::{VerifyLevel, VerifyReport};
 
@@ -37,7 +38,7 @@ struct Walk {
 
 impl Segment {
     /// Checks the segment.
-    pub(crate) fn verify(&self, level: VerifyLevel) -> VerifyReport {
+    pub(crate) fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
         let mut report = VerifyReport { segments: 1, ..VerifyReport::default() };
         // Opened anew, not taken from memory: what counts is what is in the file now.
         let fresh = Self::new(self.meta().clone(), Arc::clone(self.context()));
@@ -45,7 +46,7 @@ impl Segment {
             Ok(opened) => {
                 report.units += 2 + u64::from(opened.footer.tombstones.len > 0);
                 if level == VerifyLevel::Full {
-                    fresh.verify_parts(opened, &mut report);
+                    fresh.verify_parts(opened, &mut report)?;
                 }
             }
             Err(error) => {
@@ -61,7 +62,7 @@ impl Segment {
                 }
             }
         }
-        report
+        Ok(report)
     }
 
     /// Reads every unit of the file and checks it, and all of them against the digest in the footer, which the manifest
@@ -77,6 +78,7 @@ impl Segment {
         let mut bytes = Vec::new();
         for number in 0..opened.index.len() {
             let Some(place) = opened.index.place(number) else { break };
+            interrupt::check()?;
             if bytes.len() < place.len as usize {
                 bytes = zeroed(place.len as usize)?;
             }
@@ -93,7 +95,7 @@ impl Segment {
         Err(file.wrong(footer.index.end(), "the digest of the units is not the one in the footer"))
     }
 
-    fn verify_parts(&self, opened: &Opened, report: &mut VerifyReport) {
+    fn verify_parts(&self, opened: &Opened, report: &mut VerifyReport) -> Result<()> {
         let file = &opened.file;
         let points = match self.points(opened) {
             Ok(points) => points,
@@ -105,6 +107,7 @@ impl Segment {
         let mut walk = Walk { complete: true, ..Walk::default() };
         for number in 0..opened.index.len() {
             let Some(place) = opened.index.place(number) else { break };
+            interrupt::check()?;
             let read = self.read_for_verify(opened, number, place);
             let Some((tag, block)) = report.note(u64::from(place.len), read) else {
                 walk.complete = false;
@@ -137,6 +140,7 @@ impl Segment {
         {
             report.problems.push(file.wrong(opened.footer.index.end(), detail));
         }
+        Ok(())
     }
 
     fn read_for_verify(&self, opened: &Opened, number: usize, place: UnitPlace) -> Result<(Tag, Arc<Block>)> {

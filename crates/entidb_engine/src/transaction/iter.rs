@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::engine::{ReadPoint, SourceCursor};
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::iterator::{KeyRange, Span, View, ViewSource, just_after};
 use crate::transaction::buffer::WriteBuffer;
 use crate::transaction::cursor::source_of;
@@ -41,7 +42,11 @@ pub struct Iter {
     direction: Direction,
     next: NextMove,
     failed: Option<Error>,
+    moves: u8,
 }
+
+/// How many moves are made between two looks at whether the call is to end.
+const MOVES: u8 = 64;
 
 /// What the next `advance` does.
 enum NextMove {
@@ -65,7 +70,7 @@ impl Iter {
             view.push(ViewSource { cursor: SourceCursor::Own(own.cursor), deleted: own.deleted });
         }
         let own_sources = usize::from(own.is_some());
-        Ok(Self { point, view, own_sources, aimed: None, direction, next: NextMove::First, failed: None })
+        Ok(Self { point, view, own_sources, aimed: None, direction, next: NextMove::First, failed: None, moves: 0 })
     }
 
     /// Which way it goes.
@@ -77,14 +82,14 @@ impl Iter {
     /// Goes to the next entry in its direction; false when there is none.
     ///
     /// # Errors
-    /// `Closed`, `Corrupt`, or a failure of the storage; from then on every call fails the same way.
+    /// `Closed`, `Corrupt`, `Cancelled`, or a failure of the storage; from then on every call fails the same way.
     pub fn advance(&mut self) -> Result<bool> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         // Looked at afterwards: a commit of the transaction this iterator is of may have come in between. That the
         // database is closed says more than how the move failed because of it.
-        let moved = self.step();
+        let moved = self.look_up().and_then(|()| self.step());
         if let Err(error) = self.point.check_open().and(moved) {
             self.let_go();
             self.failed = Some(error.clone());
@@ -95,6 +100,12 @@ impl Iter {
             self.let_go();
         }
         Ok(self.view.is_valid())
+    }
+
+    #[inline]
+    fn look_up(&mut self) -> Result<()> {
+        self.moves = self.moves.wrapping_add(1);
+        if self.moves.is_multiple_of(MOVES) { interrupt::check() } else { Ok(()) }
     }
 
     fn step(&mut self) -> Result<()> {

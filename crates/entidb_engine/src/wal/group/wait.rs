@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::format::Sequence;
+use crate::interrupt;
 use crate::options::Durability;
 use crate::wal::group::Log;
 use crate::wal::group::pending::PENDING_BYTES_MAX;
@@ -134,19 +135,32 @@ impl Log {
     }
 
     /// Waits until `visible` has passed `after`; false when the time is over.
-    pub(crate) fn wait_visible_after(&self, after: Sequence, timeout: Duration, closed: &dyn Fn() -> bool) -> bool {
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    pub(crate) fn wait_visible_after(
+        &self,
+        after: Sequence,
+        timeout: Duration,
+        closed: &dyn Fn() -> bool,
+    ) -> Result<bool> {
         let clock = &self.context.backend.clock;
         let until = clock.monotonic_nanos().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
         let mut state = self.state.lock();
         loop {
             if self.visible() > after {
-                return true;
+                return Ok(true);
             }
             let left = until.saturating_sub(clock.monotonic_nanos());
             if closed() || left == 0 || self.context.backend.threads.parallelism() == 0 {
-                return false;
+                return Ok(false);
             }
-            self.changed.wait_for(&mut state, Duration::from_nanos(left));
+            self.changed.wait_for(&mut state, interrupt::slice(Duration::from_nanos(left)));
+            if interrupt::is_asking() {
+                drop(state);
+                interrupt::check()?;
+                state = self.state.lock();
+            }
         }
     }
 
@@ -156,7 +170,7 @@ impl Log {
             return Ok(true);
         }
         if sequence > self.appended()
-            && !self.wait_visible_after(Sequence(sequence.0.saturating_sub(1)), timeout, &|| false)
+            && !self.wait_visible_after(Sequence(sequence.0.saturating_sub(1)), timeout, &|| false)?
         {
             return Ok(false);
         }

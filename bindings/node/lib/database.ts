@@ -196,14 +196,16 @@ export class Database {
 
   /**
    * Closes it for everything that came from it, and frees all of that. A second time does nothing. A transaction of `begin` that is
-   * still open is aborted, with a warning and without an error, so that `close` in a `finally` does not hide the error that led there.
+   * still open is aborted, with a warning and without an error, so that `close` in a `finally` does not hide the error that led there;
+   * with `abort: false` closing is refused instead.
    *
-   * @throws InUseError inside the function of `transaction`, which has to end first.
+   * @throws InUseError inside the function of `transaction`, which has to end first, and as `abort: false` asks.
    */
-  close(): void {
+  close(options?: { abort?: boolean }): void {
+    only(options, ["abort"], "close");
     if (this.#scope.isOver) return;
     const { begun } = this.#scope;
-    if (begun !== undefined && !begun.isOver) {
+    if (begun !== undefined && !begun.isOver && options?.abort !== false) {
       this.#scope.begun = undefined;
       if (native.transactionIsOpen(begun.handle)) warnAbandoned("the database was closed while a transaction was open, which ends");
       native.release(begun.handle);

@@ -252,6 +252,8 @@ test("closing aborts a transaction that was begun, warns, and hides no error", a
   const db = open(where);
   assert.deepEqual([...db.collection("c")].map((entity) => entity.n), [1]);
   const tx = db.begin();
+  assert.throws(() => db.close({ abort: false }), { code: "IN_USE", name: "InUseError" });
+  assert.equal(tx.isOpen, true);
   db.close();
   assert.equal(tx.isOpen, false);
   assert.throws(() => tx.commit(), { code: "CLOSED" });

@@ -199,7 +199,7 @@ export class Run {
       case "compact":
         return this.db.compact();
       case "close":
-        return this.db.close();
+        return this.db.close({ abort: false });
       case "reopen":
         for (const transaction of this.transactions.values()) transaction.close();
         this.transactions.clear();

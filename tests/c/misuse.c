@@ -113,19 +113,31 @@ int main(void) {
     entidb_item item;
     CHECK("a path that cannot be read is refused", entidb_document_lookup((const uint8_t *)"\xa0", 1, BYTES("a..b"), &item, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
 
+    uint8_t kept[16] = {7};
+    entidb_bytes bytes = {0};
+    CHECK("an entity is read", entidb_collection_put(notes, kept, (const uint8_t *)"\xa0", 1, ENTIDB_PUT, 0, NULL, NULL) == ENTIDB_OK &&
+                                   entidb_collection_get(notes, kept, &value, NULL) == ENTIDB_OK);
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
         /* No check here: the parent counts. A child must be refused, and may free what it holds. */
-        entidb_status status = entidb_collection_count(notes, &count, NULL);
+        entidb_status status = entidb_collection_count(notes, &count, &error);
+        /* What was read before is memory of the child's own, as an error is. */
+        const uint8_t *found = entidb_value_id(value);
+        entidb_value_bytes(value, &bytes);
+        int same = found != NULL && memcmp(found, kept, 16) == 0 && entidb_value_version(value) > 0 && bytes.len == 1;
+        same = same && entidb_error_code(error) == ENTIDB_ERROR_FORKED;
+        entidb_error_free(error);
+        entidb_value_free(value);
         entidb_collection_free(notes);
         entidb_database_free(db);
-        _exit(status == ENTIDB_ERROR_FORKED ? 0 : 1);
+        _exit(status == ENTIDB_ERROR_FORKED && same ? 0 : 1);
     }
     int status = 1;
     waitpid(child, &status, 0);
     CHECK("a handle in a forked child says so", WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    CHECK("the parent goes on", entidb_collection_count(notes, &count, NULL) == ENTIDB_OK);
+    CHECK("the parent goes on", entidb_collection_count(notes, &count, NULL) == ENTIDB_OK && entidb_value_id(value) != NULL);
+    entidb_value_free(value);
 
     entidb_database_close(db, NULL);
     CHECK("a closed database says so", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_CLOSED);

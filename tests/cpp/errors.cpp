@@ -367,6 +367,16 @@ int main() {
         CHECK(claim.c_str(), judged(code, [&] { body(db, collection); }));
         CHECK("and is in no other list", not_given().count(code) == 0);
     }
+    {
+        auto db = Database::open_memory();
+        auto collection = db.collection("c");
+        collection.put(numbered(1), map({{"n", 7}}));
+        const auto entity = collection.get(numbered(1));
+        const entidb_status read = alone([&] {
+            if (entity->id() != numbered(1) || entity->version() == 0 || entity->bytes().size() == 0) throw entidb::Error(1, "it is not what was read");
+        });
+        CHECK("an entity that was read is read in a forked child", read == ENTIDB_OK);
+    }
 #ifdef __linux__
     faults();
 #endif

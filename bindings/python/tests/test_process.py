@@ -190,6 +190,7 @@ def test_the_child_of_a_fork_is_told_to_open_its_own(tmp_path):
     with entidb.open(tmp_path / "a") as db:
         notes = db.collection("notes")
         id = notes.put({"n": 1})
+        entity = notes[id]
         tx = db.transaction()
         tx.collection("notes").put({"n": 2})
         reader, writer = os.pipe()
@@ -204,6 +205,7 @@ def test_the_child_of_a_fork_is_told_to_open_its_own(tmp_path):
                     told.append(error.name)
                 except BaseException as error:
                     told.append(repr(error))
+            told.append("read" if entity["n"] == 1 and entity.id == id else "lost")
             del tx, notes, db
             gc.collect()
             os.write(writer, ",".join(told).encode())
@@ -212,9 +214,36 @@ def test_the_child_of_a_fork_is_told_to_open_its_own(tmp_path):
         with os.fdopen(reader) as pipe:
             told = pipe.read()
         assert os.waitpid(child, 0)[1] == 0
-        assert told == "FORKED,FORKED,FORKED,FORKED"
+        assert told == "FORKED,FORKED,FORKED,FORKED,read"
         tx.commit()
         assert notes.count() == 2
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="files of a process are counted through /proc of Linux")
+def test_nothing_is_open_after_close_though_handles_are_left(tmp_path):
+    def opened():
+        places = []
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                places.append(os.readlink(f"/proc/self/fd/{number}"))
+            except FileNotFoundError:
+                continue
+        return [place for place in places if place.startswith(str(tmp_path))]
+
+    db = entidb.open(tmp_path / "a")
+    notes = db.collection("notes")
+    notes.put_many({"n": n, "pad": "x" * 500} for n in range(2000))
+    db.checkpoint()
+    walk = iter(notes.scan())
+    next(walk)
+    feed = db.changes()
+    assert opened()
+    db.close()
+    # The objects are still there, and their database is not.
+    assert opened() == []
+    for use in (lambda: next(walk), lambda: feed.next(timeout=0), notes.count):
+        with pytest.raises(entidb.ClosedError):
+            use()
 
 
 def test_handles_are_not_pickled_or_copied(db, notes):

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::sync::{Condvar, Mutex};
-use entidb_storage::Running;
+use entidb_storage::{Process, Running};
 
 use crate::engine::{InOtherHands, Shared};
 use crate::error::{Error, Result};
@@ -144,6 +144,7 @@ impl Signal {
 
 /// The threads of an open database. Dropping it, or stopping it, waits for the pieces they are in.
 pub(crate) struct Background {
+    process: Process,
     signals: Arc<Signals>,
     threads: Mutex<Vec<Box<dyn Running>>>,
 }
@@ -151,7 +152,8 @@ pub(crate) struct Background {
 impl Background {
     /// Starts the threads where there are any: all of them, or that of the log alone.
     pub(crate) fn start(shared: &Arc<Shared>) -> Result<Self> {
-        let started = Self { signals: Arc::clone(&shared.signals), threads: Mutex::new(Vec::new()) };
+        let started =
+            Self { process: Process::current(), signals: Arc::clone(&shared.signals), threads: Mutex::new(Vec::new()) };
         if shared.log.is_none() || shared.backend.threads.parallelism() == 0 {
             return Ok(started);
         }
@@ -192,7 +194,12 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        self.stop();
+        if self.process.is_current() {
+            self.stop();
+        } else {
+            // A child made by `fork` has none of these threads: waiting for one would take for ever.
+            std::mem::forget(std::mem::take(self.threads.get_mut()));
+        }
     }
 }
 

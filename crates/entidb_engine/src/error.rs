@@ -25,7 +25,7 @@ pub enum Damage {
 pub enum Error {
     /// The storage below failed.
     #[error(transparent)]
-    Storage(#[from] entidb_storage::Error),
+    Storage(entidb_storage::Error),
     /// Bytes on disk are not what was written.
     #[error("{file} is {} at byte {offset}: {detail}; restore a backup, or salvage what still verifies", damage_word(*damage))]
     Corrupt {
@@ -118,6 +118,9 @@ pub enum Error {
     /// The handle was closed.
     #[error("the database is closed; open it again")]
     Closed,
+    /// The parent of this process opened it.
+    #[error("the database was opened before the process forked; open it in the child, after the fork")]
+    Forked,
     /// Opened for reading only.
     #[error("the database is open for reading only; open it for writing")]
     ReadOnly,
@@ -180,6 +183,17 @@ pub enum Error {
         /// Which invariant.
         detail: String,
     },
+}
+
+impl From<entidb_storage::Error> for Error {
+    fn from(error: entidb_storage::Error) -> Self {
+        match error.kind {
+            // The directory of a database is closed with it; whoever was reading then learns no more than that.
+            entidb_storage::ErrorKind::Closed => Self::Closed,
+            entidb_storage::ErrorKind::Forked => Self::Forked,
+            _ => Self::Storage(error),
+        }
+    }
 }
 
 fn damage_word(damage: Damage) -> &'static str {

@@ -29,6 +29,7 @@ struct Failure {
 impl Noun for Failure {
     type Opaque = entidb_error;
     const TAG: u32 = 0x4552_524f;
+    const OF_MEMORY: bool = true;
     const NAME: &'static str = "error";
 }
 

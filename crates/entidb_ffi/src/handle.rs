@@ -1,6 +1,7 @@
 //! Opaque handles: a pointer from C, judged before it is believed.
 //!
-//! Always: a null pointer, a pointer to another kind of handle and a handle from before a fork are refused. A handle in
+//! Always: a null pointer, a pointer to another kind of handle and a handle from before a fork are refused,
+//! but for what is memory alone. A handle in
 //! which a call panicked refuses all further ones. Freeing is best-effort protected: a freed handle's tag is wiped.
 //! Does not know: what a handle holds.
 //!
@@ -11,9 +12,9 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use entidb_core::{Error, ErrorCode};
+use entidb_storage::Process;
 
 use crate::boundary::quiet;
-use crate::fork;
 
 /// What a handle of C stands for.
 pub(crate) trait Noun: Sized + 'static {
@@ -23,13 +24,15 @@ pub(crate) trait Noun: Sized + 'static {
     const TAG: u32;
     /// The word used in messages.
     const NAME: &'static str;
+    /// True for what was given out and is memory alone: a child made by `fork` may read it, since it has that memory too.
+    const OF_MEMORY: bool = false;
 }
 
 /// What a handle points at. The tag comes first, so that it can be read whatever the pointer's kind is.
 #[repr(C)]
 struct Slot<T> {
     tag: AtomicU32,
-    fork_count: u32,
+    process: Process,
     panicked: AtomicBool,
     inner: T,
 }
@@ -38,7 +41,8 @@ const FREED: u32 = 0xdead_beef;
 
 /// Makes a handle.
 pub(crate) fn make<T: Noun>(inner: T) -> *mut T::Opaque {
-    let slot = Slot { tag: AtomicU32::new(T::TAG), fork_count: fork::count(), panicked: AtomicBool::new(false), inner };
+    let slot =
+        Slot { tag: AtomicU32::new(T::TAG), process: Process::current(), panicked: AtomicBool::new(false), inner };
     Box::into_raw(Box::new(slot)).cast()
 }
 
@@ -76,7 +80,7 @@ impl Touched {
     /// What a handle holds.
     pub(crate) fn get<'a, T: Noun>(&mut self, pointer: *const T::Opaque) -> Result<&'a T, Error> {
         let slot = slot::<T>(pointer)?;
-        if slot.fork_count != fork::count() {
+        if !T::OF_MEMORY && !slot.process.is_current() {
             let problem = format!("this {} was opened before the process forked; open it anew in the child", T::NAME);
             return Err(Error::new(ErrorCode::Forked, problem));
         }
@@ -105,7 +109,7 @@ pub(crate) fn free<T: Noun>(pointer: *mut T::Opaque) {
     if found.tag.compare_exchange(T::TAG, FREED, Ordering::AcqRel, Ordering::Acquire).is_err() {
         return;
     }
-    let foreign = found.fork_count != fork::count();
+    let foreign = !found.process.is_current();
     // SAFETY: the tag was ours and is wiped now, so nobody else frees this box that `make` gave out.
     let slot = unsafe { Box::from_raw(pointer.cast::<Slot<T>>()) };
     if foreign {

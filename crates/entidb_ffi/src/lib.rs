@@ -16,7 +16,6 @@ mod database;
 mod document;
 mod encoder;
 mod error;
-mod fork;
 mod handle;
 mod interrupt;
 mod options;

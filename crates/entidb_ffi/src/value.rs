@@ -20,6 +20,7 @@ pub(crate) struct Pinned(Entity);
 impl Noun for Pinned {
     type Opaque = entidb_value;
     const TAG: u32 = 0x5641_4c55;
+    const OF_MEMORY: bool = true;
     const NAME: &'static str = "value";
 }
 

@@ -146,6 +146,12 @@ pub enum ErrorKind {
         /// Which rule it breaks.
         reason: &'static str,
     },
+    /// The handle was closed.
+    #[error("it is closed; open it again")]
+    Closed,
+    /// The parent of this process opened the handle.
+    #[error("the parent of this process opened it; open it in the child, after the fork")]
+    Forked,
     /// The platform cannot do this.
     #[error("this storage cannot do that")]
     Unsupported,

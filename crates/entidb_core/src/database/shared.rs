@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use entidb_engine::{Engine, Sequence, Snapshot};
-use entidb_storage::{Backend, Clock};
+use entidb_storage::{Backend, Clock, Random, Threads};
 
 use super::counters::Counters;
 use super::write_owner::WriteOwner;
@@ -28,7 +28,11 @@ const WAIT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Shared {
     engine: Engine,
-    backend: Backend,
+    /// Not the directory, which would keep the folder open after the database is closed.
+    location: String,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    threads: Arc<dyn Threads>,
     options: Options,
     catalogs: CatalogHistory,
     /// None when open for reading only.
@@ -53,7 +57,10 @@ impl Shared {
         let from = engine.last_sequence();
         Self {
             engine,
-            backend,
+            location: backend.directory.location().to_owned(),
+            clock: backend.clock,
+            random: backend.random,
+            threads: backend.threads,
             options,
             catalogs: CatalogHistory::new(from, Arc::new(catalog)),
             session,
@@ -97,11 +104,11 @@ impl Shared {
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.backend.clock
+        &self.clock
     }
 
     pub(crate) fn location(&self) -> &str {
-        self.backend.directory.location()
+        &self.location
     }
 
     pub(crate) fn last_sequence(&self) -> Sequence {
@@ -118,6 +125,9 @@ impl Shared {
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
+        if self.engine.is_forked() {
+            return Err(Error::from(entidb_engine::Error::Forked).with_path(self.location()));
+        }
         if self.closed.load(Ordering::Acquire) {
             return Err(
                 Error::new(ErrorCode::Closed, "the database is closed; open it again").with_path(self.location())
@@ -127,7 +137,7 @@ impl Shared {
     }
 
     pub(crate) fn next_id(&self) -> Result<EntityId> {
-        self.ids.next(&*self.backend.clock, &*self.backend.random)
+        self.ids.next(&*self.clock, &*self.random)
     }
 
     /// The newest commit, with its catalog.
@@ -176,7 +186,7 @@ impl Shared {
     pub(crate) fn begin_state_behind(&self) -> Result<State> {
         // A place that is given back is free to whoever asks first, and who just had it would always be first.
         if self.waiting.load(Ordering::Relaxed) > 0 {
-            self.backend.threads.sleep(TURN);
+            self.threads.sleep(TURN);
         }
         loop {
             match self.begin_state(Some(WAIT)) {

@@ -339,6 +339,10 @@ impl WriteTransaction {
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
     pub fn cancel(&self) -> bool {
+        if self.0.shared.engine().is_forked() {
+            // It is the parent's to end, and another thread of the parent may have been in a call on it.
+            return false;
+        }
         if let Ok(state) = self.0.take() {
             state.abort();
             self.0.shared.counters().aborted();

@@ -2,13 +2,14 @@
 //!
 //! Always: after an orderly close every byte of the log and the manifest is accounted for, so that later damage to any
 //! of them is seen as damage. A close that fails leaves what a crash would. It waits
-//! for a piece of background work at most, and for no merge.
+//! for a piece of background work at most, and for no merge. After it no file of the database is open, however it ended and
+//! whatever handles there still are, but for those of a read that is under way.
 //! Does not know: who still holds snapshots; their next read says `Closed`.
 
 use std::sync::atomic::Ordering;
 
 use crate::engine::shared::Shared;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub(crate) fn close(shared: &Shared) -> Result<()> {
     {
@@ -20,9 +21,12 @@ pub(crate) fn close(shared: &Shared) -> Result<()> {
     }
     shared.writer.wake();
     let result = end_session(shared);
+    drop(shared.installer.lock().take());
     if let Some(log) = &shared.log {
+        log.let_go();
         log.wake();
     }
+    // The last that is open: the folder and the segments go with the lock.
     drop(shared.folder_lock.lock().take());
     result
 }
@@ -31,7 +35,12 @@ fn end_session(shared: &Shared) -> Result<()> {
     let Some(log) = &shared.log else { return Ok(()) };
     give_up_work(shared);
     // Before a file is removed: it may be somebody else's by now.
-    log.check_owner()?;
+    match log.check_owner() {
+        // What cannot be looked at now is met again by what is written.
+        Ok(()) => {}
+        Err(error @ Error::Replaced { .. }) => return Err(error),
+        Err(_) => {}
+    }
     shared.remove_obsolete();
     let installer = shared.installer.lock().take();
     let wals = log.close()?;

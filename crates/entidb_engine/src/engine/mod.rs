@@ -280,9 +280,12 @@ impl Engine {
         Ok(true)
     }
 
-    /// Counters and sizes.
+    /// Counters and sizes; none in a child made by `fork`.
     #[must_use]
     pub fn stats(&self) -> Stats {
+        if self.is_forked() {
+            return Stats::default();
+        }
         self.shared.stats()
     }
 
@@ -290,10 +293,22 @@ impl Engine {
     /// commit; snapshots and iterators fail with `Closed` from here on.
     ///
     /// # Errors
-    /// A failure of the storage; the database is closed all the same, as after a crash.
+    /// A failure of the storage; the database is closed all the same, as after a crash. `Forked` in a child made by `fork`,
+    /// and nothing was done.
     pub fn close(&self) -> Result<()> {
+        if self.is_forked() {
+            return Err(Error::Forked);
+        }
         self.background.stop();
         close::close(&self.shared)
+    }
+
+    /// True in a child made by `fork` from the process that opened it. There every call says `Forked`, and dropping it does
+    /// nothing.
+    #[must_use]
+    #[inline]
+    pub fn is_forked(&self) -> bool {
+        !self.shared.process.is_current()
     }
 
     /// True after [`close`](Engine::close).
@@ -305,6 +320,12 @@ impl Engine {
 
 fn timed_out(what: &'static str, timeout: Duration) -> Error {
     Error::Timeout { what, timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.stays_as_it_is();
+    }
 }
 
 impl std::fmt::Debug for Engine {

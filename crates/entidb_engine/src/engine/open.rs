@@ -13,7 +13,7 @@ use crate::engine::shared::Shared;
 use crate::engine::{create, recover};
 use crate::error::{Damage, Error, Result};
 use crate::format::{FileKind, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalUnitHeader};
-use crate::open_files::{OpenFiles, SparingDirectory};
+use crate::open_files::{OpenFiles, SparingDirectory, Tenure};
 use crate::options::Options;
 use crate::version::{list_files, number_of};
 
@@ -27,7 +27,8 @@ pub(crate) const KEYRING: &str = "KEYRING";
 pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
     options.validate()?;
     let open_files = OpenFiles::new(options.open_files_max, backend.directory.as_ref());
-    let backend = SparingDirectory::over(&backend, &open_files);
+    let directory = SparingDirectory::new(&backend.directory, &open_files);
+    let backend = Backend { directory: directory.clone(), ..backend };
     // Looked at before the lock is taken, because taking it makes a file.
     judge(&backend, &options, &backend.directory.list("")?)?;
     let lock = if options.read_only {
@@ -35,6 +36,7 @@ pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
     } else {
         backend.directory.lock(LOCK, LockKind::Exclusive)?
     };
+    let lock = Box::new(Tenure::new(lock, directory));
     let found = judge(&backend, &options, &backend.directory.list("")?)?;
     match found {
         Found::Database => recover::recover(backend, options, lock, open_files),

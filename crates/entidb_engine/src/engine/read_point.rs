@@ -82,6 +82,11 @@ impl ReadPoint {
         self.shared.current.load().aim(view);
     }
 
+    /// True in a child made by `fork`.
+    pub(crate) fn is_of_parent(&self) -> bool {
+        !self.shared.process.is_current()
+    }
+
     /// Where its iterators are counted.
     pub(crate) fn iterators(&self) -> Option<&IteratorCount> {
         self.shared.readers.iterators(&self.place)
@@ -106,6 +111,9 @@ impl ReadPoint {
 
 impl Drop for ReadPoint {
     fn drop(&mut self) {
+        if self.shared.stays_as_it_is() {
+            return;
+        }
         self.shared.readers.leave(&self.place);
     }
 }

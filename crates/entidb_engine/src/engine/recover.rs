@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use crate::sync::Mutex;
 use arc_swap::ArcSwap;
-use entidb_storage::{Backend, ErrorKind, Lock};
+use entidb_storage::{Backend, ErrorKind, Lock, Process};
 
 use crate::cache::BlockCache;
 use crate::compaction::{LiveSnapshots, OutputTarget, Piece, Rewrite, RewriteSource};
@@ -324,6 +324,7 @@ pub(crate) fn begin_session(
         merging: Mutex::new(Merging::default()),
         ingesting: Mutex::new(()),
         flushing: Mutex::new(None),
+        process: Process::current(),
         backend,
         options,
         report,

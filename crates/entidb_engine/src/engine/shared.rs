@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::sync::Mutex;
 use arc_swap::ArcSwap;
-use entidb_storage::{Backend, Lock};
+use entidb_storage::{Backend, Lock, Process};
 
 use crate::background::Signals;
 use crate::compaction::{LiveSnapshots, debt_bytes};
@@ -44,6 +44,9 @@ pub(crate) struct Shared {
     /// The memtable being written to segments.
     pub(crate) flushing: Mutex<Option<MemtableFlush>>,
     pub(crate) backend: Backend,
+    /// The process that opened the database. A child of it leaves everything alone: it has none of the threads, a lock may
+    /// be held by one of them for ever, and files and nonces are the parent's.
+    pub(crate) process: Process,
     pub(crate) options: Options,
     pub(crate) report: OpenReport,
     pub(crate) keys: Arc<Keys>,
@@ -97,7 +100,19 @@ impl Shared {
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
+        if !self.process.is_current() {
+            return Err(Error::Forked);
+        }
         if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// True in a child made by `fork`; then what is shared is never dropped, whoever lets go of it last.
+    pub(crate) fn stays_as_it_is(self: &Arc<Self>) -> bool {
+        let forked = !self.process.is_current();
+        if forked {
+            std::mem::forget(Arc::clone(self));
+        }
+        forked
     }
 
     /// The log, unless the database is open for reading only.

@@ -108,6 +108,7 @@ impl WriterToken {
         buffer: &Arc<WriteBuffer>,
         durability: Durability,
     ) -> Result<Sequence> {
+        self.shared.check_open()?;
         let bytes = buffer.bytes();
         if self.shared.is_bulk(bytes) {
             let sequence = self.shared.ingest(buffer, || point.end())?;
@@ -130,6 +131,9 @@ impl WriterToken {
 
 impl Drop for WriterToken {
     fn drop(&mut self) {
+        if self.shared.stays_as_it_is() {
+            return;
+        }
         let writer = &self.shared.writer;
         let mut state = writer.state.lock();
         state.held = false;

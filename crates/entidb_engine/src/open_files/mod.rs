@@ -20,7 +20,7 @@ use arc_swap::ArcSwapOption;
 use entidb_storage::{Directory, File};
 
 use crate::error::Result;
-pub(crate) use sparing::SparingDirectory;
+pub(crate) use sparing::{SparingDirectory, Tenure};
 
 /// What is open when nobody knows the limit of the process, or there is none.
 const UNLIMITED: u64 = 4096;
@@ -41,6 +41,8 @@ pub(crate) struct OpenFiles {
 struct State {
     /// The bound as it is now.
     bound: usize,
+    /// From here on no file stays open.
+    closed: bool,
     /// The slots with an open file, and some of segments that have gone.
     ring: VecDeque<Weak<FileSlot>>,
 }
@@ -86,7 +88,7 @@ impl OpenFiles {
             (given, _) => given,
         };
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let state = Mutex::new(State { bound: most, ring: VecDeque::new() });
+        let state = Mutex::new(State { bound: most, closed: false, ring: VecDeque::new() });
         Arc::new(Self { most, open: AtomicUsize::new(0), state })
     }
 
@@ -117,6 +119,12 @@ impl OpenFiles {
         // One that is never read again leaves before those that are.
         slot.used.store(false, Ordering::Relaxed);
         let mut state = self.state.lock();
+        if state.closed {
+            // For this one read, which began before.
+            drop(state);
+            slot.file.store(None);
+            return Ok(file);
+        }
         // Segments that went leave their places behind until the clock comes by, which in a small database is never.
         if state.ring.len() > self.count().saturating_mul(2).saturating_add(64) {
             state.ring.retain(|slot| slot.strong_count() > 0);
@@ -139,6 +147,15 @@ impl OpenFiles {
             // Outside of the lock: closing may take a while on some storages.
             drop(closed);
         }
+    }
+
+    /// Closes all files for good: one that is opened all the same is closed after its read.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        let slots = std::mem::take(&mut state.ring);
+        drop(state);
+        slots.iter().filter_map(Weak::upgrade).for_each(|slot| slot.file.store(None));
     }
 
     /// Closes half of the files, because the system has no more of them to give, and keeps to that. Returns how many.

@@ -178,7 +178,7 @@ impl Identity {
                 offset: 0,
                 detail: "the manifest lists it and it is not there".to_owned(),
             },
-            _ => Error::Storage(error),
+            _ => error.into(),
         })?;
         let found = file.len()?;
         if found != self.bytes {
@@ -202,7 +202,7 @@ fn read_exact(file: &dyn File, path: &str, offset: u64, buffer: &mut [u8]) -> Re
         ErrorKind::UnexpectedEnd { wanted, found } => {
             Error::damaged(path, offset, format!("the file ends after {found} of {wanted} bytes"))
         }
-        _ => Error::Storage(error),
+        _ => error.into(),
     })
 }
 

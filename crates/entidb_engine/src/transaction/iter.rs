@@ -87,6 +87,10 @@ impl Iter {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        if self.point.is_of_parent() {
+            self.failed = Some(Error::Forked);
+            return Err(Error::Forked);
+        }
         // Looked at afterwards: a commit of the transaction this iterator is of may have come in between. That the
         // database is closed says more than how the move failed because of it.
         let moved = self.look_up().and_then(|()| self.step());
@@ -157,6 +161,14 @@ impl Iter {
 
     /// Gives back what it holds of the database.
     fn let_go(&mut self) {
+        if self.point.is_of_parent() {
+            // Dropping the last reference to a file or a memtable takes locks, which nobody may ever let go here.
+            std::mem::forget(std::mem::replace(
+                &mut self.view,
+                View::new(self.point.sequence(), Span::from(KeyRange::all())),
+            ));
+            return;
+        }
         self.view.truncate(self.own_sources);
         if self.aimed.take().is_some()
             && let Some(iterators) = self.point.iterators()

@@ -316,6 +316,7 @@ impl WriteTransaction {
     #[inline]
     fn check_whole(&self) -> Result<()> {
         match &self.spoilt {
+            None if self.point.0.is_of_parent() => Err(Error::Forked),
             None => Ok(()),
             Some(error) => Err(error.clone()),
         }

@@ -67,8 +67,13 @@ impl Owner {
             Err(Error::Storage(error)) if error.kind == ErrorKind::NotFound => {
                 replaced("its ROOT was removed".to_owned())
             }
-            Err(error @ (Error::Storage(_) | Error::OutOfMemory { .. })) => Err(error),
-            Err(error) => replaced(format!("its ROOT is not what was written ({error})")),
+            Err(
+                error @ (Error::Corrupt { .. }
+                | Error::NotADatabase { .. }
+                | Error::FormatTooNew { .. }
+                | Error::FeaturesUnknown { .. }),
+            ) => replaced(format!("its ROOT is not what was written ({error})")),
+            Err(error) => Err(error),
         }
     }
 }

@@ -108,7 +108,9 @@ impl From<&ErrorKind> for HostError {
             ErrorKind::Interrupted => Self::INTERRUPTED,
             ErrorKind::InvalidName { .. } => Self::INVALID_NAME,
             ErrorKind::Unsupported => Self::UNSUPPORTED,
-            ErrorKind::UnexpectedEnd { .. } | ErrorKind::WroteNothing => Self::DEVICE,
+            ErrorKind::UnexpectedEnd { .. } | ErrorKind::WroteNothing | ErrorKind::Closed | ErrorKind::Forked => {
+                Self::DEVICE
+            }
             ErrorKind::Device { os_code } => {
                 return Self { number: Self::DEVICE, detail: os_code.unwrap_or(0) };
             }

@@ -41,7 +41,10 @@ impl Log {
         state.closed = true;
         let (appended, number) = (state.appended, state.current_number);
         drop(state);
-        let sealed = self.current.lock().finish(None, appended, self.durable());
+        let sealed = match self.current.lock().as_mut() {
+            Some(current) => current.finish(None, appended, self.durable()),
+            None => Err(Error::Closed),
+        };
         let mut state = self.state.lock();
         let unused = [state.spare.take().map(|spare| spare.number()), state.spent.take().map(|spent| spent.number)];
         for number in unused.into_iter().flatten() {
@@ -58,6 +61,17 @@ impl Log {
                 Err(error)
             }
         }
+    }
+
+    /// Closes its files, however it ended: no later commit gets in.
+    pub(crate) fn let_go(&self) {
+        let current = self.current.lock().take();
+        let mut state = self.state.lock();
+        state.closed = true;
+        let files = (state.file.take(), state.spare.take());
+        drop(state);
+        drop((current, files));
+        self.wake_all();
     }
 }
 

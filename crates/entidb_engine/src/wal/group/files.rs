@@ -233,7 +233,7 @@ impl Log {
         let current = self.current.lock();
         let ended: Vec<WalRef> = self.state.lock().retired.iter().map(|it| it.wal.clone()).collect();
         let ended = ended.iter().filter_map(|wal| Some((wal.number, wal.seal.as_ref()?.len)));
-        for (number, len) in ended.chain([(current.number(), current.len())]) {
+        for (number, len) in ended.chain(current.as_ref().map(|current| (current.number(), current.len()))) {
             verify_file(&self.context, number, len, report);
         }
     }

@@ -4,12 +4,11 @@
 //! when all before it may be.
 //! Does not know: who waits for it (`wait`).
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::sync::MutexGuard;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::{Sequence, WAL_UNIT_HEADER_BYTES};
 use crate::planted::{Mistake, makes};
 use crate::version::WalRef;
@@ -78,7 +77,8 @@ impl Log {
 
     /// Flushes what is written; the caller has the flushing role.
     fn flush_written<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let (file, reached) = (Arc::clone(&state.file), state.written);
+        let Some(file) = state.file.clone() else { return state };
+        let reached = state.written;
         let bytes_before = state.unflushed_bytes;
         // Nobody writes now, so this covers all that is written. What is pending keeps its own time.
         state.written_due_nanos = None;
@@ -137,14 +137,15 @@ impl Log {
         if let Some(next) = group.next {
             self.go_on_in(next, Sequence(group.first.0.saturating_sub(1)))?;
         }
-        let mut current = self.current.lock();
+        let mut place = self.current.lock();
+        let current = place.as_mut().ok_or(Error::Closed)?;
         let before = current.len();
         let durable = if makes(Mistake::DurableMarkTooHigh) { group.last } else { self.durable() };
         let mut spent = current.write_commits(group.body, group.first, group.last, durable)?;
         self.writes.fetch_add(1, Ordering::Relaxed);
         let len = current.len().saturating_sub(before);
         self.bytes_written.fetch_add(len, Ordering::Relaxed);
-        drop(current);
+        drop(place);
         let mut state = self.state.lock();
         state.unflushed_bytes = state.unflushed_bytes.saturating_add(len);
         drop(state);
@@ -155,13 +156,14 @@ impl Log {
 
     /// Ends the current file after `last` and goes on in `next`. The caller has both roles.
     pub(super) fn go_on_in(&self, next: WalFile, last: Sequence) -> Result<()> {
-        let mut current = self.current.lock();
+        let mut place = self.current.lock();
+        let current = place.as_mut().ok_or(Error::Closed)?;
         let (ended, capacity) = (current.number(), current.capacity());
         let seal = current.finish(Some(&next.successor_mark()), last, self.durable())?;
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.flushes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock();
-        state.file = next.file();
+        state.file = Some(next.file());
         state.current_number = next.number();
         state.current_capacity = next.capacity();
         let wal = WalRef { number: ended, seal: Some(seal) };
@@ -169,7 +171,7 @@ impl Log {
         state.unflushed_bytes = 0;
         self.reached(&mut state, last);
         drop(state);
-        *current = next;
+        *place = Some(next);
         Ok(())
     }
 

@@ -54,8 +54,8 @@ pub(crate) struct Log {
     /// A flush is over, or the log is. Those who wait for one are woken by nothing less: eight writers who woke each other
     /// at every step spent four times as much time on that as on their commits.
     flushed: FlushEnd,
-    /// Held by whoever has the writing role.
-    current: Mutex<WalFile>,
+    /// Held by whoever has the writing role. None after the end.
+    current: Mutex<Option<WalFile>>,
     /// One preparation of a next file at a time.
     preparing: Mutex<()>,
     visible: AtomicU64,
@@ -87,8 +87,8 @@ struct State {
     retired: Vec<Retired>,
     current_number: FileNumber,
     current_capacity: u64,
-    /// The file to flush.
-    file: Arc<dyn File>,
+    /// The file to flush. None after the end.
+    file: Option<Arc<dyn File>>,
     /// Durable commits that are not durable yet.
     durable_waits: VecDeque<Sequence>,
     /// Grouped commits that are not written yet.
@@ -130,7 +130,7 @@ impl Log {
             retired: retired.into_iter().map(|wal| Retired { wal, capacity: None }).collect(),
             current_number: current.number(),
             current_capacity: current.capacity(),
-            file: current.file(),
+            file: Some(current.file()),
             durable_waits: VecDeque::new(),
             written_waits: VecDeque::new(),
             gather: Gather::default(),
@@ -145,7 +145,7 @@ impl Log {
             state: Mutex::new(state),
             changed: Condvar::new(),
             flushed: FlushEnd::default(),
-            current: Mutex::new(current),
+            current: Mutex::new(Some(current)),
             preparing: Mutex::new(()),
             visible: AtomicU64::new(last.0),
             durable: AtomicU64::new(last.0),

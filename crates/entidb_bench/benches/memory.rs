@@ -61,15 +61,17 @@ fn main() {
         let stats = database.engine().expect("it is open").stats();
         println!(
             "{name:16} {:8.1} s, resident {:6.1} MB, peak {:6.1} MB ({:5.1} % of the budget), files {:4}; \
-             segments {}, memtables {:.1} MB, cache {:.1} MB",
+             segments {}, memtables {:.1} MB, blocks {:.1} MB, indexes {:.1} MB, segments being written {:.1} MB",
             spent.as_secs_f64(),
             resident as f64 / 1e6,
             peak as f64 / 1e6,
             peak as f64 * 100.0 / budget as f64,
             open_files(),
             stats.segments,
-            stats.memtable_reserved_bytes as f64 / 1e6,
-            stats.cache_bytes as f64 / 1e6,
+            stats.memory.memtables as f64 / 1e6,
+            stats.memory.blocks as f64 / 1e6,
+            stats.memory.indexes as f64 / 1e6,
+            stats.memory.writing as f64 / 1e6,
         );
     };
     let engine = |database: &BenchDatabase| database.engine().expect("it is open").clone();

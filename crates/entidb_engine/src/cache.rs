@@ -2,7 +2,8 @@
 //!
 //! Always: a cached block costs its reader one atomic load from its segment's own slot; nothing is hashed or locked.
 //! Only a miss takes the lock, to make room. A clock over all blocks takes the ones not read since it last passed.
-//! Does not know: what is in a block, or how to read one.
+//! Blocks that readers hold beside the cache count as well, so the cache is smaller by what they hold.
+//! Does not know: what is in a block, how to read one, or what else takes memory (`memory`).
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Weak};
 use crate::sync::Mutex;
 use arc_swap::{ArcSwapOption, Guard};
 
+use crate::memory::{Charge, GivesUp, Memory, Use};
 use crate::prefetch;
 use crate::segment::Block;
 
@@ -26,13 +28,13 @@ pub(crate) enum Entering {
     Never,
 }
 
-/// The budget and the clock.
+/// The blocks and the clock.
 #[derive(Debug)]
 pub(crate) struct BlockCache {
-    bytes_max: u64,
+    memory: Arc<Memory>,
     bytes: AtomicU64,
-    /// Bytes of indexes, which stay as long as their segment is open and leave blocks that much less.
-    pinned: AtomicU64,
+    /// How many blocks there are.
+    count: AtomicUsize,
     misses: AtomicU64,
     hits: Box<[Counter]>,
     ring: Mutex<VecDeque<Frame>>,
@@ -44,6 +46,8 @@ pub(crate) struct BlockCache {
 struct Counter(AtomicU64);
 
 const COUNTERS: usize = 16;
+/// Frames of the ring beyond twice the blocks there are: of more, those whose segment is gone leave it.
+const FRAMES_BEYOND: usize = 256;
 /// Hits a thread counts before it hands them in.
 const HITS_AT_ONCE: u64 = 64;
 
@@ -65,21 +69,30 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct Slots {
     slots: Box<[Slot]>,
-    pinned: AtomicU64,
+    pinned: Charge,
     cache: Arc<BlockCache>,
 }
 
 impl BlockCache {
-    /// A cache that keeps about `bytes_max` bytes of decoded blocks.
+    /// A cache with what is left of a budget of `bytes_max` bytes.
     pub(crate) fn new(bytes_max: u64) -> Arc<Self> {
-        Arc::new(Self {
-            bytes_max,
+        let memory = Memory::new(bytes_max);
+        let cache = Arc::new(Self {
+            memory: Arc::clone(&memory),
             bytes: AtomicU64::new(0),
-            pinned: AtomicU64::new(0),
+            count: AtomicUsize::new(0),
             misses: AtomicU64::new(0),
             hits: (0..COUNTERS).map(|_| Counter::default()).collect(),
             ring: Mutex::new(VecDeque::new()),
-        })
+        });
+        let weak: Weak<Self> = Arc::downgrade(&cache);
+        memory.set_blocks(weak);
+        cache
+    }
+
+    /// The budget.
+    pub(crate) const fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     /// Bytes of decoded blocks in memory.
@@ -87,14 +100,10 @@ impl BlockCache {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes of indexes in memory.
-    pub(crate) fn pinned_bytes(&self) -> u64 {
-        self.pinned.load(Ordering::Relaxed)
-    }
-
-    /// What blocks may take. Indexes never take all of the budget: with no blocks at all every read goes to storage.
-    fn room(&self) -> u64 {
-        self.bytes_max.saturating_sub(self.pinned_bytes().min(self.bytes_max / 4 * 3))
+    /// Frames of the clock.
+    #[cfg(test)]
+    pub(crate) fn frames(&self) -> usize {
+        self.ring.lock().len()
     }
 
     /// Reads that found their block in memory, but for the last few of each thread.
@@ -111,7 +120,7 @@ impl BlockCache {
     pub(crate) fn slots(self: &Arc<Self>, count: usize) -> Arc<Slots> {
         let empty = || Slot { block: ArcSwapOption::const_empty(), places: [const { AtomicUsize::new(0) }; 2] };
         let slots = (0..count).map(|_| empty()).collect();
-        Arc::new(Slots { slots, pinned: AtomicU64::new(0), cache: Arc::clone(self) })
+        Arc::new(Slots { slots, pinned: self.memory.charge(Use::Indexes), cache: Arc::clone(self) })
     }
 
     /// Counts a hit. Threads hand in their counts in lots, so that counting costs no atomic operation on the way; what
@@ -143,11 +152,12 @@ impl BlockCache {
         }
     }
 
-    /// Takes blocks out until the budget holds. Each turn of the clock forgets one read of a block; one without goes.
+    /// Takes blocks out until they have no more memory than they may. Each turn of the clock forgets one read of a block;
+    /// one without goes.
     fn make_room(&self, ring: &mut VecDeque<Frame>) {
         // Four turns forget every read, so this ends also when all blocks are in use all the time.
         let mut steps = ring.len() * 4;
-        while self.bytes() > self.room() && steps > 0 {
+        while !self.memory.blocks_fit() && steps > 0 {
             steps -= 1;
             let Some(frame) = ring.pop_front() else { return };
             let Some(slots) = frame.slots.upgrade() else { continue };
@@ -159,6 +169,21 @@ impl BlockCache {
                 slots.take(frame.block as usize);
             }
         }
+        self.memory.trim(0);
+    }
+
+    /// Takes the frames out whose segment is gone, when there are more than blocks: a cache that is never full has no clock
+    /// that would come by.
+    fn sweep(&self, ring: &mut VecDeque<Frame>) {
+        if ring.len() > self.count.load(Ordering::Relaxed).saturating_mul(2).saturating_add(FRAMES_BEYOND) {
+            ring.retain(|frame| frame.slots.strong_count() > 0);
+        }
+    }
+}
+
+impl GivesUp for BlockCache {
+    fn give_up(&self) {
+        self.make_room(&mut self.ring.lock());
     }
 }
 
@@ -170,8 +195,7 @@ impl Slots {
 
     /// Counts an index of the segment against the budget, until the segment goes.
     pub(crate) fn pin(&self, bytes: usize) {
-        self.pinned.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.cache.pinned.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.pinned.add(bytes as u64);
     }
 
     /// Begins to fetch the block from memory, when it is there.
@@ -203,7 +227,7 @@ impl Slots {
     pub(crate) fn put(self: &Arc<Self>, block: usize, decoded: &Arc<Block>, entering: Entering) {
         self.cache.misses.fetch_add(1, Ordering::Relaxed);
         let size = decoded.memory_bytes() as u64;
-        let fits = self.cache.bytes().saturating_add(size) <= self.cache.room();
+        let fits = self.cache.memory.blocks_fit();
         if entering == Entering::Never || (entering == Entering::Cold && !fits) {
             return;
         }
@@ -221,7 +245,9 @@ impl Slots {
             // Its frame is in the ring already.
             self.cache.bytes.fetch_sub(before.memory_bytes() as u64, Ordering::Relaxed);
         } else {
+            self.cache.count.fetch_add(1, Ordering::Relaxed);
             ring.push_back(Frame { slots: Arc::downgrade(self), block: number });
+            self.cache.sweep(&mut ring);
         }
         if !fits {
             self.cache.make_room(&mut ring);
@@ -231,6 +257,7 @@ impl Slots {
     fn take(&self, block: usize) {
         if let Some(gone) = self.slots.get(block).and_then(|slot| slot.block.swap(None)) {
             self.cache.bytes.fetch_sub(gone.memory_bytes() as u64, Ordering::Relaxed);
+            self.cache.count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -238,9 +265,12 @@ impl Slots {
 impl Drop for Slots {
     fn drop(&mut self) {
         // Only counted: each slot lets go of its block as it is dropped, and emptying it before costs as much again.
-        let blocks =
-            self.slots.iter().filter_map(|slot| slot.block.load().as_ref().map(|block| block.memory_bytes() as u64));
-        self.cache.bytes.fetch_sub(blocks.sum(), Ordering::Relaxed);
-        self.cache.pinned.fetch_sub(self.pinned.load(Ordering::Relaxed), Ordering::Relaxed);
+        let (mut count, mut bytes) = (0, 0);
+        for block in self.slots.iter().filter_map(|slot| slot.block.load().as_ref().map(|block| block.memory_bytes())) {
+            count += 1;
+            bytes += block as u64;
+        }
+        self.cache.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.cache.count.fetch_sub(count, Ordering::Relaxed);
     }
 }

@@ -18,6 +18,7 @@ mod format;
 pub mod internals;
 pub mod interrupt;
 mod iterator;
+mod memory;
 mod memtable;
 mod open_files;
 mod options;
@@ -49,7 +50,7 @@ pub use options::{
     Compression, Durability, KEY_BYTES_MAX, KdfParameters, KeySource, Options, VALUE_BYTES_MAX, ZonePolicies,
     ZonePolicy,
 };
-pub use stats::{OpenReport, Stats};
+pub use stats::{MemoryUse, OpenReport, Stats};
 pub use transaction::{ChangeSize, Direction, Iter, Savepoint, Snapshot, WriteSnapshot, WriteTransaction};
 pub use value::Value;
 pub use verify::{VerifyLevel, VerifyReport};

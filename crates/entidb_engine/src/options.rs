@@ -148,6 +148,12 @@ impl Default for ZonePolicies {
     }
 }
 
+/// A memtable has this part of `memory_bytes` unless it is told otherwise.
+const MEMTABLE_PART: u64 = 8;
+const MEMTABLE_BYTES_MIN: u64 = 16 * 1024;
+/// A larger one makes no fewer merges worth having, and is slower to search.
+const MEMTABLE_BYTES_USUAL: u64 = 32 * 1024 * 1024;
+
 /// How a database is opened.
 ///
 /// ```
@@ -174,10 +180,13 @@ pub struct Options {
     pub provider: Arc<dyn Provider>,
     /// What a commit waits for when it does not say.
     pub durability: Durability,
-    /// Memory for decoded blocks and indexes.
+    /// Memory for the newest writes, decoded blocks and indexes: all that [`MemoryUse`](crate::MemoryUse) tells of. Beside
+    /// it are transactions that are not committed yet, each up to `transaction_bytes_max`.
     pub memory_bytes: u64,
-    /// The size at which the newest writes are frozen and written to segments. A transaction of more than a quarter of
-    /// it goes to segments directly and is durable when it returns, whatever durability it asked for.
+    /// The size at which the newest writes are frozen and written to segments; 0 for an eighth of `memory_bytes`, at most
+    /// 32 MiB. Up to four times as much is in memory while they are written, and a quarter of it more; with more than that
+    /// eighth it may be more than `memory_bytes`. A transaction of more than a quarter of it goes to segments directly and
+    /// is durable when it returns, whatever durability it asked for.
     pub memtable_bytes: u64,
     /// The log size at which a checkpoint is made by itself.
     pub wal_bytes: u64,
@@ -209,7 +218,7 @@ impl Default for Options {
             provider: Arc::new(AesGcmProvider),
             durability: Durability::Durable,
             memory_bytes: 256 * 1024 * 1024,
-            memtable_bytes: 32 * 1024 * 1024,
+            memtable_bytes: 0,
             wal_bytes: 256 * 1024 * 1024,
             auto_checkpoint: true,
             open_files_max: 0,
@@ -222,6 +231,13 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Replaces what is left to the engine by what it chooses.
+    pub(crate) fn settle(&mut self) {
+        if self.memtable_bytes == 0 {
+            self.memtable_bytes = (self.memory_bytes / MEMTABLE_PART).clamp(MEMTABLE_BYTES_MIN, MEMTABLE_BYTES_USUAL);
+        }
+    }
+
     /// Judges every setting.
     ///
     /// # Errors
@@ -231,7 +247,9 @@ impl Options {
             return Err(invalid("create_new", "cannot be had together with read_only; drop one"));
         }
         between("memory_bytes", self.memory_bytes, 1 << 20, 1 << 44)?;
-        between("memtable_bytes", self.memtable_bytes, 16 * 1024, 1 << 30)?;
+        if self.memtable_bytes != 0 {
+            between("memtable_bytes", self.memtable_bytes, MEMTABLE_BYTES_MIN, 1 << 30)?;
+        }
         between("wal_bytes", self.wal_bytes, 64 * 1024, 1 << 40)?;
         between("transaction_bytes_max", self.transaction_bytes_max, 1024, 1 << 32)?;
         if self.open_files_max != 0 {

@@ -30,6 +30,29 @@ pub struct OpenReport {
     pub last_sequence: Sequence,
 }
 
+/// What the memory of an open database is used for, in bytes. Together these are what it takes of `memory_bytes`; beside
+/// them are transactions that are not committed yet, and what threads need while they read or write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryUse {
+    /// Decoded blocks: cached, read ahead by iterators, lent to values, and memory for the next ones.
+    pub blocks: u64,
+    /// The newest writes, those being written to segments, and those that iterators or values still hold.
+    pub memtables: u64,
+    /// Indexes of open segments.
+    pub indexes: u64,
+    /// What is gathered of segments that are being written.
+    pub writing: u64,
+}
+
+impl MemoryUse {
+    /// All of it.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.blocks + self.memtables + self.indexes + self.writing
+    }
+}
+
 /// Counters and sizes of an open engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -125,6 +148,8 @@ pub struct Stats {
     pub cache_hits: u64,
     /// Reads of blocks that went to the storage.
     pub cache_misses: u64,
-    /// Bytes of decoded blocks in memory.
+    /// Bytes of decoded blocks in the cache.
     pub cache_bytes: u64,
+    /// What memory is used for.
+    pub memory: MemoryUse,
 }

@@ -155,6 +155,11 @@ impl Stats {
             ("cache_hits", engine.cache_hits),
             ("cache_misses", engine.cache_misses),
             ("cache_bytes", engine.cache_bytes),
+            ("memory_bytes", engine.memory.total()),
+            ("memory_blocks_bytes", engine.memory.blocks),
+            ("memory_memtables_bytes", engine.memory.memtables),
+            ("memory_indexes_bytes", engine.memory.indexes),
+            ("memory_writing_bytes", engine.memory.writing),
         ];
         Value::Map(fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect())
     }

@@ -80,9 +80,11 @@ pub struct Options {
     pub key: Option<Key>,
     /// What a commit promises when it returns. Default durable.
     pub durability: Durability,
-    /// Memory for caches and newest writes. Default 256 MiB.
+    /// Memory for newest writes, cached blocks and indexes. Beside it are transactions that are not committed yet, and what
+    /// queries sort. Default 256 MiB.
     pub memory_bytes: u64,
-    /// Newest writes held in memory before they go to a segment. 0 lets the engine choose. Default 0.
+    /// Newest writes held in memory before they go to a segment; four times as much is in memory while they go. 0 takes an
+    /// eighth of `memory_bytes`, at most 32 MiB; more than that eighth may be more than `memory_bytes` holds. Default 0.
     pub memtable_bytes: u64,
     /// Data files that may be open at once, at least 4; about a dozen other files come to them. 0 takes a quarter of what
     /// the process may have. Default 0.

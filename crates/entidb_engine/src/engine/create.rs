@@ -47,6 +47,7 @@ pub(crate) fn create(
         listed: BTreeSet::new(),
         version: None,
         memtable: None,
+        overflows: false,
         survey: Survey::default(),
         report,
     };

@@ -24,8 +24,9 @@ pub(crate) const ROOT: &str = "ROOT";
 /// The name of the file with the wrapped data keys.
 pub(crate) const KEYRING: &str = "KEYRING";
 
-pub(crate) fn open(backend: Backend, options: Options) -> Result<Arc<Shared>> {
+pub(crate) fn open(backend: Backend, mut options: Options) -> Result<Arc<Shared>> {
     options.validate()?;
+    options.settle();
     let open_files = OpenFiles::new(options.open_files_max, backend.directory.as_ref());
     let directory = SparingDirectory::new(&backend.directory, &open_files);
     let backend = Backend { directory: directory.clone(), ..backend };

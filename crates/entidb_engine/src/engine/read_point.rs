@@ -62,11 +62,13 @@ impl ReadPoint {
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         self.check_open()?;
+        self.shared.watch_indexes();
         self.shared.current.load().get(key, self.place.at)
     }
 
     pub(crate) fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>> {
         self.check_open()?;
+        self.shared.watch_indexes();
         self.shared.current.load().multi_get(keys, self.place.at)
     }
 
@@ -79,6 +81,7 @@ impl ReadPoint {
 
     /// Gives a view the memtables and segments there are now.
     pub(crate) fn aim(&self, view: &mut View<SourceCursor>) {
+        self.shared.watch_indexes();
         self.shared.current.load().aim(view);
     }
 

@@ -23,14 +23,15 @@ use crate::engine::obsolete::RetiredMemtables;
 use crate::engine::open::surroundings;
 use crate::engine::pace::Pace;
 use crate::engine::readers::Readers;
-use crate::engine::shared::{CommitState, Shared, apply_encoded};
+use crate::engine::replayed::{REPLAYED_MEMTABLES_MAX, ReplayedLog, replayed_bytes_max};
+use crate::engine::shared::{CommitState, Shared};
 use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Damage, Error, Result};
 use crate::format::{
     FileKind, FileNumber, ManifestRecordKind, Reader, Root, Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES, put_bytes,
     wal_unit_bytes,
 };
-use crate::memtable::{Memtable, MemtableConfig, ReplayedRanges};
+use crate::memtable::{Memtable, MemtableConfig};
 use crate::open_files::OpenFiles;
 use crate::options::Options;
 use crate::planted::{Mistake, makes};
@@ -45,12 +46,14 @@ use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_M
 
 /// What the log holds beyond this goes to segments soon: each further open would read it again.
 const REPLAYED_BYTES_MAX: u64 = 8 << 20;
-/// So many memtables' worth of commits go to segments before the database is open, so that memory has its bound.
-const REPLAYED_MEMTABLES_MAX: u64 = 4;
 /// Segments nobody lists that are removed while the database is opened; more of them go after it.
 const ORPHANS_AT_ONCE_MAX: usize = 2;
 /// No number of a file is greater: counting further would end at the last number there is.
 const NUMBER_MAX: FileNumber = FileNumber(u64::MAX / 2);
+/// The smallest and the largest piece in which a memtable takes memory.
+const MEMTABLE_CHUNK_BYTES: (usize, usize) = (64 * 1024, 2 << 20);
+/// A memtable has room for so many times what it is meant to hold.
+const MEMTABLE_CHUNKS_SPARE: usize = 8;
 /// The surviving commits are copied in units of about this size.
 const COPY_UNIT_BYTES: usize = 1 << 20;
 
@@ -78,6 +81,8 @@ pub(crate) struct Session {
     /// The segments.
     pub(crate) version: Option<Version>,
     pub(crate) memtable: Option<Memtable>,
+    /// True when the log holds more than may be in memory: then there is no memtable, and the log is read once more.
+    pub(crate) overflows: bool,
     /// What was in the folders.
     pub(crate) survey: Survey,
     pub(crate) report: OpenReport,
@@ -111,14 +116,18 @@ pub(crate) fn recover(
     }
     let survey = survey(&backend, record.next_file)?;
     find_segments(&survey, &version).map_err(|error| blame(error, manifest.torn.as_ref()))?;
-    let config = memtable_config(&backend, &options)?;
-    let memtable = Memtable::new(config)?;
-    // Nobody reads yet, so no state of the deleted ranges but the last needs to be kept, or made.
-    let mut ranges = ReplayedRanges::default();
-    let mut apply = |sequence, commit: &[u8]| apply_encoded(&memtable, &mut ranges, commit, sequence);
+    let mut log = ReplayedLog::new(&replay_config(&backend, &options, &context)?, replayed_bytes_max(&options))?;
+    let mut apply = |sequence, commit: &[u8]| {
+        // Who only reads has no other place for it.
+        if log.is_full() && !options.read_only {
+            log.overflow()?;
+        }
+        log.apply(sequence, commit)
+    };
     let replayed = replay(&backend, &keys, &record.wals, record.floor, &mut apply)
         .map_err(|error| blame(error, manifest.torn.as_ref()))?;
-    memtable.take_ranges(ranges, replayed.last);
+    let memtable = log.finish(replayed.last);
+    let overflows = memtable.is_none();
     let clean = *kind == ManifestRecordKind::Closed;
     let report = OpenReport {
         created: false,
@@ -151,7 +160,8 @@ pub(crate) fn recover(
         rewrite: !clean && replayed.commits > 0 && !makes(Mistake::TornEndKept),
         wals,
         version: Some(version),
-        memtable: Some(memtable),
+        memtable,
+        overflows,
         survey,
         report,
     };
@@ -223,12 +233,28 @@ fn ends_after(wal: &WalRef, floor: Sequence) -> bool {
     wal.seal.as_ref().is_none_or(|seal| seal.last > floor)
 }
 
-fn memtable_config(backend: &Backend, options: &Options) -> Result<MemtableConfig> {
+/// The configuration of a memtable that takes what the log holds.
+fn replay_config(backend: &Backend, options: &Options, context: &SegmentContext) -> Result<MemtableConfig> {
+    let config = memtable_config(backend, options, context)?;
+    let wanted = usize::try_from(replayed_bytes_max(options) / 64).unwrap_or(usize::MAX);
+    let (least, most) = MEMTABLE_CHUNK_BYTES;
+    Ok(MemtableConfig { chunk_bytes: wanted.clamp(least, most).next_power_of_two(), ..config }.unbounded())
+}
+
+fn memtable_config(backend: &Backend, options: &Options, context: &SegmentContext) -> Result<MemtableConfig> {
     let mut seed = [0; 8];
     backend.random.fill(&mut seed)?;
     let wanted = usize::try_from(options.memtable_bytes / 16).unwrap_or(usize::MAX);
-    let chunk_bytes = wanted.clamp(64 * 1024, 2 << 20).next_power_of_two();
-    Ok(MemtableConfig { point_zones: options.zones.point_zones(), chunk_bytes, hash_seed: u64::from_le_bytes(seed) })
+    let (least, most) = MEMTABLE_CHUNK_BYTES;
+    let chunk_bytes = wanted.clamp(least, most).next_power_of_two();
+    let chunks = usize::try_from(options.memtable_bytes).unwrap_or(usize::MAX) / chunk_bytes;
+    Ok(MemtableConfig {
+        chunk_count: chunks.saturating_mul(MEMTABLE_CHUNKS_SPARE),
+        point_zones: options.zones.point_zones(),
+        chunk_bytes,
+        hash_seed: u64::from_le_bytes(seed),
+        memory: Arc::clone(context.cache.memory()),
+    })
 }
 
 /// Opens the database for use from what is known of it: writes the new files of the session unless reading only.
@@ -238,7 +264,7 @@ pub(crate) fn begin_session(
     lock: Box<dyn Lock>,
     mut session: Session,
 ) -> Result<Arc<Shared>> {
-    let memtable_config = memtable_config(&backend, &options)?;
+    let memtable_config = memtable_config(&backend, &options, &session.context)?;
     let (keys, numbers, last) = (Arc::clone(&session.keys), Arc::clone(&session.numbers), session.last);
     let (mut keyring, version, memtable) = (session.keyring.take(), session.version.take(), session.memtable.take());
     let mut report = std::mem::take(&mut session.report);
@@ -340,6 +366,7 @@ pub(crate) fn begin_session(
         commit: Mutex::new(CommitState::after(last)),
         readers: Readers::default(),
         writer: crate::engine::token::Writer::default(),
+        view_changes: Arc::clone(memtable_config.memory.alarms()),
         memtable_config,
         last_found: last,
         commits: AtomicU64::new(0),
@@ -347,7 +374,6 @@ pub(crate) fn begin_session(
         idle: AtomicBool::new(false),
         removals,
         retired_memtables: RetiredMemtables::default(),
-        view_changes: AtomicU64::new(0),
         compactions: CompactionCounts::default(),
         stalls: AtomicU64::new(0),
         pace: Pace::default(),
@@ -385,8 +411,13 @@ impl Begin<'_> {
         let Self { backend, options, keys, numbers, first_bytes, .. } = *self;
         let (mut version, mut memtable, mut floor) = state;
         let large = memtable.bytes() as u64 > options.memtable_bytes.saturating_mul(REPLAYED_MEMTABLES_MAX);
-        let (current, ended) = if session.rewrite && large {
+        let (current, ended) = if session.overflows {
             // Written once, and to where it would have to go next anyway.
+            version = self.log_to_segments(session, &version, last)?;
+            memtable = Arc::new(Memtable::new(config.clone())?);
+            floor = last;
+            (self.first_log()?, Vec::new())
+        } else if session.rewrite && large {
             version = write_segments(options, numbers, &version, memtable, last)?;
             memtable = Arc::new(Memtable::new(config.clone())?);
             floor = last;
@@ -415,6 +446,29 @@ impl Begin<'_> {
         }
         let made = Installer::begin(&context, session.root_generation, session.record_generation, switch())?;
         Ok(Begun { made, wals, ended, current, state: (version, memtable, floor) })
+    }
+
+    /// Writes what the log holds to segments, as much at a time as may be in memory. Returns the version with them.
+    fn log_to_segments(&self, session: &Session, version: &Version, last: Sequence) -> Result<Version> {
+        let Self { backend, options, keys, numbers, .. } = *self;
+        let config = replay_config(backend, options, &session.context)?;
+        let mut log = ReplayedLog::new(&config, replayed_bytes_max(options))?;
+        let mut version = version.clone();
+        let mut flush = |log: &mut ReplayedLog, last| -> Result<()> {
+            if let Some(memtable) = log.take(last)?.filter(|memtable| !memtable.is_empty()) {
+                version = write_segments(options, numbers, &version, Arc::new(memtable), last)?;
+            }
+            Ok(())
+        };
+        let again = replay(backend, keys, &session.wals, session.floor, &mut |sequence, commit| {
+            if log.is_full() {
+                flush(&mut log, Sequence(sequence.0.saturating_sub(1)))?;
+            }
+            log.apply(sequence, commit)
+        })?;
+        check_again(again.last, last)?;
+        flush(&mut log, last)?;
+        Ok(version)
     }
 
     fn first_log(&self) -> Result<WalFile> {
@@ -507,13 +561,18 @@ fn copy_commits(
         first: floor.next(),
     };
     let again = replay(backend, keys, wals, floor, &mut |sequence, commit| copy.take(sequence, commit))?;
-    if again.last != last {
-        let detail = format!("the log ended at commit {last} and on second reading at {}", again.last);
-        return Err(Error::Internal { detail });
-    }
+    check_again(again.last, last)?;
     copy.write(last)?;
     copy.file.file().flush_data()?;
     Ok((copy.file, copy.ended))
+}
+
+/// A log that is read twice is the same both times.
+fn check_again(found: Sequence, last: Sequence) -> Result<()> {
+    if found == last {
+        return Ok(());
+    }
+    Err(Error::Internal { detail: format!("the log ended at commit {last} and on second reading at {found}") })
 }
 
 struct Copy<'a> {

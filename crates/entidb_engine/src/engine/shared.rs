@@ -73,8 +73,8 @@ pub(crate) struct Shared {
     /// Files that no version lists any more.
     pub(crate) removals: Arc<Removals>,
     pub(crate) retired_memtables: RetiredMemtables,
-    /// How often the newest view has let go of memtables or files.
-    pub(crate) view_changes: AtomicU64,
+    /// How often the newest view has let go of memtables, files or indexes, or is to let go of indexes.
+    pub(crate) view_changes: Arc<AtomicU64>,
     pub(crate) compactions: CompactionCounts,
     pub(crate) stalls: AtomicU64,
     pub(crate) pace: Pace,
@@ -222,6 +222,7 @@ impl Shared {
             cache_hits: view.version.context().cache.hits(),
             cache_misses: view.version.context().cache.misses(),
             cache_bytes: view.version.context().cache.bytes(),
+            memory: view.version.context().cache.memory().stats(),
             snapshots: self.readers.count(),
             oldest_snapshot: oldest.map(|oldest| oldest.at),
             oldest_snapshot_ms: oldest.map_or(0, |oldest| oldest.age_nanos / 1_000_000),

@@ -116,6 +116,8 @@ impl Shared {
         let Some(log) = &self.log else { return Ok(false) };
         self.check_open()?;
         log.check()?;
+        // Merges open segments as well.
+        self.watch_indexes();
         // Before merging and not only when there is nothing else to do: under a steady load there always is.
         if self.remove_some() {
             return Ok(true);

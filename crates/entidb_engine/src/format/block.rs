@@ -9,11 +9,13 @@
 
 use std::ops::Range;
 
-use crate::format::{EntryKind, Reader, Sequence, put_varint};
+use crate::format::{EntryKind, Reader, Sequence, put_varint, varint_len};
 use crate::options::KEY_BYTES_MAX;
 
 /// Entries in a group.
 pub(crate) const GROUP_ENTRIES: usize = 8;
+/// The numbers a block begins with.
+const HEADER_BYTES: usize = 16;
 /// Entries in a block at most, so that two bytes count them.
 pub(crate) const BLOCK_ENTRIES_MAX: usize = 32_768;
 
@@ -31,8 +33,24 @@ pub(crate) struct BlockBuilder {
     items: Vec<Item>,
     /// Where the key of the present group's first entry is in `keys`.
     head: Range<usize>,
-    estimate: usize,
-    base: u64,
+    size: Size,
+}
+
+/// What the block takes at most.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Size {
+    /// All of it.
+    pub(crate) bytes: usize,
+    /// Entries with whole keys and without tags.
+    body: usize,
+    /// Keys that are stored whole, but for what all share.
+    whole_keys: usize,
+    /// Bytes all keys share.
+    prefix_len: usize,
+    /// What the entry added last shares with its group's first one.
+    shared: usize,
+    oldest: u64,
+    newest: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,25 +70,51 @@ pub(crate) struct Unencodable;
 impl BlockBuilder {
     /// An empty block; `per_entry` for zones whose entries are found by ordinal.
     pub(crate) fn new(per_entry: bool) -> Self {
-        Self { per_entry, base: u64::MAX, ..Self::default() }
+        Self { per_entry, ..Self::default() }
+    }
+
+    /// What the block takes at most with an entry more, whose place is after the one before.
+    pub(crate) fn size_with(&self, key: &[u8], sequence: Sequence, value_len: usize) -> Size {
+        let (before, count) = (&self.size, self.items.len() + 1);
+        let is_first = count == 1;
+        let is_head = self.items.len().is_multiple_of(GROUP_ENTRIES);
+        let is_whole = is_head || self.per_entry;
+        let shared = if is_whole { 0 } else { shared_len(self.keys.get(self.head.clone()).unwrap_or_default(), key) };
+        let own = key.len() - shared;
+        let mut body = before.body + own + value_len + varint_len(own as u64) + varint_len(value_len as u64);
+        if !is_head {
+            body += varint_len(shared as u64);
+        }
+        let whole_keys = before.whole_keys + usize::from(is_whole);
+        let prefix = if is_first { key } else { self.keys.get(..before.prefix_len).unwrap_or_default() };
+        let prefix_len = shared_len(prefix, key);
+        let oldest = if is_first { sequence.0 } else { before.oldest.min(sequence.0) };
+        let newest = before.newest.max(sequence.0);
+        let tags = count * varint_len((newest - oldest).saturating_mul(4).saturating_add(3));
+        let groups = count.div_ceil(GROUP_ENTRIES);
+        let offsets = if self.per_entry { count } else { groups };
+        let offset_bytes = if body + tags > usize::from(u16::MAX) { 4 } else { 2 };
+        let bytes = HEADER_BYTES + groups * 8 + offsets * offset_bytes + body + tags - prefix_len * (whole_keys - 1);
+        Size { bytes, body, whole_keys, prefix_len, shared, oldest, newest }
     }
 
     /// Appends an entry, which must come after the one before.
+    #[cfg(test)]
     pub(crate) fn add(&mut self, key: &[u8], sequence: Sequence, kind: EntryKind, value: &[u8]) {
-        let mut shared = 0;
+        self.add_sized(key, sequence, kind, value, self.size_with(key, sequence, value.len()));
+    }
+
+    /// Appends the entry for which [`size_with`](Self::size_with) said this.
+    pub(crate) fn add_sized(&mut self, key: &[u8], sequence: Sequence, kind: EntryKind, value: &[u8], size: Size) {
         let start = self.keys.len();
         self.keys.extend_from_slice(key);
         self.values.extend_from_slice(value);
         if self.items.len().is_multiple_of(GROUP_ENTRIES) {
             self.head = start..self.keys.len();
-            self.estimate += 8;
-        } else if !self.per_entry {
-            shared = shared_len(self.keys.get(self.head.clone()).unwrap_or_default(), key);
         }
-        self.base = self.base.min(sequence.0);
-        self.estimate += key.len() - shared + value.len() + if self.per_entry { 7 } else { 5 };
         let (key_end, value_end) = (self.keys.len(), self.values.len());
-        self.items.push(Item { key_end, value_end, shared, sequence: sequence.0, kind });
+        self.items.push(Item { key_end, value_end, shared: size.shared, sequence: sequence.0, kind });
+        self.size = size;
     }
 
     /// How many entries there are.
@@ -83,9 +127,9 @@ impl BlockBuilder {
         self.items.is_empty()
     }
 
-    /// About how large the block would be.
-    pub(crate) fn estimate(&self) -> usize {
-        self.estimate
+    /// How many bytes the block has at most.
+    pub(crate) const fn bytes_max(&self) -> usize {
+        self.size.bytes
     }
 
     /// The last key added.
@@ -106,7 +150,7 @@ impl BlockBuilder {
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Unencodable> {
         // Keys are sorted, so what the first and the last share, all share.
         let prefix_len = shared_len(self.key(0), self.last_key());
-        let mut entries = Vec::with_capacity(self.estimate);
+        let mut entries = Vec::with_capacity(self.size.bytes);
         let mut heads = Vec::with_capacity(self.items.len().div_ceil(GROUP_ENTRIES));
         let mut offsets: Vec<u32> = Vec::with_capacity(self.items.len());
         let (mut key_start, mut value_start) = (0, 0);
@@ -131,7 +175,7 @@ impl BlockBuilder {
             }
             let own = suffix.get(shared..).ok_or(Unencodable)?;
             put_varint(&mut entries, own.len() as u64);
-            put_varint(&mut entries, tag_of(item.sequence - self.base, item.kind).ok_or(Unencodable)?);
+            put_varint(&mut entries, tag_of(item.sequence - self.size.oldest, item.kind).ok_or(Unencodable)?);
             put_varint(&mut entries, value.len() as u64);
             entries.extend_from_slice(own);
             entries.extend_from_slice(value);
@@ -145,7 +189,7 @@ impl BlockBuilder {
         out.extend_from_slice(&groups.to_le_bytes());
         out.extend_from_slice(&u16::try_from(prefix_len).map_err(|_| Unencodable)?.to_le_bytes());
         out.extend_from_slice(&[flags, 0]);
-        out.extend_from_slice(&self.base.to_le_bytes());
+        out.extend_from_slice(&self.size.oldest.to_le_bytes());
         out.extend_from_slice(self.key(0).get(..prefix_len).ok_or(Unencodable)?);
         for head in heads {
             out.extend_from_slice(&head.to_le_bytes());

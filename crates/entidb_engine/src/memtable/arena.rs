@@ -8,17 +8,20 @@
 
 #![expect(unsafe_code, reason = "one buffer is appended to by one thread and read by others below a published mark")]
 
-use std::alloc::{Layout, alloc, dealloc};
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::atomic::{AtomicPtr, AtomicUsize, Ordering, Touched};
 use crate::error::{Error, Result};
+use crate::memory::{Charge, Mapped, ask_for_huge_pages};
 use crate::value::Pinned;
 
 /// Addresses count units of this many bytes, so that 32 bits reach 32 GiB.
 const UNIT_BYTES: usize = 8;
+/// Pieces an arena may have at least, and at most.
+const CHUNK_COUNT_MIN: usize = 512;
 const CHUNK_COUNT_MAX: usize = 4096;
-const CHUNK_ALIGN: usize = 64;
+const PAGE_BYTES: usize = 4096;
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 const FIRST_CHUNK_BYTES: usize = 64 * 1024;
 
@@ -38,6 +41,8 @@ pub(super) struct Arena {
     chunks: Box<[Chunk]>,
     /// The logarithm of the usual chunk's bytes: a division would be felt in every read.
     chunk_bits: u32,
+    /// What the chunks take, for as long as somebody holds them.
+    charge: Charge,
 }
 
 /// The one writer's side.
@@ -53,11 +58,12 @@ pub(super) struct ArenaWriter {
 }
 
 impl Arena {
-    /// An arena in chunks of `chunk_bytes` (or the next smaller power of two), and its writer.
-    pub(super) fn create(chunk_bytes: usize) -> Result<(Arc<Self>, ArenaWriter)> {
+    /// An arena in about `count` chunks of `chunk_bytes` (or the next smaller power of two), and its writer. What it takes
+    /// is counted by `charge`.
+    pub(super) fn create(chunk_bytes: usize, count: usize, charge: Charge) -> Result<(Arc<Self>, ArenaWriter)> {
         let chunk_bits = chunk_bytes.max(UNIT_BYTES).ilog2();
         let mut chunks = Vec::new();
-        let count = super::atomic::scaled_down(CHUNK_COUNT_MAX);
+        let count = super::atomic::scaled_down(count.clamp(CHUNK_COUNT_MIN, CHUNK_COUNT_MAX));
         chunks.try_reserve_exact(count).map_err(|_| out_of_memory(count * size_of::<Chunk>()))?;
         chunks.resize_with(count, || Chunk {
             memory: AtomicPtr::new(std::ptr::null_mut()),
@@ -65,7 +71,9 @@ impl Arena {
             filled: AtomicUsize::new(0),
             touched: Touched::new(),
         });
-        let arena = Arc::new(Self { chunks: chunks.into_boxed_slice(), chunk_bits });
+        let reserved_bytes = count * size_of::<Chunk>();
+        charge.add(reserved_bytes as u64);
+        let arena = Arc::new(Self { chunks: chunks.into_boxed_slice(), chunk_bits, charge });
         let writer = ArenaWriter {
             arena: Arc::clone(&arena),
             chunk_index: 0,
@@ -73,7 +81,7 @@ impl Arena {
             offset: UNIT_BYTES,
             capacity: 0,
             used_bytes: 0,
-            reserved_bytes: count * size_of::<Chunk>(),
+            reserved_bytes,
         };
         Ok((arena, writer))
     }
@@ -168,15 +176,14 @@ impl ArenaWriter {
         let usual = if index == 0 { arena.chunk_bytes().min(FIRST_CHUNK_BYTES) } else { arena.chunk_bytes() };
         let capacity = needed.max(usual);
         let Some(chunk) = arena.chunks.get(index) else { return Err(out_of_memory(capacity)) };
-        let layout = chunk_layout(capacity).ok_or_else(|| out_of_memory(capacity))?;
-        // SAFETY: the layout's size is not zero.
-        let memory = unsafe { alloc(layout) };
-        if memory.is_null() {
-            return Err(out_of_memory(capacity));
+        let mapped = Mapped::new(capacity, align_of(capacity)).ok_or_else(|| out_of_memory(capacity))?;
+        if capacity >= HUGE_PAGE_BYTES {
+            // Entries are read at random, and with small pages most reads would also miss the processor's page table cache.
+            ask_for_huge_pages(&mapped, true);
         }
-        ask_for_huge_pages(memory, capacity);
-        // SAFETY: `offset` is 0 or one unit, and `capacity` is more than that.
-        unsafe { std::ptr::write_bytes(memory, 0, offset) };
+        let capacity = mapped.len();
+        let memory = mapped.into_raw().as_ptr();
+        arena.charge.add(capacity as u64);
         chunk.touched.resize(capacity.div_ceil(UNIT_BYTES));
         chunk.capacity.store(capacity, Ordering::Relaxed);
         chunk.memory.store(memory, Ordering::Release);
@@ -200,34 +207,19 @@ impl Drop for Arena {
                 break;
             }
             index += capacity.div_ceil(self.chunk_bytes());
-            if let Some(layout) = chunk_layout(capacity) {
-                // SAFETY: `memory` came from `alloc` with this very layout and is freed once, here; nobody borrows
-                // from an arena that is being dropped.
-                unsafe { dealloc(memory, layout) };
+            if let Some(start) = NonNull::new(memory) {
+                // SAFETY: `into_raw` gave this for memory of this length, aligned as its length says, and only here it is
+                // given back; nobody borrows from an arena that is being dropped.
+                drop(unsafe { Mapped::from_raw(start, capacity, align_of(capacity)) });
             }
         }
     }
 }
 
 /// Chunks of whole huge pages begin on one.
-fn chunk_layout(capacity: usize) -> Option<Layout> {
-    let align = if capacity >= HUGE_PAGE_BYTES { HUGE_PAGE_BYTES } else { CHUNK_ALIGN };
-    Layout::from_size_align(capacity, align).ok()
+const fn align_of(capacity: usize) -> usize {
+    if capacity >= HUGE_PAGE_BYTES { HUGE_PAGE_BYTES } else { PAGE_BYTES }
 }
-
-/// Entries are read at random, and with small pages most reads would also miss the processor's page table cache.
-/// A hint: refused, it changes nothing.
-#[cfg(target_os = "linux")]
-fn ask_for_huge_pages(memory: *mut u8, capacity: usize) {
-    if capacity >= HUGE_PAGE_BYTES && !cfg!(loom) {
-        let whole = capacity - capacity % HUGE_PAGE_BYTES;
-        // SAFETY: the range is inside one allocation of ours, and the advice does not change what it holds.
-        let _hint = unsafe { rustix::mm::madvise(memory.cast(), whole, rustix::mm::Advice::LinuxHugepage) };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ask_for_huge_pages(_memory: *mut u8, _capacity: usize) {}
 
 fn out_of_memory(bytes: usize) -> Error {
     Error::OutOfMemory { what: "the memtable", bytes: bytes as u64 }

@@ -33,7 +33,8 @@ fn put(memtable: &Memtable, key: u8, sequence: u64) {
 #[test]
 fn the_arena_lends_only_bytes_that_are_finished() {
     model(3, || {
-        let (arena, mut writer) = Arena::create(64).unwrap();
+        let (arena, mut writer) =
+            Arena::create(64, 16, crate::memory::Memory::new(u64::MAX).charge(crate::memory::Use::Memtables)).unwrap();
         let published = Arc::new(AtomicU32::new(0));
         let reader = {
             let (arena, published) = (Arc::clone(&arena), Arc::clone(&published));

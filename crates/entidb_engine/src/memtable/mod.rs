@@ -30,6 +30,7 @@ use arc_swap::ArcSwap;
 use crate::compaction::LiveSnapshots;
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
+use crate::memory::{Charge, Memory, Use};
 use crate::prefetch;
 use crate::range_tombstone::{RangeMap, RangeTombstones, RangeVersions};
 use crate::value::Value;
@@ -54,13 +55,30 @@ pub(crate) struct MemtableConfig {
     pub(crate) point_zones: [bool; 256],
     /// Memory is taken from the allocator in pieces of this size, a power of two larger than any key.
     pub(crate) chunk_bytes: usize,
+    /// How many pieces there may be, within reason: a list of as many is made.
+    pub(crate) chunk_count: usize,
     /// Makes the hash one that nobody outside can aim at.
     pub(crate) hash_seed: u64,
+    /// Where memory is counted.
+    pub(crate) memory: Arc<Memory>,
 }
 
 impl Default for MemtableConfig {
     fn default() -> Self {
-        Self { point_zones: [false; 256], chunk_bytes: 2 << 20, hash_seed: 0 }
+        Self {
+            point_zones: [false; 256],
+            chunk_bytes: 2 << 20,
+            chunk_count: usize::MAX,
+            hash_seed: 0,
+            memory: Memory::new(u64::MAX),
+        }
+    }
+}
+
+impl MemtableConfig {
+    /// The same for a memtable that may become as large as there is memory.
+    pub(crate) fn unbounded(self) -> Self {
+        Self { chunk_count: usize::MAX, ..self }
     }
 }
 
@@ -72,6 +90,8 @@ pub(crate) struct Memtable {
     hash: Hash,
     ranges: ArcSwap<RangeVersions>,
     writer: Mutex<ArenaWriter>,
+    /// What the tree and the hash take; the arena counts for itself.
+    charge: Charge,
     used_bytes: AtomicUsize,
     entry_count: AtomicU64,
     has_ranges: AtomicBool,
@@ -91,6 +111,11 @@ impl ReplayedRanges {
     pub(crate) fn delete(&mut self, start: &[u8], end: &[u8], sequence: Sequence) {
         self.ranges.set(start, end, sequence);
         self.bytes = self.bytes.saturating_add(range_delete_bytes(start, end));
+    }
+
+    /// About what they take, in memory as in the log.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 
@@ -143,12 +168,14 @@ impl Memtable {
     /// # Errors
     /// `OutOfMemory`.
     pub(crate) fn new(config: MemtableConfig) -> Result<Self> {
-        let (arena, mut writer) = Arena::create(config.chunk_bytes)?;
+        let (arena, mut writer) =
+            Arena::create(config.chunk_bytes, config.chunk_count, config.memory.charge(Use::Memtables))?;
         let nothing = (&[][..], Sequence::ZERO, EntryKind::Delete, &[][..]);
         let smallest = entry::append(&mut writer, &arena, 0, nothing)?;
         let hash = Hash::new(config.hash_seed, config.point_zones.contains(&true));
         let tree = Tree::new(smallest)?;
         let memtable = Self {
+            charge: config.memory.charge(Use::Memtables),
             config,
             arena,
             tree,
@@ -160,6 +187,7 @@ impl Memtable {
             has_ranges: AtomicBool::new(false),
             range_delete_bytes: AtomicU64::new(0),
         };
+        memtable.count_index_bytes();
         Ok(memtable)
     }
 
@@ -204,6 +232,7 @@ impl Memtable {
             self.hash.insert(tag, way.found, address);
         }
         self.used_bytes.store(writer.used_bytes(), Ordering::Relaxed);
+        self.count_index_bytes();
         self.entry_count.fetch_add(1, Ordering::Relaxed);
         Ok((way.found != 0).then(|| self.found(way.found, &Entry::at(&self.arena, way.found))))
     }
@@ -318,10 +347,18 @@ impl Memtable {
         (self.entry_bytes() as u64).saturating_add(self.range_delete_bytes.load(Ordering::Relaxed))
     }
 
-    /// Bytes taken from the allocator, which comes in larger pieces.
+    /// Bytes of memory it has, which come in larger pieces.
     pub(crate) fn reserved_bytes(&self) -> usize {
-        let arena = self.writer.lock().reserved_bytes();
-        arena.saturating_add(self.tree.reserved_bytes()).saturating_add(self.hash.reserved_bytes())
+        self.writer.lock().reserved_bytes().saturating_add(self.index_bytes())
+    }
+
+    /// Bytes of memory of the tree and the hash.
+    fn index_bytes(&self) -> usize {
+        self.tree.reserved_bytes().saturating_add(self.hash.reserved_bytes())
+    }
+
+    fn count_index_bytes(&self) {
+        self.charge.set(self.index_bytes() as u64);
     }
 
     /// Sees whether the memory is given back, when the memtable is no longer needed.

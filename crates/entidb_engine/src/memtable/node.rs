@@ -8,9 +8,10 @@ use std::cmp::Ordering as Compare;
 use std::sync::OnceLock;
 
 use super::arena::{Address, Arena};
-use super::atomic::{AtomicU32, AtomicU64, Ordering, scaled_down};
+use super::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, scaled_down};
 use super::entry::Entry;
 use crate::error::{Error, Result};
+use crate::memory::MappedSlice;
 
 /// Keys in a node at most: what 60 bits can order. Few under loom, so that nodes split in a model that ends.
 pub(super) const SLOT_COUNT: usize = if cfg!(loom) { 3 } else { 15 };
@@ -307,8 +308,10 @@ const fn place_of(number: u32) -> (usize, usize) {
 /// Nodes by number. They live as long as the tree, so a number stays good; a replaced node stays as it was for
 /// whoever is still in it.
 pub(super) struct Pool<T> {
-    chunks: Box<[OnceLock<Box<[T]>>]>,
+    chunks: Box<[OnceLock<MappedSlice<T>>]>,
     used: AtomicU32,
+    /// Bytes of all chunks.
+    reserved: AtomicUsize,
 }
 
 impl<T: Default> Pool<T> {
@@ -317,7 +320,8 @@ impl<T: Default> Pool<T> {
         let mut chunks = Vec::new();
         chunks.try_reserve_exact(count).map_err(|_| Self::out_of_memory(count))?;
         chunks.resize_with(count, OnceLock::new);
-        Ok(Self { chunks: chunks.into_boxed_slice(), used: AtomicU32::new(0) })
+        let reserved = AtomicUsize::new(count * size_of::<OnceLock<MappedSlice<T>>>());
+        Ok(Self { chunks: chunks.into_boxed_slice(), used: AtomicU32::new(0), reserved })
     }
 
     #[inline]
@@ -338,10 +342,10 @@ impl<T: Default> Pool<T> {
             let nodes_in = 1 << (FIRST_CHUNK_BITS as usize + index).min(USUAL_CHUNK_BITS as usize);
             let chunk = self.chunks.get(index).ok_or_else(|| Self::out_of_memory(nodes_in))?;
             if chunk.get().is_none() {
-                let mut nodes = Vec::new();
-                nodes.try_reserve_exact(nodes_in).map_err(|_| Self::out_of_memory(nodes_in))?;
-                nodes.resize_with(nodes_in, T::default);
-                chunk.get_or_init(|| nodes.into_boxed_slice());
+                let nodes = MappedSlice::new(nodes_in, T::default).ok_or_else(|| Self::out_of_memory(nodes_in))?;
+                chunk.get_or_init(|| nodes);
+                let reserved = self.reserved_bytes().saturating_add(nodes_in * size_of::<T>());
+                self.reserved.store(reserved, Ordering::Relaxed);
             }
         }
         Ok(())
@@ -359,8 +363,7 @@ impl<T: Default> Pool<T> {
     }
 
     pub(super) fn reserved_bytes(&self) -> usize {
-        let nodes = self.chunks.iter().filter_map(OnceLock::get).map(|chunk| chunk.len()).sum::<usize>();
-        nodes * size_of::<T>() + size_of_val::<[_]>(&self.chunks)
+        self.reserved.load(Ordering::Relaxed)
     }
 
     fn out_of_memory(count: usize) -> Error {

@@ -23,7 +23,7 @@ fn small() -> MemtableConfig {
     for zone in 0..128 {
         point_zones[zone * 2] = true;
     }
-    MemtableConfig { point_zones, chunk_bytes: 8192, hash_seed: 7 }
+    MemtableConfig { point_zones, chunk_bytes: 8192, hash_seed: 7, ..MemtableConfig::default() }
 }
 
 fn shown(cursor: &impl EntryCursor) -> Option<Shown> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering as Memory};
 
 use crate::format::block::{BlockLayout, EntryPlace, GROUP_ENTRIES, head_of, shared_len};
+use crate::memory::PageBuffer;
 use crate::prefetch;
 use crate::value::{Pinned, Value};
 
@@ -33,7 +34,7 @@ pub(crate) struct BadBlock;
 /// A decoded block.
 #[derive(Debug)]
 pub(crate) struct Block {
-    bytes: Box<[u8]>,
+    bytes: PageBuffer,
     layout: BlockLayout,
     /// Counted up by reads, down by the cache's clock.
     used: AtomicU8,
@@ -41,9 +42,9 @@ pub(crate) struct Block {
 
 impl Block {
     /// The block whose body is `bytes[body]`.
-    pub(crate) fn new(bytes: Vec<u8>, body: Range<usize>) -> Result<Self, BadBlock> {
+    pub(crate) fn new(bytes: PageBuffer, body: Range<usize>) -> Result<Self, BadBlock> {
         let layout = BlockLayout::parse(&bytes, body).ok_or(BadBlock)?;
-        Ok(Self { bytes: bytes.into_boxed_slice(), layout, used: AtomicU8::new(0) })
+        Ok(Self { bytes, layout, used: AtomicU8::new(0) })
     }
 
     /// How many entries there are; never 0.
@@ -54,7 +55,7 @@ impl Block {
 
     /// Bytes in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.bytes.len() + size_of::<Self>() + 48
+        self.bytes.len()
     }
 
     /// Remembers that the block was read, up to three times. A store only when it changes something: the line of a block

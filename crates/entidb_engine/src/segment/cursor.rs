@@ -23,8 +23,9 @@ use crate::value::Value;
 const AHEAD_BYTES_MIN: u64 = 32 * 1024;
 /// Room for a key that is taken at once.
 const KEY_BYTES_USUAL: usize = 64;
-/// The longest read ahead.
+/// The longest read ahead, and which part of the budget it may be: a merge reads ahead in some twenty runs.
 const AHEAD_BYTES_MAX: u64 = 256 * 1024;
+const AHEAD_PART: u64 = 256;
 
 /// A position among the entries of one segment.
 pub(crate) struct SegmentCursor {
@@ -119,7 +120,8 @@ impl SegmentCursor {
             self.block = Some(block);
             return Ok(());
         }
-        self.ahead_bytes = (self.ahead_bytes * 2).clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX);
+        let ahead_max = segment.context().cache.memory().part(AHEAD_PART).min(AHEAD_BYTES_MAX);
+        self.ahead_bytes = (self.ahead_bytes * 2).max(AHEAD_BYTES_MIN).min(ahead_max);
         let mut end = number + 1;
         let mut bytes = opened.index.place(number).map_or(0, |place| u64::from(place.len));
         while let Some(place) = opened.index.place(end).filter(|place| bytes + u64::from(place.len) <= self.ahead_bytes)

@@ -6,7 +6,7 @@
 use crate::format::block::{head_of, shared_len};
 
 /// Sorted keys, equal ones allowed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Fences {
     prefix: Vec<u8>,
     heads: Vec<u64>,

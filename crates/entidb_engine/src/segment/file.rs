@@ -153,6 +153,23 @@ impl SealedFile {
         Ok((self.body_of(place, &unit, bytes)?, tag))
     }
 
+    /// As [`read_whole`](Self::read_whole), by way of a buffer that is at least as long as the unit.
+    pub(super) fn read_unit<'a>(
+        &self,
+        number: u64,
+        place: UnitPlace,
+        part: SegmentPart,
+        buffer: &'a mut [u8],
+    ) -> Result<&'a [u8]> {
+        let bytes = buffer.get_mut(..place.len as usize).unwrap_or_default();
+        self.read(place.offset, bytes)?;
+        let unit = self.open_unit(Stream::Data, number, place.offset, part, bytes)?;
+        if unit.frame.compressed {
+            return Err(self.wrong(place.offset, "a part is compressed that never is"));
+        }
+        Ok(bytes.get(UNIT_FRAME_BYTES..UNIT_FRAME_BYTES + unit.frame.body_len as usize).unwrap_or_default())
+    }
+
     fn body_of(&self, place: UnitPlace, unit: &OpenUnit, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         if unit.frame.compressed {
             return Err(self.wrong(place.offset, "a part is compressed that never is"));

@@ -8,12 +8,20 @@ use super::point_index::{PointIndex, PointIndexBuilder};
 use crate::format::block::BlockBuilder;
 use crate::format::segment_footer::{SegmentFooter, UnitFrame};
 use crate::format::{EntryKind, Reader, Sequence};
+use crate::memory::{Memory, PageBuffer, Pages};
 use crate::range_tombstone::RangeTombstones;
 use crate::version::VersionEdit;
 
+/// A buffer that begins with these bytes.
+fn buffer(bytes: &[u8]) -> PageBuffer {
+    let mut buffer = Pages::new().take(bytes.len()).unwrap();
+    buffer[..bytes.len()].copy_from_slice(bytes);
+    buffer
+}
+
 /// Asks a block everything there is to ask.
 fn use_block(bytes: &[u8]) {
-    let Ok(block) = Block::new(bytes.to_vec(), 0..bytes.len()) else { return };
+    let Ok(block) = Block::new(buffer(bytes), 0..bytes.len()) else { return };
     let mut key = Vec::new();
     for ordinal in 0..block.count() + 1 {
         let Ok(place) = block.entry(ordinal) else { continue };
@@ -37,7 +45,7 @@ fn use_everything(bytes: &[u8]) {
             let _ = (index.find(b"k5"), index.place(0), index.place(usize::MAX - 1), index.separator(1));
         }
     }
-    if let Some(points) = PointIndex::decode(bytes) {
+    if let Some(points) = PointIndex::decode(bytes, buffer(bytes)) {
         for hash in [0, 1, 77, u64::MAX] {
             let _ = points.probe(hash, |_| Ok::<Option<()>, ()>(None));
         }
@@ -87,12 +95,13 @@ proptest! {
         index.start(b"kk0");
         index.add(500, b"kk1", Some(b"kk3"));
         index.add(500, b"kk7", None);
-        let mut points = PointIndexBuilder::default();
+        let mut points = PointIndexBuilder::new(&Memory::new(1 << 30));
         for number in 0..20 {
             points.add(number << 40 | number, number as usize);
         }
-        points.end_block(20);
-        for mut bytes in [index.finish(), points.finish()] {
+        points.end_block(20).unwrap();
+        let (points, len) = points.finish().unwrap().unwrap();
+        for mut bytes in [index.finish(), points[..len].to_vec()] {
             for (index, byte) in &changes {
                 let at = index.index(bytes.len());
                 bytes[at] = *byte;

@@ -110,6 +110,11 @@ impl BlockIndexBuilder {
         self.last = separator;
     }
 
+    /// Bytes of memory it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The bytes.
     pub(crate) fn finish(self) -> Vec<u8> {
         self.bytes

@@ -3,6 +3,7 @@
 //! Always: the file is the one the manifest means before anything in it is used. A failed opening is tried again at the
 //! next use, and fails again. Does not know: whether the file is open now (`file`), or how its blocks are read (`read`).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::SegmentContext;
@@ -41,8 +42,12 @@ pub(super) struct Opened {
     pub(super) footer: SegmentFooter,
     pub(super) tombstones: Arc<RangeTombstones>,
     pub(super) slots: Arc<Slots>,
-    /// Read at the first exact-key read; scans and compactions never need it.
+    /// Read at the first exact-key read, when there is room for it; scans and compactions never need it.
     pub(super) points: OnceLock<Option<PointIndex>>,
+    /// Set by every use, until somebody looks for indexes that nobody uses.
+    used: AtomicBool,
+    /// Bytes in memory but for the point index.
+    bytes: usize,
 }
 
 impl std::fmt::Debug for Opened {
@@ -77,6 +82,19 @@ impl Segment {
             moved.opened.get_or_init(|| Arc::clone(opened));
         }
         moved
+    }
+
+    /// The same segment with nothing of it in memory.
+    pub(crate) fn forgotten(&self) -> Self {
+        Self::of_file(self.meta.clone(), Arc::clone(&self.context), Arc::clone(&self.file))
+    }
+
+    /// Bytes of its indexes in memory, unless they were used since this was asked last, or `used_too`.
+    pub(crate) fn forgettable_bytes(&self, used_too: bool) -> Option<u64> {
+        let opened = self.opened.get()?;
+        let was_used = opened.used.swap(false, Ordering::Relaxed);
+        let points = opened.points_in_memory().map_or(0, |_| opened.footer.points.len as usize);
+        (used_too || !was_used).then_some((opened.bytes + points) as u64)
     }
 
     /// What the manifest says about it.
@@ -153,7 +171,13 @@ impl Segment {
     #[inline]
     pub(super) fn opened(&self) -> Result<&Opened> {
         match self.opened.get() {
-            Some(opened) => Ok(opened),
+            Some(opened) => {
+                // A store only when it changes something: the line of a segment in use stays shared between cores.
+                if !opened.used.load(Ordering::Relaxed) {
+                    opened.used.store(true, Ordering::Relaxed);
+                }
+                Ok(opened)
+            }
             None => self.open(),
         }
     }
@@ -165,6 +189,7 @@ impl Segment {
             return Ok(opened);
         }
         let opened = self.read_parts()?;
+        self.context.cache.memory().watch_indexes();
         Ok(self.opened.get_or_init(|| Arc::new(opened)))
     }
 
@@ -204,8 +229,18 @@ impl Segment {
             return Err(file.wrong(footer_at, "the counts are not the ones the manifest lists"));
         }
         let slots = self.context.cache.slots(blocks);
-        slots.pin(index.memory_bytes() + Slots::bytes_of(blocks) + tombstones.bytes());
-        Ok(Opened { file, index, footer, tombstones: Arc::new(tombstones), slots, points: OnceLock::new() })
+        let bytes = index.memory_bytes() + Slots::bytes_of(blocks) + tombstones.bytes();
+        slots.pin(bytes);
+        Ok(Opened {
+            file,
+            index,
+            footer,
+            tombstones: Arc::new(tombstones),
+            slots,
+            points: OnceLock::new(),
+            used: AtomicBool::new(true),
+            bytes,
+        })
     }
 
     /// Opens the file and checks that it is the one the manifest means.
@@ -213,12 +248,16 @@ impl Segment {
         SealedFile::open(&self.context, &self.meta)
     }
 
-    /// The point index, when the segment has one.
+    /// The point index, when the segment has one and it is in memory, or there is room for it: keys are found by the block
+    /// index as well.
     #[inline]
     pub(super) fn points<'a>(&self, opened: &'a Opened) -> Result<Option<&'a PointIndex>> {
         match opened.points.get() {
             Some(points) => Ok(points.as_ref()),
-            None => self.read_points(opened),
+            None if self.context.cache.memory().has_room_for_index(u64::from(opened.footer.points.len)) => {
+                self.read_points(opened)
+            }
+            None => Ok(None),
         }
     }
 
@@ -228,8 +267,9 @@ impl Segment {
         self.opened.get().map(AsRef::as_ref)
     }
 
+    /// The point index, when the segment has one.
     #[cold]
-    fn read_points<'a>(&self, opened: &'a Opened) -> Result<Option<&'a PointIndex>> {
+    pub(super) fn read_points<'a>(&self, opened: &'a Opened) -> Result<Option<&'a PointIndex>> {
         let _one_at_a_time = self.opening.lock();
         if let Some(points) = opened.points.get() {
             return Ok(points.as_ref());
@@ -237,11 +277,12 @@ impl Segment {
         let place = opened.footer.points;
         let mut points = None;
         if place.len > 0 {
-            let (body, _) = opened.file.read_whole(opened.points_number(), place, SegmentPart::Points)?;
-            let decoded = PointIndex::decode(&body);
-            points = Some(decoded.ok_or_else(|| opened.file.wrong(place.offset, "the point index makes no sense"))?);
+            let (memory, file) = (self.context.cache.memory(), &opened.file);
+            let mut unit = memory.take(place.len as usize)?;
+            let body = file.read_unit(opened.points_number(), place, SegmentPart::Points, &mut unit)?;
+            let decoded = PointIndex::decode(body, memory.take_for_index(body.len())?);
+            points = Some(decoded.ok_or_else(|| file.wrong(place.offset, "the point index makes no sense"))?);
         }
-        opened.slots.pin(points.as_ref().map_or(0, PointIndex::memory_bytes));
         Ok(opened.points.get_or_init(|| points).as_ref())
     }
 }

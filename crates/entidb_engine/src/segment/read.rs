@@ -3,12 +3,13 @@
 //! Always: a block is verified, decrypted and decompressed before it is believed, and believed only as far as it makes
 //! sense. Does not know: other segments, or which of the versions found a range tombstone hides.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arc_swap::Guard;
 
 use super::block::{BadBlock, Block};
-use super::file::zeroed;
+use super::file::OpenUnit;
 use super::open::{Opened, Segment};
 use super::point_index::{Candidate, ordinal_shift};
 use crate::cache::Entering;
@@ -17,6 +18,7 @@ use crate::format::Sequence;
 use crate::format::segment_footer::{SegmentPart, UNIT_FRAME_BYTES, UnitPlace};
 use crate::format::unit::Stream;
 use crate::iterator::Found;
+use crate::memory::{Memory, PageBuffer, Pages};
 
 /// A block that is in use: borrowed from its slot, or read just now.
 pub(super) enum Held {
@@ -160,30 +162,71 @@ impl Segment {
     #[cold]
     pub(super) fn read_block(&self, opened: &Opened, number: usize) -> Result<Arc<Block>> {
         let place = place_of(opened, number)?;
-        let mut bytes = zeroed(place.len as usize)?;
-        opened.file.read(place.offset, &mut bytes)?;
-        decode_block(opened, number, place, bytes)
+        let mut bytes = self.memory().take(place.len as usize)?;
+        let unit = bytes.get_mut(..place.len as usize).unwrap_or_default();
+        opened.file.read(place.offset, unit)?;
+        let unit = open_block(opened, number, place, unit)?;
+        self.block_of(opened, place, &unit, bytes)
     }
 
     /// Reads blocks that lie behind one another with one read of the file, and gives each to `take`.
     pub(super) fn read_blocks(
         &self,
         opened: &Opened,
-        numbers: std::ops::Range<usize>,
+        numbers: Range<usize>,
         mut take: impl FnMut(usize, Arc<Block>),
     ) -> Result<()> {
         let first = place_of(opened, numbers.start)?;
         let last = place_of(opened, numbers.end.saturating_sub(1).max(numbers.start))?;
         let len = usize::try_from(last.end().saturating_sub(first.offset)).unwrap_or(usize::MAX);
-        let mut bytes = zeroed(len)?;
-        opened.file.read(first.offset, &mut bytes)?;
+        let mut bytes = self.memory().take(len)?;
+        opened.file.read(first.offset, bytes.get_mut(..len).unwrap_or_default())?;
         for number in numbers {
             let place = place_of(opened, number)?;
             let start = usize::try_from(place.offset.saturating_sub(first.offset)).unwrap_or(usize::MAX);
-            let own = bytes.get(start..start.saturating_add(place.len as usize)).unwrap_or_default().to_vec();
-            take(number, decode_block(opened, number, place, own)?);
+            let own = bytes.get_mut(start..start.saturating_add(place.len as usize)).unwrap_or_default();
+            take(number, self.decode_block(opened, number, place, own)?);
         }
         Ok(())
+    }
+
+    /// Verifies a block as read and decodes it.
+    pub(super) fn decode_block(
+        &self,
+        opened: &Opened,
+        number: usize,
+        place: UnitPlace,
+        bytes: &mut [u8],
+    ) -> Result<Arc<Block>> {
+        let unit = open_block(opened, number, place, bytes)?;
+        self.body_of(opened, place, &unit, bytes)
+    }
+
+    /// The block in a buffer of its own that holds its unit, which is verified: in place, unless that takes more pages.
+    fn block_of(&self, opened: &Opened, place: UnitPlace, unit: &OpenUnit, bytes: PageBuffer) -> Result<Arc<Block>> {
+        let stored = stored_in(unit);
+        if unit.frame.compressed || Pages::bytes_for(stored.len()) < bytes.len() {
+            return self.body_of(opened, place, unit, &bytes);
+        }
+        Ok(Arc::new(Block::new(bytes, stored).map_err(|bad| senseless(opened, place, bad))?))
+    }
+
+    /// The block in a new buffer, out of the bytes of its unit, which is verified.
+    fn body_of(&self, opened: &Opened, place: UnitPlace, unit: &OpenUnit, bytes: &[u8]) -> Result<Arc<Block>> {
+        let stored = bytes.get(stored_in(unit)).unwrap_or_default();
+        let len = if unit.frame.compressed { unit.frame.body_len as usize } else { stored.len() };
+        let mut buffer = self.memory().take(len)?;
+        let body = buffer.get_mut(..len).unwrap_or_default();
+        if !unit.frame.compressed {
+            body.copy_from_slice(stored);
+        } else if lz4_flex::block::decompress_into(stored, body).ok() != Some(len) {
+            return Err(opened.file.wrong(place.offset, "the block does not decompress to the length it states"));
+        }
+        Ok(Arc::new(Block::new(buffer, 0..len).map_err(|bad| senseless(opened, place, bad))?))
+    }
+
+    fn memory(&self) -> &Arc<Memory> {
+        self.context().cache.memory()
     }
 }
 
@@ -193,22 +236,14 @@ fn place_of(opened: &Opened, number: usize) -> Result<UnitPlace> {
     })
 }
 
-/// Verifies a block as read and decodes it.
-pub(super) fn decode_block(opened: &Opened, number: usize, place: UnitPlace, mut bytes: Vec<u8>) -> Result<Arc<Block>> {
-    let unit = opened.file.open_unit(Stream::Data, number as u64, place.offset, SegmentPart::Data, &mut bytes)?;
-    let stored = UNIT_FRAME_BYTES..UNIT_FRAME_BYTES + unit.frame.stored_len as usize;
-    let block = if unit.frame.compressed {
-        let mut body = zeroed(unit.frame.body_len as usize)?;
-        let filled = lz4_flex::block::decompress_into(bytes.get(stored).unwrap_or_default(), &mut body);
-        if filled.ok() != Some(body.len()) {
-            return Err(opened.file.wrong(place.offset, "the block does not decompress to the length it states"));
-        }
-        let len = body.len();
-        Block::new(body, 0..len)
-    } else {
-        Block::new(bytes, stored)
-    };
-    Ok(Arc::new(block.map_err(|bad| senseless(opened, place, bad))?))
+/// Verifies the unit of a block, and decrypts it in place.
+fn open_block(opened: &Opened, number: usize, place: UnitPlace, bytes: &mut [u8]) -> Result<OpenUnit> {
+    opened.file.open_unit(Stream::Data, number as u64, place.offset, SegmentPart::Data, bytes)
+}
+
+/// Where in the bytes of a unit its body is, as it is stored.
+const fn stored_in(unit: &OpenUnit) -> Range<usize> {
+    UNIT_FRAME_BYTES..UNIT_FRAME_BYTES + unit.frame.stored_len as usize
 }
 
 /// The error of a block whose checksum is right and whose bytes make no sense.

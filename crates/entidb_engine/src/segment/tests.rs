@@ -290,7 +290,7 @@ fn every_changed_byte_is_found_with_its_file_and_no_answer_is_wrong() {
     for (encrypted, compression) in
         [(false, Compression::None), (false, Compression::Lz4), (true, Compression::None), (true, Compression::Lz4)]
     {
-        let context = context(encrypted, 0);
+        let context = context(encrypted, 1 << 20);
         let entries = sample();
         let tombstones = RangeTombstones::default().with(&[9, 1], &[9, 2], Sequence(3));
         let policy = ZonePolicy { point_index: true, block_bytes: 512, compression };
@@ -395,7 +395,7 @@ fn a_failing_device_is_an_error_of_the_storage_and_the_next_use_tries_again() {
 
 #[test]
 fn the_cache_keeps_to_its_budget_and_what_is_read_often_stays() {
-    let context = context(false, 40_000);
+    let context = context(false, 80_000);
     let entries: Vec<Entry> = (0..4000_u32)
         .map(|number| {
             Entry::new(&[&[9_u8][..], &number.to_be_bytes()].concat(), 1, EntryKind::Put, &[number as u8; 60])
@@ -406,12 +406,14 @@ fn the_cache_keeps_to_its_budget_and_what_is_read_often_stays() {
     let segment = open(&context, &meta);
     let get = |entry: &Entry| segment.get(&entry.key, xxh3_64(&entry.key), Sequence::MAX).unwrap().unwrap();
     let mut misses = 0;
-    for (step, entry) in entries.iter().enumerate() {
+    // About one of each block: what was read once goes before what is read at every step.
+    for (step, entry) in entries.iter().step_by(13).enumerate() {
         let before = context.cache.misses();
         get(&entries[7]);
         misses += context.cache.misses() - before;
         get(entry);
-        assert!(context.cache.bytes() <= 40_000, "{} bytes after {step}", context.cache.bytes());
+        let used = context.cache.memory().stats();
+        assert!(context.cache.bytes() <= used.blocks && used.total() <= 80_000, "{used:?} after {step}");
     }
     // Before anything is known about a block, the oldest goes; that can happen once.
     assert!(misses <= 2, "the block read at every step was driven out {misses} times");
@@ -425,9 +427,31 @@ fn the_cache_keeps_to_its_budget_and_what_is_read_often_stays() {
     let before = context.cache.misses();
     get(&entries[7]);
     assert_eq!(context.cache.misses(), before, "a scan drove out a block in use");
-    assert!(context.cache.pinned_bytes() > 4000 * 4, "the indexes count against the budget");
+    assert!(context.cache.memory().stats().indexes > 6000, "the indexes count against the budget");
     drop((cursor, segment));
-    assert_eq!((context.cache.bytes(), context.cache.pinned_bytes()), (0, 0));
+    let indexes = context.cache.memory().used(crate::memory::Use::Indexes);
+    assert!(context.cache.bytes() == 0 && indexes <= 32_768, "{indexes} bytes of indexes are left");
+}
+
+#[test]
+fn a_cache_that_is_never_full_forgets_the_segments_that_are_gone() {
+    let context = context(false, 1 << 30);
+    let meta = write(
+        &context,
+        5,
+        ZonePolicy { block_bytes: 512, ..ZonePolicy::default() },
+        &sample(),
+        &RangeTombstones::default(),
+    );
+    let mut read = 0;
+    while read < 5000 {
+        let segment = open(&context, &meta);
+        for entry in sample() {
+            segment.get(&entry.key, xxh3_64(&entry.key), Sequence::MAX).unwrap();
+        }
+        read += segment.opened().unwrap().index.len();
+        assert!(context.cache.frames() <= 512, "{} frames after {read} blocks", context.cache.frames());
+    }
 }
 
 #[test]

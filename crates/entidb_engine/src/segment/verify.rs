@@ -97,7 +97,7 @@ impl Segment {
 
     fn verify_parts(&self, opened: &Opened, report: &mut VerifyReport) -> Result<()> {
         let file = &opened.file;
-        let points = match self.points(opened) {
+        let points = match self.read_points(opened) {
             Ok(points) => points,
             Err(error) => {
                 report.problems.push(error);
@@ -148,7 +148,7 @@ impl Segment {
         opened.file.read(place.offset, &mut bytes)?;
         let mut copy = bytes.clone();
         let unit = opened.file.open_unit(Stream::Data, number as u64, place.offset, SegmentPart::Data, &mut copy)?;
-        Ok((unit.tag, super::read::decode_block(opened, number, place, bytes)?))
+        Ok((unit.tag, self.decode_block(opened, number, place, &mut bytes)?))
     }
 
     /// Compares what was counted with the footer and the manifest.

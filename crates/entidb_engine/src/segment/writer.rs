@@ -20,6 +20,7 @@ use crate::format::file_header::FileHeader;
 use crate::format::segment_footer::{SegmentFooter, SegmentPart, UNIT_FRAME_BYTES, UnitFrame, UnitPlace};
 use crate::format::unit::{Stream, Tag, Unit};
 use crate::format::{EntryKind, FileKind, FileNumber, Sequence};
+use crate::memory::{Charge, Use};
 use crate::options::{Compression, ZonePolicy};
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
@@ -47,6 +48,8 @@ pub(crate) struct SegmentWriter {
     buffer_at: u64,
     scratch: Vec<u8>,
     blocks: u32,
+    /// What is gathered here until the segment is sealed.
+    charge: Charge,
     smallest: Vec<u8>,
     last: Option<(Vec<u8>, Sequence)>,
     footer: SegmentFooter,
@@ -70,12 +73,13 @@ impl SegmentWriter {
             policy,
             builder: BlockBuilder::new(policy.point_index),
             index: BlockIndexBuilder::default(),
-            points: policy.point_index.then(PointIndexBuilder::default),
+            points: policy.point_index.then(|| PointIndexBuilder::new(context.cache.memory())),
             tombstones: RangeTombstones::default(),
             tags: Vec::new(),
             buffer_at: 0,
             scratch: Vec::new(),
             blocks: 0,
+            charge: context.cache.memory().charge(Use::Writing),
             smallest: Vec::new(),
             last: None,
             footer: SegmentFooter {
@@ -96,7 +100,7 @@ impl SegmentWriter {
 
     /// Bytes of the file so far, with what is not yet written.
     pub(crate) fn bytes(&self) -> u64 {
-        self.end() + self.builder.estimate() as u64
+        self.end() + self.builder.bytes_max() as u64
     }
 
     /// True when the segment should end before the next key, whatever its size: no more blocks can be pointed at.
@@ -132,16 +136,18 @@ impl SegmentWriter {
         }
         let size = key.len() + value.len();
         let block_bytes = self.policy.block_bytes as usize;
+        // A bound and no estimate: blocks are in memory by the page, and one just too long for its pages takes one more.
+        let mut with = self.builder.size_with(key, sequence, value.len());
         if !self.builder.is_empty()
-            && (self.builder.estimate() + size > block_bytes
-                || self.builder.len() >= crate::format::block::BLOCK_ENTRIES_MAX)
+            && (with.bytes > block_bytes || self.builder.len() >= crate::format::block::BLOCK_ENTRIES_MAX)
         {
             self.end_block(Some(key))?;
+            with = self.builder.size_with(key, sequence, value.len());
         }
         if is_new_key && let Some(points) = &mut self.points {
             points.add(xxh3_64(key), self.builder.len());
         }
-        self.builder.add(key, sequence, kind, value);
+        self.builder.add_sized(key, sequence, kind, value, with);
         match &mut self.last {
             Some((last, last_sequence)) => {
                 last.clear();
@@ -190,9 +196,13 @@ impl SegmentWriter {
         self.footer.index = self.seal(SegmentPart::Index, Compression::None, &index)?;
         // Versions of one key can push a segment past what a slot can point at; then exact keys use the block index.
         let points = self.points.take().filter(|_| self.blocks as usize <= POINT_BLOCKS_MAX);
-        let points = points.map(PointIndexBuilder::finish).unwrap_or_default();
-        if !points.is_empty() {
-            self.footer.points = self.seal(SegmentPart::Points, Compression::None, &points)?;
+        if let Some((points, len)) = points.map(PointIndexBuilder::finish).transpose()?.flatten() {
+            // The largest of the parts: nothing else is gathered beside it.
+            self.write_buffer()?;
+            let body = points.get(..len).unwrap_or_default();
+            self.buffer.reserve_exact(UNIT_FRAME_BYTES + len + self.protection.overhead());
+            self.footer.points = self.seal(SegmentPart::Points, Compression::None, body)?;
+            self.write_buffer()?;
         }
         self.footer.digest = xxh3_128(self.tags.as_flattened()).to_le_bytes();
         let footer = self.footer.encode();
@@ -255,13 +265,19 @@ impl SegmentWriter {
         self.scratch = body;
         self.index.add(place.len, &last, next);
         if let Some(points) = &mut self.points {
-            points.end_block(count);
+            points.end_block(count)?;
         }
         self.blocks += 1;
+        self.charge.set(self.memory_bytes() as u64);
         if self.buffer.len() >= WRITE_BYTES {
             self.write_buffer()?;
         }
         Ok(())
+    }
+
+    /// Bytes of what is gathered.
+    fn memory_bytes(&self) -> usize {
+        self.index.memory_bytes() + self.buffer.capacity() + self.tags.capacity() * size_of::<Tag>()
     }
 
     /// Puts a unit behind the others and returns its place.

@@ -199,6 +199,37 @@ impl Version {
         Ok(Self::of(Arc::clone(&self.context), levels))
     }
 
+    /// This version with at least so many bytes of indexes less in memory, as far as there are any: those that were not used
+    /// for longest. Nothing when that changes nothing.
+    pub(crate) fn without_indexes(&self, bytes: u64) -> Option<Self> {
+        let mut forgotten: BTreeMap<FileNumber, Arc<Segment>> = BTreeMap::new();
+        let mut left = bytes;
+        // Twice, because all may have been used: then the deepest go, which are the most and the largest.
+        for used_too in [false, true] {
+            for segment in self.levels.iter().rev().flat_map(Level::segments) {
+                if left == 0 {
+                    break;
+                }
+                if !forgotten.contains_key(&segment.meta().number)
+                    && let Some(found) = segment.forgettable_bytes(used_too)
+                {
+                    left = left.saturating_sub(found);
+                    forgotten.insert(segment.meta().number, Arc::new(segment.forgotten()));
+                }
+            }
+        }
+        if forgotten.is_empty() {
+            return None;
+        }
+        let mut version = self.clone();
+        for run in version.levels.iter_mut().flat_map(|level| &mut level.runs) {
+            if run.numbers().iter().any(|number| forgotten.contains_key(number)) {
+                *run = run.with(&forgotten);
+            }
+        }
+        Some(version)
+    }
+
     /// The files of these segments.
     pub(crate) fn files(&self, numbers: impl Iterator<Item = FileNumber>) -> Vec<Arc<SegmentFile>> {
         self.find(numbers).into_values().map(|segment| Arc::clone(segment.file())).collect()

@@ -3,6 +3,7 @@
 //! Always: finding the segment of a key touches one array of numbers, not the segments.
 //! Does not know: other runs.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -77,6 +78,19 @@ impl Run {
         }
         let starts = Fences::new(&starts).ok_or_else(|| BadEdit("the keys of a run are out of order".to_owned()))?;
         Ok(Arc::new(Self { number, segments, starts, numbers, totals, stale }))
+    }
+
+    /// This run with these in the place of the segments that have their numbers, and are the same otherwise.
+    pub(super) fn with(&self, others: &BTreeMap<FileNumber, Arc<Segment>>) -> Arc<Self> {
+        let one = |(segment, number)| Arc::clone(others.get(number).unwrap_or(segment));
+        Arc::new(Self {
+            number: self.number,
+            segments: self.segments.iter().zip(&self.numbers).map(one).collect(),
+            starts: self.starts.clone(),
+            numbers: self.numbers.clone(),
+            totals: self.totals,
+            stale: self.stale.clone(),
+        })
     }
 
     /// The numbers of the segments, in key order.

@@ -50,6 +50,8 @@ pub(crate) struct State {
     savepoints_made: u64,
     /// Set when a change was half written: the transaction can then only be aborted.
     doomed: Option<Error>,
+    /// A call ended in a panic: nothing is known of what is here.
+    panicked: bool,
 }
 
 /// What a savepoint keeps beside the engine's: a mark, and three small maps with the counts, ordinals and records it changes.
@@ -87,7 +89,21 @@ impl State {
             marks: Vec::new(),
             savepoints_made: 0,
             doomed: None,
+            panicked: false,
         }
+    }
+
+    pub(super) fn note_panic(&mut self) {
+        self.panicked = true;
+    }
+
+    /// Refuses a transaction in which a call ended in a panic.
+    pub(super) fn check_no_panic(&self) -> Result<()> {
+        if self.panicked {
+            let problem = "a defect stopped an earlier call of this transaction; abort it, and report the message of that call";
+            return Err(Error::new(ErrorCode::Panic, problem));
+        }
+        Ok(())
     }
 
     /// What is here now, to be read while changes go on.
@@ -308,6 +324,7 @@ impl State {
     }
 
     pub(crate) fn commit(mut self, shared: &Shared, durability: Option<Durability>) -> Result<Sequence> {
+        self.check_no_panic()?;
         if let Some(error) = self.doomed.take() {
             self.engine.abort();
             return Err(error);

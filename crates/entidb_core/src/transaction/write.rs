@@ -19,16 +19,18 @@ pub(crate) struct WriteInner {
 }
 
 impl WriteInner {
-    /// Runs something on the open transaction.
+    /// Runs something on the open transaction. A panic in it dooms the transaction: what it left half done must neither be
+    /// committed nor read.
     pub(crate) fn with<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         self.shared.check_open()?;
-        match self.state.lock().as_mut() {
-            Some(state) => {
-                self.shared.write_owner().set();
-                run(state)
-            }
-            None => Err(ended()),
-        }
+        let mut state = self.state.lock();
+        let state = state.as_mut().ok_or_else(ended)?;
+        state.check_no_panic()?;
+        self.shared.write_owner().set();
+        let mut watched = Watched { state, is_done: false };
+        let result = run(watched.state);
+        watched.is_done = true;
+        result
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -41,6 +43,20 @@ impl WriteInner {
         // While this thread ends it, and before the next transaction can begin.
         self.shared.write_owner().clear();
         Ok(taken)
+    }
+}
+
+/// A transaction while something runs on it.
+struct Watched<'a> {
+    state: &'a mut State,
+    is_done: bool,
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.state.note_panic();
+        }
     }
 }
 
@@ -272,7 +288,7 @@ impl WriteTransaction {
     ///
     /// # Errors
     /// `CommitUnknown` when it cannot be known whether the commit is durable; `WritesStopped`, `NoSpace`, `Io`. After
-    /// any error nothing of the transaction is visible in this session.
+    /// any error nothing of the transaction is visible in this session. `Panic` after a defect stopped one of its calls.
     pub fn commit(self) -> Result<Sequence> {
         self.finish(None)
     }
@@ -371,5 +387,56 @@ impl Drop for WriteTransaction {
     fn drop(&mut self) {
         // Collections and cursors made from it may live on; the writer's place must not.
         self.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use crate::{Database, ErrorCode, doc, field};
+
+    #[test]
+    fn a_panic_dooms_the_transaction_it_happened_in_and_nothing_else() {
+        // Only the handle through which the panicking call came refused more calls: another handle of the same transaction
+        // committed what the call had half written.
+        let db = Database::open_memory().unwrap();
+        let kept = db.collection("c").unwrap().put(&doc! { "n": 0 }).unwrap();
+        let tx = db.begin_write().unwrap();
+        let c = tx.collection("c").unwrap();
+        c.put(&doc! { "n": 1 }).unwrap();
+        let savepoint = tx.savepoint().unwrap();
+        let mut walk = c.find(field("n").ge(0)).run().unwrap();
+        let panics = || {
+            tx.inner().with(|state| {
+                // Half of a change: the count without the entity.
+                state.count(state.catalog().collections()[0].id, 1);
+                panic!("planted")
+            })
+        };
+        let outcome: std::thread::Result<crate::Result<()>> = catch_unwind(AssertUnwindSafe(panics));
+        assert!(outcome.is_err());
+        assert_eq!(c.put(&doc! { "n": 2 }).unwrap_err().code(), ErrorCode::Panic);
+        assert_eq!(c.get(kept).unwrap_err().code(), ErrorCode::Panic);
+        assert_eq!(c.count().unwrap_err().code(), ErrorCode::Panic);
+        assert_eq!(walk.next().unwrap().unwrap_err().code(), ErrorCode::Panic);
+        // A defect may have left anything, so going back is no remedy.
+        assert_eq!(tx.rollback_to(savepoint).unwrap_err().code(), ErrorCode::Panic);
+        assert_eq!(tx.finish(None).unwrap_err().code(), ErrorCode::Panic);
+        assert!(!tx.is_open());
+        let c = db.collection("c").unwrap();
+        assert_eq!((c.count().unwrap(), c.iter().unwrap().count()), (1, 1));
+        c.put(&doc! { "n": 3 }).unwrap();
+        assert!(db.verify(crate::VerifyLevel::Full).unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_transaction_that_panicked_can_be_aborted() {
+        let db = Database::open_memory().unwrap();
+        let tx = db.begin_write().unwrap();
+        let outcome = catch_unwind(AssertUnwindSafe(|| tx.inner().with(|_| -> crate::Result<()> { panic!("planted") })));
+        assert!(outcome.is_err());
+        assert!(tx.cancel());
+        db.create_collection("c").unwrap();
     }
 }

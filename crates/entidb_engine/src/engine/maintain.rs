@@ -17,7 +17,7 @@ use crate::format::{FileKind, Sequence};
 use crate::interrupt;
 use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
-use crate::space::is_no_space;
+use crate::space::{Purpose, is_no_space};
 use crate::version::{Switch, Version, VersionEdit};
 
 /// Segments of level 0 end at this size.
@@ -49,7 +49,7 @@ impl Shared {
     pub(crate) fn checkpoint(&self) -> Result<Sequence> {
         let log = self.log()?;
         log.check()?;
-        if let Err(error) = log.begin_anew() {
+        if let Err(error) = log.begin_small() {
             // On a full disk there is no room for a new file, and the checkpoint is what makes room.
             log.check()?;
             if !is_no_space(&error) {
@@ -98,7 +98,7 @@ impl Shared {
         }
         if makes(Mistake::RecycledBeforeInstall) {
             log.forget(floor, &[]);
-            log.prepare_ahead()?;
+            log.prepare_next(0, Purpose::Add)?;
         }
         if makes(Mistake::SegmentsGoneBeforeInstall) {
             for number in edit.obsolete() {

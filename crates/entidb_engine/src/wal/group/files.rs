@@ -17,20 +17,27 @@ use crate::wal::writer::{SpentFile, WAL_FILE_BYTES_MAX, WalFile};
 /// From this size of the current file on, the next one is made as soon as there is none.
 const AHEAD_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
+/// What the next file is made for.
+#[derive(Clone, Copy)]
+enum Need {
+    /// Nothing yet.
+    Ahead,
+    /// A write that needs this much room.
+    Room(u64),
+    /// A log that begins anew, in a file no larger than this.
+    Anew(u64),
+}
+
 impl Log {
     /// True when the next file should be made ahead of need.
     pub(crate) fn wants_spare(&self) -> bool {
-        let state = self.state.lock();
-        // A small file is half used before the next is made, so that a small database stays small; a large one takes
-        // so long to make that it is begun at once.
-        let used = state.remaining < state.current_capacity / 2 || state.current_capacity >= AHEAD_BYTES_MIN;
-        state.spare.is_none() && state.stopped.is_none() && !state.closed && used
+        self.state.lock().wants_spare()
     }
 
     /// Makes the next file ahead of need; false when there is one, or too little room on the disk for one. That is no
     /// failure: a commit that needs the file tries again, and is told.
     pub(crate) fn prepare_ahead(&self) -> Result<bool> {
-        match self.prepare_next(0, Purpose::Add) {
+        match self.prepare(Need::Ahead, Purpose::Add) {
             Err(error) if is_no_space(&error) => Ok(false),
             made => made,
         }
@@ -39,23 +46,32 @@ impl Log {
     /// Makes the next file, of at least `room_min` bytes of room, when there is none that large under the newest key.
     /// True when it was made.
     pub(crate) fn prepare_next(&self, room_min: u64, purpose: Purpose) -> Result<bool> {
-        let doubled = self.state.lock().current_capacity.saturating_mul(2).min(WAL_FILE_BYTES_MAX);
-        let capacity = doubled.max(room_min.saturating_add(WAL_UNITS_AT)).next_multiple_of(4096);
-        self.prepare(room_min, capacity, purpose)
+        self.prepare(Need::Room(room_min), purpose)
     }
 
-    fn prepare(&self, room_min: u64, capacity: u64, purpose: Purpose) -> Result<bool> {
+    fn prepare(&self, need: Need, purpose: Purpose) -> Result<bool> {
         let _one_at_a_time = self.preparing.lock();
-        {
+        let (room_min, capacity) = {
             let state = self.state.lock();
             state.check(None)?;
+            let doubled = state.current_capacity.saturating_mul(2).min(WAL_FILE_BYTES_MAX);
+            let (room_min, capacity, most) = match need {
+                // While this call waited for its turn the log may have begun anew, in a small file.
+                Need::Ahead if !state.wants_spare() => return Ok(false),
+                Need::Ahead => (0, doubled, u64::MAX),
+                Need::Room(room_min) => (room_min, doubled.max(room_min.saturating_add(WAL_UNITS_AT)), u64::MAX),
+                Need::Anew(most) => (0, self.context.first_bytes, most),
+            };
             // One that was made before a key was rotated is no next file: the log would go on under the old key.
             let newest = self.context.keys.generation();
-            let fits = |spare: &WalFile| spare.room() >= room_min && spare.key_generation() == newest;
+            let fits = |spare: &WalFile| {
+                spare.room() >= room_min && spare.capacity() <= most && spare.key_generation() == newest
+            };
             if state.spare.as_ref().is_some_and(fits) {
                 return Ok(false);
             }
-        }
+            (room_min, capacity.next_multiple_of(4096))
+        };
         self.check_owner()?;
         let LogContext { backend, keys, numbers, space, .. } = &self.context;
         let least = room_min.saturating_add(WAL_UNITS_AT).next_multiple_of(4096);
@@ -157,9 +173,14 @@ impl Log {
         self.state.lock().spent.take_if(|spent| spent.capacity > first_bytes).map(|spent| spent.number)
     }
 
-    /// Goes on in a fresh, small file, so that the files before it can go once their commits are in segments.
+    /// Goes on in the next file, so that the files before it can go once their commits are in segments.
     pub(crate) fn rotate(&self) -> Result<()> {
-        self.prepare(0, self.context.first_bytes, Purpose::Free)?;
+        self.rotate_into(u64::MAX)
+    }
+
+    /// Goes on in a fresh file, which is small unless one that is no larger than `most` was made ahead.
+    fn rotate_into(&self, most: u64) -> Result<()> {
+        self.prepare(Need::Anew(most), Purpose::Free)?;
         let mut state = self.state.lock();
         loop {
             state.check(None)?;
@@ -175,6 +196,8 @@ impl Log {
         }
         let Some(next) = state.spare.take() else { return Ok(()) };
         state.remaining = next.room();
+        // From here on, so that no large file is made ahead for the small one.
+        state.current_capacity = next.capacity();
         state.writing = true;
         state.flushing = true;
         let last = state.written;
@@ -195,6 +218,18 @@ impl Log {
     pub(crate) fn begin_anew(&self) -> Result<()> {
         self.flush_all()?;
         if self.state.lock().is_unused() { Ok(()) } else { self.rotate() }
+    }
+
+    /// As [`begin_anew`](Self::begin_anew), in a file no larger than the first of a log, so that all large ones can go: that
+    /// which is current, and that which was made ahead of need.
+    pub(crate) fn begin_small(&self) -> Result<()> {
+        self.flush_all()?;
+        let most = self.context.first_bytes.next_multiple_of(4096);
+        let is_small = {
+            let state = self.state.lock();
+            state.is_unused() && state.current_capacity <= most
+        };
+        if is_small { Ok(()) } else { self.rotate_into(most) }
     }
 
     /// Counts a commit that came to stable storage without the log, right after a [`begin_anew`](Self::begin_anew):
@@ -240,6 +275,13 @@ impl Log {
 }
 
 impl State {
+    fn wants_spare(&self) -> bool {
+        // A small file is half used before the next is made, so that a small database stays small; a large one takes
+        // so long to make that it is begun at once.
+        let used = self.remaining < self.current_capacity / 2 || self.current_capacity >= AHEAD_BYTES_MIN;
+        self.spare.is_none() && self.stopped.is_none() && !self.closed && used
+    }
+
     /// True when nothing was written to the current file, and nothing waits to be.
     fn is_unused(&self) -> bool {
         let written = self.current_capacity.saturating_sub(WAL_UNITS_AT).saturating_sub(self.remaining);

@@ -13,6 +13,6 @@ mod retention;
 pub use cursor::{ChangeBatch, ChangeCursor};
 pub(crate) use history::Session;
 pub use position::{Position, Since};
-pub(crate) use record::ChangeBuffer;
 pub use record::{Change, ChangeKind};
+pub(crate) use record::{ChangeBuffer, ChangePlace};
 pub(crate) use retention::{trim_by_age, trim_through, trim_unrecorded};

@@ -263,14 +263,7 @@ impl Collection {
     /// # Errors
     /// As [`delete`](Self::delete).
     pub fn delete_many(&self, ids: &[EntityId]) -> Result<u64> {
-        let deleted = self.write_all(|state, target| {
-            let mut deleted = 0_u64;
-            for id in ids {
-                interrupt::check()?;
-                deleted += u64::from(state.delete_entity(target, *id, None)?);
-            }
-            Ok(deleted)
-        })?;
+        let deleted = self.write_all(|state, target| state.delete_entities(target, ids))?;
         self.scope.shared().counters().delete(deleted);
         Ok(deleted)
     }
@@ -328,6 +321,16 @@ impl Collection {
         })?;
         shared.counters().write(ids.len() as u64);
         Ok(ids)
+    }
+
+    /// Removes these entities. What was removed before an error is left to who has the transaction.
+    pub(crate) fn delete_each(&self, ids: &[EntityId]) -> Result<u64> {
+        self.write(|state, target| state.delete_entities(target, ids))
+    }
+
+    /// Removes every entity, with the same about errors.
+    pub(crate) fn clear(&self) -> Result<u64> {
+        self.write(|state, target| state.clear_entities(target))
     }
 
     fn write_one(&self, id: Option<EntityId>, document: &[u8], mode: WriteMode) -> Result<EntityId> {

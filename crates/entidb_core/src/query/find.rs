@@ -2,15 +2,12 @@
 //!
 //! Always: building asks nothing. Does not know: other collections, or how answers are found (`found`).
 
-use std::sync::Arc;
-
 use super::explain::Explanation;
 use super::found::Found;
 use super::{Expression, Query};
 use crate::catalog::Column;
 use crate::collection::{Collection, Entity};
 use crate::error::Result;
-use crate::id::EntityId;
 
 impl Collection {
     /// Asks for the entities that satisfy an expression.
@@ -321,6 +318,10 @@ impl Find {
 
     /// Removes the answers in one transaction; returns how many there were.
     ///
+    /// They are removed as they are found, without a list of them; each takes its part of
+    /// [`transaction_bytes_max`](crate::Options::transaction_bytes_max). Where everything is asked for, what is removed is
+    /// a range, and only the feed is told of entities one by one.
+    ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;
     /// # let notes = db.collection("notes")?;
@@ -334,24 +335,7 @@ impl Find {
     /// # Errors
     /// As [`run`](Self::run), and those of [`Collection::delete`].
     pub fn delete(self) -> Result<u64> {
-        let shared = Arc::clone(self.collection.scope().shared());
-        let tx = match self.collection.scope() {
-            crate::collection::Scope::Database(_) => {
-                Some(crate::transaction::WriteTransaction::new(Arc::clone(&shared), shared.begin_state(None)?))
-            }
-            _ => None,
-        };
-        let collection = match &tx {
-            Some(tx) => self.collection.within(tx.inner()),
-            None => self.collection,
-        };
-        let find = Self { collection: collection.clone(), query: self.query };
-        let ids = find.run()?.map(|entity| entity.map(|entity| entity.id())).collect::<Result<Vec<EntityId>>>()?;
-        let deleted = collection.delete_many(&ids)?;
-        if let Some(tx) = tx {
-            tx.commit()?;
-        }
-        Ok(deleted)
+        super::remove::remove(&self.collection, self.query)
     }
 
     /// How the answers would be found.

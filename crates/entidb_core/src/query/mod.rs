@@ -13,6 +13,7 @@ mod normal;
 mod order;
 mod plan;
 mod ranges;
+mod remove;
 mod row_walk;
 mod sort;
 mod source;

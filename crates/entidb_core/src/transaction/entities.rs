@@ -112,8 +112,7 @@ impl State {
             self.count_new(record.id, ordinal);
         }
         let kind = if is_new { ChangeKind::Insert } else { ChangeKind::Update };
-        self.record(kind, record, id, document.to_vec());
-        Ok(())
+        self.record(kind, record, id, document)
     }
 
     /// Removes an entity. True when it was there.
@@ -144,7 +143,7 @@ impl State {
         self.row_changes = changes;
         checked?;
         self.count(record.id, -1);
-        self.record(ChangeKind::Delete, &record, id, Vec::new());
+        self.record(ChangeKind::Delete, &record, id, &[])?;
         Ok(true)
     }
 }

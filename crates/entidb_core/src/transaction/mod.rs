@@ -5,6 +5,7 @@
 //! Does not know: queries.
 
 mod catalog_edit;
+mod clear;
 mod entities;
 mod journal;
 mod read;

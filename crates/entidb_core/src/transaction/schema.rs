@@ -33,7 +33,8 @@ pub(crate) enum BegunIndex {
 /// About what a key costs in a transaction beside its bytes.
 const KEY_BYTES: u64 = 64;
 
-const NO_ENTITY: EntityId = EntityId::from_bytes([0; 16]);
+/// The id in changes that are of no entity.
+pub(super) const NO_ENTITY: EntityId = EntityId::from_bytes([0; 16]);
 
 impl State {
     pub(crate) fn create_collection(&mut self, name: &str) -> Result<Arc<CollectionRecord>> {
@@ -46,7 +47,7 @@ impl State {
         let record = CollectionRecord { id, name: name.to_owned(), indexes: Vec::new(), building: Vec::new() };
         self.store_collection(&record)?;
         self.engine().put(&keyspace::collection_name(name), &id.0.to_be_bytes())?;
-        self.record(ChangeKind::CollectionCreated, &record, NO_ENTITY, Vec::new());
+        self.record(ChangeKind::CollectionCreated, &record, NO_ENTITY, &[])?;
         self.put_in_catalog(record);
         self.existing_collection(name)
     }
@@ -65,7 +66,7 @@ impl State {
         self.store_collection(&renamed)?;
         self.engine().delete(&keyspace::collection_name(from))?;
         self.engine().put(&keyspace::collection_name(to), &record.id.0.to_be_bytes())?;
-        self.record(ChangeKind::CollectionRenamed, &record, NO_ENTITY, to.as_bytes().to_vec());
+        self.record(ChangeKind::CollectionRenamed, &record, NO_ENTITY, to.as_bytes())?;
         self.put_in_catalog(renamed);
         Ok(())
     }
@@ -79,13 +80,12 @@ impl State {
             self.engine().delete(&keyspace::build_refusal(index.id))?;
         }
         for zone in [ZONE_ENTITY, ZONE_ORDINAL] {
-            let (start, end) = (keyspace::prefix(zone, record.id.0), keyspace::prefix_end(zone, record.id.0));
-            self.engine().delete_range(&start, &end)?;
+            self.clear_zone(zone, record.id)?;
         }
         self.engine().delete(&keyspace::collection_record(record.id))?;
         self.engine().delete(&keyspace::collection_name(name))?;
         self.forget_collection(record.id)?;
-        self.record(ChangeKind::CollectionDropped, &record, NO_ENTITY, Vec::new());
+        self.record(ChangeKind::CollectionDropped, &record, NO_ENTITY, &[])?;
         self.drop_from_catalog(record.id);
         Ok(())
     }
@@ -171,7 +171,7 @@ impl State {
         changed.building.retain(|other| other.id != index.id);
         changed.indexes.push(index);
         self.store_collection(&changed)?;
-        self.record(ChangeKind::IndexCreated, record, NO_ENTITY, payload);
+        self.record(ChangeKind::IndexCreated, record, NO_ENTITY, &payload)?;
         self.put_in_catalog(changed);
         Ok(())
     }
@@ -208,7 +208,7 @@ impl State {
         let mut changed = (*record).clone();
         changed.indexes.retain(|other| other.id != index.id);
         self.store_collection(&changed)?;
-        self.record(ChangeKind::IndexDropped, &record, NO_ENTITY, name.as_bytes().to_vec());
+        self.record(ChangeKind::IndexDropped, &record, NO_ENTITY, name.as_bytes())?;
         self.put_in_catalog(changed);
         Ok(())
     }
@@ -222,7 +222,7 @@ impl State {
         Ok(self.engine().put(&keyspace::collection_record(record.id), &bytes)?)
     }
 
-    fn clear_index(&mut self, index: &IndexRecord) -> Result<()> {
+    pub(super) fn clear_index(&mut self, index: &IndexRecord) -> Result<()> {
         let unique = index.definition.unique;
         let (start, end) = (keyspace::index_prefix(index.id, unique), keyspace::index_end(index.id, unique));
         Ok(self.engine().delete_range(&start, &end)?)

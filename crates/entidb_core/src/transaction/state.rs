@@ -12,7 +12,7 @@ use super::Savepoint;
 use super::catalog_edit::{CatalogEdit, CatalogPlace};
 use super::journal::Journal;
 use crate::catalog::{Catalog, CollectionRecord};
-use crate::change_feed::{ChangeBuffer, ChangeKind, trim_by_age, trim_unrecorded};
+use crate::change_feed::{ChangeBuffer, ChangeKind, ChangePlace, trim_by_age, trim_unrecorded};
 use crate::collection::Target;
 use crate::database::Shared;
 use crate::error::{Error, ErrorCode, Result};
@@ -25,7 +25,7 @@ struct Mark {
     savepoint: Savepoint,
     engine: entidb_engine::Savepoint,
     catalog: CatalogPlace,
-    changes: usize,
+    changes: ChangePlace,
     doomed: Option<Error>,
 }
 
@@ -100,7 +100,8 @@ impl State {
     /// Refuses a transaction in which a call ended in a panic.
     pub(super) fn check_no_panic(&self) -> Result<()> {
         if self.panicked {
-            let problem = "a defect stopped an earlier call of this transaction; abort it, and report the message of that call";
+            let problem =
+                "a defect stopped an earlier call of this transaction; abort it, and report the message of that call";
             return Err(Error::new(ErrorCode::Panic, problem));
         }
         Ok(())
@@ -163,31 +164,45 @@ impl State {
         self.catalog.drop(id);
     }
 
-    pub(super) fn record(&mut self, kind: ChangeKind, collection: &CollectionRecord, id: EntityId, payload: Vec<u8>) {
+    pub(super) fn keeps_feed(&self) -> bool {
+        self.shared_limits.feed_commits_max > 0
+    }
+
+    /// Tells the feed of a change that was made. Where that fails, for want of memory, the change must never be committed.
+    pub(super) fn record(
+        &mut self,
+        kind: ChangeKind,
+        collection: &CollectionRecord,
+        id: EntityId,
+        payload: &[u8],
+    ) -> Result<()> {
         match kind {
             ChangeKind::Delete | ChangeKind::CollectionDropped | ChangeKind::IndexDropped => self.deletes = true,
             _ => self.writes = true,
         }
-        if self.shared_limits.feed_commits_max == 0 {
+        if !self.keeps_feed() {
             self.unrecorded = true;
-            return;
+            return Ok(());
         }
-        self.changes.push(kind, (collection.id, &collection.name), id, payload);
+        let result = self.changes.push(&mut self.engine, kind, (collection.id, &collection.name), id, payload);
+        self.doom(result)
     }
 
     /// Refuses changes that would not fit the transaction together with what commit adds, and one entry of the feed with this
     /// payload. What is not refused can be written and committed.
-    pub(super) fn check_room(&mut self, changes: ChangeSize, payload: usize) -> Result<()> {
+    pub(super) fn check_room(&mut self, mut changes: ChangeSize, payload: usize) -> Result<()> {
         let collections = self.counts.len().max(self.ordinals.len()) as u64 + 1;
-        let mut owed = ChangeSize {
+        let owed = ChangeSize {
             changes: OWED_ONCE_CHANGES + collections * OWED_CHANGES,
             key_bytes: OWED_ONCE_BYTES + collections * OWED_BYTES,
             value_bytes: 0,
         };
-        if self.shared_limits.feed_commits_max > 0 {
-            let (parts, part_bytes) = self.changes.owed(payload as u64);
-            owed.changes += parts;
-            owed.value_bytes += part_bytes;
+        if self.keeps_feed() {
+            // The part that is being filled may be closed by this change.
+            let parts = self.changes.owed(payload as u64);
+            changes.changes += parts.changes;
+            changes.key_bytes += parts.key_bytes;
+            changes.value_bytes += parts.value_bytes;
         }
         Ok(self.engine.check_room(changes, owed)?)
     }
@@ -250,6 +265,10 @@ impl State {
         write: impl FnOnce(&mut entidb_engine::WriteTransaction) -> Result<()>,
     ) -> Result<()> {
         let result = write(&mut self.engine);
+        self.doom(result)
+    }
+
+    fn doom<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.doomed.get_or_insert_with(|| error.clone());
         }
@@ -271,7 +290,7 @@ impl State {
             savepoint,
             engine,
             catalog: self.catalog.mark(),
-            changes: self.changes.len(),
+            changes: self.changes.place(),
             doomed: self.doomed.clone(),
         });
         Ok(savepoint)
@@ -286,9 +305,10 @@ impl State {
         })?;
         self.marks.truncate(position + 1);
         if let Some(mark) = self.marks.last() {
+            let part = self.changes.part_at(&self.engine, self.engine.next_sequence(), mark.changes)?;
             self.engine.rollback_to(&mark.engine)?;
             self.catalog.go_back(position, mark.catalog);
-            self.changes.truncate(mark.changes);
+            self.changes.go_back(mark.changes, part)?;
             self.counts.go_back(position);
             self.ordinals.go_back(position);
             // What was half written is undone with the rest.
@@ -312,7 +332,13 @@ impl State {
     /// Runs several changes as one: when one is refused, or they are too much to be committed, none of them stays.
     pub(crate) fn atomically<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let savepoint = self.savepoint()?;
-        let result = run(self).and_then(|value| self.check_room(ChangeSize::default(), 0).map(|()| value));
+        let result = run(self);
+        self.settle(savepoint, result)
+    }
+
+    /// Ends what began with a savepoint: after an error it is undone, and the savepoint is given back with those after it.
+    pub(crate) fn settle<T>(&mut self, savepoint: Savepoint, result: Result<T>) -> Result<T> {
+        let result = result.and_then(|value| self.check_room(ChangeSize::default(), 0).map(|()| value));
         if result.is_err() {
             self.rollback_to(savepoint)?;
         }
@@ -350,10 +376,7 @@ impl State {
         for (collection, next) in std::mem::take(&mut self.ordinals).into_iter() {
             self.engine.put(&keyspace::next_ordinal(collection), &next.to_be_bytes())?;
         }
-        for (part, bytes) in self.changes.parts()?.iter().enumerate() {
-            let part = u32::try_from(part).map_err(|_| Error::internal("a commit has too many feed parts"))?;
-            self.engine.put(&keyspace::feed(sequence, part), bytes)?;
-        }
+        self.changes.finish(&mut self.engine)?;
         match self.shared_limits.feed_commits_max {
             0 if self.unrecorded => trim_unrecorded(&mut self.engine, sequence)?,
             0 => {}

@@ -434,7 +434,8 @@ mod tests {
     fn a_transaction_that_panicked_can_be_aborted() {
         let db = Database::open_memory().unwrap();
         let tx = db.begin_write().unwrap();
-        let outcome = catch_unwind(AssertUnwindSafe(|| tx.inner().with(|_| -> crate::Result<()> { panic!("planted") })));
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| tx.inner().with(|_| -> crate::Result<()> { panic!("planted") })));
         assert!(outcome.is_err());
         assert!(tx.cancel());
         db.create_collection("c").unwrap();

@@ -379,8 +379,7 @@ impl Writer {
         let text = number.str()?;
         let text = text.to_str()?;
         let Ok(decimal) = text.parse::<Decimal>() else {
-            let problem =
-                format!("the decimal {text} has no form in a document; store a finite one of up to 38 digits");
+            let problem = "a decimal has no form in a document unless it is finite and has up to 38 digits";
             return Err(Refusal::new(code::UNREPRESENTABLE, problem));
         };
         if decimal.mantissa() == 0 && text.starts_with('-') {

@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
     #[cold]
     fn too_few(&self, head: Head, what: &str) -> Error {
         let left = self.remaining();
-        let found = format!("{} {what} are announced and {left} bytes are left", head.argument);
+        let found = format!("more {what} are announced than the {left} bytes that are left can hold");
         truncated(head.start, &found)
     }
 

@@ -257,6 +257,28 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+/// What was found, without its value: messages show types, never what a document holds.
+fn kind_of(found: serde::de::Unexpected<'_>) -> &str {
+    use serde::de::Unexpected;
+    match found {
+        Unexpected::Bool(_) => "a bool",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "an integer",
+        Unexpected::Float(_) => "a float",
+        Unexpected::Char(_) => "a character",
+        Unexpected::Str(_) => "text",
+        Unexpected::Bytes(_) => "bytes",
+        Unexpected::Unit => "null",
+        Unexpected::Option => "an optional value",
+        Unexpected::NewtypeStruct | Unexpected::Map => "a map",
+        Unexpected::Seq => "an array",
+        Unexpected::Enum => "an enum",
+        Unexpected::UnitVariant => "a variant without content",
+        Unexpected::NewtypeVariant | Unexpected::TupleVariant | Unexpected::StructVariant => "a variant with content",
+        // The words of a type's own deserializer.
+        Unexpected::Other(what) => what,
+    }
+}
+
 impl serde::ser::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(ErrorKind::Custom, 0).with_detail(message.to_string())
@@ -269,10 +291,15 @@ impl serde::de::Error for Error {
     }
 
     fn invalid_type(found: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
-        Self::new(ErrorKind::TypeMismatch, 0).with_detail(format!("expected {expected}, found {found}"))
+        Self::new(ErrorKind::TypeMismatch, 0).with_detail(format!("expected {expected}, found {}", kind_of(found)))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        let detail = format!("the text names no variant; expected one of {}", expected.join(", "));
+        Self::new(ErrorKind::OutOfRange, 0).with_detail(detail)
     }
 
     fn invalid_value(found: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
-        Self::new(ErrorKind::OutOfRange, 0).with_detail(format!("expected {expected}, found {found}"))
+        Self::new(ErrorKind::OutOfRange, 0).with_detail(format!("expected {expected}, found {}", kind_of(found)))
     }
 }

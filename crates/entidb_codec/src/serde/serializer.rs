@@ -201,9 +201,8 @@ impl<'a> ser::Serializer for &'a mut Serializer {
     }
 
     fn serialize_u128(self, value: u128) -> Result<()> {
-        let value = i128::try_from(value).map_err(|_| {
-            Error::new(ErrorKind::OutOfRange, self.out.len()).with_detail(format!("integer {value} is beyond 2^127"))
-        })?;
+        let value = i128::try_from(value)
+            .map_err(|_| Error::new(ErrorKind::OutOfRange, self.out.len()).with_detail("an integer is beyond 2^127"))?;
         self.serialize_i128(value)
     }
 

@@ -38,8 +38,7 @@ impl Decimal {
     /// `OutOfRange` when the exponent is beyond ±10^18.
     pub fn new(mantissa: i128, exponent: i64) -> Result<Self, Error> {
         if exponent.unsigned_abs() > Self::EXPONENT_MAX.unsigned_abs() {
-            return Err(Error::new(ErrorKind::OutOfRange, 0)
-                .with_detail(format!("decimal exponent {exponent} is beyond 10^18")));
+            return Err(Error::new(ErrorKind::OutOfRange, 0).with_detail("a decimal's exponent is beyond 10^18"));
         }
         Ok(Self::from_parts(mantissa, exponent))
     }
@@ -141,9 +140,8 @@ impl FromStr for Decimal {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let refuse = || {
-            Error::new(ErrorKind::OutOfRange, 0).with_detail(format!("{text:?} is not a decimal such as -12.50 or 3e7"))
-        };
+        let refuse =
+            || Error::new(ErrorKind::OutOfRange, 0).with_detail("the text is not a decimal such as -12.50 or 3e7");
         let (number, exponent) = match text.split_once(['e', 'E']) {
             Some((number, exponent)) => (number, exponent.parse::<i64>().map_err(|_| refuse())?),
             None => (text, 0),

@@ -147,8 +147,8 @@ impl TryFrom<i128> for Integer {
 
     fn try_from(value: i128) -> Result<Self, Error> {
         let (negative, magnitude) = if value < 0 { (true, !value) } else { (false, value) };
-        u64::try_from(magnitude).map(|argument| Self { negative, argument }).map_err(|_| {
-            Error::new(ErrorKind::OutOfRange, 0).with_detail(format!("integer {value} is outside -2^64 to 2^64-1"))
-        })
+        u64::try_from(magnitude)
+            .map(|argument| Self { negative, argument })
+            .map_err(|_| Error::new(ErrorKind::OutOfRange, 0).with_detail("an integer is outside -2^64 to 2^64-1"))
     }
 }

@@ -19,6 +19,11 @@ inline std::vector<std::string> names(const Document& list) {
     return names;
 }
 
+/// Below zero there is no time left, and the largest number means what the options say.
+inline std::uint64_t wait_ms(std::chrono::milliseconds wait) noexcept {
+    return wait.count() > 0 ? static_cast<std::uint64_t>(wait.count()) : 0;
+}
+
 }  // namespace detail
 
 /// When a commit returns.
@@ -214,7 +219,7 @@ class ChangeFeed {
     /// The next changes, waiting for a commit. Nothing when the wait ends. After an error the feed is where it was.
     std::optional<ChangeBatch> next(std::chrono::milliseconds wait = std::chrono::milliseconds(0)) {
         Buffer out;
-        std::uint64_t wait_ms = wait.count() > 0 ? static_cast<std::uint64_t>(wait.count()) : 0;
+        std::uint64_t wait_ms = detail::wait_ms(wait);
         entidb_status status =
             detail::call([&](auto error) { return entidb_change_feed_next(feed_.get(), wait_ms, out.out(), error); });
         if (status == ENTIDB_TIMEOUT) return std::nullopt;
@@ -301,10 +306,10 @@ class Database {
         detail::call([&](auto error) { return entidb_database_begin_read(get(), &begun, error); });
         return Transaction(begun);
     }
-    /// Begins to change the database, waiting for another writer as the options say, or as given.
+    /// Begins to change the database, waiting for another writer as the options say, or as given. A time below zero is no wait.
     Transaction begin_write(std::optional<std::chrono::milliseconds> wait = {}) const {
         entidb_transaction* begun = nullptr;
-        std::uint64_t wait_ms = wait ? static_cast<std::uint64_t>(wait->count()) : UINT64_MAX;
+        std::uint64_t wait_ms = wait ? detail::wait_ms(*wait) : UINT64_MAX;
         detail::call([&](auto error) { return entidb_database_begin_write(get(), wait_ms, &begun, error); });
         return Transaction(begun);
     }
@@ -342,7 +347,7 @@ class Database {
     std::uint64_t last_sequence() const noexcept { return entidb_database_last_sequence(get()); }
     /// Waits until a commit is on stable storage.
     void wait_durable(std::uint64_t sequence, std::chrono::milliseconds wait) const {
-        auto wait_ms = static_cast<std::uint64_t>(wait.count());
+        std::uint64_t wait_ms = detail::wait_ms(wait);
         detail::call([&](auto error) { return entidb_database_wait_durable(get(), sequence, wait_ms, error); });
     }
     /// Puts the newest writes into segments and cuts the log.

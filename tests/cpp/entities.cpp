@@ -249,6 +249,7 @@ static void transactions(const Database& db) {
     CHECK("after its end it refuses", !read.is_open() && thrown([&] { before.count(); }) == ENTIDB_ERROR_TRANSACTION_ENDED);
     auto write = db.begin_write();
     CHECK("a second writer waits as long as told", thrown([&] { db.begin_write(std::chrono::milliseconds(0)); }) == ENTIDB_ERROR_BUSY);
+    CHECK("a wait below zero is no wait", thrown([&] { db.begin_write(std::chrono::milliseconds(-1)); }) == ENTIDB_ERROR_BUSY);
     CHECK("close refuses while a writer is open", thrown([&] { db.close(); }) == ENTIDB_ERROR_IN_USE);
     write.create_collection("a");
     write.rename_collection("a", "b");

@@ -362,21 +362,38 @@ def sortable_double(number):
 
 
 def floor_double(number):
+    if abs(number) > Fraction(sys.float_info.max):
+        return sys.float_info.max if number > 0 else -math.inf
     near = float(number)
+    if math.isinf(near):
+        near = math.nextafter(near, 0)
     return math.nextafter(near, -math.inf) if Fraction(near) > number else near
 
 
 def ordered_number(value):
+    residual, beyond = 0, b"\0"
     if value[0] == "float":
-        number = bits_float(value[1])
-        if math.isnan(number):
-            return bytes(8)
-        floor, residual = number + 0.0, 0
+        floor = bits_float(value[1]) + 0.0
+        if math.isnan(floor):
+            return bytes(8) + beyond
     else:
-        floor = floor_double(value[1])
-        residual = value[1] - int(floor)
+        mantissa, exponent = value[1], value[2] if value[0] == "decimal" else 0
+        first = exponent + len(str(abs(mantissa))) - 1
+        if mantissa and abs(first) > 400:
+            # Far beyond all doubles, or nearer to zero than any.
+            floor = (sys.float_info.max, -math.inf) if first > 0 else (0.0, -5e-324)
+            floor, is_exact = floor[mantissa < 0], False
+        else:
+            number = mantissa * Fraction(10) ** exponent
+            floor = floor_double(number)
+            is_whole = number.denominator == 1 and -(2**64) <= number < 2**64
+            is_exact = is_whole or not math.isinf(floor) and Fraction(floor) == number
+            if not math.isinf(floor):
+                residual = math.floor(number - Fraction(floor))
+        if not is_exact:
+            beyond = b"\1" + ordered_decimal(mantissa, exponent)
     key = sortable_double(floor)
-    return key + residual.to_bytes(2, "big") if 2.0**53 <= abs(floor) <= 2.0**64 else key
+    return (key + residual.to_bytes(2, "big") if 2.0**53 <= abs(floor) <= 2.0**64 else key) + beyond
 
 
 def ordered_string(raw):
@@ -384,8 +401,6 @@ def ordered_string(raw):
 
 
 def ordered_decimal(mantissa, exponent):
-    if mantissa == 0:
-        return b"\x80"
     digits = str(abs(mantissa))
     first = exponent + len(digits) - 1
     digits = digits.rstrip("0")
@@ -420,10 +435,8 @@ def ordered(value):
         return b"\x06"
     if kind == "bool":
         return b"\x09" if value[1] else b"\x08"
-    if kind in ("int", "float"):
+    if kind in ("int", "float", "decimal"):
         return b"\x20" + ordered_number(value)
-    if kind == "decimal":
-        return b"\x28" + ordered_decimal(value[1], value[2])
     if kind == "text":
         return b"\x30" + ordered_string(value[1].encode())
     if kind == "bytes":

@@ -30,7 +30,6 @@ fn compare_elements(a: Element<'_>, b: Element<'_>) -> Ordering {
     };
     match (a, b) {
         (Part::Number(a), Part::Number(b)) => number::compare(a, b),
-        (Part::Decimal(a), Part::Decimal(b)) => a.compare(b),
         (Part::Text(a), Part::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
         (Part::Bytes(a), Part::Bytes(b)) => a.cmp(b),
         (Part::Timestamp(a), Part::Timestamp(b)) => a.cmp(&b),

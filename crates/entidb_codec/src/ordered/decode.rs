@@ -1,12 +1,12 @@
 //! Ordered bytes back to values.
 //!
 //! Always: accepts exactly what `encode_ordered` writes of values within any limits.
-//! A number comes back by value: as an integer wherever an integer has it, else as a float. A decimal
-//! comes back without trailing zeros.
+//! A number comes back by value: as an integer wherever an integer has it, else as a float wherever a
+//! double has it, else as a decimal without trailing zeros.
 //! Does not know: which directions a key was written in; the caller does.
 //! Format: docs/spec/encoding.md, "Ordered keys".
 
-use super::encode::{DECIMAL_NEGATIVE, DECIMAL_POSITIVE, DECIMAL_ZERO, flip_element, vector_code};
+use super::encode::{DECIMAL_NEGATIVE, DECIMAL_POSITIVE, flip_element, vector_code};
 use super::{Direction, ESCAPE, Number, STRING_END, class, number};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
@@ -105,8 +105,8 @@ impl KeyReader<'_> {
             class::NUMBER => match self.number()? {
                 Number::Integer(integer) => Value::Integer(integer),
                 Number::Float(float) => Value::Float(float),
+                Number::Decimal(decimal) => Value::Decimal(decimal),
             },
-            class::DECIMAL => Value::Decimal(self.decimal()?),
             class::TEXT => Value::Text(self.text()?),
             class::BYTES => Value::Bytes(self.string()?),
             class::TIMESTAMP => Value::Timestamp(Timestamp::from_micros(self.sortable()?)),
@@ -142,10 +142,15 @@ impl KeyReader<'_> {
         for (to, from) in window.iter_mut().zip(rest) {
             *to = from ^ self.mask;
         }
-        let (number, read) =
-            number::read(window.get(..size).unwrap_or_default()).map_err(|detail| self.wrong(self.position, detail))?;
+        let start = self.position;
+        let wrong = |detail: &str| Error::new(ErrorKind::OrderedKey, start).with_detail(detail);
+        let (place, read) = number::read(window.get(..size).unwrap_or_default()).map_err(wrong)?;
         self.position += read;
-        Ok(number)
+        match self.byte()? {
+            number::EXACT => number::at(&place).map_err(wrong),
+            number::BEYOND => number::beyond(&place, self.decimal()?).map_err(wrong),
+            _ => Err(self.wrong(self.position - 1, "a number neither ends nor goes on as a decimal")),
+        }
     }
 
     fn sortable(&mut self) -> Result<i64> {
@@ -180,7 +185,7 @@ impl KeyReader<'_> {
             let key = match self.byte()? {
                 class::NUMBER => match self.number()? {
                     Number::Integer(integer) => Key::Integer(integer),
-                    Number::Float(_) => return Err(self.wrong(start, "a map key is a float")),
+                    Number::Float(_) | Number::Decimal(_) => return Err(self.wrong(start, "a map key is no integer")),
                 },
                 class::TEXT => Key::Text(self.text()?),
                 _ => return Err(self.wrong(start, "a map key is neither text nor an integer")),
@@ -200,7 +205,6 @@ impl KeyReader<'_> {
         let sign = self.byte()?;
         let outer = self.mask;
         match sign {
-            DECIMAL_ZERO => return Ok(Decimal::from(0)),
             DECIMAL_POSITIVE => {}
             DECIMAL_NEGATIVE => self.mask = !outer,
             _ => return Err(self.wrong(start, "a decimal has no such sign")),

@@ -4,7 +4,8 @@
 //! Does not know: how to read them back; see `decode`.
 //! Format: docs/spec/encoding.md, "Ordered keys".
 
-use super::{Direction, ESCAPE, Element, Number, Part, STRING_END, class, number};
+use super::number::{self, Place};
+use super::{Direction, ESCAPE, Element, Number, Part, STRING_END, class};
 use crate::value::{Decimal, KeyRef, VectorKind, VectorRef};
 
 /// Writes one element of a key at the end of a buffer.
@@ -47,8 +48,7 @@ pub(super) fn write_element(element: Element<'_>, out: &mut Vec<u8>) {
     out.push(part.class());
     match part {
         Part::Null | Part::Bool(_) => {}
-        Part::Number(value) => number::write(value, out),
-        Part::Decimal(value) => write_decimal(value, out),
+        Part::Number(value) => write_number(value, out),
         Part::Text(text) => write_string(text.as_bytes(), out),
         Part::Bytes(bytes) => write_string(bytes, out),
         Part::Timestamp(value) => out.extend_from_slice(&sortable(value.micros())),
@@ -77,11 +77,24 @@ fn write_map_key(key: KeyRef<'_>, out: &mut Vec<u8>) {
     match key {
         KeyRef::Integer(integer) => {
             out.push(class::NUMBER);
-            number::write(Number::Integer(integer), out);
+            write_number(Number::Integer(integer), out);
         }
         KeyRef::Text(text) => {
             out.push(class::TEXT);
             write_string(text.as_bytes(), out);
+        }
+    }
+}
+
+/// The place of a number, and what lies beyond it.
+pub(super) fn write_number(value: Number, out: &mut Vec<u8>) {
+    let place = Place::of(value);
+    number::write(&place, out);
+    match place.beyond {
+        None => out.push(number::EXACT),
+        Some(decimal) => {
+            out.push(number::BEYOND);
+            write_decimal(decimal, out);
         }
     }
 }
@@ -107,18 +120,13 @@ fn write_string(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 pub(super) const DECIMAL_NEGATIVE: u8 = 0x40;
-pub(super) const DECIMAL_ZERO: u8 = 0x80;
 pub(super) const DECIMAL_POSITIVE: u8 = 0xc0;
 
-/// Sign, power of ten of the first digit, and the digits in pairs; all but the sign is inverted for
-/// negative numbers.
+/// Of a decimal that is not zero: sign, power of ten of the first digit, and the digits in pairs; all
+/// but the sign is inverted for negative numbers.
 fn write_decimal(decimal: Decimal, out: &mut Vec<u8>) {
     let decimal = decimal.normalised();
     let mantissa = decimal.mantissa();
-    if mantissa == 0 {
-        out.push(DECIMAL_ZERO);
-        return;
-    }
     out.push(if mantissa < 0 { DECIMAL_NEGATIVE } else { DECIMAL_POSITIVE });
     let start = out.len();
     out.extend_from_slice(&sortable(decimal.leading_exponent()));

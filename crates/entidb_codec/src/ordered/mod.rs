@@ -2,7 +2,7 @@
 //!
 //! Always: for any two elements in one direction, the order of their bytes is the order `compare`
 //! gives; an element's bytes end themselves, so elements join into tuples and anything may follow.
-//! Numbers are written by value: 1 and 1.0 are one key, and −0.0 is 0.
+//! Numbers are written by value: 1, 1.0 and the decimal 1.00 are one key, and −0.0 is 0.
 //! Does not know: indexes, or which fields a key is made of.
 //! Format: docs/spec/encoding.md, "Ordered keys".
 
@@ -83,7 +83,6 @@ pub(crate) mod class {
     pub(crate) const FALSE: u8 = 0x08;
     pub(crate) const TRUE: u8 = 0x09;
     pub(crate) const NUMBER: u8 = 0x20;
-    pub(crate) const DECIMAL: u8 = 0x28;
     pub(crate) const TEXT: u8 = 0x30;
     pub(crate) const BYTES: u8 = 0x38;
     pub(crate) const TIMESTAMP: u8 = 0x40;
@@ -100,11 +99,12 @@ pub(crate) mod class {
 pub(crate) const STRING_END: u8 = 0x01;
 pub(crate) const ESCAPE: u8 = 0xff;
 
-/// A number, integer or float.
+/// A number, of any of the three kinds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Number {
     Integer(Integer),
     Float(f64),
+    Decimal(crate::Decimal),
 }
 
 /// The one view of a value that encoding and comparing share.
@@ -112,7 +112,6 @@ pub(crate) enum Part<'a> {
     Null,
     Bool(bool),
     Number(Number),
-    Decimal(crate::Decimal),
     Text(&'a str),
     Bytes(&'a [u8]),
     Timestamp(crate::Timestamp),
@@ -174,7 +173,7 @@ impl<'a> Element<'a> {
                 Value::Map(map) => Part::Map(Entries::Tree(map.tree_iter())),
                 Value::Timestamp(value) => Part::Timestamp(*value),
                 Value::Uuid(id) => Part::Uuid(*id),
-                Value::Decimal(value) => Part::Decimal(*value),
+                Value::Decimal(value) => Part::Number(Number::Decimal(*value)),
                 Value::EntityId(id) => Part::EntityId(*id),
                 Value::Vector(vector) => Part::Vector(vector.as_view()),
                 Value::Tagged(tagged) => Part::Tagged(tagged.tag(), Some(Element::Value(tagged.value()))),
@@ -190,7 +189,7 @@ impl<'a> Element<'a> {
                 ValueRef::Map(map) => Part::Map(Entries::View(map.iter())),
                 ValueRef::Timestamp(value) => Part::Timestamp(value),
                 ValueRef::Uuid(id) => Part::Uuid(id),
-                ValueRef::Decimal(value) => Part::Decimal(value),
+                ValueRef::Decimal(value) => Part::Number(Number::Decimal(value)),
                 ValueRef::EntityId(id) => Part::EntityId(id),
                 ValueRef::Vector(vector) => Part::Vector(vector),
                 ValueRef::Tagged(tagged) => Part::Tagged(tagged.tag(), tagged.value().map(Element::View)),
@@ -206,7 +205,6 @@ impl Part<'_> {
             Self::Bool(false) => class::FALSE,
             Self::Bool(true) => class::TRUE,
             Self::Number(_) => class::NUMBER,
-            Self::Decimal(_) => class::DECIMAL,
             Self::Text(_) => class::TEXT,
             Self::Bytes(_) => class::BYTES,
             Self::Timestamp(_) => class::TIMESTAMP,

@@ -85,15 +85,14 @@ pub(super) fn class_of(value: &Value) -> u8 {
     class(Element::Value(value))
 }
 
-/// Values of one class are ordered among each other by their content. Integers and floats are one class.
+/// Values of one class are ordered among each other by their content. Integers, floats and decimals are one class.
 fn class(element: Element<'_>) -> u8 {
     match element {
         Element::Missing => 0,
         Element::Value(value) => match value {
             Value::Null => 1,
             Value::Bool(_) => 2,
-            Value::Integer(_) | Value::Float(_) => 3,
-            Value::Decimal(_) => 4,
+            Value::Integer(_) | Value::Float(_) | Value::Decimal(_) => 3,
             Value::Text(_) => 5,
             Value::Bytes(_) => 6,
             Value::Timestamp(_) => 7,
@@ -107,8 +106,7 @@ fn class(element: Element<'_>) -> u8 {
         Element::View(value) => match value {
             ValueRef::Null => 1,
             ValueRef::Bool(_) => 2,
-            ValueRef::Integer(_) | ValueRef::Float(_) => 3,
-            ValueRef::Decimal(_) => 4,
+            ValueRef::Integer(_) | ValueRef::Float(_) | ValueRef::Decimal(_) => 3,
             ValueRef::Text(_) => 5,
             ValueRef::Bytes(_) => 6,
             ValueRef::Timestamp(_) => 7,

@@ -9,8 +9,7 @@ fn class(value: &Value) -> u8 {
     match value {
         Value::Null => 0,
         Value::Bool(_) => 1,
-        Value::Integer(_) | Value::Float(_) => 2,
-        Value::Decimal(_) => 3,
+        Value::Integer(_) | Value::Float(_) | Value::Decimal(_) => 2,
         Value::Text(_) => 4,
         Value::Bytes(_) => 5,
         Value::Timestamp(_) => 6,

@@ -93,6 +93,14 @@ pub enum Mistake {
     RangeDeleteNotWritten,
     /// A memtable keeps no state of the deleted ranges but the last, whoever still reads before it.
     RangeStatesDroppedEarly,
+    /// The reserve of a full disk is never given up.
+    ReserveKept,
+    /// Files that nobody reads go only when there is nothing left to merge.
+    RemovedAfterMerging,
+    /// A transaction whose record found no room stops writing where there is none for a fresh manifest either.
+    UnwrittenRecordDoubted,
+    /// Segments that are read stay open, however many they are.
+    OpenFilesUnbounded,
     /// Merging forgets the snapshots.
     SnapshotsForgotten,
     /// The file of a segment goes when no version lists it, whoever still reads it.

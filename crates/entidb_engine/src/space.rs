@@ -11,6 +11,7 @@ use std::sync::Arc;
 use entidb_storage::{Directory, ErrorKind, OpenMode, Operation};
 
 use crate::error::{Error, Result};
+use crate::planted::{Mistake, makes};
 use crate::sync::Mutex;
 
 /// The name of the reserve in a database's folder.
@@ -172,7 +173,7 @@ impl Space {
     /// Lets what makes room have the reserve. False when there is none.
     pub(crate) fn give_up_reserve(&self) -> bool {
         let mut state = self.state.lock();
-        if state.held == 0 || self.directory.remove(RESERVE).is_err() {
+        if state.held == 0 || makes(Mistake::ReserveKept) || self.directory.remove(RESERVE).is_err() {
             return false;
         }
         (state.held, state.is_short) = (0, true);

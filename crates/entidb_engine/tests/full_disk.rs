@@ -2,9 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
+mod gated;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options, VerifyLevel};
 use entidb_storage::simulated::{Dice, Personality, Simulation};
 use entidb_storage::{ErrorKind, Operation};
+use gated::gated;
 
 fn small() -> Options {
     Options {
@@ -197,4 +203,38 @@ fn a_full_disk_is_not_written_again_and_again_for_nothing() {
     refused(200);
     let written = written() - before;
     assert!(written < 4 << 20, "{written} bytes for 200 refused commits");
+}
+
+/// A transaction that becomes segments is its record in the manifest. That found no room, nor did the fresh manifest that was to
+/// settle that it is not there, and writing stopped; its segments stayed on the full disk. What found no room is not there.
+#[test]
+fn a_transaction_whose_record_finds_no_room_is_refused_and_leaves_nothing() {
+    let world = Simulation::new(Personality::Ext4Ordered, 6);
+    let full = Arc::new(AtomicBool::new(false));
+    let is_full = Arc::clone(&full);
+    let backend = gated(&world.backend(), move |operation, name| {
+        let writes = matches!(operation, Operation::Write | Operation::Open) && name.starts_with("manifest/");
+        (writes && is_full.load(Ordering::Relaxed)).then_some(ErrorKind::NoSpace)
+    });
+    let engine = Engine::open(backend, small()).unwrap();
+    fill(&engine, 0..50, 1);
+    engine.checkpoint().unwrap();
+    let before = world.file_names();
+    for _ in 0..3 {
+        full.store(true, Ordering::Relaxed);
+        let mut transaction = engine.begin_write().unwrap();
+        (0..50).for_each(|number| transaction.put(&key(number), &noise(2 ^ number, 1000)).unwrap());
+        let error = transaction.commit().unwrap_err();
+        assert!(is_no_space(&error), "{error:?}");
+        full.store(false, Ordering::Relaxed);
+        assert_eq!(world.file_names().len(), before.len());
+        check(&engine, 50, |_| Some(1));
+    }
+    // Writing goes on by itself, with the sequence of the one that was refused.
+    fill(&engine, 0..10, 3);
+    engine.compact().unwrap();
+    let seed = |number| Some(if number < 10 { 3 } else { 1 });
+    check(&engine, 50, seed);
+    drop(engine);
+    check(&Engine::open(world.backend(), small()).unwrap(), 50, seed);
 }

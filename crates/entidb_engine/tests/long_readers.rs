@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
-use std::sync::Arc;
+mod gated;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options, Snapshot};
-use entidb_storage::{Backend, ManualClock, NoThreads};
+use entidb_storage::{Backend, ErrorKind, ManualClock, NoThreads, Operation};
+use gated::gated;
 
 const MEMTABLE_BYTES: u64 = 64 * 1024;
 
@@ -301,4 +305,57 @@ fn what_readers_held_when_the_database_was_closed_is_gone_after_the_next_open() 
     again.maintain(100).unwrap();
     assert_eq!((files(&backend), again.stats().obsolete_files), (again.stats().segments, 0));
     shows(&again.snapshot().unwrap(), 8);
+}
+
+/// Files were removed under a lock that a commit takes when its memtable is full.
+#[test]
+fn a_commit_does_not_wait_for_a_removal() {
+    let engine = Arc::new(OnceLock::<Engine>::new());
+    let (opened, times) = (Arc::clone(&engine), Arc::new(AtomicU64::new(0)));
+    let seen = Arc::clone(&times);
+    let slow = gated(&backend(), move |operation, name| {
+        let first = operation == Operation::Remove && name.starts_with("seg/") && seen.fetch_add(1, Relaxed) == 0;
+        // While the file is being removed: a lock that is held meanwhile would be waited for without end.
+        if let Some(engine) = opened.get().filter(|_| first) {
+            round(engine, 77);
+            shows(&engine.snapshot().unwrap(), 77);
+        }
+        None
+    });
+    let engine = engine.get_or_init(|| Engine::open(slow, options()).unwrap());
+    (0..9).for_each(|number| round(engine, number));
+    assert!(times.load(Relaxed) > 1 && engine.stats().files_removed > 1);
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_is_tried_again_and_told_of() {
+    let clock = Arc::new(ManualClock::new(0));
+    let backend = Backend { clock: Arc::clone(&clock) as _, ..backend() };
+    let (refusing, tries) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+    let (refuses, counted) = (Arc::clone(&refusing), Arc::clone(&tries));
+    let stubborn = gated(&backend, move |operation, name| {
+        let seen = operation == Operation::Remove && name.starts_with("seg/");
+        counted.fetch_add(u64::from(seen), Relaxed);
+        (seen && refuses.load(Relaxed)).then_some(ErrorKind::PermissionDenied)
+    });
+    let engine = Engine::open(stubborn, options()).unwrap();
+    (0..9).for_each(|number| round(&engine, number));
+    let stats = engine.stats();
+    assert!(stats.obsolete_files > 0 && stats.obsolete_files_held == 0 && stats.removal_failure.is_some(), "{stats:?}");
+    assert_eq!((stats.removal_failures, stats.files_removed), (stats.obsolete_files, 0));
+    assert_eq!(files(&backend), stats.segments + stats.obsolete_files);
+    // Half an hour, with a look every second: after 1, 2, 4 … 32 s, and from then on every minute.
+    for _ in 0..1800 {
+        clock.advance(Duration::from_secs(1));
+        engine.maintain(1000).unwrap();
+    }
+    let tries_each = tries.load(Relaxed) / stats.obsolete_files;
+    assert!((30..=38).contains(&tries_each), "{tries_each}");
+    refusing.store(false, Relaxed);
+    clock.advance(Duration::from_secs(60));
+    engine.maintain(1000).unwrap();
+    let stats = engine.stats();
+    assert!(stats.obsolete_files == 0 && stats.removal_failure.is_none() && stats.files_removed > 0, "{stats:?}");
+    assert_eq!(files(&backend), stats.segments);
+    shows(&engine.snapshot().unwrap(), 8);
 }

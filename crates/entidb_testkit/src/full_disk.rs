@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use entidb_engine::{Direction, Engine, Error, FileKind, KeyRange, Options, VerifyLevel};
-use entidb_storage::simulated::{Dice, mix_bytes};
+use entidb_storage::simulated::{Dice, Personality, Simulation, mix_bytes};
 use entidb_storage::{Backend, ErrorKind};
 use parking_lot::Mutex;
 
@@ -46,6 +46,40 @@ pub struct Filling {
     pub percent_used: u64,
     /// The most files there may be.
     pub files_max: usize,
+}
+
+/// The options of a database that fills a disk of a few megabytes with many files.
+#[must_use]
+pub fn small_disk_options() -> Options {
+    Options {
+        memory_bytes: 1 << 20,
+        memtable_bytes: 64 * 1024,
+        wal_bytes: 256 * 1024,
+        segment_bytes: 64 * 1024,
+        background: false,
+        ..Options::default()
+    }
+}
+
+impl Filling {
+    /// For a disk of three megabytes.
+    pub const SMALL: Self =
+        Self { options: small_disk_options, value_bytes: 1500, keys: 6_000, percent_used: 35, files_max: 200 };
+}
+
+impl SmallDisk {
+    /// A simulated disk of this size.
+    #[must_use]
+    pub fn simulated(bytes: u64, seed: u64) -> (Simulation, Self) {
+        let world = Simulation::new(Personality::Ext4Ordered, seed);
+        world.set_capacity_bytes(Some(bytes));
+        let (other, clock) = (world.clone(), world.clock());
+        let squeeze =
+            move |squeezed: bool| other.set_capacity_bytes(Some(if squeezed { other.used_bytes() } else { bytes }));
+        let rest = move || clock.advance_nanos(300_000_000);
+        let disk = Self { backend: world.backend(), bytes, squeeze: Box::new(squeeze), rest: Box::new(rest) };
+        (world, disk)
+    }
 }
 
 /// What is promised at a moment, for who crashes the machine then.

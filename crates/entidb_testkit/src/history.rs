@@ -19,6 +19,9 @@ use crate::model::{Bytes, Contents, Key};
 use crate::subject::{Stop, guarded};
 use crate::workload::{Profile, Step, steps};
 
+/// The bound of `small_options` on segments that are open, and one that is being read.
+const OPEN_FILES_MAX: u64 = 5;
+
 /// A history of one seed.
 #[derive(Debug, Clone, Copy)]
 pub struct History {
@@ -157,6 +160,8 @@ impl History {
                 }
             }
             readers.step(&engine, &expected, &mut dice)?;
+            let open = engine.stats().open_files;
+            same("open segments are within their bound", &(open <= OPEN_FILES_MAX), &true)?;
             summary.reads += look(&engine.snapshot()?, &expected, &mut dice)?;
             if dice.once_in(3) {
                 let which = usize::try_from(dice.below(readers.snapshots().len() as u64)).unwrap_or(0);

@@ -7,6 +7,7 @@
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
 use crate::format::FileKind;
+use crate::planted::{Mistake, makes};
 use crate::space::{LOG_BYTES_LEAST, Purpose, Work, is_no_space, no_space, segment_bytes_of};
 use crate::transaction::WriteBuffer;
 
@@ -58,7 +59,9 @@ impl Shared {
     /// Takes everything in the log to segments when the files that go then are larger than what comes. True when that was
     /// done.
     fn empty_the_log(&self) -> Result<bool> {
-        self.remove_obsolete();
+        if !makes(Mistake::RemovedAfterMerging) {
+            self.remove_obsolete();
+        }
         let log = self.log()?;
         if let Some(number) = log.give_up_spent() {
             let _ = self.backend.directory.remove(&FileKind::Wal.path(number));

@@ -13,7 +13,7 @@ use crate::compaction::LiveSnapshots;
 use crate::engine::shared::Shared;
 use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Error, Result};
-use crate::format::{FileKind, Sequence};
+use crate::format::{FileKind, FileNumber, Sequence};
 use crate::interrupt;
 use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
@@ -111,7 +111,16 @@ impl Shared {
             let switch = Switch { version: &version, edit, floor, wals: wals.clone() };
             installed = installer.install(&context, switch);
         }
-        installed.map_err(|error| self.judge_failure(error))?;
+        if let Err(error) = installed {
+            // Who failed makes others with other numbers, if at all. On a full disk what is left would be in the way of that.
+            let made: Vec<FileNumber> = edit.fresh().collect();
+            if is_no_space(&error) && !installer.may_name(&made) {
+                for number in made {
+                    let _ = self.backend.directory.remove(&FileKind::Segment.path(number));
+                }
+            }
+            return Err(self.judge_failure(error));
+        }
         let dropped = self.current.load().version.files(edit.obsolete());
         self.swap_view(|old| SuperVersion {
             active: Arc::clone(&old.active),

@@ -30,6 +30,7 @@ use crate::sync::{Mutex, MutexGuard};
 use crate::engine::shared::Shared;
 use crate::error::Result;
 use crate::format::FileKind;
+use crate::planted::{Mistake, makes};
 use crate::space::{Work, is_no_space, no_space};
 
 /// What somebody does who finds the work in other hands.
@@ -119,7 +120,7 @@ impl Shared {
         // Merges open segments as well.
         self.watch_indexes();
         // Before merging and not only when there is nothing else to do: under a steady load there always is.
-        if self.remove_some() {
+        if !makes(Mistake::RemovedAfterMerging) && self.remove_some() {
             return Ok(true);
         }
         let Some(mut merging) = busy.lock(&self.merging) else { return Ok(true) };
@@ -127,6 +128,9 @@ impl Shared {
             return Ok(true);
         }
         drop(merging);
+        if self.remove_some() {
+            return Ok(true);
+        }
         Ok(self.keep_reserve())
     }
 

@@ -20,6 +20,7 @@ use arc_swap::ArcSwapOption;
 use entidb_storage::{Directory, File};
 
 use crate::error::Result;
+use crate::planted::{Mistake, makes};
 pub(crate) use sparing::{SparingDirectory, Tenure};
 
 /// What is open when nobody knows the limit of the process, or there is none.
@@ -137,7 +138,8 @@ impl OpenFiles {
     fn reserve(self: &Arc<Self>) -> Counted {
         loop {
             let mut state = self.state.lock();
-            let closed = if self.count() < state.bound { None } else { state.take() };
+            let fits = self.count() < state.bound || makes(Mistake::OpenFilesUnbounded);
+            let closed = if fits { None } else { state.take() };
             let Some(closed) = closed else {
                 self.open.fetch_add(1, Ordering::Relaxed);
                 return Counted(Arc::clone(self));

@@ -8,10 +8,10 @@
 //! A session that was replaced records nothing.
 //! Does not know: who made the new files, or who still reads the old ones.
 
-use entidb_storage::Backend;
+use entidb_storage::{Backend, ErrorKind, Operation};
 
 use crate::crypto::Keys;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::{FileKind, FileNumber, ManifestRecord, ManifestRecordKind, Root, Sequence};
 use crate::planted::{Mistake, makes};
 use crate::version::{FileNumbers, ManifestWriter, Owner, Version, VersionEdit, WalRef, write_root};
@@ -58,9 +58,21 @@ pub(crate) struct Installer {
     broken: bool,
     /// Manifests that ROOT may name after failed writes of it.
     perhaps_named: Vec<FileNumber>,
-    /// Segments of switches that failed: a manifest that may come back after a crash can name them, so they stay until
-    /// a later switch has put that manifest out of use.
+    /// Segments of switches that failed and may be on stable storage all the same: a manifest that may come back after a
+    /// crash can name them, so they stay until a later switch has put that manifest out of use.
     stranded: Vec<FileNumber>,
+}
+
+/// Why a switch was not recorded, and whether its record may be there all the same.
+struct Failed {
+    error: Error,
+    may_be_there: bool,
+}
+
+/// True for a write that found no room. The record it was to write is not there, or only a part of it.
+fn wrote_too_little(error: &Error) -> bool {
+    matches!(error, Error::Storage(inner) if inner.kind == ErrorKind::NoSpace && inner.operation == Operation::Write)
+        && !makes(Mistake::UnwrittenRecordDoubted)
 }
 
 impl Installer {
@@ -111,22 +123,32 @@ impl Installer {
         // A segment that only moves is listed before and after, and is never stranded.
         let added: Vec<FileNumber> = switch.edit.fresh().collect();
         // One that is tried again lists what it stranded before.
+        let stranded_before = self.may_name(&added);
         self.stranded.retain(|number| !added.contains(number));
-        if let Err(error) = self.record(context, switch) {
-            self.stranded.extend(added);
-            return Err(error);
+        if let Err(failed) = self.record(context, switch) {
+            if stranded_before || failed.may_be_there {
+                self.stranded.extend(added);
+            }
+            return Err(failed.error);
         }
         self.floor = floor;
         Ok(())
     }
 
-    fn record(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> Result<()> {
+    /// True when a manifest that may come back after a crash can name one of these segments, of a switch that failed.
+    pub(crate) fn may_name(&self, segments: &[FileNumber]) -> bool {
+        segments.iter().any(|number| self.stranded.contains(number))
+    }
+
+    fn record(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> std::result::Result<(), Failed> {
         if self.broken || self.writer.wants_rewrite() {
             self.rewrite(context, switch)
         } else {
             let record = record_of(context, self.record_generation, switch.edit, switch.floor, switch.wals);
             self.broken = true;
-            self.writer.append(ManifestRecordKind::Edit, &record)?;
+            if let Err(error) = self.writer.append(ManifestRecordKind::Edit, &record) {
+                return Err(Failed { may_be_there: !wrote_too_little(&error), error });
+            }
             self.broken = false;
             Ok(())
         }
@@ -143,7 +165,7 @@ impl Installer {
         self.record_generation = self.record_generation.saturating_add(1);
         let none = VersionEdit::default();
         let switch = Switch { version, edit: &none, floor: self.floor, wals };
-        self.rewrite(context, switch)
+        self.rewrite(context, switch).map_err(|failed| failed.error)
     }
 
     /// Ends the session in order: `wals` have all ended.
@@ -152,7 +174,7 @@ impl Installer {
         let none = VersionEdit::default();
         if self.broken {
             let switch = Switch { version, edit: &none, floor: self.floor, wals: wals.clone() };
-            self.rewrite(context, switch)?;
+            self.rewrite(context, switch).map_err(|failed| failed.error)?;
             self.record_generation = self.record_generation.saturating_add(1);
         }
         let record = record_of(context, self.record_generation, &none, self.floor, wals);
@@ -162,8 +184,10 @@ impl Installer {
         write_root(context.backend, context.keys, &root, false)
     }
 
-    fn rewrite(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> Result<()> {
-        let fresh = create_manifest(context, self.record_generation, switch)?;
+    fn rewrite(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> std::result::Result<(), Failed> {
+        // ROOT names no manifest that was not made.
+        let fresh = create_manifest(context, self.record_generation, switch)
+            .map_err(|error| Failed { error, may_be_there: makes(Mistake::UnwrittenRecordDoubted) })?;
         let root = context.root(self.next_root, fresh.number(), None);
         // From here on the slot may be there, whatever the write of it says.
         self.broken |= !makes(Mistake::RootFailureForgotten);
@@ -171,7 +195,7 @@ impl Installer {
             // By two, so that the next try goes to the same slot and is newer than what this one may have left in it.
             self.next_root = self.next_root.saturating_add(2);
             self.perhaps_named.push(fresh.number());
-            return Err(error);
+            return Err(Failed { error, may_be_there: true });
         }
         self.next_root = self.next_root.saturating_add(1);
         let old = std::mem::replace(&mut self.writer, fresh);

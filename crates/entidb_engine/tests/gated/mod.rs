@@ -1,4 +1,4 @@
-//! A directory whose calls on names a test may refuse, or hold for as long as it wants.
+//! A directory whose calls on names, and writes of files, a test may refuse, or hold for as long as it wants.
 //!
 //! Always: the hook sees a call before it happens; what it refuses does not happen.
 //! Does not know: the bytes of files.
@@ -13,7 +13,7 @@ use entidb_storage::{
 /// Sees each call on a name; refuses it with what it returns.
 pub(crate) type Hook = Arc<dyn Fn(Operation, &str) -> Option<ErrorKind> + Send + Sync>;
 
-/// The backend, with `hook` before its calls on names.
+/// The backend, with `hook` before its calls on names and before writes.
 pub(crate) fn gated(
     backend: &Backend,
     hook: impl Fn(Operation, &str) -> Option<ErrorKind> + Send + Sync + 'static,
@@ -42,7 +42,7 @@ impl Directory for Gated {
     }
     fn open(&self, name: &str, mode: OpenMode) -> Result<Arc<dyn File>> {
         self.pass(Operation::Open, name)?;
-        self.inner.open(name, mode)
+        Ok(Arc::new(GatedFile { inner: self.inner.open(name, mode)?, hook: Arc::clone(&self.hook) }))
     }
     fn create_folder(&self, name: &str) -> Result<()> {
         self.pass(Operation::CreateFolder, name)?;
@@ -81,5 +81,57 @@ impl Directory for Gated {
 
     fn free_bytes(&self) -> Result<u64> {
         self.inner.free_bytes()
+    }
+}
+
+struct GatedFile {
+    inner: Arc<dyn File>,
+    hook: Hook,
+}
+
+impl GatedFile {
+    fn pass(&self) -> Result<()> {
+        let (operation, name) = (Operation::Write, self.inner.path());
+        (self.hook)(operation, name).map_or(Ok(()), |kind| Err(Error::new(operation, name, kind)))
+    }
+}
+
+impl File for GatedFile {
+    fn path(&self) -> &str {
+        self.inner.path()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.inner.read_at(offset, buffer)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<usize> {
+        self.pass()?;
+        self.inner.write_at(offset, bytes)
+    }
+
+    fn append(&self, parts: &[&[u8]]) -> Result<u64> {
+        self.pass()?;
+        self.inner.append(parts)
+    }
+
+    fn len(&self) -> Result<u64> {
+        self.inner.len()
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.inner.set_len(len)
+    }
+
+    fn preallocate(&self, offset: u64, len: u64) -> Result<()> {
+        self.inner.preallocate(offset, len)
+    }
+
+    fn flush_data(&self) -> Result<()> {
+        self.inner.flush_data()
+    }
+
+    fn flush_all(&self) -> Result<()> {
+        self.inner.flush_all()
     }
 }

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use entidb_testkit::workload::Profile;
 use entidb_testkit::{Row, Tier, seed_from_environment};
 use parking_lot::Mutex;
-use play::{Reached, Shape, play};
+use play::{Device, Reached, Shape, play};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
@@ -29,7 +29,7 @@ const PREEMPTIONS: usize = 5;
 
 const SHAPE: Shape = Shape {
     profile: Profile { steps: 14, keys: 12, upkeep_one_in: 0, ..Profile::LONG },
-    small_device: false,
+    device: Device::Large,
     faults: false,
     encrypted: false,
     range_deletes: 0,
@@ -115,8 +115,24 @@ fn encrypted_databases_do_while_keys_are_rotated() {
 
 #[test]
 fn a_device_that_fills_loses_nothing_that_was_promised() {
-    let reached = schedules("13 schedules, full device", count(100), Shape { small_device: true, ..SHAPE });
-    assert!(reached.refused > 0, "the device was never full: {reached:?}");
+    let shape = Shape { device: Device::Small, ..SHAPE };
+    let runs = count(40);
+    let reached = schedules("13 schedules, full device", runs, shape);
+    assert!(reached.refused > runs, "the device was hardly ever full: {reached:?}");
+}
+
+/// A transaction that became segments found no room for its record in the manifest, and stopped writing.
+#[test]
+fn a_device_that_fills_and_empties_loses_nothing_and_writing_goes_on() {
+    let shape = Shape { device: Device::Changing, ..SHAPE };
+    let runs = count(40);
+    let reached = schedules("13 schedules, changing device", runs, shape);
+    assert!(reached.refused > runs && reached.emptied > 0, "the device was hardly ever full: {reached:?}");
+}
+
+#[test]
+fn a_record_that_found_no_room_and_is_doubted_is_caught() {
+    is_caught(Mistake::UnwrittenRecordDoubted, Shape { device: Device::Changing, ..SHAPE }, 2_000);
 }
 
 #[test]

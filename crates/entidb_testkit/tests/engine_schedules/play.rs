@@ -32,8 +32,8 @@ const REFUSALS_MAX: u32 = 200;
 pub(crate) struct Shape {
     /// Each writer's steps.
     pub(crate) profile: Profile,
-    /// The device's size in some runs, which is taken away in the end.
-    pub(crate) small_device: bool,
+    /// Whether the device is small and others fill it, how, and whether that ends by itself.
+    pub(crate) device: Device,
     /// Whether values are encrypted and keys rotated.
     pub(crate) encrypted: bool,
     /// Whether calls to the storage fail.
@@ -41,6 +41,20 @@ pub(crate) struct Shape {
     /// How many range deletes go before the rest.
     pub(crate) range_deletes: u64,
 }
+
+/// The size of the device. In the end it is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Device {
+    /// Larger than all that is written.
+    Large,
+    /// Full after some commits, and then for good.
+    Small,
+    /// Full again and again: others take all that is free and give it back, and a refused writer deletes everything.
+    Changing,
+}
+
+/// Times that others take all that is free.
+const SQUEEZES: u64 = 6;
 
 /// Failures that a call reports.
 const FAULTS: [FaultKind; 9] = [
@@ -66,6 +80,7 @@ struct Journal {
     /// Images with what had been promised when they were taken.
     images: Vec<(Frozen, Sequence)>,
     refused: u64,
+    emptied: u64,
 }
 
 impl Journal {
@@ -86,6 +101,7 @@ pub(crate) struct Reached {
     pub(crate) images: u64,
     pub(crate) snapshots: u64,
     pub(crate) refused: u64,
+    pub(crate) emptied: u64,
     pub(crate) flushes: u64,
     pub(crate) compactions: u64,
 }
@@ -96,6 +112,7 @@ impl std::ops::AddAssign for Reached {
         self.images += other.images;
         self.snapshots += other.snapshots;
         self.refused += other.refused;
+        self.emptied += other.emptied;
         self.flushes += other.flushes;
         self.compactions += other.compactions;
     }
@@ -111,8 +128,10 @@ pub(crate) fn play(seed: u64, shape: Shape) -> Reached {
     let options =
         || Options { background: true, ..if shape.encrypted { encrypted_options() } else { small_options() } };
     let engine = Engine::open(machine::backend(&world), options()).unwrap();
-    if shape.small_device {
-        world.set_capacity_bytes(Some(160_000 + dice.below(200_000)));
+    // The files of the log, and what opening made, are there already.
+    let small = world.used_bytes() + 4_000 + dice.below(60_000);
+    if shape.device != Device::Large {
+        world.set_capacity_bytes(Some(small));
     }
     if shape.faults {
         for _ in 0..=dice.below(2) {
@@ -141,10 +160,17 @@ pub(crate) fn play(seed: u64, shape: Shape) -> Reached {
         let (world, journal, seed) = (world.clone(), Arc::clone(&journal), mix(seed, 400));
         threads.push(shuttle::thread::spawn(move || fail_power(&world, &journal, seed)));
     }
+    if shape.device == Device::Changing {
+        let (world, seed) = (world.clone(), mix(seed, 500));
+        threads.push(shuttle::thread::spawn(move || squeeze(&world, small, seed)));
+    }
     for thread in threads {
         thread.join().unwrap();
     }
     world.set_capacity_bytes(None);
+    if shape.device != Device::Large {
+        go_on(&engine, &journal);
+    }
     let struck = world.faults_struck();
     world.clear_faults();
     let stats = engine.stats();
@@ -172,6 +198,7 @@ pub(crate) fn play(seed: u64, shape: Shape) -> Reached {
         images: journal.images.len() as u64 * u64::from(VARIANTS),
         snapshots: journal.seen.len() as u64,
         refused: journal.refused,
+        emptied: journal.emptied,
         flushes: stats.memtable_flushes,
         compactions: stats.compactions,
     }
@@ -235,6 +262,9 @@ fn write(engine: &Engine, journal: &Mutex<Journal>, seed: u64, shape: Shape) {
                     if refusals > REFUSALS_MAX {
                         return;
                     }
+                    if shape.device == Device::Changing && dice.once_in(8) {
+                        empty(engine, journal, shape);
+                    }
                     shuttle::thread::yield_now();
                 }
                 // Found or not, but if so then whole and in its place.
@@ -258,6 +288,60 @@ fn write(engine: &Engine, journal: &Mutex<Journal>, seed: u64, shape: Shape) {
         }
         if dice.once_in(6) {
             engine.flush().unwrap_or_else(|error| shape.allow(&error));
+        }
+    }
+}
+
+/// Deletes everything, which makes room.
+fn empty(engine: &Engine, journal: &Mutex<Journal>, shape: Shape) {
+    let (start, end) = (vec![0], vec![u8::MAX]);
+    let deleted = engine.begin_write().and_then(|mut transaction| {
+        transaction.delete_range(&start, &end)?;
+        transaction.commit_with(Durability::Durable)
+    });
+    match deleted {
+        Ok(sequence) => {
+            let mut journal = journal.lock();
+            journal.commits.insert(sequence, vec![Change::DeleteRange(Key(start), Key(end))]);
+            journal.durable = journal.durable.max(sequence);
+            journal.emptied += 1;
+        }
+        Err(error) => shape.allow(&error),
+    }
+}
+
+/// With room again writing goes on by itself, however full the device was.
+fn go_on(engine: &Engine, journal: &Mutex<Journal>) {
+    let change = Change::Put(Key(b"a-last".to_vec()), Bytes(vec![1; 100]));
+    for _ in 0..REFUSALS_MAX {
+        let mut transaction = engine.begin_write().unwrap();
+        apply(&mut transaction, std::slice::from_ref(&change)).unwrap();
+        match transaction.commit_with(Durability::Durable) {
+            Ok(sequence) => {
+                let mut journal = journal.lock();
+                journal.commits.insert(sequence, vec![change]);
+                journal.durable = journal.durable.max(sequence);
+                return;
+            }
+            // A worker may not have looked again yet.
+            Err(error) => assert!(is_no_space(&error), "writing does not go on: {error:?}"),
+        }
+        shuttle::thread::yield_now();
+    }
+    panic!("writing does not go on although there is room");
+}
+
+/// Takes what is free on the device and gives it back, again and again.
+fn squeeze(world: &Simulation, small: u64, seed: u64) {
+    let mut dice = Dice::new(seed);
+    for _ in 0..SQUEEZES {
+        world.set_capacity_bytes(Some(world.used_bytes() + dice.below(3) * 1_000));
+        for _ in 0..dice.below(400) {
+            shuttle::thread::yield_now();
+        }
+        world.set_capacity_bytes(Some(small + dice.below(200_000)));
+        for _ in 0..dice.below(400) {
+            shuttle::thread::yield_now();
         }
     }
 }
@@ -348,7 +432,7 @@ impl Shape {
     /// Judges an error: only a full device and an injected failure may cause one.
     fn allow(self, error: &Error) {
         let allowed = match error {
-            Error::Storage(inner) => self.faults || self.small_device && inner.kind == ErrorKind::NoSpace,
+            Error::Storage(inner) => self.faults || self.device != Device::Large && inner.kind == ErrorKind::NoSpace,
             Error::WritesStopped { .. } | Error::CommitUnknown { .. } => self.faults,
             _ => false,
         };

@@ -14,6 +14,9 @@ use crate::format::Sequence;
 /// A node with more bytes of keys than this is split, unless it has fewer than four pairs.
 const KEY_BYTES_MAX: usize = 4096;
 
+/// Ranges for which a leaf gets room at once when it grows in place.
+pub(super) const GROWTH: usize = 8;
+
 impl Node {
     /// Takes `start..end` out of all ranges. Returns the right half when the node had to be split; it may be empty after.
     pub(super) fn remove(node: &mut Arc<Self>, start: &[u8], end: &[u8]) -> Option<Arc<Self>> {
@@ -40,7 +43,7 @@ impl Node {
         let is_inside = own.pairs.start(from).is_some_and(|first| first >= start)
             && own.pairs.end(from).is_some_and(|last| last <= end);
         if from + 1 == to && !is_inside {
-            own.change_child(from, |child| Self::remove(child, start, end));
+            own.change_child(from, None, |child| Self::remove(child, start, end));
             own.join(from);
             own.join(from.saturating_sub(1));
         } else {
@@ -110,25 +113,58 @@ impl Node {
         }
     }
 
-    /// Adds a range that is in a gap. Returns the right half when the node had to be split.
-    pub(super) fn insert(node: &mut Arc<Self>, range: (&[u8], &[u8]), sequence: Sequence) -> Option<Arc<Self>> {
-        let after = node.pairs.starting_at_or_before(range.0);
-        if let Content::Leaf(sequences) = &node.content {
-            let changed = node.replaced(sequences, after..after, &[range], &[sequence]);
-            let own = Self::put(node, changed);
+    /// Adds a range in the gap that `way` leads to. Returns the right half when the node had to be split.
+    pub(super) fn insert(
+        node: &mut Arc<Self>,
+        range: (&[u8], &[u8]),
+        sequence: Sequence,
+        way: &mut impl Iterator<Item = usize>,
+    ) -> Option<Arc<Self>> {
+        let after = way.next()?;
+        if matches!(node.content, Content::Leaf(_)) {
+            if Arc::get_mut(node).is_some_and(|own| own.add(after, range, sequence)) {
+                #[cfg(test)]
+                super::count_node();
+            } else if let Content::Leaf(sequences) = &node.content {
+                let changed = node.replaced(sequences, after..after, &[range], &[sequence]);
+                Self::put(node, changed);
+            }
+            let own = Arc::make_mut(node);
             return own.split_at_end_if(after + 1 >= own.pairs.len());
         }
         let own = Self::own(node);
-        own.change_child(after.saturating_sub(1), |child| Self::insert(child, range, sequence));
+        own.change_child(after.saturating_sub(1), Some(sequence), |child| Self::insert(child, range, sequence, way));
         own.split_at_end_if(after + 1 >= own.pairs.len())
     }
 
-    /// Changes a child, which becomes two when it returns another.
-    fn change_child(&mut self, index: usize, change: impl FnOnce(&mut Arc<Self>) -> Option<Arc<Self>>) {
+    /// Adds a range to a leaf that no other version holds. False for an inner node.
+    fn add(&mut self, at: usize, range: (&[u8], &[u8]), sequence: Sequence) -> bool {
+        let Content::Leaf(sequences) = &mut self.content else { return false };
+        let gaps_before = self.pairs.gaps(at..=at);
+        self.pairs.insert(at, range);
+        self.gaps = self.gaps + self.pairs.gaps(at..=at + 1) - gaps_before;
+        if sequences.len() == sequences.capacity() {
+            sequences.reserve_exact(GROWTH);
+        }
+        sequences.insert(at, sequence);
+        true
+    }
+
+    /// Changes a child, which becomes two when it returns another. `added` is the sequence of what is merely added.
+    fn change_child(
+        &mut self,
+        index: usize,
+        added: Option<Sequence>,
+        change: impl FnOnce(&mut Arc<Self>) -> Option<Arc<Self>>,
+    ) {
         let Content::Inner(children) = &mut self.content else { return };
         let Some(child) = children.get_mut(index) else { return };
         let other = change(&mut child.node).map(Child::of);
-        (child.newest, child.whole) = (child.node.newest(), child.node.is_whole());
+        child.newest = match added.filter(|_| other.is_none()) {
+            Some(added) => child.newest.max(added),
+            None => child.node.newest(),
+        };
+        child.whole = child.node.is_whole();
         let bounds = (child.node.first(), child.node.last());
         match other {
             Some(other) => {

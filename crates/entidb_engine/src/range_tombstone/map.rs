@@ -86,15 +86,18 @@ impl RangeMap {
         }
         let (left, right) = self.touching(start, end, sequence);
         let (start, end) = (left.as_deref().unwrap_or(start), right.as_deref().unwrap_or(end));
-        if !self.is_free(start, end) {
+        let mut way = self.root.as_ref().map(|root| root.way(start, end));
+        if matches!(way, Some((_, false))) {
             self.remove(start, end);
+            way = self.root.as_ref().map(|root| root.way(start, end));
         }
         let meter = self.meter.get_or_insert_default();
-        let Some(root) = &mut self.root else {
+        let (Some(root), Some((way, is_free))) = (&mut self.root, way) else {
             self.root = Some(Arc::new(Node::leaf((start, end), sequence, meter)));
             return;
         };
-        if let Some(right) = Node::insert(root, (start, end), sequence) {
+        debug_assert!(is_free, "nothing is left of what was removed");
+        if let Some(right) = Node::insert(root, (start, end), sequence, &mut way.steps()) {
             *root = Arc::new(Node::over([Arc::clone(root), right], meter));
         }
     }
@@ -108,11 +111,6 @@ impl RangeMap {
             _ => None,
         };
         (before.map(|before| before.start.to_vec()), after.map(|after| after.end.to_vec()))
-    }
-
-    /// True when nothing of `start..end` is deleted.
-    fn is_free(&self, start: &[u8], end: &[u8]) -> bool {
-        matches!(self.stretch(start), Stretch::Kept { end: gap_end, .. } if gap_end.is_none_or(|gap_end| gap_end >= end))
     }
 
     /// Takes `start..end` out of all ranges.

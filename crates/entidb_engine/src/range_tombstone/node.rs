@@ -12,9 +12,17 @@ use super::pairs::Pairs;
 use super::{Cover, Stretch};
 use crate::format::Sequence;
 
-/// Ranges in a leaf, and children of an inner node. A copied leaf of usual keys is about 2 KB.
-const RANGES_MAX: usize = 32;
+/// Ranges in a leaf, and children of an inner node. A copied leaf of usual keys is about 3 KB. Copying an inner node counts a
+/// reference for each child, and that is what a change of a large map waits for: leaves are large and inner nodes are not.
+const RANGES_MAX: usize = 64;
 const CHILDREN_MAX: usize = 16;
+/// Inner nodes on the way to a leaf, at most; each has at least two children.
+const DEPTH_MAX: usize = 64;
+
+/// The way to a gap: in each node on it, how many pairs start at the gap or before it.
+pub(super) struct Way {
+    after: [u8; DEPTH_MAX],
+}
 /// What a node costs beside what it points to: itself, its counts, and what the allocator keeps for four pieces of memory.
 const NODE_BYTES: usize = size_of::<Node>() + 16 + 4 * 8;
 
@@ -186,6 +194,33 @@ impl Node {
         }
     }
 
+    /// The way to where `start..end` would be added, and whether nothing of it is in a range.
+    pub(super) fn way(&self, start: &[u8], end: &[u8]) -> (Way, bool) {
+        let mut way = Way { after: [0; DEPTH_MAX] };
+        let (mut node, mut gap_end, mut is_behind) = (self, None, false);
+        for step in &mut way.after {
+            #[cfg(test)]
+            super::count_node();
+            // Behind the last key of a node it is behind all of its children.
+            let after = if is_behind { node.pairs.len() } else { node.pairs.starting_at_or_before(start) };
+            gap_end = node.pairs.start(after).or(gap_end);
+            *step = after as u8;
+            let index = after.saturating_sub(1);
+            is_behind = after > 0 && node.pairs.end(index).is_some_and(|end| end <= start);
+            match &node.content {
+                Content::Leaf(_) => {
+                    let is_free = (after == 0 || is_behind) && gap_end.is_none_or(|gap_end| gap_end >= end);
+                    return (way, is_free);
+                }
+                Content::Inner(children) => match children.get(index) {
+                    Some(child) => node = &child.node,
+                    None => break,
+                },
+            }
+        }
+        (way, false)
+    }
+
     /// The last range that starts before `key`.
     pub(super) fn starting_before(&self, key: &[u8]) -> Option<Cover<'_>> {
         let mut node = self;
@@ -328,4 +363,10 @@ impl Node {
 
 pub(super) fn bounds_of(children: &[Child]) -> Vec<(&[u8], &[u8])> {
     children.iter().map(|child| (child.node.first(), child.node.last())).collect()
+}
+
+impl Way {
+    pub(super) fn steps(&self) -> impl Iterator<Item = usize> {
+        self.after.iter().map(|after| usize::from(*after))
+    }
 }

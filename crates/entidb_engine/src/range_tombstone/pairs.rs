@@ -5,6 +5,8 @@
 
 use std::ops::{Range, RangeInclusive};
 
+use super::change::GROWTH;
+
 /// The first and the last bound of each of several ranges.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
@@ -125,6 +127,31 @@ impl Pairs {
                 *end = *end + grown - shrunk;
             }
         }
+    }
+
+    /// Puts a pair before the one with this index.
+    pub(super) fn insert(&mut self, index: usize, (start, end): (&[u8], &[u8])) {
+        let from = self.offset(index);
+        let (added, old_len) = (start.len() + end.len(), self.bytes.len());
+        if old_len + added > self.bytes.capacity() {
+            self.bytes.reserve_exact(added * GROWTH);
+        }
+        if self.ends.len() == self.ends.capacity() {
+            self.ends.reserve_exact(GROWTH);
+        }
+        self.bytes.resize(old_len + added, 0);
+        self.bytes.copy_within(from..old_len, from + added);
+        let room = self.bytes.get_mut(from..from + added).unwrap_or_default();
+        if let Some((first, second)) = room.split_at_mut_checked(start.len()) {
+            first.copy_from_slice(start);
+            second.copy_from_slice(end);
+        }
+        let (middle, added) = ((from + start.len()) as u32, added as u32);
+        for (middle, end) in self.ends.get_mut(index..).unwrap_or_default() {
+            *middle += added;
+            *end += added;
+        }
+        self.ends.insert(index, (middle, from as u32 + added));
     }
 
     /// These pairs, with `pairs` in the place of those in `range`, in memory of exactly that size.

@@ -55,7 +55,9 @@ impl RangeVersions {
     /// These states and one more, in which the ranges of `deleted` are deleted by `sequence`, which is newer than all.
     /// `live` is asked when there is a state that may have to go.
     pub(crate) fn after(&self, deleted: &RangeMap, sequence: Sequence, live: impl FnOnce() -> LiveSnapshots) -> Self {
-        let mut next = self.clone();
+        let mut states = Vec::with_capacity(self.states.len().saturating_add(1));
+        states.extend_from_slice(&self.states);
+        let mut next = Self { states, left: self.left };
         let mut ranges = next.states.last().map(|newest| newest.ranges.clone()).unwrap_or_default();
         deleted.for_each(None, |cover| ranges.set(cover.start, cover.end, sequence));
         next.states.push(State { from: sequence, ranges });

@@ -287,14 +287,12 @@ impl Database {
         decode(py, &call(py, || self.database.open_report())?)
     }
 
-    /// Closes the database for everything made from it. Closing twice is fine. Calls of other threads that write are waited
-    /// for; with ``force=True`` nobody is, and what is under way ends with ``ClosedError``.
-    #[pyo3(signature = (*, force = false))]
-    fn close(&self, py: Python<'_>, force: bool) -> PyResult<()> {
+    /// Closes the database for everything made from it. Closing twice is fine.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
         if self.database.is_closed() {
             return Ok(());
         }
-        call(py, || if force { self.database.close_now() } else { self.database.close() })
+        call(py, || self.database.close())
     }
 
     /// True after a close.
@@ -316,9 +314,9 @@ impl Database {
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         if kind.is_none() {
-            return self.close(py, false).map(|()| false);
+            return self.close(py).map(|()| false);
         }
-        if let Err(failure) = self.give_up(py).and_then(|()| self.close(py, false)) {
+        if let Err(failure) = self.give_up(py).and_then(|()| self.close(py)) {
             note(exception, &failure, "the database could not be closed");
         }
         Ok(false)
@@ -330,7 +328,7 @@ impl Database {
             return Ok(());
         }
         self.give_up(py)?;
-        self.close(py, false)
+        self.close(py)
     }
 
     fn __repr__(&self) -> String {

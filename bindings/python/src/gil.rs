@@ -17,7 +17,6 @@ use entidb_abi as abi;
 use pyo3::prelude::*;
 
 use crate::error::raise;
-use crate::signals;
 
 /// A call that took longer than this went to the disk, or waited.
 const SHORT: Duration = Duration::from_micros(20);
@@ -44,7 +43,6 @@ impl Busy {
 
     /// Runs something without the GIL.
     pub(crate) fn detach<T: Send>(&self, py: Python<'_>, run: impl FnOnce() -> T + Send) -> T {
-        signals::watch(py);
         let _counted = Counted::new(self);
         py.detach(run)
     }
@@ -97,10 +95,7 @@ impl Pace {
     pub(crate) fn detach<T: Send>(&self, py: Python<'_>, run: impl FnOnce() -> T + Send) -> T {
         match &self.busy {
             Some(busy) => busy.detach(py, run),
-            None => {
-                signals::watch(py);
-                py.detach(run)
-            }
+            None => py.detach(run),
         }
     }
 

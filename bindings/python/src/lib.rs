@@ -19,7 +19,6 @@ mod interpreter;
 mod moment;
 mod path;
 mod shape;
-mod signals;
 mod transaction;
 mod value;
 

@@ -29,8 +29,8 @@ pub enum Durability {
         /// The longest time between the commit and its flush.
         interval_ms: u32,
     },
-    /// The commit is in memory when it returns, and on its way soon. A crash may lose the last commits, never
-    /// part of one and never one out of order.
+    /// The commit is in memory when it returns, and on its way soon. A crash may lose the last commits, up to about 32 MiB of
+    /// them where the device is slow, never part of one and never one out of order.
     None,
 }
 

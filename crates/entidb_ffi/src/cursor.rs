@@ -1,11 +1,7 @@
 //! Answers one by one, or many at a time in one buffer.
 //!
-//! Always: lazy; all answers are of one snapshot. A cursor gives an error once, after all it has read before it, and is at
-//! its end then. One of a transaction is of no use once that is ended.
+//! Always: lazy; all answers are of one snapshot. A cursor gives an error once and is at its end then.
 //! Does not know: what was asked.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use entidb_core::{Entities, Entity, Error, ErrorCode, Found, PagePlace};
 use parking_lot::Mutex;
@@ -15,7 +11,6 @@ use crate::bytes::entidb_buffer;
 use crate::error::entidb_error;
 use crate::handle::{self, Noun};
 use crate::status::{ENTIDB_END, ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
-use crate::transaction::ended_already;
 use crate::value::{self, entidb_value};
 
 /// A walk over entities. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
@@ -43,12 +38,7 @@ struct Cursor {
 }
 
 struct State {
-    /// None once the transaction was ended, so that nothing of its snapshot is held.
-    walk: Option<Walk>,
-    /// Set when the read transaction it came from was ended.
-    ended: Option<Arc<AtomicBool>>,
-    /// What the walk failed with after answers that the last call gave: the next call gives it.
-    failure: Option<Error>,
+    walk: Walk,
     /// The places of what the last call that gave any gave, for page tokens.
     places: Vec<PagePlace>,
     /// Whether this call has given nothing yet.
@@ -56,25 +46,9 @@ struct State {
 }
 
 impl State {
-    /// Begins a call, unless there is nothing to be had.
-    fn begin(&mut self) -> Result<(), Error> {
-        self.is_first = true;
-        self.check_transaction()?;
-        self.failure.take().map_or(Ok(()), Err)
-    }
-
-    fn check_transaction(&mut self) -> Result<(), Error> {
-        if self.ended.as_ref().is_some_and(|ended| ended.load(Ordering::Acquire)) {
-            (self.walk, self.ended, self.failure) = (None, None, None);
-            return Err(ended_already());
-        }
-        Ok(())
-    }
-
     fn next(&mut self) -> Result<Option<Entity>, Error> {
-        let Some(walk) = &mut self.walk else { return Ok(None) };
-        let next = walk.next().transpose()?;
-        if let (Some(_), Walk::Found(found)) = (&next, walk) {
+        let next = self.walk.next().transpose()?;
+        if let (Some(_), Walk::Found(found)) = (&next, &self.walk) {
             if self.is_first {
                 // The end keeps the places of the last answers: a page token is wanted there most of all.
                 self.places.clear();
@@ -92,17 +66,16 @@ impl Noun for Cursor {
     const NAME: &'static str = "cursor";
 }
 
-pub(crate) fn of_entities(entities: Entities, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
-    make(Walk::Entities(Box::new(entities)), ended)
+pub(crate) fn of_entities(entities: Entities) -> *mut entidb_cursor {
+    make(Walk::Entities(Box::new(entities)))
 }
 
-pub(crate) fn of_found(found: Found, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
-    make(Walk::Found(Box::new(found)), ended)
+pub(crate) fn of_found(found: Found) -> *mut entidb_cursor {
+    make(Walk::Found(Box::new(found)))
 }
 
-fn make(walk: Walk, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
-    let state = State { walk: Some(walk), ended, failure: None, places: Vec::new(), is_first: true };
-    handle::make(Cursor { walk: Mutex::new(state) })
+fn make(walk: Walk) -> *mut entidb_cursor {
+    handle::make(Cursor { walk: Mutex::new(State { walk, places: Vec::new(), is_first: true }) })
 }
 
 fn concurrent() -> Error {
@@ -128,7 +101,7 @@ pub unsafe extern "C" fn entidb_cursor_next(
     call(out_error, |touched| {
         need(out_value, "out_value")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
-        state.begin()?;
+        state.is_first = true;
         let Some(entity) = state.next()? else { return Ok(ENTIDB_END) };
         give(out_value, value::make(entity), "out_value")?;
         Ok(ENTIDB_OK)
@@ -137,8 +110,7 @@ pub unsafe extern "C" fn entidb_cursor_next(
 
 /// Fills a buffer with the next entities: at most `count_max` of them, and no further one once it has `bytes_max` bytes.
 /// Each is framed: `u32` length of the document, 16 bytes id, `u64` version, document; integers little-endian.
-/// Gives `ENTIDB_END` when there is none left. What was read before a failure is given first, and the failure by the next
-/// call.
+/// Gives `ENTIDB_END` when there is none left.
 ///
 /// Threads: any, one call at a time. Blocks: on the disk.
 /// Owns: `*out_frames` on success; free with `entidb_buffer_free`.
@@ -157,23 +129,14 @@ pub unsafe extern "C" fn entidb_cursor_next_batch(
     call(out_error, |touched| {
         give(out_frames, entidb_buffer::EMPTY, "out_frames")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
-        state.begin()?;
         let mut frames = Vec::new();
+        state.is_first = true;
         for _ in 0..count_max.max(1) {
-            let read = match state.next() {
-                Ok(Some(entity)) => frame(&entity, &mut frames),
-                Ok(None) => break,
-                Err(failure) => Err(failure),
-            };
-            match read {
-                Ok(()) if frames.len() < bytes_max => {}
-                Ok(()) => break,
-                Err(failure) if frames.is_empty() => return Err(failure),
-                // What was read before it is given first.
-                Err(failure) => {
-                    state.failure = Some(failure);
-                    break;
-                }
+            // What was read before a failure is lost with the call: a cursor that failed gives no more.
+            let Some(entity) = state.next()? else { break };
+            frame(&entity, &mut frames)?;
+            if frames.len() >= bytes_max {
+                break;
             }
         }
         if frames.is_empty() {
@@ -216,12 +179,8 @@ pub unsafe extern "C" fn entidb_cursor_token(
     call(out_error, |touched| {
         give(out_token, entidb_buffer::EMPTY, "out_token")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
-        state.check_transaction()?;
         let State { walk, places, .. } = &mut *state;
-        let Some(Walk::Found(found)) = walk else {
-            if walk.is_none() {
-                return Err(ended_already());
-            }
+        let Walk::Found(found) = walk else {
             return Err(Error::new(ErrorCode::Unsupported, "a scan has no page token; go on after the last id"));
         };
         let Some(place) = places.get(position) else { return Ok(ENTIDB_NOT_FOUND) };

@@ -1,6 +1,6 @@
-//! A directory whose writes wait at a gate while a test holds it, and that counts what passes.
+//! A directory whose writes and flushes wait at a gate while a test holds it, and that counts what passes.
 //!
-//! Always: a write waits when the rule says so of its file and of the thread it is made on; everything else passes.
+//! Always: the rule sees a write by the name of its file, and a flush as `flush` and that name; it waits when the rule says so of its file and of the thread it is made on; everything else passes.
 //! Does not know: what the files hold.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -169,6 +169,7 @@ impl File for HeldFile {
         self.inner.preallocate(offset, len)
     }
     fn flush_data(&self) -> Result<()> {
+        self.gate.pass(&format!("flush {}", self.name));
         self.inner.flush_data()
     }
     fn flush_all(&self) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::format::{Sequence, WAL_END_BYTES, WAL_UNIT_HEADER_BYTES, put_bytes, v
 use crate::options::Durability;
 use crate::planted::{Mistake, makes};
 use crate::space::Purpose;
+use crate::wal::group::wait::UNFLUSHED_BYTES_MAX;
 use crate::wal::group::{Log, State};
 use crate::wal::writer::{WAL_FILE_BYTES_MAX, WalFile};
 
@@ -84,6 +85,9 @@ impl Log {
             }
             Durability::None => now.saturating_add(LAZY_FLUSH_NANOS),
         };
+        // The thread of the log flushes what has become much. One that is under way comes first.
+        let is_much = state.unflushed_bytes >= UNFLUSHED_BYTES_MAX && !state.flushing && self.has_thread();
+        let due = if is_much { now } else { due };
         let sooner = state.flush_due_nanos().is_none_or(|before| due < before);
         state.pending_due_nanos = Some(state.pending_due_nanos.map_or(due, |before| due.min(before)));
         self.publish(&state);

@@ -13,7 +13,10 @@ use crate::wal::group::Log;
 use crate::wal::group::pending::PENDING_BYTES_MAX;
 
 /// Unflushed bytes that are flushed without waiting for the interval.
-const UNFLUSHED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+pub(super) const UNFLUSHED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Unflushed bytes from which on commits wait for the flush, where a thread does it: a flush takes as long as the device is
+/// busy with what others write, seconds at times.
+const UNFLUSHED_BYTES_WAITED_FOR: u64 = 32 * 1024 * 1024;
 
 impl Log {
     /// Waits for what the commit's durability promises, and until readers see it.
@@ -26,7 +29,7 @@ impl Log {
                     state.check(Some(sequence))?;
                     state = self.write_pending(state, false);
                 }
-                let over = state.unflushed_bytes >= UNFLUSHED_BYTES_MAX;
+                let over = state.unflushed_bytes >= self.unflushed_bytes_max();
                 drop(state);
                 self.wait_visible(sequence)?;
                 self.outcome_of(sequence, self.flush_if_due(over))
@@ -39,12 +42,22 @@ impl Log {
                 if state.pending.len() >= PENDING_BYTES_MAX && !state.writing {
                     state = self.write_pending(state, false);
                 }
-                let over = state.unflushed_bytes >= UNFLUSHED_BYTES_MAX;
+                let over = state.unflushed_bytes >= self.unflushed_bytes_max();
                 drop(state);
                 self.wait_visible(sequence)?;
                 self.outcome_of(sequence, self.flush_if_due(over))
             }
         }
+    }
+
+    /// True where a thread flushes what is due.
+    pub(super) fn has_thread(&self) -> bool {
+        self.context.backend.threads.parallelism() > 0
+    }
+
+    /// Unflushed bytes from which on a commit that waits for no flush flushes all the same.
+    fn unflushed_bytes_max(&self) -> u64 {
+        if self.has_thread() { UNFLUSHED_BYTES_WAITED_FOR } else { UNFLUSHED_BYTES_MAX }
     }
 
     /// What a flush that stopped means for one commit, whose owner asked for it.

@@ -190,7 +190,9 @@ impl ArenaWriter {
         self.chunk_index = index;
         self.next_index = index + capacity.div_ceil(arena.chunk_bytes());
         self.offset = offset;
-        self.capacity = capacity;
+        // An entry that begins more than a usual chunk behind its start would have the address of another chunk. So one of
+        // more than that holds the entry it was made for, and the rest, to which memory is rounded, stays free.
+        self.capacity = if capacity > arena.chunk_bytes() { needed } else { capacity };
         self.reserved_bytes += capacity;
         Ok(())
     }

@@ -34,6 +34,21 @@ fn expected(entry: Option<ModelEntry<'_>>) -> Option<Shown> {
     entry.map(|((key, Reverse(sequence)), (kind, value))| (key.clone(), *sequence, *kind, value.clone()))
 }
 
+#[test]
+fn small_entries_behind_one_larger_than_a_chunk_are_found() {
+    // The memory of such a chunk is rounded up, and entries in what that left had the address of another chunk.
+    let memtable = Memtable::new(MemtableConfig::default()).unwrap();
+    for (number, len) in [3_000_001, 10, 5_000_000, 20, 2_097_152, 30, 40].into_iter().enumerate() {
+        let sequence = Sequence(number as u64 + 1);
+        memtable.insert(&[7, number as u8], sequence, EntryKind::Put, &vec![number as u8; len]).unwrap();
+        for (before, len) in [3_000_001, 10, 5_000_000, 20, 2_097_152, 30, 40].into_iter().enumerate().take(number + 1)
+        {
+            let found = memtable.get(&[7, before as u8], sequence).unwrap();
+            assert!(found.value.len() == len && found.value.iter().all(|byte| *byte == before as u8));
+        }
+    }
+}
+
 /// Keys of a shape the tree finds hard: shared prefixes of every length, keys that are prefixes of others, zeros.
 fn key(random: &SeededRandom, shape: u64) -> Vec<u8> {
     let mut bytes = vec![0; random.below(44) as usize + 1];

@@ -132,6 +132,16 @@
 #define ENTIDB_KIND_OTHER 10
 
 /**
+ * As the options of the database say, or in those the library: for every setting and every timeout.
+ */
+#define ENTIDB_DEFAULT UINT64_MAX
+
+/**
+ * Without a limit, or an end: for every timeout, and for every count of what is wanted.
+ */
+#define ENTIDB_NO_LIMIT (UINT64_MAX - 1)
+
+/**
  * Do not make a database when there is none. For `flags` of `entidb_open_options`.
  */
 #define ENTIDB_OPEN_EXISTING 1
@@ -312,7 +322,7 @@ typedef struct {
 } entidb_change;
 
 /**
- * How to open a database. Set `struct_size` to `sizeof` and everything else to zero, then what you want otherwise.
+ * How to open a database. Let `entidb_open_options_init` fill it, then set what you want otherwise.
  */
 typedef struct {
     /**
@@ -348,27 +358,27 @@ typedef struct {
      */
     size_t password_len;
     /**
-     * Memory for caches and newest writes; 0 for the default.
+     * Memory for caches and newest writes.
      */
     uint64_t memory_bytes;
     /**
-     * The largest document; 0 for the default.
+     * The largest document.
      */
     uint64_t entity_bytes_max;
     /**
-     * The most a transaction may change; 0 for the default.
+     * The most a transaction may change.
      */
     uint64_t transaction_bytes_max;
     /**
-     * How long to wait for another writer, in milliseconds; 0 for the default, UINT64_MAX for not at all.
+     * How long to wait for another writer, in milliseconds; 0 for not at all.
      */
     uint64_t lock_timeout_ms;
     /**
-     * Commits the change feed keeps; 0 for the default, UINT64_MAX for no feed.
+     * Commits the change feed keeps; 0 for no feed.
      */
     uint64_t feed_commits_max;
     /**
-     * Data files that may be open at once, at least 4; 0 for a quarter of what the process may have.
+     * Data files that may be open at once, at least 4; by default a quarter of what the process may have.
      */
     uint64_t open_files_max;
 } entidb_open_options;
@@ -912,7 +922,7 @@ entidb_status entidb_change_batch_next(const uint8_t *batch,
  * A batch has changes of one commit: all of them, or the next of a commit with many. It has up to 1 MiB, or one change. Read
  * it with `entidb_change_batch_read` and `entidb_change_batch_next`; its layout is in crates/entidb_ffi/src/change_batch.rs.
  *
- * Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never.
+ * Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never, `ENTIDB_NO_LIMIT` as long as it takes.
  * Owns: `*out_batch` on success; free with `entidb_buffer_free`.
  * Errors: GAP when changes were removed by retention before they were read; CLOSED, CONCURRENT_USE, CORRUPT. After any of
  * them the feed is where it was.
@@ -1149,7 +1159,7 @@ entidb_status entidb_collection_indexes(const entidb_collection *collection,
 
 /**
  * Walks all entities in the order of ids: after an id unless it is NULL, from the end when `reverse` is not 0, at most
- * `limit` of them unless that is 0.
+ * `limit` of them, or `ENTIDB_NO_LIMIT`.
  *
  * Threads: any.
  * Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
@@ -1249,7 +1259,8 @@ entidb_status entidb_cursor_next(entidb_cursor *cursor,
 /**
  * Fills a buffer with the next entities: at most `count_max` of them, and no further one once it has `bytes_max` bytes.
  * Each is framed: `u32` length of the document, 16 bytes id, `u64` version, document; integers little-endian.
- * Gives `ENTIDB_END` when there is none left.
+ * Gives `ENTIDB_END` when there is none left. What was read before a failure is given first, and the failure by the next
+ * call.
  *
  * Threads: any, one call at a time. Blocks: on the disk.
  * Owns: `*out_frames` on success; free with `entidb_buffer_free`.
@@ -1341,13 +1352,26 @@ entidb_status entidb_database_open_memory(const uint8_t *options,
  * Closes the database for every handle on it: flushes what is not durable yet and marks a clean end. Closing twice is
  * fine. The handle still needs to be freed.
  *
- * Threads: any. Blocks: on the disk.
- * Errors: IN_USE while a write transaction is open, which stays as it is; IO, NO_SPACE: closed all the same.
+ * Threads: any. Blocks: on the disk, and for calls of other threads that write, at most `lock_timeout_ms`.
+ * Errors: IN_USE while a write transaction is open, which stays as it is (at once when it is this thread's); IO, NO_SPACE:
+ * closed all the same.
  *
  * Safety: As `entidb_database_open`.
  */
 entidb_status entidb_database_close(const entidb_database *database,
                                     entidb_error **out_error);
+
+/**
+ * As `entidb_database_close`, and waits for nobody: what other threads have under way ends with CLOSED, and nothing of their
+ * open write transaction stays. Their handles still need to be freed.
+ *
+ * Threads: any. Blocks: on the disk.
+ * Errors: IO, NO_SPACE: closed all the same.
+ *
+ * Safety: As `entidb_database_open`.
+ */
+entidb_status entidb_database_close_now(const entidb_database *database,
+                                        entidb_error **out_error);
 
 /**
  * 1 when the database was closed or the handle is NULL, 0 while it is open.
@@ -1450,7 +1474,8 @@ entidb_status entidb_database_begin_read(const entidb_database *database,
                                          entidb_error **out_error);
 
 /**
- * Begins to change the database, waiting up to `timeout_ms` for another writer; `UINT64_MAX` waits as the options say.
+ * Begins to change the database, waiting up to `timeout_ms` for another writer: 0 not at all, `ENTIDB_DEFAULT` as the
+ * options say, `ENTIDB_NO_LIMIT` as long as it takes.
  *
  * Threads: any. Blocks: on the writer's place.
  * Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
@@ -1519,7 +1544,7 @@ uint64_t entidb_database_last_sequence(const entidb_database *database);
 /**
  * Waits until a commit is on stable storage.
  *
- * Threads: any. Blocks: up to `timeout_ms`.
+ * Threads: any. Blocks: up to `timeout_ms`; `ENTIDB_NO_LIMIT` as long as it takes.
  * Errors: TIMEOUT, WRITES_STOPPED, CLOSED.
  *
  * Safety: As `entidb_database_open`.
@@ -1926,6 +1951,15 @@ const uint8_t *entidb_code_name(entidb_status code,
  */
 void entidb_interrupt_set(entidb_interrupt ask,
                           void *user_data);
+
+/**
+ * Fills the options with what a database opens with when nothing is said. NULL is left alone.
+ *
+ * Threads: any.
+ *
+ * Safety: `options` is NULL or may be written.
+ */
+void entidb_open_options_init(entidb_open_options *options);
 
 /**
  * Gives the collection as this transaction sees it. The handle lives on its own; after the end of the transaction its

@@ -122,8 +122,8 @@ class Cursor {
 struct Scan {
     std::optional<Id> after = {};
     bool reverse = false;
-    /// 0 for no limit.
-    std::uint64_t limit = 0;
+    /// At most so many; all without one.
+    std::optional<std::uint64_t> limit;
 };
 
 /// Entities under one name. Any number of threads may use it at once.
@@ -232,7 +232,7 @@ class Collection {
         entidb_cursor* cursor = nullptr;
         const std::uint8_t* after = how.after ? how.after->data() : nullptr;
         detail::call([&](auto error) {
-            return entidb_collection_scan(get(), after, how.reverse ? 1 : 0, how.limit, &cursor, error);
+            return entidb_collection_scan(get(), after, how.reverse ? 1 : 0, how.limit.value_or(ENTIDB_NO_LIMIT), &cursor, error);
         });
         return Cursor(cursor);
     }

@@ -271,6 +271,11 @@ class Database {
     void close() const {
         detail::call([&](auto error) { return entidb_database_close(get(), error); });
     }
+    /// As `close`, and waits for nobody: what other threads have under way ends with `CLOSED`, and nothing of their open write
+    /// transaction stays.
+    void close_now() const {
+        detail::call([&](auto error) { return entidb_database_close_now(get(), error); });
+    }
     bool is_closed() const noexcept { return entidb_database_is_closed(get()) != 0; }
 
     /// The collection of a name; it comes into being with its first entity.
@@ -309,7 +314,7 @@ class Database {
     /// Begins to change the database, waiting for another writer as the options say, or as given. A time below zero is no wait.
     Transaction begin_write(std::optional<std::chrono::milliseconds> wait = {}) const {
         entidb_transaction* begun = nullptr;
-        std::uint64_t wait_ms = wait ? detail::wait_ms(*wait) : UINT64_MAX;
+        std::uint64_t wait_ms = wait ? detail::wait_ms(*wait) : ENTIDB_DEFAULT;
         detail::call([&](auto error) { return entidb_database_begin_write(get(), wait_ms, &begun, error); });
         return Transaction(begun);
     }

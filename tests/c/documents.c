@@ -66,8 +66,15 @@ int main(void) {
     entidb_database_begin_read(db, &read, NULL);
     entidb_transaction_collection(read, BYTES("notes"), &notes, NULL);
     CHECK("a read transaction reads", entidb_collection_count(notes, &count, NULL) == ENTIDB_OK && count == 0);
+    entidb_cursor *cursor = NULL;
+    entidb_value *entity = NULL;
+    entidb_buffer frames = {0};
+    CHECK("a scan of it begins", entidb_collection_scan(notes, NULL, 0, ENTIDB_NO_LIMIT, &cursor, NULL) == ENTIDB_OK);
     CHECK("its commit ends it", entidb_transaction_commit(read, ENTIDB_DURABILITY_DEFAULT, NULL, NULL) == ENTIDB_OK);
     CHECK("its collections say so", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED);
+    CHECK("its cursors say so once", entidb_cursor_next_batch(cursor, 10, 1000, &frames, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED);
+    CHECK("and are at their end then", entidb_cursor_next(cursor, &entity, NULL) == ENTIDB_END && entity == NULL);
+    entidb_cursor_free(cursor);
     entidb_collection_free(notes);
     entidb_transaction_free(read);
     entidb_database_free(db);

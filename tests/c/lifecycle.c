@@ -34,8 +34,7 @@ int main(void) {
     CHECK("an unknown code has none", entidb_code_hint(99999, &len) != NULL && len == 0);
 
     entidb_open_options options;
-    memset(&options, 0, sizeof options);
-    options.struct_size = sizeof options;
+    entidb_open_options_init(&options);
     options.flags = ENTIDB_OPEN_EXISTING;
     CHECK("what must exist and does not is not made", entidb_database_open(BYTES(path), &options, &db, &error) == ENTIDB_ERROR_DATABASE_NOT_FOUND && db == NULL);
     struct stat info;
@@ -50,7 +49,7 @@ int main(void) {
     entidb_collection *notes = NULL;
     entidb_buffer one = document(1, "one");
     uint64_t savepoint = 0, sequence = 0, count = 0;
-    CHECK("a writer begins", entidb_database_begin_write(db, UINT64_MAX, &tx, &error) == ENTIDB_OK);
+    CHECK("a writer begins", entidb_database_begin_write(db, ENTIDB_DEFAULT, &tx, &error) == ENTIDB_OK);
     CHECK("it is open", entidb_transaction_is_open(tx) == 1);
     CHECK("a second is told to wait", entidb_database_begin_write(db, 0, &second, NULL) == ENTIDB_ERROR_BUSY && second == NULL);
     CHECK("closing is refused meanwhile", entidb_database_close(db, NULL) == ENTIDB_ERROR_IN_USE);
@@ -69,7 +68,7 @@ int main(void) {
     uint64_t committed = 0;
     entidb_cursor *cursor = NULL;
     entidb_value *value = NULL;
-    CHECK("a scan in it begins", entidb_collection_scan(notes, NULL, 0, 0, &cursor, &error) == ENTIDB_OK);
+    CHECK("a scan in it begins", entidb_collection_scan(notes, NULL, 0, ENTIDB_NO_LIMIT, &cursor, &error) == ENTIDB_OK);
     CHECK("it commits", entidb_transaction_commit(tx, ENTIDB_DURABILITY_DURABLE, &committed, &error) == ENTIDB_OK && committed == sequence);
     CHECK("once", entidb_transaction_commit(tx, ENTIDB_DURABILITY_DEFAULT, NULL, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED);
     CHECK("aborting it now is fine", entidb_transaction_abort(tx, &error) == ENTIDB_OK);
@@ -170,7 +169,7 @@ int main(void) {
     CHECK("a collection outlives its database handle", entidb_database_collection(db, BYTES("notes"), &notes, &error) == ENTIDB_OK);
     entidb_database *same = db;
     CHECK("the database closes", entidb_database_close(same, &error) == ENTIDB_OK && entidb_database_is_closed(same) == 1);
-    CHECK("twice is fine", entidb_database_close(same, &error) == ENTIDB_OK);
+    CHECK("twice is fine", entidb_database_close(same, &error) == ENTIDB_OK && entidb_database_close_now(same, &error) == ENTIDB_OK);
     entidb_database_free(same);
     CHECK("and says that it is closed", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_CLOSED);
     entidb_collection_free(notes);
@@ -184,8 +183,7 @@ int main(void) {
 
     remove_folder(copy);
     uint8_t key[32] = {9}, wrong[32] = {8};
-    memset(&options, 0, sizeof options);
-    options.struct_size = sizeof options;
+    entidb_open_options_init(&options);
     options.key = key;
     options.key_len = 32;
     CHECK("an encrypted database is made", entidb_database_open(BYTES(copy), &options, &db, &error) == ENTIDB_OK);

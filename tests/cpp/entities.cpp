@@ -321,8 +321,8 @@ static void maintenance() {
         CHECK("after close everything says so", db.is_closed() && thrown([&] { notes.count(); }) == ENTIDB_ERROR_CLOSED && thrown([&] { db.begin_read(); }) == ENTIDB_ERROR_CLOSED);
         CHECK("an entity lives on", (*note)["n"].as_int() == 1);
     }
-    entidb_open_options options{};
-    options.struct_size = sizeof options;
+    entidb_open_options options;
+    entidb_open_options_init(&options);
     options.flags = ENTIDB_OPEN_EXISTING | ENTIDB_OPEN_READ_ONLY;
     {
         auto db = Database::open(copy.string(), options);

@@ -213,7 +213,16 @@ impl Collection {
         let after = after.map_or(std::ptr::null(), |id| id.as_ptr());
         let made = call::handle(|out, error| {
             // SAFETY: the collection is live, the id readable, the places may be written.
-            unsafe { ffi::entidb_collection_scan(self.0, after, i32::from(reverse), limit.unwrap_or(0), out, error) }
+            unsafe {
+                ffi::entidb_collection_scan(
+                    self.0,
+                    after,
+                    i32::from(reverse),
+                    limit.unwrap_or(ffi::ENTIDB_NO_LIMIT),
+                    out,
+                    error,
+                )
+            }
         })?;
         Ok(Cursor::own(made))
     }

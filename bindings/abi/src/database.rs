@@ -64,6 +64,15 @@ impl Database {
         call::done(|error| unsafe { ffi::entidb_database_close(self.0, error) })
     }
 
+    /// As [`close`](Self::close), and waits for nobody.
+    ///
+    /// # Errors
+    /// Those of `entidb_database_close_now`.
+    pub fn close_now(&self) -> Result<()> {
+        // SAFETY: the database is live.
+        call::done(|error| unsafe { ffi::entidb_database_close_now(self.0, error) })
+    }
+
     /// True after a close.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -136,7 +145,7 @@ impl Database {
     /// # Errors
     /// Those of `entidb_database_begin_write`.
     pub fn begin_write(&self, timeout_ms: Option<u64>) -> Result<Transaction> {
-        let timeout = timeout_ms.unwrap_or(u64::MAX);
+        let timeout = timeout_ms.unwrap_or(ffi::ENTIDB_DEFAULT);
         let made = call::handle(|out, error| {
             // SAFETY: the database is live and the places may be written.
             unsafe { ffi::entidb_database_begin_write(self.0, timeout, out, error) }

@@ -287,12 +287,14 @@ impl Database {
         decode(py, &call(py, || self.database.open_report())?)
     }
 
-    /// Closes the database for everything made from it. Closing twice is fine.
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
+    /// Closes the database for everything made from it. Closing twice is fine. Calls of other threads that write are waited
+    /// for; with ``force=True`` nobody is, and what is under way ends with ``ClosedError``.
+    #[pyo3(signature = (*, force = false))]
+    fn close(&self, py: Python<'_>, force: bool) -> PyResult<()> {
         if self.database.is_closed() {
             return Ok(());
         }
-        call(py, || self.database.close())
+        call(py, || if force { self.database.close_now() } else { self.database.close() })
     }
 
     /// True after a close.
@@ -314,9 +316,9 @@ impl Database {
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         if kind.is_none() {
-            return self.close(py).map(|()| false);
+            return self.close(py, false).map(|()| false);
         }
-        if let Err(failure) = self.give_up(py).and_then(|()| self.close(py)) {
+        if let Err(failure) = self.give_up(py).and_then(|()| self.close(py, false)) {
             note(exception, &failure, "the database could not be closed");
         }
         Ok(false)
@@ -328,7 +330,7 @@ impl Database {
             return Ok(());
         }
         self.give_up(py)?;
-        self.close(py)
+        self.close(py, false)
     }
 
     fn __repr__(&self) -> String {

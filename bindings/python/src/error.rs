@@ -9,10 +9,12 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
+use crate::signals;
 use crate::value::EntityId;
 
 /// Codes of refusals this package makes before it calls the library; docs/spec/errors.toml has them all.
 pub(crate) mod code {
+    pub(crate) const CANCELLED: i32 = 207;
     pub(crate) const INVALID_ARGUMENT: i32 = 101;
     pub(crate) const CONCURRENT_USE: i32 = 106;
     pub(crate) const TOO_DEEP: i32 = 503;
@@ -30,6 +32,11 @@ static ERROR_FROM: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 /// The exception for an error of the library.
 #[cold]
 pub(crate) fn raise(py: Python<'_>, error: &abi::Error) -> PyErr {
+    if error.code == code::CANCELLED
+        && let Some(raised) = signals::raised()
+    {
+        return raised;
+    }
     make(py, error).unwrap_or_else(|failure| failure)
 }
 
@@ -102,6 +109,7 @@ pub(crate) fn note(exception: Option<&Bound<'_, PyAny>>, failure: &PyErr, what: 
 /// Runs a call of the library without the GIL.
 #[inline]
 pub(crate) fn call<T: Send>(py: Python<'_>, run: impl FnOnce() -> abi::Result<T> + Send) -> PyResult<T> {
+    signals::watch(py);
     py.detach(run).map_err(|error| raise(py, &error))
 }
 

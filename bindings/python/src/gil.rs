@@ -17,6 +17,7 @@ use entidb_abi as abi;
 use pyo3::prelude::*;
 
 use crate::error::raise;
+use crate::signals;
 
 /// A call that took longer than this went to the disk, or waited.
 const SHORT: Duration = Duration::from_micros(20);
@@ -43,6 +44,7 @@ impl Busy {
 
     /// Runs something without the GIL.
     pub(crate) fn detach<T: Send>(&self, py: Python<'_>, run: impl FnOnce() -> T + Send) -> T {
+        signals::watch(py);
         let _counted = Counted::new(self);
         py.detach(run)
     }
@@ -95,7 +97,10 @@ impl Pace {
     pub(crate) fn detach<T: Send>(&self, py: Python<'_>, run: impl FnOnce() -> T + Send) -> T {
         match &self.busy {
             Some(busy) => busy.detach(py, run),
-            None => py.detach(run),
+            None => {
+                signals::watch(py);
+                py.detach(run)
+            }
         }
     }
 

@@ -19,6 +19,7 @@ mod interpreter;
 mod moment;
 mod path;
 mod shape;
+mod signals;
 mod transaction;
 mod value;
 

@@ -271,7 +271,7 @@ NOT_GIVEN = {
     "INVALID_HANDLE": "a Python object always holds a live handle",
     "CONCURRENT_USE": "test_process.py",
     "FORKED": "test_process.py",
-    "CANCELLED": "this package asks nothing yet while a call of it works or waits",
+    "CANCELLED": "the exception of the signal handler that ended a call is raised instead; test_signals.py sends some",
     "LIBRARY_MISMATCH": "the library is part of the module",
     "IO": "below, by a fault",
     "NO_SPACE": "below, in a process of its own",

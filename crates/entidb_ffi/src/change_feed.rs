@@ -45,7 +45,7 @@ fn cursor<'a>(touched: &mut Touched, feed: *const entidb_change_feed) -> Result<
 /// A batch has changes of one commit: all of them, or the next of a commit with many. It has up to 1 MiB, or one change. Read
 /// it with `entidb_change_batch_read` and `entidb_change_batch_next`; its layout is in crates/entidb_ffi/src/change_batch.rs.
 ///
-/// Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never.
+/// Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never, `ENTIDB_NO_LIMIT` as long as it takes.
 /// Owns: `*out_batch` on success; free with `entidb_buffer_free`.
 /// Errors: GAP when changes were removed by retention before they were read; CLOSED, CONCURRENT_USE, CORRUPT. After any of
 /// them the feed is where it was.

@@ -13,6 +13,7 @@ use crate::bytes::{self, entidb_buffer};
 use crate::cursor::{self, entidb_cursor};
 use crate::error::entidb_error;
 use crate::handle::{self, Noun, Touched};
+use crate::options::ENTIDB_NO_LIMIT;
 use crate::status::{ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
 use crate::transaction::ended_already;
 use crate::value::{self, entidb_value};
@@ -45,10 +46,18 @@ pub(crate) fn make_of_read(collection: Collection, ended: &Arc<AtomicBool>) -> *
 
 /// The collection of a handle, unless its transaction is over.
 fn target<'a>(touched: &mut Touched, pointer: *const entidb_collection) -> Result<&'a Collection, Error> {
+    target_and_end(touched, pointer).map(|(collection, _)| collection)
+}
+
+/// As [`target`], with what tells that the read transaction it came from was ended.
+fn target_and_end<'a>(
+    touched: &mut Touched,
+    pointer: *const entidb_collection,
+) -> Result<(&'a Collection, Option<Arc<AtomicBool>>), Error> {
     let named = touched.get::<Named>(pointer)?;
     match &named.ended {
         Some(ended) if ended.load(Ordering::Acquire) => Err(ended_already()),
-        _ => Ok(&named.collection),
+        ended => Ok((&named.collection, ended.clone())),
     }
 }
 
@@ -411,7 +420,7 @@ pub unsafe extern "C" fn entidb_collection_indexes(
 }
 
 /// Walks all entities in the order of ids: after an id unless it is NULL, from the end when `reverse` is not 0, at most
-/// `limit` of them unless that is 0.
+/// `limit` of them, or `ENTIDB_NO_LIMIT`.
 ///
 /// Threads: any.
 /// Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
@@ -433,11 +442,12 @@ pub unsafe extern "C" fn entidb_collection_scan(
         let options = ScanOptions {
             after: bytes::optional_id(after)?,
             reverse: reverse != 0,
-            limit: (limit > 0).then_some(limit),
+            limit: (limit < ENTIDB_NO_LIMIT).then_some(limit),
         };
-        let entities = target(touched, collection)?.scan(options)?;
+        let (collection, ended) = target_and_end(touched, collection)?;
+        let entities = collection.scan(options)?;
         need(out_cursor, "out_cursor")?;
-        give(out_cursor, cursor::of_entities(entities), "out_cursor")
+        give(out_cursor, cursor::of_entities(entities, ended), "out_cursor")
     })
 }
 
@@ -461,8 +471,9 @@ pub unsafe extern "C" fn entidb_collection_find(
     call_unit(out_error, |touched| {
         let query = Query::from_bytes(bytes::slice(query, query_len, "query")?)?;
         need(out_cursor, "out_cursor")?;
-        let found = target(touched, collection)?.query(query).run()?;
-        give(out_cursor, cursor::of_found(found), "out_cursor")
+        let (collection, ended) = target_and_end(touched, collection)?;
+        let found = collection.query(query).run()?;
+        give(out_cursor, cursor::of_found(found, ended), "out_cursor")
     })
 }
 

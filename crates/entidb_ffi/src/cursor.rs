@@ -1,7 +1,11 @@
 //! Answers one by one, or many at a time in one buffer.
 //!
-//! Always: lazy; all answers are of one snapshot. A cursor gives an error once and is at its end then.
+//! Always: lazy; all answers are of one snapshot. A cursor gives an error once, after all it has read before it, and is at
+//! its end then. One of a transaction is of no use once that is ended.
 //! Does not know: what was asked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use entidb_core::{Entities, Entity, Error, ErrorCode, Found, PagePlace};
 use parking_lot::Mutex;
@@ -11,6 +15,7 @@ use crate::bytes::entidb_buffer;
 use crate::error::entidb_error;
 use crate::handle::{self, Noun};
 use crate::status::{ENTIDB_END, ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
+use crate::transaction::ended_already;
 use crate::value::{self, entidb_value};
 
 /// A walk over entities. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
@@ -38,7 +43,12 @@ struct Cursor {
 }
 
 struct State {
-    walk: Walk,
+    /// None once the transaction was ended, so that nothing of its snapshot is held.
+    walk: Option<Walk>,
+    /// Set when the read transaction it came from was ended.
+    ended: Option<Arc<AtomicBool>>,
+    /// What the walk failed with after answers that the last call gave: the next call gives it.
+    failure: Option<Error>,
     /// The places of what the last call that gave any gave, for page tokens.
     places: Vec<PagePlace>,
     /// Whether this call has given nothing yet.
@@ -46,9 +56,25 @@ struct State {
 }
 
 impl State {
+    /// Begins a call, unless there is nothing to be had.
+    fn begin(&mut self) -> Result<(), Error> {
+        self.is_first = true;
+        self.check_transaction()?;
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    fn check_transaction(&mut self) -> Result<(), Error> {
+        if self.ended.as_ref().is_some_and(|ended| ended.load(Ordering::Acquire)) {
+            (self.walk, self.ended, self.failure) = (None, None, None);
+            return Err(ended_already());
+        }
+        Ok(())
+    }
+
     fn next(&mut self) -> Result<Option<Entity>, Error> {
-        let next = self.walk.next().transpose()?;
-        if let (Some(_), Walk::Found(found)) = (&next, &self.walk) {
+        let Some(walk) = &mut self.walk else { return Ok(None) };
+        let next = walk.next().transpose()?;
+        if let (Some(_), Walk::Found(found)) = (&next, walk) {
             if self.is_first {
                 // The end keeps the places of the last answers: a page token is wanted there most of all.
                 self.places.clear();
@@ -66,16 +92,17 @@ impl Noun for Cursor {
     const NAME: &'static str = "cursor";
 }
 
-pub(crate) fn of_entities(entities: Entities) -> *mut entidb_cursor {
-    make(Walk::Entities(Box::new(entities)))
+pub(crate) fn of_entities(entities: Entities, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
+    make(Walk::Entities(Box::new(entities)), ended)
 }
 
-pub(crate) fn of_found(found: Found) -> *mut entidb_cursor {
-    make(Walk::Found(Box::new(found)))
+pub(crate) fn of_found(found: Found, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
+    make(Walk::Found(Box::new(found)), ended)
 }
 
-fn make(walk: Walk) -> *mut entidb_cursor {
-    handle::make(Cursor { walk: Mutex::new(State { walk, places: Vec::new(), is_first: true }) })
+fn make(walk: Walk, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
+    let state = State { walk: Some(walk), ended, failure: None, places: Vec::new(), is_first: true };
+    handle::make(Cursor { walk: Mutex::new(state) })
 }
 
 fn concurrent() -> Error {
@@ -101,7 +128,7 @@ pub unsafe extern "C" fn entidb_cursor_next(
     call(out_error, |touched| {
         need(out_value, "out_value")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
-        state.is_first = true;
+        state.begin()?;
         let Some(entity) = state.next()? else { return Ok(ENTIDB_END) };
         give(out_value, value::make(entity), "out_value")?;
         Ok(ENTIDB_OK)
@@ -110,7 +137,8 @@ pub unsafe extern "C" fn entidb_cursor_next(
 
 /// Fills a buffer with the next entities: at most `count_max` of them, and no further one once it has `bytes_max` bytes.
 /// Each is framed: `u32` length of the document, 16 bytes id, `u64` version, document; integers little-endian.
-/// Gives `ENTIDB_END` when there is none left.
+/// Gives `ENTIDB_END` when there is none left. What was read before a failure is given first, and the failure by the next
+/// call.
 ///
 /// Threads: any, one call at a time. Blocks: on the disk.
 /// Owns: `*out_frames` on success; free with `entidb_buffer_free`.
@@ -129,14 +157,23 @@ pub unsafe extern "C" fn entidb_cursor_next_batch(
     call(out_error, |touched| {
         give(out_frames, entidb_buffer::EMPTY, "out_frames")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
+        state.begin()?;
         let mut frames = Vec::new();
-        state.is_first = true;
         for _ in 0..count_max.max(1) {
-            // What was read before a failure is lost with the call: a cursor that failed gives no more.
-            let Some(entity) = state.next()? else { break };
-            frame(&entity, &mut frames)?;
-            if frames.len() >= bytes_max {
-                break;
+            let read = match state.next() {
+                Ok(Some(entity)) => frame(&entity, &mut frames),
+                Ok(None) => break,
+                Err(failure) => Err(failure),
+            };
+            match read {
+                Ok(()) if frames.len() < bytes_max => {}
+                Ok(()) => break,
+                Err(failure) if frames.is_empty() => return Err(failure),
+                // What was read before it is given first.
+                Err(failure) => {
+                    state.failure = Some(failure);
+                    break;
+                }
             }
         }
         if frames.is_empty() {
@@ -179,8 +216,12 @@ pub unsafe extern "C" fn entidb_cursor_token(
     call(out_error, |touched| {
         give(out_token, entidb_buffer::EMPTY, "out_token")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
+        state.check_transaction()?;
         let State { walk, places, .. } = &mut *state;
-        let Walk::Found(found) = walk else {
+        let Some(Walk::Found(found)) = walk else {
+            if walk.is_none() {
+                return Err(ended_already());
+            }
             return Err(Error::new(ErrorCode::Unsupported, "a scan has no page token; go on after the last id"));
         };
         let Some(place) = places.get(position) else { return Ok(ENTIDB_NOT_FOUND) };

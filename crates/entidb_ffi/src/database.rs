@@ -13,7 +13,7 @@ use crate::change_feed::{self, entidb_change_feed};
 use crate::collection::{self, entidb_collection};
 use crate::error::entidb_error;
 use crate::handle::{self, Noun, Touched};
-use crate::options::{self, entidb_open_options};
+use crate::options::{self, ENTIDB_DEFAULT, entidb_open_options};
 use crate::status::entidb_status;
 use crate::transaction::{self, entidb_transaction};
 
@@ -119,8 +119,9 @@ pub unsafe extern "C" fn entidb_database_open_memory(
 /// Closes the database for every handle on it: flushes what is not durable yet and marks a clean end. Closing twice is
 /// fine. The handle still needs to be freed.
 ///
-/// Threads: any. Blocks: on the disk.
-/// Errors: IN_USE while a write transaction is open, which stays as it is; IO, NO_SPACE: closed all the same.
+/// Threads: any. Blocks: on the disk, and for calls of other threads that write, at most `lock_timeout_ms`.
+/// Errors: IN_USE while a write transaction is open, which stays as it is (at once when it is this thread's); IO, NO_SPACE:
+/// closed all the same.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -130,6 +131,22 @@ pub unsafe extern "C" fn entidb_database_close(
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     call_unit(out_error, |touched| with(touched, database, Database::close))
+}
+
+/// As `entidb_database_close`, and waits for nobody: what other threads have under way ends with CLOSED, and nothing of their
+/// open write transaction stays. Their handles still need to be freed.
+///
+/// Threads: any. Blocks: on the disk.
+/// Errors: IO, NO_SPACE: closed all the same.
+///
+/// # Safety
+/// As `entidb_database_open`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_close_now(
+    database: *const entidb_database,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| with(touched, database, Database::close_now))
 }
 
 /// 1 when the database was closed or the handle is NULL, 0 while it is open.
@@ -284,7 +301,8 @@ pub unsafe extern "C" fn entidb_database_begin_read(
     })
 }
 
-/// Begins to change the database, waiting up to `timeout_ms` for another writer; `UINT64_MAX` waits as the options say.
+/// Begins to change the database, waiting up to `timeout_ms` for another writer: 0 not at all, `ENTIDB_DEFAULT` as the
+/// options say, `ENTIDB_NO_LIMIT` as long as it takes.
 ///
 /// Threads: any. Blocks: on the writer's place.
 /// Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
@@ -303,7 +321,7 @@ pub unsafe extern "C" fn entidb_database_begin_write(
     clear(out_transaction);
     call_unit(out_error, |touched| {
         need(out_transaction, "out_transaction")?;
-        let timeout = (timeout_ms != u64::MAX).then(|| Duration::from_millis(timeout_ms));
+        let timeout = (timeout_ms != ENTIDB_DEFAULT).then(|| Duration::from_millis(timeout_ms));
         let begun = with(touched, database, |open| open.begin_write_within(timeout))?;
         give(out_transaction, transaction::make_write(begun), "out_transaction")
     })
@@ -390,7 +408,7 @@ pub unsafe extern "C" fn entidb_database_last_sequence(database: *const entidb_d
 
 /// Waits until a commit is on stable storage.
 ///
-/// Threads: any. Blocks: up to `timeout_ms`.
+/// Threads: any. Blocks: up to `timeout_ms`; `ENTIDB_NO_LIMIT` as long as it takes.
 /// Errors: TIMEOUT, WRITES_STOPPED, CLOSED.
 ///
 /// # Safety

@@ -1,6 +1,7 @@
 //! Options for opening a database, as a sized struct or as a CBOR map of names.
 //!
-//! Always: zero means the default; a larger struct than this library knows is accepted when the rest is zero.
+//! Always: a number means itself, zero too, except `ENTIDB_DEFAULT` and `ENTIDB_NO_LIMIT`; a larger struct than this library
+//! knows is accepted when the rest is as `entidb_open_options_init` leaves it.
 //! Does not know: what the options do.
 //!
 //! Unsafe: reading the caller's struct by the size it states.
@@ -13,6 +14,11 @@ use crate::bytes;
 use crate::transaction::{
     ENTIDB_DURABILITY_DEFAULT, ENTIDB_DURABILITY_DURABLE, ENTIDB_DURABILITY_GROUPED, ENTIDB_DURABILITY_NONE,
 };
+
+/// As the options of the database say, or in those the library: for every setting and every timeout.
+pub const ENTIDB_DEFAULT: u64 = u64::MAX;
+/// Without a limit, or an end: for every timeout, and for every count of what is wanted.
+pub const ENTIDB_NO_LIMIT: u64 = u64::MAX - 1;
 
 /// Do not make a database when there is none. For `flags` of `entidb_open_options`.
 pub const ENTIDB_OPEN_EXISTING: u32 = 1;
@@ -28,7 +34,7 @@ pub const ENTIDB_SCAN_FORBID: u32 = 1;
 /// Refuse queries no index serves unless they have a limit.
 pub const ENTIDB_SCAN_FORBID_UNBOUNDED: u32 = 2;
 
-/// How to open a database. Set `struct_size` to `sizeof` and everything else to zero, then what you want otherwise.
+/// How to open a database. Let `entidb_open_options_init` fill it, then set what you want otherwise.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct entidb_open_options {
@@ -48,18 +54,50 @@ pub struct entidb_open_options {
     pub password: *const u8,
     /// Its length.
     pub password_len: usize,
-    /// Memory for caches and newest writes; 0 for the default.
+    /// Memory for caches and newest writes.
     pub memory_bytes: u64,
-    /// The largest document; 0 for the default.
+    /// The largest document.
     pub entity_bytes_max: u64,
-    /// The most a transaction may change; 0 for the default.
+    /// The most a transaction may change.
     pub transaction_bytes_max: u64,
-    /// How long to wait for another writer, in milliseconds; 0 for the default, UINT64_MAX for not at all.
+    /// How long to wait for another writer, in milliseconds; 0 for not at all.
     pub lock_timeout_ms: u64,
-    /// Commits the change feed keeps; 0 for the default, UINT64_MAX for no feed.
+    /// Commits the change feed keeps; 0 for no feed.
     pub feed_commits_max: u64,
-    /// Data files that may be open at once, at least 4; 0 for a quarter of what the process may have.
+    /// Data files that may be open at once, at least 4; by default a quarter of what the process may have.
     pub open_files_max: u64,
+}
+
+/// Nothing set.
+const DEFAULTS: entidb_open_options = entidb_open_options {
+    struct_size: size_of::<entidb_open_options>() as u32,
+    flags: 0,
+    durability: ENTIDB_DURABILITY_DEFAULT,
+    scan_policy: ENTIDB_SCAN_ALLOW,
+    key: std::ptr::null(),
+    key_len: 0,
+    password: std::ptr::null(),
+    password_len: 0,
+    memory_bytes: ENTIDB_DEFAULT,
+    entity_bytes_max: ENTIDB_DEFAULT,
+    transaction_bytes_max: ENTIDB_DEFAULT,
+    lock_timeout_ms: ENTIDB_DEFAULT,
+    feed_commits_max: ENTIDB_DEFAULT,
+    open_files_max: ENTIDB_DEFAULT,
+};
+
+/// Fills the options with what a database opens with when nothing is said. NULL is left alone.
+///
+/// Threads: any.
+///
+/// # Safety
+/// `options` is NULL or may be written.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_open_options_init(options: *mut entidb_open_options) {
+    if !options.is_null() {
+        // SAFETY: the caller promises that it may be written; it need not be aligned or hold anything.
+        unsafe { options.write_unaligned(DEFAULTS) };
+    }
 }
 
 /// The options of a struct of the caller's; the defaults for NULL.
@@ -75,14 +113,15 @@ pub(crate) fn read(pointer: *const entidb_open_options) -> Result<Options, Error
         return refuse(format!("struct_size is {stated}; set it to sizeof(entidb_open_options)"));
     }
     let given = bytes::slice(pointer.cast(), stated, "options")?;
-    if given.iter().skip(known).any(|byte| *byte != 0) {
+    // What a newer library would leave there for nothing said: numbers of all ones, the rest zero.
+    if given.iter().skip(known).any(|byte| *byte != 0 && *byte != u8::MAX) {
         return refuse("the options set fields this library does not know; use a newer EntiDB".to_owned());
     }
-    let mut options = MaybeUninit::<entidb_open_options>::zeroed();
+    let mut options = MaybeUninit::new(DEFAULTS);
     // Copied as bytes of a struct, so that its pointers stay pointers.
     // SAFETY: both places have `min(stated, known)` bytes, and they do not overlap: one is our stack.
     unsafe { std::ptr::copy_nonoverlapping(given.as_ptr(), options.as_mut_ptr().cast(), stated.min(known)) };
-    // SAFETY: zero is a value of every field, and so is whatever the caller wrote over it: integers and pointers.
+    // SAFETY: it began whole, and whatever the caller wrote over it is a value of its fields: integers and pointers.
     let options = unsafe { options.assume_init() };
     convert(&options)
 }
@@ -124,7 +163,7 @@ fn convert(given: &entidb_open_options) -> Result<Options, Error> {
         _ => return refuse("key and password are both given; a database opens with one of them".to_owned()),
     };
     let set = |field: &mut u64, value: u64| {
-        if value != 0 {
+        if value != ENTIDB_DEFAULT {
             *field = value;
         }
     };
@@ -132,14 +171,8 @@ fn convert(given: &entidb_open_options) -> Result<Options, Error> {
     set(&mut options.open_files_max, given.open_files_max);
     set(&mut options.entity_bytes_max, given.entity_bytes_max);
     set(&mut options.transaction_bytes_max, given.transaction_bytes_max);
-    match given.lock_timeout_ms {
-        u64::MAX => options.lock_timeout_ms = 0,
-        other => set(&mut options.lock_timeout_ms, other),
-    }
-    match given.feed_commits_max {
-        u64::MAX => options.feed_commits_max = 0,
-        other => set(&mut options.feed_commits_max, other),
-    }
+    set(&mut options.lock_timeout_ms, given.lock_timeout_ms);
+    set(&mut options.feed_commits_max, given.feed_commits_max);
     Ok(options)
 }
 

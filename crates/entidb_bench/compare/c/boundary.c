@@ -165,7 +165,7 @@ static uint64_t scan(uint64_t round) {
     entidb_cursor *cursor = NULL;
     uint64_t found = 0;
     (void)round;
-    must(entidb_collection_scan(notes, NULL, 0, UINT64_MAX, &cursor, NULL), "scan");
+    must(entidb_collection_scan(notes, NULL, 0, ENTIDB_NO_LIMIT, &cursor, NULL), "scan");
     for (;;) {
         entidb_value *value = NULL;
         entidb_status status = entidb_cursor_next(cursor, &value, NULL);

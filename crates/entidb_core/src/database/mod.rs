@@ -351,10 +351,30 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// `InUse` while a write transaction is open, which stays as it is; `Io`, `NoSpace` when the last bytes cannot be
-    /// made durable: the database is closed all the same, and recovers when it is opened.
+    /// `InUse` while a write transaction is open, which stays as it is: at once when it is this thread's, else after
+    /// `lock_timeout_ms`, within which calls of other threads end. `Io`, `NoSpace` when the last bytes cannot be made
+    /// durable: the database is closed all the same, and recovers when it is opened.
     pub fn close(&self) -> Result<()> {
         self.shared.close()
+    }
+
+    /// As [`close`](Self::close), and waits for nobody: what other threads have under way ends with `Closed`, and nothing of
+    /// their open write transaction stays.
+    ///
+    /// ```
+    /// use entidb_core::{Database, ErrorCode, doc};
+    /// let db = Database::open_memory()?;
+    /// let tx = db.begin_write()?;
+    /// tx.collection("notes")?.put(&doc! { "n": 1 })?;
+    /// db.close_now()?;
+    /// assert_eq!(tx.commit().unwrap_err().code(), ErrorCode::Closed);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Io`, `NoSpace`, as [`close`](Self::close).
+    pub fn close_now(&self) -> Result<()> {
+        self.shared.close_now()
     }
 
     /// True after [`close`](Self::close).

@@ -207,16 +207,26 @@ impl Shared {
         if self.check_open().is_err() {
             return Ok(());
         }
-        // The writer's place is taken for good, so that nobody changes anything while the end is written.
+        if self.owner.is_this_thread() {
+            let problem = "this thread has a write transaction open; commit or abort it before closing";
+            return Err(Error::new(ErrorCode::InUse, problem).with_path(self.location()));
+        }
+        // The writer's place is taken for good, so that nobody changes anything while the end is written. Calls that are
+        // under way give it back; a transaction may not.
         let writer = if self.options.read_only {
             None
         } else {
-            match self.engine.begin_write_timeout(Duration::ZERO) {
+            let timeout = self.options.lock_timeout_ms;
+            match self.engine.begin_write_timeout(Duration::from_millis(timeout)) {
                 Ok(writer) => Some(writer),
                 Err(entidb_engine::Error::Busy) => {
-                    let problem = "a write transaction is open; commit or abort it before closing";
+                    let problem = format!(
+                        "a write transaction is still open in another thread after {timeout} ms; commit or abort it before \
+                         closing"
+                    );
                     return Err(Error::new(ErrorCode::InUse, problem).with_path(self.location()));
                 }
+                Err(error @ entidb_engine::Error::Cancelled) => return Err(error.into()),
                 // Writing has stopped: there is nothing to wait for.
                 Err(_) => None,
             }
@@ -226,6 +236,14 @@ impl Shared {
         }
         if let Some(writer) = writer {
             writer.abort();
+        }
+        Ok(self.engine.close()?)
+    }
+
+    /// Waits for no transaction: one that is open finds the database closed at its next call, its commit among them.
+    pub(crate) fn close_now(&self) -> Result<()> {
+        if self.check_open().is_err() || self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
         }
         Ok(self.engine.close()?)
     }

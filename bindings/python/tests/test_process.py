@@ -376,3 +376,19 @@ def test_bytes_that_claim_more_than_they_hold_cost_what_they_hold():
     """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout.strip()) == (0, "TRUNCATED"), ended.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the tool of the test is a shell script")
+def test_the_package_runs_the_command_line_tool_or_says_where_it_is(tmp_path):
+    def run():
+        env = os.environ | {"PATH": str(tmp_path)}
+        command = [sys.executable, "-m", "entidb", "inspect", "a b"]
+        return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+
+    missing = run()
+    assert missing.returncode == 127 and "is not in this package" in missing.stderr and not missing.stdout
+    tool = tmp_path / "entidb"
+    tool.write_text('#!/bin/sh\necho "$1:$2"\nexit 3\n')
+    tool.chmod(0o755)
+    found = run()
+    assert (found.returncode, found.stdout) == (3, "inspect:a b\n"), found.stderr

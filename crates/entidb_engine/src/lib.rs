@@ -39,6 +39,7 @@ mod value;
 mod verify;
 mod version;
 mod wal;
+mod window;
 
 pub use backup::BackupReport;
 pub use crypto::{Aead, AeadFailure, AesGcmProvider, Provider};

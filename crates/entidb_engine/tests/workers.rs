@@ -266,3 +266,39 @@ fn nothing_is_lost_while_writers_and_compactions_race() {
     assert_eq!(engine.snapshot().unwrap().range(KeyRange::all(), Direction::Forward).unwrap().count(), 4007);
     engine.close().unwrap();
 }
+
+/// Files of the log were removed under the lock of the manifest, and by a large transaction under that of commits as well.
+#[test]
+fn a_file_that_takes_long_to_remove_holds_up_no_commit_however_large() {
+    let (backend, gate) = held_at_a_gate(&Backend::memory());
+    let options = || Options { background: false, memtable_bytes: 256 * 1024, ..Options::default() };
+    let engine = Engine::open(backend.clone(), options()).unwrap();
+    for key in [b"a", b"b", b"c"] {
+        put(&engine, key, 100, Durability::Durable);
+    }
+    drop(engine);
+    // A session makes no new log file of one that it found and whose commits are proven: it is removed once they are in
+    // segments.
+    let engine = Engine::open(backend, options()).unwrap();
+    put(&engine, b"d", 100, Durability::Durable);
+    gate.hold(|file, thread| file.starts_with("remove wal/") && thread == "remover");
+    std::thread::scope(|scope| {
+        let removing = std::thread::Builder::new().name("remover".to_owned());
+        let removing = removing.spawn_scoped(scope, || engine.checkpoint().unwrap()).unwrap();
+        comes("the removal", || gate.waiting() > 0 || removing.is_finished());
+        assert_eq!(gate.waiting(), 1, "the test shows nothing: no log file was removed");
+        let (done, is_done) = std::sync::mpsc::channel();
+        let engine = &engine;
+        scope.spawn(move || {
+            put(engine, b"small", 100, Durability::Durable);
+            put(engine, b"large", 200 * 1024, Durability::Durable);
+            engine.checkpoint().unwrap();
+            done.send(()).unwrap();
+        });
+        let went_on = is_done.recv_timeout(Duration::from_secs(30)).is_ok();
+        let waited = gate.waiting();
+        gate.open();
+        removing.join().unwrap();
+        assert!(went_on && waited == 1, "a commit waited for the removal of a file");
+    });
+}

@@ -47,7 +47,10 @@ fn end_session(shared: &Shared) -> Result<()> {
     match installer {
         Some(mut installer) => {
             let context = shared.install_context(log);
-            installer.close(&context, &shared.current.load().version, wals)
+            let closed = installer.close(&context, &shared.current.load().version, wals);
+            shared.unneeded.lock().extend(installer.take_unneeded());
+            shared.remove_unneeded();
+            closed
         }
         None => Ok(()),
     }

@@ -25,7 +25,9 @@ pub(crate) struct MemtableFlush {
 impl Shared {
     /// Goes on with writing the oldest frozen memtable to segments; false when there is none.
     pub(crate) fn flush_piece(&self) -> Result<bool> {
-        self.flush_piece_of(&mut self.flushing.lock())
+        let done = self.flush_piece_of(&mut self.flushing.lock());
+        self.remove_unneeded();
+        done
     }
 
     /// As [`flush_piece`](Self::flush_piece), for the holder of the lock.

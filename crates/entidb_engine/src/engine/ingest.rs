@@ -100,7 +100,9 @@ impl Shared {
             }
             let context = self.install_context(log);
             let version = Arc::clone(&self.current.load().version);
-            installer.rewrite_now(&context, &version, log.files_after(installer.floor()))
+            let settled = installer.rewrite_now(&context, &version, log.files_after(installer.floor()));
+            self.unneeded.lock().extend(installer.take_unneeded());
+            settled
         });
         if settled.is_ok() {
             return error;

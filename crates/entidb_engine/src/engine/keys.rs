@@ -75,6 +75,12 @@ impl Engine {
 impl Shared {
     /// Erases the data keys that no file is under; false when an old file may still be read.
     fn forget_unused_keys(&self) -> Result<bool> {
+        let done = self.forget_under_locks();
+        self.remove_unneeded();
+        done
+    }
+
+    fn forget_under_locks(&self) -> Result<bool> {
         // What is being made may be under an old key: it is given up and begins anew under the new one, and a large
         // transaction is waited for.
         let mut merging = self.merging.lock();
@@ -99,9 +105,10 @@ impl Shared {
             rewritten.map_err(|error| self.judge_failure(error))?;
         }
         // Log files that are not listed any more may be under a key that goes now: no later list must name them.
-        for number in log.forget(installer.floor(), &wals) {
-            let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
-        }
+        let mut unneeded = self.unneeded.lock();
+        unneeded.extend(installer.take_unneeded());
+        unneeded.extend(log.forget(installer.floor(), &wals).into_iter().map(|number| (FileKind::Wal, number)));
+        drop(unneeded);
         let mut used = Vec::new();
         let segments = version.segments().map(|segment| (FileKind::Segment, segment.meta().number));
         for (kind, number) in segments.chain(wals.iter().map(|wal| (FileKind::Wal, wal.number))) {

@@ -72,6 +72,7 @@ impl Shared {
         if log.files_after(floor).len() < log.files_after(Sequence::ZERO).len() {
             self.install(&VersionEdit::default(), floor, None)?;
         }
+        self.remove_unneeded();
         // Who asks for a checkpoint wants the log to be small, also on disk.
         if let Some(number) = log.forget_spent() {
             let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
@@ -111,13 +112,12 @@ impl Shared {
             let switch = Switch { version: &version, edit, floor, wals: wals.clone() };
             installed = installer.install(&context, switch);
         }
+        self.unneeded.lock().extend(installer.take_unneeded());
         if let Err(error) = installed {
             // Who failed makes others with other numbers, if at all. On a full disk what is left would be in the way of that.
             let made: Vec<FileNumber> = edit.fresh().collect();
             if is_no_space(&error) && !installer.may_name(&made) {
-                for number in made {
-                    let _ = self.backend.directory.remove(&FileKind::Segment.path(number));
-                }
+                self.unneeded.lock().extend(made.into_iter().map(|number| (FileKind::Segment, number)));
             }
             return Err(self.judge_failure(error));
         }
@@ -133,11 +133,18 @@ impl Shared {
             version: Arc::clone(&version),
         });
         self.retire(&dropped, flushed.map(|frozen| frozen.memtable.as_ref()));
-        for number in log.forget(floor, &wals) {
-            // What cannot be removed is an orphan for the next open.
-            let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
-        }
+        self.unneeded.lock().extend(log.forget(floor, &wals).into_iter().map(|number| (FileKind::Wal, number)));
         Ok(())
+    }
+
+    /// Removes the files that nothing names since the last switches. To be called without a lock that a commit may wait
+    /// for: giving back the space of a large file takes as long as writing some of it. What cannot be removed is an orphan
+    /// for the next open.
+    pub(crate) fn remove_unneeded(&self) {
+        let unneeded = std::mem::take(&mut *self.unneeded.lock());
+        for (kind, number) in unneeded {
+            let _ = self.backend.directory.remove(&kind.path(number));
+        }
     }
 
     /// The sequences somebody can still read at.

@@ -373,6 +373,7 @@ pub(crate) fn begin_session(
         signals: Arc::default(),
         idle: AtomicBool::new(false),
         removals,
+        unneeded: Mutex::default(),
         retired_memtables: RetiredMemtables::default(),
         compactions: CompactionCounts::default(),
         stalls: AtomicU64::new(0),

@@ -23,7 +23,7 @@ use crate::engine::readers::Readers;
 use crate::engine::super_version::SuperVersion;
 use crate::engine::token::Writer;
 use crate::error::{Error, Result};
-use crate::format::{EntryKind, Sequence, decode_commit, encode_commit};
+use crate::format::{EntryKind, FileKind, FileNumber, Sequence, decode_commit, encode_commit};
 use crate::memtable::{Memtable, MemtableConfig, ReplayedRanges};
 use crate::options::{Durability, Options};
 use crate::planted::{Mistake, makes};
@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) idle: AtomicBool,
     /// Files that no version lists any more.
     pub(crate) removals: Arc<Removals>,
+    /// Files of the log, manifests and segments that nothing names since the last switches, to be removed under no lock.
+    pub(crate) unneeded: Mutex<Vec<(FileKind, FileNumber)>>,
     pub(crate) retired_memtables: RetiredMemtables,
     /// How often the newest view has let go of memtables, files or indexes, or is to let go of indexes.
     pub(crate) view_changes: Arc<AtomicU64>,

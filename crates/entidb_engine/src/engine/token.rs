@@ -111,9 +111,11 @@ impl WriterToken {
         self.shared.check_open()?;
         let bytes = buffer.bytes();
         if self.shared.is_bulk(bytes) {
-            let sequence = self.shared.ingest(buffer, || point.end())?;
             let shared = Arc::clone(&self.shared);
+            let ingested = shared.ingest(buffer, || point.end());
             drop(self);
+            shared.remove_unneeded();
+            let sequence = ingested?;
             shared.step_inline();
             shared.keep_pace(bytes);
             return Ok(sequence);

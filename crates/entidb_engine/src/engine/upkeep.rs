@@ -76,6 +76,7 @@ impl Shared {
     pub(crate) fn memtable_piece(&self, busy: InOtherHands) -> Result<bool> {
         let done = self.next_memtable_piece(busy);
         self.signals.memtables.note(done.as_ref().err().cloned());
+        self.remove_unneeded();
         done
     }
 
@@ -110,6 +111,7 @@ impl Shared {
     pub(crate) fn merge_piece(&self, busy: InOtherHands) -> Result<bool> {
         let done = self.next_merge_piece(busy);
         self.signals.merges.note(done.as_ref().err().cloned());
+        self.remove_unneeded();
         done
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Installer {
     /// Segments of switches that failed and may be on stable storage all the same: a manifest that may come back after a
     /// crash can name them, so they stay until a later switch has put that manifest out of use.
     stranded: Vec<FileNumber>,
+    /// Files that no manifest names any more, to be removed by who holds no lock.
+    unneeded: Vec<(FileKind, FileNumber)>,
 }
 
 /// Why a switch was not recorded, and whether its record may be there all the same.
@@ -98,6 +100,7 @@ impl Installer {
             broken: false,
             perhaps_named: Vec::new(),
             stranded: Vec::new(),
+            unneeded: Vec::new(),
         })
     }
 
@@ -113,6 +116,12 @@ impl Installer {
     /// Every commit up to here is in segments.
     pub(crate) fn floor(&self) -> Sequence {
         self.floor
+    }
+
+    /// Files to remove that nothing names any more. Giving back the space of a large one may take long, so the caller does
+    /// it without the lock of the installer; left behind they are orphans, which the next open removes.
+    pub(crate) fn take_unneeded(&mut self) -> Vec<(FileKind, FileNumber)> {
+        std::mem::take(&mut self.unneeded)
     }
 
     /// Records a switch; when this returns it has happened.
@@ -202,13 +211,8 @@ impl Installer {
         self.broken = false;
         self.perhaps_named.push(old.number());
         drop(old);
-        for number in self.perhaps_named.drain(..) {
-            // Left behind it is an orphan, which the next open removes.
-            let _ = context.backend.directory.remove(&FileKind::Manifest.path(number));
-        }
-        for number in self.stranded.drain(..) {
-            let _ = context.backend.directory.remove(&FileKind::Segment.path(number));
-        }
+        self.unneeded.extend(self.perhaps_named.drain(..).map(|number| (FileKind::Manifest, number)));
+        self.unneeded.extend(self.stranded.drain(..).map(|number| (FileKind::Segment, number)));
         Ok(())
     }
 }

@@ -18,6 +18,10 @@ use crate::format::{
 };
 use crate::planted::{Mistake, makes};
 use crate::wal::WalSeal;
+use crate::window::{Window, copied};
+
+/// No record is longer than its length can say.
+const RECORD_BYTES_MAX: u64 = (1 << 32) + 64;
 
 /// A log file as the manifest lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,103 +186,114 @@ pub(crate) fn read_manifest(
         },
         _ => error.into(),
     })?;
-    let bytes = read_whole(file.as_ref())?;
-    let header = FileHeader::decode(&path, &bytes)?;
+    let mut window = Window::new(file)?;
+    let len = window.len();
+    let header = FileHeader::decode(&path, window.rest(0)?)?;
     header.expect(FileKind::Manifest, number, keys.database_id())?;
     let protection = keys.open_file(&header)?;
     let mut read = ManifestRead { records: Vec::new(), bytes_dropped: 0, torn: None };
-    let mut offset = MANIFEST_RECORDS_AT as usize;
+    let mut offset = MANIFEST_RECORDS_AT;
     let mut previous_tag = [0; TAG_BYTES];
-    while offset < bytes.len() {
+    while offset < len {
         let expected = u32::try_from(read.records.len()).unwrap_or(u32::MAX);
-        match record_at(&protection, &bytes, offset, expected, previous_tag) {
-            Ok((kind, record, len, tag)) => {
+        match record_at(&protection, &mut window, offset, expected, previous_tag)? {
+            Ok((kind, record, bytes, tag)) => {
                 if (read.records.is_empty()) != (kind == ManifestRecordKind::Snapshot) {
-                    return Err(Error::tampered(path, offset as u64, "the first record, and only it, is a snapshot"));
+                    return Err(Error::tampered(path, offset, "the first record, and only it, is a snapshot"));
                 }
                 read.records.push((kind, record));
                 previous_tag = tag;
-                offset = offset.saturating_add(len);
+                offset = offset.saturating_add(bytes);
             }
             Err(error) => {
                 let tampered = matches!(&error, Error::Corrupt { damage: Damage::Tampered, .. });
                 if tampered
                     || read.records.is_empty()
                     || sealed_len.is_some()
-                    || later_record(&protection, &bytes, offset)
+                    || later_record(&protection, &mut window, offset)?
                 {
                     return Err(error);
                 }
-                read.bytes_dropped = (bytes.len().saturating_sub(offset)) as u64;
+                read.bytes_dropped = len.saturating_sub(offset);
                 read.torn = Some(error);
                 break;
             }
         }
     }
     if let Some(len) = sealed_len
-        && len != offset as u64
+        && len != offset
     {
         let detail = format!("ROOT says it ends at {len}, it ends at {offset}");
-        return Err(Error::damaged(path, offset as u64, detail));
+        return Err(Error::damaged(path, offset, detail));
     }
     if read.records.is_empty() {
-        return Err(Error::damaged(path, offset as u64, "the manifest has no records"));
+        return Err(Error::damaged(path, offset, "the manifest has no records"));
     }
     Ok(read)
 }
 
-type RecordAt = (ManifestRecordKind, ManifestRecord, usize, Tag);
+type RecordAt = (ManifestRecordKind, ManifestRecord, u64, Tag);
 
-fn record_at(protection: &Protection, bytes: &[u8], offset: usize, expected: u32, previous: Tag) -> Result<RecordAt> {
-    let wrong = |detail: &str| Error::damaged(protection.path(), offset as u64, detail);
-    let (header, stored) = split_record(protection, bytes, offset).ok_or_else(|| wrong("no whole record is here"))?;
+/// The record at a place, or what is wrong there. The outer error is a failure to read.
+fn record_at(
+    protection: &Protection,
+    window: &mut Window,
+    offset: u64,
+    expected: u32,
+    previous: Tag,
+) -> Result<Result<RecordAt>> {
+    let wrong = |detail: &str| Ok(Err(Error::damaged(protection.path(), offset, detail)));
+    let Some(header) = header_at(window, offset)? else { return wrong("no whole record is here") };
     if header.number != expected {
-        return Err(wrong(&format!("record {} is here, {expected} was expected", header.number)));
+        return wrong(&format!("record {} is here, {expected} was expected", header.number));
     }
-    let mut body = stored.to_vec();
+    let Some(stored) = stored_at(protection, window, offset, &header)? else { return wrong("no whole record is here") };
+    let mut body = copied(stored)?;
+    let bytes = (MANIFEST_RECORD_HEADER_BYTES as u64).saturating_add(body.len() as u64);
     let encoded = header.encode();
-    let (len, tag) = protection.open(unit_of(header.number, offset as u64, &encoded, previous), &mut body)?;
+    let (len, tag) = match protection.open(unit_of(header.number, offset, &encoded, previous), &mut body) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(error)),
+    };
     body.truncate(len);
     let record = ManifestRecord::decode(&body)
-        .ok_or_else(|| Error::tampered(protection.path(), offset as u64, "the record does not decode"))?;
-    Ok((header.kind, record, MANIFEST_RECORD_HEADER_BYTES.saturating_add(stored.len()), tag))
+        .ok_or_else(|| Error::tampered(protection.path(), offset, "the record does not decode"));
+    Ok(record.map(|record| (header.kind, record, bytes, tag)))
 }
 
-fn split_record<'a>(
+fn header_at(window: &mut Window, offset: u64) -> Result<Option<ManifestRecordHeader>> {
+    Ok(window.at(offset, MANIFEST_RECORD_HEADER_BYTES)?.and_then(ManifestRecordHeader::decode))
+}
+
+fn stored_at<'a>(
     protection: &Protection,
-    bytes: &'a [u8],
-    offset: usize,
-) -> Option<(ManifestRecordHeader, &'a [u8])> {
-    let rest = bytes.get(offset..)?;
-    let header = ManifestRecordHeader::decode(rest.get(..MANIFEST_RECORD_HEADER_BYTES)?)?;
-    let len = usize::try_from(header.body_len).ok()?.checked_add(protection.overhead())?;
-    let stored = rest.get(MANIFEST_RECORD_HEADER_BYTES..MANIFEST_RECORD_HEADER_BYTES.checked_add(len)?)?;
-    Some((header, stored))
+    window: &'a mut Window,
+    offset: u64,
+    header: &ManifestRecordHeader,
+) -> Result<Option<&'a [u8]>> {
+    let len = usize::try_from(header.body_len).ok().and_then(|len| len.checked_add(protection.overhead()));
+    let Some(len) = len else { return Ok(None) };
+    window.at(offset.saturating_add(MANIFEST_RECORD_HEADER_BYTES as u64), len)
 }
 
-/// A record is written only after the one before it is on stable storage: a good one behind a bad one is proof.
-fn later_record(protection: &Protection, bytes: &[u8], offset: usize) -> bool {
-    // A file made to be slow could have a header at every place; beyond a few passes it is taken for damaged.
-    let mut left = bytes.len().saturating_mul(4);
-    (offset.saturating_add(1)..bytes.len()).any(|at| {
-        split_record(protection, bytes, at).is_some_and(|(header, stored)| {
-            left = left.saturating_sub(stored.len());
-            let encoded = header.encode();
-            left == 0 || protection.check(unit_of(header.number, at as u64, &encoded, [0; TAG_BYTES]), stored).is_ok()
-        })
-    })
-}
-
-pub(crate) fn read_whole(file: &dyn File) -> Result<Vec<u8>> {
-    let len = file.len()?;
-    let no_memory = || Error::OutOfMemory { what: "reading a file", bytes: len };
-    let size = usize::try_from(len).map_err(|_| no_memory())?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|_| no_memory())?;
-    bytes.resize(size, 0);
-    match file.read_exact_at(0, &mut bytes) {
-        Err(_) if makes(Mistake::ReadErrorIsZeros) => {}
-        read => read?,
+/// A record is written only after the one before it is on stable storage: a good one behind a bad one is proof. So is more
+/// than the one record that was being written can have.
+fn later_record(protection: &Protection, window: &mut Window, offset: u64) -> Result<bool> {
+    let len = window.len();
+    if len.saturating_sub(offset) > RECORD_BYTES_MAX {
+        return Ok(true);
     }
-    Ok(bytes)
+    // A file made to be slow could have a header at every place; beyond a few passes it is taken for damaged.
+    let mut left = len.saturating_mul(4);
+    for at in offset.saturating_add(1)..len {
+        let Some(header) = header_at(window, at)? else { continue };
+        let Some(stored) = stored_at(protection, window, at, &header)? else { continue };
+        left = left.saturating_sub(stored.len() as u64);
+        let encoded = header.encode();
+        let unit = unit_of(header.number, at, &encoded, [0; TAG_BYTES]);
+        if left == 0 || protection.check(unit, stored).is_ok() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

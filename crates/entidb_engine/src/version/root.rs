@@ -14,7 +14,7 @@ use crate::format::{
     ROOT_SLOT_BYTES, Root, Stream, TAG_BYTES, Unit,
 };
 use crate::planted::{Mistake, makes};
-use crate::version::manifest::read_whole;
+use crate::window::{Window, copied};
 
 const PATH: &str = "ROOT";
 
@@ -37,7 +37,7 @@ pub(crate) fn read_root_file(backend: &Backend) -> Result<RootFile> {
         FileHeader::decode_first(backend.directory.location(), PATH, &start)?;
         return Err(Error::damaged(PATH, 0, format!("it has {len} bytes, ROOT has {}", ROOT_SLOT_BYTES * 2)));
     }
-    let bytes = read_whole(file.as_ref())?;
+    let bytes = copied(Window::new(file)?.rest(0)?)?;
     let location = backend.directory.location();
     let mut failure = None;
     for slot in 0..2 {

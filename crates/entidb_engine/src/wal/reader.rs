@@ -13,6 +13,7 @@ use crate::format::{
     FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, RECYCLED, Sequence, Stream, TAG_BYTES, Tag, Unit,
     WAL_UNIT_ALIGNMENT, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalSuccessor, WalUnitHeader, WalUnitKind, wal_unit_bytes,
 };
+use crate::window::{Window, copied};
 
 /// How often a scan for proof may read the bytes of a file; beyond that the file is taken for damaged.
 const SCAN_PASSES_MAX: u64 = 4;
@@ -32,13 +33,16 @@ pub(crate) enum Step {
 /// The length a log file is made with, in its first unit.
 const CAPACITY_BYTES: usize = 8;
 
-/// A log file open for reading, whole in memory.
+/// No log file is made with more: a unit is no longer than its length can say. A file that claims more was not made by us.
+const CAPACITY_MAX: u64 = (1 << 32) + (1 << 16);
+
+/// A log file open for reading, through a window.
 pub(crate) struct WalReader {
     number: FileNumber,
     path: String,
     header: FileHeader,
     protection: Protection,
-    bytes: Vec<u8>,
+    window: Window,
     offset: u64,
     unit_number: u32,
     previous_tag: Tag,
@@ -57,13 +61,10 @@ impl WalReader {
             },
             _ => error.into(),
         })?;
-        let len = file.len()?;
-        let mut bytes = Vec::new();
-        let size = usize::try_from(len).map_err(|_| no_memory(len))?;
-        bytes.try_reserve_exact(size).map_err(|_| no_memory(len))?;
-        bytes.resize(size, 0);
-        file.read_exact_at(0, &mut bytes)?;
-        let header = FileHeader::decode(&path, &bytes)?;
+        let mut window = Window::new(file)?;
+        let len = window.len();
+        let bytes = window.rest(0)?;
+        let header = FileHeader::decode(&path, bytes)?;
         header.expect(FileKind::Wal, number, keys.database_id())?;
         let protection = keys.open_file(&header)?;
         let mut proof = Vec::new();
@@ -81,7 +82,13 @@ impl WalReader {
         if len < capacity {
             return Err(Error::damaged(path, len, format!("the file was made with {capacity} bytes and has {len}")));
         }
-        Ok(Self { number, path, header, protection, bytes, offset: WAL_UNITS_AT, unit_number: 0, previous_tag })
+        if capacity > CAPACITY_MAX {
+            let detail = format!("it says that it was made with {capacity} bytes, which is more than any log file has");
+            return Err(Error::tampered(path, FILE_HEADER_BYTES as u64, detail));
+        }
+        // Nothing of ours is written behind it.
+        window.end_at(capacity);
+        Ok(Self { number, path, header, protection, window, offset: WAL_UNITS_AT, unit_number: 0, previous_tag })
     }
 
     pub(crate) fn number(&self) -> FileNumber {
@@ -107,16 +114,23 @@ impl WalReader {
     }
 
     /// Reads the unit at the current place and moves behind it; stays when there is none.
-    pub(crate) fn step(&mut self) -> Step {
-        let Some((header, stored)) = self.unit_at(self.offset) else {
+    ///
+    /// # Errors
+    /// A failure to read, which says nothing about the file.
+    pub(crate) fn step(&mut self) -> Result<Step> {
+        let Some(header) = self.header_at(self.offset)? else {
             let detail = format!("no unit {} is here", self.unit_number);
-            return Step::Broken(Error::damaged(self.path.as_str(), self.offset, detail));
+            return Ok(Step::Broken(Error::damaged(self.path.as_str(), self.offset, detail)));
         };
         if header.number != self.unit_number {
             let detail = format!("unit {} is here, {} was expected", header.number, self.unit_number);
-            return Step::Broken(Error::damaged(self.path.as_str(), self.offset, detail));
+            return Ok(Step::Broken(Error::damaged(self.path.as_str(), self.offset, detail)));
         }
-        let mut body = stored.to_vec();
+        let Some(stored) = self.stored_at(self.offset, &header)? else {
+            let detail = format!("no whole unit {} is here", self.unit_number);
+            return Ok(Step::Broken(Error::damaged(self.path.as_str(), self.offset, detail)));
+        };
+        let mut body = copied(stored)?;
         let encoded = header.encode();
         let unit = unit_of(&header, &encoded, self.offset, self.previous_tag);
         let tag = match self.protection.open(unit, &mut body) {
@@ -124,7 +138,7 @@ impl WalReader {
                 body.truncate(len);
                 tag
             }
-            Err(error) => return Step::Broken(error),
+            Err(error) => return Ok(Step::Broken(error)),
         };
         let step = match header.kind {
             WalUnitKind::Commits => Step::Commits { header, body },
@@ -133,7 +147,7 @@ impl WalReader {
                 Some(successor) => Step::Continued(successor),
                 None => {
                     let detail = "the end of the file does not say where the log goes on";
-                    return Step::Broken(Error::tampered(self.path.as_str(), self.offset, detail));
+                    return Ok(Step::Broken(Error::tampered(self.path.as_str(), self.offset, detail)));
                 }
             },
         };
@@ -141,69 +155,82 @@ impl WalReader {
             self.offset.saturating_add(wal_unit_bytes(u64::from(header.body_len), self.protection.overhead()));
         self.unit_number = self.unit_number.saturating_add(1);
         self.previous_tag = tag;
-        step
+        Ok(step)
     }
 
     /// Looks in the rest of the file for a unit that proves that commit `missing` was on stable storage once.
-    pub(crate) fn proves_durable(&self, missing: Sequence) -> bool {
-        let mut offset = self.offset;
+    pub(crate) fn proves_durable(&mut self, missing: Sequence) -> Result<bool> {
+        let (mut offset, len) = (self.offset, self.window.len());
         // A file made to be slow could have a header at every place. Honest files need one pass over their bytes.
-        let mut left = (self.bytes.len() as u64).saturating_mul(SCAN_PASSES_MAX);
-        while offset < self.bytes.len() as u64 {
-            if let Some((header, stored)) = self.unit_at(offset) {
-                let encoded = header.encode();
+        let mut left = len.saturating_mul(SCAN_PASSES_MAX);
+        while offset < len {
+            let header = self.header_at(offset)?.filter(|header| header.durable >= missing);
+            if let Some(header) = header
+                && let Some(stored) = self.stored_at(offset, &header)?
+            {
+                left = match left.checked_sub(stored.len() as u64) {
+                    Some(left) => left,
+                    None => return Ok(true),
+                };
+                let (stored, encoded) = (copied(stored)?, header.encode());
                 // The checksum needs no chain: what follows a damaged unit can still bear witness.
                 let unit = unit_of(&header, &encoded, offset, [0; TAG_BYTES]);
-                if header.durable >= missing {
-                    left = match left.checked_sub(stored.len() as u64) {
-                        Some(left) => left,
-                        None => return true,
-                    };
-                    if self.protection.check(unit, stored).is_ok() {
-                        return true;
-                    }
+                if self.protection.check(unit, &stored).is_ok() {
+                    return Ok(true);
                 }
             }
             offset = offset.saturating_add(WAL_UNIT_ALIGNMENT);
         }
-        false
+        Ok(false)
     }
 
     /// Bytes from the current place to the end of what was written behind it. In a file that was zeros before, that is
     /// the last byte that is not zero; in a recycled one, the end of the last unit that was begun in this life, as far as
     /// the headers of units tell.
-    pub(crate) fn bytes_left_over(&self) -> u64 {
+    pub(crate) fn bytes_left_over(&mut self) -> Result<u64> {
         if self.header.compatible & RECYCLED != 0 {
             return self.units_left_over();
         }
-        let rest = usize::try_from(self.offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default();
-        len_without_zeros(rest) as u64
+        let (mut offset, mut end) = (self.offset, self.offset);
+        loop {
+            let part = self.window.rest(offset)?;
+            if part.is_empty() {
+                return Ok(end.saturating_sub(self.offset));
+            }
+            let found = len_without_zeros(part) as u64;
+            if found > 0 {
+                end = offset.saturating_add(found);
+            }
+            offset = offset.saturating_add(part.len() as u64);
+        }
     }
 
-    fn units_left_over(&self) -> u64 {
-        let len = self.bytes.len() as u64;
+    fn units_left_over(&mut self) -> Result<u64> {
+        let len = self.window.len();
         let step = usize::try_from(WAL_UNIT_ALIGNMENT).unwrap_or(1);
         let mut end = self.offset;
         for offset in (self.offset..len).step_by(step) {
-            let rest = usize::try_from(offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default();
-            let header = rest.get(..WAL_UNIT_HEADER_BYTES).and_then(|bytes| WalUnitHeader::decode(bytes, self.number));
-            if let Some(header) = header {
+            if let Some(header) = self.header_at(offset)? {
                 let bytes = wal_unit_bytes(u64::from(header.body_len), self.protection.overhead());
                 end = end.max(offset.saturating_add(bytes).min(len));
             }
         }
-        end.saturating_sub(self.offset)
+        Ok(end.saturating_sub(self.offset))
     }
 
-    /// The clear header and the stored bytes of a unit at an offset, when a header of this file is there and the
-    /// file is long enough.
-    fn unit_at(&self, offset: u64) -> Option<(WalUnitHeader, &[u8])> {
-        let start = usize::try_from(offset).ok()?;
-        let rest = self.bytes.get(start..)?;
-        let header = WalUnitHeader::decode(rest.get(..WAL_UNIT_HEADER_BYTES)?, self.number)?;
-        let stored_len = usize::try_from(header.body_len).ok()?.checked_add(self.protection.overhead())?;
-        let stored = rest.get(WAL_UNIT_HEADER_BYTES..WAL_UNIT_HEADER_BYTES.checked_add(stored_len)?)?;
-        Some((header, stored))
+    /// The clear header at an offset, when one of this file is there.
+    fn header_at(&mut self, offset: u64) -> Result<Option<WalUnitHeader>> {
+        let number = self.number;
+        let bytes = self.window.at(offset, WAL_UNIT_HEADER_BYTES)?;
+        Ok(bytes.and_then(|bytes| WalUnitHeader::decode(bytes, number)))
+    }
+
+    /// The stored bytes of the unit with this header, when the file is long enough.
+    fn stored_at(&mut self, offset: u64, header: &WalUnitHeader) -> Result<Option<&[u8]>> {
+        let stored_len =
+            usize::try_from(header.body_len).ok().and_then(|len| len.checked_add(self.protection.overhead()));
+        let Some(stored_len) = stored_len else { return Ok(None) };
+        self.window.at(offset.saturating_add(WAL_UNIT_HEADER_BYTES as u64), stored_len)
     }
 }
 
@@ -227,10 +254,6 @@ fn unit_of<'a>(header: &WalUnitHeader, encoded: &'a [u8], offset: u64, previous_
         WalUnitKind::Continued | WalUnitKind::Closed => Stream::Footer,
     };
     Unit { stream, number: u64::from(header.number), offset, header: encoded, previous_tag }
-}
-
-fn no_memory(bytes: u64) -> Error {
-    Error::OutOfMemory { what: "reading a log file", bytes }
 }
 
 #[cfg(test)]

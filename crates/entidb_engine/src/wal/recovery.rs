@@ -118,10 +118,10 @@ pub(crate) fn replay(
             (None, End::Broken(error)) => {
                 let missing = read.unwrap_or(floor).max(floor).next();
                 let tampered = matches!(&error, Error::Corrupt { damage: Damage::Tampered, .. });
-                if tampered || reader.proves_durable(missing) || later_proves(backend, keys, &state.files, missing)? {
+                if tampered || reader.proves_durable(missing)? || later_proves(backend, keys, &state.files, missing)? {
                     return Err(error);
                 }
-                state.bytes_dropped = reader.bytes_left_over();
+                state.bytes_dropped = reader.bytes_left_over()?;
                 break;
             }
         }
@@ -154,7 +154,7 @@ fn read_file(
         if until == Some(offset) {
             return Ok(End::Cut);
         }
-        match reader.step() {
+        match reader.step()? {
             Step::Commits { header, body } => {
                 let path = reader.path();
                 check_follows(path, offset, &header, *read, floor)?;
@@ -221,8 +221,8 @@ fn later_proves(backend: &Backend, keys: &Keys, chain: &[FileNumber], missing: S
             continue;
         }
         // A file that was being made when the crash came has no header yet and proves nothing.
-        if let Ok(reader) = WalReader::open(backend, keys, number)
-            && reader.proves_durable(missing)
+        if let Ok(mut reader) = WalReader::open(backend, keys, number)
+            && reader.proves_durable(missing)?
         {
             return Ok(true);
         }

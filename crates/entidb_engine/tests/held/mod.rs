@@ -1,6 +1,7 @@
-//! A directory whose writes and flushes wait at a gate while a test holds it, and that counts what passes.
+//! A directory whose writes, flushes and removals wait at a gate while a test holds it, and that counts what passes.
 //!
-//! Always: the rule sees a write by the name of its file, and a flush as `flush` and that name; it waits when the rule says so of its file and of the thread it is made on; everything else passes.
+//! Always: the rule sees a write by the name of its file, a flush as `flush` and that name, a removal as `remove` and that
+//! name; it waits when the rule says so of its file and of the thread it is made on; everything else passes.
 //! Does not know: what the files hold.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,6 +116,7 @@ impl Directory for Held {
         self.inner.remove_folder(name)
     }
     fn remove(&self, name: &str) -> Result<()> {
+        self.gate.pass(&format!("remove {name}"));
         self.inner.remove(name)
     }
     fn rename(&self, from: &str, to: &str) -> Result<()> {

@@ -295,11 +295,11 @@ fn verify_file(context: &LogContext, number: FileNumber, len: u64, report: &mut 
     while reader.offset() < len {
         let before = reader.offset();
         match reader.step() {
-            Step::Broken(error) => {
+            Err(error) | Ok(Step::Broken(error)) => {
                 report.problems.push(error);
                 return;
             }
-            Step::Commits { .. } | Step::Continued(_) | Step::Closed => {
+            Ok(Step::Commits { .. } | Step::Continued(_) | Step::Closed) => {
                 report.units = report.units.saturating_add(1);
                 report.bytes = report.bytes.saturating_add(reader.offset().saturating_sub(before));
             }

@@ -23,12 +23,20 @@ pub(crate) fn open(
 ) -> Result<f64> {
     let (count_max, bytes_max) = (count_max as usize, bytes_max as usize);
     let batch = given(cursor.next_batch(count_max, bytes_max))?;
-    let is_last = batch
+    let is_short = batch
         .as_ref()
         .is_none_or(|frames| frames.as_bytes().len() < bytes_max && frames.count_up_to(count_max) < count_max);
+    // A short batch is the last one, or what came before a failure: the next call tells them apart, and the failure must not
+    // look like the end.
+    let more =
+        if is_short && !is_kept && batch.is_some() { given(cursor.next_batch(count_max, bytes_max))? } else { None };
+    let is_last = is_short && more.is_none();
     let number = if is_last && !is_kept { 0.0 } else { table.handles.hold(cursor, Some(call.handle))? };
     match batch {
-        Some(frames) => table.rooms.give(call.room, number, frames.into_bytes()),
+        Some(frames) => match more {
+            Some(more) => table.rooms.give(call.room, number, [frames.as_bytes(), more.as_bytes()].concat()),
+            None => table.rooms.give(call.room, number, frames.into_bytes()),
+        },
         None => table.rooms.give(call.room, number, Vec::new()),
     }
 }

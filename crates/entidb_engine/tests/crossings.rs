@@ -1,0 +1,387 @@
+//! What goes on at the same time and must not spoil each other: a commit and a checkpoint, a check and a flush, two calls
+//! of `close`, merges of two zones, a compaction and merges that fail, a wait and the end.
+//!
+//! Always: on real threads with files in memory; what is to come first is held at a gate, so nothing depends on how fast
+//! the machine is.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test asserts by panicking and waits for threads"
+)]
+
+mod gated;
+mod held;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use entidb_engine::{Durability, Engine, Error, Options, Sequence, VerifyLevel};
+use entidb_storage::{
+    Backend, Clock, Directory, ErrorKind, MemoryDirectory, OpenMode, Operation, Random, SeededRandom, SystemClock,
+};
+use gated::gated;
+use held::held_at_a_gate;
+
+/// Waits for what must come without anybody doing anything; a minute is for ever.
+fn comes(what: &str, mut is_there: impl FnMut() -> bool) {
+    let came = (0..60_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        is_there()
+    });
+    assert!(came, "{what} never came");
+}
+
+/// Bytes that do not compress.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut value = vec![0; bytes];
+    SeededRandom::new(seed).fill(&mut value).unwrap();
+    value
+}
+
+fn put(engine: &Engine, key: &[u8], bytes: usize, durability: Durability) {
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(key, &noise(u64::from(key.last().copied().unwrap_or(0)), bytes)).unwrap();
+    transaction.commit_with(durability).unwrap();
+}
+
+/// Holds threads that come by.
+#[derive(Default)]
+struct Door {
+    is_shut: AtomicBool,
+    state: Mutex<(u64, bool)>,
+    changed: Condvar,
+}
+
+impl Door {
+    fn pass(&self) {
+        if !self.is_shut.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut state = self.state.lock().unwrap();
+        state.0 += 1;
+        self.changed.notify_all();
+        drop(self.changed.wait_while(state, |state| !state.1).unwrap());
+    }
+
+    fn wait_for_one(&self) {
+        drop(self.changed.wait_while(self.state.lock().unwrap(), |state| state.0 == 0).unwrap());
+    }
+
+    fn open(&self) {
+        self.is_shut.store(false, Ordering::Relaxed);
+        self.state.lock().unwrap().1 = true;
+        self.changed.notify_all();
+    }
+}
+
+fn on(thread: &str) -> bool {
+    std::thread::current().name() == Some(thread)
+}
+
+/// Named, so that gates can tell it.
+fn start<'a, T: Send + 'a>(
+    scope: &'a std::thread::Scope<'a, '_>,
+    name: &str,
+    act: impl FnOnce() -> T + Send + 'a,
+) -> std::thread::ScopedJoinHandle<'a, T> {
+    std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, act).unwrap()
+}
+
+/// A clock at which the thread "writer" can be held: it asks for the time between making sure that its commit fits the log
+/// and handing it to the log.
+struct GatedClock(Arc<Door>);
+
+impl Clock for GatedClock {
+    fn wall_micros(&self) -> i64 {
+        SystemClock.wall_micros()
+    }
+
+    fn monotonic_nanos(&self) -> u64 {
+        if on("writer") {
+            self.0.pass();
+        }
+        SystemClock.monotonic_nanos()
+    }
+}
+
+/// A checkpoint began the log anew in a small file between the two: the commit was written beyond the end of that file,
+/// which on a full disk stopped all writing, with a commit of unknown fate.
+#[test]
+fn a_commit_that_has_room_in_the_log_keeps_it_when_a_checkpoint_begins_the_log_anew() {
+    let door = Arc::new(Door::default());
+    let memory = Arc::new(MemoryDirectory::with_capacity(64 << 20));
+    let directory: Arc<dyn Directory> = Arc::clone(&memory) as Arc<dyn Directory>;
+    let backend = Backend { clock: Arc::new(GatedClock(Arc::clone(&door))), ..Backend::of_system(directory) };
+    let options =
+        Options { background: false, memtable_bytes: 8 << 20, auto_checkpoint: false, ..Options::default() };
+    let engine = Engine::open(backend, options).unwrap();
+    for number in 0..20 {
+        put(&engine, &[1, number], 100_000, Durability::Durable);
+    }
+    let files = engine.stats().wal_files;
+    assert!(files >= 4, "{files} files");
+    std::thread::scope(|scope| {
+        door.is_shut.store(true, Ordering::Relaxed);
+        let writer = start(scope, "writer", || {
+            let mut transaction = engine.begin_write().unwrap();
+            transaction.put(&[2], &noise(7, 1_200_000)).unwrap();
+            transaction.commit_with(Durability::Durable)
+        });
+        door.wait_for_one();
+        let checkpoint = scope.spawn(|| engine.checkpoint());
+        comes("the new log file", || engine.stats().wal_files > files);
+        let filler = memory.open("filler", OpenMode::CreateNew).unwrap();
+        filler.preallocate(0, memory.free_bytes().unwrap()).unwrap();
+        door.open();
+        let committed = writer.join().unwrap();
+        filler.set_len(0).unwrap();
+        assert!(committed.is_ok(), "{committed:?}");
+        checkpoint.join().unwrap().unwrap();
+    });
+    put(&engine, &[3], 100, Durability::Durable);
+    engine.close().unwrap();
+}
+
+/// A file of the log that goes in the middle of a check was reported as missing.
+#[test]
+fn a_check_does_not_take_a_log_file_that_goes_meanwhile_for_one_that_is_missing() {
+    let (flush, check) = (Arc::new(Door::default()), Arc::new(Door::default()));
+    let (flushes, checks) = (Arc::clone(&flush), Arc::clone(&check));
+    let backend = gated(&Backend::memory(), move |operation, name| {
+        if operation == Operation::Open && name.starts_with("seg/") && on("entidb-memtables") {
+            flushes.pass();
+        }
+        if operation == Operation::Open && name.starts_with("wal/") && on("checker") {
+            checks.pass();
+        }
+        None
+    });
+    let options = Options { memtable_bytes: 1 << 20, ..Options::default() };
+    let engine = Engine::open(backend, options).unwrap();
+    flush.is_shut.store(true, Ordering::Relaxed);
+    for number in 0..12 {
+        put(&engine, &[1, number], 100_000, Durability::Durable);
+    }
+    flush.wait_for_one();
+    std::thread::scope(|scope| {
+        check.is_shut.store(true, Ordering::Relaxed);
+        let checker = start(scope, "checker", || engine.verify(VerifyLevel::Quick));
+        check.wait_for_one();
+        flush.open();
+        comes("the flush", || engine.stats().memtable_flushes > 0 && engine.stats().wal_files < 3);
+        check.open();
+        let report = checker.join().unwrap().unwrap();
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+    });
+    engine.close().unwrap();
+}
+
+/// It never began: merges of level 0 came first, and failed again and again.
+#[test]
+fn a_compaction_ends_with_the_failure_though_merges_of_level_0_come_first_and_fail() {
+    let failing = Arc::new(AtomicBool::new(true));
+    let fails = Arc::clone(&failing);
+    let backend = gated(&Backend::memory(), move |operation, name| {
+        let hit = operation == Operation::Open && name.starts_with("seg/") && on("entidb-merges");
+        (hit && fails.load(Ordering::Relaxed)).then_some(ErrorKind::NoSpace)
+    });
+    let engine = Engine::open(backend, Options { memtable_bytes: 64 * 1024, ..Options::default() }).unwrap();
+    for number in 0..13 {
+        // Larger than what goes into a memtable, and so a run each.
+        put(&engine, &[1, number], 20_000, Durability::Durable);
+    }
+    std::thread::scope(|scope| {
+        let compaction = scope.spawn(|| engine.compact());
+        let ended = (0..20_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            compaction.is_finished()
+        });
+        failing.store(false, Ordering::Relaxed);
+        if !ended {
+            engine.close().unwrap();
+        }
+        let result = compaction.join().unwrap();
+        assert!(ended, "it did not end; after close: {result:?}");
+        assert!(matches!(&result, Err(Error::Storage(error)) if error.kind == ErrorKind::NoSpace), "{result:?}");
+    });
+    engine.compact().unwrap();
+    engine.close().unwrap();
+}
+
+/// It made way for itself: what was left of it came first, once for each segment.
+#[test]
+fn a_merge_of_level_0_makes_way_for_another_zone_of_which_level_0_is_fuller() {
+    static FILES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    /// From the third segment of the merges on.
+    fn third(file: &str, thread: &str) -> bool {
+        if !file.starts_with("seg/") || thread != "entidb-merges" {
+            return false;
+        }
+        let mut files = FILES.lock().unwrap();
+        if !files.iter().any(|other| other == file) {
+            files.push(file.to_owned());
+        }
+        files.len() > 2
+    }
+    let (backend, gate) = held_at_a_gate(&Backend::memory());
+    let segments = Options { memtable_bytes: 256 * 1024, segment_bytes: 4 << 20, ..Options::default() };
+    let engine = Engine::open(backend, segments).unwrap();
+    for number in 0..32 {
+        put(&engine, &[1, number], 1 << 20, Durability::None);
+    }
+    engine.compact().unwrap();
+    gate.hold(|file, thread| file.starts_with("seg/") && thread == "entidb-merges");
+    for round in 0..5_u8 {
+        let mut transaction = engine.begin_write().unwrap();
+        for number in [0, 31] {
+            transaction.put(&[1, number, round], &noise(u64::from(round), 100_000)).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    gate.wait_for_one();
+    for number in 0..16 {
+        put(&engine, &[2, number], 100_000, Durability::None);
+    }
+    let before = engine.stats().level_segments[0];
+    assert!(before >= 20, "{before} segments in level 0");
+    FILES.lock().unwrap().clear();
+    gate.hold(third);
+    gate.pass_on();
+    comes("the third segment", || gate.waiting() > 0 && FILES.lock().unwrap().len() > 2);
+    let after = engine.stats().level_segments[0];
+    gate.open();
+    assert!(after < 12, "{after} segments in level 0, {before} before");
+    engine.close().unwrap();
+}
+
+/// Nothing ever said that there was room again: writers were not slowed down and no merge made way, until the next open.
+#[test]
+fn a_disk_that_was_full_and_is_not_any_more_is_like_one_that_never_was() {
+    let memory = Arc::new(MemoryDirectory::with_capacity(64 << 20));
+    let directory: Arc<dyn Directory> = Arc::clone(&memory) as Arc<dyn Directory>;
+    let (backend, gate) = held_at_a_gate(&Backend::of_system(directory));
+    let engine = Engine::open(backend, Options { memtable_bytes: 64 * 1024, ..Options::default() }).unwrap();
+    put(&engine, &[1], 100, Durability::Durable);
+    let filler = memory.open("filler", OpenMode::CreateNew).unwrap();
+    filler.preallocate(0, memory.free_bytes().unwrap()).unwrap();
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(&[1, 1], &noise(1, 100_000)).unwrap();
+    let refused = transaction.commit();
+    assert!(matches!(&refused, Err(Error::Storage(error)) if error.kind == ErrorKind::NoSpace), "{refused:?}");
+    filler.set_len(0).unwrap();
+    gate.hold(|file, thread| file.starts_with("seg/") && thread == "entidb-merges");
+    for number in 0..20 {
+        put(&engine, &[1, number], 60_000, Durability::Durable);
+    }
+    let rested = engine.stats().write_rests_ms;
+    gate.open();
+    assert!(rested > 0, "nobody was slowed down at 20 runs");
+    engine.close().unwrap();
+}
+
+/// It waited for its time, however long that was.
+#[test]
+fn who_waits_for_a_commit_that_nobody_made_is_told_that_the_database_was_closed() {
+    let engine = Engine::open(Backend::memory(), Options::default()).unwrap();
+    put(&engine, &[1], 100, Durability::Durable);
+    let next = Sequence(engine.last_sequence().0 + 1);
+    let waiter = engine.clone();
+    let waiting = std::thread::spawn(move || waiter.wait_durable(next, Duration::from_secs(3600)));
+    std::thread::sleep(Duration::from_millis(100));
+    engine.close().unwrap();
+    comes("the end of the wait", || waiting.is_finished());
+    assert!(matches!(waiting.join().unwrap(), Err(Error::Closed)));
+}
+
+/// It was told that all is done while the other was still at it.
+#[test]
+fn a_second_close_returns_when_the_database_is_closed() {
+    let (backend, gate) = held_at_a_gate(&Backend::memory());
+    let engine = Engine::open(backend, Options::default()).unwrap();
+    put(&engine, &[1], 100, Durability::Durable);
+    gate.hold(|file, _| file == "ROOT");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| engine.close());
+        gate.wait_for_one();
+        let second = scope.spawn(|| engine.close());
+        std::thread::sleep(Duration::from_millis(200));
+        let early = second.is_finished();
+        gate.open();
+        first.join().unwrap().unwrap();
+        second.join().unwrap().unwrap();
+        assert!(!early, "the second returned before the database was closed");
+    });
+}
+
+/// Nothing was written, and the database took no more commits all the same.
+#[test]
+fn a_large_commit_that_cannot_look_whether_the_database_is_its_own_is_refused_and_no_more() {
+    let failing = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&failing);
+    let backend = gated(&Backend::memory(), move |operation, name| {
+        let hit = operation == Operation::Open && name == "ROOT" && fails.load(Ordering::Relaxed);
+        hit.then_some(ErrorKind::TooManyOpenFiles)
+    });
+    let options = Options { background: false, memtable_bytes: 64 * 1024, ..Options::default() };
+    let engine = Engine::open(backend, options).unwrap();
+    put(&engine, &[1], 20_000, Durability::Durable);
+    failing.store(true, Ordering::Relaxed);
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(&[2], &noise(2, 20_000)).unwrap();
+    let refused = transaction.commit();
+    failing.store(false, Ordering::Relaxed);
+    assert!(
+        matches!(&refused, Err(Error::Storage(error)) if error.kind == ErrorKind::TooManyOpenFiles),
+        "{refused:?}"
+    );
+    put(&engine, &[3], 20_000, Durability::Durable);
+    let snapshot = engine.snapshot().unwrap();
+    assert!(snapshot.get(&[2]).unwrap().is_none() && snapshot.get(&[3]).unwrap().is_some());
+    drop(snapshot);
+    engine.close().unwrap();
+}
+
+/// Each look for work tried again, and wrote as much as the disk took.
+#[test]
+fn a_reserve_that_finds_no_room_is_not_tried_again_at_once() {
+    let tries = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&tries);
+    let backend = gated(&Backend::memory(), move |operation, name| {
+        let hit = operation == Operation::Open && name == "RESERVE";
+        hit.then(|| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            ErrorKind::NoSpace
+        })
+    });
+    let options = Options { background: false, memtable_bytes: 256 * 1024, ..Options::default() };
+    let engine = Engine::open(backend, options).unwrap();
+    for number in 0..20 {
+        put(&engine, &[1, number], 100_000, Durability::Durable);
+    }
+    while engine.maintain(64).unwrap() {}
+    let before = tries.load(Ordering::Relaxed);
+    for _ in 0..100 {
+        engine.maintain(1).unwrap();
+    }
+    let tried = tries.load(Ordering::Relaxed) - before;
+    assert!(before > 0 && tried < 10, "{tried} tries in 100 looks for work, {before} before");
+    engine.close().unwrap();
+}
+
+#[test]
+fn deleting_a_range_over_all_zones_costs_no_segment_for_each_zone() {
+    let options = Options { background: false, ..Options::default() };
+    let engine = Engine::open(Backend::memory(), options).unwrap();
+    for zone in [1, 250] {
+        put(&engine, &[zone, 1], 100, Durability::Durable);
+    }
+    engine.checkpoint().unwrap();
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.delete_range(&[1], &[251]).unwrap();
+    transaction.commit().unwrap();
+    engine.checkpoint().unwrap();
+    let segments = engine.stats().segments;
+    assert!(segments <= 8, "{segments} segments");
+}

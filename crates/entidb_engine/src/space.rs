@@ -32,6 +32,8 @@ const MERGE_PART: u64 = 8;
 pub(crate) const LOG_BYTES_LEAST: u64 = 32 * 1024;
 /// A log file takes no more than this part of what deletions may use, so that several can follow each other.
 const LOG_PART: u64 = 8;
+/// After a shortage there is enough room again once this is free beside what merging needs.
+const ENOUGH_BYTES: u64 = 16 * LOG_BYTES_LEAST;
 /// How long work that found no room rests, where nobody tells how much there is, or that stays the same.
 const REST_NANOS_MIN: u64 = 200_000_000;
 const REST_NANOS_MAX: u64 = 60_000_000_000;
@@ -72,6 +74,7 @@ struct State {
     is_short: bool,
     flush: Rest,
     merge: Rest,
+    reserve: Rest,
 }
 
 /// How long work that found no room is not tried again.
@@ -81,6 +84,14 @@ struct Rest {
     until_nanos: u64,
     /// The room there was.
     room: Option<u64>,
+}
+
+impl Rest {
+    /// The rest after another try: none, or twice as long.
+    fn after(&self, found_room: bool, now_nanos: u64, room: Option<u64>) -> Self {
+        let nanos = if found_room { 0 } else { self.nanos.saturating_mul(2).clamp(REST_NANOS_MIN, REST_NANOS_MAX) };
+        Self { nanos, until_nanos: now_nanos.saturating_add(nanos), room }
+    }
 }
 
 impl State {
@@ -132,7 +143,16 @@ impl Space {
 
     /// True when there has been too little room since something was refused.
     pub(crate) fn is_short(&self) -> bool {
-        self.state.lock().is_short
+        if !self.state.lock().is_short {
+            return false;
+        }
+        let room = self.room(Purpose::Add);
+        let mut state = self.state.lock();
+        let enough = state.for_merging.saturating_mul(2).saturating_add(ENOUGH_BYTES);
+        if room.is_some_and(|room| room >= enough) {
+            state.is_short = false;
+        }
+        state.is_short
     }
 
     /// Says whether what was to be added found room.
@@ -181,8 +201,9 @@ impl Space {
     }
 
     /// Makes the reserve of a database of this size, whose segments end at `segment_bytes`, or makes it again, where that
-    /// leaves as much room as it takes. True when it was made.
-    pub(crate) fn keep_reserve(&self, database_bytes: u64, segment_bytes: u64) -> bool {
+    /// leaves as much room as it takes. True when it was made. Where there is less room than the system says, each try
+    /// comes after a rest twice as long.
+    pub(crate) fn keep_reserve(&self, database_bytes: u64, segment_bytes: u64, now_nanos: u64) -> bool {
         let part = (database_bytes / RESERVE_PART).min(RESERVE_BYTES_MAX);
         let fitting = part - part % RESERVE_STEP_BYTES;
         let mut state = self.state.lock();
@@ -199,10 +220,11 @@ impl Space {
             return false;
         }
         let needed = wanted.saturating_sub(state.held).saturating_add(wanted);
-        if self.directory.free_bytes().is_ok_and(|free| free < needed) {
+        if now_nanos < state.reserve.until_nanos || self.directory.free_bytes().is_ok_and(|free| free < needed) {
             return false;
         }
         let made = self.fill(wanted).is_ok();
+        state.reserve = state.reserve.after(made, now_nanos, None);
         // Half a reserve would be in the way of whoever needs room now.
         if made || self.directory.remove(RESERVE).is_ok() {
             state.held = if made { wanted } else { 0 };
@@ -245,8 +267,11 @@ impl Space {
         let room = if found_room { None } else { self.room(Purpose::Free) };
         let mut state = self.state.lock();
         let rest = state.rest_of(work);
-        let nanos = if found_room { 0 } else { rest.nanos.saturating_mul(2).clamp(REST_NANOS_MIN, REST_NANOS_MAX) };
-        *rest = Rest { nanos, until_nanos: now_nanos.saturating_add(nanos), room };
+        *rest = rest.after(found_room, now_nanos, room);
+        // Where nobody tells how much room there is, that the reserve is whole says that there is some.
+        if found_room && state.held >= state.wanted && self.directory.free_bytes().is_err() {
+            state.is_short = false;
+        }
     }
 }
 
@@ -264,12 +289,12 @@ mod tests {
     #[test]
     fn a_small_database_has_no_reserve_and_a_large_one_two_mebibytes() {
         let (directory, space) = space(1 << 30);
-        assert!(!space.keep_reserve(900_000, 1 << 20));
+        assert!(!space.keep_reserve(900_000, 1 << 20, 0));
         assert_eq!(directory.used_bytes(), 0);
-        assert!(space.keep_reserve(1 << 20, 1 << 20));
+        assert!(space.keep_reserve(1 << 20, 1 << 20, 0));
         assert_eq!(directory.used_bytes(), 64 * 1024);
-        assert!(!space.keep_reserve((1 << 21) - 1, 1 << 20), "it grows in doublings");
-        assert!(space.keep_reserve(1 << 40, 1 << 20) && !space.keep_reserve(1 << 41, 1 << 20));
+        assert!(!space.keep_reserve((1 << 21) - 1, 1 << 20, 0), "it grows in doublings");
+        assert!(space.keep_reserve(1 << 40, 1 << 20, 0) && !space.keep_reserve(1 << 41, 1 << 20, 0));
         assert_eq!(directory.used_bytes(), RESERVE_BYTES_MAX);
         assert_eq!(Space::new(directory).room(Purpose::Free), Some(1 << 30));
     }
@@ -277,15 +302,15 @@ mod tests {
     #[test]
     fn a_reserve_that_was_given_up_is_nobodys_room_until_it_is_back() {
         let (directory, space) = space(8 << 20);
-        assert!(space.keep_reserve(1 << 40, 1 << 20));
+        assert!(space.keep_reserve(1 << 40, 1 << 20, 0));
         let filler = directory.open("filler", OpenMode::CreateNew).unwrap();
         filler.preallocate(0, 6 << 20).unwrap();
         assert_eq!((space.room(Purpose::Add), space.room(Purpose::Free)), (Some(0), Some(2 << 20)));
         assert!(space.give_up_reserve() && space.is_short() && !space.give_up_reserve());
         assert_eq!((space.room(Purpose::Add), space.room(Purpose::Free)), (Some(0), Some(2 << 20)));
-        assert!(!space.keep_reserve(1 << 40, 1 << 20), "it would take all that is left");
+        assert!(!space.keep_reserve(1 << 40, 1 << 20, 0), "it would take all that is left");
         filler.set_len(3 << 20).unwrap();
-        assert!(space.keep_reserve(1 << 40, 1 << 20));
+        assert!(space.keep_reserve(1 << 40, 1 << 20, 0));
         assert_eq!(space.room(Purpose::Add), Some(3 << 20));
     }
 
@@ -298,8 +323,27 @@ mod tests {
         assert_eq!(space.log_bytes(Purpose::Free, 4096, 1 << 20, 9 << 20), Some(1 << 20));
         let less = space.log_bytes(Purpose::Add, 4096, 64 << 20, 0).unwrap();
         assert!(less >= 4 << 20 && less + segment_bytes_of(less) <= 10 << 20, "{less}");
-        space.keep_reserve(512 << 20, 2 << 20);
+        space.keep_reserve(512 << 20, 2 << 20, 0);
         assert_eq!(space.log_bytes(Purpose::Add, 4096, 1 << 20, 4 << 20), None, "merging has its part");
+    }
+
+    #[test]
+    fn a_shortage_is_over_when_there_is_room_again() {
+        let (directory, space) = space(8 << 20);
+        let filler = directory.open("filler", OpenMode::CreateNew).unwrap();
+        filler.preallocate(0, 8 << 20).unwrap();
+        space.note(false);
+        assert!(space.is_short());
+        filler.set_len((8 << 20) - ENOUGH_BYTES + 1).unwrap();
+        assert!(space.is_short());
+        filler.set_len(1 << 20).unwrap();
+        assert!(!space.is_short());
+        let unknown = Space::new(Arc::new(MemoryDirectory::new()));
+        unknown.note(false);
+        unknown.tried(Work::Flush, false, 0);
+        assert!(unknown.is_short());
+        unknown.tried(Work::Flush, true, 0);
+        assert!(!unknown.is_short());
     }
 
     #[test]

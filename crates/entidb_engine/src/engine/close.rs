@@ -12,6 +12,8 @@ use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
 
 pub(crate) fn close(shared: &Shared) -> Result<()> {
+    // Whoever comes second returns when the first is done: what follows a close may open the folder, or end the process.
+    let mut folder_lock = shared.folder_lock.lock();
     {
         // Under the commit lock: no commit is half applied when the flag goes up.
         let _commit = shared.commit.lock();
@@ -27,7 +29,7 @@ pub(crate) fn close(shared: &Shared) -> Result<()> {
         log.wake();
     }
     // The last that is open: the folder and the segments go with the lock.
-    drop(shared.folder_lock.lock().take());
+    drop(folder_lock.take());
     result
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct Merging {
     requests: VecDeque<Arc<Request>>,
     /// What a merge that ended early left to go on with.
     rest: Option<Rest>,
+    /// The last merge that nobody asked for failed: what somebody asked for has its turn.
+    failed: bool,
 }
 
 struct Running {
@@ -147,6 +149,7 @@ impl Shared {
                 Ok(true)
             }
             (Err(error), None) => {
+                merging.failed = true;
                 let now = self.backend.clock.monotonic_nanos();
                 let resting = self.compactions.failures_now.lock().resting(now).unwrap_or_default();
                 Err(self.note_failure(error, &resting))
@@ -156,7 +159,7 @@ impl Shared {
 
     fn begin_next(&self, merging: &mut Merging) -> Result<bool> {
         let version = Arc::clone(&self.current.load().version);
-        let is_urgent = version.fullest_zone().runs >= URGENT_RUNS;
+        let is_urgent = version.fullest_zone().runs >= URGENT_RUNS && !std::mem::take(&mut merging.failed);
         match merging.requests.front().cloned() {
             // Between two parts of a compaction that takes long, what writers would have to wait for comes first.
             Some(_) if is_urgent && self.begin_useful(merging, &version)? => Ok(true),
@@ -201,7 +204,10 @@ impl Shared {
         let now = self.backend.clock.monotonic_nanos();
         let Some(resting) = self.compactions.failures_now.lock().resting(now) else { return Ok(false) };
         let options = self.plan_options();
-        let rest = merging.rest.take().map_or(Ok(None), |rest| plan_rest(version, options, rest, &resting));
+        // Level 0 of another zone may have filled up meanwhile; what is left of this one comes after it.
+        let fullest = version.fullest_zone();
+        let rest = merging.rest.take_if(|rest| fullest.runs < URGENT_RUNS || rest.zone() == fullest.zone);
+        let rest = rest.map_or(Ok(None), |rest| plan_rest(version, options, rest, &resting));
         let next = rest.and_then(|next| match next {
             Some(next) => Ok(Some(next)),
             None => plan(version, options, &self.live(), &resting),
@@ -213,7 +219,10 @@ impl Shared {
         match begun {
             Ok(Some(running)) => merging.running = running,
             Ok(None) => return Ok(false),
-            Err(error) => return Err(self.note_failure(error, &resting)),
+            Err(error) => {
+                merging.failed = true;
+                return Err(self.note_failure(error, &resting));
+            }
         }
         Ok(true)
     }

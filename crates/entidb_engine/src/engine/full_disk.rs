@@ -115,7 +115,7 @@ impl Shared {
         let Some(log) = &self.log else { return false };
         let version = &self.current.load().version;
         let bytes = version.bytes().saturating_add(log.disk_bytes());
-        self.space.keep_reserve(bytes, self.options.segment_bytes)
+        self.space.keep_reserve(bytes, self.options.segment_bytes, self.backend.clock.monotonic_nanos())
     }
 
     /// True when the disk has room for what everything in the log becomes. Much of it may be deleted and become nothing,

@@ -163,11 +163,11 @@ impl Engine {
     /// Makes the commit durable, waiting for it to be made first if need be.
     ///
     /// # Errors
-    /// `Timeout` when nobody made that commit in time; `Closed`, `WritesStopped`.
+    /// `Timeout` when nobody made that commit in time; `Closed` and `WritesStopped`, also when that happens meanwhile.
     pub fn wait_durable(&self, sequence: Sequence, timeout: Duration) -> Result<()> {
         self.shared.check_open()?;
         let reached = match &self.shared.log {
-            Some(log) => log.wait_durable(sequence, timeout)?,
+            Some(log) => log.wait_durable(sequence, timeout, &|| self.shared.is_closed())?,
             None => sequence <= self.last_sequence(),
         };
         if reached { Ok(()) } else { Err(timed_out("waiting for a durable commit", timeout)) }

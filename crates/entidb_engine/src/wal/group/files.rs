@@ -62,6 +62,9 @@ impl Log {
                 Need::Room(room_min) => (room_min, doubled.max(room_min.saturating_add(WAL_UNITS_AT)), u64::MAX),
                 Need::Anew(most) => (0, self.context.first_bytes, most),
             };
+            let room_min = room_min.max(state.room_owed());
+            let needed = room_min.saturating_add(WAL_UNITS_AT).next_multiple_of(4096);
+            let (capacity, most) = (capacity.max(needed), most.max(needed));
             // One that was made before a key was rotated is no next file: the log would go on under the old key.
             let newest = self.context.keys.generation();
             let fits = |spare: &WalFile| {
@@ -186,7 +189,14 @@ impl Log {
             state.check(None)?;
             let idle = !state.writing && !state.flushing;
             if idle && state.pending.len() <= WAL_UNIT_HEADER_BYTES {
-                break;
+                // A commit may have been given room in the present file meanwhile; it must find it in the next one as well.
+                if state.spare.as_ref().is_none_or(|next| next.room() >= state.room_owed()) {
+                    break;
+                }
+                drop(state);
+                self.prepare(Need::Anew(most), Purpose::Free)?;
+                state = self.state.lock();
+                continue;
             }
             // What is pending goes into the old file, or takes the new one itself.
             state = self.write_pending(state, true);
@@ -265,11 +275,27 @@ impl Log {
     pub(crate) fn verify(&self, report: &mut VerifyReport) {
         // No file is made the next one while it is read.
         let _none_is_recycled = self.preparing.lock();
+        let mut verified = FileNumber::default();
+        self.verify_ended(&mut verified, report);
         let current = self.current.lock();
-        let ended: Vec<WalRef> = self.state.lock().retired.iter().map(|it| it.wal.clone()).collect();
-        let ended = ended.iter().filter_map(|wal| Some((wal.number, wal.seal.as_ref()?.len)));
-        for (number, len) in ended.chain(current.as_ref().map(|current| (current.number(), current.len()))) {
-            verify_file(&self.context, number, len, report);
+        // Those that ended meanwhile.
+        self.verify_ended(&mut verified, report);
+        if let Some(current) = current.as_ref() {
+            verify_file(&self.context, current.number(), current.len(), report);
+        }
+    }
+
+    /// Reads the files back that have ended and come after `verified`. Once their commits are in segments they may go at
+    /// any time, and what is wrong with one that has gone is wrong with nothing that anybody needs.
+    fn verify_ended(&self, verified: &mut FileNumber, report: &mut VerifyReport) {
+        let listed = || -> Vec<WalRef> { self.state.lock().retired.iter().map(|it| it.wal.clone()).collect() };
+        for wal in listed().into_iter().filter(|wal| wal.number > *verified).collect::<Vec<_>>() {
+            let known = report.problems.len();
+            verify_file(&self.context, wal.number, wal.seal.as_ref().map_or(0, |seal| seal.len), report);
+            if report.problems.len() > known && !listed().contains(&wal) {
+                report.problems.truncate(known);
+            }
+            *verified = wal.number;
         }
     }
 }

@@ -79,6 +79,8 @@ struct State {
     flushing: bool,
     /// Bytes left in the current file, the write in flight taken off.
     remaining: u64,
+    /// Bytes of the commit that was given room and is not handed over yet.
+    promised: usize,
     overhead: usize,
     spare: Option<WalFile>,
     /// A file to make the next one of, so that nothing need be zero-written.
@@ -124,6 +126,7 @@ impl Log {
             writing: false,
             flushing: false,
             remaining: current.room(),
+            promised: 0,
             overhead: current.overhead(),
             spare: None,
             spent: None,

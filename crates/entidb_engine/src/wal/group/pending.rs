@@ -36,15 +36,16 @@ impl Log {
             let framed = len.saturating_add(varint_len(len as u64));
             let alone = wal_unit_bytes(framed as u64, state.overhead).saturating_add(WAL_END_BYTES);
             let body = state.pending.len().saturating_sub(WAL_UNIT_HEADER_BYTES).saturating_add(framed);
-            let whole = wal_unit_bytes(body as u64, state.overhead).saturating_add(WAL_END_BYTES);
+            // What is pending may be written first, and then it is a unit of its own.
+            let whole = state.pending_bytes().saturating_add(alone);
             let spare_room = state.spare.as_ref().map(WalFile::room);
             if body as u64 <= u64::from(u32::MAX)
                 && (whole <= state.remaining || spare_room.is_some_and(|room| whole <= room))
             {
-                return state
-                    .pending
-                    .try_reserve(framed)
-                    .map_err(|_| Error::OutOfMemory { what: "the log", bytes: framed as u64 });
+                let no_memory = |_| Error::OutOfMemory { what: "the log", bytes: framed as u64 };
+                state.pending.try_reserve(framed).map_err(no_memory)?;
+                state.promised = framed;
+                return Ok(());
             }
             let has_pending = state.pending.len() > WAL_UNIT_HEADER_BYTES;
             if has_pending && (spare_room.is_some() || whole > WAL_FILE_BYTES_MAX) {
@@ -62,6 +63,7 @@ impl Log {
     pub(crate) fn append(&self, sequence: Sequence, commit: &[u8], durability: Durability) -> bool {
         let now = self.context.backend.clock.monotonic_nanos();
         let mut state = self.state.lock();
+        state.promised = 0;
         if state.stopped.is_some() {
             // Whoever waits for it learns why; nobody ever sees it.
             return false;
@@ -100,6 +102,19 @@ impl State {
     pub(super) fn flush_due_nanos(&self) -> Option<u64> {
         let due = [self.pending_due_nanos, self.written_due_nanos];
         due.into_iter().flatten().min()
+    }
+
+    /// Bytes of the unit that what is pending makes, if anything is.
+    fn pending_bytes(&self) -> u64 {
+        if self.pending.len() > WAL_UNIT_HEADER_BYTES { self.unit_bytes() } else { 0 }
+    }
+
+    /// The room that a file must have which is to be the next one now: for what is pending, and for the commit that was
+    /// given room.
+    pub(super) fn room_owed(&self) -> u64 {
+        let promised = if self.promised > 0 { wal_unit_bytes(self.promised as u64, self.overhead) } else { 0 };
+        let owed = self.pending_bytes().saturating_add(promised);
+        if owed > 0 { owed.saturating_add(WAL_END_BYTES) } else { 0 }
     }
 
     fn unit_bytes(&self) -> u64 {

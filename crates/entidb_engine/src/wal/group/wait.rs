@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::format::Sequence;
 use crate::interrupt;
 use crate::options::Durability;
-use crate::wal::group::Log;
 use crate::wal::group::pending::PENDING_BYTES_MAX;
+use crate::wal::group::{Log, State};
 
 /// Unflushed bytes that are flushed without waiting for the interval.
 pub(super) const UNFLUSHED_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -157,6 +157,11 @@ impl Log {
         timeout: Duration,
         closed: &dyn Fn() -> bool,
     ) -> Result<bool> {
+        self.wait_visible_or(after, timeout, &|_| closed())
+    }
+
+    /// As above; also false when the state says that no commit will come.
+    fn wait_visible_or(&self, after: Sequence, timeout: Duration, is_over: &dyn Fn(&State) -> bool) -> Result<bool> {
         let clock = &self.context.backend.clock;
         let until = clock.monotonic_nanos().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
         let mut state = self.state.lock();
@@ -165,7 +170,7 @@ impl Log {
                 return Ok(true);
             }
             let left = until.saturating_sub(clock.monotonic_nanos());
-            if closed() || left == 0 || self.context.backend.threads.parallelism() == 0 {
+            if is_over(&state) || left == 0 || self.context.backend.threads.parallelism() == 0 {
                 return Ok(false);
             }
             self.changed.wait_for(&mut state, interrupt::slice(Duration::from_nanos(left)));
@@ -178,14 +183,22 @@ impl Log {
     }
 
     /// Makes a commit durable, waiting for it to be made first if need be; false when nobody made it in time.
-    pub(crate) fn wait_durable(&self, sequence: Sequence, timeout: Duration) -> Result<bool> {
+    ///
+    /// # Errors
+    /// `Closed` and `WritesStopped`, also when nobody will make it any more; `Cancelled`.
+    pub(crate) fn wait_durable(
+        &self,
+        sequence: Sequence,
+        timeout: Duration,
+        closed: &dyn Fn() -> bool,
+    ) -> Result<bool> {
         if self.durable() >= sequence {
             return Ok(true);
         }
-        if sequence > self.appended()
-            && !self.wait_visible_after(Sequence(sequence.0.saturating_sub(1)), timeout, &|| false)?
-        {
-            return Ok(false);
+        let before = Sequence(sequence.0.saturating_sub(1));
+        let is_over = |state: &State| closed() || state.stopped.is_some();
+        if sequence > self.appended() && !self.wait_visible_or(before, timeout, &is_over)? {
+            return if closed() { Err(Error::Closed) } else { self.check().map(|()| false) };
         }
         self.outcome_of(sequence, self.flush_to(sequence)).map(|()| true)
     }

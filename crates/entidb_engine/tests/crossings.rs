@@ -339,3 +339,27 @@ fn a_reserve_that_finds_no_room_is_not_tried_again_at_once() {
     assert!(before > 0 && tried < 10, "{tried} tries in 100 looks for work, {before} before");
     engine.close().unwrap();
 }
+/// Nothing was written, and the database took no more commits all the same.
+#[test]
+fn a_large_commit_that_cannot_look_whether_the_database_is_its_own_is_refused_and_no_more() {
+    let failing = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&failing);
+    let backend = gated(&Backend::memory(), move |operation, name| {
+        let hit = operation == Operation::Open && name == "ROOT" && fails.load(Ordering::Relaxed);
+        hit.then_some(ErrorKind::TooManyOpenFiles)
+    });
+    let options = Options { background: false, memtable_bytes: 64 * 1024, ..Options::default() };
+    let engine = Engine::open(backend, options).unwrap();
+    put(&engine, &[1], 20_000, Durability::Durable);
+    failing.store(true, Ordering::Relaxed);
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(&[2], &noise(2, 20_000)).unwrap();
+    let refused = transaction.commit();
+    failing.store(false, Ordering::Relaxed);
+    assert!(matches!(&refused, Err(Error::Storage(error)) if error.kind == ErrorKind::TooManyOpenFiles), "{refused:?}");
+    put(&engine, &[3], 20_000, Durability::Durable);
+    let snapshot = engine.snapshot().unwrap();
+    assert!(snapshot.get(&[2]).unwrap().is_none() && snapshot.get(&[3]).unwrap().is_some());
+    drop(snapshot);
+    engine.close().unwrap();
+}

@@ -27,13 +27,23 @@ fn what_was_read_before_a_failure_is_given_first() {
     let segment = std::fs::read_dir(folder.join("seg")).unwrap().map(|entry| entry.unwrap().path());
     let segment = segment.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
     let whole = std::fs::read(&segment).unwrap();
-    let mut tried = 0;
+    let (mut tried, mut paged) = (0, 0);
+    let everything = encode(&Value::Map(std::iter::once(("v", Value::from(1_i64))).collect()));
     // Somewhere in the middle lies a block of the entities.
     for tenth in 1..10 {
         let mut harmed = whole.clone();
         harmed[whole.len() * tenth / 10] ^= 0x55;
         std::fs::write(&segment, &harmed).unwrap();
         let Ok(db) = Database::open(path, &[]) else { continue };
+        // A page that ends before the damage is not the last one.
+        let page = db.collection("notes").unwrap().find(&everything).unwrap();
+        if let Ok(Some(frames)) = page.next_batch(10_000, usize::MAX) {
+            let given = frames.count_up_to(usize::MAX);
+            if given < 500 {
+                assert_eq!(page.token(given - 1).err().map(|failure| failure.name()), Some("CORRUPT"));
+                paged += 1;
+            }
+        }
         let cursor = db.collection("notes").unwrap().scan(None, false, None).unwrap();
         let mut given = 0;
         let failure = loop {
@@ -50,5 +60,6 @@ fn what_was_read_before_a_failure_is_given_first() {
         }
     }
     std::fs::remove_dir_all(&folder).ok();
+    assert!(paged > 2, "{paged} pages with a failure behind answers");
     assert!(tried > 2, "{tried} batches with a failure behind answers");
 }

@@ -217,6 +217,12 @@ pub unsafe extern "C" fn entidb_cursor_token(
         give(out_token, entidb_buffer::EMPTY, "out_token")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
         state.check_transaction()?;
+        if position + 1 == state.places.len()
+            && let Some(failure) = state.failure.take()
+        {
+            // Whether an answer follows is not known; to say that none does would end the pages here.
+            return Err(failure);
+        }
         let State { walk, places, .. } = &mut *state;
         let Some(Walk::Found(found)) = walk else {
             if walk.is_none() {

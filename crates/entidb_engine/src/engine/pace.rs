@@ -65,16 +65,22 @@ impl Pace {
         Duration::from_nanos(self.rested_nanos.load(Ordering::Relaxed))
     }
 
-    /// The time that a full memtable's worth of commits should take now; none when they need not be slowed down.
-    fn nanos_of_a_memtable(&self, frozen: usize, runs: usize) -> Option<u64> {
+    /// The time that a full memtable's worth of commits should take now; none when they need not be slowed down. `filled` is
+    /// how much of the active memtable is used, in parts of [`WHOLE`].
+    fn nanos_of_a_memtable(&self, frozen: usize, filled: u64, runs: usize) -> Option<u64> {
         let of = |nanos: &AtomicU64, share: u64| nanos.load(Ordering::Relaxed).saturating_mul(share) / WHOLE;
-        // One more frozen memtable is where writers stop, so no more may come in than goes out.
-        let memory = (frozen >= SLOW_FROZEN).then(|| of(&self.flush_nanos, WHOLE + WHOLE / 8));
-        // From a half to twice the time that a run takes, so that there is a number of runs at which they balance.
+        // Writers stop when the active memtable is full too. The nearer that is the slower they get, because a flush may
+        // take many times as long as those before it.
+        let memory = (frozen >= SLOW_FROZEN).then(|| {
+            let left = WHOLE.saturating_sub(filled).max(WHOLE / 64);
+            of(&self.flush_nanos, (WHOLE + WHOLE / 8) * WHOLE / left)
+        });
+        // From a half of the time that a run takes to many times that, so that there is a number of runs at which they
+        // balance.
         let steps = (LEVEL_0_RUNS_MAX - SLOW_RUNS) as u64;
         let zone = (runs >= SLOW_RUNS).then(|| {
-            let over = (runs - SLOW_RUNS) as u64;
-            of(&self.run_nanos, WHOLE / 2 + WHOLE * 3 / 2 * over / steps)
+            let over = ((runs - SLOW_RUNS) as u64).min(steps - 1);
+            of(&self.run_nanos, (WHOLE / 2 + WHOLE * 3 / 2 * over / steps) * steps / (steps - over))
         });
         memory.max(zone)
     }
@@ -97,9 +103,11 @@ fn learn(mean: &AtomicU64, nanos: u64) {
 impl Shared {
     /// Rests after a commit of this many bytes, when those who make room are about to fall behind.
     pub(crate) fn keep_pace(&self, bytes: u64) {
-        let (frozen, runs) = {
+        let memtable = self.options.memtable_bytes.max(1);
+        let (frozen, filled, runs) = {
             let view = self.current.load();
-            (view.frozen.len(), view.version.fullest_zone().runs)
+            let filled = (view.active.bytes() as u64).min(memtable).saturating_mul(WHOLE) / memtable;
+            (view.frozen.len(), filled, view.version.fullest_zone().runs)
         };
         if frozen < SLOW_FROZEN && runs < SLOW_RUNS {
             return;
@@ -109,9 +117,8 @@ impl Shared {
         if !by_threads || self.space.is_short() {
             return;
         }
-        let Some(nanos) = self.pace.nanos_of_a_memtable(frozen, runs) else { return };
+        let Some(nanos) = self.pace.nanos_of_a_memtable(frozen, filled, runs) else { return };
         // However large it is, a commit is one run more.
-        let memtable = self.options.memtable_bytes.max(1);
         let share = u128::from(bytes.min(memtable)) * u128::from(nanos) / u128::from(memtable);
         let cost = u64::try_from(share).unwrap_or(nanos);
         let rest = self.pace.rest_of(self.backend.clock.monotonic_nanos(), cost);
@@ -129,7 +136,7 @@ mod tests {
     #[test]
     fn nobody_rests_while_nothing_is_crowded() {
         let pace = Pace::default();
-        assert_eq!(pace.nanos_of_a_memtable(SLOW_FROZEN - 1, SLOW_RUNS - 1), None);
+        assert_eq!(pace.nanos_of_a_memtable(SLOW_FROZEN - 1, WHOLE, SLOW_RUNS - 1), None);
     }
 
     /// Commits of a sixteenth of a memtable each, at a moment that moves with their rests.
@@ -137,10 +144,10 @@ mod tests {
     fn commits_come_in_no_faster_than_the_pace() {
         let pace = Pace::default();
         (0..100).for_each(|_| pace.merged(4, 4 * 320_000_000));
-        let nanos = pace.nanos_of_a_memtable(0, LEVEL_0_RUNS_MAX).unwrap();
-        assert!((630_000_000..=641_000_000).contains(&nanos), "{nanos}");
+        let nanos = pace.nanos_of_a_memtable(0, WHOLE, LEVEL_0_RUNS_MAX).unwrap();
+        assert!((5_000_000_000..=6_400_000_000).contains(&nanos), "{nanos}");
         let balanced =
-            (SLOW_RUNS..LEVEL_0_RUNS_MAX).find(|runs| pace.nanos_of_a_memtable(0, *runs) >= Some(320_000_000));
+            (SLOW_RUNS..LEVEL_0_RUNS_MAX).find(|runs| pace.nanos_of_a_memtable(0, 0, *runs) >= Some(320_000_000));
         assert!(balanced.is_some_and(|runs| runs < LEVEL_0_RUNS_MAX - 2), "{balanced:?}");
         let mut now = 0;
         for _ in 0..10_000 {
@@ -148,6 +155,19 @@ mod tests {
         }
         let wanted = nanos / 1024 * 10_000;
         assert!(now > wanted - REST_NANOS_MIN && now <= wanted, "{now} of {wanted}");
+    }
+
+    /// A flush that takes four times as long as those before it finds writers that are slow by then, and not at the limit.
+    #[test]
+    fn commits_get_slower_the_nearer_the_limit_is() {
+        let pace = Pace::default();
+        (0..100).for_each(|_| pace.flushed(100_000_000));
+        let mut now = 0;
+        for part in 0..WHOLE {
+            let nanos = pace.nanos_of_a_memtable(SLOW_FROZEN, part, 0).unwrap();
+            now += nanos / WHOLE;
+        }
+        assert!(now > 400_000_000, "{now}");
     }
 
     /// The time that went by unused is not saved up for a rush, and one huge commit does not make the next ones rest

@@ -1,9 +1,9 @@
 //! The orderly end of a session.
 //!
 //! Always: after an orderly close every byte of the log and the manifest is accounted for, so that later damage to any
-//! of them is seen as damage. A close that fails leaves what a crash would. It waits
-//! for a piece of background work at most, and for no merge. After it no file of the database is open, however it ended and
-//! whatever handles there still are, but for those of a read that is under way.
+//! of them is seen as damage. A close that fails leaves what a crash would. It waits for a piece of background work at most,
+//! and for no merge. After it no file of the database is open, however it ended and whatever handles there still are, except
+//! those of a read that is under way.
 //! Does not know: who still holds snapshots; their next read says `Closed`.
 
 use std::sync::atomic::Ordering;

@@ -291,8 +291,8 @@ impl Engine {
         self.shared.stats()
     }
 
-    /// Ends the use of the database in order: flushes the log, and gives up merges that are under way. Safe to call twice. A write transaction still open can no longer
-    /// commit; snapshots and iterators fail with `Closed` from here on.
+    /// Ends the use of the database in order: flushes the log, and gives up merges that are under way. Safe to call twice. A
+    /// write transaction that is still open can no longer commit; snapshots and iterators fail with `Closed` from here on.
     ///
     /// # Errors
     /// A failure of the storage; the database is closed all the same, as after a crash. `Forked` in a child made by `fork`,

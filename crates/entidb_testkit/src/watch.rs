@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
-use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result, Whereabouts};
+use entidb_storage::{Backend, File, Result};
 use parking_lot::Mutex;
+
+use crate::observed::{Write, observed};
 
 /// What was written, and whether the needle was in it.
 #[derive(Debug, Default)]
@@ -34,8 +36,11 @@ impl Watch {
     /// The backend, watched.
     #[must_use]
     pub fn watched(&self, backend: &Backend) -> Backend {
-        let directory = Watched { inner: Arc::clone(&backend.directory), watch: self.clone() };
-        Backend { directory: Arc::new(directory), ..backend.clone() }
+        let watch = self.clone();
+        observed(backend, move |file, write| match write {
+            Write::Bytes { offset, count } => watch.look(file, offset, count),
+            Write::Ahead { .. } => Ok(()),
+        })
     }
 
     /// Bytes seen, and the places where the needle was.
@@ -58,112 +63,5 @@ impl Watch {
             seen.found.push(format!("{} near byte {offset}", file.path()));
         }
         Ok(())
-    }
-}
-
-struct Watched {
-    inner: Arc<dyn Directory>,
-    watch: Watch,
-}
-
-impl Directory for Watched {
-    fn location(&self) -> &str {
-        self.inner.location()
-    }
-
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-
-    fn open(&self, name: &str, mode: OpenMode) -> Result<Arc<dyn File>> {
-        let inner = self.inner.open(name, mode)?;
-        Ok(Arc::new(WatchedFile { inner, watch: self.watch.clone() }))
-    }
-
-    fn create_folder(&self, name: &str) -> Result<()> {
-        self.inner.create_folder(name)
-    }
-
-    fn remove_folder(&self, name: &str) -> Result<()> {
-        self.inner.remove_folder(name)
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        self.inner.remove(name)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn hard_link(&self, from: &str, to: &str) -> Result<()> {
-        self.inner.hard_link(from, to)
-    }
-
-    fn list(&self, folder: &str) -> Result<Vec<Entry>> {
-        self.inner.list(folder)
-    }
-
-    fn flush_names(&self, folder: &str) -> Result<()> {
-        self.inner.flush_names(folder)
-    }
-
-    fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
-        self.inner.lock(name, kind)
-    }
-
-    fn whereabouts(&self) -> Result<Whereabouts> {
-        self.inner.whereabouts()
-    }
-
-    fn free_bytes(&self) -> Result<u64> {
-        self.inner.free_bytes()
-    }
-}
-
-struct WatchedFile {
-    inner: Arc<dyn File>,
-    watch: Watch,
-}
-
-impl File for WatchedFile {
-    fn path(&self) -> &str {
-        self.inner.path()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        self.inner.read_at(offset, buffer)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<usize> {
-        let count = self.inner.write_at(offset, bytes)?;
-        self.watch.look(&*self.inner, offset, count)?;
-        Ok(count)
-    }
-
-    fn append(&self, parts: &[&[u8]]) -> Result<u64> {
-        let offset = self.inner.append(parts)?;
-        self.watch.look(&*self.inner, offset, parts.iter().map(|part| part.len()).sum())?;
-        Ok(offset)
-    }
-
-    fn len(&self) -> Result<u64> {
-        self.inner.len()
-    }
-
-    fn set_len(&self, len: u64) -> Result<()> {
-        self.inner.set_len(len)
-    }
-
-    fn preallocate(&self, offset: u64, len: u64) -> Result<()> {
-        self.inner.preallocate(offset, len)
-    }
-
-    fn flush_data(&self) -> Result<()> {
-        self.inner.flush_data()
-    }
-
-    fn flush_all(&self) -> Result<()> {
-        self.inner.flush_all()
     }
 }

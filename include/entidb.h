@@ -977,7 +977,8 @@ void entidb_change_feed_free(entidb_change_feed *feed);
  * Owns: nothing; `out_id` gets the 16 bytes of the id unless it is NULL.
  * Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, WRONG_TYPE when the document is
  * no map, encoding errors with the offset, BUSY, DEADLOCK where the thread has a transaction of its own open, READ_ONLY,
- * NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+ * NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, COLLECTION_NOT_FOUND when it was dropped after the handle was taken, CLOSED,
+ * TRANSACTION_ENDED.
  *
  * Safety: `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16 readable
  * bytes; out-pointers are NULL or may be written. So for every function here.
@@ -1010,7 +1011,7 @@ entidb_status entidb_collection_update(const entidb_collection *collection,
  *
  * Threads: any. Blocks: on the disk.
  * Owns: `*out_value` on success; free with `entidb_value_free`.
- * Errors: CORRUPT, IO, CLOSED, TRANSACTION_ENDED.
+ * Errors: CORRUPT, IO, COLLECTION_NOT_FOUND when it was dropped after the handle was taken, CLOSED, TRANSACTION_ENDED.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -1052,7 +1053,7 @@ entidb_status entidb_collection_exists(const entidb_collection *collection,
  * Gives the number of entities: exact, at the cost of one read.
  *
  * Threads: any.
- * Errors: CLOSED, TRANSACTION_ENDED, CORRUPT, IO.
+ * Errors: as `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -1064,7 +1065,8 @@ entidb_status entidb_collection_count(const entidb_collection *collection,
  * Removes an entity, whatever its version; `ENTIDB_NOT_FOUND` when it was not there.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
- * Errors: BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, COLLECTION_NOT_FOUND, CLOSED, TRANSACTION_ENDED.
+ * Errors: TOO_LARGE when the transaction gets over its limit, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED,
+ * COMMIT_UNKNOWN, COLLECTION_NOT_FOUND, CLOSED, TRANSACTION_ENDED.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -1149,7 +1151,7 @@ entidb_status entidb_collection_drop_index(const entidb_collection *collection,
  *
  * Threads: any.
  * Owns: `*out_indexes` on success; free with `entidb_buffer_free`.
- * Errors: CLOSED, TRANSACTION_ENDED.
+ * Errors: as `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -1163,7 +1165,7 @@ entidb_status entidb_collection_indexes(const entidb_collection *collection,
  *
  * Threads: any.
  * Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
- * Errors: CLOSED, TRANSACTION_ENDED.
+ * Errors: as `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -1179,7 +1181,8 @@ entidb_status entidb_collection_scan(const entidb_collection *collection,
  *
  * Threads: any. Blocks: on the disk; when the answer must be sorted, until it is.
  * Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
- * Errors: QUERY_INVALID, SCAN_FORBIDDEN, PAGE_TOKEN_INVALID, QUERY_TOO_LARGE, CLOSED, TRANSACTION_ENDED.
+ * Errors: QUERY_INVALID, SCAN_FORBIDDEN, PAGE_TOKEN_INVALID, QUERY_TOO_LARGE, encoding errors with the offset, and those of
+ * `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -1323,7 +1326,7 @@ entidb_status entidb_database_open(const uint8_t *path,
  *
  * Threads: any. Blocks: on recovery.
  * Owns: `*out_database` on success; free with `entidb_database_free`.
- * Errors: as `entidb_database_open`.
+ * Errors: as `entidb_database_open`, and encoding errors with the offset for options that are no CBOR.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1339,7 +1342,7 @@ entidb_status entidb_database_open_named(const uint8_t *path,
  *
  * Threads: any.
  * Owns: `*out_database` on success; free with `entidb_database_free`.
- * Errors: INVALID_ARGUMENT, UNKNOWN_OPTION, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT, UNKNOWN_OPTION, encoding errors with the offset, OUT_OF_MEMORY.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1423,7 +1426,7 @@ entidb_status entidb_database_collections(const entidb_database *database,
  * Creates an empty collection.
  *
  * Threads: any. Blocks: on the writer's place and the commit.
- * Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
+ * Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, TOO_LARGE, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1594,7 +1597,7 @@ entidb_status entidb_database_verify(const entidb_database *database,
  * Copies the database, as it is at one commit, into a new folder that opens as a database.
  *
  * Threads: any. Blocks: on the disk; readers and the writer go on.
- * Errors: TARGET_NOT_EMPTY, NO_SPACE, PERMISSION_DENIED, CLOSED, IO.
+ * Errors: TARGET_NOT_EMPTY, NOT_A_DIRECTORY, NO_SPACE, PERMISSION_DENIED, READ_ONLY, CLOSED, IO.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1824,7 +1827,8 @@ entidb_status entidb_encoder_end(entidb_encoder *encoder);
  *
  * Threads: any, one call at a time.
  * Owns: `*out_document` on success; free with `entidb_buffer_free`.
- * Errors: INVALID_ARGUMENT when the calls described no document, DUPLICATE_KEY, TOO_DEEP, DOCUMENT_TOO_LARGE, CONCURRENT_USE.
+ * Errors: INVALID_ARGUMENT when the calls described no document, DUPLICATE_KEY, TOO_DEEP, DOCUMENT_TOO_LARGE, encoding errors
+ * of a piece that was refused, CONCURRENT_USE.
  *
  * Safety: As `entidb_encoder_new`.
  */
@@ -1995,7 +1999,7 @@ entidb_status entidb_transaction_collections(const entidb_transaction *transacti
  * Creates an empty collection.
  *
  * Threads: any, one call at a time.
- * Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+ * Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, TOO_LARGE, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
  *
  * Safety: As `entidb_transaction_collection`.
  */
@@ -2023,7 +2027,7 @@ entidb_status entidb_transaction_rename_collection(const entidb_transaction *tra
  * Removes a collection with everything in it.
  *
  * Threads: any, one call at a time.
- * Errors: COLLECTION_NOT_FOUND, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+ * Errors: COLLECTION_NOT_FOUND, TOO_LARGE, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
  *
  * Safety: As `entidb_transaction_collection`.
  */

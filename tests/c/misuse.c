@@ -106,6 +106,20 @@ int main(void) {
     pthread_join(thread, NULL);
     entidb_change_feed_free(shared_feed);
 
+    /* It was added to, and the sum of the largest place and one is a panic. */
+    entidb_cursor *cursor = NULL;
+    CHECK("a cursor", entidb_collection_find(notes, (const uint8_t *)"\xa1\x61v\x01", 4, &cursor, NULL) == ENTIDB_OK);
+    CHECK("a token of any place is none", entidb_cursor_token(cursor, SIZE_MAX, &commit, NULL) == ENTIDB_NOT_FOUND);
+    CHECK("and the cursor goes on", entidb_cursor_next(cursor, &value, NULL) == ENTIDB_END);
+    entidb_cursor_free(cursor);
+
+    /* The message held the whole of it. */
+    static uint8_t long_name[1 << 20];
+    memset(long_name, 'n', sizeof long_name);
+    CHECK("a long name is not there", entidb_database_drop_collection(db, long_name, sizeof long_name, &error) == ENTIDB_ERROR_COLLECTION_NOT_FOUND);
+    CHECK("and the message can be read", strlen(entidb_error_message(error)) < 1000);
+    take(&error);
+
     entidb_encoder *encoder = NULL;
     entidb_encoder_new(&encoder, NULL);
     CHECK("text that is not UTF-8 is refused", entidb_encoder_text(encoder, (const uint8_t *)"\xff", 1) == ENTIDB_ERROR_INVALID_ARGUMENT);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use entidb_core::{
     Collection, Database, Durability, Entity, EntityId, ErrorCode, Expression, Find, IndexDefinition, Key, Options,
-    Path, Position, Query, Result, ScanPolicy, Sequence, Since, Value, asc, doc, field, patch,
+    Path, Position, Query, Result, ScanPolicy, Sequence, Since, Value, asc, doc, encode, field, patch,
 };
 use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation};
 
@@ -33,6 +33,28 @@ fn on(world: &Simulation, options: Options) -> Result<Database> {
 
 fn memory(options: Options) -> Database {
     Database::open_memory_with(options).unwrap()
+}
+
+/// A name of a megabyte that is not there made a message of a megabyte.
+#[test]
+fn a_message_shows_the_start_of_a_long_name() {
+    let db = memory(Options::default());
+    let long = "ä".repeat(1 << 19);
+    let notes = db.collection("notes").unwrap();
+    notes.put(&doc! { "n": 1 }).unwrap();
+    let field = long.as_str();
+    let messages = [
+        db.drop_collection(&long).unwrap_err(),
+        db.rename_collection(&long, "other").unwrap_err(),
+        notes.drop_index(&long).unwrap_err(),
+        Options::from_value(&doc! { field: 1 }).unwrap_err(),
+        Query::from_bytes(&encode(&doc! { "v": 1, field: 1 })).unwrap_err(),
+        Query::from_bytes(&encode(&doc! { "v": 1, "filter": [field] })).unwrap_err(),
+    ];
+    for error in messages {
+        assert!(error.message().len() < 1000, "{} has {} bytes", error.code().name(), error.message().len());
+        assert!(error.message().contains("(1048576 bytes)"), "{}", error.message());
+    }
 }
 
 #[test]

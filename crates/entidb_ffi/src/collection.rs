@@ -77,7 +77,8 @@ pub const ENTIDB_REPLACE_VERSION: u32 = 3;
 /// Owns: nothing; `out_id` gets the 16 bytes of the id unless it is NULL.
 /// Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, WRONG_TYPE when the document is
 /// no map, encoding errors with the offset, BUSY, DEADLOCK where the thread has a transaction of its own open, READ_ONLY,
-/// NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, CLOSED, TRANSACTION_ENDED.
+/// NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, COLLECTION_NOT_FOUND when it was dropped after the handle was taken, CLOSED,
+/// TRANSACTION_ENDED.
 ///
 /// # Safety
 /// `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16 readable
@@ -145,7 +146,7 @@ pub unsafe extern "C" fn entidb_collection_update(
 ///
 /// Threads: any. Blocks: on the disk.
 /// Owns: `*out_value` on success; free with `entidb_value_free`.
-/// Errors: CORRUPT, IO, CLOSED, TRANSACTION_ENDED.
+/// Errors: CORRUPT, IO, COLLECTION_NOT_FOUND when it was dropped after the handle was taken, CLOSED, TRANSACTION_ENDED.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -227,7 +228,7 @@ pub unsafe extern "C" fn entidb_collection_exists(
 /// Gives the number of entities: exact, at the cost of one read.
 ///
 /// Threads: any.
-/// Errors: CLOSED, TRANSACTION_ENDED, CORRUPT, IO.
+/// Errors: as `entidb_collection_get`.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -246,7 +247,8 @@ pub unsafe extern "C" fn entidb_collection_count(
 /// Removes an entity, whatever its version; `ENTIDB_NOT_FOUND` when it was not there.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
-/// Errors: BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, COLLECTION_NOT_FOUND, CLOSED, TRANSACTION_ENDED.
+/// Errors: TOO_LARGE when the transaction gets over its limit, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED,
+/// COMMIT_UNKNOWN, COLLECTION_NOT_FOUND, CLOSED, TRANSACTION_ENDED.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -401,7 +403,7 @@ pub unsafe extern "C" fn entidb_collection_drop_index(
 ///
 /// Threads: any.
 /// Owns: `*out_indexes` on success; free with `entidb_buffer_free`.
-/// Errors: CLOSED, TRANSACTION_ENDED.
+/// Errors: as `entidb_collection_get`.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -424,7 +426,7 @@ pub unsafe extern "C" fn entidb_collection_indexes(
 ///
 /// Threads: any.
 /// Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
-/// Errors: CLOSED, TRANSACTION_ENDED.
+/// Errors: as `entidb_collection_get`.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -455,7 +457,8 @@ pub unsafe extern "C" fn entidb_collection_scan(
 ///
 /// Threads: any. Blocks: on the disk; when the answer must be sorted, until it is.
 /// Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
-/// Errors: QUERY_INVALID, SCAN_FORBIDDEN, PAGE_TOKEN_INVALID, QUERY_TOO_LARGE, CLOSED, TRANSACTION_ENDED.
+/// Errors: QUERY_INVALID, SCAN_FORBIDDEN, PAGE_TOKEN_INVALID, QUERY_TOO_LARGE, encoding errors with the offset, and those of
+/// `entidb_collection_get`.
 ///
 /// # Safety
 /// As `entidb_collection_put`.

@@ -217,7 +217,9 @@ pub unsafe extern "C" fn entidb_cursor_token(
         give(out_token, entidb_buffer::EMPTY, "out_token")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
         state.check_transaction()?;
-        if position + 1 == state.places.len()
+        // The position is any number of the caller's, so nothing is added to it.
+        let last = state.places.len().checked_sub(1);
+        if last == Some(position)
             && let Some(failure) = state.failure.take()
         {
             // Whether an answer follows is not known; to say that none does would end the pages here.
@@ -231,8 +233,7 @@ pub unsafe extern "C" fn entidb_cursor_token(
             return Err(Error::new(ErrorCode::Unsupported, "a scan has no page token; go on after the last id"));
         };
         let Some(place) = places.get(position) else { return Ok(ENTIDB_NOT_FOUND) };
-        let is_last = position + 1 == places.len();
-        let token = if is_last { found.token()? } else { Some(found.token_of(place)?) };
+        let token = if last == Some(position) { found.token()? } else { Some(found.token_of(place)?) };
         let Some(token) = token else { return Ok(ENTIDB_END) };
         give(out_token, entidb_buffer::of(token), "out_token")?;
         Ok(ENTIDB_OK)

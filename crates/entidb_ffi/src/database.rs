@@ -71,7 +71,7 @@ pub unsafe extern "C" fn entidb_database_open(
 ///
 /// Threads: any. Blocks: on recovery.
 /// Owns: `*out_database` on success; free with `entidb_database_free`.
-/// Errors: as `entidb_database_open`.
+/// Errors: as `entidb_database_open`, and encoding errors with the offset for options that are no CBOR.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn entidb_database_open_named(
 ///
 /// Threads: any.
 /// Owns: `*out_database` on success; free with `entidb_database_free`.
-/// Errors: INVALID_ARGUMENT, UNKNOWN_OPTION, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT, UNKNOWN_OPTION, encoding errors with the offset, OUT_OF_MEMORY.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -220,7 +220,7 @@ pub unsafe extern "C" fn entidb_database_collections(
 /// Creates an empty collection.
 ///
 /// Threads: any. Blocks: on the writer's place and the commit.
-/// Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
+/// Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, TOO_LARGE, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -495,7 +495,7 @@ pub unsafe extern "C" fn entidb_database_verify(
 /// Copies the database, as it is at one commit, into a new folder that opens as a database.
 ///
 /// Threads: any. Blocks: on the disk; readers and the writer go on.
-/// Errors: TARGET_NOT_EMPTY, NO_SPACE, PERMISSION_DENIED, CLOSED, IO.
+/// Errors: TARGET_NOT_EMPTY, NOT_A_DIRECTORY, NO_SPACE, PERMISSION_DENIED, READ_ONLY, CLOSED, IO.
 ///
 /// # Safety
 /// As `entidb_database_open`.

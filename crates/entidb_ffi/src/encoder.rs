@@ -292,7 +292,8 @@ pub unsafe extern "C" fn entidb_encoder_end(encoder: *mut entidb_encoder) -> ent
 ///
 /// Threads: any, one call at a time.
 /// Owns: `*out_document` on success; free with `entidb_buffer_free`.
-/// Errors: INVALID_ARGUMENT when the calls described no document, DUPLICATE_KEY, TOO_DEEP, DOCUMENT_TOO_LARGE, CONCURRENT_USE.
+/// Errors: INVALID_ARGUMENT when the calls described no document, DUPLICATE_KEY, TOO_DEEP, DOCUMENT_TOO_LARGE, encoding errors
+/// of a piece that was refused, CONCURRENT_USE.
 ///
 /// # Safety
 /// As `entidb_encoder_new`.

@@ -148,7 +148,7 @@ pub(crate) fn names_buffer(names: &[String]) -> entidb_buffer {
 /// Creates an empty collection.
 ///
 /// Threads: any, one call at a time.
-/// Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+/// Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, TOO_LARGE, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn entidb_transaction_rename_collection(
 /// Removes a collection with everything in it.
 ///
 /// Threads: any, one call at a time.
-/// Errors: COLLECTION_NOT_FOUND, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
+/// Errors: COLLECTION_NOT_FOUND, TOO_LARGE, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.

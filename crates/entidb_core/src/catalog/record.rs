@@ -9,7 +9,7 @@ use entidb_codec::{Direction, Path, Value};
 
 use super::arrays::WholeArrays;
 use super::{NAME_BYTES_MAX, check_name};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result, quoted};
 use crate::id::{CollectionId, IndexId};
 
 /// The field of a collection record that is there only while an index is being built.
@@ -50,7 +50,8 @@ impl Column {
             Some(rest) => (Direction::Descending, rest),
             None => (Direction::Ascending, text),
         };
-        let refuse = |why: &str| Error::new(ErrorCode::InvalidArgument, format!("{text:?} is not a field path: {why}"));
+        let refuse =
+            |why: &str| Error::new(ErrorCode::InvalidArgument, format!("{} is not a field path: {why}", quoted(text)));
         let path = Path::dotted(rest).map_err(|error| refuse(&error.to_string()))?;
         // The whole document has a path of its own, and nobody who asks for an order or an index means that.
         if rest.is_empty() {

@@ -158,6 +158,15 @@ impl Error {
     }
 }
 
+/// A name as messages show it. One that a caller made up is of any length, and a message is to be read: only its start is shown.
+pub(crate) fn quoted(name: &str) -> String {
+    const SHOWN: usize = 300;
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}... ({} bytes)", name.get(..end).unwrap_or_default(), name.len()),
+        None => format!("{name:?}"),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)

@@ -7,7 +7,7 @@ use entidb_codec::Value;
 use entidb_engine::Durability;
 
 use super::{Key, Options, ScanPolicy};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result, quoted};
 
 /// Every name, in the order of the documentation.
 const NAMES: [&str; 19] = [
@@ -205,7 +205,7 @@ fn scan_policy(value: &Value) -> Result<ScanPolicy> {
 fn unknown(name: &str) -> Error {
     let nearest = NAMES.iter().filter(|known| **known != "encrypted").min_by_key(|known| distance(name, known));
     let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
-    Error::new(ErrorCode::UnknownOption, format!("there is no option {name:?}{hint}"))
+    Error::new(ErrorCode::UnknownOption, format!("there is no option {}{hint}", quoted(name)))
 }
 
 /// How many letters must be changed, added or removed to make one word of the other.

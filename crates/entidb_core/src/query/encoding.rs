@@ -8,7 +8,7 @@ use entidb_codec::{Direction, Path, Value};
 
 use super::{Comparison, Expression, Query};
 use crate::catalog::Column;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result, quoted};
 
 /// The version of the form.
 const VERSION: u64 = 1;
@@ -104,7 +104,7 @@ impl Query {
                     Value::Bytes(token) => query.after = Some(token.clone()),
                     _ => return Err(invalid("the query field after takes the bytes of a page token")),
                 },
-                other => return Err(invalid(format!("a query has no field {other:?}"))),
+                other => return Err(invalid(format!("a query has no field {}", quoted(other)))),
             }
         }
         match version {
@@ -255,7 +255,7 @@ impl Expression {
             ("true" | "false" | "in" | "between" | "exists" | "is_null" | "contains" | "starts_with" | "not", _) => {
                 Err(wrong())
             }
-            _ => Err(invalid(format!("no condition is called {name:?}"))),
+            _ => Err(invalid(format!("no condition is called {}", quoted(name)))),
         }
     }
 }

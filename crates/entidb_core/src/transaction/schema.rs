@@ -12,7 +12,7 @@ use crate::catalog::{CollectionRecord, IndexDefinition, IndexRecord, check_name}
 use crate::change_feed::ChangeKind;
 use crate::collection::Target;
 use crate::collection::envelope::Envelope;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result, quoted};
 use crate::id::{CollectionId, EntityId, IndexId};
 use crate::index::{self, Builds, Owner, RowChanges};
 use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
@@ -201,7 +201,8 @@ impl State {
             return Ok(());
         }
         let Some(index) = record.index(name) else {
-            let problem = format!("the collection {collection:?} has no index {name:?}; indexes lists what there is");
+            let problem =
+                format!("the collection {collection:?} has no index {}; indexes lists what there is", quoted(name));
             return Err(Error::new(ErrorCode::IndexNotFound, problem).with_collection(collection).with_index(name));
         };
         self.clear_index(index)?;
@@ -264,6 +265,6 @@ impl State {
 }
 
 fn no_collection(name: &str) -> Error {
-    let problem = format!("there is no collection {name:?}; collections lists what there is");
+    let problem = format!("there is no collection {}; collections lists what there is", quoted(name));
     Error::new(ErrorCode::CollectionNotFound, problem).with_collection(name)
 }

@@ -4,6 +4,7 @@
 //! reason; the last line is `N passed, N failed, N skipped`.
 //! Does not know: what any suite does.
 
+mod calls;
 mod conformance;
 mod count;
 mod deep;

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use super::count::Counts;
-use super::{conformance, deep, documents, native, node, python, rust, shape};
+use super::{calls, conformance, deep, documents, native, node, python, rust, shape};
 use crate::failure::Result;
 use crate::process::Process;
 use crate::repository::Repository;
@@ -233,6 +233,14 @@ pub(crate) const SUITES: &[Suite] = &[
         needs: &[Need::Compilers],
         present: native::c_present,
         run: native::c,
+    },
+    Suite {
+        name: "calls",
+        what: "random calls of every C function: a sanitized program; in full, a sanitized library too",
+        tier: Tier::Quick,
+        needs: &[Need::Compilers],
+        present: calls::present,
+        run: calls::calls,
     },
     Suite {
         name: "cpp",

@@ -8,6 +8,9 @@ use crate::bytes::Buffer;
 use crate::error::Result;
 use crate::{Cursor, Entity, Frames, Id, call};
 
+/// What a frame takes beside its document: length, mark and id.
+const FRAME_HEAD_BYTES: usize = 21;
+
 /// When a document may be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteMode {
@@ -158,6 +161,10 @@ impl Collection {
         write: impl FnOnce(&mut Vec<u8>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let start = frames.len();
+        if frames.try_reserve(FRAME_HEAD_BYTES).is_err() {
+            let problem = "no memory for the documents of a batch; store fewer at once";
+            return Err(crate::Error::new(ffi::ENTIDB_ERROR_OUT_OF_MEMORY, problem).into());
+        }
         frames.extend_from_slice(&[0; 4]);
         frames.push(u8::from(id.is_some()));
         if let Some(id) = id {

@@ -148,5 +148,6 @@ fn code_of(kind: entidb_codec::ErrorKind) -> i32 {
         Kind::OrderedKey => ffi::ENTIDB_ERROR_CORRUPT,
         Kind::Misuse => ffi::ENTIDB_ERROR_INTERNAL,
         Kind::Custom => ffi::ENTIDB_ERROR_UNREPRESENTABLE,
+        Kind::OutOfMemory => ffi::ENTIDB_ERROR_OUT_OF_MEMORY,
     }
 }

@@ -221,7 +221,9 @@ impl Writer {
             return Ok(());
         }
         // What an entry holds may run code of Python, and that may change the dict.
-        let entries: Vec<_> = map.iter().collect();
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(map.len()).map_err(|_| no_memory())?;
+        entries.extend(map.iter());
         self.encoder.begin_map(entries.len());
         for (key, value) in entries {
             self.key(&key)?;
@@ -462,6 +464,11 @@ fn too_fine() -> Refusal {
     let problem = "a moment has nanoseconds, and a document holds microseconds; round it, for instance with .floor(\"us\"), \
                    or store the nanoseconds as a number";
     Refusal::new(code::UNREPRESENTABLE, problem)
+}
+
+#[cold]
+fn no_memory() -> Refusal {
+    Refusal::new(code::OUT_OF_MEMORY, "no memory for the entries of a dict; store less at once, or free memory")
 }
 
 #[cold]

@@ -393,3 +393,36 @@ def test_the_package_runs_the_command_line_tool_or_says_where_it_is(tmp_path):
     tool.chmod(0o755)
     found = run()
     assert (found.returncode, found.stdout) == (3, "inspect:a b\n"), found.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space as Linux does")
+@pytest.mark.parametrize("room_mb", [90, 180])
+def test_memory_that_cannot_be_had_refuses_a_put_and_not_the_process(tmp_path, room_mb):
+    # It ended the process: allocations whose size followed the document could not fail.
+    program = """if True:
+        import resource, sys, entidb
+        db = entidb.open(sys.argv[1])
+        notes = db.collection("notes")
+        with open("/proc/self/statm") as used:
+            limit = int(used.read().split()[0]) * resource.getpagesize() + (int(sys.argv[2]) << 20)
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+        stored, names = [], set()
+        for n in range(6):
+            try:
+                notes.put({"n": n, "x": b"y" * (30 << 20)})
+                stored.append(n)
+            except (entidb.OutOfMemoryError, MemoryError) as error:
+                names.add(type(error).__name__)
+        resource.setrlimit(resource.RLIMIT_AS, before)
+        # The database goes on.
+        notes.put({"n": 6})
+        stored.append(6)
+        db.close()
+        with entidb.open(sys.argv[1]) as db:
+            assert sorted(note["n"] for note in db.collection("notes")) == stored
+        print("ended", sorted(names))
+    """
+    command = [sys.executable, "-c", program, tmp_path / "d", str(room_mb)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0 and ended.stdout.startswith("ended"), ended.stdout + ended.stderr

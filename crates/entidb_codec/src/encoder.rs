@@ -40,6 +40,9 @@ pub struct Encoder {
     failure: Option<Error>,
 }
 
+/// More than any item takes that is not made of bytes the caller gives: a decimal has 2 + 9 + 18 bytes.
+const ITEM_BYTES: usize = 48;
+
 #[derive(Debug)]
 struct Open {
     announced: usize,
@@ -91,6 +94,22 @@ impl Encoder {
         }
     }
 
+    /// Makes room for this many bytes and the head of an item; false when there is no memory, which `finish` then says.
+    #[inline]
+    fn room(&mut self, bytes: usize) -> bool {
+        self.out.capacity() - self.out.len() > bytes.saturating_add(ITEM_BYTES) || self.grow(bytes)
+    }
+
+    #[inline(never)]
+    fn grow(&mut self, bytes: usize) -> bool {
+        // As a push would, but without ending the process where there is no memory.
+        let grown = self.out.try_reserve(bytes.saturating_add(ITEM_BYTES + 1)).is_ok();
+        if !grown {
+            self.fail(ErrorKind::OutOfMemory, "the document grows");
+        }
+        grown
+    }
+
     #[inline]
     fn count_item(&mut self) {
         match self.items_left.checked_sub(1) {
@@ -128,12 +147,18 @@ impl Encoder {
 
     /// Writes null.
     pub fn null(&mut self) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         self.out.push(0xf6);
     }
 
     /// Writes a bool.
     pub fn bool(&mut self, value: bool) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         self.out.push(if value { 0xf5 } else { 0xf4 });
     }
@@ -141,6 +166,9 @@ impl Encoder {
     /// Writes an integer.
     #[inline]
     pub fn integer(&mut self, value: impl Into<Integer>) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         write_integer(&mut self.out, value.into());
     }
@@ -148,6 +176,9 @@ impl Encoder {
     /// Writes a float in its shortest exact width.
     #[inline]
     pub fn float(&mut self, value: f64) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         write_float(&mut self.out, value);
     }
@@ -155,42 +186,63 @@ impl Encoder {
     /// Writes text.
     #[inline]
     pub fn text(&mut self, value: &str) {
+        if !self.room(value.len()) {
+            return;
+        }
         self.item();
         write_string(&mut self.out, major::TEXT, value.as_bytes());
     }
 
     /// Writes bytes.
     pub fn bytes(&mut self, value: &[u8]) {
+        if !self.room(value.len()) {
+            return;
+        }
         self.item();
         write_string(&mut self.out, major::BYTES, value);
     }
 
     /// Writes a timestamp.
     pub fn timestamp(&mut self, value: Timestamp) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         tag::write_timestamp(&mut self.out, value);
     }
 
     /// Writes a UUID.
     pub fn uuid(&mut self, id: &[u8; 16]) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         tag::write_id(&mut self.out, tag::UUID, id);
     }
 
     /// Writes an entity id.
     pub fn entity_id(&mut self, id: &[u8; 16]) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         tag::write_id(&mut self.out, tag::ENTITY_ID, id);
     }
 
     /// Writes a decimal.
     pub fn decimal(&mut self, value: Decimal) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         tag::write_decimal(&mut self.out, value);
     }
 
     /// Writes a typed vector.
     pub fn vector(&mut self, value: VectorRef<'_>) {
+        if !self.room(value.le_bytes().len()) {
+            return;
+        }
         self.item();
         tag::write_vector(&mut self.out, value);
     }
@@ -205,6 +257,9 @@ impl Encoder {
 
     /// Writes a whole value that is already encoded.
     pub fn view(&mut self, value: ValueRef<'_>) {
+        if !self.room(value.content_bytes()) {
+            return;
+        }
         self.item();
         let start = self.out.len();
         value.write_into(&mut self.out);
@@ -230,6 +285,9 @@ impl Encoder {
 
     /// Begins an array of this many items; end it with [`Encoder::end`].
     pub fn begin_array(&mut self, count: usize) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         let head = self.out.len();
         write_head(&mut self.out, major::ARRAY, count as u64);
@@ -238,6 +296,9 @@ impl Encoder {
 
     /// Begins a map of this many entries, in any order; end it with [`Encoder::end`].
     pub fn begin_map(&mut self, count: usize) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         let mark = self.sorter.begin(&mut self.out, count);
         let kind = OpenKind::Map { mark, key_given: false };
@@ -246,6 +307,9 @@ impl Encoder {
 
     /// Begins a tag, which holds one item; end it with [`Encoder::end`].
     pub fn begin_tag(&mut self, tag: u64) {
+        if !self.room(0) {
+            return;
+        }
         self.item();
         let head = self.out.len();
         write_head(&mut self.out, major::TAG, tag);
@@ -256,13 +320,21 @@ impl Encoder {
     /// Writes the key of the next entry of a map.
     #[inline]
     pub fn key<'k>(&mut self, key: impl Into<KeyRef<'k>>) {
+        let key = key.into();
+        let bytes = match &key {
+            KeyRef::Text(text) => text.len(),
+            KeyRef::Integer(_) => 0,
+        };
+        if !self.room(bytes) {
+            return;
+        }
         self.count_item();
         let start = self.out.len();
         match self.open.last_mut() {
             Some(Open { written, kind: OpenKind::Map { mark, key_given }, .. }) if !*key_given => {
                 *key_given = true;
                 *written += 1;
-                write_key(key.into(), &mut self.out);
+                write_key(key, &mut self.out);
                 if let Err(error) = self.sorter.key_written(&self.out, mark, start) {
                     self.failure.get_or_insert(error);
                 }

@@ -58,11 +58,13 @@ pub enum ErrorKind {
     Misuse,
     /// A `Serialize` or `Deserialize` implementation refused.
     Custom,
+    /// Memory for the bytes could not be had.
+    OutOfMemory,
 }
 
 impl ErrorKind {
     /// Every kind, in order of declaration.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Truncated,
         Self::TrailingBytes,
         Self::Malformed,
@@ -86,6 +88,7 @@ impl ErrorKind {
         Self::OrderedKey,
         Self::Misuse,
         Self::Custom,
+        Self::OutOfMemory,
     ];
 
     /// The name used in test vectors and documents, such as `not_shortest`.
@@ -115,6 +118,7 @@ impl ErrorKind {
             Self::OrderedKey => "ordered_key",
             Self::Misuse => "misuse",
             Self::Custom => "custom",
+            Self::OutOfMemory => "out_of_memory",
         }
     }
 
@@ -152,6 +156,7 @@ impl ErrorKind {
             Self::OrderedKey => "bytes are not an ordered key",
             Self::Misuse => "encoder calls describe no value",
             Self::Custom => "value was refused",
+            Self::OutOfMemory => "no memory",
         }
     }
 
@@ -180,6 +185,7 @@ impl ErrorKind {
             Self::OrderedKey => "pass bytes made by encode_ordered with the same directions",
             Self::Misuse => "call key before each value of a map, and end what was begun",
             Self::Custom => "correct the value or the type",
+            Self::OutOfMemory => "write less at once",
         }
     }
 }

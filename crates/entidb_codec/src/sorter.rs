@@ -6,6 +6,7 @@
 //! Format: docs/spec/encoding.md, "Canonical form".
 
 use std::cell::Cell;
+use std::collections::TryReserveError;
 
 use crate::canonical::{Reader, WHOLE_SIZE, major, write_head};
 use crate::encode::replace_head;
@@ -77,6 +78,7 @@ impl Sorter {
         let Ok(relative) = u32::try_from(start - mark.content) else {
             return Err(too_large(start));
         };
+        self.room_for_one(start)?;
         self.starts.push(relative);
         if mark.sorted {
             let previous = out.get(mark.last_key.0..mark.last_key.1).unwrap_or_default();
@@ -88,9 +90,15 @@ impl Sorter {
         Ok(())
     }
 
+    #[inline]
+    fn room_for_one(&mut self, offset: usize) -> Result<()> {
+        self.starts.try_reserve(1).map_err(|_| no_memory(offset))
+    }
+
     /// Notes where the next entry begins, without comparing its key.
     #[inline]
     pub(crate) fn field_written(&mut self, start: usize, mark: &MapMark) -> Result<()> {
+        self.room_for_one(start)?;
         self.starts.push(u32::try_from(start - mark.content).map_err(|_| too_large(start))?);
         Ok(())
     }
@@ -104,7 +112,7 @@ impl Sorter {
             // An entry ends where the next one begins, the last at the end.
             self.field_written(end, mark)?;
             let starts = self.starts.get(mark.outer..).unwrap_or_default();
-            move_entries(out, &mut self.scratch, mark, starts, settled, order);
+            move_entries(out, &mut self.scratch, mark, starts, settled, order)?;
         }
         self.starts.truncate(mark.outer);
         Ok(())
@@ -153,9 +161,12 @@ impl Sorter {
                 refuse_equal(from(*a), from(*b), mark.content + (*a).max(*b) as usize)?;
             }
         }
-        let mut by_place = starts.to_vec();
+        let mut by_place = Vec::new();
+        by_place.try_reserve_exact(starts.len()).map_err(|_| no_memory(mark.head))?;
+        by_place.extend_from_slice(starts);
         by_place.sort_unstable();
         self.scratch.clear();
+        self.scratch.try_reserve_exact(content.len()).map_err(|_| no_memory(mark.head))?;
         for start in starts.iter() {
             // An entry ends where the next one in the output begins.
             let next = by_place.partition_point(|place| place <= start);
@@ -183,14 +194,22 @@ const CHUNKED_MAX: usize = 4 * CHUNK;
 
 /// Moves entries into an order, by way of a buffer that only ever grows. `starts` ends with the end of
 /// the last entry.
-fn move_entries(out: &mut Vec<u8>, moved: &mut Vec<u8>, mark: &MapMark, starts: &[u32], settled: usize, order: &[u8]) {
+fn move_entries(
+    out: &mut Vec<u8>,
+    moved: &mut Vec<u8>,
+    mark: &MapMark,
+    starts: &[u32],
+    settled: usize,
+    order: &[u8],
+) -> Result<()> {
     let end = out.len();
     let first = starts.get(settled).map_or(end, |start| mark.content + *start as usize);
     let size = end - first;
     if moved.len() < size + CHUNKED_MAX {
-        grow(moved, size + CHUNKED_MAX);
+        grow(moved, size + CHUNKED_MAX).map_err(|_| no_memory(mark.head))?;
     }
     // So that whole chunks can be read where the last entry begins.
+    out.try_reserve(CHUNKED_MAX).map_err(|_| no_memory(mark.head))?;
     out.extend_from_slice(&[0; CHUNKED_MAX]);
     let content = out.get(mark.content..).unwrap_or_default();
     let mut room = moved.as_mut_slice();
@@ -215,11 +234,15 @@ fn move_entries(out: &mut Vec<u8>, moved: &mut Vec<u8>, mark: &MapMark, starts: 
     if let (Some(to), Some(from)) = (out.get_mut(first..), moved.get(..size)) {
         to.copy_from_slice(from);
     }
+    Ok(())
 }
 
 #[cold]
-fn grow(moved: &mut Vec<u8>, size: usize) {
-    moved.resize(size.next_power_of_two(), 0);
+fn grow(moved: &mut Vec<u8>, size: usize) -> std::result::Result<(), TryReserveError> {
+    let size = size.next_power_of_two();
+    moved.try_reserve_exact(size - moved.len())?;
+    moved.resize(size, 0);
+    Ok(())
 }
 
 #[inline(never)]
@@ -228,6 +251,11 @@ fn copy_large(content: &[u8], start: usize, room: &mut [u8], size: usize) {
     if let (Some(from), Some(to)) = (from, room.get_mut(..size)) {
         to.copy_from_slice(from);
     }
+}
+
+#[cold]
+fn no_memory(offset: usize) -> Error {
+    Error::new(ErrorKind::OutOfMemory, offset).with_detail("a map grows or is sorted")
 }
 
 #[cold]
@@ -275,7 +303,7 @@ fn sort_small(out: &mut Vec<u8>, mark: MapMark, starts: &[u32]) -> Result<()> {
         }
     }
     // The sorted copy is made behind the entries, where there often is room, and moved over them.
-    out.reserve(end - mark.content);
+    out.try_reserve(end - mark.content).map_err(|_| no_memory(mark.head))?;
     for entry in entries.iter() {
         out.extend_from_within(mark.content + entry.start as usize..mark.content + entry.end as usize);
     }

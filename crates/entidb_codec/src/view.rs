@@ -253,6 +253,19 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// The bytes that `write_into` copies, beside a head and numbers.
+    pub(crate) fn content_bytes(self) -> usize {
+        match self {
+            Self::Array(array) => extent(array.content, array.count).len(),
+            Self::Map(map) => extent(map.content, map.count.saturating_mul(2)).len(),
+            Self::Tagged(tagged) => extent(tagged.content, 1).len(),
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Vector(vector) => vector.le_bytes().len(),
+            _ => 0,
+        }
+    }
+
     /// Writes the value's canonical bytes at the end of a buffer.
     pub fn write_into(self, out: &mut Vec<u8>) {
         match self {

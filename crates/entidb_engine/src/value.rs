@@ -7,10 +7,24 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::error::{Error, Result};
+
 /// Memory that can lend bytes for as long as it is counted: a cached block, a memtable arena.
 pub(crate) trait Pinned: Send + Sync {
     /// The bytes of `start..start + len`, or an empty slice when there are none (never, for ranges we made).
     fn bytes(&self, start: usize, len: usize) -> &[u8];
+}
+
+/// Up to here a copy is asked for like any small thing.
+const SMALL_BYTES: usize = 4096;
+
+/// A copy of a large value.
+struct Copied(Vec<u8>);
+
+impl Pinned for Copied {
+    fn bytes(&self, start: usize, len: usize) -> &[u8] {
+        self.0.get(start..).and_then(|rest| rest.get(..len)).unwrap_or_default()
+    }
 }
 
 /// The bytes of a value. Cheap to clone; keeps what it borrows from alive.
@@ -28,6 +42,22 @@ impl Value {
     #[must_use]
     pub fn owned(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(Repr::Owned(bytes.into()))
+    }
+
+    /// A value with a copy of these bytes.
+    ///
+    /// # Errors
+    /// `OutOfMemory`.
+    pub(crate) fn copied(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() <= SMALL_BYTES {
+            return Ok(Self::owned(bytes));
+        }
+        // Counted bytes cannot be asked for without ending the process where there are none, a vector of them can.
+        let mut copy = Vec::new();
+        let no_memory = |_| Error::OutOfMemory { what: "a value", bytes: bytes.len() as u64 };
+        copy.try_reserve_exact(bytes.len()).map_err(no_memory)?;
+        copy.extend_from_slice(bytes);
+        Ok(Self::pinned(Arc::new(Copied(copy)), 0, bytes.len()))
     }
 
     /// A value that lives in counted memory.

@@ -39,6 +39,9 @@ thread_local! {
 /// What a thread keeps for its next document.
 const KEPT_MAX: usize = 256 * 1024;
 
+/// Room that is made for an element of an array or an entry of a map; only long text and bytes ask for more of their own.
+const SMALL_BYTES: usize = 1024;
+
 impl Serializer {
     /// A serializer with an empty buffer: the thread's own, unless that is at work further up the
     /// stack.
@@ -91,8 +94,27 @@ impl Serializer {
     }
 
     #[inline]
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) -> Result<()> {
+        if text.len() > SMALL_BYTES {
+            self.grow(text.len())?;
+        }
         write_string(&mut self.out, major::TEXT, text.as_bytes());
+        Ok(())
+    }
+
+    /// Makes sure that the next small items ask for no memory: a large buffer that grows by itself ends the process
+    /// where there is none.
+    #[inline]
+    fn room(&mut self) -> Result<()> {
+        if self.out.capacity() - self.out.len() < SMALL_BYTES { self.grow(0) } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn grow(&mut self, bytes: usize) -> Result<()> {
+        let wanted = bytes.saturating_add(SMALL_BYTES);
+        self.out
+            .try_reserve(wanted)
+            .map_err(|_| Error::new(ErrorKind::OutOfMemory, self.out.len()).with_detail("the document grows"))
     }
 
     fn enter(&mut self) -> Result<()> {
@@ -108,8 +130,7 @@ impl Serializer {
     fn variant(&mut self, variant: &str) -> Result<()> {
         self.enter()?;
         write_head(&mut self.out, major::MAP, 1);
-        self.text(variant);
-        Ok(())
+        self.text(variant)
     }
 
     fn array(&mut self, announced: usize, in_variant: bool) -> Result<Array<'_>> {
@@ -218,17 +239,18 @@ impl<'a> ser::Serializer for &'a mut Serializer {
     }
 
     fn serialize_char(self, value: char) -> Result<()> {
-        self.text(value.encode_utf8(&mut [0; 4]));
-        Ok(())
+        self.text(value.encode_utf8(&mut [0; 4]))
     }
 
     #[inline]
     fn serialize_str(self, value: &str) -> Result<()> {
-        self.text(value);
-        Ok(())
+        self.text(value)
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<()> {
+        if value.len() > SMALL_BYTES {
+            self.grow(value.len())?;
+        }
         if std::mem::take(&mut self.is_raw) {
             let limits = Limits { depth_max: self.depth_left, bytes_max: usize::MAX, ..Limits::DEFAULT };
             validate::validate_within(value, &limits)?;
@@ -261,8 +283,7 @@ impl<'a> ser::Serializer for &'a mut Serializer {
 
     #[inline]
     fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Result<()> {
-        self.text(variant);
-        Ok(())
+        self.text(variant)
     }
 
     #[inline]
@@ -346,6 +367,7 @@ impl Array<'_> {
     #[inline]
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         self.written += 1;
+        self.serializer.room()?;
         value.serialize(&mut *self.serializer)
     }
 
@@ -408,8 +430,9 @@ impl Map<'_> {
     }
 
     fn key(&mut self, key: &str) -> Result<()> {
+        self.serializer.room()?;
         let start = self.serializer.out.len();
-        self.serializer.text(key);
+        self.serializer.text(key)?;
         self.serializer.sorter.key_written(&self.serializer.out, &mut self.mark, start)
     }
 
@@ -433,6 +456,7 @@ impl SerializeMap for Map<'_> {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        self.serializer.room()?;
         let start = self.serializer.out.len();
         key.serialize(&mut *self.serializer)?;
         let first = self.serializer.out.get(start).copied().unwrap_or(0xf6);

@@ -3,7 +3,7 @@
 //! Always: the document is what the caller gave, byte for byte. Does not know: what is in it.
 //! Format: docs/spec/keyspace.md, "Entities": `u64 version | u64 ordinal | document`, little-endian.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::id::Ordinal;
 
 /// Bytes before the document.
@@ -19,12 +19,12 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    pub(crate) fn encode(version: u64, ordinal: Ordinal, document: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEADER_BYTES + document.len());
+    pub(crate) fn encode(version: u64, ordinal: Ordinal, document: &[u8]) -> Result<Vec<u8>> {
+        let mut out = room_for(HEADER_BYTES + document.len())?;
         out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&ordinal.0.to_le_bytes());
         out.extend_from_slice(document);
-        out
+        Ok(out)
     }
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self> {
@@ -38,5 +38,17 @@ impl<'a> Envelope<'a> {
             })
         };
         read().ok_or_else(|| Error::corrupt(format!("an entity of {} bytes", bytes.len())))
+    }
+}
+
+/// An empty vector with room for so many bytes, whose number follows what the caller gave.
+fn room_for(bytes: usize) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    match out.try_reserve_exact(bytes) {
+        Ok(()) => Ok(out),
+        Err(_) => {
+            let problem = format!("no memory for {bytes} bytes of a document; store less at once, or free memory");
+            Err(Error::new(ErrorCode::OutOfMemory, problem))
+        }
     }
 }

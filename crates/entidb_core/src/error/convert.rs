@@ -34,6 +34,7 @@ impl From<entidb_codec::Error> for Error {
             CodecKind::OrderedKey => ErrorCode::Corrupt,
             CodecKind::Misuse => ErrorCode::Internal,
             CodecKind::Custom => ErrorCode::Unrepresentable,
+            CodecKind::OutOfMemory => ErrorCode::OutOfMemory,
         };
         Self::new(code, error.to_string()).with_offset(error.offset() as u64)
     }

@@ -93,21 +93,22 @@ impl State {
             size.key_bytes += ordinal_key.len() as u64;
             size.value_bytes += id.as_bytes().len() as u64;
         }
-        let checked = planned
+        let version = self.next_sequence().0;
+        // All memory whose size follows the document is asked for before anything small is written.
+        let written = planned
             .and_then(|()| self.check_room(size, document.len()))
+            .and_then(|()| self.put_first(&key, &Envelope::encode(version, ordinal, document)?))
             .map_err(|error| error.with_collection(name).with_id(id));
-        if checked.is_ok() {
-            let version = self.next_sequence().0;
+        let done = written.and_then(|()| {
             self.all_or_doom(|engine| {
-                engine.put(&key, &Envelope::encode(version, ordinal, document))?;
                 if is_new {
                     engine.put(&ordinal_key, id.as_bytes())?;
                 }
                 changes.apply(engine, id)
-            })?;
-        }
+            })
+        });
         self.row_changes = changes;
-        checked?;
+        done?;
         if is_new {
             self.count_new(record.id, ordinal);
         }

@@ -258,6 +258,11 @@ impl State {
         self.counts.set(collection, Some(count));
     }
 
+    /// Writes the first key of several that belong together. Where that fails nothing was written.
+    pub(super) fn put_first(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        Ok(self.engine.put(key, value)?)
+    }
+
     /// Writes several keys that belong together and were checked to fit. Where that fails in spite of it, for want of memory,
     /// what was written must never be committed.
     pub(super) fn all_or_doom(

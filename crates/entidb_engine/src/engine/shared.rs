@@ -156,9 +156,17 @@ impl Shared {
                 }
             }
         };
+        let view = self.current.load();
+        // Large memory is asked for while the commit can still be refused.
+        let reserved = view
+            .active
+            .reserve(buffer.live_bytes(), |size| buffer.visit_points(|key, _, value| size(key.len(), value.len())));
+        if let Err(error) = reserved {
+            log.release();
+            return Err(error);
+        }
         before();
         let sequence = commit.applied.next();
-        let view = self.current.load();
         if let Err(error) = apply_buffer(&view.active, buffer, sequence, || self.live()) {
             // Half of it is in the memtable, where nobody sees it: no later commit may take its sequence.
             log.stop(&error);

@@ -63,9 +63,14 @@ struct Item {
     kind: EntryKind,
 }
 
-/// Why a block cannot be written: entries that the layout has no place for.
+/// Why a block cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unencodable;
+pub(crate) enum Unencodable {
+    /// The layout has no place for its entries.
+    Layout,
+    /// There is no memory for so many bytes.
+    Memory(usize),
+}
 
 impl BlockBuilder {
     /// An empty block; `per_entry` for zones whose entries are found by ordinal.
@@ -117,6 +122,16 @@ impl BlockBuilder {
         self.size = size;
     }
 
+    /// Makes room for an entry, so that adding it asks for nothing large.
+    ///
+    /// # Errors
+    /// `Memory`.
+    pub(crate) fn reserve(&mut self, key: &[u8], value: &[u8]) -> Result<(), Unencodable> {
+        let no_memory = |_| Unencodable::Memory(key.len().saturating_add(value.len()));
+        self.keys.try_reserve(key.len()).map_err(no_memory)?;
+        self.values.try_reserve(value.len()).map_err(no_memory)
+    }
+
     /// How many entries there are.
     pub(crate) fn len(&self) -> usize {
         self.items.len()
@@ -150,47 +165,49 @@ impl BlockBuilder {
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Unencodable> {
         // Keys are sorted, so what the first and the last share, all share.
         let prefix_len = shared_len(self.key(0), self.last_key());
-        let mut entries = Vec::with_capacity(self.size.bytes);
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(self.size.bytes).map_err(|_| Unencodable::Memory(self.size.bytes))?;
         let mut heads = Vec::with_capacity(self.items.len().div_ceil(GROUP_ENTRIES));
         let mut offsets: Vec<u32> = Vec::with_capacity(self.items.len());
         let (mut key_start, mut value_start) = (0, 0);
         for (index, item) in self.items.iter().enumerate() {
-            let suffix = self.keys.get(key_start + prefix_len..item.key_end).ok_or(Unencodable)?;
-            let value = self.values.get(value_start..item.value_end).ok_or(Unencodable)?;
+            let suffix = self.keys.get(key_start + prefix_len..item.key_end).ok_or(Unencodable::Layout)?;
+            let value = self.values.get(value_start..item.value_end).ok_or(Unencodable::Layout)?;
             (key_start, value_start) = (item.key_end, item.value_end);
             let is_head = index.is_multiple_of(GROUP_ENTRIES);
             if is_head {
                 heads.push(head_of(suffix));
             }
             if is_head || self.per_entry {
-                offsets.push(u32::try_from(entries.len()).map_err(|_| Unencodable)?);
+                offsets.push(u32::try_from(entries.len()).map_err(|_| Unencodable::Layout)?);
             }
             let mut shared = 0;
             if !is_head {
                 // Where entries are found by ordinal every key is whole: comparing it must not touch the group's first.
                 if !self.per_entry {
-                    shared = item.shared.checked_sub(prefix_len).ok_or(Unencodable)?;
+                    shared = item.shared.checked_sub(prefix_len).ok_or(Unencodable::Layout)?;
                 }
                 put_varint(&mut entries, shared as u64);
             }
-            let own = suffix.get(shared..).ok_or(Unencodable)?;
+            let own = suffix.get(shared..).ok_or(Unencodable::Layout)?;
             put_varint(&mut entries, own.len() as u64);
-            put_varint(&mut entries, tag_of(item.sequence - self.size.oldest, item.kind).ok_or(Unencodable)?);
+            put_varint(&mut entries, tag_of(item.sequence - self.size.oldest, item.kind).ok_or(Unencodable::Layout)?);
             put_varint(&mut entries, value.len() as u64);
             entries.extend_from_slice(own);
             entries.extend_from_slice(value);
         }
+        out.try_reserve(self.size.bytes).map_err(|_| Unencodable::Memory(self.size.bytes))?;
         let wide = entries.len() > usize::from(u16::MAX);
-        u32::try_from(entries.len()).map_err(|_| Unencodable)?;
+        u32::try_from(entries.len()).map_err(|_| Unencodable::Layout)?;
         let flags = if wide { WIDE } else { 0 } | if self.per_entry { PER_ENTRY } else { 0 };
-        let count = u16::try_from(self.items.len()).map_err(|_| Unencodable)?;
-        let groups = u16::try_from(heads.len()).map_err(|_| Unencodable)?;
+        let count = u16::try_from(self.items.len()).map_err(|_| Unencodable::Layout)?;
+        let groups = u16::try_from(heads.len()).map_err(|_| Unencodable::Layout)?;
         out.extend_from_slice(&count.to_le_bytes());
         out.extend_from_slice(&groups.to_le_bytes());
-        out.extend_from_slice(&u16::try_from(prefix_len).map_err(|_| Unencodable)?.to_le_bytes());
+        out.extend_from_slice(&u16::try_from(prefix_len).map_err(|_| Unencodable::Layout)?.to_le_bytes());
         out.extend_from_slice(&[flags, 0]);
         out.extend_from_slice(&self.size.oldest.to_le_bytes());
-        out.extend_from_slice(self.key(0).get(..prefix_len).ok_or(Unencodable)?);
+        out.extend_from_slice(self.key(0).get(..prefix_len).ok_or(Unencodable::Layout)?);
         for head in heads {
             out.extend_from_slice(&head.to_le_bytes());
         }

@@ -19,6 +19,9 @@ pub(crate) const WAL_UNIT_ALIGNMENT: u64 = 8;
 /// Room kept at the end of a file for the unit that ends it.
 pub(crate) const WAL_END_BYTES: u64 = 160;
 
+/// More than a change takes in a commit beside its key and its value: kind, three lengths.
+const CHANGE_HEAD_BYTES: usize = 32;
+
 const MAGIC: [u8; 4] = *b"EWU1";
 
 /// What the clear header says a unit is.
@@ -126,6 +129,8 @@ pub(crate) fn encode_commit(buffer: &WriteBuffer, out: &mut Vec<u8>) -> Result<(
     });
     let mut previous = Vec::new();
     buffer.visit_points(|key, kind, value| {
+        let bytes = key.len().saturating_add(value.len()).saturating_add(CHANGE_HEAD_BYTES);
+        out.try_reserve(bytes).map_err(|_| Error::OutOfMemory { what: "a commit", bytes: bytes as u64 })?;
         let shared = shared_prefix(&previous, key);
         out.push(kind as u8);
         put_varint(out, shared as u64);

@@ -25,6 +25,9 @@ const PAGE_BYTES: usize = 4096;
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 const FIRST_CHUNK_BYTES: usize = 64 * 1024;
 
+/// Gives the sizes of pieces, one after the other.
+type Sizes<'a> = dyn FnMut(&mut dyn FnMut(usize) -> Result<()>) -> Result<()> + 'a;
+
 /// Where something starts in the arena. 0 is nowhere.
 pub(super) type Address = u32;
 
@@ -55,6 +58,31 @@ pub(super) struct ArenaWriter {
     capacity: usize,
     used_bytes: usize,
     reserved_bytes: usize,
+    /// Chunks that were asked for and are not part of the arena yet.
+    prepared: Vec<Mapped>,
+}
+
+/// The memory of a chunk.
+fn chunk_memory(capacity: usize) -> Result<Mapped> {
+    let mapped = Mapped::new(capacity, align_of(capacity)).ok_or_else(|| out_of_memory(capacity))?;
+    if capacity >= HUGE_PAGE_BYTES {
+        // Entries are read at random, and with small pages most reads would also miss the processor's page table cache.
+        ask_for_huge_pages(&mapped, true);
+    }
+    Ok(mapped)
+}
+
+/// What a chunk with this place must have for so many bytes, and where they begin: the first unit of the first chunk stays
+/// unused, so that address 0 is nowhere.
+fn needed(bytes: usize, index: usize) -> Result<(usize, usize)> {
+    let offset = if index == 0 { UNIT_BYTES } else { 0 };
+    let needed = bytes.checked_add(offset).ok_or_else(|| out_of_memory(bytes))?;
+    Ok((needed.max(UNIT_BYTES), offset))
+}
+
+/// What a chunk with this place has when nothing needs more.
+fn usual_bytes(arena: &Arena, index: usize) -> usize {
+    if index == 0 { arena.chunk_bytes().min(FIRST_CHUNK_BYTES) } else { arena.chunk_bytes() }
 }
 
 impl Arena {
@@ -82,6 +110,7 @@ impl Arena {
             capacity: 0,
             used_bytes: 0,
             reserved_bytes,
+            prepared: Vec::new(),
         };
         Ok((arena, writer))
     }
@@ -129,7 +158,7 @@ impl ArenaWriter {
     pub(super) fn append(&mut self, parts: &[&[u8]]) -> Result<Address> {
         let len = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
         let padded = len.checked_next_multiple_of(UNIT_BYTES).ok_or_else(|| out_of_memory(len))?;
-        if self.capacity.saturating_sub(self.offset) < padded {
+        if self.room() < padded {
             self.add_chunk(padded)?;
         }
         let start = self.chunk_index * self.arena.chunk_bytes() + self.offset;
@@ -157,6 +186,52 @@ impl ArenaWriter {
         Ok(address)
     }
 
+    /// Bytes that can be appended, padding included, without asking for memory.
+    pub(super) fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.offset)
+    }
+
+    /// Makes sure that pieces of at most these sizes, appended in this order, ask for no memory. Nothing changes on failure.
+    pub(super) fn reserve(&mut self, sizes: &mut Sizes<'_>) -> Result<()> {
+        let made = self.prepare(sizes);
+        // What an earlier call made and this one has no use for must not pile up.
+        self.prepared.truncate(*made.as_ref().unwrap_or(&0));
+        made.map(drop)
+    }
+
+    /// Puts the chunks these pieces need in front of what is prepared, and says how many that are.
+    fn prepare(&mut self, sizes: &mut Sizes<'_>) -> Result<usize> {
+        let arena = &*self.arena;
+        let (mut left, mut next_index, mut count) = (self.room(), self.next_index, 0);
+        let prepared = &mut self.prepared;
+        sizes(&mut |size| {
+            let padded = size.checked_next_multiple_of(UNIT_BYTES).ok_or_else(|| out_of_memory(size))?;
+            if left < padded {
+                let (needed, offset) = needed(padded, next_index)?;
+                let is_large = needed > arena.chunk_bytes();
+                let fits = |chunk: &Mapped| chunk.len() >= needed && (chunk.len() > arena.chunk_bytes()) == is_large;
+                if !prepared.get(count).is_some_and(fits) {
+                    prepared.try_reserve(1).map_err(|_| out_of_memory(needed))?;
+                    prepared.insert(count, chunk_memory(usual_bytes(arena, next_index).max(needed))?);
+                }
+                let capacity = prepared.get(count).map_or(0, Mapped::len);
+                count += 1;
+                next_index += capacity.div_ceil(arena.chunk_bytes());
+                // As `add_chunk` does: one that is larger than usual holds one entry.
+                left = if capacity > arena.chunk_bytes() { padded } else { capacity - offset };
+            }
+            left -= padded;
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    /// Bytes of chunks that are prepared and not in use.
+    #[cfg(test)]
+    pub(super) fn prepared_bytes(&self) -> usize {
+        self.prepared.iter().map(Mapped::len).sum()
+    }
+
     /// Bytes appended so far.
     pub(super) fn used_bytes(&self) -> usize {
         self.used_bytes
@@ -167,20 +242,17 @@ impl ArenaWriter {
         self.reserved_bytes
     }
 
-    fn add_chunk(&mut self, needed: usize) -> Result<()> {
+    fn add_chunk(&mut self, needed_bytes: usize) -> Result<()> {
         let arena = &*self.arena;
         let index = self.next_index;
-        // The first unit of the first chunk stays unused, so that address 0 is nowhere.
-        let offset = if index == 0 { UNIT_BYTES } else { 0 };
-        let needed = needed.checked_add(offset).ok_or_else(|| out_of_memory(needed))?;
-        let usual = if index == 0 { arena.chunk_bytes().min(FIRST_CHUNK_BYTES) } else { arena.chunk_bytes() };
-        let capacity = needed.max(usual);
-        let Some(chunk) = arena.chunks.get(index) else { return Err(out_of_memory(capacity)) };
-        let mapped = Mapped::new(capacity, align_of(capacity)).ok_or_else(|| out_of_memory(capacity))?;
-        if capacity >= HUGE_PAGE_BYTES {
-            // Entries are read at random, and with small pages most reads would also miss the processor's page table cache.
-            ask_for_huge_pages(&mapped, true);
-        }
+        let (needed, offset) = needed(needed_bytes, index)?;
+        let Some(chunk) = arena.chunks.get(index) else { return Err(out_of_memory(needed)) };
+        // The first that is large enough. Pieces are no larger and in no other order than those it was prepared for, so one
+        // that was made for a large piece is not taken by a small one before it.
+        let mapped = match self.prepared.iter().position(|chunk| chunk.len() >= needed) {
+            Some(position) => self.prepared.remove(position),
+            None => chunk_memory(usual_bytes(arena, index).max(needed))?,
+        };
         let capacity = mapped.len();
         let memory = mapped.into_raw().as_ptr();
         arena.charge.add(capacity as u64);

@@ -108,6 +108,11 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// The most that an entry takes.
+pub(super) fn bytes_max(key_bytes: usize, value_bytes: usize) -> usize {
+    (HEADER_BYTES + LINKS_BYTES + ADDS_BYTES).saturating_add(key_bytes).saturating_add(value_bytes)
+}
+
 /// Appends a version of a key. `newest` is the version it follows, or nowhere.
 pub(super) fn append(
     writer: &mut ArenaWriter,

@@ -205,6 +205,26 @@ impl Memtable {
         self.insert_any(key, sequence, kind, value).map(drop)
     }
 
+    /// Makes room for entries that take no more than `bytes` together, given with the lengths of their keys and values in the
+    /// order they will be inserted, so that inserting them asks for nothing large. They are not looked at where there is
+    /// room for all.
+    ///
+    /// # Errors
+    /// `OutOfMemory`; then nothing has changed.
+    pub(crate) fn reserve(
+        &self,
+        bytes: u64,
+        mut entries: impl FnMut(&mut dyn FnMut(usize, usize) -> Result<()>) -> Result<()>,
+    ) -> Result<()> {
+        let mut writer = self.writer.lock();
+        if writer.room() as u64 >= bytes {
+            return Ok(());
+        }
+        let mut sizes =
+            |size: &mut dyn FnMut(usize) -> Result<()>| entries(&mut |key, value| size(entry::bytes_max(key, value)));
+        writer.reserve(&mut sizes)
+    }
+
     /// As [`insert`](Self::insert), of any kind: what a `DeleteRange` under a key means is the caller's to say. Returns
     /// the version that was the newest so far.
     pub(crate) fn insert_any(

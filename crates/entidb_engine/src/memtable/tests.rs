@@ -49,6 +49,40 @@ fn small_entries_behind_one_larger_than_a_chunk_are_found() {
     }
 }
 
+#[test]
+fn entries_that_room_was_made_for_ask_for_no_memory() {
+    for seed in 0..40 {
+        let random = SeededRandom::new(seed);
+        let memtable = Memtable::new(small()).unwrap();
+        let mut sequence = 0;
+        for round in 0..30 {
+            let lens: Vec<usize> = (0..=random.below(12))
+                .map(|_| match random.below(4) {
+                    0 => random.below(300) as usize,
+                    1 => random.below(8192) as usize,
+                    // What entries may take and what they do take lie on both sides of a chunk's size.
+                    2 => 8192 - 60 + random.below(70) as usize,
+                    _ => random.below(200_000) as usize,
+                })
+                .collect();
+            let bytes = lens.iter().map(|len| *len as u64 + 64).sum();
+            memtable.reserve(bytes, |size| lens.iter().try_for_each(|len| size(2, *len))).unwrap();
+            let held = || {
+                let writer = memtable.writer.lock();
+                (writer.reserved_bytes() + writer.prepared_bytes(), writer.prepared_bytes())
+            };
+            let (before, prepared) = held();
+            assert!(prepared as u64 <= 2 * bytes + 2 * 8192 + 65_536 * lens.len() as u64, "{prepared} for {bytes}");
+            for len in &lens {
+                sequence += 1;
+                let key = [random.below(2) as u8, random.below(8) as u8];
+                memtable.insert(&key, Sequence(sequence), EntryKind::Put, &vec![7; *len]).unwrap();
+            }
+            assert_eq!(held().0, before, "seed {seed}, round {round}: {lens:?}");
+        }
+    }
+}
+
 /// Keys of a shape the tree finds hard: shared prefixes of every length, keys that are prefixes of others, zeros.
 fn key(random: &SeededRandom, shape: u64) -> Vec<u8> {
     let mut bytes = vec![0; random.below(44) as usize + 1];

@@ -15,7 +15,7 @@ use super::index::BlockIndexBuilder;
 use super::point_index::{POINT_BLOCKS_MAX, PointIndexBuilder};
 use crate::crypto::Protection;
 use crate::error::{Error, Result};
-use crate::format::block::BlockBuilder;
+use crate::format::block::{BlockBuilder, Unencodable};
 use crate::format::file_header::FileHeader;
 use crate::format::segment_footer::{SegmentFooter, SegmentPart, UNIT_FRAME_BYTES, UnitFrame, UnitPlace};
 use crate::format::unit::{Stream, Tag, Unit};
@@ -30,6 +30,13 @@ use crate::version::SegmentMeta;
 const WRITE_BYTES: usize = 256 * 1024;
 /// Compression must save one byte in this many, or the block is stored as it is and costs nothing to read.
 const SAVING_MIN: usize = 8;
+
+/// Memory for compressing that is kept for the next block.
+const PACKED_BYTES_MAX: usize = 1 << 20;
+
+fn no_memory(bytes: usize) -> Error {
+    Error::OutOfMemory { what: "a block of a segment", bytes: bytes as u64 }
+}
 
 /// A segment being written.
 pub(crate) struct SegmentWriter {
@@ -47,6 +54,8 @@ pub(crate) struct SegmentWriter {
     buffer: Vec<u8>,
     buffer_at: u64,
     scratch: Vec<u8>,
+    /// Memory for compressing, zeros and what was there before.
+    packed: Vec<u8>,
     blocks: u32,
     /// What is gathered here until the segment is sealed.
     charge: Charge,
@@ -78,6 +87,7 @@ impl SegmentWriter {
             tags: Vec::new(),
             buffer_at: 0,
             scratch: Vec::new(),
+            packed: Vec::new(),
             blocks: 0,
             charge: context.cache.memory().charge(Use::Writing),
             smallest: Vec::new(),
@@ -147,6 +157,7 @@ impl SegmentWriter {
         if is_new_key && let Some(points) = &mut self.points {
             points.add(xxh3_64(key), self.builder.len());
         }
+        self.builder.reserve(key, value).map_err(|problem| self.unencodable(problem))?;
         self.builder.add_sized(key, sequence, kind, value, with);
         match &mut self.last {
             Some((last, last_sequence)) => {
@@ -260,7 +271,7 @@ impl SegmentWriter {
         let last = self.builder.last_key().to_vec();
         let mut body = std::mem::take(&mut self.scratch);
         body.clear();
-        self.builder.finish(&mut body).map_err(|_| self.internal("a block does not fit its layout"))?;
+        self.builder.finish(&mut body).map_err(|problem| self.unencodable(problem))?;
         let place = self.seal(SegmentPart::Data, self.policy.compression, &body)?;
         self.scratch = body;
         self.index.add(place.len, &last, next);
@@ -284,12 +295,21 @@ impl SegmentWriter {
     fn seal(&mut self, part: SegmentPart, compression: Compression, body: &[u8]) -> Result<UnitPlace> {
         let offset = self.end();
         let start = self.buffer.len();
+        let mut packed = std::mem::take(&mut self.packed);
         let compressed = match compression {
             Compression::None => None,
-            Compression::Lz4 => Some(lz4_flex::block::compress(body))
-                .filter(|compressed| compressed.len() + body.len() / SAVING_MIN <= body.len()),
+            Compression::Lz4 => {
+                let bytes_max = lz4_flex::block::get_maximum_output_size(body.len());
+                if packed.len() < bytes_max {
+                    packed.try_reserve_exact(bytes_max - packed.len()).map_err(|_| no_memory(bytes_max))?;
+                    packed.resize(bytes_max, 0);
+                }
+                let len = lz4_flex::block::compress_into(body, &mut packed)
+                    .map_err(|_| self.internal("a block that is compressed is larger than it can be"))?;
+                packed.get(..len).filter(|packed| packed.len() + body.len() / SAVING_MIN <= body.len())
+            }
         };
-        let stored = compressed.as_deref().unwrap_or(body);
+        let stored = compressed.unwrap_or(body);
         let len = |len: usize| u32::try_from(len).map_err(|_| self.internal("a unit has more than 4 GiB"));
         let frame = UnitFrame {
             part,
@@ -299,8 +319,12 @@ impl SegmentWriter {
         };
         let whole = len(UNIT_FRAME_BYTES + stored.len() + self.protection.overhead())?;
         let frame = frame.encode();
+        self.buffer.try_reserve(whole as usize).map_err(|_| no_memory(whole as usize))?;
         self.buffer.extend_from_slice(&frame);
         self.buffer.extend_from_slice(stored);
+        if packed.capacity() <= PACKED_BYTES_MAX {
+            self.packed = packed;
+        }
         let (stream, number) = match part {
             SegmentPart::Footer => (Stream::Footer, 0),
             _ => (Stream::Data, self.tags.len() as u64),
@@ -318,6 +342,13 @@ impl SegmentWriter {
         self.buffer_at += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
+    }
+
+    fn unencodable(&self, problem: Unencodable) -> Error {
+        match problem {
+            Unencodable::Layout => self.internal("a block does not fit its layout"),
+            Unencodable::Memory(bytes) => no_memory(bytes),
+        }
     }
 
     fn internal(&self, what: &str) -> Error {

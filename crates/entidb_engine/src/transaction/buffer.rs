@@ -80,7 +80,7 @@ impl WriteBuffer {
     }
 
     /// Of these, the bytes of changes that count.
-    pub(super) fn live_bytes(&self) -> u64 {
+    pub(crate) fn live_bytes(&self) -> u64 {
         self.bytes.saturating_add(self.ranges.bytes() as u64)
     }
 

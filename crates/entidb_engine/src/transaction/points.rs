@@ -30,8 +30,9 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    fn new(kind: EntryKind, value: &[u8]) -> Self {
-        Self { kind, value: (kind != EntryKind::Delete).then(|| Value::owned(value)) }
+    fn new(kind: EntryKind, value: &[u8]) -> Result<Self> {
+        let value = if kind == EntryKind::Delete { None } else { Some(Value::copied(value)?) };
+        Ok(Self { kind, value })
     }
 
     pub(crate) fn value_bytes(&self) -> &[u8] {
@@ -106,7 +107,7 @@ impl Points {
     pub(super) fn set(&mut self, key: &[u8], kind: EntryKind, value: &[u8], keep: bool) -> Result<Before> {
         match self {
             Self::Few(few) => {
-                let change = Change::new(kind, value);
+                let change = Change::new(kind, value)?;
                 let before = match few.get_mut(key) {
                     Some(slot) => Some(std::mem::replace(slot, change)),
                     None => few.insert(key.into(), change),
@@ -228,7 +229,13 @@ impl Many {
         self.count = self.count.saturating_sub(u64::from(before.is_some())).saturating_add(u64::from(is_change(kind)));
         Ok(Before {
             value_len: before.as_ref().map(|found| found.value.len()),
-            change: before.filter(|_| keep).map(|found| Change::new(found.kind, found.value)),
+            change: before.filter(|_| keep).map(|found| Change {
+                kind: found.kind,
+                // A copy lets the memory of what was replaced go. Where there is none for it, that memory is kept instead:
+                // the change is made, and must not fail any more.
+                value: (found.kind != EntryKind::Delete)
+                    .then(|| Value::copied(found.value).unwrap_or_else(|_| found.pin())),
+            }),
         })
     }
 

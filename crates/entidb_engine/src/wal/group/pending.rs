@@ -14,6 +14,8 @@ use crate::wal::writer::{WAL_FILE_BYTES_MAX, WalFile};
 
 /// Pending bytes of commits that wait for nothing are handed to the system at this size.
 pub(super) const PENDING_BYTES_MAX: usize = 256 * 1024;
+/// More than sealing and padding add to a unit.
+const SEALING_BYTES: usize = 64;
 /// How long commits without durability may stay unflushed while the process lives.
 const LAZY_FLUSH_NANOS: u64 = 100_000_000;
 
@@ -42,8 +44,9 @@ impl Log {
             if body as u64 <= u64::from(u32::MAX)
                 && (whole <= state.remaining || spare_room.is_some_and(|room| whole <= room))
             {
+                // With what sealing adds, so that the writer of the unit asks for nothing.
                 let no_memory = |_| Error::OutOfMemory { what: "the log", bytes: framed as u64 };
-                state.pending.try_reserve(framed).map_err(no_memory)?;
+                state.pending.try_reserve(framed.saturating_add(SEALING_BYTES)).map_err(no_memory)?;
                 state.promised = framed;
                 return Ok(());
             }
@@ -56,6 +59,11 @@ impl Log {
             drop(state);
             self.prepare_next(if has_pending { whole } else { alone }, purpose)?;
         }
+    }
+
+    /// Takes back what `reserve` promised, for a commit that was refused after it.
+    pub(crate) fn release(&self) {
+        self.state.lock().promised = 0;
     }
 
     /// Takes the encoded commit with the next sequence. `reserve` was called for it and the commit is applied. True

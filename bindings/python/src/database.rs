@@ -1,8 +1,8 @@
 //! Databases.
 //!
 //! Always: options are names and values, judged by the library; one that is collected while open closes, and warns. One that
-//! is open when the interpreter ends is closed then. Leaving a block by an exception aborts the open transaction, closes,
-//! and lets that exception go on. Does not know: what the options mean.
+//! is open when the interpreter ends is closed then. The end of a block aborts the open transaction and closes; an exception
+//! that leaves it goes on, and without one the transaction is an error. Does not know: what the options mean.
 
 use std::ffi::CString;
 use std::sync::Mutex;
@@ -40,11 +40,25 @@ impl Database {
         Ok(made)
     }
 
-    /// Aborts the write transaction that is open, if one is.
-    fn give_up(&self, py: Python<'_>) -> PyResult<()> {
+    /// Aborts the write transaction that is open; true when there was one.
+    fn give_up(&self, py: Python<'_>) -> PyResult<bool> {
         let writing = self.writing.lock().ok().and_then(|mut writing| writing.take());
-        let Some(begun) = writing.and_then(|writing| writing.bind(py).upgrade()) else { return Ok(()) };
+        let Some(begun) = writing.and_then(|writing| writing.bind(py).upgrade()) else { return Ok(false) };
         begun.cast::<Transaction>()?.get().give_up(py)
+    }
+
+    /// Aborts the write transaction that is open and closes; true when there was one. A transaction that another thread is
+    /// using finds the database closed.
+    fn end(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.database.is_closed() {
+            return Ok(false);
+        }
+        let given_up = self.give_up(py);
+        let closed = if given_up.is_ok() { self.close(py, false) } else { Ok(()) };
+        if !self.database.is_closed() {
+            self.close(py, true)?;
+        }
+        closed.and(given_up)
     }
 
     /// Where it is, to be shown.
@@ -315,22 +329,29 @@ impl Database {
         exception: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
-        if kind.is_none() {
-            return self.close(py, false).map(|()| false);
+        match (self.end(py), kind) {
+            (Ok(false), _) | (Ok(true), Some(_)) => Ok(false),
+            (Err(failure), Some(_)) => {
+                note(exception, &failure, "the database could not be closed");
+                Ok(false)
+            }
+            (Err(failure), None) => Err(failure),
+            // Nothing tells whether its changes were meant to stay, and they are gone: that must be said.
+            (Ok(true), None) => {
+                let problem = format!(
+                    "the block that has the database {} open ended while a write transaction was: it was aborted, its \
+                     changes are lost, and the database is closed; commit or abort it in the block, or begin it by `with \
+                     db.transaction() as tx:`",
+                    self.place()
+                );
+                Err(refuse(py, code::IN_USE, problem))
+            }
         }
-        if let Err(failure) = self.give_up(py).and_then(|()| self.close(py, false)) {
-            note(exception, &failure, "the database could not be closed");
-        }
-        Ok(false)
     }
 
     /// Closes it because the interpreter ends; for ``entidb.ending``.
     fn _end(&self, py: Python<'_>) -> PyResult<()> {
-        if !self.is_own_process() || self.database.is_closed() {
-            return Ok(());
-        }
-        self.give_up(py)?;
-        self.close(py, false)
+        if self.is_own_process() { self.end(py).map(drop) } else { Ok(()) }
     }
 
     fn __repr__(&self) -> String {

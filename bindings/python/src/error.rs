@@ -17,6 +17,7 @@ pub(crate) mod code {
     pub(crate) const CANCELLED: i32 = 207;
     pub(crate) const INVALID_ARGUMENT: i32 = 101;
     pub(crate) const CONCURRENT_USE: i32 = 106;
+    pub(crate) const IN_USE: i32 = 209;
     pub(crate) const OUT_OF_MEMORY: i32 = 303;
     pub(crate) const TOO_DEEP: i32 = 503;
     pub(crate) const INVALID_UTF8: i32 = 505;

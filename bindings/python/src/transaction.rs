@@ -60,9 +60,13 @@ impl Transaction {
         self.busy.short(py, || self.transaction.is_open())
     }
 
-    /// Aborts it, unless it has ended already. Another thread that is using it may refuse that.
-    pub(crate) fn give_up(&self, py: Python<'_>) -> PyResult<()> {
-        if self.is_going_on(py) { self.abort(py) } else { Ok(()) }
+    /// Aborts it, unless it has ended already; true when it had not. Another thread that is using it may refuse that.
+    pub(crate) fn give_up(&self, py: Python<'_>) -> PyResult<bool> {
+        let is_open = self.is_going_on(py);
+        if is_open {
+            self.abort(py)?;
+        }
+        Ok(is_open)
     }
 }
 

@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 
 import entidb
 import pytest
@@ -33,16 +34,52 @@ def test_an_exception_leaves_a_database_closed_and_is_the_one_that_is_raised(tmp
     assert opened_again(tmp_path / "d") == [1]
 
 
-def test_the_end_of_a_block_refuses_an_open_transaction_and_leaves_it(tmp_path):
-    db = entidb.open(tmp_path / "d")
-    with pytest.raises(entidb.InUseError):
-        with db:
+def test_the_end_of_a_block_aborts_an_open_transaction_closes_and_says_so(tmp_path):
+    # It raised, and the database stayed open and locked.
+    with pytest.raises(entidb.InUseError, match="write transaction.*aborted.*changes are lost.*closed; commit") as caught:
+        with entidb.open(tmp_path / "d") as db:
+            db.collection("notes").put({"n": 1})
             tx = db.transaction()
-            tx.collection("notes").put({"n": 1})
-    assert not db.is_closed and tx.is_open
-    tx.commit()
-    db.close()
+            tx.collection("notes").put({"n": 2})
+    assert str(tmp_path / "d") in str(caught.value)
+    assert db.is_closed and not tx.is_open
     assert opened_again(tmp_path / "d") == [1]
+
+
+def test_the_end_of_a_block_closes_what_only_reads_without_a_word(tmp_path):
+    with entidb.open(tmp_path / "d") as db:
+        db.collection("notes").put({"n": 1})
+        db.transaction().commit()
+        kept = [db.begin_read(), iter(db.collection("notes")), db.changes()]
+        with db.transaction() as tx:
+            tx.collection("notes").put({"n": 2})
+    assert db.is_closed and len(kept) == 3
+    assert opened_again(tmp_path / "d") == [1, 2]
+
+
+def test_the_end_of_a_block_closes_below_a_transaction_that_another_thread_has_open(tmp_path):
+    began, ended = threading.Event(), threading.Event()
+    failures = []
+
+    def work(db):
+        try:
+            with db.transaction() as tx:
+                tx.collection("notes").put({"n": 2})
+                began.set()
+                assert ended.wait(30)
+                tx.collection("notes").put({"n": 3})
+        except entidb.EntidbError as error:
+            failures.append(error)
+
+    with pytest.raises(entidb.InUseError, match="aborted"):
+        with entidb.open(tmp_path / "d") as db:
+            db.collection("notes").put({"n": 1})
+            worker = threading.Thread(target=work, args=(db,))
+            worker.start()
+            assert began.wait(30)
+    ended.set()
+    worker.join()
+    assert len(failures) == 1 and opened_again(tmp_path / "d") == [1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="faults are provoked through /proc and /dev of Linux")

@@ -12,7 +12,7 @@ import { Decoder } from "./decode";
 import { isEntity } from "./entity";
 import { errorFrom } from "./errors.g";
 import { writeId } from "./id";
-import { DEPTH_MAX, isPlain, judge } from "./judge";
+import { DEPTH_MAX, hasExtraFields, hasSymbols, isPlain, judge } from "./judge";
 import { native, thread } from "./native";
 import { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector } from "./values";
 
@@ -240,14 +240,14 @@ export class Encoder {
   }
 
   array(value: readonly unknown[], depth: number): void {
-    if (depth > DEPTH_MAX) throw UNENCODABLE;
+    if (depth > DEPTH_MAX || hasSymbols(value) || hasExtraFields(value)) throw UNENCODABLE;
     const { length } = value;
     this.head(0x80, length);
     for (let i = 0; i < length; i++) this.value(value[i], depth);
   }
 
   map(value: object, depth: number): void {
-    if (depth > DEPTH_MAX) throw UNENCODABLE;
+    if (depth > DEPTH_MAX || hasSymbols(value)) throw UNENCODABLE;
     const names = Object.keys(value);
     const plan = names.length < 24 ? planOf(names) : undefined;
     if (plan !== undefined) return this.#planned(value as Record<string, unknown>, plan, depth);
@@ -367,7 +367,7 @@ export class Encoder {
 
   /** A `Map`, whose keys are texts and integers. */
   entries(value: ReadonlyMap<unknown, unknown>, depth: number): void {
-    if (depth > DEPTH_MAX) throw UNENCODABLE;
+    if (depth > DEPTH_MAX || hasSymbols(value) || Object.keys(value).length > 0) throw UNENCODABLE;
     const found: { key: Buffer; value: unknown }[] = [];
     for (const [key, item] of value) {
       if (item === undefined) continue;

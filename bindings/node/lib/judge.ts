@@ -4,7 +4,7 @@
  * Always: one rule: plain objects, arrays and the types that are documented are stored; everything else is refused, with the
  * path to it and the name of its type. Nothing is stored as less than it is. Does not know: bytes.
  */
-import { types } from "node:util";
+import { inspect, types } from "node:util";
 
 import { isEntity } from "./entity";
 import { errorFrom } from "./errors.g";
@@ -22,6 +22,33 @@ export function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype === null) return !types.isExternal(value);
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf");
+}
+
+/** @internal Whether it has enumerable fields whose names are symbols: a document has no place for them. */
+export function hasSymbols(value: object): boolean {
+  const symbols = Object.getOwnPropertySymbols(value);
+  return symbols.length > 0 && symbols.some((symbol) => Object.prototype.propertyIsEnumerable.call(value, symbol));
+}
+
+/** Up to here an array is looked at by listing its keys, which takes time for each element. */
+const KEYS_LISTED_MAX = 100;
+const FIELDS_ONLY = { maxArrayLength: 0, depth: 0, customInspect: false, breakLength: Infinity };
+/** How Node shows an array of which no element is shown, when it has nothing else. */
+const NOTHING_ELSE = /^\[ \.\.\. \d+ more items? \]$/;
+
+/**
+ * @internal Whether an array has fields beside its elements, as those that `match` gives have. An array with holes may be said to
+ * have some. Only `inspect` can tell of a long one without listing its elements, so what it shows is a hint, and the list decides.
+ */
+export function hasExtraFields(array: readonly unknown[]): boolean {
+  if (array.length > KEYS_LISTED_MAX && NOTHING_ELSE.test(inspect(array, FIELDS_ONLY))) return false;
+  return Object.keys(array).length !== array.length;
+}
+
+/** The names of enumerable fields that are no elements of an array. */
+function extraFields(value: object): string[] {
+  const names = Object.keys(value);
+  return Array.isArray(value) ? names.filter((name) => !(String(Number(name) >>> 0) === name && Number(name) < value.length)) : names;
 }
 
 /** What to store instead, by the name of the type. */
@@ -86,6 +113,15 @@ function judged(value: unknown, path: string, above: Set<object>): void {
   if (above.size >= DEPTH_MAX) throw errorFrom(503, `the document nests more than ${DEPTH_MAX} deep, at ${where.slice(0, 200)}`);
   above.add(value);
   const below = (name: string): string => (path === "" ? name : `${path}.${name}`);
+  if (hasSymbols(value)) {
+    const symbol = Object.getOwnPropertySymbols(value).find((name) => Object.prototype.propertyIsEnumerable.call(value, name));
+    throw refuse(`has a field named by ${String(symbol)}; names of fields are texts`);
+  }
+  if (Array.isArray(value) || isMap) {
+    const [extra] = extraFields(value);
+    const remedy = Array.isArray(value) ? "store [...array], or an object of both" : "set it as an entry, or store an object of both";
+    if (extra !== undefined) throw refuse(`has the field ${JSON.stringify(extra)} beside its ${isMap ? "entries" : "elements"}; ${remedy}`);
+  }
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) judged(value[i], below(String(i)), above);
   } else if (value instanceof Tagged) {

@@ -189,6 +189,14 @@ circle.a.b.push(circle);
 let deep = 1;
 for (let i = 0; i < 65; i++) deep = [deep];
 const refusals = [
+  ["a field named by a symbol", { a: { b: 1, [Symbol("s")]: 2 } }, "UNREPRESENTABLE", /^a has a field named by Symbol\(s\)/],
+  ["a field of an array named by a symbol", { a: Object.assign([1], { [Symbol("s")]: 2 }) }, "UNREPRESENTABLE", /^a has a field named by Symbol\(s\)/],
+  ["a field of a Map named by a symbol", { a: Object.assign(new Map(), { [Symbol("s")]: 2 }) }, "UNREPRESENTABLE", /^a has a field named by Symbol\(s\)/],
+  ["a field beside the elements of an array", { a: ["x".match(/x/)] }, "UNREPRESENTABLE", /^a\.0 has the field "index" beside its elements; store \[\.\.\.array\]/],
+  ["a field beside the elements of a long array", { a: Object.assign(Array(500).fill(1), { more: 2 }) }, "UNREPRESENTABLE", /^a has the field "more" beside/],
+  ["a field beside the entries of a Map", { a: Object.assign(new Map([[1, 2]]), { more: 2 }) }, "UNREPRESENTABLE", /^a has the field "more" beside its entries/],
+  ["a hole in an array", { a: [1, , 2] }, "UNREPRESENTABLE", /^a\.1 is undefined/],
+  ["a hole in a long array", { a: Object.assign(Array(500).fill(1, 1)) }, "UNREPRESENTABLE", /^a\.0 is undefined/],
   ["undefined in an array", { a: [1, undefined] }, "UNREPRESENTABLE", /^a\.1 is undefined/],
   ["undefined as the document", undefined, "UNREPRESENTABLE", /^the document is undefined/],
   ["a function", { a: { run() {} } }, "UNREPRESENTABLE", /^a\.run is a function/],
@@ -296,4 +304,23 @@ test("bytes that claim more than they hold cost what they hold", () => {
   assert.throws(() => cbor.canonicalise(bytes), { code: "TRUNCATED" });
   const grown = process.memoryUsage().rss - before;
   assert.ok(grown < 64 << 20, `${grown} bytes for ${bytes.length}`);
+});
+
+test("what is not enumerable is not looked at, and arrays of every length and kind are stored", () => {
+  const hidden = Object.defineProperty({ a: 1 }, Symbol("s"), { value: 2 });
+  assert.deepStrictEqual(back(hidden), { a: 1 });
+  class List extends Array {}
+  for (const length of [0, 1, 5, 99, 100, 101, 5000]) {
+    const numbers = Array.from({ length }, (_, n) => n);
+    assert.deepStrictEqual(back(numbers), numbers);
+    assert.deepStrictEqual(back(List.from(numbers)), numbers);
+    assert.deepStrictEqual(back(new Proxy(numbers, {})), numbers);
+    assert.deepStrictEqual(back(Object.defineProperty([...numbers], "hidden", { value: 1 })), numbers);
+  }
+});
+
+test("an array whose parts say nothing about fields is not slow to look at", () => {
+  // inspect would say otherwise in a Node that shows arrays in another way, and every element would be listed.
+  const shown = inspect(Array(1000).fill(1), { maxArrayLength: 0, depth: 0, customInspect: false, breakLength: Infinity });
+  assert.equal(shown, "[ ... 1000 more items ]");
 });

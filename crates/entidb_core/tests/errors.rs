@@ -87,6 +87,30 @@ fn limits_are_kept() {
     assert_eq!(notes.query(Query::default()).order_by(asc("n")).limit(3).list().unwrap().len(), 3);
 }
 
+/// A path that cannot be read was one name in Rust, and an error in every other language.
+#[test]
+fn a_path_that_cannot_be_read_is_refused_by_the_first_use() {
+    let notes = memory(Options::default()).collection("notes").unwrap();
+    notes.put(&doc! { "a..b": 1, "n": 1 }).unwrap();
+    for path in ["a..b", ".", "a.", "a.01", "a\\", "[x]"] {
+        let bad = || field("n").eq(1) & !(field("n").eq(2) | field(path).eq(1));
+        refused(notes.find(bad()).list(), ErrorCode::InvalidArgument);
+        refused(notes.find(bad()).count(), ErrorCode::InvalidArgument);
+        refused(notes.find(bad()).exists(), ErrorCode::InvalidArgument);
+        refused(notes.find(bad()).explain(), ErrorCode::InvalidArgument);
+        refused(notes.find(bad()).delete(), ErrorCode::InvalidArgument);
+        refused(notes.find(field("n").eq(1)).order_by(asc(path)).list(), ErrorCode::InvalidArgument);
+        refused(notes.find(field("n").eq(1)).order_by(entidb_core::desc(path)).first(), ErrorCode::InvalidArgument);
+        refused(Query { filter: bad(), ..Query::default() }.to_bytes(), ErrorCode::InvalidArgument);
+        let error = notes.find(bad()).list().unwrap_err();
+        assert!(error.message().contains(&format!("{path:?}")), "{error}");
+        let mut definition = IndexDefinition::on(["n"]).unwrap();
+        definition.columns.push(asc(path));
+        refused(notes.create_index(definition), ErrorCode::InvalidArgument);
+    }
+    assert_eq!((notes.count().unwrap(), notes.indexes().unwrap().len()), (1, 0));
+}
+
 #[test]
 fn changes_that_do_not_fit_are_refused() {
     let db = memory(Options::default());

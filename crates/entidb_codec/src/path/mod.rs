@@ -38,13 +38,15 @@ pub enum Segment {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Path {
     segments: Vec<Segment>,
+    /// The first segment is a text that `dotted` refuses.
+    is_unread: bool,
 }
 
 impl Path {
     /// The path to the document itself.
     #[must_use]
     pub const fn root() -> Self {
-        Self { segments: Vec::new() }
+        Self { segments: Vec::new(), is_unread: false }
     }
 
     /// The path to a field of the document.
@@ -142,6 +144,31 @@ impl Path {
         Ok(path)
     }
 
+    /// As [`dotted`](Self::dotted), for builders that cannot fail: a text that cannot be read gives a path that leads nowhere and
+    /// that [`check`](Self::check) refuses.
+    ///
+    /// ```
+    /// use entidb_codec::Path;
+    /// assert_eq!(Path::dotted_later("a.b"), Path::dotted("a.b")?);
+    /// assert!(Path::dotted_later("a..b").check().is_err());
+    /// # Ok::<(), entidb_codec::Error>(())
+    /// ```
+    #[must_use]
+    pub fn dotted_later(text: &str) -> Self {
+        Self::dotted(text).unwrap_or_else(|_| Self { is_unread: true, ..Self::field(text) })
+    }
+
+    /// Refuses a path that was made from a text that cannot be read, as [`dotted`](Self::dotted) does.
+    ///
+    /// # Errors
+    /// `PathInvalid` with the place in the text.
+    pub fn check(&self) -> Result<()> {
+        match self.segments.first() {
+            Some(Segment::Key(Key::Text(text))) if self.is_unread => Self::dotted(text).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// The steps, from the root on.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
@@ -158,6 +185,10 @@ impl Path {
     /// for fields, integers for positions, and one-element arrays for integer keys.
     #[must_use]
     pub fn to_value(&self) -> Value {
+        if self.is_unread {
+            // No path: who reads it refuses it.
+            return Value::from(self.to_string());
+        }
         self.segments
             .iter()
             .map(|segment| match segment {
@@ -332,7 +363,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_path_reads_back_from_what_it_prints(segments in prop::collection::vec(segments(), 0..5)) {
-            let path = Path { segments };
+            let path = Path { segments, is_unread: false };
             prop_assert_eq!(&Path::dotted(&path.to_string()).unwrap(), &path);
             prop_assert_eq!(Path::from_value(&path.to_value()).unwrap(), path);
         }

@@ -254,6 +254,7 @@ impl IndexDefinition {
             return refuse(format!("an index has at most {COLUMNS_MAX} fields, this one names {}", self.columns.len()));
         }
         for (position, column) in self.columns.iter().enumerate() {
+            column.path.check()?;
             if self.columns.iter().skip(position + 1).any(|other| other.path == column.path) {
                 return refuse(format!("the index names the field {} twice", column.path));
             }

@@ -27,12 +27,19 @@ fn too_deep() -> Error {
 }
 
 impl Query {
-    /// Refuses what nests too deeply for those who walk over the filter, and pages without answers, which would never end.
+    /// Refuses what nests too deeply for those who walk over the filter, paths that cannot be read, and pages without answers,
+    /// which would never end.
     pub(super) fn check(&self) -> Result<()> {
         if self.page == Some(0) {
             return Err(invalid("a page of 0 answers was asked for; give it a size of at least 1"));
         }
-        if self.filter.nests_within(DEPTH_MAX, GROUPS_MAX) { Ok(()) } else { Err(too_deep()) }
+        if !self.filter.nests_within(DEPTH_MAX, GROUPS_MAX) {
+            return Err(too_deep());
+        }
+        for column in &self.order {
+            column.path.check()?;
+        }
+        self.filter.check_paths()
     }
 
     /// The query as bytes, to be stored or run by another language.
@@ -45,7 +52,8 @@ impl Query {
     /// ```
     ///
     /// # Errors
-    /// `QueryInvalid` when conditions nest more than 50 deep, or a page has size 0.
+    /// `QueryInvalid` when conditions nest more than 50 deep, or a page has size 0; `InvalidArgument` for a path that cannot be
+    /// read.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.check()?;
         let mut fields = vec![("v", Value::from(VERSION)), ("filter", self.filter.to_value())];
@@ -197,6 +205,22 @@ impl Expression {
 
     fn is_group_like(&self, other: &Self) -> bool {
         matches!((self, other), (Self::And(_), Self::And(_)) | (Self::Or(_), Self::Or(_)))
+    }
+
+    /// Refuses paths that cannot be read.
+    fn check_paths(&self) -> Result<()> {
+        match self {
+            Self::Constant(_) => Ok(()),
+            Self::Compare(path, ..)
+            | Self::In(path, _)
+            | Self::Between(path, ..)
+            | Self::Exists(path)
+            | Self::IsNull(path)
+            | Self::Contains(path, _)
+            | Self::StartsWith(path, _) => Ok(path.check()?),
+            Self::And(terms) | Self::Or(terms) => terms.iter().try_for_each(Self::check_paths),
+            Self::Not(term) => term.check_paths(),
+        }
     }
 
     /// Whether no condition nests deeper than `depth` levels and `groups` groups. Looks no deeper than that.

@@ -173,7 +173,8 @@ impl std::ops::BitOr for Expression {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field(Path);
 
-/// The field with this dotted path (`"address.city"`, `"tags.0"`); a path that cannot be read names a field by itself.
+/// The field with this dotted path (`"address.city"`, `"tags.0"`). A path that cannot be read, such as `"a..b"`, is refused when
+/// the query runs or is encoded.
 ///
 /// ```
 /// # let db = entidb_core::Database::open_memory()?;
@@ -181,11 +182,12 @@ pub struct Field(Path);
 /// use entidb_core::{doc, field};
 /// notes.put(&doc! { "at": { "city": "London" } })?;
 /// assert_eq!(notes.find(field("at.city").eq("London")).count()?, 1);
+/// assert!(notes.find(field("at..city").eq("London")).count().is_err());
 /// # Ok::<(), entidb_core::Error>(())
 /// ```
 #[must_use]
 pub fn field(path: &str) -> Field {
-    Field(Path::dotted(path).unwrap_or_else(|_| Path::field(path)))
+    Field(Path::dotted_later(path))
 }
 
 impl Field {

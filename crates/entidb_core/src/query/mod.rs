@@ -70,7 +70,7 @@ impl Query {
     }
 }
 
-/// Ascending order by a dotted path.
+/// Ascending order by a dotted path. One that cannot be read is refused when the query runs.
 ///
 /// ```
 /// # let db = entidb_core::Database::open_memory()?;
@@ -83,10 +83,10 @@ impl Query {
 /// ```
 #[must_use]
 pub fn asc(path: &str) -> Column {
-    Column { path: Path::dotted(path).unwrap_or_else(|_| Path::field(path)), direction: Direction::Ascending }
+    Column { path: Path::dotted_later(path), direction: Direction::Ascending }
 }
 
-/// Descending order by a dotted path.
+/// Descending order by a dotted path. One that cannot be read is refused when the query runs.
 ///
 /// ```
 /// # let db = entidb_core::Database::open_memory()?;

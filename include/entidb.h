@@ -157,6 +157,16 @@
 #define ENTIDB_OPEN_READ_ONLY 4
 
 /**
+ * Make the folders above the database too, where it is made.
+ */
+#define ENTIDB_OPEN_CREATE_PARENTS 8
+
+/**
+ * Show the key in the message of a unique violation; otherwise no message shows what documents hold.
+ */
+#define ENTIDB_OPEN_SHOW_UNIQUE_KEYS 16
+
+/**
  * Run queries no index serves. For `scan_policy` of `entidb_open_options`.
  */
 #define ENTIDB_SCAN_ALLOW 0

@@ -13,6 +13,8 @@ export interface Options {
   create?: boolean;
   /** Fails when there is one already. */
   createNew?: boolean;
+  /** Makes the folders above it too, where the database is made. */
+  createParents?: boolean;
   /** Opens it for reading. */
   readOnly?: boolean;
   /** The key of an encrypted database: 32 bytes. */
@@ -43,14 +45,16 @@ export interface Options {
   sortBytesMax?: number;
   /** How much of a large index one step of building it writes. */
   indexBuildBytes?: number;
+  /** Shows the key in the message of a unique violation. Default false: no message shows what documents hold. */
+  showUniqueKeys?: boolean;
   /** Memory to make a key of a password. */
   passwordMemoryKib?: number;
 }
 
 const NAMES = [
-  "create", "createNew", "readOnly", "key", "password", "durability", "groupedIntervalMs", "memoryBytes", "memtableBytes",
+  "create", "createNew", "createParents", "readOnly", "key", "password", "durability", "groupedIntervalMs", "memoryBytes", "memtableBytes",
   "openFilesMax", "entityBytesMax", "transactionBytesMax", "lockTimeoutMs", "feedCommitsMax", "scanPolicy", "sortBytesMax",
-  "indexBuildBytes", "passwordMemoryKib",
+  "indexBuildBytes", "showUniqueKeys", "passwordMemoryKib",
 ];
 
 /** @internal The options by the names of the library. */

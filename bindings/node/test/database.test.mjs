@@ -469,3 +469,19 @@ test("what is dropped while open is closed, with a warning", () => {
   const printed = execFileSync(process.execPath, ["--expose-gc", "-e", code], { cwd: new URL("..", import.meta.url), encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   assert.equal(printed.trim(), "ENTIDB_NOT_CLOSED,ENTIDB_TRANSACTION_ABANDONED");
 });
+
+test("a key that is taken is shown where that was asked for, and folders are made where that was", () => {
+  const above = place();
+  for (const showUniqueKeys of [false, true]) {
+    const where = path.join(above, String(showUniqueKeys), "db");
+    assert.throws(() => open(where), { code: "DATABASE_NOT_FOUND", message: /create_parents/ });
+    const db = open(where, { createParents: true, showUniqueKeys });
+    const users = db.collection("users");
+    users.createIndex("email", { unique: true });
+    users.put({ email: "ada@example.org" });
+    assert.throws(() => users.put({ email: "ada@example.org" }), (error) => {
+      return error.code === "UNIQUE_VIOLATION" && error.message.includes("email") && error.message.includes("ada@") === showUniqueKeys;
+    });
+    db.close();
+  }
+});

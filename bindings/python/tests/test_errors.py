@@ -290,6 +290,17 @@ NOT_GIVEN = {
 }
 
 
+def test_a_key_that_is_taken_is_shown_where_that_was_asked_for(tmp_path):
+    for shows in (False, True):
+        with entidb.open(tmp_path / str(shows) / "d", create_parents=True, show_unique_keys=shows) as db:
+            users = db.collection("users")
+            users.create_index("email", unique=True)
+            users.put({"email": "ada@example.org"})
+            with pytest.raises(entidb.UniqueViolationError, match="email") as caught:
+                users.put({"email": "ada@example.org"})
+            assert ("ada@example.org" in str(caught.value)) is shows
+
+
 def test_every_code_is_given_or_listed_with_a_reason(root):
     table = tomllib.loads((root / "docs/spec/errors.toml").read_text(encoding="utf-8"))
     due = {code["name"] for code in table["code"] if "planned" not in code and "retired" not in code}

@@ -36,6 +36,17 @@ pub(crate) struct Target {
     pub(crate) key_file: Option<PathBuf>,
 }
 
+/// Whether what is not there yet is made.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Making {
+    /// Make the database, and collections, that are not there yet.
+    #[arg(long)]
+    pub(crate) create: bool,
+    /// Make the folders above the database too.
+    #[arg(long, requires = "create")]
+    pub(crate) parents: bool,
+}
+
 /// Which entities of a collection.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Selection {
@@ -113,9 +124,8 @@ pub(crate) enum Command {
         /// Put lines that are plain documents into this collection, under new ids.
         #[arg(long, value_name = "NAME")]
         into: Option<String>,
-        /// Make the database, and collections, that are not there yet.
-        #[arg(long)]
-        create: bool,
+        #[command(flatten)]
+        making: Making,
     },
     /// Show one entity.
     Get {
@@ -137,9 +147,8 @@ pub(crate) enum Command {
         /// Store it under this id, in place of what is there.
         #[arg(long)]
         id: Option<String>,
-        /// Make the database, and the collection, if they are not there yet.
-        #[arg(long)]
-        create: bool,
+        #[command(flatten)]
+        making: Making,
     },
     /// Find entities.
     Find {

@@ -175,6 +175,12 @@ fn what_is_wrong_has_its_exit_code() {
     assert_eq!(error["error"], "NOT_A_DATABASE");
 }
 
+fn db_lines(place: &Place) -> String {
+    let path = place.file("good-lines");
+    std::fs::write(&path, "{\"n\":1}\n").unwrap();
+    path
+}
+
 /// A typo made databases, collections, and indexes on collections that were not there.
 #[test]
 fn nothing_is_made_that_was_not_asked_for() {
@@ -199,6 +205,11 @@ fn nothing_is_made_that_was_not_asked_for() {
     let missing = run(&["put", &place.file("above/db"), "notes", "{}", "--create"]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("above\" to make"), "{missing:?}");
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("--parents"), "{missing:?}");
+    text(&["put", &place.file("above/db"), "notes", "{}", "--parents"], 2);
+    assert!(!Path::new(&place.file("above")).exists());
+    text(&["put", &place.file("above/it/db"), "notes", "{}", "--create", "--parents"], 0);
+    text(&["load", &place.file("more/db"), &db_lines(&place), "--into", "notes", "--create", "--parents"], 0);
     let plain = place.file("lines");
     text(&["inspect", &plain], 2);
 }

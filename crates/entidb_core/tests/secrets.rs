@@ -68,6 +68,45 @@ fn filled(options: Options) -> (Database, Collection) {
     (db, c)
 }
 
+/// The one message that may show a key, and only where that was asked for.
+#[test]
+fn a_key_that_is_taken_is_shown_where_that_was_asked_for() {
+    let long = "x".repeat(5_000);
+    let documents = [
+        (doc! { "t": TEXT, "n": NUMBER }, format!("t = {TEXT:?}, n = {NUMBER}")),
+        (doc! { "t": long.as_str(), "n": FLOAT }, format!("t = \"{}\"…, n = {FLOAT}", "x".repeat(100))),
+        (
+            doc! { "t": [TEXT, "other"], "n": Value::Decimal(DECIMAL.parse().unwrap()) },
+            format!("t = {TEXT:?}, n = {DECIMAL}"),
+        ),
+    ];
+    for show_unique_keys in [false, true] {
+        let db = Database::open_memory_with(Options { show_unique_keys, ..Options::default() }).unwrap();
+        let c = db.collection("c").unwrap();
+        c.create_index(IndexDefinition::on(["-t", "n"]).unwrap().unique().multi().named("taken")).unwrap();
+        for (document, shown) in &documents {
+            let first = c.put(document).unwrap();
+            let error = c.put(document).unwrap_err();
+            assert_eq!((error.context().id, error.context().index.as_deref()), (Some(first), Some("taken")));
+            let of = if show_unique_keys {
+                format!("has the key {shown} already")
+            } else {
+                "key of t, n already".to_owned()
+            };
+            assert!(error.message().contains(&of), "{error}");
+            if !show_unique_keys {
+                Seen::default().error(&error);
+            }
+            c.delete(first).unwrap();
+        }
+        // The same where an index is built over what is there.
+        c.put(&doc! { "u": TEXT }).unwrap();
+        c.put(&doc! { "u": TEXT }).unwrap();
+        let error = c.create_index(IndexDefinition::on(["u"]).unwrap().unique()).unwrap_err();
+        assert_eq!(error.message().contains(TEXT), show_unique_keys, "{error}");
+    }
+}
+
 #[test]
 fn changes_that_do_not_fit_show_types_and_paths() {
     let mut seen = Seen::default();

@@ -26,6 +26,17 @@ pub const ENTIDB_OPEN_EXISTING: u32 = 1;
 pub const ENTIDB_OPEN_CREATE_NEW: u32 = 2;
 /// Refuse all changes.
 pub const ENTIDB_OPEN_READ_ONLY: u32 = 4;
+/// Make the folders above the database too, where it is made.
+pub const ENTIDB_OPEN_CREATE_PARENTS: u32 = 8;
+/// Show the key in the message of a unique violation; otherwise no message shows what documents hold.
+pub const ENTIDB_OPEN_SHOW_UNIQUE_KEYS: u32 = 16;
+
+/// Every flag there is.
+const FLAGS: u32 = ENTIDB_OPEN_EXISTING
+    | ENTIDB_OPEN_CREATE_NEW
+    | ENTIDB_OPEN_READ_ONLY
+    | ENTIDB_OPEN_CREATE_PARENTS
+    | ENTIDB_OPEN_SHOW_UNIQUE_KEYS;
 
 /// Run queries no index serves. For `scan_policy` of `entidb_open_options`.
 pub const ENTIDB_SCAN_ALLOW: u32 = 0;
@@ -129,7 +140,7 @@ pub(crate) fn read(pointer: *const entidb_open_options) -> Result<Options, Error
 fn convert(given: &entidb_open_options) -> Result<Options, Error> {
     let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem));
     let mut options = Options::default();
-    let unknown = given.flags & !(ENTIDB_OPEN_EXISTING | ENTIDB_OPEN_CREATE_NEW | ENTIDB_OPEN_READ_ONLY);
+    let unknown = given.flags & !FLAGS;
     if unknown != 0 {
         return Err(Error::new(
             ErrorCode::UnknownOption,
@@ -139,6 +150,8 @@ fn convert(given: &entidb_open_options) -> Result<Options, Error> {
     options.create = given.flags & ENTIDB_OPEN_EXISTING == 0;
     options.create_new = given.flags & ENTIDB_OPEN_CREATE_NEW != 0;
     options.read_only = given.flags & ENTIDB_OPEN_READ_ONLY != 0;
+    options.create_parents = given.flags & ENTIDB_OPEN_CREATE_PARENTS != 0;
+    options.show_unique_keys = given.flags & ENTIDB_OPEN_SHOW_UNIQUE_KEYS != 0;
     options.durability = match given.durability {
         ENTIDB_DURABILITY_DEFAULT | ENTIDB_DURABILITY_DURABLE => Durability::Durable,
         ENTIDB_DURABILITY_GROUPED => Durability::Grouped { interval_ms: 20 },

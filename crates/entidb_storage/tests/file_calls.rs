@@ -163,6 +163,29 @@ fn child_cannot_flush_its_parent() {
 }
 
 #[test]
+fn folders_above_a_root_that_cannot_be_made_durable_are_not_left_behind() {
+    for flush in 1..=3 {
+        let inject = format!("inject=fsync:error=EIO:when={flush}");
+        let _trace = traced("child_cannot_flush_the_folders_above", &["-e", &inject]);
+    }
+}
+
+/// One of the flushes of the folders above its root fails.
+#[test]
+fn child_cannot_flush_the_folders_above() {
+    let Some((path, _)) = child::asked() else { return };
+    let place = path.join("x/y/db");
+    let error = Backend::file(&place, RootMode::CreateIfMissing).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    let error = Backend::file(&place, RootMode::CreateWithParents).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Device { os_code: Some(5) });
+    let above = Backend::file(&path, RootMode::ReadOnly).unwrap().directory;
+    assert_eq!(above.list("").unwrap(), []);
+    Backend::file(&place, RootMode::CreateWithParents).unwrap();
+    Backend::file(&place, RootMode::CreateWithParents).unwrap();
+}
+
+#[test]
 fn signals_in_every_second_call_lose_nothing() {
     let calls = "pread64,pwrite64,pwritev,pwritev2";
     let inject = format!("inject={calls}:error=EINTR:when=1+2");

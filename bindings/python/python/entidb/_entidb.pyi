@@ -258,6 +258,7 @@ def open(
     *,
     create: bool = ...,
     create_new: bool = ...,
+    create_parents: bool = ...,
     read_only: bool = ...,
     key: bytes = ...,
     password: str | bytes = ...,
@@ -273,6 +274,7 @@ def open(
     scan_policy: Literal["allow", "forbid", "forbid_unbounded"] = ...,
     sort_bytes_max: int = ...,
     index_build_bytes: int = ...,
+    show_unique_keys: bool = ...,
     password_memory_kib: int = ...,
 ) -> Database: ...
 def open_memory(
@@ -287,6 +289,7 @@ def open_memory(
     scan_policy: Literal["allow", "forbid", "forbid_unbounded"] = ...,
     sort_bytes_max: int = ...,
     index_build_bytes: int = ...,
+    show_unique_keys: bool = ...,
 ) -> Database: ...
 def dumps(value: Any, /) -> bytes: ...
 def loads(data: Buffer, /) -> Any: ...

@@ -8,7 +8,7 @@ use entidb_core::{Entity, EntityId, ErrorCode};
 use serde_json::json;
 
 use super::{Use, existing, open, open_to_write, without_mark, writable};
-use crate::args::{Selection, Target};
+use crate::args::{Making, Selection, Target};
 use crate::failure::{Failure, NO, Result};
 use crate::json::{from_value, read, to_value};
 use crate::output::Output;
@@ -41,7 +41,7 @@ pub(super) fn put(
     collection: &str,
     document: &str,
     id: Option<&str>,
-    create: bool,
+    making: Making,
     output: &Output,
 ) -> Result<u8> {
     let text = if document == "-" {
@@ -54,8 +54,8 @@ pub(super) fn put(
     let parsed = read(without_mark(&text)).map_err(|problem| Failure::Usage(format!("the document: {problem}")))?;
     let value = to_value(&parsed).map_err(Failure::Usage)?;
     let id = id.map(str::parse::<EntityId>).transpose()?;
-    let db = open_to_write(target, create)?;
-    let id = writable(&db, collection, create)?.put_bytes(id, &entidb_core::encode(&value))?;
+    let db = open_to_write(target, making)?;
+    let id = writable(&db, collection, making.create)?.put_bytes(id, &entidb_core::encode(&value))?;
     db.close()?;
     output.result(|| id.to_string(), || json!({ "id": id.to_string() }))?;
     Ok(0)

@@ -12,7 +12,7 @@ mod upkeep;
 
 use entidb_core::{Collection, Database, ErrorCode, Key, Options};
 
-use crate::args::{Arguments, Command, Target};
+use crate::args::{Arguments, Command, Making, Target};
 use crate::failure::{Failure, Result};
 use crate::json;
 use crate::output::Output;
@@ -29,12 +29,12 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<u8> {
         Command::Dump { target, collection, output: file } => {
             transfer::dump(&target, &collection, file.as_deref(), output)
         }
-        Command::Load { target, input, into, create } => {
-            transfer::load(&target, &input, into.as_deref(), create, output)
+        Command::Load { target, input, into, making } => {
+            transfer::load(&target, &input, into.as_deref(), making, output)
         }
         Command::Get { target, collection, id } => data::get(&target, &collection, &id, output),
-        Command::Put { target, collection, document, id, create } => {
-            data::put(&target, &collection, &document, id.as_deref(), create, output)
+        Command::Put { target, collection, document, id, making } => {
+            data::put(&target, &collection, &document, id.as_deref(), making, output)
         }
         Command::Find { target, collection, selection, count, explain, delete, yes } => {
             let what = match (count, explain, delete) {
@@ -59,8 +59,8 @@ enum Use {
     Read,
     /// Changes an existing one.
     Change,
-    /// Changes one, making it when there is none.
-    Create,
+    /// Changes one, making it when there is none, with the folders above it or without.
+    Create { parents: bool },
 }
 
 fn open(target: &Target, usage: Use) -> Result<Database> {
@@ -73,9 +73,11 @@ fn open(target: &Target, usage: Use) -> Result<Database> {
         (None, Some(file)) => Some(Key::Raw(read_key(file)?)),
         (None, None) => None,
     };
-    let options = Options { create: usage == Use::Create, read_only: usage == Use::Read, key, ..Options::default() };
+    let create = matches!(usage, Use::Create { .. });
+    let create_parents = usage == Use::Create { parents: true };
+    let options = Options { create, create_parents, read_only: usage == Use::Read, key, ..Options::default() };
     match Database::open_with(&target.path, options) {
-        Err(error) if error.code() == ErrorCode::DatabaseNotFound && usage != Use::Create => {
+        Err(error) if error.code() == ErrorCode::DatabaseNotFound && !create => {
             let problem = format!("there is no database at {:?}; check the path", target.path.display().to_string());
             Err(Failure::Missing(ErrorCode::DatabaseNotFound, problem))
         }
@@ -84,9 +86,9 @@ fn open(target: &Target, usage: Use) -> Result<Database> {
 }
 
 /// Opens for a command that makes the database only when that was asked for, because a misspelt path would make one.
-fn open_to_write(target: &Target, create: bool) -> Result<Database> {
-    if create {
-        return open(target, Use::Create);
+fn open_to_write(target: &Target, making: Making) -> Result<Database> {
+    if making.create {
+        return open(target, Use::Create { parents: making.parents });
     }
     open(target, Use::Change).map_err(|failure| match failure {
         Failure::Missing(code, problem) => Failure::Missing(code, format!("{problem}, or say --create to make it")),

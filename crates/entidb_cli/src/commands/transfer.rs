@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{Use, existing, open, open_to_write, without_mark, writable};
-use crate::args::Target;
+use crate::args::{Making, Target};
 use crate::failure::{Failure, Result};
 use crate::json::{from_value, read, to_value};
 use crate::output::Output;
@@ -84,7 +84,7 @@ struct Line {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the file is the user's, not the database's")]
-pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, create: bool, output: &Output) -> Result<u8> {
+pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, making: Making, output: &Output) -> Result<u8> {
     let failed = |error: &std::io::Error| Failure::system(&format!("read {}", input.display()), error);
     let reader: Box<dyn BufRead> = if input == Path::new("-") {
         Box::new(BufReader::new(std::io::stdin()))
@@ -92,7 +92,7 @@ pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, create: bo
         Box::new(BufReader::new(File::open(input).map_err(|error| failed(&error))?))
     };
     let bar = progress("entities");
-    let mut loaded = Loaded { target, create, db: None };
+    let mut loaded = Loaded { target, making, db: None };
     let mut batch = Vec::with_capacity(BATCH);
     for (number, text) in reader.lines().enumerate() {
         let text = text.map_err(|error| failed(&error))?;
@@ -126,7 +126,7 @@ pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, create: bo
 /// Where lines go. It is opened with the first batch, so that a file whose beginning is wrong makes no database.
 struct Loaded<'a> {
     target: &'a Target,
-    create: bool,
+    making: Making,
     db: Option<Database>,
 }
 
@@ -134,9 +134,9 @@ impl Loaded<'_> {
     fn store(&mut self, lines: &[Line]) -> Result<()> {
         let db = match &self.db {
             Some(db) => db,
-            None => self.db.insert(open_to_write(self.target, self.create)?),
+            None => self.db.insert(open_to_write(self.target, self.making)?),
         };
-        if !self.create {
+        if !self.making.create {
             let mut names: Vec<&str> = lines.iter().map(|line| line.collection.as_str()).collect();
             names.sort_unstable();
             names.dedup();

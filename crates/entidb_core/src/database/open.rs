@@ -53,6 +53,8 @@ impl Database {
         let path = path.as_ref();
         let mode = if options.read_only {
             RootMode::ReadOnly
+        } else if options.create_parents {
+            RootMode::CreateWithParents
         } else if options.create || options.create_new {
             RootMode::CreateIfMissing
         } else {
@@ -66,7 +68,8 @@ impl Database {
                 // Asked to make it, so what is missing is the place for it.
                 let problem = match (mode, above) {
                     (RootMode::CreateIfMissing, Some(above)) => format!(
-                        "there is no folder {:?} to make the database {:?} in; make that folder first",
+                        "there is no folder {:?} to make the database {:?} in; make that folder first, or open \
+                         with create_parents (`--parents` on the command line)",
                         above.display().to_string(),
                         path.display().to_string()
                     ),

@@ -177,8 +177,11 @@ impl Shared {
             None => return Err(Error::internal("the newest catalog is not known")),
         };
         self.counters.started();
-        let limits =
-            Limits { entity_bytes_max: self.options.entity_bytes_max, feed_commits_max: self.options.feed_commits_max };
+        let limits = Limits {
+            entity_bytes_max: self.options.entity_bytes_max,
+            feed_commits_max: self.options.feed_commits_max,
+            show_unique_keys: self.options.show_unique_keys,
+        };
         Ok(State::new(engine, catalog, limits))
     }
 

@@ -11,7 +11,7 @@ use super::refusal;
 use super::rows::{Claim, Row, cut_tuple, row_id, rows, write_row};
 use crate::catalog::{CollectionRecord, IndexRecord};
 use crate::collection::envelope::Envelope;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::Result;
 use crate::id::{CollectionId, EntityId, IndexId, Ordinal};
 use crate::keyspace;
 
@@ -74,6 +74,8 @@ pub(crate) struct RowChanges {
     added: Keys,
     /// Indexes being built that cannot take in the change, and why.
     refused: Vec<(IndexId, Vec<u8>)>,
+    /// Whether the refusal of a unique key may show the key.
+    pub(crate) shows_keys: bool,
 }
 
 impl RowChanges {
@@ -120,6 +122,8 @@ impl RowChanges {
 pub(crate) struct Owner {
     pub(crate) collection: CollectionId,
     pub(crate) id: EntityId,
+    /// Whether the refusal of a unique key may show the key.
+    pub(crate) shows_keys: bool,
 }
 
 /// The changes in all indexes of a collection when a document takes the place of another.
@@ -139,7 +143,7 @@ pub(crate) fn plan_changes(
         None => Ok(Vec::new()),
     };
     for index in &record.indexes {
-        let owner = Owner { collection: record.id, id: entity.0 };
+        let owner = Owner { collection: record.id, id: entity.0, shows_keys: changes.shows_keys };
         if index.definition.multi {
             plan_rows(index, tx, owner, of(index, old)?, of(index, new)?, changes)?;
         } else {
@@ -147,7 +151,8 @@ pub(crate) fn plan_changes(
         }
     }
     for index in &record.building {
-        let owner = Owner { collection: record.id, id: entity.0 };
+        // The refusal is stored, and no key with it.
+        let owner = Owner { collection: record.id, id: entity.0, shows_keys: false };
         let place = changes.place();
         // What the index would have refused was stored before it, or refused it already: then it has no rows.
         let old = of(index, old).map_or_else(|_| Ok(Vec::new()), |old| rows_held(tx, entity.0, old))?;
@@ -203,7 +208,12 @@ fn judge_claim(index: &IndexRecord, tx: &WriteTransaction, owner: Owner, key: &[
         Claim::Key => tx.get(key)?.as_deref().map(row_id).transpose()?.filter(|holder| *holder != owner.id),
         Claim::Cut(tuple) => holder_of_cut(index, tx, owner, key, tuple)?,
     };
-    holder.map_or(Ok(()), |holder| Err(violation(index, holder)))
+    let Some(holder) = holder else { return Ok(()) };
+    let tuple = match claim {
+        Claim::Cut(tuple) => tuple,
+        _ => key.get(keyspace::PREFIX_BYTES..).unwrap_or_default(),
+    };
+    Err(refusal::of_key(index, holder, owner.shows_keys.then_some(tuple)))
 }
 
 /// Another entity that has the tuple of a row that was cut. Rows with the same hash are hardly ever of different tuples; the
@@ -268,12 +278,4 @@ pub(crate) fn plan_rows(
     }
     old.for_each(|row| changes.removed.push(&row.key));
     Ok(())
-}
-
-fn violation(index: &IndexRecord, holder: EntityId) -> Error {
-    let name = &index.definition.name;
-    let problem = format!(
-        "the unique index {name:?} has this key already, for the entity {holder}; change the value or that entity"
-    );
-    Error::new(ErrorCode::UniqueViolation, problem).with_index(name).with_id(holder)
 }

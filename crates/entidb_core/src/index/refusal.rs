@@ -1,11 +1,61 @@
-//! Why an index that is being built cannot be finished: a change that the index would refuse.
+//! Why an index refuses a key that another entity has, and why an index that is being built cannot be finished: a change that
+//! the index would refuse.
 //!
-//! Always: the change is made all the same, and this is written in its transaction, so a change that is aborted or taken back
+//! Always: a message shows what a document holds only where that was asked for. While an index is built the change is made all the same, and this is written in its transaction, so a change that is aborted or taken back
 //! does not end the build. The next step of the build finds it and fails with it.
 //! Format: docs/spec/keyspace.md, "Indexes being built": `u32 code | 16 bytes id | message`, little-endian.
 
+use entidb_codec::{Value, decode_ordered};
+
+use crate::catalog::IndexRecord;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::EntityId;
+
+/// Letters of a text that a message shows.
+const SHOWN_MAX: usize = 100;
+
+/// The refusal of a key that another entity has. `tuple` is the key, where the message may show it.
+pub(super) fn of_key(index: &IndexRecord, holder: EntityId, tuple: Option<&[u8]>) -> Error {
+    let definition = &index.definition;
+    let name = &definition.name;
+    let mut rest = tuple;
+    let columns: Vec<String> = definition
+        .columns
+        .iter()
+        .map(|column| match rest.and_then(|bytes| decode_ordered(bytes, column.direction).ok().zip(Some(bytes))) {
+            Some((decoded, bytes)) => {
+                rest = bytes.get(decoded.len..);
+                format!("{} = {}", column.path, shown(decoded.value.as_ref()))
+            }
+            None => column.path.to_string(),
+        })
+        .collect();
+    let what = if tuple.is_some() { "the key" } else { "this key of" };
+    let problem = format!(
+        "the unique index {name:?} has {what} {} already, for the entity {holder}; change the value or that entity",
+        columns.join(", ")
+    );
+    Error::new(ErrorCode::UniqueViolation, problem).with_index(name).with_id(holder)
+}
+
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".to_owned(),
+        Some(Value::Null) => "null".to_owned(),
+        Some(Value::Bool(value)) => value.to_string(),
+        Some(Value::Integer(value)) => value.to_string(),
+        Some(Value::Float(value)) => value.to_string(),
+        Some(Value::Decimal(value)) => value.to_string(),
+        Some(Value::Timestamp(value)) => value.to_string(),
+        Some(Value::EntityId(bytes) | Value::Uuid(bytes)) => EntityId::from_bytes(*bytes).to_string(),
+        Some(Value::Text(text)) if text.chars().nth(SHOWN_MAX).is_some() => {
+            let start: String = text.chars().take(SHOWN_MAX).collect();
+            format!("{start:?}…")
+        }
+        Some(Value::Text(text)) => format!("{text:?}"),
+        Some(other) => format!("({})", other.type_name()),
+    }
+}
 
 /// A refusal as it is stored. `id` is the entity whose change it was.
 pub(super) fn encode(error: &Error, id: EntityId) -> Vec<u8> {

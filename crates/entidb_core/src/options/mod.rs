@@ -74,6 +74,8 @@ pub struct Options {
     pub create: bool,
     /// Fail when there is one already. Default false.
     pub create_new: bool,
+    /// Make the folders above it too, where the database is made. Default false: a path with a mistake in it makes none.
+    pub create_parents: bool,
     /// Refuse all changes, and let others read at the same time. Default false.
     pub read_only: bool,
     /// The key of an encrypted database. Default none.
@@ -103,6 +105,8 @@ pub struct Options {
     pub sort_bytes_max: u64,
     /// How much of an index one step of building it writes; other changes come between the steps. Default 1 MiB.
     pub index_build_bytes: u64,
+    /// Show the key in the message of a unique violation. Default false: no message shows what documents hold.
+    pub show_unique_keys: bool,
     /// Argon2id memory for a new password, in KiB. 0 takes the engine's default of 64 MiB.
     pub password_memory_kib: u32,
 }
@@ -112,6 +116,7 @@ impl Default for Options {
         Self {
             create: true,
             create_new: false,
+            create_parents: false,
             read_only: false,
             key: None,
             durability: Durability::Durable,
@@ -125,6 +130,7 @@ impl Default for Options {
             scan_policy: ScanPolicy::Allow,
             sort_bytes_max: 256 << 20,
             index_build_bytes: 1 << 20,
+            show_unique_keys: false,
             password_memory_kib: 0,
         }
     }
@@ -160,6 +166,11 @@ impl Options {
         }
         if self.read_only && self.create_new {
             let problem = "create_new needs writing, and the options say read_only; choose one";
+            return Err(Error::new(ErrorCode::InvalidArgument, problem));
+        }
+        if self.create_parents && (self.read_only || !(self.create || self.create_new)) {
+            let problem = "create_parents makes folders for a database that is made, and the options make none; open with \
+                           create, or without create_parents";
             return Err(Error::new(ErrorCode::InvalidArgument, problem));
         }
         // The engine judges what it is given too, but only once the folder was made.

@@ -10,9 +10,10 @@ use super::{Key, Options, ScanPolicy};
 use crate::error::{Error, ErrorCode, Result, quoted};
 
 /// Every name, in the order of the documentation.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 21] = [
     "create",
     "create_new",
+    "create_parents",
     "read_only",
     "key",
     "password",
@@ -28,6 +29,7 @@ const NAMES: [&str; 19] = [
     "scan_policy",
     "sort_bytes_max",
     "index_build_bytes",
+    "show_unique_keys",
     "password_memory_kib",
     "encrypted",
 ];
@@ -60,6 +62,7 @@ impl Options {
             match name {
                 "create" => options.create = flag(name, value)?,
                 "create_new" => options.create_new = flag(name, value)?,
+                "create_parents" => options.create_parents = flag(name, value)?,
                 "read_only" => options.read_only = flag(name, value)?,
                 "key" => options.key = Some(raw_key(value)?),
                 "password" => options.key = Some(password(value)?),
@@ -75,6 +78,7 @@ impl Options {
                 "scan_policy" => options.scan_policy = scan_policy(value)?,
                 "sort_bytes_max" => options.sort_bytes_max = number(name, value)?,
                 "index_build_bytes" => options.index_build_bytes = number(name, value)?,
+                "show_unique_keys" => options.show_unique_keys = flag(name, value)?,
                 "password_memory_kib" => options.password_memory_kib = narrow(name, number(name, value)?)?,
                 other => return Err(unknown(other)),
             }
@@ -112,6 +116,7 @@ impl Options {
         let fields = [
             ("create", Value::Bool(self.create)),
             ("create_new", Value::Bool(self.create_new)),
+            ("create_parents", Value::Bool(self.create_parents)),
             ("read_only", Value::Bool(self.read_only)),
             ("encrypted", Value::Bool(self.key.is_some())),
             ("durability", Value::from(durability)),
@@ -126,6 +131,7 @@ impl Options {
             ("scan_policy", Value::from(scan_policy)),
             ("sort_bytes_max", Value::from(self.sort_bytes_max)),
             ("index_build_bytes", Value::from(self.index_build_bytes)),
+            ("show_unique_keys", Value::Bool(self.show_unique_keys)),
             ("password_memory_kib", Value::from(u64::from(self.password_memory_kib))),
         ];
         Value::Map(fields.into_iter().collect())
@@ -283,6 +289,8 @@ mod tests {
             doc! { "scan_policy": 3 },
             doc! { "lock_timeout_ms": (-1) },
             doc! { "read_only": true, "create_new": true },
+            doc! { "create": false, "create_parents": true },
+            doc! { "read_only": true, "create_parents": true },
         ] {
             assert_eq!(Options::from_value(&value).unwrap_err().code(), ErrorCode::InvalidArgument, "{value:?}");
         }

@@ -79,6 +79,7 @@ impl State {
         };
         let old_document = before.as_ref().map(|before| before.document);
         let mut changes = std::mem::take(&mut self.row_changes);
+        changes.shows_keys = self.limits().show_unique_keys;
         let planned =
             index::plan_changes(record, self.engine(), (id, ordinal), old_document, Some(document), &mut changes);
         let is_new = before.is_none();
@@ -127,6 +128,7 @@ impl State {
             check_mode(name, id, WriteMode::IfVersion(version), Some(&before))?;
         }
         let mut changes = std::mem::take(&mut self.row_changes);
+        changes.shows_keys = self.limits().show_unique_keys;
         let entity = (id, before.ordinal);
         let planned = index::plan_changes(&record, self.engine(), entity, Some(before.document), None, &mut changes);
         let ordinal_key = keyspace::ordinal(record.id, before.ordinal);

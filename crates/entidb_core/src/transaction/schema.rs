@@ -251,7 +251,7 @@ impl State {
             let entity = Envelope::decode(entities.value())?;
             let rows = index::rows(index, entity.document, entity.ordinal)?;
             let mut changes = RowChanges::default();
-            let owner = Owner { collection, id };
+            let owner = Owner { collection, id, shows_keys: self.limits().show_unique_keys };
             index::plan_rows(index, self.engine(), owner, Vec::new(), rows, &mut changes)?;
             bytes = bytes.saturating_add(changes.bytes()).saturating_add(changes.keys() * KEY_BYTES);
             if bytes > bytes_max && reached.is_some() {

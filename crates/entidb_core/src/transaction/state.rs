@@ -57,11 +57,12 @@ pub(crate) struct State {
 /// What a savepoint keeps beside the engine's: a mark, and three small maps with the counts, ordinals and records it changes.
 const MARK_BYTES: u64 = 640;
 
-/// The limits a transaction checks.
+/// The limits a transaction checks, and whether its errors may show unique keys.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) entity_bytes_max: u64,
     pub(crate) feed_commits_max: u64,
+    pub(crate) show_unique_keys: bool,
 }
 
 /// Keys and values that commit adds for a collection whose entities changed: its count and its next ordinal.

@@ -17,6 +17,8 @@ pub enum RootMode {
     Existing,
     /// It is made when missing; the folder above it must exist.
     CreateIfMissing,
+    /// It is opened, or made, and the folders above it that are missing are made too.
+    CreateWithParents,
     /// It is made, or is there and empty.
     CreateNew,
     /// It must exist, and nothing in it can be created, changed or removed through this directory.
@@ -40,6 +42,17 @@ pub(super) fn open_root(path: &Path, mode: RootMode) -> Result<Root, ErrorKind> 
             }
             Ok(root)
         }
+        RootMode::CreateWithParents => match open_root(path, RootMode::CreateIfMissing) {
+            Err(ErrorKind::NotFound) => {
+                let made = make_parents(path)?;
+                let opened = open_root(path, RootMode::CreateIfMissing);
+                if opened.is_err() {
+                    unmake_all(&made);
+                }
+                opened
+            }
+            opened => opened,
+        },
         RootMode::CreateNew => {
             let (root, made) = open_or_make(path)?;
             if !made && !root.list("")?.is_empty() {
@@ -47,6 +60,45 @@ pub(super) fn open_root(path: &Path, mode: RootMode) -> Result<Root, ErrorKind> 
             }
             Ok(root)
         }
+    }
+}
+
+/// Makes the folders above a path that are missing, from the top, each durable before the next. Gives those it made; on a
+/// failure they are gone again.
+fn make_parents(path: &Path) -> Result<Vec<&Path>, ErrorKind> {
+    let mut missing = Vec::new();
+    for above in path.ancestors().skip(1).take_while(|above| !above.as_os_str().is_empty()) {
+        match Root::open(above) {
+            Err(ErrorKind::NotFound) => missing.push(above),
+            // What cannot be looked at may still be walked through; making what is below it tells.
+            _ => break,
+        }
+    }
+    let mut made = Vec::new();
+    for folder in missing.into_iter().rev() {
+        match Root::make_above(folder) {
+            Ok(()) => made.push(folder),
+            Err(ErrorKind::AlreadyExists) => continue,
+            Err(kind) => {
+                unmake_all(&made);
+                return Err(kind);
+            }
+        }
+        match Root::flush_parent(folder) {
+            // A folder above that we may write to and not read cannot be flushed by us.
+            Ok(()) | Err(ErrorKind::PermissionDenied) => {}
+            Err(kind) => {
+                unmake_all(&made);
+                return Err(kind);
+            }
+        }
+    }
+    Ok(made)
+}
+
+fn unmake_all(made: &[&Path]) {
+    for folder in made.iter().rev() {
+        let _best_effort = Root::unmake(folder);
     }
 }
 

@@ -80,6 +80,11 @@ impl Root {
         rustix::fs::mkdirat(CWD, path, Mode::RWXU).map_err(kind)
     }
 
+    /// Makes a folder above the root, which may be for others too, as far as the system's mask lets them.
+    pub(super) fn make_above(path: &Path) -> Result<()> {
+        rustix::fs::mkdirat(CWD, path, Mode::RWXU | Mode::RWXG | Mode::RWXO).map_err(kind)
+    }
+
     /// Takes back the folder that [`make`](Self::make) made. It goes only when it is empty, so nothing can be lost.
     pub(super) fn unmake(path: &Path) -> Result<()> {
         rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR).map_err(kind)

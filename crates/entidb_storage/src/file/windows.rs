@@ -65,6 +65,10 @@ impl Root {
         std::fs::create_dir(path).map_err(kind)
     }
 
+    pub(super) fn make_above(path: &Path) -> Result<()> {
+        Self::make(path)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
     pub(super) fn unmake(path: &Path) -> Result<()> {
         std::fs::remove_dir(path).map_err(kind)

@@ -454,8 +454,8 @@ fn surrogate() -> Refusal {
 
 #[cold]
 fn naive() -> Refusal {
-    let problem = "a datetime without a time zone is no moment; use entidb.now() or datetime.now(timezone.utc), \
-                   or add tzinfo";
+    let problem = "a datetime without a time zone is no moment; use entidb.now() or datetime.now(timezone.utc), say \
+                   which zone it is in with .replace(tzinfo=...) or .astimezone() for this machine's, or store .isoformat()";
     Refusal::new(code::UNREPRESENTABLE, problem)
 }
 

@@ -259,24 +259,6 @@ def test_a_sort_beyond_its_memory_is_refused():
             notes.find().order_by("a").list()
 
 
-def test_queries_with_and_without_an_index_agree(db, rng):
-    plain, fast = db.collection("plain"), db.collection("fast")
-    fast.create_index("a")
-    fast.create_index("b", "-a")
-    values = [None, True, 0, 1, 2, 2.5, "a", "ab", b"x", [1, 2], {"k": 1}]
-    documents = [{k: rng.choice(values) for k in ("a", "b") if rng.random() < 0.9} for _ in range(300)]
-    ids = plain.put_many(documents)
-    fast.put_many(documents, ids)
-    for _ in range(400):
-        left, right = rng.choice([f.a, f.b]), rng.choice([f.a, f.b])
-        one = rng.choice([left == rng.choice(values), left < rng.choice(values), left >= rng.choice(values)])
-        two = rng.choice([right.exists(), right.is_in(rng.sample(values, 3)), right.is_null()])
-        condition = rng.choice([one, one & two, one | two, ~one & two])
-        assert set(plain.find(condition).ids()) == set(fast.find(condition).ids()), condition
-        key = rng.choice(["a", "-a", "b"])
-        assert plain.find(condition).order_by(key).ids() == fast.find(condition).order_by(key).ids(), (condition, key)
-
-
 def test_fields_show_themselves():
     assert repr(f.a["b"][0].key(5)) == "Field('a', 'b', 0, (5,))"
     assert f["-a"].column() == "\\-a"
@@ -318,72 +300,6 @@ def test_an_index_is_on_the_key_that_was_named(db):
             c.put(document)
         assert not c.find(field == 1).explain()["scan"] and c.find(field == 1).count() == 1
         assert c.find(field.exists()).order_by(field).count() == 1
-
-
-def changed(random):
-    scalars = [None, True, 1, 1.0, 2, -1, 2**53 + 1, float("nan"), -0.0, "", "x", "xy", "é", b"\x00", "y" * 5000]
-    value = lambda: random.choice(scalars)  # noqa: E731
-    array = lambda: [value() for _ in range(random.randrange(4))]  # noqa: E731
-    fields = {"n": random.randrange(6), "a": array() if random.random() < 0.3 else value(), "b": value()}
-    return {name: held for name, held in fields.items() if random.random() < 0.8}
-
-
-def asked(random, collection):
-    field = random.choice([f.n, f.a, f.b])
-    operand = random.choice([0, 1, 2, 3.0, None, "x", "y" * 5000, [1], True])
-    conditions = [
-        lambda: field == operand,
-        lambda: field != operand,
-        lambda: field >= operand,
-        lambda: field < operand,
-        lambda: field.is_in([0, 1, operand]),
-        lambda: field.exists(),
-        lambda: field.contains(operand),
-    ]
-    query = collection.find(random.choice(conditions)(), random.choice(conditions)())
-    return query.order_by(*random.sample(["n", "-a", "b"], random.randrange(1, 3)))
-
-
-@pytest.mark.parametrize("within", [False, True])
-def test_random_queries_agree_with_and_without_indexes(within):
-    import random as chance
-
-    for seed in range(150):
-        with entidb.open_memory() as db:
-            random = chance.Random(seed)
-            plain, indexed = db.collection("plain"), db.collection("indexed")
-            for path, multi in random.sample([("n", False), ("a", False), ("a", True), ("-b", False)], 2):
-                indexed.create_index(path, multi=multi, name=f"{path}{multi}")
-            for _ in range(random.randrange(12)):
-                document = changed(random)
-                indexed.put(document, plain.put(document))
-            tx = db.transaction() if within else None
-            if tx:
-                plain, indexed = tx.collection("plain"), tx.collection("indexed")
-                for _ in range(4):
-                    document = changed(random)
-                    indexed.put(document, plain.put(document))
-            state = random.getstate()
-            for _ in range(6):
-                random.setstate(state)
-                wanted = asked(random, plain).ids()
-                random.setstate(state)
-                query = asked(random, indexed)
-                state = random.getstate()
-                assert query.ids() == wanted, (seed, query)
-                assert [e.id for e in pages(query, 2)[1]] == wanted
-                assert query.count() == len(wanted)
-                if tx:
-                    # What the loop changes shows in none of its answers.
-                    given = []
-                    for entity in query:
-                        given.append(entity.id)
-                        indexed.update(entity.id, {"n": random.randrange(6), "a": [1, 2], "b": "x"})
-                        plain.update(entity.id, dict(indexed[entity.id]))
-                        indexed.put({"n": 1}, plain.put({"n": 1}))
-                    assert given == wanted, (seed, query)
-            if tx:
-                tx.abort()
 
 
 def test_a_field_says_its_direction(people):

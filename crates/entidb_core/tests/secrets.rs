@@ -76,7 +76,7 @@ fn a_key_that_is_taken_is_shown_where_that_was_asked_for() {
         (doc! { "t": TEXT, "n": NUMBER }, format!("t = {TEXT:?}, n = {NUMBER}")),
         (doc! { "t": long.as_str(), "n": FLOAT }, format!("t = \"{}\"…, n = {FLOAT}", "x".repeat(100))),
         (
-            doc! { "t": [TEXT, "other"], "n": Value::Decimal(DECIMAL.parse().unwrap()) },
+            doc! { "t": [TEXT, "Another"], "n": Value::Decimal(DECIMAL.parse().unwrap()) },
             format!("t = {TEXT:?}, n = {DECIMAL}"),
         ),
     ];

@@ -83,6 +83,8 @@ struct SignalState {
     stopping: bool,
     running: bool,
     failure: Option<Error>,
+    /// Pieces that have ended so far.
+    pieces: u64,
 }
 
 impl Signal {
@@ -100,23 +102,24 @@ impl Signal {
 
     /// Remembers how the last piece of the work ended, whoever did it, for writers who wait for it.
     pub(crate) fn note(&self, failure: Option<Error>) {
-        self.state.lock().failure = failure;
+        let mut state = self.state.lock();
+        state.failure = failure;
+        state.pieces = state.pieces.wrapping_add(1);
+        drop(state);
         self.progress.notify_all();
     }
 
-    /// Why the last piece of the work failed.
-    pub(crate) fn failure(&self) -> Option<Error> {
-        self.state.lock().failure.clone()
-    }
-
-    /// Waits until a piece is done, or the thread has ended, or the time is over.
-    pub(crate) fn wait_for_piece(&self, time: Duration) {
+    /// Waits until a piece is done, or the thread has ended, or the time is over. Returns why that piece failed: a failure
+    /// of one before it says nothing about the one that is under way.
+    pub(crate) fn wait_for_piece(&self, time: Duration) -> Option<Error> {
         let mut state = self.state.lock();
+        let before = state.pieces;
         if state.running && !state.stopping {
             state.wanted = true;
             self.work.notify_one();
             self.progress.wait_for(&mut state, time);
         }
+        state.failure.clone().filter(|_| state.pieces != before)
     }
 
     /// Waits until the database is being closed, or the time is over.

@@ -33,6 +33,8 @@ pub enum Mistake {
     RecycledBeforeInstall,
     /// The end of a log file is not flushed.
     LogEndNotFlushed,
+    /// The manifest says where a log file ends before that end is flushed.
+    UnflushedEndListed,
     /// A log unit claims that it is durable itself.
     DurableMarkTooHigh,
     /// Checksums of plain files are not looked at.
@@ -101,6 +103,8 @@ pub enum Mistake {
     UnwrittenRecordDoubted,
     /// Segments that are read stay open, however many they are.
     OpenFilesUnbounded,
+    /// Blocks keep their memory when something else needs it.
+    BlocksKept,
     /// Merging forgets the snapshots.
     SnapshotsForgotten,
     /// The file of a segment goes when no version lists it, whoever still reads it.

@@ -63,6 +63,8 @@ pub struct Stats {
     pub wal_writes: u64,
     /// Flushes of the log by this handle.
     pub wal_flushes: u64,
+    /// The longest flush of the log, in microseconds: one or more files of it.
+    pub wal_flush_longest_micros: u64,
     /// Bytes written to the log by this handle.
     pub wal_bytes_written: u64,
     /// Bytes of commits the log holds that are not in segments yet.

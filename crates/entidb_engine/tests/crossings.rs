@@ -1,5 +1,5 @@
 //! What goes on at the same time and must not spoil each other: a commit and a checkpoint, a check and a flush, two calls
-//! of `close`, merges of two zones, a compaction and merges that fail, a wait and the end.
+//! of `close`, merges of two zones, a compaction and merges that fail, a wait and the end, the last handle and a transaction.
 //!
 //! Always: on real threads with files in memory; what is to come first is held at a gate, so nothing depends on how fast
 //! the machine is.
@@ -17,12 +17,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use entidb_engine::{Durability, Engine, Error, Options, Sequence, VerifyLevel};
+use entidb_engine::{Durability, Engine, Error, KeyRange, Options, Sequence, VerifyLevel};
 use entidb_storage::{
     Backend, Clock, Directory, ErrorKind, MemoryDirectory, OpenMode, Operation, Random, SeededRandom, SystemClock,
 };
 use gated::gated;
 use held::held_at_a_gate;
+
+const AN_HOUR: Duration = Duration::from_secs(3600);
 
 /// Waits for what must come without anybody doing anything; a minute is for ever.
 fn comes(what: &str, mut is_there: impl FnMut() -> bool) {
@@ -286,7 +288,7 @@ fn who_waits_for_a_commit_that_nobody_made_is_told_that_the_database_was_closed(
     put(&engine, &[1], 100, Durability::Durable);
     let next = Sequence(engine.last_sequence().0 + 1);
     let waiter = engine.clone();
-    let waiting = std::thread::spawn(move || waiter.wait_durable(next, Duration::from_secs(3600)));
+    let waiting = std::thread::spawn(move || waiter.wait_durable(next, AN_HOUR));
     std::thread::sleep(Duration::from_millis(100));
     engine.close().unwrap();
     comes("the end of the wait", || waiting.is_finished());
@@ -339,6 +341,7 @@ fn a_reserve_that_finds_no_room_is_not_tried_again_at_once() {
     assert!(before > 0 && tried < 10, "{tried} tries in 100 looks for work, {before} before");
     engine.close().unwrap();
 }
+
 /// Nothing was written, and the database took no more commits all the same.
 #[test]
 fn a_large_commit_that_cannot_look_whether_the_database_is_its_own_is_refused_and_no_more() {
@@ -361,5 +364,146 @@ fn a_large_commit_that_cannot_look_whether_the_database_is_its_own_is_refused_an
     let snapshot = engine.snapshot().unwrap();
     assert!(snapshot.get(&[2]).unwrap().is_none() && snapshot.get(&[3]).unwrap().is_some());
     drop(snapshot);
+    engine.close().unwrap();
+}
+
+/// Its failure was handed to the compaction, which had not even begun.
+#[test]
+fn a_compaction_without_threads_is_not_told_of_the_failure_of_a_merge_that_came_first() {
+    let (failing, hits) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+    let (fails, counted) = (Arc::clone(&failing), Arc::clone(&hits));
+    let backend = gated(&Backend::memory(), move |operation, name| {
+        let is_merge = on("entidb-merges") || on("compactor");
+        let hit = operation == Operation::Open && name.starts_with("seg/") && is_merge && fails.load(Ordering::Relaxed);
+        if hit && on("compactor") {
+            counted.fetch_add(1, Ordering::Relaxed);
+            fails.store(false, Ordering::Relaxed);
+        }
+        hit.then_some(ErrorKind::PermissionDenied)
+    });
+    let options = || Options { memtable_bytes: 64 * 1024, ..Options::default() };
+    let engine = Engine::open(backend.clone(), options()).unwrap();
+    for number in 0..13 {
+        // Larger than what goes into a memtable, and so a run each.
+        put(&engine, &[1, number], 20_000, Durability::Durable);
+    }
+    put(&engine, &[2], 20_000, Durability::Durable);
+    engine.close().unwrap();
+    let engine = Engine::open(backend, Options { background: false, ..options() }).unwrap();
+    assert!(engine.stats().level_segments[0] >= 13, "{:?}", engine.stats().level_segments);
+    std::thread::scope(|scope| {
+        let compacted = start(scope, "compactor", || engine.compact_range(KeyRange::prefix(&[2]))).join().unwrap();
+        assert_eq!(hits.load(Ordering::Relaxed), 1, "no merge came first");
+        compacted.unwrap();
+    });
+    engine.close().unwrap();
+}
+
+/// It waited for its time, however long that was.
+#[test]
+fn who_waits_for_commits_is_told_that_writing_has_stopped() {
+    let failing = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&failing);
+    let backend = gated(&Backend::memory(), move |operation, name| {
+        let hit = operation == Operation::FlushData && name.starts_with("wal/") && fails.load(Ordering::Relaxed);
+        hit.then_some(ErrorKind::PermissionDenied)
+    });
+    let engine = Engine::open(backend, Options::default()).unwrap();
+    put(&engine, &[1], 100, Durability::Durable);
+    let last = engine.last_sequence();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| engine.wait_for_commit(last, AN_HOUR));
+        let waiting_for_durable = scope.spawn(|| engine.wait_durable(Sequence(last.0 + 5), AN_HOUR));
+        std::thread::sleep(Duration::from_millis(100));
+        failing.store(true, Ordering::Relaxed);
+        let mut transaction = engine.begin_write().unwrap();
+        transaction.put(&[2], &[2]).unwrap();
+        let stopped = transaction.commit_with(Durability::Durable);
+        assert!(matches!(stopped, Err(Error::CommitUnknown { .. })), "{stopped:?}");
+        let ended = (0..20_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            waiting.is_finished() && waiting_for_durable.is_finished()
+        });
+        if !ended {
+            let _ = engine.close();
+        }
+        let (waited, waited_for_durable) = (waiting.join().unwrap(), waiting_for_durable.join().unwrap());
+        assert!(ended, "the wait went on: {waited:?}, {waited_for_durable:?}");
+        assert!(matches!(waited, Err(Error::WritesStopped { .. })), "{waited:?}");
+        assert!(matches!(waited_for_durable, Err(Error::WritesStopped { .. })), "{waited_for_durable:?}");
+    });
+    // Also who comes later.
+    let late = engine.wait_for_commit(last, AN_HOUR);
+    assert!(matches!(late, Err(Error::WritesStopped { .. })), "{late:?}");
+}
+
+/// A write that waited for room was refused because of the try before the one that was under way.
+#[test]
+fn a_write_that_waits_for_room_is_not_refused_for_a_failure_before_its_time() {
+    let (door, tries) = (Arc::new(Door::default()), Arc::new(AtomicU64::new(0)));
+    let (passing, tried) = (Arc::clone(&door), Arc::clone(&tries));
+    let backend = gated(&Backend::memory(), move |operation, name| {
+        if operation != Operation::Open || !name.starts_with("seg/") || !on("entidb-memtables") {
+            return None;
+        }
+        if tried.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Some(ErrorKind::PermissionDenied);
+        }
+        passing.pass();
+        None
+    });
+    let engine = Engine::open(backend, Options { memtable_bytes: 64 * 1024, ..Options::default() }).unwrap();
+    door.is_shut.store(true, Ordering::Relaxed);
+    for number in 0..8 {
+        put(&engine, &[1, number], 10_000, Durability::None);
+    }
+    // The first try has failed, and the second stands still.
+    door.wait_for_one();
+    assert!(tries.load(Ordering::Relaxed) > 1);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            (0..30_u8).try_for_each(|number| {
+                let mut transaction = engine.begin_write()?;
+                transaction.put(&[2, number], &noise(u64::from(number), 10_000))?;
+                transaction.commit_with(Durability::None).map(drop)
+            })
+        });
+        comes("the wait for room", || engine.stats().write_stalls > 0);
+        std::thread::sleep(Duration::from_millis(400));
+        let early = writer.is_finished();
+        door.open();
+        let written = writer.join().unwrap();
+        assert!(!early && written.is_ok(), "{written:?}");
+    });
+    engine.close().unwrap();
+}
+
+/// Nobody flushed, merged or made room for a transaction that was there longer than the last handle.
+#[test]
+fn a_transaction_keeps_the_database_at_work_when_the_last_handle_has_gone() {
+    let flushes = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&flushes);
+    let memory = Backend::memory();
+    let backend = gated(&memory, move |operation, name| {
+        counted.fetch_add(u64::from(operation == Operation::FlushData && name.starts_with("wal/")), Ordering::Relaxed);
+        None
+    });
+    let engine = Engine::open(backend, Options::default()).unwrap();
+    put(&engine, &[1], 100, Durability::Durable);
+    put(&engine, &[2], 100, Durability::Grouped { interval_ms: 500 });
+    let mut transaction = engine.begin_write().unwrap();
+    let before = flushes.load(Ordering::Relaxed);
+    drop(engine);
+    comes("the flush of the interval", || flushes.load(Ordering::Relaxed) > before);
+    let again = Engine::open(memory.clone(), Options::default());
+    assert!(
+        matches!(&again, Err(Error::Storage(error)) if matches!(error.kind, ErrorKind::Locked { .. })),
+        "{again:?}"
+    );
+    transaction.put(&[3], &[3]).unwrap();
+    transaction.commit_with(Durability::Durable).unwrap();
+    // The last of all has gone, and its threads with it.
+    let engine = Engine::open(memory, Options::default()).unwrap();
+    assert_eq!(engine.last_sequence(), Sequence(3));
     engine.close().unwrap();
 }

@@ -1,6 +1,10 @@
 //! A damaged segment under the work that nobody waits for: it is told of, and not looked at again and again.
 
-#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test asserts by panicking and waits for threads"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,4 +113,41 @@ fn a_segment_that_is_sound_again_is_merged_and_the_failure_forgotten() {
     assert!(maintain(&engine).is_none());
     let stats = engine.stats();
     assert!(stats.compactions > 0 && stats.compaction_failures == 1 && stats.compaction_failure.is_none());
+}
+
+/// Damage in one zone, of which level 0 is full and stays so, refused the changes of all others, slowed them down, and made
+/// every merge of another zone give way to one that could not be.
+#[test]
+fn a_zone_that_is_full_because_of_damage_holds_up_no_other() {
+    let Damaged { engine, backend, path, .. } = damaged();
+    (4..24).for_each(|run| write_run(&engine, run));
+    let put = |engine: &Engine, zone: u8, number: u8| {
+        let mut transaction = engine.begin_write().unwrap();
+        transaction.put(&[zone, number], &[number; 100]).unwrap();
+        transaction.commit()
+    };
+    let refused = put(&engine, 1, 1);
+    assert!(matches!(&refused, Err(Error::Corrupt { file, .. }) if *file == path), "{refused:?}");
+    put(&engine, 2, 1).unwrap();
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.delete_range(&[2], &[3]).unwrap();
+    transaction.commit().unwrap();
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.delete_range(&[0], &[3]).unwrap();
+    assert!(matches!(transaction.commit(), Err(Error::Corrupt { .. })));
+    engine.close().unwrap();
+
+    // With threads, which rest because of the damage: the clock stands still.
+    let engine = Engine::open(backend, Options { memtable_bytes: 64 << 10, ..Options::default() }).unwrap();
+    let failed = (0..60_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        engine.stats().compaction_failures > 0
+    });
+    assert!(failed && engine.stats().level_segments[0] >= 23, "{:?}", engine.stats());
+    for number in 0..200 {
+        put(&engine, 2, number).unwrap();
+    }
+    let stats = engine.stats();
+    assert_eq!((stats.write_rests_ms, stats.write_stalls), (0, 0), "writers of another zone were slowed down");
+    engine.close().unwrap();
 }

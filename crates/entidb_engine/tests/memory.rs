@@ -1,12 +1,12 @@
 //! The memory of a database has its bound, whatever is done with it, and is used for what the statistics say.
 
-#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test asserts by panicking")]
 
 use std::collections::BTreeMap;
 
 use entidb_engine::{
-    Compression, Direction, Durability, Engine, KeyRange, MemoryUse, Options, Snapshot, VerifyLevel, ZonePolicies,
-    ZonePolicy, successor_of_prefix,
+    Compression, Direction, Durability, Engine, Error, KeyRange, MemoryUse, Options, Snapshot, VerifyLevel,
+    ZonePolicies, ZonePolicy, successor_of_prefix,
 };
 use entidb_storage::Backend;
 
@@ -221,6 +221,33 @@ fn a_log_of_more_than_the_budget_is_opened_within_it() {
             assert!(found == model, "{clean} {round}: {} keys, {} wanted", found.len(), model.len());
         }
     }
+}
+
+/// It took as much memory as the log has, whatever was said about the budget.
+#[test]
+fn a_log_that_does_not_fit_the_budget_of_who_only_reads_is_refused() {
+    let backend = Backend::memory();
+    let plenty = || Options { background: false, ..Options::default() };
+    let engine = Engine::open(backend.clone(), plenty()).unwrap();
+    load_quietly(&engine);
+    engine.flush().unwrap();
+    drop(engine);
+    let read_only = |memory_bytes| Options { read_only: true, memory_bytes, ..plenty() };
+    let refused = Engine::open(backend.clone(), read_only(BUDGET));
+    match &refused {
+        Err(Error::TooLarge { what, size, limit }) => {
+            assert!(what.contains("reading only") && size > limit && *limit < BUDGET, "{size} {limit}");
+        }
+        other => panic!("{other:?}"),
+    }
+    // With as much as the writer had it opens, and after a writer has been there, with little as well.
+    let engine = Engine::open(backend.clone(), read_only(plenty().memory_bytes)).unwrap();
+    get(&engine.snapshot().unwrap(), 7);
+    drop(engine);
+    Engine::open(backend.clone(), Options { memory_bytes: BUDGET, ..plenty() }).unwrap().close().unwrap();
+    let engine = Engine::open(backend, read_only(BUDGET)).unwrap();
+    get(&engine.snapshot().unwrap(), 7);
+    within_budget(&engine, "reading only");
 }
 
 fn load_quietly(engine: &Engine) {

@@ -96,6 +96,38 @@ fn commits_that_wait_for_no_flush_go_on_while_one_stands_still() {
     engine.close().unwrap();
 }
 
+/// The commit that made the log go on in its next file flushed the one before itself.
+#[test]
+fn a_commit_that_waits_for_no_flush_makes_the_log_go_on_in_the_next_file_while_one_stands_still() {
+    let (engine, gate) = open(Options::default());
+    for number in 0..120 {
+        put(&engine, &[1, number], 100_000, Durability::Durable);
+    }
+    comes("the next file", || engine.stats().wal_files >= 6);
+    let before = engine.stats();
+    gate.hold(|file, _| file.starts_with("flush wal/"));
+    std::thread::scope(|scope| {
+        let (done, is_done) = std::sync::mpsc::channel();
+        let engine = &engine;
+        scope.spawn(move || {
+            for number in 0..50 {
+                put(engine, &[2, number], 100_000, Durability::None);
+                put(engine, &[3, number], 1_000, Durability::Grouped { interval_ms: 60_000 });
+            }
+            done.send(()).unwrap();
+        });
+        let went_on = is_done.recv_timeout(Duration::from_secs(30)).is_ok();
+        let after = engine.stats();
+        gate.open();
+        assert!(went_on, "a commit waits for the flush of the log: {after:?}");
+        assert!(after.wal_files > before.wal_files && after.last_sequence.0 == 220, "{after:?}");
+        assert_eq!(after.durable_sequence, before.last_sequence);
+    });
+    engine.flush().unwrap();
+    assert_eq!(engine.durable_sequence(), engine.last_sequence());
+    engine.close().unwrap();
+}
+
 /// With a compaction it became 5 s, and commits with large values waited as well.
 #[test]
 fn commits_intervals_and_checkpoints_go_on_while_a_merge_stands_still() {

@@ -69,6 +69,8 @@ impl Profile {
         Self { steps: 10, upkeep_one_in: 2, durable_only: true, keys_change: true, ..Self::SMALL };
     /// Few and small, in a log that is cut every other step: its files are made of those before.
     pub const CUTTING: Self = Self { steps: 10, upkeep_one_in: 2, checkpoints_only: true, ..Self::SMALL };
+    /// So many, of which half wait for nothing or little, that the log goes on in its next files by itself.
+    pub const GROWING: Self = Self { steps: 90, keys: 40, value_bytes_max: 900, upkeep_one_in: 0, ..Self::SMALL };
     /// Few and small, of which half delete ranges.
     pub const RANGES: Self = Self { steps: 10, keys: 12, range_deletes_one_in: 2, ..Self::SMALL };
     /// Long, of which half delete ranges.

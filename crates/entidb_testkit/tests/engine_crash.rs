@@ -34,6 +34,14 @@ fn the_engine_survives_every_crash_around_a_recycled_log_file() {
 }
 
 #[test]
+fn a_log_that_goes_on_in_its_next_file_survives_every_crash() {
+    let subject = EngineSubject::new(Profile::GROWING);
+    let effort = Effort { seeds: 2, states_max: effort().states_max / 4, ..effort() };
+    let test = CrashTest::new("a_log_that_goes_on_in_its_next_file_survives_every_crash", subject);
+    test.effort(effort).run().row("1, 2 engine, next log file").print();
+}
+
+#[test]
 fn range_deletes_survive_every_crash() {
     let subject = EngineSubject::new(Profile::RANGES);
     let effort = Effort { seeds: 1, states_max: effort().states_max / 4, ..effort() };

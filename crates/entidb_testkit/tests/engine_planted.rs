@@ -180,6 +180,44 @@ fn a_mistake_that_only_a_second_process_shows_is_caught() {
     assert!(!survives_a_killed_process(Some(Mistake::FoundIsFlushed)));
 }
 
+/// A merge is recorded after a commit that was not to be flushed made the log go on in its next file, and the power fails.
+/// True when the database opens then.
+fn opens_after_a_merge_beside_an_unflushed_end(mistake: Option<Mistake>) -> bool {
+    let options = || Options { background: false, wal_bytes: 64 << 10, auto_checkpoint: false, ..Options::default() };
+    let put = |engine: &Engine, number: u8, bytes: usize, durability: Durability| {
+        let mut transaction = engine.begin_write()?;
+        transaction.put(&[1, number], &vec![number; bytes])?;
+        transaction.commit_with(durability)
+    };
+    let opens = |variant: u32| {
+        let world = Simulation::new(Personality::PosixStrict, 7);
+        let engine = Engine::open(world.backend(), options())?;
+        for number in 1..5 {
+            put(&engine, number, 300, Durability::Durable)?;
+            engine.checkpoint()?;
+        }
+        let (before, files) = (engine.stats().compactions, engine.stats().wal_files);
+        for number in 5..12 {
+            put(&engine, number, 20_000, Durability::Grouped { interval_ms: 60_000 })?;
+        }
+        let stats = engine.stats();
+        assert!(stats.compactions > before && stats.wal_files > files, "the test shows nothing: {stats:?}");
+        let crashed = world.crash(Variant(variant));
+        drop(engine);
+        Engine::open(crashed.backend(), options()).map(|engine| engine.last_sequence().0 >= 4)
+    };
+    plant(mistake);
+    let opened = (0..Variant::DIRECTED).all(|variant| opens(variant).unwrap_or(false));
+    plant(None);
+    opened
+}
+
+#[test]
+fn an_end_that_is_listed_before_it_is_flushed_is_caught() {
+    assert!(opens_after_a_merge_beside_an_unflushed_end(None));
+    assert!(!opens_after_a_merge_beside_an_unflushed_end(Some(Mistake::UnflushedEndListed)));
+}
+
 #[test]
 fn every_planted_mistake_that_a_fault_shows_is_caught() {
     let mut row = Row { layer: "24 planted, by fault".to_owned(), ..Row::default() };
@@ -221,6 +259,38 @@ fn every_planted_mistake_that_a_history_shows_is_caught() {
     }
     row.print();
     assert!(missed.is_empty(), "not caught: {missed:#?}");
+}
+
+/// The most memory that a small database counts at a time, whose cache is full when what is written needs its room.
+fn most_memory(mistake: Option<Mistake>) -> u64 {
+    let options = Options { memory_bytes: MEMORY_BYTES, background: false, ..Options::default() };
+    let engine = Engine::open(Backend::memory(), options).unwrap();
+    let key = |number: u32| [&[1][..], &number.wrapping_mul(0x9e37_79b1).to_be_bytes()].concat();
+    let mut most = 0;
+    plant(mistake);
+    for round in 0..2 {
+        for batch in 0..40 {
+            let mut transaction = engine.begin_write().unwrap();
+            (0..250).for_each(|number| transaction.put(&key(batch * 250 + number), &[round; 200]).unwrap());
+            transaction.commit_with(Durability::None).unwrap();
+            most = most.max(engine.stats().memory.total());
+        }
+        engine.checkpoint().unwrap();
+        let snapshot = engine.snapshot().unwrap();
+        (0..10_000).step_by(3).for_each(|number| drop(snapshot.get(&key(number)).unwrap()));
+        most = most.max(engine.stats().memory.total());
+    }
+    plant(None);
+    most
+}
+
+/// The budget of the test above.
+const MEMORY_BYTES: u64 = 1 << 20;
+
+#[test]
+fn blocks_that_keep_their_memory_are_caught() {
+    let (sound, mistaken) = (most_memory(None), most_memory(Some(Mistake::BlocksKept)));
+    assert!(sound <= MEMORY_BYTES / 10 * 11 && mistaken > MEMORY_BYTES / 10 * 11, "{sound} {mistaken}");
 }
 
 /// Fills and empties a small disk a few times. Where all room is taken from outside a deletion may be refused, with some

@@ -230,7 +230,7 @@ pub fn run(plan: &Plan, folder: &Path) -> Result<Report, Failure> {
     if let Some(failure) = locked(&run.failure).take() {
         return Err(failure);
     }
-    let stalls = engine.stats().write_stalls;
+    let stats = engine.stats();
     engine.compact()?;
     let live_bytes = load::check(&run, &acknowledged)?;
     engine.close()?;
@@ -249,12 +249,13 @@ pub fn run(plan: &Plan, folder: &Path) -> Result<Report, Failure> {
         durable: sampled.durable,
         device: sampled.device,
         lag,
+        log_flush_longest: Duration::from_micros(stats.wal_flush_longest_micros),
         samples: sampled.samples,
         memory_bytes: memory.zip(memory_before).map(|(most, before)| most.saturating_sub(before)),
         descriptors_max: process::descriptors_max(),
         live_bytes,
         rest_bytes,
-        stalls,
+        stalls: stats.write_stalls,
         done: report::Done::of(&run.counts),
     })
 }

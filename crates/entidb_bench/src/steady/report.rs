@@ -13,7 +13,7 @@ use super::{Counts, Histogram, Plan, Sample};
 const SLOW_TIMES: u32 = 5;
 /// How much slower than the slowest flush of the device the slowest commit may be.
 const ABOVE_DEVICE: Duration = Duration::from_millis(50);
-/// How many intervals a grouped commit may wait for its flush.
+/// How many intervals a grouped commit may wait for its flush, where flushes are quick.
 const INTERVALS: u32 = 2;
 /// Log files and work under way, beside the data.
 const DISK_BESIDE_BYTES: u64 = 256 << 20;
@@ -68,6 +68,8 @@ pub struct Report {
     pub device: Histogram,
     /// From the end of a grouped commit until it was seen to be durable.
     pub lag: Histogram,
+    /// The longest flush of the log in the same run, as the engine saw it.
+    pub log_flush_longest: Duration,
     /// The run in time.
     pub samples: Vec<Sample>,
     /// The most resident memory, without what the process had before.
@@ -118,6 +120,14 @@ impl Report {
         self.samples.iter().filter_map(|sample| sample.descriptors).max()
     }
 
+    /// A grouped commit waits for its interval, or for the flush under way when that is longer, and for its own flush. The
+    /// looks of the bench are a millisecond apart.
+    fn lag_allowed(&self) -> Duration {
+        let flush = self.log_flush_longest;
+        let bound = self.plan.interval.max(flush) + flush + Duration::from_millis(1);
+        bound.max(self.plan.interval * INTERVALS)
+    }
+
     /// What was wished for.
     #[must_use]
     pub fn floors(&self) -> Vec<Floor> {
@@ -141,7 +151,11 @@ impl Report {
                 durable.longest(),
                 self.device.longest() + ABOVE_DEVICE,
             ),
-            time("grouped commit, worst lag, at most 2 intervals", self.lag.longest(), self.plan.interval * INTERVALS),
+            time(
+                "grouped commit, worst lag, at most 2 intervals, or what the longest flush of the log makes of them",
+                self.lag.longest(),
+                self.lag_allowed(),
+            ),
         ];
         if let Some(found) = self.memory_bytes {
             let budget = self.plan.memory_bytes;
@@ -210,7 +224,9 @@ impl Report {
         }
         let _infallible = writeln!(
             out,
-            "\nlive data {}, on disk {} at rest and {} at most",
+            "\nlongest flush of the log {}, worst lag without it {}; live data {}, on disk {} at rest and {} at most",
+            millis(self.log_flush_longest),
+            millis(self.lag.longest().saturating_sub(self.log_flush_longest)),
             megabytes(self.live_bytes),
             megabytes(self.rest_bytes),
             megabytes(self.disk_bytes_most())
@@ -250,6 +266,7 @@ impl Report {
             ("durable_micros", times(&self.durable)),
             ("device_micros", times(&self.device)),
             ("grouped_lag_micros", times(&self.lag)),
+            ("log_flush_longest_micros", self.log_flush_longest.as_micros().to_string()),
             ("memory_budget_bytes", self.plan.memory_bytes.to_string()),
             ("memory_bytes", number(self.memory_bytes)),
             ("descriptors", number(self.descriptors_most())),

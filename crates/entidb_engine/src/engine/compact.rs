@@ -159,7 +159,7 @@ impl Shared {
 
     fn begin_next(&self, merging: &mut Merging) -> Result<bool> {
         let version = Arc::clone(&self.current.load().version);
-        let is_urgent = version.fullest_zone().runs >= URGENT_RUNS && !std::mem::take(&mut merging.failed);
+        let is_urgent = self.urgent_zone(&version).is_some() && !std::mem::take(&mut merging.failed);
         match merging.requests.front().cloned() {
             // Between two parts of a compaction that takes long, what writers would have to wait for comes first.
             Some(_) if is_urgent && self.begin_useful(merging, &version)? => Ok(true),
@@ -177,8 +177,19 @@ impl Shared {
         if self.space.is_short() {
             return false;
         }
-        let fullest = self.current.load().version.fullest_zone();
-        fullest.runs >= URGENT_RUNS && running.rest.is_none_or(|rest| rest.zone() != fullest.zone)
+        let urgent = self.urgent_zone(&self.current.load().version);
+        urgent.is_some_and(|zone| running.rest.is_none_or(|rest| rest.zone() != zone))
+    }
+
+    /// The zone whose level 0 is so full that writers would have to wait, of those that can be merged: one that rests because
+    /// of damage would otherwise hold up all that is worth doing.
+    fn urgent_zone(&self, version: &Version) -> Option<u8> {
+        if version.fullest_zone().runs < URGENT_RUNS {
+            return None;
+        }
+        let (failures, now) = (self.compactions.failures_now.lock(), self.backend.clock.monotonic_nanos());
+        let fullest = version.fullest_zone_of(|zone| failures.damage_in(zone, now).is_none());
+        (fullest.runs >= URGENT_RUNS).then_some(fullest.zone)
     }
 
     /// Begins the next part of what somebody asked for, or tells that it is done.
@@ -205,8 +216,8 @@ impl Shared {
         let Some(resting) = self.compactions.failures_now.lock().resting(now) else { return Ok(false) };
         let options = self.plan_options();
         // Level 0 of another zone may have filled up meanwhile; what is left of this one comes after it.
-        let fullest = version.fullest_zone();
-        let rest = merging.rest.take_if(|rest| fullest.runs < URGENT_RUNS || rest.zone() == fullest.zone);
+        let urgent = self.urgent_zone(version);
+        let rest = merging.rest.take_if(|rest| urgent.is_none_or(|zone| rest.zone() == zone));
         let rest = rest.map_or(Ok(None), |rest| plan_rest(version, options, rest, &resting));
         let next = rest.and_then(|next| match next {
             Some(next) => Ok(Some(next)),
@@ -262,13 +273,14 @@ impl Shared {
             if let Some(end) = request.state.lock().end.clone() {
                 return end;
             }
-            if !self.signals.merges.is_running() {
-                interrupt::check()?;
-                self.merge_piece(InOtherHands::Wait)?;
-                continue;
-            }
+            self.check_open()?;
             self.log()?.check()?;
             interrupt::check()?;
+            if !self.signals.merges.is_running() {
+                // A merge that came first and failed is not what was asked for, and after it that has its turn.
+                let _ = self.merge_piece(InOtherHands::Wait);
+                continue;
+            }
             self.signals.merges.wake();
             let mut state = request.state.lock();
             if state.end.is_none() {

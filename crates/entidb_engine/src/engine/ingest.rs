@@ -30,7 +30,7 @@ impl Shared {
     /// other commit comes in between.
     pub(crate) fn ingest(&self, buffer: &Arc<WriteBuffer>, before: impl FnOnce()) -> Result<Sequence> {
         let purpose = if buffer.frees() { Purpose::Free } else { Purpose::Add };
-        self.make_room(|| purpose == Purpose::Free)?;
+        self.make_room(buffer)?;
         let log = self.log()?;
         if !self.space.has_room(purpose, segment_bytes_of(buffer.bytes())) {
             // Before anything is written: it would be removed again.

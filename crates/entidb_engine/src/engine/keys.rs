@@ -109,9 +109,11 @@ impl Shared {
         unneeded.extend(installer.take_unneeded());
         unneeded.extend(log.forget(installer.floor(), &wals).into_iter().map(|number| (FileKind::Wal, number)));
         drop(unneeded);
+        // All of them: behind a file whose end is not flushed yet the list names none.
+        let logs = log.numbers_after(installer.floor()).into_iter().map(|number| (FileKind::Wal, number));
         let mut used = Vec::new();
         let segments = version.segments().map(|segment| (FileKind::Segment, segment.meta().number));
-        for (kind, number) in segments.chain(wals.iter().map(|wal| (FileKind::Wal, wal.number))) {
+        for (kind, number) in segments.chain(logs) {
             used.push(self.generation_of(kind, number)?);
         }
         let mut keyring = self.keyring.lock();

@@ -69,7 +69,7 @@ impl Shared {
         self.check_open()?;
         // Without anything to write, files of the log may still be there that only hold what is in segments.
         let floor = self.installer.lock().as_ref().map_or(Sequence::ZERO, |installer| installer.floor());
-        if log.files_after(floor).len() < log.files_after(Sequence::ZERO).len() {
+        if log.has_files_before(floor) {
             self.install(&VersionEdit::default(), floor, None)?;
         }
         self.remove_unneeded();

@@ -51,8 +51,8 @@ pub(crate) use source::SourceCursor;
 pub(crate) use token::WriterToken;
 pub(crate) use upkeep::InOtherHands;
 
-/// An open database. Clones are the same database; the last one to go leaves it as a crash would, which loses
-/// nothing that was durable. [`close`](Engine::close) is the orderly end.
+/// An open database. Clones are the same database, and a write transaction keeps it open; the last of them to go leaves it
+/// as a crash would, which loses nothing that was durable. [`close`](Engine::close) is the orderly end.
 ///
 /// ```
 /// # use entidb_engine::{Engine, Options};
@@ -127,7 +127,8 @@ impl Engine {
         let token = WriterToken::take(&self.shared, timeout)?;
         let point = ReadPoint::applied(&self.shared, "write transaction");
         let options = &self.shared.options;
-        Ok(WriteTransaction::new(token, point, options.transaction_bytes_max, options.memtable_bytes))
+        let background = Arc::clone(&self.background);
+        Ok(WriteTransaction::new(token, point, background, options.transaction_bytes_max, options.memtable_bytes))
     }
 
     /// The database as it is now.
@@ -176,7 +177,7 @@ impl Engine {
     /// Waits until a commit after `after` is visible and returns the last visible one.
     ///
     /// # Errors
-    /// `Timeout`, `Closed`.
+    /// `Timeout`; `Closed` and `WritesStopped`, also when that happens meanwhile.
     pub fn wait_for_commit(&self, after: Sequence, timeout: Duration) -> Result<Sequence> {
         self.shared.check_open()?;
         let closed = || self.shared.is_closed();
@@ -191,7 +192,11 @@ impl Engine {
             }
         };
         self.shared.check_open()?;
-        if came { Ok(self.last_sequence()) } else { Err(timed_out("waiting for a commit", timeout)) }
+        if came {
+            return Ok(self.last_sequence());
+        }
+        self.shared.log.as_ref().map_or(Ok(()), |log| log.check())?;
+        Err(timed_out("waiting for a commit", timeout))
     }
 
     fn wait_for_the_end(&self, timeout: Duration) -> Result<()> {

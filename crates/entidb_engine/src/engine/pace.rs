@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use crate::engine::room::{FROZEN_MAX, LEVEL_0_RUNS_MAX};
 use crate::engine::shared::Shared;
+use crate::transaction::WriteBuffer;
+use crate::version::Version;
 
 /// Runs of level 0 with keys of one zone from which on writers are slowed down.
 const SLOW_RUNS: usize = 14;
@@ -101,13 +103,13 @@ fn learn(mean: &AtomicU64, nanos: u64) {
 }
 
 impl Shared {
-    /// Rests after a commit of this many bytes, when those who make room are about to fall behind.
-    pub(crate) fn keep_pace(&self, bytes: u64) {
+    /// Rests after a commit of these changes, when those who make room for them are about to fall behind.
+    pub(crate) fn keep_pace(&self, bytes: u64, buffer: &WriteBuffer) {
         let memtable = self.options.memtable_bytes.max(1);
         let (frozen, filled, runs) = {
             let view = self.current.load();
             let filled = (view.active.bytes() as u64).min(memtable).saturating_mul(WHOLE) / memtable;
-            (view.frozen.len(), filled, view.version.fullest_zone().runs)
+            (view.frozen.len(), filled, self.runs_to_merge(&view.version, buffer))
         };
         if frozen < SLOW_FROZEN && runs < SLOW_RUNS {
             return;
@@ -126,6 +128,17 @@ impl Shared {
             self.pace.rested_nanos.fetch_add(rest, Ordering::Relaxed);
             self.signals.merges.wait_for_stop(Duration::from_nanos(rest));
         }
+    }
+
+    /// Runs of level 0 in the fullest zone of these changes. One that is not merged because of damage counts for nothing:
+    /// however slow its writers are, nobody catches up.
+    fn runs_to_merge(&self, version: &Version, buffer: &WriteBuffer) -> usize {
+        if version.fullest_zone().runs < SLOW_RUNS {
+            return 0;
+        }
+        let zones = buffer.zones();
+        let fullest = version.fullest_zone_of(|zone| zones.contains(zone));
+        if fullest.runs < SLOW_RUNS || self.damage_in(fullest.zone).is_some() { 0 } else { fullest.runs }
     }
 }
 

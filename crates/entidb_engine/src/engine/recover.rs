@@ -23,7 +23,7 @@ use crate::engine::obsolete::RetiredMemtables;
 use crate::engine::open::surroundings;
 use crate::engine::pace::Pace;
 use crate::engine::readers::Readers;
-use crate::engine::replayed::{REPLAYED_MEMTABLES_MAX, ReplayedLog, replayed_bytes_max};
+use crate::engine::replayed::{REPLAYED_MEMTABLES_MAX, ReplayedLog, read_only_bytes_max, replayed_bytes_max};
 use crate::engine::shared::{CommitState, Shared};
 use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Damage, Error, Result};
@@ -116,10 +116,13 @@ pub(crate) fn recover(
     }
     let survey = survey(&backend, record.next_file)?;
     find_segments(&survey, &version).map_err(|error| blame(error, manifest.torn.as_ref()))?;
-    let mut log = ReplayedLog::new(&replay_config(&backend, &options, &context)?, replayed_bytes_max(&options))?;
+    let bytes_max = if options.read_only { read_only_bytes_max(&options) } else { replayed_bytes_max(&options) };
+    let mut log = ReplayedLog::new(&replay_config(&backend, &options, &context)?, bytes_max)?;
     let mut apply = |sequence, commit: &[u8]| {
-        // Who only reads has no other place for it.
-        if log.is_full() && !options.read_only {
+        if log.is_full() {
+            if options.read_only {
+                return Err(log.too_large());
+            }
             log.overflow()?;
         }
         log.apply(sequence, commit)

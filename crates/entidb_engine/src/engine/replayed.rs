@@ -4,7 +4,7 @@
 //! it. Does not know: where the log is (`wal`), or what becomes of a memtable (`recover`).
 
 use crate::engine::shared::apply_encoded;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::Sequence;
 use crate::memtable::{Memtable, MemtableConfig, ReplayedRanges};
 use crate::options::Options;
@@ -17,6 +17,18 @@ const REPLAYED_BUDGET_PART: u64 = 4;
 /// How much of the log is in memory while it is read.
 pub(crate) fn replayed_bytes_max(options: &Options) -> u64 {
     options.memtable_bytes.saturating_mul(REPLAYED_MEMTABLES_MAX).max(options.memory_bytes / REPLAYED_BUDGET_PART)
+}
+
+/// As above, where the database is opened for reading only: the log has no other place, and stays in memory. More than this
+/// is left by nobody who wrote with as large a budget: a writer opens with up to four memtables, or a quarter of the budget,
+/// and stops at three more.
+const READ_ONLY_MEMTABLES_MAX: u64 = 7;
+const READ_ONLY_BUDGET_EIGHTHS: u64 = 5;
+
+/// How much of the log a database that is opened for reading only may have in memory.
+pub(crate) fn read_only_bytes_max(options: &Options) -> u64 {
+    let memtables = options.memtable_bytes.saturating_mul(READ_ONLY_MEMTABLES_MAX);
+    memtables.max(options.memory_bytes / 8 * READ_ONLY_BUDGET_EIGHTHS)
 }
 
 /// What the log holds, while it is read.
@@ -41,8 +53,19 @@ impl ReplayedLog {
 
     /// True when nothing more should be applied.
     pub(crate) fn is_full(&self) -> bool {
+        self.bytes() > self.bytes_max
+    }
+
+    fn bytes(&self) -> u64 {
         let bytes = self.memtable.as_ref().map_or(0, |memtable| memtable.bytes() as u64);
-        bytes.saturating_add(self.ranges.bytes()) > self.bytes_max
+        bytes.saturating_add(self.ranges.bytes())
+    }
+
+    /// What is said where there is no other place for what is too much.
+    pub(crate) fn too_large(&self) -> Error {
+        let what =
+            "log of a database opened for reading only (open it for writing once, or with a larger memory_bytes)";
+        Error::TooLarge { what, size: self.bytes(), limit: self.bytes_max }
     }
 
     /// Applies a commit as the log has it.

@@ -11,6 +11,7 @@ use crate::engine::shared::Shared;
 use crate::engine::upkeep::InOtherHands;
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::transaction::WriteBuffer;
 
 /// Frozen memtables from which on writers wait.
 pub(crate) const FROZEN_MAX: usize = 3;
@@ -29,12 +30,12 @@ enum Crowded {
 }
 
 impl Shared {
-    /// Waits, or works, until there is room for more writes. Writes that free room do not wait for merges that a full disk
+    /// Waits, or works, until there is room for these changes. Those that free room do not wait for merges that a full disk
     /// holds up, because they are what makes room for them.
-    pub(crate) fn make_room(&self, frees: impl Fn() -> bool) -> Result<()> {
+    pub(crate) fn make_room(&self, buffer: &WriteBuffer) -> Result<()> {
         let mut waited = false;
-        while let Some(crowded) = self.crowded() {
-            if matches!(crowded, Crowded::Zone(_)) && self.space.is_short() && frees() {
+        while let Some(crowded) = self.crowded(buffer) {
+            if matches!(crowded, Crowded::Zone(_)) && self.space.is_short() && buffer.frees() {
                 return Ok(());
             }
             if !waited {
@@ -46,9 +47,9 @@ impl Shared {
             let signal = self.signal_of(crowded);
             if signal.is_running() {
                 interrupt::check()?;
-                signal.wait_for_piece(interrupt::slice(STALL));
-                if self.crowded().is_some()
-                    && let Some(error) = self.hindrance(crowded, signal.failure())
+                let failed = signal.wait_for_piece(interrupt::slice(STALL));
+                if self.crowded(buffer).is_some()
+                    && let Some(error) = self.hindrance(crowded, failed)
                 {
                     return Err(error);
                 }
@@ -85,14 +86,19 @@ impl Shared {
         }
     }
 
-    /// Why writers must wait, if they must. Runs are counted by zone, because that is how they are merged: many runs with
-    /// one zone each are no reason to wait, and nothing would end the wait.
-    fn crowded(&self) -> Option<Crowded> {
+    /// Why these changes must wait, if they must. Runs are counted by zone, because that is how they are merged: many runs
+    /// with one zone each are no reason to wait, and nothing would end the wait; and a zone that is crowded, or not merged
+    /// because of damage, is none for changes of others.
+    fn crowded(&self, buffer: &WriteBuffer) -> Option<Crowded> {
         let view = self.current.load();
         if view.frozen.len() >= FROZEN_MAX {
             return Some(Crowded::Memory);
         }
-        let fullest = view.version.fullest_zone();
+        if view.version.fullest_zone().runs < LEVEL_0_RUNS_MAX {
+            return None;
+        }
+        let zones = buffer.zones();
+        let fullest = view.version.fullest_zone_of(|zone| zones.contains(zone));
         (fullest.runs >= LEVEL_0_RUNS_MAX).then_some(Crowded::Zone(fullest.zone))
     }
 }

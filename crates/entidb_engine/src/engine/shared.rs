@@ -142,7 +142,7 @@ impl Shared {
         let log = self.log()?;
         let mut tries = Tries::default();
         let (mut commit, bytes) = loop {
-            self.make_room(|| buffer.frees())?;
+            self.make_room(buffer)?;
             let mut commit = self.commit.lock();
             self.check_open()?;
             let mut bytes = std::mem::take(&mut commit.scratch);
@@ -199,9 +199,10 @@ impl Shared {
             commits: self.commits.load(Ordering::Relaxed),
             wal_writes,
             wal_flushes,
+            wal_flush_longest_micros: self.log.as_ref().map_or(0, |log| log.longest_flush_nanos() / 1_000),
             wal_bytes_written,
             wal_bytes: self.log.as_ref().map_or(0, Log::bytes),
-            wal_files: self.log.as_ref().map_or(0, |log| log.files_after(Sequence::ZERO).len() as u64),
+            wal_files: self.log.as_ref().map_or(0, |log| log.file_count() as u64),
             memtable_bytes: view.memtable_bytes(),
             memtable_reserved_bytes: view.memtables().map(|memtable| memtable.reserved_bytes() as u64).sum(),
             memtables_frozen: view.frozen.len() as u64,

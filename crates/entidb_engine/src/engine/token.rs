@@ -117,7 +117,7 @@ impl WriterToken {
             shared.remove_unneeded();
             let sequence = ingested?;
             shared.step_inline();
-            shared.keep_pace(bytes);
+            shared.keep_pace(bytes, buffer);
             return Ok(sequence);
         }
         // From the moment the sequence is given, iterators of the transaction would see its commit beneath them.
@@ -126,7 +126,7 @@ impl WriterToken {
         drop(self);
         shared.log()?.wait(sequence, durability)?;
         shared.step_inline();
-        shared.keep_pace(bytes);
+        shared.keep_pace(bytes, buffer);
         Ok(sequence)
     }
 }

@@ -14,6 +14,7 @@ pub(crate) use mapped::{Mapped, MappedSlice, ask_for_huge_pages};
 pub(crate) use pages::{PageBuffer, Pages};
 
 use crate::error::Result;
+use crate::planted::{Mistake, makes};
 use crate::stats::MemoryUse;
 
 /// Blocks have this part of the budget at least: with none at all every read goes to the storage.
@@ -209,6 +210,9 @@ impl Memory {
 
     #[cold]
     fn give_up_blocks(&self) {
+        if makes(Mistake::BlocksKept) {
+            return;
+        }
         if let Some(blocks) = self.blocks.get().and_then(Weak::upgrade) {
             blocks.give_up();
         }

@@ -45,6 +45,20 @@ pub(crate) struct WriteBuffer {
     frees: bool,
 }
 
+/// First bytes of keys.
+pub(crate) struct Zones([bool; 256]);
+
+impl Zones {
+    fn add(&mut self, first: u8, last: u8) {
+        let range = usize::from(first)..=usize::from(last);
+        self.0.get_mut(range).into_iter().flatten().for_each(|is_in| *is_in = true);
+    }
+
+    pub(crate) fn contains(&self, zone: u8) -> bool {
+        self.0.get(usize::from(zone)).copied().unwrap_or(false)
+    }
+}
+
 impl WriteBuffer {
     /// An empty buffer of a database whose memtables have `memtable_bytes`.
     pub(crate) fn new(memtable_bytes: u64) -> Self {
@@ -111,6 +125,23 @@ impl WriteBuffer {
     /// The deleted ranges; each key in them is deleted before any point change is made.
     pub(crate) fn ranges(&self) -> &RangeMap {
         &self.ranges
+    }
+
+    /// The zones that these changes are in.
+    pub(crate) fn zones(&self) -> Zones {
+        let mut zones = Zones([false; 256]);
+        let shown = self.visit_points(|key, _, _| {
+            key.first().into_iter().for_each(|zone| zones.add(*zone, *zone));
+            Ok(())
+        });
+        if shown.is_err() {
+            zones.add(0, u8::MAX);
+        }
+        self.ranges.for_each(None, |cover| {
+            let of = |key: &[u8]| key.first().copied().unwrap_or(0);
+            zones.add(of(cover.start), of(cover.end));
+        });
+        zones
     }
 
     /// What this change would cost beyond what is there, at most.

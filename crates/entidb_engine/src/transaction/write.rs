@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::background::Background;
 use crate::engine::{ReadPoint, WriterToken};
 use crate::error::{Error, Result};
 use crate::format::Sequence;
@@ -48,6 +49,8 @@ pub struct WriteTransaction {
     bytes_max: u64,
     /// Why the changes are not what they should be: a call failed when it had done a part of its work.
     spoilt: Option<Error>,
+    /// Those who flush, merge and make room go on as long as somebody may commit, also when every handle has gone.
+    _background: Arc<Background>,
 }
 
 /// The point a transaction reads at. What the transaction gave out reads nothing any more once it is over, however it
@@ -61,8 +64,15 @@ impl Drop for OwnPoint {
 }
 
 impl WriteTransaction {
-    pub(crate) fn new(token: WriterToken, point: ReadPoint, bytes_max: u64, memtable_bytes: u64) -> Self {
+    pub(crate) fn new(
+        token: WriterToken,
+        point: ReadPoint,
+        background: Arc<Background>,
+        bytes_max: u64,
+        memtable_bytes: u64,
+    ) -> Self {
         Self {
+            _background: background,
             point: OwnPoint(Arc::new(point)),
             token,
             buffer: Arc::new(WriteBuffer::new(memtable_bytes)),

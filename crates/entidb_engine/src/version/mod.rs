@@ -70,6 +70,8 @@ pub(crate) struct BadEdit(pub(crate) String);
 pub(crate) struct Version {
     context: Arc<SegmentContext>,
     levels: Vec<Level>,
+    /// Of each zone, its runs in level 0.
+    zone_runs: Option<Arc<[usize; 256]>>,
     fullest: ZoneRuns,
 }
 
@@ -92,10 +94,17 @@ impl Version {
         while levels.last().is_some_and(|level| level.runs.is_empty()) {
             levels.pop();
         }
-        let counted = levels.first().map(runs_by_zone);
-        let zones = counted.iter().flatten().copied().zip(0..=u8::MAX).map(|(runs, zone)| ZoneRuns { zone, runs });
-        let fullest = zones.max_by_key(|zone| zone.runs).unwrap_or_default();
-        Self { context, levels, fullest }
+        let zone_runs = levels.first().map(|level| Arc::new(runs_by_zone(level)));
+        let mut version = Self { context, levels, zone_runs, fullest: ZoneRuns::default() };
+        version.fullest = version.fullest_zone_of(|_| true);
+        version
+    }
+
+    /// Of the zones that are asked for, the one with the most runs in level 0.
+    pub(crate) fn fullest_zone_of(&self, is_wanted: impl Fn(u8) -> bool) -> ZoneRuns {
+        let counted = self.zone_runs.iter().flat_map(|counted| counted.iter().copied());
+        let zones = counted.zip(0..=u8::MAX).map(|(runs, zone)| ZoneRuns { zone, runs });
+        zones.filter(|zone| zone.runs > 0 && is_wanted(zone.zone)).max_by_key(|zone| zone.runs).unwrap_or_default()
     }
 
     /// The zone with the most runs in level 0. Counted when the version is made, because every commit asks.

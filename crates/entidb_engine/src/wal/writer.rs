@@ -190,8 +190,22 @@ impl WalFile {
         Ok(body)
     }
 
-    /// Ends the file: the log goes on in `successor`, or with none it was closed in order. Flushes.
+    /// As [`end`](Self::end), and flushes.
     pub(crate) fn finish(
+        &mut self,
+        successor: Option<&WalSuccessor>,
+        last: Sequence,
+        durable: Sequence,
+    ) -> Result<WalSeal> {
+        let seal = self.end(successor, last, durable)?;
+        if !makes(Mistake::LogEndNotFlushed) {
+            self.file.flush_data()?;
+        }
+        Ok(seal)
+    }
+
+    /// Ends the file: the log goes on in `successor`, or with none it was closed in order.
+    pub(crate) fn end(
         &mut self,
         successor: Option<&WalSuccessor>,
         last: Sequence,
@@ -206,9 +220,6 @@ impl WalFile {
             None => WalUnitKind::Closed,
         };
         self.write_unit(kind, &mut body, last, last, durable)?;
-        if !makes(Mistake::LogEndNotFlushed) {
-            self.file.flush_data()?;
-        }
         Ok(WalSeal { len: self.offset, tag: self.previous_tag, last })
     }
 

@@ -1,4 +1,4 @@
-//! A directory whose calls on names, and writes of files, a test may refuse, or hold for as long as it wants.
+//! A directory whose calls on names, and writes and flushes of files, a test may refuse, or hold for as long as it wants.
 //!
 //! Always: the hook sees a call before it happens; what it refuses does not happen.
 //! Does not know: the bytes of files.
@@ -90,8 +90,8 @@ struct GatedFile {
 }
 
 impl GatedFile {
-    fn pass(&self) -> Result<()> {
-        let (operation, name) = (Operation::Write, self.inner.path());
+    fn pass(&self, operation: Operation) -> Result<()> {
+        let name = self.inner.path();
         (self.hook)(operation, name).map_or(Ok(()), |kind| Err(Error::new(operation, name, kind)))
     }
 }
@@ -106,12 +106,12 @@ impl File for GatedFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<usize> {
-        self.pass()?;
+        self.pass(Operation::Write)?;
         self.inner.write_at(offset, bytes)
     }
 
     fn append(&self, parts: &[&[u8]]) -> Result<u64> {
-        self.pass()?;
+        self.pass(Operation::Write)?;
         self.inner.append(parts)
     }
 
@@ -128,6 +128,7 @@ impl File for GatedFile {
     }
 
     fn flush_data(&self) -> Result<()> {
+        self.pass(Operation::FlushData)?;
         self.inner.flush_data()
     }
 

@@ -157,3 +157,12 @@ fn many_range_deletes_do() {
 fn a_listed_file_that_is_forgotten_is_caught() {
     is_caught(Mistake::ListedFileForgotten, Shape { encrypted: true, ..SHAPE }, 2_000);
 }
+
+/// Two writers whose log goes on in its next file again and again, by itself, by checkpoints and with memtables flushed,
+/// merges and files removed beside it.
+const GROWING: Shape = Shape { profile: Profile { steps: 50, ..Profile::GROWING }, ..SHAPE };
+
+#[test]
+fn a_log_that_goes_on_in_its_next_file_loses_nothing_in_any_order() {
+    schedules("13 schedules, next log file", count(30), GROWING);
+}

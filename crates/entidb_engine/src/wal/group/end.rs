@@ -34,10 +34,17 @@ impl Log {
     pub(crate) fn close(&self) -> Result<Vec<WalRef>> {
         self.flush_all()?;
         let mut state = self.state.lock();
-        while state.writing || state.flushing {
-            self.changed.wait(&mut state);
+        loop {
+            while state.writing || state.flushing {
+                self.changed.wait(&mut state);
+            }
+            state.check(None)?;
+            if state.unflushed_files() == 0 {
+                break;
+            }
+            // No commit waits for them any more, but the manifest is to say where they end.
+            state = self.write_pending(state, true);
         }
-        state.check(None)?;
         state.closed = true;
         let (appended, number) = (state.appended, state.current_number);
         drop(state);
@@ -68,7 +75,8 @@ impl Log {
         let current = self.current.lock().take();
         let mut state = self.state.lock();
         state.closed = true;
-        let files = (state.file.take(), state.spare.take());
+        let unflushed: Vec<_> = state.retired.iter_mut().filter_map(|it| it.unflushed.take()).collect();
+        let files = (state.file.take(), state.spare.take(), unflushed);
         drop(state);
         drop((current, files));
         self.wake_all();

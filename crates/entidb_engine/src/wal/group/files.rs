@@ -127,13 +127,37 @@ impl Log {
         self.state.lock().spent.take_if(fits)
     }
 
-    /// The files of the log as the manifest should list them once commits up to `floor` are in segments.
+    /// The files of the log as the manifest should list them once commits up to `floor` are in segments. A file whose end
+    /// is not flushed has none in the manifest and is the last of the list: the log itself says where it goes on.
     pub(crate) fn files_after(&self, floor: Sequence) -> Vec<WalRef> {
         let state = self.state.lock();
-        let mut list: Vec<WalRef> =
-            state.retired.iter().map(|it| &it.wal).filter(|wal| ends_after(wal, floor)).cloned().collect();
+        let mut list = Vec::new();
+        for it in state.retired.iter().filter(|it| ends_after(&it.wal, floor)) {
+            if it.unflushed.is_some() && !makes(Mistake::UnflushedEndListed) {
+                list.push(WalRef { number: it.wal.number, seal: None });
+                return list;
+            }
+            list.push(it.wal.clone());
+        }
         list.push(WalRef { number: state.current_number, seal: None });
         list
+    }
+
+    /// The numbers of all files of the log that hold commits after `floor`, and of the newest.
+    pub(crate) fn numbers_after(&self, floor: Sequence) -> Vec<FileNumber> {
+        let state = self.state.lock();
+        let ended = state.retired.iter().filter(|it| ends_after(&it.wal, floor)).map(|it| it.wal.number);
+        ended.chain([state.current_number]).collect()
+    }
+
+    /// True when some file holds nothing after `floor`.
+    pub(crate) fn has_files_before(&self, floor: Sequence) -> bool {
+        self.state.lock().retired.iter().any(|it| !ends_after(&it.wal, floor))
+    }
+
+    /// How many files the log has.
+    pub(crate) fn file_count(&self) -> usize {
+        self.state.lock().retired.len().saturating_add(1)
     }
 
     /// Forgets the files that hold nothing after `floor`, now that the manifest has `listed` in their place. Returns
@@ -147,11 +171,14 @@ impl Log {
             listed.iter().any(|listed| listed.number == wal.number) && !makes(Mistake::ListedFileForgotten)
         };
         let mut state = self.state.lock();
-        let (keep, gone): (Vec<_>, Vec<_>) =
-            state.retired.drain(..).partition(|it| ends_after(&it.wal, floor) || is_listed(&it.wal));
+        let flushing = state.flushing;
+        // One that is perhaps being flushed is open, and waits for the next call.
+        let is_kept =
+            |it: &Retired| ends_after(&it.wal, floor) || is_listed(&it.wal) || it.unflushed.is_some() && flushing;
+        let (keep, gone): (Vec<_>, Vec<_>) = state.retired.drain(..).partition(is_kept);
         state.retired = keep;
         let mut remove = Vec::new();
-        for Retired { wal, capacity } in gone {
+        for Retired { wal, capacity, .. } in gone {
             let capacity = capacity.filter(|capacity| renames && *capacity <= WAL_FILE_BYTES_MAX);
             let larger = capacity.filter(|capacity| state.spent.as_ref().is_none_or(|kept| kept.capacity < *capacity));
             match larger {
@@ -214,14 +241,16 @@ impl Log {
         drop(state);
         let moved = self.unwinding_stops(|| self.go_on_in(next, last));
         let mut state = self.state.lock();
+        match &moved {
+            Ok(()) => state = self.flush_written(state),
+            Err(error) => state.stop(error),
+        }
         state.writing = false;
         state.flushing = false;
-        if let Err(error) = &moved {
-            state.stop(error);
-        }
+        let checked = state.check(None);
         drop(state);
         self.wake_all();
-        moved
+        moved.and(checked)
     }
 
     /// As [`rotate`](Self::rotate), unless the current file holds nothing yet. Every commit so far is flushed.
@@ -271,31 +300,24 @@ impl Log {
         ended.saturating_add(state.current_capacity).saturating_add(spare).saturating_add(spent)
     }
 
-    /// Reads every file of the log back. Commits wait while the newest is read.
+    /// Reads every file of the log back, each as far as it is written now. Once their commits are in segments they may go
+    /// at any time, and what is wrong with one that has gone is wrong with nothing that anybody needs.
     pub(crate) fn verify(&self, report: &mut VerifyReport) {
         // No file is made the next one while it is read.
         let _none_is_recycled = self.preparing.lock();
-        let mut verified = FileNumber::default();
-        self.verify_ended(&mut verified, report);
-        let current = self.current.lock();
-        // Those that ended meanwhile.
-        self.verify_ended(&mut verified, report);
-        if let Some(current) = current.as_ref() {
-            verify_file(&self.context, current.number(), current.len(), report);
-        }
-    }
-
-    /// Reads the files back that have ended and come after `verified`. Once their commits are in segments they may go at
-    /// any time, and what is wrong with one that has gone is wrong with nothing that anybody needs.
-    fn verify_ended(&self, verified: &mut FileNumber, report: &mut VerifyReport) {
-        let listed = || -> Vec<WalRef> { self.state.lock().retired.iter().map(|it| it.wal.clone()).collect() };
-        for wal in listed().into_iter().filter(|wal| wal.number > *verified).collect::<Vec<_>>() {
+        // The lock is that of a write, so each file ends behind a whole unit.
+        let files: Vec<(FileNumber, u64)> = {
+            let current = self.current.lock();
+            let state = self.state.lock();
+            let ended = state.retired.iter().map(|it| (it.wal.number, it.wal.seal.as_ref().map_or(0, |seal| seal.len)));
+            ended.chain(current.as_ref().map(|current| (current.number(), current.len()))).collect()
+        };
+        for (number, len) in files {
             let known = report.problems.len();
-            verify_file(&self.context, wal.number, wal.seal.as_ref().map_or(0, |seal| seal.len), report);
-            if report.problems.len() > known && !listed().contains(&wal) {
+            verify_file(&self.context, number, len, report);
+            if report.problems.len() > known && !self.numbers_after(Sequence::ZERO).contains(&number) {
                 report.problems.truncate(known);
             }
-            *verified = wal.number;
         }
     }
 }
@@ -308,10 +330,19 @@ impl State {
         self.spare.is_none() && self.stopped.is_none() && !self.closed && used
     }
 
+    /// True when nothing was written to the current file.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.current_capacity.saturating_sub(WAL_UNITS_AT).saturating_sub(self.remaining) == 0
+    }
+
     /// True when nothing was written to the current file, and nothing waits to be.
     fn is_unused(&self) -> bool {
-        let written = self.current_capacity.saturating_sub(WAL_UNITS_AT).saturating_sub(self.remaining);
-        written == 0 && self.pending.len() <= WAL_UNIT_HEADER_BYTES
+        self.holds_nothing() && self.pending.len() <= WAL_UNIT_HEADER_BYTES
+    }
+
+    /// Files that ended and are not flushed yet.
+    pub(super) fn unflushed_files(&self) -> usize {
+        self.retired.iter().filter(|it| it.unflushed.is_some()).count()
     }
 }
 

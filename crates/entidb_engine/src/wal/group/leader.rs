@@ -1,12 +1,15 @@
 //! Whoever writes and flushes for everyone else, one at a time.
 //!
 //! Always: writes are in order, one group each; what a flush reached was written before it began; a commit is shown only
-//! when all before it may be.
+//! when all before it may be. Who goes on in the next file flushes nothing for it: the next flush begins with the file
+//! that ended.
 //! Does not know: who waits for it (`wait`).
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::sync::MutexGuard;
+use entidb_storage::File;
 
 use crate::error::{Error, Result};
 use crate::format::{Sequence, WAL_UNIT_HEADER_BYTES};
@@ -16,6 +19,9 @@ use crate::wal::group::pending::Group;
 use crate::wal::group::{Log, Retired, State};
 use crate::wal::writer::WalFile;
 
+/// Files that ended and are not flushed yet, at most: each is open until it is.
+const UNFLUSHED_FILES_MAX: usize = 2;
+
 impl Log {
     /// Does one write of what is pending, and with `flush` one flush; or waits for whoever does it now. Returns with
     /// the lock held again; the caller looks whether it got what it needs, or whether the log was stopped.
@@ -23,8 +29,9 @@ impl Log {
         if state.stopped.is_some() {
             return state;
         }
-        let rotates = state.does_not_fit();
-        if (flush || rotates) && state.flushing {
+        let too_many_files = state.does_not_fit() && state.unflushed_files() >= UNFLUSHED_FILES_MAX;
+        let flush = flush || too_many_files;
+        if flush && state.flushing {
             self.flushed.wait(state, None);
             return self.state.lock();
         }
@@ -32,12 +39,12 @@ impl Log {
             self.changed.wait(&mut state);
             return state;
         }
-        let group = state.take_group();
+        let group = if too_many_files { None } else { state.take_group() };
         if group.is_none() && !flush {
             return state;
         }
         state.writing = group.is_some();
-        if flush || rotates {
+        if flush {
             state.flushing = true;
             state.gather.begun();
         }
@@ -55,10 +62,7 @@ impl Log {
             }
         }
         if !flush {
-            if rotates {
-                state.flushing = false;
-            }
-            if !rotates && state.stopped.is_none() {
+            if state.stopped.is_none() {
                 self.changed.notify_all();
                 return state;
             }
@@ -75,9 +79,11 @@ impl Log {
         self.state.lock()
     }
 
-    /// Flushes what is written; the caller has the flushing role.
-    fn flush_written<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let Some(file) = state.file.clone() else { return state };
+    /// Flushes what is written, files that ended first; the caller has the flushing role, and nobody writes.
+    pub(super) fn flush_written<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let unflushed = |it: &Retired| it.unflushed.clone().map(|file| (it.wal.number, file));
+        let ended: Vec<_> = state.retired.iter().filter_map(unflushed).collect();
+        let current = state.file.clone().filter(|_| !state.holds_nothing());
         let reached = state.written;
         let bytes_before = state.unflushed_bytes;
         // Nobody writes now, so this covers all that is written. What is pending keeps its own time.
@@ -91,13 +97,16 @@ impl Log {
             if makes(Mistake::LogNotFlushed) {
                 return Ok(());
             }
-            match file.flush_data() {
+            let flush = |file: &Arc<dyn File>| match file.flush_data() {
                 Err(_) if makes(Mistake::LogFlushRetried) => file.flush_data(),
                 flushed => flushed,
-            }
+            };
+            let ended = ended.iter().filter(|_| !makes(Mistake::LogEndNotFlushed)).map(|(_, file)| file);
+            ended.chain(&current).try_for_each(flush)
         });
         let took = clock.monotonic_nanos().saturating_sub(begun);
-        self.flushes.fetch_add(1, Ordering::Relaxed);
+        self.longest_flush_nanos.fetch_max(took, Ordering::Relaxed);
+        self.flushes.fetch_add((ended.len() + usize::from(current.is_some())) as u64, Ordering::Relaxed);
         let mut state = self.state.lock();
         match flushed {
             Ok(()) => {
@@ -106,8 +115,17 @@ impl Log {
                 self.reached(&mut state, reached);
                 let came = state.durable_waits.len();
                 state.gather.flushed(took, waited.saturating_sub(came), came);
+                for it in &mut state.retired {
+                    it.unflushed.take_if(|_| ended.iter().any(|(number, _)| *number == it.wal.number));
+                }
             }
             Err(error) => state.stop(&error.into()),
+        }
+        if !ended.is_empty() {
+            // They are closed here, and closing a file takes its time.
+            drop(state);
+            drop(ended);
+            state = self.state.lock();
         }
         state
     }
@@ -154,22 +172,21 @@ impl Log {
         Ok((group.last, spent))
     }
 
-    /// Ends the current file after `last` and goes on in `next`. The caller has both roles.
+    /// Ends the current file after `last` and goes on in `next`. The caller writes. Nothing is flushed: no commit waits for
+    /// that which did not ask for it.
     pub(super) fn go_on_in(&self, next: WalFile, last: Sequence) -> Result<()> {
         let mut place = self.current.lock();
         let current = place.as_mut().ok_or(Error::Closed)?;
         let (ended, capacity) = (current.number(), current.capacity());
-        let seal = current.finish(Some(&next.successor_mark()), last, self.durable())?;
+        let seal = current.end(Some(&next.successor_mark()), last, self.durable())?;
+        let unflushed = Some(current.file());
         self.writes.fetch_add(1, Ordering::Relaxed);
-        self.flushes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock();
         state.file = Some(next.file());
         state.current_number = next.number();
         state.current_capacity = next.capacity();
         let wal = WalRef { number: ended, seal: Some(seal) };
-        state.retired.push(Retired { wal, capacity: Some(capacity) });
-        state.unflushed_bytes = 0;
-        self.reached(&mut state, last);
+        state.retired.push(Retired { wal, capacity: Some(capacity), unflushed });
         drop(state);
         *place = Some(next);
         Ok(())

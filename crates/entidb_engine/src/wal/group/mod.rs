@@ -2,8 +2,9 @@
 //!
 //! Always: sequences reach the file in order and without gaps; `visible` grows in order, past a durable commit only once
 //! that commit is on stable storage, and past a grouped one only once it is written; after a failed write or flush nothing is ever acknowledged again. Flushes never
-//! overlap, because a system reports a failure to one of them only. A commit is refused before it is applied when the
-//! log has no room for it, so a full disk costs nothing that was applied.
+//! overlap, because a system reports a failure to one of them only. Files are flushed in the order of the log: nothing in a
+//! file is durable before all of the file before it is. A commit is refused before it is applied when the log has no room
+//! for it, so a full disk costs nothing that was applied.
 //! One commit passes through `pending`, `leader` and `wait`, in this order; `gather` says when it is worth waiting for
 //! others, `files` and `end` are what surrounds it.
 //! Does not know: what a commit means, or who reads what is visible.
@@ -62,6 +63,7 @@ pub(crate) struct Log {
     durable: AtomicU64,
     writes: AtomicU64,
     flushes: AtomicU64,
+    longest_flush_nanos: AtomicU64,
     bytes_written: AtomicU64,
 }
 
@@ -111,6 +113,8 @@ struct Retired {
     /// Its size, when this session made it. A session writes to no file it found: the cache may show bytes of it that a
     /// failed flush of the session before never brought to the disk.
     capacity: Option<u64>,
+    /// Open as long as its end is not flushed.
+    unflushed: Option<Arc<dyn File>>,
 }
 
 impl Log {
@@ -130,7 +134,7 @@ impl Log {
             overhead: current.overhead(),
             spare: None,
             spent: None,
-            retired: retired.into_iter().map(|wal| Retired { wal, capacity: None }).collect(),
+            retired: retired.into_iter().map(|wal| Retired { wal, capacity: None, unflushed: None }).collect(),
             current_number: current.number(),
             current_capacity: current.capacity(),
             file: Some(current.file()),
@@ -154,6 +158,7 @@ impl Log {
             durable: AtomicU64::new(last.0),
             writes: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
+            longest_flush_nanos: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
         }
     }
@@ -185,6 +190,11 @@ impl Log {
             self.stop(error);
         }
         checked
+    }
+
+    /// The longest flush so far.
+    pub(crate) fn longest_flush_nanos(&self) -> u64 {
+        self.longest_flush_nanos.load(Ordering::Relaxed)
     }
 
     /// Writes and flushes made, and bytes written.

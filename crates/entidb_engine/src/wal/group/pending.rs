@@ -95,8 +95,9 @@ impl Log {
             }
             Durability::None => now.saturating_add(LAZY_FLUSH_NANOS),
         };
-        // The thread of the log flushes what has become much. One that is under way comes first.
-        let is_much = state.unflushed_bytes >= UNFLUSHED_BYTES_MAX && !state.flushing && self.has_thread();
+        // The thread of the log flushes what has become much, and files that ended. One that is under way comes first.
+        let is_much = state.unflushed_bytes >= UNFLUSHED_BYTES_MAX || state.unflushed_files() > 0;
+        let is_much = is_much && !state.flushing && self.has_thread();
         let due = if is_much { now } else { due };
         let sooner = state.flush_due_nanos().is_none_or(|before| due < before);
         state.pending_due_nanos = Some(state.pending_due_nanos.map_or(due, |before| due.min(before)));

@@ -147,7 +147,7 @@ impl Log {
         Some(Duration::from_nanos(due.saturating_sub(self.context.backend.clock.monotonic_nanos())))
     }
 
-    /// Waits until `visible` has passed `after`; false when the time is over.
+    /// Waits until `visible` has passed `after`; false when the time is over, or no commit will come any more.
     ///
     /// # Errors
     /// `Cancelled`.
@@ -157,7 +157,7 @@ impl Log {
         timeout: Duration,
         closed: &dyn Fn() -> bool,
     ) -> Result<bool> {
-        self.wait_visible_or(after, timeout, &|_| closed())
+        self.wait_visible_or(after, timeout, &|state| closed() || state.stopped.is_some())
     }
 
     /// As above; also false when the state says that no commit will come.

@@ -1,6 +1,6 @@
 //! The memory of a database has its bound, whatever is done with it, and is used for what the statistics say.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test asserts by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,7 @@
 //! Layer 24: the engine is told to make a mistake, and the crash test, the fault sweep or the histories must see it.
 
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
+
 use entidb_engine::planted::{Mistake, plant};
 use entidb_engine::{Durability, Engine, Options};
 use entidb_storage::Backend;
@@ -197,8 +199,9 @@ fn opens_after_a_merge_beside_an_unflushed_end(mistake: Option<Mistake>) -> bool
             engine.checkpoint()?;
         }
         let (before, files) = (engine.stats().compactions, engine.stats().wal_files);
-        for number in 5..12 {
-            put(&engine, number, 20_000, Durability::Grouped { interval_ms: 60_000 })?;
+        // The second finds the file full; each of the next does a piece of the merge.
+        for (number, bytes) in (5..).zip([50_000, 50_000, 100, 100, 100]) {
+            put(&engine, number, bytes, Durability::Grouped { interval_ms: 60_000 })?;
         }
         let stats = engine.stats();
         assert!(stats.compactions > before && stats.wal_files > files, "the test shows nothing: {stats:?}");
@@ -290,7 +293,7 @@ const MEMORY_BYTES: u64 = 1 << 20;
 #[test]
 fn blocks_that_keep_their_memory_are_caught() {
     let (sound, mistaken) = (most_memory(None), most_memory(Some(Mistake::BlocksKept)));
-    assert!(sound <= MEMORY_BYTES / 10 * 11 && mistaken > MEMORY_BYTES / 10 * 11, "{sound} {mistaken}");
+    assert!(sound <= MEMORY_BYTES && mistaken > MEMORY_BYTES / 20 * 21, "{sound} {mistaken}");
 }
 
 /// Fills and empties a small disk a few times. Where all room is taken from outside a deletion may be refused, with some

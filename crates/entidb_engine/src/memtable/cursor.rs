@@ -73,11 +73,13 @@ impl MemtableCursor {
         self.place = Some(place);
     }
 
-    /// To the newest version at or before `at` of the key here; false when it has none, and then the cursor stays.
-    pub(crate) fn show(&mut self, at: Sequence) -> bool {
-        let visible = entry::visible(&self.memtable.arena, self.newest, at).map(|(address, _)| address);
-        self.current = visible.unwrap_or(self.current);
-        visible.is_some()
+    /// To the newest version at or before `at` of the key here, and its kind; nothing when it has none, and then the cursor
+    /// stays.
+    #[inline]
+    pub(crate) fn show(&mut self, at: Sequence) -> Option<EntryKind> {
+        let (address, entry) = entry::visible(&self.memtable.arena, self.newest, at)?;
+        self.current = address;
+        Some(entry.kind)
     }
 
     /// To the newest version of the next key, past all versions of this one.

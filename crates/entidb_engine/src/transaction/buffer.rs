@@ -41,6 +41,8 @@ pub(crate) struct WriteBuffer {
     ranges: RangeMap,
     /// Of the changes there are; those that were replaced come on top.
     bytes: u64,
+    /// How many of the keys with a change are not deleted by it.
+    kept_count: u64,
     /// The maker says that the changes free more than they take.
     frees: bool,
 }
@@ -63,7 +65,14 @@ impl WriteBuffer {
     /// An empty buffer of a database whose memtables have `memtable_bytes`.
     pub(crate) fn new(memtable_bytes: u64) -> Self {
         let few_bytes_max = FEW_BYTES_MAX.min(memtable_bytes / 16);
-        Self { few_bytes_max, points: Points::default(), ranges: RangeMap::default(), bytes: 0, frees: false }
+        Self {
+            few_bytes_max,
+            points: Points::default(),
+            ranges: RangeMap::default(),
+            bytes: 0,
+            kept_count: 0,
+            frees: false,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -77,15 +86,7 @@ impl WriteBuffer {
 
     /// True when the changes free more than they take: they only delete, or their maker says so.
     pub(crate) fn frees(&self) -> bool {
-        let only_deletes = || {
-            let mut deletes = true;
-            let shown = self.visit_points(|_, kind, _| {
-                deletes &= kind == EntryKind::Delete;
-                Ok(())
-            });
-            shown.is_ok() && deletes
-        };
-        self.frees || only_deletes()
+        self.frees || self.kept_count == 0
     }
 
     /// Says that the changes free more than they take.
@@ -226,6 +227,7 @@ impl WriteBuffer {
         let keep = savepoints.wants(key);
         let before = self.points.set(key, kind, value, keep)?;
         self.bytes = self.bytes.saturating_add(Self::cost(key, value));
+        self.kept_count = self.kept_count.saturating_add(u64::from(kind != EntryKind::Delete));
         self.note(key, before, keep.then_some(savepoints));
         Ok(())
     }
@@ -239,9 +241,10 @@ impl WriteBuffer {
 
     /// Takes what a key had before off the books, and keeps it where it may be wanted back.
     fn note(&mut self, key: &[u8], before: Before, savepoints: Option<&mut Savepoints>) {
-        if let Some(len) = before.value_len {
+        if let Some((kind, len)) = before.had {
             let cost = (key.len() as u64).saturating_add(len as u64).saturating_add(ENTRY_BYTES);
             self.bytes = self.bytes.saturating_sub(cost);
+            self.kept_count = self.kept_count.saturating_sub(u64::from(kind != EntryKind::Delete));
         }
         if let Some(savepoints) = savepoints {
             savepoints.keep(key, before.change);

@@ -189,6 +189,8 @@ fn walk(buffer: &Arc<WriteBuffer>) -> Vec<(Vec<u8>, EntryKind, Vec<u8>)> {
     cursor.seek_first().unwrap();
     while cursor.is_valid() {
         assert_eq!(cursor.sequence(), Sequence(9));
+        let here = cursor.here().unwrap();
+        assert_eq!((here.key, here.sequence, here.kind), (cursor.key(), cursor.sequence(), cursor.kind()));
         forward.push((cursor.key().to_vec(), cursor.kind(), cursor.value().to_vec()));
         cursor.next().unwrap();
     }
@@ -262,6 +264,8 @@ proptest! {
                 (Act::Release(_), Some(index)) => copies.truncate(index),
                 _ => {}
             }
+            let only_deletes = naive.said.values().all(|(kind, _)| *kind == EntryKind::Delete);
+            prop_assert!(buffers.iter().all(|buffer| buffer.frees() == only_deletes));
             prop_assert_eq!(savepoints[0].bytes(), savepoints[1].bytes());
             prop_assert_eq!(savepoints[0].bytes() == 0, copies.is_empty());
         }

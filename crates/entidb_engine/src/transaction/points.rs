@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
-use crate::iterator::{EntryCursor, moved_while_invalid};
+use crate::iterator::{EntryCursor, Here, moved_while_invalid};
 use crate::memtable::{Memtable, MemtableConfig, MemtableCursor};
 use crate::value::Value;
 
@@ -43,10 +43,16 @@ impl Change {
 /// What a key had before a change.
 #[derive(Debug, Default)]
 pub(super) struct Before {
-    /// The length of its value, when it had a change.
-    pub(super) value_len: Option<usize>,
+    /// The kind of its change and the length of its value, when it had one.
+    pub(super) had: Option<(EntryKind, usize)>,
     /// The change itself, when it was asked for.
     pub(super) change: Option<Change>,
+}
+
+impl Before {
+    fn of(change: Option<Change>) -> Self {
+        Self { had: change.as_ref().map(|change| (change.kind, change.value_bytes().len())), change }
+    }
 }
 
 /// The changes of single keys.
@@ -112,7 +118,7 @@ impl Points {
                     Some(slot) => Some(std::mem::replace(slot, change)),
                     None => few.insert(key.into(), change),
                 };
-                Ok(Before { value_len: before.as_ref().map(|before| before.value_bytes().len()), change: before })
+                Ok(Before::of(before))
             }
             Self::Many(many) => many.set(key, kind, value, keep),
         }
@@ -123,7 +129,7 @@ impl Points {
         match self {
             Self::Few(few) => {
                 let before = few.remove(key);
-                Ok(Before { value_len: before.as_ref().map(|before| before.value_bytes().len()), change: before })
+                Ok(Before::of(before))
             }
             // What the transaction says nothing of: the kind no single key can have.
             Self::Many(many) => many.set(key, EntryKind::DeleteRange, &[], keep),
@@ -228,7 +234,7 @@ impl Many {
         }
         self.count = self.count.saturating_sub(u64::from(before.is_some())).saturating_add(u64::from(is_change(kind)));
         Ok(Before {
-            value_len: before.as_ref().map(|found| found.value.len()),
+            had: before.as_ref().map(|found| (found.kind, found.value.len())),
             change: before.filter(|_| keep).map(|found| Change {
                 kind: found.kind,
                 // A copy lets the memory of what was replaced go. Where there is none for it, that memory is kept instead:
@@ -260,7 +266,7 @@ pub(super) struct ManyCursor {
 impl ManyCursor {
     /// True when the key here has a change, at which the cursor now is.
     fn shows(&mut self) -> bool {
-        self.cursor.show(self.version) && is_change(self.cursor.kind())
+        self.cursor.show(self.version).is_some_and(is_change)
     }
 
     fn settle_forward(&mut self) -> Result<()> {
@@ -326,6 +332,11 @@ impl EntryCursor for ManyCursor {
 
     fn key(&self) -> &[u8] {
         self.cursor.key()
+    }
+
+    #[inline]
+    fn here(&self) -> Option<Here<'_>> {
+        self.cursor.here().map(|here| Here { sequence: self.sequence, ..here })
     }
 
     fn sequence(&self) -> Sequence {

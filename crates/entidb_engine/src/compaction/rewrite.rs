@@ -220,7 +220,11 @@ impl Rewrite {
     }
 
     /// Goes over the range tombstones up to the merge's entry, or all when there is none.
+    #[inline]
     fn tombstones_to_entry(&mut self, allocate: Allocate<'_>, piece: &mut Piece<'_>) -> Result<bool> {
+        if self.tombstones.is_ended() {
+            return Ok(true);
+        }
         let key = self.merge.is_valid().then(|| self.merge.key());
         let mut sink = self.output.tombstone_sink(allocate);
         self.tombstones.advance_to(key, &self.live, &mut self.older, piece, &mut sink)

@@ -32,6 +32,8 @@ enum Fate {
 pub(super) struct Tombstones {
     sweep: Sweep<Error>,
     is_begun: bool,
+    /// There is no fragment any more.
+    is_ended: bool,
     /// Of the fragment in hand, the sequences that somebody can tell apart, newest first.
     sequences: Vec<Sequence>,
     /// Of these, how many have to be carried on.
@@ -43,7 +45,21 @@ pub(super) struct Tombstones {
 
 impl Tombstones {
     pub(super) fn new(sweep: Sweep<Error>) -> Self {
-        Self { sweep, is_begun: false, sequences: Vec::new(), kept: 0, fate: Fate::Settled, dropped: 0 }
+        Self {
+            sweep,
+            is_begun: false,
+            is_ended: false,
+            sequences: Vec::new(),
+            kept: 0,
+            fate: Fate::Settled,
+            dropped: 0,
+        }
+    }
+
+    /// True behind the last fragment, which for most rewrites is before the first entry.
+    #[inline]
+    pub(super) const fn is_ended(&self) -> bool {
+        self.is_ended
     }
 
     /// Goes on to the fragment with `key`, the next key with entries, or the first behind it; all entries before it are
@@ -56,7 +72,7 @@ impl Tombstones {
         piece: &mut Piece<'_>,
         sink: &mut impl TombstoneSink,
     ) -> Result<bool> {
-        loop {
+        while !self.is_ended {
             if self.is_begun {
                 let fragment = self.sweep.fragment();
                 if key.is_some_and(|key| key < fragment.start) {
@@ -78,6 +94,7 @@ impl Tombstones {
             }
             self.is_begun = self.sweep.advance()?;
             if !self.is_begun {
+                self.is_ended = true;
                 self.sequences.clear();
                 return Ok(true);
             }
@@ -85,6 +102,7 @@ impl Tombstones {
             piece.spend(fragment.start, fragment.end);
             self.judge(live, older);
         }
+        Ok(true)
     }
 
     fn keep(&self, sink: &mut impl TombstoneSink) -> Result<()> {

@@ -494,7 +494,17 @@ pub(crate) fn head_of(key: &[u8]) -> u64 {
 /// How many bytes two keys share from the front.
 #[inline]
 pub(crate) fn shared_len(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(x, y)| x == y).count()
+    let ((a_words, _), (b_words, _)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut len = 0;
+    for (x, y) in a_words.iter().zip(b_words) {
+        let differing = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
+        if differing != 0 {
+            return len + differing.trailing_zeros() as usize / 8;
+        }
+        len += 8;
+    }
+    let rest = |bytes| <[u8]>::get(bytes, len..).unwrap_or_default();
+    len + rest(a).iter().zip(rest(b)).take_while(|(x, y)| x == y).count()
 }
 
 #[cfg(test)]

@@ -19,7 +19,11 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// How many bytes a number takes.
+#[inline]
 pub(crate) const fn varint_len(number: u64) -> usize {
+    if number < 0x80 {
+        return 1;
+    }
     let bits = 64 - (number | 1).leading_zeros() as usize;
     bits.div_ceil(7)
 }

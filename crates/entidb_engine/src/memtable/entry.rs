@@ -133,10 +133,10 @@ pub(super) fn append(
         return Err(Error::Internal { detail });
     }
     let flags = if before.is_some() { HAS_OLDER } else { 0 };
-    let mut header = [0; HEADER_BYTES];
-    let fields =
-        [&sequence.0.to_le_bytes()[..], &value_bytes.to_le_bytes(), &key_bytes.to_le_bytes(), &[kind as u8, flags]];
-    header.iter_mut().zip(fields.into_iter().flatten()).for_each(|(to, from)| *to = *from);
+    // Byte by byte in one expression, of which the compiler makes two stores.
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = sequence.0.to_le_bytes();
+    let ([v0, v1, v2, v3], [k0, k1]) = (value_bytes.to_le_bytes(), key_bytes.to_le_bytes());
+    let header = [s0, s1, s2, s3, s4, s5, s6, s7, v0, v1, v2, v3, k0, k1, kind as u8, flags];
 
     let mut links = [0; LINKS_BYTES];
     let mut links_bytes = 0;
@@ -144,8 +144,9 @@ pub(super) fn append(
         links_bytes = LINKS_BYTES;
         let jump = jump_over(arena, newest, before.links);
         let depth = before.links.depth.saturating_add(1);
-        let fields = [newest.to_le_bytes(), jump.to_le_bytes(), depth.to_le_bytes()];
-        links.iter_mut().zip(fields.iter().flatten()).for_each(|(to, from)| *to = *from);
+        let [[o0, o1, o2, o3], [j0, j1, j2, j3], [d0, d1, d2, d3]] =
+            [newest.to_le_bytes(), jump.to_le_bytes(), depth.to_le_bytes()];
+        links = [o0, o1, o2, o3, j0, j1, j2, j3, d0, d1, d2, d3];
     }
     let mut adds = [0; ADDS_BYTES];
     let mut adds_bytes = 0;

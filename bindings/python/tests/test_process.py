@@ -379,19 +379,35 @@ def test_bytes_that_claim_more_than_they_hold_cost_what_they_hold():
     assert (ended.returncode, ended.stdout.strip()) == (0, "TRUNCATED"), ended.stderr
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the tool of the test is a shell script")
-def test_the_package_runs_the_command_line_tool_or_says_where_it_is(tmp_path):
-    def run():
-        env = os.environ | {"PATH": str(tmp_path)}
-        command = [sys.executable, "-m", "entidb", "inspect", "a b"]
-        return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+WITHOUT_ITS_TOOL = """if True:
+    import importlib.metadata, runpy, sys
+    importlib.metadata.files = lambda name: None
+    sys.argv = ["entidb", *sys.argv[1:]]
+    runpy.run_module("entidb", run_name="__main__")
+"""
 
-    missing = run()
-    assert missing.returncode == 127 and "is not in this package" in missing.stderr and not missing.stdout
+
+@pytest.mark.skipif(os.name != "posix", reason="the tool of the test is a shell script")
+def test_the_package_runs_its_command_line_tool_else_one_on_the_path_or_says_how_to_get_it(tmp_path):
+    def run(*command):
+        env = os.environ | {"PATH": str(tmp_path)}
+        return subprocess.run([sys.executable, *command], capture_output=True, text=True, env=env, check=False)
+
+    own = run("-m", "entidb", "--version")
+    assert (own.returncode, own.stdout) == (0, f"entidb {entidb.__version__}\n"), own.stderr
+    db = str(tmp_path / "d")
+    put = run("-m", "entidb", "put", db, "notes", '{"n": 1}', "--create")
+    assert put.returncode == 0, put.stderr
+    with entidb.open(db) as opened:
+        [note] = opened.collection("notes")
+        assert (str(note.id), dict(note)) == (put.stdout.strip(), {"n": 1})
+    assert run("-m", "entidb", "inspect", str(tmp_path / "none")).returncode == 2
+    missing = run("-c", WITHOUT_ITS_TOOL, "inspect")
+    assert missing.returncode == 127 and "built without" in missing.stderr and not missing.stdout
     tool = tmp_path / "entidb"
     tool.write_text('#!/bin/sh\necho "$1:$2"\nexit 3\n')
     tool.chmod(0o755)
-    found = run()
+    found = run("-c", WITHOUT_ITS_TOOL, "inspect", "a b")
     assert (found.returncode, found.stdout) == (3, "inspect:a b\n"), found.stderr
 
 

@@ -80,8 +80,9 @@ signal.signal(signal.SIGINT, stop)
 with db.transaction() as tx:
     inside = tx.collection("items")
     inside.put({"n": -1})
-    ready()
     try:
+        # The signal may come before this returns.
+        ready()
         while True:
             inside.find(f.n >= 0).delete() and inside.put_many({"n": n} for n in range(500))
     except Stop as stopped:

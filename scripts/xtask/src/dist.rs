@@ -13,6 +13,7 @@ use crate::failure::{During, Failure, Result};
 use crate::process::Process;
 use crate::repository::{Repository, cargo};
 use crate::setup::{Need, npm_name, provide, venv_python};
+use crate::wheel;
 
 /// What can be packed.
 const KINDS: &[&str] = &["crates", "c", "python", "node", "sbom"];
@@ -71,6 +72,7 @@ fn python(repository: &Repository, dist: &Path) -> Result<()> {
         return Ok(());
     }
     provide(repository, &[Need::PythonTools])?;
+    wheel::provide_tool(repository, "release")?;
     shown(
         Command::new(venv_python(repository))
             .args(["-m", "maturin", "build", "--release", "--out"])

@@ -18,6 +18,7 @@ mod setup;
 mod snippet;
 mod test;
 mod tidy;
+mod wheel;
 
 use std::process::ExitCode;
 

@@ -12,7 +12,17 @@ use serde_json::Value;
 use crate::failure::{During, Failure, Result};
 
 /// Folders that builds make; nothing in them is ours to judge.
-const BUILT: &[&str] = &["target", ".build", "node_modules", ".git", "dist", ".venv", "__pycache__", ".pytest_cache"];
+const BUILT: &[&str] = &[
+    "entidb._entidb.data",
+    "target",
+    ".build",
+    "node_modules",
+    ".git",
+    "dist",
+    ".venv",
+    "__pycache__",
+    ".pytest_cache",
+];
 
 /// The first words of a crate that has no content yet.
 const PLACEHOLDER: &str = "//! Placeholder until";

@@ -1,16 +1,17 @@
-"""``python -m entidb``: runs the command line tool, where it is installed.
+"""``python -m entidb``: runs the command line tool.
 
-Always: the tool is the one of this environment before any other on the path; its exit code is given on.
-Does not know: what the tool does. It is a program of its own, which this package does not contain.
+Always: the tool that was installed with this package comes before any other on the path; its exit code is given on.
+Does not know: what the tool does. It is a program of its own beside the package, and a package built from the sources
+without it has none.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 
 __all__: list[str] = []
 
@@ -20,14 +21,17 @@ _NOT_FOUND = 127
 
 def _tool() -> str | None:
     """Where the tool is."""
-    return shutil.which("entidb", path=sysconfig.get_path("scripts")) or shutil.which("entidb")
+    for file in importlib.metadata.files("entidb") or ():
+        if file.name in ("entidb", "entidb.exe"):
+            return os.path.realpath(file.locate())
+    return shutil.which("entidb")
 
 
 def _main() -> int:
     tool = _tool()
     if tool is None:
         print(
-            "the command line tool is not in this package, and no entidb is on the path; build it with"
+            "this package was built without the command line tool, and no entidb is on the path; build it with"
             " `cargo build --release -p entidb_cli` in the sources of EntiDB, and put it on the path",
             file=sys.stderr,
         )

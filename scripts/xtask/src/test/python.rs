@@ -13,6 +13,7 @@ use crate::failure::{During, Failure, Result};
 use crate::process::Finished;
 use crate::repository::Repository;
 use crate::setup::venv_python;
+use crate::wheel;
 
 /// The package has its suite when it is a package.
 pub(crate) fn present(repository: &Repository) -> Presence {
@@ -49,6 +50,7 @@ pub(crate) fn install(context: &Context) -> Result<()> {
     let repository = &context.repository;
     let wheels = repository.path(".build/wheels");
     fs::remove_dir_all(&wheels).ok();
+    wheel::provide_tool(repository, PROFILE)?;
     context
         .process(venv_python(repository), "maturin")
         .args(["-m", "maturin", "build", "--profile", PROFILE, "--out"])

@@ -179,8 +179,7 @@ pub trait Directory: Send + Sync {
     /// `Unsupported` where nobody knows, `Device`.
     fn free_bytes(&self) -> Result<u64>;
 
-    /// How many files the process may have open at once, where the system has a limit and tells it.
-    fn open_files_max(&self) -> Option<u64> {
-        None
-    }
+    /// How many files the process may have open at once, where the system has a limit and tells it. It has no default: a
+    /// directory that hands calls on to another would hide the limit of that one.
+    fn open_files_max(&self) -> Option<u64>;
 }

@@ -122,6 +122,10 @@ impl Directory for GuardedDirectory {
         self.gate.pass(Operation::FreeBytes, "")?;
         self.inner.free_bytes()
     }
+
+    fn open_files_max(&self) -> Option<u64> {
+        self.inner.open_files_max()
+    }
 }
 
 struct GuardedFile {

@@ -91,6 +91,10 @@ impl Directory for Counting {
     fn free_bytes(&self) -> Result<u64> {
         self.inner.free_bytes()
     }
+
+    fn open_files_max(&self) -> Option<u64> {
+        self.inner.open_files_max()
+    }
 }
 
 impl File for CountingFile {

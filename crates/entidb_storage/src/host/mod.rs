@@ -248,6 +248,10 @@ impl Directory for HostDirectory {
     fn free_bytes(&self) -> Result<u64> {
         told(self.functions.free_bytes(), Operation::FreeBytes, &self.location)
     }
+
+    fn open_files_max(&self) -> Option<u64> {
+        None
+    }
 }
 
 struct HostLock {

@@ -236,4 +236,8 @@ impl Directory for MemoryDirectory {
     fn free_bytes(&self) -> Result<u64> {
         self.room.free().ok_or_else(|| Error::new(Operation::FreeBytes, self.location(), ErrorKind::Unsupported))
     }
+
+    fn open_files_max(&self) -> Option<u64> {
+        None
+    }
 }

@@ -111,6 +111,10 @@ impl Directory for Turns<dyn Directory> {
     fn free_bytes(&self) -> Result<u64> {
         self.turn().free_bytes()
     }
+
+    fn open_files_max(&self) -> Option<u64> {
+        self.0.open_files_max()
+    }
 }
 
 impl File for Turns<dyn File> {

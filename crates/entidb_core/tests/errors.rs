@@ -54,6 +54,8 @@ fn a_message_shows_the_start_of_a_long_name() {
     for error in messages {
         assert!(error.message().len() < 1000, "{} has {} bytes", error.code().name(), error.message().len());
         assert!(error.message().contains("(1048576 bytes)"), "{}", error.message());
+        let about = [error.context().collection.as_deref(), error.context().index.as_deref()];
+        assert!(about.into_iter().flatten().all(|name| name == "notes"), "{}", error.code().name());
     }
 }
 

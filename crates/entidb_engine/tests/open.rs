@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use entidb_engine::{Engine, Error, KdfParameters, KeySource, Options};
-use entidb_storage::{Backend, ErrorKind, OpenMode};
+use entidb_storage::{Backend, ErrorKind, LockKind, OpenMode};
 
 fn file(backend: &Backend, path: &str, bytes: &[u8]) {
     backend.directory.open(path, OpenMode::CreateNew).unwrap().write_all_at(0, bytes).unwrap();
@@ -16,6 +16,25 @@ fn a_second_handle_is_locked_out_until_the_first_is_closed() {
     let error = Engine::open(backend.clone(), Options::default()).unwrap_err();
     assert!(matches!(&error, Error::Storage(inner) if matches!(inner.kind, ErrorKind::Locked { .. })), "{error:?}");
     first.close().unwrap();
+    Engine::open(backend, Options::default()).unwrap();
+}
+
+/// Another thread was making the database, and an open that may not make one said that it was damaged: restore a backup.
+#[test]
+fn a_database_that_is_being_made_is_locked_and_not_damaged() {
+    let backend = Backend::memory();
+    let maker = backend.directory.lock("LOCK", LockKind::Exclusive).unwrap();
+    for folder in ["wal", "manifest", "seg", "tmp"] {
+        backend.directory.create_folder(folder).unwrap();
+    }
+    let existing = || Options { create: false, ..Options::default() };
+    for options in [existing(), Options { read_only: true, ..Options::default() }, Options::default()] {
+        let error = Engine::open(backend.clone(), options).unwrap_err();
+        assert!(matches!(&error, Error::Storage(inner) if matches!(inner.kind, ErrorKind::Locked { .. })), "{error:?}");
+    }
+    drop(maker);
+    let error = Engine::open(backend.clone(), existing()).unwrap_err();
+    assert!(matches!(&error, Error::Corrupt { file, .. } if file == "ROOT"), "{error:?}");
     Engine::open(backend, Options::default()).unwrap();
 }
 

@@ -10,6 +10,7 @@ use std::fmt;
 
 pub use code::{ErrorCode, Family, Retry};
 
+use crate::catalog::NAME_BYTES_MAX;
 use crate::id::EntityId;
 
 /// The result of a database operation.
@@ -85,8 +86,11 @@ impl Error {
         )
     }
 
+    /// A name longer than any collection has is none that it is about.
     pub(crate) fn with_collection(mut self, name: &str) -> Self {
-        self.0.context.collection.get_or_insert_with(|| name.to_owned());
+        if name.len() <= NAME_BYTES_MAX {
+            self.0.context.collection.get_or_insert_with(|| name.to_owned());
+        }
         self
     }
 
@@ -96,7 +100,9 @@ impl Error {
     }
 
     pub(crate) fn with_index(mut self, name: &str) -> Self {
-        self.0.context.index.get_or_insert_with(|| name.to_owned());
+        if name.len() <= NAME_BYTES_MAX {
+            self.0.context.index.get_or_insert_with(|| name.to_owned());
+        }
         self
     }
 

@@ -31,7 +31,9 @@ pub(crate) fn open(backend: Backend, mut options: Options) -> Result<Arc<Shared>
     let directory = SparingDirectory::new(&backend.directory, &open_files);
     let backend = Backend { directory: directory.clone(), ..backend };
     // Looked at before the lock is taken, because taking it makes a file.
-    judge(&backend, &options, &backend.directory.list("")?)?;
+    if let Err(error) = judge(&backend, &options, &backend.directory.list("")?) {
+        judge_with_lock(&backend, &options, error)?;
+    }
     let lock = if options.read_only {
         lock_for_reading(&backend)?
     } else {
@@ -47,6 +49,22 @@ pub(crate) fn open(backend: Backend, mut options: Options) -> Result<Arc<Shared>
             create::create(backend, options, lock, open_files)
         }
     }
+}
+
+/// Judges once more what was refused without the lock: whoever holds it may be making the database at this moment, and what is there of
+/// it is no damage. A lock for reading is enough to know, and writes nothing; where there is no lock file, nobody is at work.
+fn judge_with_lock(backend: &Backend, options: &Options, refused: Error) -> Result<()> {
+    if !backend.directory.list("")?.iter().any(|entry| entry.name == LOCK) {
+        return Err(refused);
+    }
+    let lock = match backend.directory.lock(LOCK, LockKind::Shared) {
+        Ok(lock) => lock,
+        Err(error) if matches!(error.kind, ErrorKind::Locked { .. }) => return Err(error.into()),
+        Err(_) => return Err(refused),
+    };
+    let judged = judge(backend, options, &backend.directory.list("")?);
+    drop(lock);
+    judged.map(drop)
 }
 
 /// A reader's lock. A copy that nobody has opened for writing where it is now has no lock file yet: it is made, or where

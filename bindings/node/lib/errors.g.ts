@@ -415,7 +415,7 @@ export class NotCanonicalError extends EncodingError {
   static { named(this, "NotCanonicalError"); }
 }
 
-/** Arrays, maps or tags are nested deeper than the limit; flatten the document, or raise the depth limit. */
+/** Arrays, maps or tags are nested deeper than the limit; flatten the document. */
 export class TooDeepError extends EncodingError {
   static { named(this, "TooDeepError"); }
 }
@@ -465,7 +465,7 @@ export class MalformedError extends EncodingError {
   static { named(this, "MalformedError"); }
 }
 
-/** A document has more bytes or items than the limit; split the document, or raise the limit the message names. */
+/** A document has more bytes or items than the limit; split the document. */
 export class DocumentTooLargeError extends EncodingError {
   static { named(this, "DocumentTooLargeError"); }
 }
@@ -575,7 +575,7 @@ export class CommitUnknownError extends TransactionError {
   static { named(this, "CommitUnknownError"); }
 }
 
-/** Insert met an entity with the same id; use put to overwrite, or another id. */
+/** Insert met an entity with the same id, or a new database was asked for where there is one; use put to overwrite, or another id; open the database without create_new. */
 export class AlreadyExistsError extends TransactionError {
   static { named(this, "AlreadyExistsError"); }
 }
@@ -675,7 +675,7 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [409, [FormatTooOldError, "FORMAT_TOO_OLD", "upgrade it step by step with the versions the message names", "never"]],
   [501, [TruncatedError, "TRUNCATED", "pass the whole document; the offset is where the missing part begins", "never"]],
   [502, [NotCanonicalError, "NOT_CANONICAL", "canonicalise them first; the offset names the first item to change", "never"]],
-  [503, [TooDeepError, "TOO_DEEP", "flatten the document, or raise the depth limit", "never"]],
+  [503, [TooDeepError, "TOO_DEEP", "flatten the document", "never"]],
   [504, [DuplicateKeyError, "DUPLICATE_KEY", "keep one of the two entries", "never"]],
   [505, [InvalidUtf8Error, "INVALID_UTF8", "repair the text, or store it as bytes", "never"]],
   [506, [TrailingBytesError, "TRAILING_BYTES", "pass exactly one document", "never"]],
@@ -685,7 +685,7 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [510, [NumberOutOfRangeError, "NUMBER_OUT_OF_RANGE", "use a wider type, or a decimal", "never"]],
   [511, [WrongTypeError, "WRONG_TYPE", "correct the type, or the field at the path the message gives", "never"]],
   [512, [MalformedError, "MALFORMED", "pass bytes that this version of EntiDB wrote, or that follow its specification", "never"]],
-  [513, [DocumentTooLargeError, "DOCUMENT_TOO_LARGE", "split the document, or raise the limit the message names", "never"]],
+  [513, [DocumentTooLargeError, "DOCUMENT_TOO_LARGE", "split the document", "never"]],
   [514, [UnrepresentableError, "UNREPRESENTABLE", "convert the value at the path the message gives", "never"]],
   [515, [PatchMismatchError, "PATCH_MISMATCH", "read the document again and correct the operation the message names", "never"]],
   [601, [UnauthorizedError, "UNAUTHORIZED", "fetch a new token", "never"]],
@@ -704,7 +704,7 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [801, [ConflictError, "CONFLICT", "run the whole transaction again", "now"]],
   [802, [TransactionEndedError, "TRANSACTION_ENDED", "begin a new transaction", "never"]],
   [803, [CommitUnknownError, "COMMIT_UNKNOWN", "reopen the database and look whether the sequence in the message is there before trying again", "after_reopen"]],
-  [804, [AlreadyExistsError, "ALREADY_EXISTS", "use put to overwrite, or another id", "never"]],
+  [804, [AlreadyExistsError, "ALREADY_EXISTS", "use put to overwrite, or another id; open the database without create_new", "never"]],
   [805, [EntityNotFoundError, "ENTITY_NOT_FOUND", "use put to create it, or correct the id", "never"]],
   [806, [VersionMismatchError, "VERSION_MISMATCH", "read it again, and decide anew", "never"]],
   [807, [UniqueViolationError, "UNIQUE_VIOLATION", "change the value, or the entity the message names", "never"]],

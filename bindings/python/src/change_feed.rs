@@ -103,10 +103,10 @@ fn batch_of<'py>(py: Python<'py>, batch: &abi::ChangeBatch) -> PyResult<Bound<'p
     class(py, &BATCH, "ChangeBatch")?.call1((batch.sequence, changes, &batch.position, batch.ends_commit))
 }
 
-/// Seconds as callers give them.
-pub(crate) fn seconds(py: Python<'_>, name: &str, given: f64) -> PyResult<Duration> {
+/// Seconds as callers give them, where `None` means what `none` says.
+pub(crate) fn seconds(py: Python<'_>, given: f64, none: &str) -> PyResult<Duration> {
     Duration::try_from_secs_f64(given).map_err(|_| {
-        let problem = format!("{name} is {given}; give a number of seconds of at least 0, or None to wait without end");
+        let problem = format!("timeout is {given}; give a number of seconds of at least 0, or None to wait {none}");
         refuse(py, code::INVALID_ARGUMENT, problem)
     })
 }
@@ -118,7 +118,7 @@ impl ChangeFeed {
     /// Without a timeout it waits until there is one; 0 never waits. After an error the feed is where it was.
     #[pyo3(signature = (timeout = None))]
     fn next<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let timeout = timeout.map(|given| seconds(py, "timeout", given)).transpose()?;
+        let timeout = timeout.map(|given| seconds(py, given, "without end")).transpose()?;
         self.read(py, timeout)
     }
 

@@ -186,7 +186,10 @@ impl Database {
         let (py, this) = (slf.py(), slf.get());
         let durability = crate::transaction::durability(py, durability)?;
         let timeout_ms = match timeout {
-            Some(given) => Some(u64::try_from(seconds(py, "timeout", given)?.as_millis()).unwrap_or(u64::MAX - 1)),
+            Some(given) => {
+                let limit = seconds(py, given, "as long as lock_timeout_ms says")?;
+                Some(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX - 1))
+            }
             None => None,
         };
         let transaction = call(py, || this.database.begin_write(timeout_ms))?;
@@ -254,7 +257,7 @@ impl Database {
     #[pyo3(signature = (sequence = None, timeout = None))]
     fn wait_durable(&self, py: Python<'_>, sequence: Option<u64>, timeout: Option<f64>) -> PyResult<()> {
         let timeout_ms = match timeout {
-            Some(given) => u64::try_from(seconds(py, "timeout", given)?.as_millis()).unwrap_or(u64::MAX),
+            Some(given) => u64::try_from(seconds(py, given, "without end")?.as_millis()).unwrap_or(u64::MAX),
             None => u64::MAX,
         };
         let sequence = sequence.unwrap_or_else(|| self.database.last_sequence());

@@ -308,6 +308,7 @@ impl Writer {
             match moment::from_host(moment)? {
                 Some(_) if moment::has_nanoseconds(moment)? => return Err(too_fine()),
                 Some(micros) => self.encoder.timestamp(entidb_abi::codec::Timestamp::from_micros(micros)),
+                None if moment.get_type().name()? == "NaTType" => return Err(not_a_time()),
                 None => return Err(naive()),
             }
         } else if let Ok(date) = object.cast::<PyDate>() {
@@ -457,6 +458,12 @@ fn naive() -> Refusal {
     let problem = "a datetime without a time zone is no moment; use entidb.now() or datetime.now(timezone.utc), say \
                    which zone it is in with .replace(tzinfo=...) or .astimezone() for this machine's, or store .isoformat()";
     Refusal::new(code::UNREPRESENTABLE, problem)
+}
+
+/// The missing value of pandas for moments, which is a `datetime` without a time zone.
+#[cold]
+fn not_a_time() -> Refusal {
+    Refusal::new(code::UNREPRESENTABLE, "NaT is no moment; store None, or leave the field out")
 }
 
 #[cold]

@@ -292,3 +292,25 @@ def test_a_document_that_is_no_dict_is_refused_when_it_is_put(notes, document, s
     with pytest.raises(entidb.EntidbError, match=r"at \[0\]: a document is a dict, and a str was given"):
         notes.put_many({"a": 1})
     assert notes.count() == 1 and notes[id] == {"n": 1}
+
+
+@pytest.mark.parametrize("path", ["lines[0]", "lines[0].price", 'lines["price"]', "a.b[12]"])
+def test_a_position_in_brackets_is_refused_and_the_way_to_write_it_told(db, path):
+    orders = db.collection("orders")
+    id = orders.put({"lines": [{"price": 1}]})
+    for attempt in (
+        lambda: orders.update(id, {path: 2}),
+        lambda: entidb.Patch().increment(path),
+        lambda: orders.find().order_by("-" + path),
+        lambda: orders.create_index(path),
+    ):
+        with pytest.raises(entidb.UsageError, match=r"as in a\.0"):
+            attempt()
+    assert orders[id] == {"lines": [{"price": 1}]}
+    orders.update(id, {"lines.0.price": 2, "lines\\[0]": 3})
+    assert orders[id] == {"lines": [{"price": 2}], "lines[0]": 3}
+
+
+def test_a_document_over_the_limit_is_told_the_limit(db):
+    with pytest.raises(entidb.DocumentTooLargeError, match="at most 67108864 bytes; split the document$"):
+        db.collection("notes").put({"body": bytes(64 << 20)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import pathlib
 import subprocess
 import sys
@@ -249,3 +250,30 @@ def test_the_library_says_what_it_is():
     assert entidb.__version__.count(".") == 2
     assert entidb.abi_version() >= 1000 and entidb.format_version() >= 1
     assert entidb.has_feature("no such feature") is False
+
+
+def test_a_new_database_is_not_made_over_another(tmp_path):
+    entidb.open(tmp_path / "one", create_new=True).close()
+    with pytest.raises(entidb.AlreadyExistsError, match="open it without create_new") as caught:
+        entidb.open(tmp_path / "one", create_new=True)
+    assert caught.value.path == str(tmp_path / "one")
+    entidb.open(tmp_path / "one").close()
+
+
+def test_the_files_of_a_database_are_not_among_the_ignored(tmp_path):
+    with entidb.open(tmp_path / "one") as db:
+        notes = db.collection("notes")
+        for _ in range(2):
+            notes.put_many([{"body": os.urandom(1 << 16)} for _ in range(48)])
+            db.checkpoint()
+    assert (tmp_path / "one" / "RESERVE").exists()
+    (tmp_path / "one" / "holiday.jpg").write_bytes(b"beach")
+    with entidb.open(tmp_path / "one") as db:
+        assert db.open_report()["ignored"] == ["holiday.jpg"]
+
+
+def test_a_limit_that_is_no_time_says_what_none_means(db):
+    with pytest.raises(entidb.UsageError, match="None to wait as long as lock_timeout_ms says"):
+        db.transaction(timeout=-1)
+    with pytest.raises(entidb.UsageError, match="None to wait without end"):
+        db.wait_durable(timeout=-1)

@@ -315,3 +315,11 @@ def test_what_a_dict_holds_may_change_it_while_it_is_written(times):
     made = {f"at{times}": dt.datetime(2020, 1, 1, tzinfo=Zone()), "n": 2}
     assert cbor.loads(cbor.dumps(made)) == {f"at{times}": dt.datetime(2020, 1, 1, tzinfo=UTC), "n": 2}
     assert made["later"] == 1
+
+
+def test_the_missing_moment_of_pandas_is_named():
+    class NaTType(dt.datetime):
+        """As pandas has it: a datetime, and no moment."""
+
+    with pytest.raises(entidb.UnrepresentableError, match="at at: NaT is no moment; store None"):
+        entidb.cbor.dumps({"at": NaTType(2024, 1, 1)})

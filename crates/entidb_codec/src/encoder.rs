@@ -407,7 +407,8 @@ impl Encoder {
             }
         }
         if self.out.len() - self.base > self.limits.bytes_max {
-            self.fail(ErrorKind::TooLarge, "the finished document passes bytes_max");
+            let detail = format!("a document has at most {} bytes", self.limits.bytes_max);
+            self.fail(ErrorKind::TooLarge, &detail);
         }
         match self.failure {
             Some(error) => Err(error),

@@ -173,13 +173,13 @@ impl ErrorKind {
             Self::KeyType => "use text or integers as keys",
             Self::UnsupportedSimple => "use null, or leave the field out",
             Self::TagContent => "write the tag as the specification of encodings does, section Tags",
-            Self::TooDeep => "nest less, or raise depth_max",
-            Self::TooLarge => "split the document, or raise bytes_max",
-            Self::TooManyItems => "split the document, or raise item_count_max",
+            Self::TooDeep => "nest less",
+            Self::TooLarge => "split the document",
+            Self::TooManyItems => "split the document",
             Self::OutOfRange => "use a wider type or a smaller value",
             Self::TypeMismatch => "ask for the type that is stored",
             Self::PathInvalid => {
-                "write fields joined by dots, places in arrays as [0], and names with other signs as [\"a.b\"]"
+                "write names and positions with dots between them, as in lines.0.price, and \\ before a dot, [ or \\ of a name"
             }
             Self::PathMissing => "check the path, or set its parent first",
             Self::OrderedKey => "pass bytes made by encode_ordered with the same directions",

@@ -62,6 +62,12 @@ pub enum Error {
         /// The path.
         path: String,
     },
+    /// The folder holds a database and a new one was asked for.
+    #[error("there is a database at {path:?} already; open it without create_new, or give another path")]
+    DatabaseExists {
+        /// The path.
+        path: String,
+    },
     /// A newer version of EntiDB wrote this.
     #[error("{file} has format {found}, this library reads up to {newest}; use a newer EntiDB")]
     FormatTooNew {

@@ -48,7 +48,7 @@ fn no_database_is_made_where_none_was_asked_for() {
     assert!(backend.directory.list("").unwrap().is_empty());
     Engine::open(backend.clone(), Options { create_new: true, ..Options::default() }).unwrap().close().unwrap();
     let error = Engine::open(backend, Options { create_new: true, ..Options::default() }).unwrap_err();
-    assert!(matches!(&error, Error::Storage(inner) if inner.kind == ErrorKind::AlreadyExists), "{error:?}");
+    assert!(matches!(error, Error::DatabaseExists { .. }), "{error:?}");
 }
 
 #[test]

@@ -169,7 +169,7 @@ pub const ENTIDB_ERROR_TRUNCATED: entidb_status = 501;
 /// The bytes are valid CBOR in a form that is not the canonical one; canonicalise them first; the offset names the first item to change.
 pub const ENTIDB_ERROR_NOT_CANONICAL: entidb_status = 502;
 
-/// Arrays, maps or tags are nested deeper than the limit; flatten the document, or raise the depth limit.
+/// Arrays, maps or tags are nested deeper than the limit; flatten the document.
 pub const ENTIDB_ERROR_TOO_DEEP: entidb_status = 503;
 
 /// A map holds the same key twice; keep one of the two entries.
@@ -199,7 +199,7 @@ pub const ENTIDB_ERROR_WRONG_TYPE: entidb_status = 511;
 /// The bytes are not CBOR, or not the frame, key or message they should be; pass bytes that this version of EntiDB wrote, or that follow its specification.
 pub const ENTIDB_ERROR_MALFORMED: entidb_status = 512;
 
-/// A document has more bytes or items than the limit; split the document, or raise the limit the message names.
+/// A document has more bytes or items than the limit; split the document.
 pub const ENTIDB_ERROR_DOCUMENT_TOO_LARGE: entidb_status = 513;
 
 /// A value of the host language has no form in a document; convert the value at the path the message gives.
@@ -256,7 +256,7 @@ pub const ENTIDB_ERROR_TRANSACTION_ENDED: entidb_status = 802;
 /// The flush of this commit failed, so it may or may not survive; reopen the database and look whether the sequence in the message is there before trying again.
 pub const ENTIDB_ERROR_COMMIT_UNKNOWN: entidb_status = 803;
 
-/// Insert met an entity with the same id; use put to overwrite, or another id.
+/// Insert met an entity with the same id, or a new database was asked for where there is one; use put to overwrite, or another id; open the database without create_new.
 pub const ENTIDB_ERROR_ALREADY_EXISTS: entidb_status = 804;
 
 /// Replace or update met no entity with this id; use put to create it, or correct the id.

@@ -22,7 +22,7 @@ def _steps(path: str | Field) -> tuple[Any, ...]:
 class Patch:
     """Changes to one document, for ``Collection.update``.
 
-    A path is dotted text or a field of ``entidb.f``::
+    A path is dotted text, with numbers for positions in arrays (``"lines.0.price"``), or a field of ``entidb.f``::
 
         notes.update(id, Patch().increment("views", 1).append("tags", "read").remove("draft"))
     """

@@ -80,8 +80,9 @@ impl Path {
     /// other is a field. A backslash makes the next character part of a field's name.
     ///
     /// `a.0` is position 0 of field `a`; `a.[0]` is what its map has under the integer 0; `a.\0` is field `0` of it; `a\.b` is
-    /// one field; `[]` is the field without a name; the empty text is the document itself. [`Display`](fmt::Display) writes
-    /// this form, and what it writes reads as the same path.
+    /// one field; `[]` is the field without a name; the empty text is the document itself. `a[0]` is refused, since many
+    /// languages write a position so: the field of that name is `a\[0]`. [`Display`](fmt::Display) writes this form, and
+    /// what it writes reads as the same path.
     ///
     /// # Errors
     /// `PathInvalid` with the place in the text.
@@ -137,6 +138,9 @@ impl Path {
                 '[' if name.is_empty() => {
                     is_bracketed = true;
                     name.push('[');
+                }
+                '[' if !is_bracketed => {
+                    return refuse(at, "a position follows a dot, as in a.0, and a [ inside a name has \\ before it");
                 }
                 _ => name.push(character),
             }
@@ -272,11 +276,11 @@ impl fmt::Display for Path {
                 Segment::Key(Key::Integer(key)) => write!(f, "[{key}]")?,
                 Segment::Key(Key::Text(name)) if name.is_empty() => f.write_str("[]")?,
                 Segment::Key(Key::Text(name)) => {
-                    if name.starts_with('[') || name.bytes().all(|byte| byte.is_ascii_digit()) {
+                    if name.bytes().all(|byte| byte.is_ascii_digit()) {
                         f.write_str("\\")?;
                     }
                     for character in name.chars() {
-                        if matches!(character, '.' | '\\') {
+                        if matches!(character, '.' | '[' | '\\') {
                             f.write_str("\\")?;
                         }
                         write!(f, "{character}")?;
@@ -304,8 +308,8 @@ mod tests {
             ("m.[5].[-3]", Path::field("m").key(5).key(-3)),
             ("[18446744073709551615]", Path::root().key(u64::MAX)),
             ("[].a.[]", Path::field("").child("a").child("")),
-            ("\\[5].a[5]", Path::field("[5]").child("a[5]")),
-            ("\\[].\\[", Path::field("[]").child("[")),
+            ("\\[5].a\\[5]", Path::field("[5]").child("a[5]")),
+            ("\\[].\\[.\\[\\[]]", Path::field("[]").child("[").child("[[]]")),
             ("-a.-", Path::field("-a").child("-")),
         ] {
             assert_eq!(Path::dotted(text).unwrap(), path, "{text}");
@@ -329,6 +333,12 @@ mod tests {
             ("[ 5]", 4),
             ("[\\5]", 4),
             ("[18446744073709551616]", 22),
+            ("a[0]", 1),
+            ("a.b[0].c", 3),
+            ("0[1]", 1),
+            ("a[\"x.y\"].z", 1),
+            ("\\[[5]", 2),
+            ("[[5]]", 5),
         ] {
             let error = Path::dotted(text).unwrap_err();
             assert_eq!((error.kind(), error.offset()), (ErrorKind::PathInvalid, at), "{text}");

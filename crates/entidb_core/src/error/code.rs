@@ -210,7 +210,7 @@ pub enum ErrorCode {
     TransactionEnded = 802,
     /// The flush of this commit failed, so it may or may not survive.
     CommitUnknown = 803,
-    /// Insert met an entity with the same id.
+    /// Insert met an entity with the same id, or a new database was asked for where there is one.
     AlreadyExists = 804,
     /// Replace or update met no entity with this id.
     EntityNotFound = 805,
@@ -618,7 +618,9 @@ impl ErrorCode {
             Self::Conflict => "another transaction committed a change to what this one read or wrote",
             Self::TransactionEnded => "the transaction has already been committed or aborted",
             Self::CommitUnknown => "the flush of this commit failed, so it may or may not survive",
-            Self::AlreadyExists => "insert met an entity with the same id",
+            Self::AlreadyExists => {
+                "insert met an entity with the same id, or a new database was asked for where there is one"
+            }
             Self::EntityNotFound => "replace or update met no entity with this id",
             Self::VersionMismatch => "the entity has another version than the one the caller compared with",
             Self::UniqueViolation => "another entity already has this key in a unique index",
@@ -692,7 +694,7 @@ impl ErrorCode {
             Self::FormatTooOld => "upgrade it step by step with the versions the message names",
             Self::Truncated => "pass the whole document; the offset is where the missing part begins",
             Self::NotCanonical => "canonicalise them first; the offset names the first item to change",
-            Self::TooDeep => "flatten the document, or raise the depth limit",
+            Self::TooDeep => "flatten the document",
             Self::DuplicateKey => "keep one of the two entries",
             Self::InvalidUtf8 => "repair the text, or store it as bytes",
             Self::TrailingBytes => "pass exactly one document",
@@ -704,7 +706,7 @@ impl ErrorCode {
             Self::NumberOutOfRange => "use a wider type, or a decimal",
             Self::WrongType => "correct the type, or the field at the path the message gives",
             Self::Malformed => "pass bytes that this version of EntiDB wrote, or that follow its specification",
-            Self::DocumentTooLarge => "split the document, or raise the limit the message names",
+            Self::DocumentTooLarge => "split the document",
             Self::Unrepresentable => "convert the value at the path the message gives",
             Self::PatchMismatch => "read the document again and correct the operation the message names",
             Self::Unauthorized => "fetch a new token",
@@ -725,7 +727,7 @@ impl ErrorCode {
             Self::CommitUnknown => {
                 "reopen the database and look whether the sequence in the message is there before trying again"
             }
-            Self::AlreadyExists => "use put to overwrite, or another id",
+            Self::AlreadyExists => "use put to overwrite, or another id; open the database without create_new",
             Self::EntityNotFound => "use put to create it, or correct the id",
             Self::VersionMismatch => "read it again, and decide anew",
             Self::UniqueViolation => "change the value, or the entity the message names",

@@ -96,6 +96,7 @@ impl From<entidb_engine::Error> for Error {
             Engine::BadCopy { path, .. } => Self::new(ErrorCode::Io, message).with_path(&path),
             Engine::NotADatabase { path, .. } => Self::new(ErrorCode::NotADatabase, message).with_path(&path),
             Engine::NoDatabase { path } => Self::new(ErrorCode::DatabaseNotFound, message).with_path(&path),
+            Engine::DatabaseExists { path } => Self::new(ErrorCode::AlreadyExists, message).with_path(&path),
             Engine::FormatTooNew { file, .. } | Engine::FeaturesUnknown { file, .. } => {
                 Self::new(ErrorCode::FormatTooNew, message).with_path(&file)
             }

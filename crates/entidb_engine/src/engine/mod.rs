@@ -83,8 +83,8 @@ impl Engine {
     ///
     /// # Errors
     /// `InvalidArgument` for options that make no sense; `NoDatabase`, `NotADatabase`, `FormatTooNew`, `Corrupt`,
-    /// `WrongKey`, `EncryptionRequired`, `NotEncrypted`; `Storage` with `Locked` when another handle has it, with
-    /// `AlreadyExists` when `create_new` finds one.
+    /// `WrongKey`, `EncryptionRequired`, `NotEncrypted`; `DatabaseExists` when `create_new` finds one; `Storage` with
+    /// `Locked` when another handle has it.
     pub fn open(backend: Backend, options: Options) -> Result<Self> {
         let shared = open::open(backend, options)?;
         let background = Arc::new(Background::start(&shared)?);

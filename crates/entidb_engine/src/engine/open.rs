@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use entidb_storage::{Backend, Entry, ErrorKind, File, Lock, LockKind, OpenMode, Operation};
+use entidb_storage::{Backend, Entry, ErrorKind, File, Lock, LockKind, OpenMode};
 
 use crate::crypto::Surroundings;
 use crate::engine::shared::Shared;
@@ -143,9 +143,7 @@ fn judge(backend: &Backend, options: &Options, entries: &[Entry]) -> Result<Foun
         Found::Nothing
     };
     match found {
-        Found::Database if options.create_new => {
-            Err(entidb_storage::Error::new(Operation::Open, path(), ErrorKind::AlreadyExists).into())
-        }
+        Found::Database if options.create_new => Err(Error::DatabaseExists { path: path() }),
         Found::Nothing | Found::Unfinished if options.read_only || !(options.create || options.create_new) => {
             Err(Error::NoDatabase { path: path() })
         }

@@ -9,12 +9,13 @@ use entidb_storage::{Backend, Entry, ErrorKind};
 
 use crate::error::Result;
 use crate::format::{FileKind, FileNumber, KEYRING_FILE};
+use crate::space::RESERVE;
 
 /// The folders of a database.
 pub(crate) const FOLDERS: [FileKind; 4] = [FileKind::Wal, FileKind::Manifest, FileKind::Segment, FileKind::Temporary];
 
-/// The file that says which database this is, and the file for the lock.
-const FIXED: [&str; 3] = ["ROOT", "LOCK", KEYRING_FILE];
+/// The files of a database outside its folders: what says which database this is, the lock, the keys, the reserve.
+const FIXED: [&str; 4] = ["ROOT", "LOCK", KEYRING_FILE, RESERVE];
 
 /// A session gives out fewer numbers than this between two records of the manifest, each of which says what the next one
 /// is: a file of a greater number is none of ours, and must not use up the numbers.

@@ -219,6 +219,60 @@ def test_the_child_of_a_fork_is_told_to_open_its_own(tmp_path):
         assert notes.count() == 2
 
 
+FORKS = """
+import os, signal, sys, threading, time, entidb
+
+# Threads of these databases wait when the process forks, and the child has the memory of what they waited in.
+parents = [entidb.open(f"{sys.argv[1]}/parent{n}") for n in range(8)]
+for db in parents:
+    db.collection("notes").put({"n": 1})
+time.sleep(0.2)
+for number in range(4):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        for _ in range(5):
+            db = entidb.open(f"{sys.argv[1]}/child{number}", durability="none")
+            notes = db.collection("notes")
+
+            def write():
+                for n in range(20):
+                    notes.put({"n": n})
+
+            feed = db.changes(db.position)
+
+            def follow():
+                try:
+                    while True:
+                        feed.next()
+                except entidb.ClosedError:
+                    pass
+
+            writers = [threading.Thread(target=write) for _ in range(6)]
+            reader = threading.Thread(target=follow)
+            for thread in (*writers, reader):
+                thread.start()
+            for thread in writers:
+                thread.join()
+            count = notes.count()
+            db.close(force=True)
+            reader.join()
+        os._exit(0 if count == 600 else 1)
+    status = os.waitpid(child, 0)[1]
+    print("ended" if status == 0 else f"status {status}", flush=True)
+for db in parents:
+    db.collection("notes").put({"n": 2})
+    db.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_the_child_of_a_fork_has_databases_with_threads_of_its_own(tmp_path):
+    run = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS, str(tmp_path)]
+    told = subprocess.run(run, capture_output=True, text=True, check=False, timeout=300)
+    assert (told.stdout.split("\n"), told.returncode) == (["ended"] * 4 + [""], 0), told.stderr
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="files of a process are counted through /proc of Linux")
 def test_nothing_is_open_after_close_though_handles_are_left(tmp_path):
     def opened():

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use entidb_storage::sync::Mutex;
 use entidb_storage::{Clock, Random};
-use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorCode, Result};
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use entidb_core::{ChangeCursor, Error, ErrorCode};
-use parking_lot::{Mutex, MutexGuard};
+use entidb_storage::sync::{Mutex, MutexGuard};
 
 use crate::boundary::{call, call_unit, give};
 use crate::bytes::entidb_buffer;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use entidb_core::{Entities, Entity, Error, ErrorCode, Found, PagePlace};
-use parking_lot::Mutex;
+use entidb_storage::sync::Mutex;
 
 use crate::boundary::{call, clear, give, need};
 use crate::bytes::entidb_buffer;

@@ -5,7 +5,7 @@
 
 use entidb_core::codec::{self, Timestamp};
 use entidb_core::{Error, ErrorCode};
-use parking_lot::Mutex;
+use entidb_storage::sync::Mutex;
 
 use crate::boundary::{call_unit, clear, give, need, quiet};
 use crate::bytes::{self, entidb_buffer};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use entidb_core::{Durability, Error, ErrorCode, ReadTransaction, Savepoint, Value, WriteTransaction};
-use parking_lot::Mutex;
+use entidb_storage::sync::Mutex;
 
 use crate::boundary::{call_unit, clear, give, need, quiet};
 use crate::bytes::{self, entidb_buffer};

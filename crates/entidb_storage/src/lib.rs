@@ -26,6 +26,7 @@ mod name;
 mod random;
 #[cfg(feature = "simulated")]
 pub mod simulated;
+pub mod sync;
 mod threads;
 
 pub use backend::Backend;

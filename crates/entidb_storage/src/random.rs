@@ -3,7 +3,7 @@
 //! Always: the system source is fit for keys; a seeded source is for tests and simulation only.
 //! Does not know: what the bytes are for.
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 

@@ -42,7 +42,7 @@ pub trait Threads: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemThreads;
 
-struct SystemRunning(parking_lot::Mutex<Option<std::thread::JoinHandle<()>>>);
+struct SystemRunning(crate::sync::Mutex<Option<std::thread::JoinHandle<()>>>);
 
 impl Running for SystemRunning {
     fn join(&self) -> bool {
@@ -67,7 +67,7 @@ impl Threads for SystemThreads {
             .name(name.to_owned())
             .spawn(body)
             .map_err(|error| Error::from_os(Operation::SpawnThread, name, &error))?;
-        Ok(Box::new(SystemRunning(parking_lot::Mutex::new(Some(handle)))))
+        Ok(Box::new(SystemRunning(crate::sync::Mutex::new(Some(handle)))))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that really sleeps")]

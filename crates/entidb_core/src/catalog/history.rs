@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use entidb_engine::Sequence;
-use parking_lot::RwLock;
+use entidb_storage::sync::RwLock;
 
 use super::Catalog;
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entidb_engine::{Durability, Engine, interrupt};
-use parking_lot::{Condvar, Mutex};
+use entidb_storage::sync::{Condvar, Mutex};
 
 use crate::catalog::{Catalog, IndexDefinition, IndexRecord};
 use crate::change_feed::Session;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use entidb_engine::{Durability, Sequence};
-use parking_lot::Mutex;
+use entidb_storage::sync::Mutex;
 
 use super::State;
 use crate::collection::{Collection, Scope};

@@ -1,4 +1,4 @@
-//! The locks of the deterministic scheduler, called as those of parking_lot are.
+//! The locks of the deterministic scheduler, called as those of `entidb_storage` are.
 //!
 //! Always: a panic under a lock does not poison it. A wait with a time limit may end early, as if the time were over:
 //! every caller looks at its condition and its clock again, and the scheduler has no clock of its own.

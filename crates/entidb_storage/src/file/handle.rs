@@ -6,7 +6,7 @@
 
 use std::fs::File as SystemHandle;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use super::{Advice, File, flush};
 use crate::error::{Error, ErrorKind, Operation, Result};

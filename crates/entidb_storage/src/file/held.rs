@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use crate::directory::LockKind;
 use crate::fork::Process;

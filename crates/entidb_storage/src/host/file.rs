@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use super::{HostFunctions, HostHandle, judge_count, told};
 use crate::error::{Error, ErrorKind, Operation, Result};

@@ -10,7 +10,7 @@ mod lock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use crate::directory::{Abilities, Directory, Entry, Lock, LockKind, OpenMode, Whereabouts};
 use crate::error::{Error, ErrorKind, Operation, Result};

@@ -9,6 +9,7 @@ import { decodeValue } from "./decode";
 import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, placeOf, readEntity } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
+import { isDetached } from "./judge";
 import { type Handle, call, goOn, kindOf, native, numbers, only, refused, text, thrown, whole } from "./native";
 import { type Patch, operationsOf } from "./patch";
 import { type Asked, type Explanation, Query } from "./query";
@@ -178,6 +179,9 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   putBytes(document: Uint8Array, options?: PutOptions): Id {
     only(options, ["id"], "putBytes");
     if (!(document instanceof Uint8Array)) throw refused(`putBytes takes the bytes of a document, not ${kindOf(document)}`);
+    if (document.length === 0 && isDetached(document.buffer)) {
+      throw refused("putBytes takes the bytes of a document, not those of a buffer that was transferred");
+    }
     return withEncoder((encoder) => {
       // Read once: memory that other threads have may grow meanwhile.
       const { length } = document;

@@ -3,6 +3,8 @@
  *
  * Always: one that is dropped while open is closed, with a warning. Does not know: files.
  */
+import { types } from "node:util";
+
 import { ChangeFeed } from "./changes";
 import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
@@ -90,10 +92,12 @@ export class Database {
    * });
    * ```
    *
-   * @throws what the function throws; UsageError when it gives a promise, since a transaction is synchronous; BusyError.
+   * @throws what the function throws; UsageError when it gives a promise or is a generator, since a transaction is synchronous; BusyError.
    */
   transaction<R>(run: (transaction: Transaction) => R, options?: TransactionOptions & { durability?: Durability }): R {
     if (typeof run !== "function") throw refused("transaction takes a function");
+    // It would give its iterator, and nothing of it would have run.
+    if (types.isGeneratorFunction(run)) throw refused("transaction takes a function that is done when it returns, not a generator");
     only(options, ["timeoutMs", "durability"], "transaction");
     const asked = durabilityOf(options?.durability);
     return within(this.#begin(options?.timeoutMs), run, asked);

@@ -12,7 +12,7 @@ import { Decoder } from "./decode";
 import { isEntity } from "./entity";
 import { errorFrom } from "./errors.g";
 import { writeId } from "./id";
-import { DEPTH_MAX, hasExtraFields, hasSymbols, isPlain, judge } from "./judge";
+import { DEPTH_MAX, hasExtraFields, hasSymbols, isDetached, isPlain, judge } from "./judge";
 import { native, thread } from "./native";
 import { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector } from "./values";
 
@@ -207,6 +207,7 @@ export class Encoder {
   byteString(value: Uint8Array): void {
     // Read once: memory that other threads have may grow meanwhile.
     const { length } = value;
+    if (length === 0 && isDetached(value.buffer)) throw UNENCODABLE;
     this.head(0x40, length);
     this.reserve(length);
     this.bytes.set(value.length === length ? value : value.subarray(0, length), this.at);
@@ -311,7 +312,10 @@ export class Encoder {
       return Number.isSafeInteger(micros) ? this.number(micros === 0 ? 0 : micros) : this.bigint(BigInt(time) * 1000n);
     }
     if (ArrayBuffer.isView(value)) return this.view(value);
-    if (types.isAnyArrayBuffer(value)) return this.byteString(new Uint8Array(value));
+    if (types.isAnyArrayBuffer(value)) {
+      if (isDetached(value)) throw UNENCODABLE;
+      return this.byteString(new Uint8Array(value));
+    }
     if (types.isMap(value)) return this.entries(value, depth + 1);
     if (value instanceof Timestamp) {
       this.head(0xc0, 59166);
@@ -332,6 +336,7 @@ export class Encoder {
   }
 
   view(value: ArrayBufferView): void {
+    if (value.byteLength === 0 && isDetached(value.buffer)) throw UNENCODABLE;
     const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     if (types.isUint8Array(value) || types.isUint8ClampedArray(value)) return this.byteString(bytes);
     if (types.isFloat32Array(value)) return this.vector("f32", bytes);

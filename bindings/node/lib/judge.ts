@@ -9,7 +9,7 @@ import { inspect, types } from "node:util";
 import { isEntity } from "./entity";
 import { errorFrom } from "./errors.g";
 import { kindOf } from "./native";
-import { Tagged, isValue } from "./values";
+import { Tagged, Vector, isValue } from "./values";
 
 /** @internal How deep a document may nest. */
 export const DEPTH_MAX = 64;
@@ -49,6 +49,16 @@ export function hasExtraFields(array: readonly unknown[]): boolean {
 function extraFields(value: object): string[] {
   const names = Object.keys(value);
   return Array.isArray(value) ? names.filter((name) => !(String(Number(name) >>> 0) === name && Number(name) < value.length)) : names;
+}
+
+/** @internal Whether a buffer was transferred. Its views have no bytes then, and are not empty values. */
+export function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false;
+  try {
+    return new Uint8Array(buffer).length > 0;
+  } catch {
+    return true;
+  }
 }
 
 /** What to store instead, by the name of the type. */
@@ -100,6 +110,10 @@ function judged(value: unknown, path: string, above: Set<object>): void {
   if (types.isDate(value)) {
     if (Number.isNaN(value.getTime())) throw refuse("is an invalid date");
     return;
+  }
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value instanceof Vector ? value.bytes.buffer : value;
+  if (types.isAnyArrayBuffer(buffer) && isDetached(buffer)) {
+    throw refuse(`is ${kindOf(value)} whose buffer was transferred, and has no bytes any more; store it before, or a copy`);
   }
   if (ArrayBuffer.isView(value)) {
     if (isKnownView(value)) return;

@@ -76,7 +76,14 @@ export type ValueAt<D, P> = IsUnknown<D> extends true
 export type OrderOf<D> = PathOf<D> | `-${PathOf<D>}`;
 
 /** Fields by their paths, with what they are set to. */
-export type Changes<D> = IsUnknown<D> extends true ? Readonly<Record<string, unknown>> : { readonly [P in PathOf<D>]?: ValueAt<D, P> };
+export type Changes<D> = IsUnknown<D> extends true ? Readonly<Record<string, unknown>> : { readonly [P in PathOf<D>]?: SetAt<D, P> };
+
+/**
+ * What is given at a path. One that ends with a name of any text (`more.${string}`) is to TypeScript that of all paths below it too
+ * (`more.any.count`), so it takes what they take; they themselves are as strict as others.
+ */
+type SetAt<D, P extends string> = `${P}.x` extends P ? ValueAt<D, P> | Below<ValueAt<D, P>> : ValueAt<D, P>;
+type Below<V> = IsUnknown<V> extends true ? unknown : ValueAt<V, PathOf<V>>;
 
 type Numeric = number | bigint | Float | Decimal;
 

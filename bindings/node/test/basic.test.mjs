@@ -40,3 +40,20 @@ test("import and require give the same classes", () => {
   assert.equal(required.EntidbError, entidb.EntidbError);
   assert.deepEqual(Object.keys(required).filter((name) => !(name in entidb)), []);
 });
+
+test("a transaction takes no generator, and calls no then that is not a promise's", () => {
+  const db = openMemory();
+  const notes = db.collection("notes");
+  for (const run of [function* (tx) { yield tx.collection("notes").put({}); }, async function* (tx) { yield tx.collection("notes").put({}); }]) {
+    assert.throws(() => db.transaction(run), (error) => error.code === "INVALID_ARGUMENT" && /generator/.test(error.message));
+  }
+  let called = 0;
+  assert.throws(
+    () => db.transaction((tx) => { tx.collection("notes").put({}); return { then() { called += 1; } }; }),
+    (error) => error.code === "INVALID_ARGUMENT" && /promise/.test(error.message),
+  );
+  assert.equal(called, 0);
+  assert.equal(notes.count(), 0);
+  notes.put({});
+  db.close();
+});

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { after, test } from "node:test";
 import { Worker } from "node:worker_threads";
@@ -54,6 +55,24 @@ test("a database is closed at the end of its block", () => {
   const db = openMemory();
   db[Symbol.dispose]();
   assert.equal(db.isClosed, true);
+});
+
+test("opening says what it found, in words of what was asked", () => {
+  const where = place();
+  open(where, { createNew: true }).close();
+  assert.throws(() => open(where, { createNew: true }), { name: "AlreadyExistsError", code: "ALREADY_EXISTS", path: where });
+  const missing = place();
+  for (const path of ["", "a\0b"]) assert.throws(() => open(path), { code: "INVALID_ARGUMENT" });
+  assert.throws(() => open(missing, { readOnly: true }), (error) => error.code === "DATABASE_NOT_FOUND" && !/create/.test(error.message));
+  const { code, message } = JSON.parse(execFileSync(process.execPath, ["-e", `
+    const { mkdtempSync, rmdirSync } = require("node:fs");
+    const gone = mkdtempSync(${JSON.stringify(path.join(root, "gone"))});
+    process.chdir(gone);
+    rmdirSync(gone);
+    try { require(${JSON.stringify(createRequire(import.meta.url).resolve("entidb"))}).open("x"); } catch (error) { console.log(JSON.stringify({ code: error.code, message: error.message })); }
+  `], { encoding: "utf8" }));
+  assert.equal(code, "DATABASE_NOT_FOUND");
+  assert.match(message, /current folder/);
 });
 
 test("two at once in one process are refused with a clear error", () => {

@@ -188,6 +188,10 @@ const circle = { a: { b: [] } };
 circle.a.b.push(circle);
 let deep = 1;
 for (let i = 0; i < 65; i++) deep = [deep];
+const transferred = (value) => {
+  structuredClone(value, { transfer: [value.buffer ?? value] });
+  return value;
+};
 const refusals = [
   ["a field named by a symbol", { a: { b: 1, [Symbol("s")]: 2 } }, "UNREPRESENTABLE", /^a has a field named by Symbol\(s\)/],
   ["a field of an array named by a symbol", { a: Object.assign([1], { [Symbol("s")]: 2 }) }, "UNREPRESENTABLE", /^a has a field named by Symbol\(s\)/],
@@ -197,6 +201,9 @@ const refusals = [
   ["a field beside the entries of a Map", { a: Object.assign(new Map([[1, 2]]), { more: 2 }) }, "UNREPRESENTABLE", /^a has the field "more" beside its entries/],
   ["a hole in an array", { a: [1, , 2] }, "UNREPRESENTABLE", /^a\.1 is undefined/],
   ["a hole in a long array", { a: Object.assign(Array(500).fill(1, 1)) }, "UNREPRESENTABLE", /^a\.0 is undefined/],
+  ["bytes whose buffer was transferred", { a: [transferred(new Uint8Array(4))] }, "UNREPRESENTABLE", /^a\.0 is a Uint8Array whose buffer was transferred/],
+  ["a vector whose buffer was transferred", { v: transferred(new Float32Array(4)) }, "UNREPRESENTABLE", /^v is a Float32Array whose buffer/],
+  ["a buffer that was transferred", { b: transferred(new ArrayBuffer(4)) }, "UNREPRESENTABLE", /^b is an ArrayBuffer whose buffer/],
   ["undefined in an array", { a: [1, undefined] }, "UNREPRESENTABLE", /^a\.1 is undefined/],
   ["undefined as the document", undefined, "UNREPRESENTABLE", /^the document is undefined/],
   ["a function", { a: { run() {} } }, "UNREPRESENTABLE", /^a\.run is a function/],
@@ -323,4 +330,11 @@ test("an array whose parts say nothing about fields is not slow to look at", () 
   // inspect would say otherwise in a Node that shows arrays in another way, and every element would be listed.
   const shown = inspect(Array(1000).fill(1), { maxArrayLength: 0, depth: 0, customInspect: false, breakLength: Infinity });
   assert.equal(shown, "[ ... 1000 more items ]");
+});
+
+test("bytes whose buffer was transferred are no document", () => {
+  const db = openMemory();
+  assert.throws(() => db.collection("notes").putBytes(transferred(cbor.encode({ a: 1 }))), { code: "INVALID_ARGUMENT" });
+  assert.deepEqual(cbor.encode({ a: new Uint8Array(0), b: new ArrayBuffer(0) }), cbor.encode({ a: new Uint8Array(0), b: new Uint8Array(0) }));
+  db.close();
 });

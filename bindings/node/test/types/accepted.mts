@@ -92,6 +92,14 @@ const plain: Fields = f;
 void plain;
 
 // Changes and patches.
+
+// Below a field whose names are any text, too.
+interface Shelf { byName: Record<string, { count: number; tags: string[]; at: { x: number } }>; more: Record<string, Record<string, number>> }
+const shelves = db.collection<Shelf>("shelves");
+shelves.update("x", { "byName.any": { count: 1, tags: [], at: { x: 1 } }, "byName.any.count": 2, "byName.any.tags": ["a"], "byName.any.at.x": 3 });
+shelves.update("x", { "more.any": { a: 1 }, "more.any.other": 1 });
+const counts = db.collection<Record<string, { count: number }>>("counts");
+counts.update("x", { any: { count: 1 }, "any.count": 2 });
 notes.update("x", { title: "Hi", "author.name": "Ada", "lines.0.count": 3, size: 5n, seen: Timestamp.now(), "more.any": 1, nothing: null });
 notes.update("x", patch<Note>().set("title", "Hi").set("author.born", 1815).increment("size", 2n).increment("lines.0.price", Decimal.parse("1")));
 notes.update("x", patch<Note>().append("tags", "a").append("lines", { price: Decimal.parse("1"), count: 1 }).remove("seen").set(["any", "path"], 1));

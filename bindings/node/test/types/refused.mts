@@ -129,3 +129,12 @@ const uuid: Uuid = new EntityId("x");
 // @ts-expect-error
 const decimal: Decimal = { mantissa: 1n, exponent: 1n, toJSON: () => "", toNumber: () => 1 };
 void [uuid, decimal];
+
+interface Shelf { byName: Record<string, { count: number; tags: string[] }> }
+const shelves = db.collection<Shelf>("shelves");
+// @ts-expect-error
+shelves.update("x", { "byName.any.count": "2" });
+// @ts-expect-error
+shelves.update("x", { "byName.any": new Date() });
+// @ts-expect-error
+shelves.update("x", { byName: 5 });

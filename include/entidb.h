@@ -575,7 +575,7 @@ typedef int32_t (*entidb_interrupt)(void *user_data);
 #define ENTIDB_ERROR_IO 301
 
 /**
- * The disk or the quota is full; reads go on and nothing acknowledged is lost; free space, or delete entities and compact; writing then resumes.
+ * The disk or the quota is full; reads go on and nothing acknowledged is lost; free space, or delete entities, trim the change feed, which keeps what was deleted, and compact; writing then resumes.
  */
 #define ENTIDB_ERROR_NO_SPACE 302
 
@@ -835,7 +835,7 @@ typedef int32_t (*entidb_interrupt)(void *user_data);
 #define ENTIDB_ERROR_COMMIT_UNKNOWN 803
 
 /**
- * Insert met an entity with the same id; use put to overwrite, or another id.
+ * Insert met an entity with the same id, or create_new a database; use put to overwrite, or another id; open without create_new, or another path.
  */
 #define ENTIDB_ERROR_ALREADY_EXISTS 804
 

@@ -72,7 +72,7 @@ test("opening says what it found, in words of what was asked", () => {
     try { require(${JSON.stringify(createRequire(import.meta.url).resolve("entidb"))}).open("x"); } catch (error) { console.log(JSON.stringify({ code: error.code, message: error.message })); }
   `], { encoding: "utf8" }));
   assert.equal(code, "DATABASE_NOT_FOUND");
-  assert.match(message, /current folder/);
+  assert.match(message, /whole path/);
 });
 
 test("two at once in one process are refused with a clear error", () => {

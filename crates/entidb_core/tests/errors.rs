@@ -236,6 +236,7 @@ fn opening_says_what_it_found() {
     let db = on(&world, Options::default()).unwrap();
     refused(on(&world, Options::default()), ErrorCode::DatabaseLocked);
     db.close().unwrap();
+    refused(on(&world, Options { create_new: true, ..Options::default() }), ErrorCode::AlreadyExists);
     refused(on(&world, Options { key: Some(Key::Raw([7; 32])), ..Options::default() }), ErrorCode::NotEncrypted);
     let mut keyed = Options { key: Some(Key::Raw([7; 32])), ..Options::default() };
     let secret = Simulation::new(Personality::Ext4Ordered, 2);
@@ -254,8 +255,22 @@ fn opening_says_what_it_found() {
     let db = memory(Options::default());
     db.backup(&missing).unwrap();
     refused(db.backup(&missing), ErrorCode::TargetNotEmpty);
+    refused(
+        Database::open_with(&missing, Options { create_new: true, ..Options::default() }),
+        ErrorCode::AlreadyExists,
+    );
     #[expect(clippy::disallowed_methods, reason = "the folder is the test's")]
     std::fs::remove_dir_all(&missing).unwrap();
+}
+
+#[test]
+fn a_path_that_no_system_takes_is_refused_in_the_same_words_everywhere() {
+    let db = memory(Options::default());
+    for path in ["", "a\0b"] {
+        refused(Database::open(path), ErrorCode::InvalidArgument);
+        refused(Database::open_with(path, Options { create: false, ..Options::default() }), ErrorCode::InvalidArgument);
+        refused(db.backup(path), ErrorCode::InvalidArgument);
+    }
 }
 
 /// A segment is damaged behind the back of the open database: its backup fails, and nothing is left of it.

@@ -7,6 +7,7 @@ use std::path::Path;
 use entidb_engine::Sequence;
 use entidb_storage::{Backend, ErrorKind, FileDirectory, RootMode};
 
+use super::open::check_path;
 use super::{Database, Problem, Stats, VerifyLevel, VerifyReport};
 use crate::change_feed::trim_through;
 use crate::error::{Error, ErrorCode, Result};
@@ -120,6 +121,7 @@ impl Database {
     pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
         self.shared.check_open()?;
         let path = path.as_ref();
+        check_path(path)?;
         let (target, made) = match Backend::file(path, RootMode::Existing) {
             Err(error) if error.kind == ErrorKind::NotFound => (Backend::file(path, RootMode::CreateIfMissing)?, true),
             found => (found?, false),

@@ -51,6 +51,7 @@ impl Database {
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self> {
         options.check()?;
         let path = path.as_ref();
+        check_path(path)?;
         let mode = if options.read_only {
             RootMode::ReadOnly
         } else if options.create_parents {
@@ -62,25 +63,27 @@ impl Database {
         };
         let backend = Backend::file(path, mode).map_err(|error| {
             let missing = error.kind == entidb_storage::ErrorKind::NotFound;
-            let error = Error::from(error);
-            if missing {
-                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-                // Asked to make it, so what is missing is the place for it.
-                let problem = match (mode, above) {
-                    (RootMode::CreateIfMissing, Some(above)) => format!(
-                        "there is no folder {:?} to make the database {:?} in; make that folder first, or open \
-                         with create_parents (`--parents` on the command line)",
-                        above.display().to_string(),
-                        path.display().to_string()
-                    ),
-                    _ => format!(
-                        "there is no database at {:?}; check the path, or open with create",
-                        path.display().to_string()
-                    ),
-                };
-                return Error::new(ErrorCode::DatabaseNotFound, problem).with_path(&path.display().to_string());
+            if !missing {
+                return Error::from(error);
             }
-            error
+            let shown = path.display().to_string();
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            // Asked to make it, so what is missing is the place for it.
+            let problem = match (mode, above) {
+                (RootMode::CreateIfMissing, Some(above)) => format!(
+                    "there is no folder {:?} to make the database {shown:?} in; make that folder first, or open \
+                     with create_parents (`--parents` on the command line)",
+                    above.display().to_string()
+                ),
+                (RootMode::CreateIfMissing | RootMode::CreateWithParents, _) => {
+                    format!("there is no place to make {shown:?} in; give a whole path, below a folder that is there")
+                }
+                (RootMode::ReadOnly, _) => {
+                    format!("there is no database at {shown:?} to read; check the path, or open for writing to make one")
+                }
+                _ => format!("there is no database at {shown:?}; check the path, or open with create"),
+            };
+            Error::new(ErrorCode::DatabaseNotFound, problem).with_path(&shown)
         })?;
         Self::open_on(backend, options)
     }
@@ -140,6 +143,18 @@ impl Database {
             }
         }
     }
+}
+
+/// Refuses what no system takes for the path of a folder, which each of them refuses in words of its own.
+pub(super) fn check_path(path: &Path) -> Result<()> {
+    let problem = if path.as_os_str().is_empty() {
+        "the path of a database is empty; give that of a folder"
+    } else if path.as_os_str().as_encoded_bytes().contains(&0) {
+        "the path of a database holds a zero byte; give one without"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorCode::InvalidArgument, problem).with_path(&path.display().to_string()))
 }
 
 fn finish_open(engine: Engine, backend: Backend, options: Options) -> Result<Shared> {

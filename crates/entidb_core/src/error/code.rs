@@ -669,7 +669,9 @@ impl ErrorCode {
             Self::SnapshotExpired => "choose a later commit, or keep more history",
             Self::LibraryMismatch => "install the two in the same version",
             Self::Io => "look at the path, the operation and the system's code in the message, and check the device",
-            Self::NoSpace => "free space, or delete entities and compact; writing then resumes",
+            Self::NoSpace => {
+                "free space, or delete entities, trim the change feed, which keeps what was deleted, and compact; writing then resumes"
+            }
             Self::OutOfMemory => "ask for less at once, or lower the cache and memtable sizes",
             Self::WritesStopped => "mend the cause the message names, then close and reopen the database",
             Self::PermissionDenied => "change the permissions or the owner of the path in the message",

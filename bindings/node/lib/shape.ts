@@ -80,7 +80,7 @@ export type Changes<D> = IsUnknown<D> extends true ? Readonly<Record<string, unk
 
 /**
  * What is given at a path. One that ends with a name of any text (`more.${string}`) is to TypeScript that of all paths below it too
- * (`more.any.count`), so it takes what they take; they themselves are as strict as others.
+ * (`more.any.count`), so it takes what any of them takes.
  */
 type SetAt<D, P extends string> = `${P}.x` extends P ? ValueAt<D, P> | Below<ValueAt<D, P>> : ValueAt<D, P>;
 type Below<V> = IsUnknown<V> extends true ? unknown : ValueAt<V, PathOf<V>>;

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { Worker } from "node:worker_threads";
@@ -55,6 +55,25 @@ test("a database is closed at the end of its block", () => {
   const db = openMemory();
   db[Symbol.dispose]();
   assert.equal(db.isClosed, true);
+});
+
+test("a program that ends in order without close leaves all its commits, at any level", () => {
+  for (const end of ["", "process.exit(0)", "throw new Error('the end')"]) {
+    const where = place();
+    try {
+      execFileSync(process.execPath, ["-e", `
+        const { open } = require(${JSON.stringify(createRequire(import.meta.url).resolve("entidb"))});
+        const notes = open(${JSON.stringify(where)}, { durability: "none" }).collection("notes");
+        for (let n = 0; n < 100; n++) notes.put({ n });
+        ${end}
+      `], { stdio: "ignore" });
+    } catch (error) {
+      assert.equal(error.status, 1);
+    }
+    const db = open(where);
+    assert.equal(db.collection("notes").count(), 100, end);
+    db.close();
+  }
 });
 
 test("opening says what it found, in words of what was asked", () => {

@@ -133,7 +133,7 @@ void [uuid, decimal];
 interface Shelf { byName: Record<string, { count: number; tags: string[] }> }
 const shelves = db.collection<Shelf>("shelves");
 // @ts-expect-error
-shelves.update("x", { "byName.any.count": "2" });
+shelves.update("x", { "byName.any.count": true });
 // @ts-expect-error
 shelves.update("x", { "byName.any": new Date() });
 // @ts-expect-error

@@ -690,7 +690,7 @@ typedef int32_t (*entidb_interrupt)(void *user_data);
 #define ENTIDB_ERROR_NOT_CANONICAL 502
 
 /**
- * Arrays, maps or tags are nested deeper than the limit; flatten the document, or raise the depth limit.
+ * Arrays, maps or tags are nested deeper than the limit; flatten the document.
  */
 #define ENTIDB_ERROR_TOO_DEEP 503
 
@@ -740,7 +740,7 @@ typedef int32_t (*entidb_interrupt)(void *user_data);
 #define ENTIDB_ERROR_MALFORMED 512
 
 /**
- * A document has more bytes or items than the limit; split the document, or raise the limit the message names.
+ * A document has more bytes or items than the limit; split the document.
  */
 #define ENTIDB_ERROR_DOCUMENT_TOO_LARGE 513
 
@@ -835,7 +835,7 @@ typedef int32_t (*entidb_interrupt)(void *user_data);
 #define ENTIDB_ERROR_COMMIT_UNKNOWN 803
 
 /**
- * Insert met an entity with the same id, or create_new a database; use put to overwrite, or another id; open without create_new, or another path.
+ * Insert met an entity with the same id, or a new database was asked for where there is one; use put to overwrite, or another id; open the database without create_new.
  */
 #define ENTIDB_ERROR_ALREADY_EXISTS 804
 

@@ -79,7 +79,9 @@ impl Database {
                     format!("there is no place to make {shown:?} in; give a whole path, below a folder that is there")
                 }
                 (RootMode::ReadOnly, _) => {
-                    format!("there is no database at {shown:?} to read; check the path, or open for writing to make one")
+                    format!(
+                        "there is no database at {shown:?} to read; check the path, or open for writing to make one"
+                    )
                 }
                 _ => format!("there is no database at {shown:?}; check the path, or open with create"),
             };

@@ -207,7 +207,13 @@
 #define ENTIDB_ABI_VERSION 1000
 
 /**
- * A reader of the change feed. Movable: any thread, one call at a time. Free with `entidb_change_feed_free`.
+ * A token that ends calls. Shareable: any number of threads at once. Free with `entidb_cancel_free`.
+ */
+typedef struct entidb_cancel entidb_cancel;
+
+/**
+ * A reader of the change feed. Movable: any thread, one call at a time; closing and freeing it may come from another thread
+ * while one waits in it. Free with `entidb_change_feed_free`.
  */
 typedef struct entidb_change_feed entidb_change_feed;
 
@@ -898,6 +904,75 @@ extern "C" {
 void entidb_buffer_free(entidb_buffer *buffer);
 
 /**
+ * Makes a token that ends calls when it is cancelled, and when `timeout_ms` are over, counted from now; `ENTIDB_NO_LIMIT` for
+ * no deadline.
+ *
+ * Calls of a thread that has entered it then fail with CANCELLED or TIMEOUT and change nothing: a transaction is as before the
+ * call, except that a commit has aborted it; a feed stays where it is, a cursor is over. Work and waits look at most 10 ms
+ * later. Calls that are done before they look are done, and so is a commit once it is applied.
+ *
+ * Threads: any.
+ * Owns: `*out_cancel` on success; free with `entidb_cancel_free`.
+ * Errors: INVALID_ARGUMENT, also for `ENTIDB_DEFAULT`.
+ *
+ * Safety: `cancel` is a live token of this library; out-pointers are NULL or may be written. So for every function here.
+ */
+entidb_status entidb_cancel_new(uint64_t timeout_ms,
+                                entidb_cancel **out_cancel,
+                                entidb_error **out_error);
+
+/**
+ * Ends the calls of every thread that is in the token, now and later. Again is fine. NULL is left alone.
+ *
+ * Threads: any, also while others are in it. Does not block.
+ *
+ * Safety: As `entidb_cancel_new`.
+ */
+void entidb_cancel_cancel(const entidb_cancel *cancel);
+
+/**
+ * Fails as a call of a thread in the token would: for a loop of one's own, or before a call that is too short to look.
+ *
+ * Threads: any; it need not be in the token.
+ * Errors: CANCELLED, TIMEOUT.
+ *
+ * Safety: As `entidb_cancel_new`.
+ */
+entidb_status entidb_cancel_check(const entidb_cancel *cancel,
+                                  entidb_error **out_error);
+
+/**
+ * From now on calls of this thread, on any database, end when the token says so, until `entidb_cancel_leave`. A thread may be in
+ * several, and in one several times: the first that has ended counts.
+ *
+ * Threads: any; each enters for itself.
+ * Errors: TOO_LARGE when the thread is in 64 already, which are calls that forgot to leave.
+ *
+ * Safety: As `entidb_cancel_new`.
+ */
+entidb_status entidb_cancel_enter(const entidb_cancel *cancel,
+                                  entidb_error **out_error);
+
+/**
+ * Takes back the last `entidb_cancel_enter` of this token on this thread.
+ *
+ * Threads: the one that entered.
+ * Errors: INVALID_ARGUMENT when this thread is not in it.
+ *
+ * Safety: As `entidb_cancel_new`.
+ */
+entidb_status entidb_cancel_leave(const entidb_cancel *cancel, entidb_error **out_error);
+
+/**
+ * Frees a token. For threads that are still in it, it ends nothing any more; leave it first all the same. NULL is fine.
+ *
+ * Threads: any.
+ *
+ * Safety: As `entidb_cancel_new`; the token is not used afterwards.
+ */
+void entidb_cancel_free(entidb_cancel *cancel);
+
+/**
  * Gives what stands before the changes of a batch that `entidb_change_feed_next` gave.
  *
  * Threads: any.
@@ -934,8 +1009,8 @@ entidb_status entidb_change_batch_next(const uint8_t *batch,
  *
  * Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never, `ENTIDB_NO_LIMIT` as long as it takes.
  * Owns: `*out_batch` on success; free with `entidb_buffer_free`.
- * Errors: GAP when changes were removed by retention before they were read; CLOSED, CONCURRENT_USE, CORRUPT. After any of
- * them the feed is where it was.
+ * Errors: INVALID_ARGUMENT for `ENTIDB_DEFAULT`, which a feed has not; GAP when changes were removed by retention before they were read; CLOSED, also when the feed was closed or freed
+ * meanwhile; CONCURRENT_USE, CORRUPT. After any of them the feed is where it was.
  *
  * Safety: `feed` is a live feed of this library; out-pointers are NULL or may be written. So for every function here.
  */
@@ -971,11 +1046,23 @@ entidb_status entidb_change_feed_position(const entidb_change_feed *feed,
                                           entidb_error **out_error);
 
 /**
- * Frees a change feed reader. NULL is fine.
+ * Closes a reader: a call of another thread that waits in it, and every later one, ends with CLOSED. Closing twice is fine. It
+ * still needs to be freed.
  *
- * Threads: any.
+ * Threads: any, also while another thread waits in it. Does not block.
+ * Errors: INVALID_HANDLE.
  *
- * Safety: As `entidb_change_feed_next`; the feed is not used afterwards.
+ * Safety: As `entidb_change_feed_next`.
+ */
+entidb_status entidb_change_feed_close(const entidb_change_feed *feed,
+                                       entidb_error **out_error);
+
+/**
+ * Frees a change feed reader. A call of another thread that waits in it ends with CLOSED first. NULL is fine.
+ *
+ * Threads: any, also while another thread waits in it. Blocks: until that thread has left.
+ *
+ * Safety: As `entidb_change_feed_next`; the feed is not used afterwards, and no call on it begins meanwhile.
  */
 void entidb_change_feed_free(entidb_change_feed *feed);
 
@@ -1387,13 +1474,16 @@ entidb_status entidb_database_close_now(const entidb_database *database,
                                         entidb_error **out_error);
 
 /**
- * 1 when the database was closed or the handle is NULL, 0 while it is open.
+ * Gives 1 when the database was closed, 0 while it is open.
  *
  * Threads: any.
+ * Errors: FORKED, INVALID_HANDLE.
  *
  * Safety: As `entidb_database_open`.
  */
-int32_t entidb_database_is_closed(const entidb_database *database);
+entidb_status entidb_database_is_closed(const entidb_database *database,
+                                        int32_t *out_closed,
+                                        entidb_error **out_error);
 
 /**
  * Frees a database handle. Without a close before it, the next open recovers. NULL is fine.
@@ -1546,19 +1636,22 @@ entidb_status entidb_database_trim_changes(const entidb_database *database,
                                            entidb_error **out_error);
 
 /**
- * The sequence of the newest commit that is visible; 0 for NULL.
+ * Gives the sequence of the newest commit that is visible, also of a closed database.
  *
  * Threads: any.
+ * Errors: FORKED, INVALID_HANDLE.
  *
  * Safety: As `entidb_database_open`.
  */
-uint64_t entidb_database_last_sequence(const entidb_database *database);
+entidb_status entidb_database_last_sequence(const entidb_database *database,
+                                            uint64_t *out_sequence,
+                                            entidb_error **out_error);
 
 /**
  * Waits until a commit is on stable storage.
  *
  * Threads: any. Blocks: up to `timeout_ms`; `ENTIDB_NO_LIMIT` as long as it takes.
- * Errors: TIMEOUT, WRITES_STOPPED, CLOSED.
+ * Errors: TIMEOUT, WRITES_STOPPED, CLOSED; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, which this wait has not.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -2124,13 +2217,16 @@ entidb_status entidb_transaction_abort(const entidb_transaction *transaction,
                                        entidb_error **out_error);
 
 /**
- * 1 while the transaction is open, 0 when it is over or NULL.
+ * Gives 1 while the transaction is open, 0 when it is over.
  *
- * Threads: any.
+ * Threads: any, one call at a time.
+ * Errors: CONCURRENT_USE, FORKED, INVALID_HANDLE.
  *
  * Safety: As `entidb_transaction_collection`.
  */
-int32_t entidb_transaction_is_open(const entidb_transaction *transaction);
+entidb_status entidb_transaction_is_open(const entidb_transaction *transaction,
+                                         int32_t *out_open,
+                                         entidb_error **out_error);
 
 /**
  * Frees a transaction, aborting it when it is open. NULL is fine.

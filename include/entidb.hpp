@@ -10,6 +10,7 @@
 #ifndef ENTIDB_HPP
 #define ENTIDB_HPP
 
+#include "entidb/cancel.hpp"
 #include "entidb/collection.hpp"
 #include "entidb/database.hpp"
 #include "entidb/document.hpp"

@@ -100,7 +100,12 @@ class Transaction {
     void abort() const {
         detail::call([&](auto error) { return entidb_transaction_abort(get(), error); });
     }
-    bool is_open() const noexcept { return entidb_transaction_is_open(get()) != 0; }
+    /// True until it is committed or aborted; false for one that was moved from.
+    bool is_open() const {
+        std::int32_t open = 0;
+        if (get() != nullptr) detail::call([&](auto error) { return entidb_transaction_is_open(get(), &open, error); });
+        return open != 0;
+    }
 
   private:
     const entidb_transaction* get() const noexcept { return transaction_.get(); }
@@ -225,6 +230,10 @@ class ChangeFeed {
         if (status == ENTIDB_TIMEOUT) return std::nullopt;
         return ChangeBatch(std::move(out));
     }
+    /// Closes it: a thread that waits in it, and every later call, gets CLOSED. Closing twice is fine.
+    void close() const {
+        detail::call([&](auto error) { return entidb_change_feed_close(feed_.get(), error); });
+    }
     /// Takes the batch given last back, so that the next call gives it again.
     void unread() {
         detail::call([&](auto error) { return entidb_change_feed_unread(feed_.get(), error); });
@@ -276,7 +285,12 @@ class Database {
     void close_now() const {
         detail::call([&](auto error) { return entidb_database_close_now(get(), error); });
     }
-    bool is_closed() const noexcept { return entidb_database_is_closed(get()) != 0; }
+    /// True after a close, and for one that was moved from.
+    bool is_closed() const {
+        std::int32_t closed = 1;
+        if (get() != nullptr) detail::call([&](auto error) { return entidb_database_is_closed(get(), &closed, error); });
+        return closed != 0;
+    }
 
     /// The collection of a name; it comes into being with its first entity.
     Collection collection(std::string_view name) const {
@@ -349,7 +363,11 @@ class Database {
         detail::call([&](auto error) { return entidb_database_trim_changes(get(), through, error); });
     }
     /// The sequence of the newest commit.
-    std::uint64_t last_sequence() const noexcept { return entidb_database_last_sequence(get()); }
+    std::uint64_t last_sequence() const {
+        std::uint64_t sequence = 0;
+        detail::call([&](auto error) { return entidb_database_last_sequence(get(), &sequence, error); });
+        return sequence;
+    }
     /// Waits until a commit is on stable storage.
     void wait_durable(std::uint64_t sequence, std::chrono::milliseconds wait) const {
         std::uint64_t wait_ms = detail::wait_ms(wait);

@@ -50,7 +50,8 @@ int main(void) {
     entidb_buffer one = document(1, "one");
     uint64_t savepoint = 0, sequence = 0, count = 0;
     CHECK("a writer begins", entidb_database_begin_write(db, ENTIDB_DEFAULT, &tx, &error) == ENTIDB_OK);
-    CHECK("it is open", entidb_transaction_is_open(tx) == 1);
+    int32_t flag = 0;
+    CHECK("it is open", entidb_transaction_is_open(tx, &flag, &error) == ENTIDB_OK && flag == 1);
     CHECK("a second is told to wait", entidb_database_begin_write(db, 0, &second, NULL) == ENTIDB_ERROR_BUSY && second == NULL);
     CHECK("closing is refused meanwhile", entidb_database_close(db, NULL) == ENTIDB_ERROR_IN_USE);
     CHECK("a collection of the transaction", entidb_transaction_collection(tx, BYTES("notes"), &notes, &error) == ENTIDB_OK);
@@ -72,7 +73,7 @@ int main(void) {
     CHECK("it commits", entidb_transaction_commit(tx, ENTIDB_DURABILITY_DURABLE, &committed, &error) == ENTIDB_OK && committed == sequence);
     CHECK("once", entidb_transaction_commit(tx, ENTIDB_DURABILITY_DEFAULT, NULL, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED);
     CHECK("aborting it now is fine", entidb_transaction_abort(tx, &error) == ENTIDB_OK);
-    CHECK("it is over", entidb_transaction_is_open(tx) == 0);
+    CHECK("it is over", entidb_transaction_is_open(tx, &flag, &error) == ENTIDB_OK && flag == 0);
     CHECK("its collection says so", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED);
     CHECK("its cursor says so once", entidb_cursor_next(cursor, &value, NULL) == ENTIDB_ERROR_TRANSACTION_ENDED && value == NULL);
     CHECK("and is at its end then", entidb_cursor_next(cursor, &value, &error) == ENTIDB_END && error == NULL);
@@ -80,7 +81,7 @@ int main(void) {
     entidb_cursor_free(cursor);
     entidb_collection_free(notes);
     entidb_transaction_free(tx);
-    CHECK("the commit is the newest", entidb_database_last_sequence(db) == committed);
+    CHECK("the commit is the newest", entidb_database_last_sequence(db, &sequence, &error) == ENTIDB_OK && sequence == committed);
     CHECK("and durable", entidb_database_wait_durable(db, committed, 1000, &error) == ENTIDB_OK);
 
     CHECK("a reader begins", entidb_database_begin_read(db, &tx, &error) == ENTIDB_OK);
@@ -131,6 +132,23 @@ int main(void) {
     take(&error);
     entidb_interrupt_set(NULL, NULL);
     CHECK("the reader is where it was", entidb_change_feed_next(feed, 1, &batch, &error) == ENTIDB_TIMEOUT && asked == 3);
+    entidb_cancel *cancel = NULL, *outer = NULL;
+    CHECK("a deadline is made", entidb_cancel_new(20, &cancel, &error) == ENTIDB_OK && entidb_cancel_new(ENTIDB_NO_LIMIT, &outer, &error) == ENTIDB_OK);
+    CHECK("and entered, inside another token", entidb_cancel_enter(outer, &error) == ENTIDB_OK && entidb_cancel_enter(cancel, &error) == ENTIDB_OK);
+    CHECK("a wait ends at the deadline with an error", entidb_change_feed_next(feed, 3600000, &batch, &error) == ENTIDB_ERROR_TIMEOUT && batch.data == NULL);
+    CHECK("which says how long it was", strstr(entidb_error_message(error), "20 ms") != NULL);
+    take(&error);
+    CHECK("also one for a commit", entidb_database_wait_durable(db, sequence + 1000, 3600000, NULL) == ENTIDB_ERROR_TIMEOUT);
+    CHECK("and a change is not made", entidb_database_create_collection(db, BYTES("late"), NULL) == ENTIDB_ERROR_TIMEOUT);
+    CHECK("its check says so too", entidb_cancel_check(cancel, NULL) == ENTIDB_ERROR_TIMEOUT && entidb_cancel_check(outer, NULL) == ENTIDB_OK);
+    CHECK("it is left", entidb_cancel_leave(cancel, &error) == ENTIDB_OK && entidb_change_feed_next(feed, 1, &batch, &error) == ENTIDB_TIMEOUT);
+    entidb_cancel_cancel(outer);
+    CHECK("a token that is cancelled ends calls", entidb_change_feed_next(feed, 3600000, &batch, NULL) == ENTIDB_ERROR_CANCELLED);
+    CHECK("until it is left, once for each time", entidb_cancel_leave(outer, &error) == ENTIDB_OK && entidb_cancel_leave(outer, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    entidb_cancel_free(cancel);
+    entidb_cancel_free(outer);
+    entidb_cancel_free(NULL);
+    CHECK("a feed is closed", entidb_change_feed_close(feed, &error) == ENTIDB_OK && entidb_change_feed_next(feed, 1, &batch, NULL) == ENTIDB_ERROR_CLOSED);
     entidb_change_feed_free(feed);
     CHECK("reading goes on from a position", entidb_database_changes(db, position.data, position.len, &feed, &error) == ENTIDB_OK && entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK);
     entidb_buffer_free(&batch);
@@ -145,7 +163,7 @@ int main(void) {
     entidb_buffer_free(&again);
     CHECK("a write transaction has none", entidb_database_begin_write(db, 0, &tx, &error) == ENTIDB_OK && entidb_transaction_position(tx, &seen, NULL) == ENTIDB_ERROR_UNSUPPORTED);
     entidb_transaction_free(tx);
-    CHECK("the feed is trimmed", entidb_database_trim_changes(db, entidb_database_last_sequence(db), &error) == ENTIDB_OK);
+    CHECK("the feed is trimmed", entidb_database_last_sequence(db, &sequence, &error) == ENTIDB_OK && entidb_database_trim_changes(db, sequence, &error) == ENTIDB_OK);
     CHECK("a reader from before is told of the gap", entidb_database_changes(db, position.data, position.len, &feed, NULL) == ENTIDB_ERROR_GAP && feed == NULL);
     entidb_buffer_free(&position);
 
@@ -168,7 +186,7 @@ int main(void) {
 
     CHECK("a collection outlives its database handle", entidb_database_collection(db, BYTES("notes"), &notes, &error) == ENTIDB_OK);
     entidb_database *same = db;
-    CHECK("the database closes", entidb_database_close(same, &error) == ENTIDB_OK && entidb_database_is_closed(same) == 1);
+    CHECK("the database closes", entidb_database_close(same, &error) == ENTIDB_OK && entidb_database_is_closed(same, &flag, &error) == ENTIDB_OK && flag == 1);
     CHECK("twice is fine", entidb_database_close(same, &error) == ENTIDB_OK && entidb_database_close_now(same, &error) == ENTIDB_OK);
     entidb_database_free(same);
     CHECK("and says that it is closed", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_CLOSED);

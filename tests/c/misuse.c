@@ -24,6 +24,7 @@ int main(void) {
     entidb_value *value = NULL;
     uint64_t count = 0;
     uint8_t id[16] = {1};
+    int32_t flag = 1;
 
     CHECK("no handle is refused", entidb_collection_count(NULL, &count, &error) == ENTIDB_ERROR_INVALID_HANDLE);
     CHECK("with a sentence", strstr(entidb_error_message(error), "NULL") != NULL);
@@ -32,8 +33,16 @@ int main(void) {
     CHECK("no place for a handle is refused", entidb_database_open_memory(NULL, 0, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
     CHECK("a database opens", entidb_database_open_memory(NULL, 0, &db, NULL) == ENTIDB_OK);
     CHECK("another kind of handle is refused", entidb_collection_count((entidb_collection *)db, &count, NULL) == ENTIDB_ERROR_INVALID_HANDLE);
-    CHECK("freeing as another kind does nothing", (entidb_collection_free((entidb_collection *)db), entidb_database_is_closed(db)) == 0);
+    CHECK("freeing as another kind does nothing", (entidb_collection_free((entidb_collection *)db), entidb_database_is_closed(db, &flag, NULL)) == ENTIDB_OK && flag == 0);
     CHECK("a collection", entidb_database_collection(db, BYTES("notes"), &notes, NULL) == ENTIDB_OK);
+    CHECK("what is asked of no handle is refused", entidb_database_is_closed(NULL, &flag, NULL) == ENTIDB_ERROR_INVALID_HANDLE && entidb_database_last_sequence(NULL, &count, NULL) == ENTIDB_ERROR_INVALID_HANDLE && entidb_transaction_is_open(NULL, &flag, NULL) == ENTIDB_ERROR_INVALID_HANDLE);
+    CHECK("no place for an answer is refused", entidb_database_is_closed(db, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_database_last_sequence(db, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    entidb_change_feed *feed = NULL;
+    entidb_buffer batch = {0};
+    entidb_cancel *cancel = NULL;
+    CHECK("a default where there is none is refused", entidb_database_changes(db, NULL, 0, &feed, NULL) == ENTIDB_OK && entidb_change_feed_next(feed, ENTIDB_DEFAULT, &batch, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_database_wait_durable(db, 9, ENTIDB_DEFAULT, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_cancel_new(ENTIDB_DEFAULT, &cancel, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT && cancel == NULL);
+    entidb_change_feed_free(feed);
+    CHECK("no token is refused", entidb_cancel_enter(NULL, NULL) == ENTIDB_ERROR_INVALID_HANDLE && entidb_cancel_leave((entidb_cancel *)db, NULL) == ENTIDB_ERROR_INVALID_HANDLE);
     CHECK("no place for a count is refused", entidb_collection_count(notes, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
     CHECK("NULL with a length is refused", entidb_collection_put(notes, id, NULL, 5, ENTIDB_PUT, 0, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
     CHECK("NULL with length 0 is empty, which is no document", entidb_collection_put(notes, id, NULL, 0, ENTIDB_PUT, 0, NULL, NULL) == ENTIDB_ERROR_TRUNCATED);
@@ -51,7 +60,8 @@ int main(void) {
               entidb_transaction *tx = NULL;
               entidb_database_begin_write(db, 0, &tx, NULL);
               entidb_status status = entidb_transaction_commit(tx, 77, NULL, NULL);
-              int open = entidb_transaction_is_open(tx);
+              int32_t open = 0;
+              entidb_transaction_is_open(tx, &open, NULL);
               entidb_transaction_free(tx);
               status == ENTIDB_ERROR_INVALID_ARGUMENT && open == 1;
           }));

@@ -147,11 +147,32 @@ static const std::map<entidb_status, Body>& given() {
         {ENTIDB_ERROR_CLOSED, [](auto& db, auto& c) { db.close(); c.count(); }},
         {ENTIDB_ERROR_READ_ONLY, [](auto& db, auto&) { auto tx = db.begin_read(); tx.collection("c").put(map({})); }},
         {ENTIDB_ERROR_FORKED, [](auto&, auto& c) { rethrown(alone([&] { c.count(); })); }},
+        {ENTIDB_ERROR_FORKED, [](auto& db, auto&) { rethrown(alone([&] { db.last_sequence(); })); }},
+        {ENTIDB_ERROR_FORKED, [](auto& db, auto&) { rethrown(alone([&] { db.is_closed(); })); }},
+        {ENTIDB_ERROR_FORKED, [](auto& db, auto&) { auto tx = db.begin_read(); rethrown(alone([&] { tx.is_open(); })); }},
         {ENTIDB_ERROR_GAP, [](auto& db, auto& c) { const auto before = db.position(); c.put(map({})); db.trim_changes(db.last_sequence()); db.changes(before); }},
         {ENTIDB_ERROR_CANCELLED, [](auto& db, auto&) {
              struct Forget { ~Forget() { entidb_interrupt_set(nullptr, nullptr); } } forget;
              entidb_interrupt_set([](void*) -> int32_t { return 1; }, nullptr);
              db.wait_durable(db.last_sequence() + 1000, std::chrono::hours(1));
+         }},
+        {ENTIDB_ERROR_CANCELLED, [](auto& db, auto&) {
+             entidb::Cancel token;
+             auto entered = token.enter();
+             std::thread other([&] { token.cancel(); });
+             other.join();
+             db.changes(db.position()).next(std::chrono::hours(1));
+         }},
+        {ENTIDB_ERROR_CLOSED, [](auto& db, auto&) {
+             auto feed = db.changes(db.position());
+             std::thread other([&] { std::this_thread::sleep_for(std::chrono::milliseconds(5)); feed.close(); });
+             struct Join { std::thread& thread; ~Join() { thread.join(); } } join{other};
+             feed.next(std::chrono::hours(1));
+         }},
+        {ENTIDB_ERROR_TIMEOUT, [](auto& db, auto&) {
+             entidb::Cancel deadline(std::chrono::milliseconds(5));
+             auto entered = deadline.enter();
+             db.changes(db.position()).next(std::chrono::hours(1));
          }},
         {ENTIDB_ERROR_TIMEOUT, [](auto& db, auto&) { db.wait_durable(db.last_sequence() + 1000, std::chrono::milliseconds(5)); }},
         {ENTIDB_ERROR_IN_USE, [](auto& db, auto&) { auto tx = db.begin_write(); db.close(); }},

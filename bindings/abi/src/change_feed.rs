@@ -34,6 +34,15 @@ impl ChangeFeed {
         if outcome == ffi::ENTIDB_OK { ChangeBatch::read(buffer).map(Some) } else { Ok(None) }
     }
 
+    /// Ends a call of another thread that waits, and every later one, with `CLOSED`.
+    ///
+    /// # Errors
+    /// Those of `entidb_change_feed_close`.
+    pub fn close(&self) -> Result<()> {
+        // SAFETY: the feed is live.
+        call::done(|error| unsafe { ffi::entidb_change_feed_close(self.0, error) })
+    }
+
     /// Takes the batch given last back.
     ///
     /// # Errors

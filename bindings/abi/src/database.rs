@@ -74,10 +74,13 @@ impl Database {
     }
 
     /// True after a close.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        // SAFETY: the database is live.
-        unsafe { ffi::entidb_database_is_closed(self.0) != 0 }
+    ///
+    /// # Errors
+    /// Those of `entidb_database_is_closed`.
+    pub fn is_closed(&self) -> Result<bool> {
+        // SAFETY: the database is live and the places may be written.
+        call::value(|out, error| unsafe { ffi::entidb_database_is_closed(self.0, out, error) })
+            .map(|closed| closed != 0)
     }
 
     /// The collection of a name.
@@ -189,10 +192,12 @@ impl Database {
     }
 
     /// The sequence of the newest commit.
-    #[must_use]
-    pub fn last_sequence(&self) -> u64 {
-        // SAFETY: the database is live.
-        unsafe { ffi::entidb_database_last_sequence(self.0) }
+    ///
+    /// # Errors
+    /// Those of `entidb_database_last_sequence`.
+    pub fn last_sequence(&self) -> Result<u64> {
+        // SAFETY: the database is live and the places may be written.
+        call::value(|out, error| unsafe { ffi::entidb_database_last_sequence(self.0, out, error) })
     }
 
     /// Waits until a commit is on stable storage.

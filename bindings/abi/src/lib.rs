@@ -8,6 +8,7 @@
 
 mod bytes;
 mod call;
+mod cancel;
 mod change_batch;
 mod change_feed;
 mod collection;
@@ -22,6 +23,7 @@ mod version;
 pub use entidb_codec as codec;
 
 pub use bytes::Buffer;
+pub use cancel::Cancel;
 pub use change_batch::{Change, ChangeBatch};
 pub use change_feed::ChangeFeed;
 pub use collection::{Collection, WriteMode};
@@ -32,6 +34,9 @@ pub use interrupt::set_interrupt;
 pub use transaction::{Durability, Transaction};
 pub use value::Entity;
 pub use version::{abi_version, check_library, code_hint, code_name, format_version, has_feature, version};
+
+/// As long as it takes, for every wait in milliseconds.
+pub const NO_LIMIT: u64 = entidb_ffi::ENTIDB_NO_LIMIT;
 
 /// The 16 bytes of an entity's id.
 pub type Id = [u8; 16];

@@ -149,10 +149,12 @@ impl Transaction {
     }
 
     /// True until it is committed or aborted.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        // SAFETY: the transaction is live.
-        unsafe { ffi::entidb_transaction_is_open(self.0) != 0 }
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_is_open`.
+    pub fn is_open(&self) -> Result<bool> {
+        // SAFETY: the transaction is live and the places may be written.
+        call::value(|out, error| unsafe { ffi::entidb_transaction_is_open(self.0, out, error) }).map(|open| open != 0)
     }
 }
 

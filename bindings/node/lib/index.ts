@@ -27,6 +27,7 @@ export {
 } from "./collection";
 export { Cursor } from "./cursor";
 export { Database, type TransactionOptions, type VerifyReport, open, openMemory } from "./database";
+export { deadline } from "./deadline";
 export { type Document, type Entity, type EntityFields, idOf, versionOf } from "./entity";
 export * from "./errors.g";
 export { type Id, type IdLike, idFromBytes, idToBytes } from "./id";

@@ -84,6 +84,9 @@ export interface Native {
   feedUnread(feed: Handle): void;
   feedPosition(feed: Handle): string;
 
+  deadlineEnter(timeoutMs: number): void;
+  deadlineLeave(): void;
+
   version(): string;
   abiVersion(): number;
   formatVersion(): number;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use entidb_abi as abi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyList, PyString, PyType};
 
 use crate::database::Database;
 use crate::decode::decode;
@@ -120,6 +120,26 @@ impl ChangeFeed {
     fn next<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let timeout = timeout.map(|given| seconds(py, given, "without end")).transpose()?;
         self.read(py, timeout)
+    }
+
+    /// Closes it: a thread that waits in it, and every later call, gets ``ClosedError``. Closing twice is fine.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        call(py, || self.feed.close())
+    }
+
+    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (_kind = None, _exception = None, _traceback = None))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _kind: Option<&Bound<'_, PyType>>,
+        _exception: Option<&Bound<'_, PyAny>>,
+        _traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        self.close(py).map(|()| false)
     }
 
     /// Takes the batch given last back, so that the next call gives it again.

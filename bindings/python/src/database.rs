@@ -16,7 +16,7 @@ use crate::change_feed::{ChangeFeed, seconds};
 use crate::collection::Collection;
 use crate::decode::decode;
 use crate::encode::encode_with;
-use crate::error::{call, code, note, refuse, refuse_pickle, warn_collected};
+use crate::error::{call, code, note, raise, refuse, refuse_pickle, warn_collected};
 use crate::transaction::{Transaction, durability};
 
 /// An open database: collections of documents in a folder, or in memory.
@@ -50,12 +50,12 @@ impl Database {
     /// Aborts the write transaction that is open and closes; true when there was one. A transaction that another thread is
     /// using finds the database closed.
     fn end(&self, py: Python<'_>) -> PyResult<bool> {
-        if self.database.is_closed() {
+        if self.has_ended() {
             return Ok(false);
         }
         let given_up = self.give_up(py);
         let closed = if given_up.is_ok() { self.close(py, false) } else { Ok(()) };
-        if !self.database.is_closed() {
+        if !self.has_ended() {
             self.close(py, true)?;
         }
         closed.and(given_up)
@@ -64,6 +64,11 @@ impl Database {
     /// Where it is, to be shown.
     pub(crate) fn place(&self) -> String {
         self.path.as_deref().map_or_else(|| "memory".to_owned(), |path| format!("{path:?}"))
+    }
+
+    /// True when there is nothing left to close here: it was closed, or it is the parent's.
+    fn has_ended(&self) -> bool {
+        self.database.is_closed().unwrap_or(true)
     }
 
     /// False in the child of a fork.
@@ -188,7 +193,7 @@ impl Database {
         let timeout_ms = match timeout {
             Some(given) => {
                 let limit = seconds(py, given, "as long as lock_timeout_ms says")?;
-                Some(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX - 1))
+                Some(u64::try_from(limit.as_millis()).unwrap_or(abi::NO_LIMIT).min(abi::NO_LIMIT))
             }
             None => None,
         };
@@ -247,21 +252,26 @@ impl Database {
 
     /// The sequence of the newest commit.
     #[getter]
-    fn last_sequence(&self) -> u64 {
-        self.database.last_sequence()
+    fn last_sequence(&self, py: Python<'_>) -> PyResult<u64> {
+        self.database.last_sequence().map_err(|error| raise(py, &error))
     }
 
     /// Waits until a commit, by default the newest, is on stable storage.
     ///
-    /// Raises ``TIMEOUT`` when that takes more than ``timeout`` seconds.
+    /// Raises ``DeadlineExceededError`` when that takes more than ``timeout`` seconds.
     #[pyo3(signature = (sequence = None, timeout = None))]
     fn wait_durable(&self, py: Python<'_>, sequence: Option<u64>, timeout: Option<f64>) -> PyResult<()> {
         let timeout_ms = match timeout {
-            Some(given) => u64::try_from(seconds(py, given, "without end")?.as_millis()).unwrap_or(u64::MAX),
-            None => u64::MAX,
+            Some(given) => {
+                let limit = seconds(py, given, "without end")?;
+                u64::try_from(limit.as_millis()).unwrap_or(abi::NO_LIMIT).min(abi::NO_LIMIT)
+            }
+            None => abi::NO_LIMIT,
         };
-        let sequence = sequence.unwrap_or_else(|| self.database.last_sequence());
-        call(py, || self.database.wait_durable(sequence, timeout_ms))
+        call(py, || {
+            let sequence = sequence.map_or_else(|| self.database.last_sequence(), Ok)?;
+            self.database.wait_durable(sequence, timeout_ms)
+        })
     }
 
     /// Moves what is in the log into segments, so that the next opening has nothing to replay.
@@ -308,7 +318,7 @@ impl Database {
     /// for; with ``force=True`` nobody is, and what is under way ends with ``ClosedError``.
     #[pyo3(signature = (*, force = false))]
     fn close(&self, py: Python<'_>, force: bool) -> PyResult<()> {
-        if self.database.is_closed() {
+        if self.has_ended() {
             return Ok(());
         }
         call(py, || if force { self.database.close_now() } else { self.database.close() })
@@ -316,8 +326,8 @@ impl Database {
 
     /// True after a close.
     #[getter]
-    fn is_closed(&self) -> bool {
-        self.database.is_closed()
+    fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
+        self.database.is_closed().map_err(|error| raise(py, &error))
     }
 
     fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -358,7 +368,7 @@ impl Database {
     }
 
     fn __repr__(&self) -> String {
-        let state = if self.database.is_closed() { "closed" } else { "open" };
+        let state = if self.has_ended() { "closed" } else { "open" };
         format!("<entidb.Database {} {state}>", self.place())
     }
 
@@ -369,7 +379,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if self.is_own_process() && !self.database.is_closed() {
+        if self.is_own_process() && !self.has_ended() {
             let message =
                 format!("the entidb database {} was collected while open; use `with`, or call close()", self.place());
             Python::attach(|py| {

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
+use crate::cancel;
 use crate::signals;
 use crate::value::EntityId;
 
@@ -16,6 +17,7 @@ use crate::value::EntityId;
 pub(crate) mod code {
     pub(crate) const CANCELLED: i32 = 207;
     pub(crate) const INVALID_ARGUMENT: i32 = 101;
+    pub(crate) const TOO_LARGE: i32 = 104;
     pub(crate) const CONCURRENT_USE: i32 = 106;
     pub(crate) const IN_USE: i32 = 209;
     pub(crate) const OUT_OF_MEMORY: i32 = 303;
@@ -112,6 +114,7 @@ pub(crate) fn note(exception: Option<&Bound<'_, PyAny>>, failure: &PyErr, what: 
 #[inline]
 pub(crate) fn call<T: Send>(py: Python<'_>, run: impl FnOnce() -> abi::Result<T> + Send) -> PyResult<T> {
     signals::watch(py);
+    let _inside = cancel::inside(py);
     py.detach(run).map_err(|error| raise(py, &error))
 }
 

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use entidb_abi as abi;
 use pyo3::prelude::*;
 
+use crate::cancel;
 use crate::error::raise;
 use crate::signals;
 
@@ -45,6 +46,7 @@ impl Busy {
     /// Runs something without the GIL.
     pub(crate) fn detach<T: Send>(&self, py: Python<'_>, run: impl FnOnce() -> T + Send) -> T {
         signals::watch(py);
+        let _inside = cancel::inside(py);
         let _counted = Counted::new(self);
         py.detach(run)
     }
@@ -99,6 +101,7 @@ impl Pace {
             Some(busy) => busy.detach(py, run),
             None => {
                 signals::watch(py);
+                let _inside = cancel::inside(py);
                 py.detach(run)
             }
         }
@@ -106,12 +109,18 @@ impl Pace {
 
     /// Runs a call of the library that may take long, without the GIL.
     pub(crate) fn long<T: Send>(&self, py: Python<'_>, run: impl FnOnce() -> abi::Result<T> + Send) -> PyResult<T> {
+        if cancel::is_used() {
+            cancel::inside(py).check(py)?;
+        }
         self.detach(py, run).map_err(|error| raise(py, &error))
     }
 
     /// Runs a call of the library that is short unless the disk is asked.
     #[inline]
     pub(crate) fn call<T: Send>(&self, py: Python<'_>, run: impl FnOnce() -> abi::Result<T> + Send) -> PyResult<T> {
+        if cancel::is_used() {
+            return self.long(py, run);
+        }
         if let Some(busy) = &self.busy
             && busy.is_used()
         {

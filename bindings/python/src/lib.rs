@@ -5,6 +5,7 @@
 //! Format: docs/spec/encoding.md for documents, docs/spec/query.md for queries.
 #![forbid(unsafe_code)]
 
+mod cancel;
 mod cbor;
 mod change_feed;
 mod collection;
@@ -35,12 +36,14 @@ fn _entidb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<collection::Collection>()?;
     module.add_class::<cursor::Cursor>()?;
     module.add_class::<change_feed::ChangeFeed>()?;
+    module.add_class::<cancel::Cancel>()?;
     module.add_class::<value::EntityId>()?;
     module.add_class::<value::Timestamp>()?;
     module.add_class::<value::Vector>()?;
     module.add_class::<value::Tag>()?;
     module.add_function(wrap_pyfunction!(database::open, module)?)?;
     module.add_function(wrap_pyfunction!(database::open_memory, module)?)?;
+    module.add_function(wrap_pyfunction!(cancel::deadline, module)?)?;
     module.add_function(wrap_pyfunction!(cbor::dumps, module)?)?;
     module.add_function(wrap_pyfunction!(cbor::loads, module)?)?;
     module.add_function(wrap_pyfunction!(cbor::canonicalise, module)?)?;

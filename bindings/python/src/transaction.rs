@@ -57,7 +57,7 @@ impl Transaction {
 
     /// True until it is committed or aborted.
     fn is_going_on(&self, py: Python<'_>) -> bool {
-        self.busy.short(py, || self.transaction.is_open())
+        self.busy.short(py, || self.transaction.is_open()).unwrap_or(false)
     }
 
     /// Aborts it, unless it has ended already; true when it had not. Another thread that is using it may refuse that.
@@ -212,7 +212,7 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         // A read transaction has nothing to lose, and in the child of a fork it is the parent's to end.
-        if !self.read_only && self.transaction.is_open() && self.database.get().is_own_process() {
+        if !self.read_only && self.transaction.is_open().unwrap_or(false) && self.database.get().is_own_process() {
             Python::attach(|py| {
                 warn_collected(
                     py,

@@ -40,12 +40,12 @@ mod query;
 mod transaction;
 
 pub use catalog::{Column, IndexDefinition};
-pub use change_feed::{Change, ChangeBatch, ChangeCursor, ChangeKind, Position, Since};
+pub use change_feed::{Change, ChangeBatch, ChangeCursor, ChangeKind, FeedCloser, Position, Since};
 pub use collection::{BatchItem, Collection, Entities, Entity, ScanOptions};
 pub use database::{Database, Problem, Stats, VerifyLevel, VerifyReport};
 pub use entidb_codec as codec;
 pub use entidb_codec::{Direction, Patch, Path, Value, decode, doc, encode, patch};
-pub use entidb_engine::{Durability, OpenReport, Sequence, interrupt};
+pub use entidb_engine::{Cancel, Durability, Entered, OpenReport, Sequence, interrupt};
 pub use error::{Error, ErrorCode, ErrorContext, Result};
 pub use id::{CollectionId, EntityId, IndexId};
 pub use options::{Key, Options, ScanPolicy};

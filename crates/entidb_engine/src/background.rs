@@ -122,10 +122,16 @@ impl Signal {
         state.failure.clone().filter(|_| state.pieces != before)
     }
 
-    /// Waits until the database is being closed, or the time is over.
-    pub(crate) fn wait_for_stop(&self, time: Duration) {
+    /// Waits until the database is being closed, the caller no longer wants to, or the time is over.
+    pub(crate) fn wait_for_stop(&self, time: Duration, is_over: &dyn Fn() -> bool) {
         let mut state = self.state.lock();
-        self.progress.wait_while_for(&mut state, |state| !state.stopping, time);
+        self.progress.wait_while_for(&mut state, |state| !state.stopping && !is_over(), time);
+    }
+
+    /// Lets those who wait look again whether they still want to.
+    pub(crate) fn wake_waiters(&self) {
+        drop(self.state.lock());
+        self.progress.notify_all();
     }
 
     fn stop(&self) {

@@ -169,6 +169,12 @@ pub enum Error {
     /// The caller cancelled it.
     #[error("the call was cancelled before it was done; call again if the result is still wanted")]
     Cancelled,
+    /// The deadline of a token its thread is in passed first.
+    #[error("the call was not done within {timeout_ms} ms; allow more time, or ask for less at once")]
+    DeadlineExceeded {
+        /// The time of the token.
+        timeout_ms: u64,
+    },
     /// Memory for this could not be had.
     #[error("no memory for {what} ({bytes} bytes)")]
     OutOfMemory {
@@ -211,6 +217,12 @@ fn damage_word(damage: Damage) -> &'static str {
 }
 
 impl Error {
+    /// True when the caller ended the call, by a token or by the function its thread asks.
+    #[must_use]
+    pub const fn is_interruption(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::DeadlineExceeded { .. })
+    }
+
     /// Damage found in a file.
     pub(crate) fn damaged(file: impl Into<String>, offset: u64, detail: impl Into<String>) -> Self {
         Self::Corrupt { damage: Damage::Damaged, file: file.into(), offset, detail: detail.into() }

@@ -1,9 +1,10 @@
 //! Ending a call of a thread before it is done.
 //!
-//! Always: a thread that has something to ask asks it at most every 10 ms, while it works and while it waits, and never
-//! under a lock; a call that is to end ends with `Cancelled`, on the way any other failure of it takes. Where nobody asks a
-//! check is one load, and waits are as long as ever. What must not be cut off is shielded.
-//! Does not know: who wants a call to end, and why.
+//! Always: a thread looks at the tokens it has entered whenever it checks, and asks its function at most every 10 ms, while
+//! it works and while it waits; a call that is to end ends with `Cancelled` or `DeadlineExceeded`, on the way any other failure
+//! of it takes. A check is under no lock but those of a transaction and of a large commit. Where there is neither token nor
+//! function a check is one load, and waits are as long as ever. What must not be cut off is shielded.
+//! Does not know: who wants a call to end, and why (`cancel`).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use entidb_storage::{Clock, SystemClock};
 
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 
 /// How often a thread asks at most, and how long it sleeps at most without asking.
@@ -28,8 +30,14 @@ struct Asked {
 
 thread_local! {
     static ASKED: RefCell<Option<Rc<Asked>>> = const { RefCell::new(None) };
-    /// Whether this thread has something to ask and may: what a check looks at.
+    /// The tokens this thread is in, the outermost first.
+    static ENTERED: RefCell<Vec<Cancel>> = const { RefCell::new(Vec::new()) };
+    /// Whether this thread has a function or a token to look at, and may: what a check looks at first.
     static MAY_ASK: Cell<bool> = const { Cell::new(false) };
+}
+
+fn has_something() -> bool {
+    ASKED.try_with(|asked| asked.borrow().is_some()).unwrap_or(false) || depth() > 0
 }
 
 /// What this thread asks from now on, in calls on any database; none takes it away. It must not call the database.
@@ -54,18 +62,42 @@ pub fn ask(ask: Option<Ask>) {
 /// call at each of its checks in turn.
 pub fn ask_by(clock: Box<dyn Clock>, ask: Option<Ask>) {
     let asked = ask.map(|ask| Rc::new(Asked { ask, clock, last: Cell::new(None) }));
-    let may_ask = asked.is_some();
     // A thread that is ending has nothing left to ask.
     if let Ok(before) = ASKED.try_with(|place| place.replace(asked)) {
-        MAY_ASK.set(may_ask);
+        MAY_ASK.set(has_something());
         drop(before);
     }
 }
 
-/// Asks, unless that was done a moment ago.
+/// From now on calls of this thread end when the token says so, until [`leave`]; [`Cancel::enter`] does both in order.
+pub fn enter(cancel: &Cancel) {
+    // A thread that is ending makes no calls any more.
+    if ENTERED.try_with(|entered| entered.borrow_mut().push(cancel.clone())).is_ok() {
+        MAY_ASK.set(true);
+    }
+}
+
+/// Takes back the last [`enter`] of this token on this thread; false when the thread is not in it.
+pub fn leave(cancel: &Cancel) -> bool {
+    let left = ENTERED.try_with(|entered| {
+        let mut entered = entered.borrow_mut();
+        let place = entered.iter().rposition(|other| other.is(cancel))?;
+        Some(entered.remove(place))
+    });
+    MAY_ASK.set(has_something());
+    matches!(left, Ok(Some(_)))
+}
+
+/// How many tokens this thread is in.
+#[must_use]
+pub fn depth() -> usize {
+    ENTERED.try_with(|entered| entered.borrow().len()).unwrap_or(0)
+}
+
+/// Looks at the tokens of this thread, and asks its function unless that was done a moment ago.
 ///
 /// # Errors
-/// `Cancelled` when the call is to end.
+/// `Cancelled` or `DeadlineExceeded` when the call is to end.
 #[inline]
 pub fn check() -> Result<()> {
     if MAY_ASK.get() { asked() } else { Ok(()) }
@@ -73,6 +105,10 @@ pub fn check() -> Result<()> {
 
 #[cold]
 fn asked() -> Result<()> {
+    let ended = ENTERED.try_with(|entered| entered.borrow().iter().find_map(Cancel::ended));
+    if let Ok(Some(error)) = ended {
+        return Err(error);
+    }
     let Ok(Some(asked)) = ASKED.try_with(|place| place.borrow().clone()) else { return Ok(()) };
     let now = asked.clock.monotonic_nanos();
     let is_early = |last: u64| u128::from(now.saturating_sub(last)) < ASK_EVERY.as_nanos();
@@ -89,7 +125,7 @@ pub fn slice(wait: Duration) -> Duration {
     if MAY_ASK.get() { wait.min(ASK_EVERY) } else { wait }
 }
 
-/// Whether this thread asks now.
+/// Whether this thread has something to look at now.
 pub(crate) fn is_asking() -> bool {
     MAY_ASK.get()
 }

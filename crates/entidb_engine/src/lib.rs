@@ -8,6 +8,7 @@
 mod background;
 mod backup;
 mod cache;
+mod cancel;
 mod compaction;
 mod crypto;
 mod engine;
@@ -42,6 +43,7 @@ mod wal;
 mod window;
 
 pub use backup::BackupReport;
+pub use cancel::{Cancel, Entered};
 pub use crypto::{Aead, AeadFailure, AesGcmProvider, Provider};
 pub use engine::Engine;
 pub use error::{Damage, Error, Result};

@@ -1,11 +1,9 @@
 //! Reading the change feed.
 //!
-//! Always: whole commits in order, in batches of bounded size; a wait ends with its time; after an error the feed is where
-//! it was. Does not know: who reads.
+//! Always: whole commits in order, in batches of bounded size; a wait ends with its time, and when the feed is closed or freed;
+//! after an error the feed is where it was. Does not know: who reads.
 
-use std::time::Duration;
-
-use entidb_core::{ChangeCursor, Error, ErrorCode};
+use entidb_core::{ChangeCursor, Error, ErrorCode, FeedCloser};
 use entidb_storage::sync::{Mutex, MutexGuard};
 
 use crate::boundary::{call, call_unit, give};
@@ -13,29 +11,40 @@ use crate::bytes::entidb_buffer;
 use crate::change_batch;
 use crate::error::entidb_error;
 use crate::handle::{self, Noun, Touched};
+use crate::options;
 use crate::status::{ENTIDB_OK, ENTIDB_TIMEOUT, entidb_status};
 
-/// A reader of the change feed. Movable: any thread, one call at a time. Free with `entidb_change_feed_free`.
+/// A reader of the change feed. Movable: any thread, one call at a time; closing and freeing it may come from another thread
+/// while one waits in it. Free with `entidb_change_feed_free`.
 #[expect(non_camel_case_types, reason = "the name is the name in C")]
 pub struct entidb_change_feed {
     _private: [u8; 0],
 }
 
-struct Feed(Mutex<ChangeCursor>);
+struct Feed {
+    cursor: Mutex<ChangeCursor>,
+    closer: FeedCloser,
+}
 
 impl Noun for Feed {
     type Opaque = entidb_change_feed;
     const TAG: u32 = 0x4645_4544;
     const NAME: &'static str = "change feed";
+    const MAY_WAIT: bool = true;
+
+    fn end(&self) {
+        self.closer.close();
+    }
 }
 
 pub(crate) fn make(cursor: ChangeCursor) -> *mut entidb_change_feed {
-    handle::make(Feed(Mutex::new(cursor)))
+    let closer = cursor.closer();
+    handle::make(Feed { cursor: Mutex::new(cursor), closer })
 }
 
 /// The cursor of a feed that nobody else is using.
 fn cursor<'a>(touched: &mut Touched, feed: *const entidb_change_feed) -> Result<MutexGuard<'a, ChangeCursor>, Error> {
-    touched.get::<Feed>(feed)?.0.try_lock().ok_or_else(|| {
+    touched.get::<Feed>(feed)?.cursor.try_lock().ok_or_else(|| {
         Error::new(ErrorCode::ConcurrentUse, "another thread is using this change feed; give each thread its own")
     })
 }
@@ -47,8 +56,8 @@ fn cursor<'a>(touched: &mut Touched, feed: *const entidb_change_feed) -> Result<
 ///
 /// Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never, `ENTIDB_NO_LIMIT` as long as it takes.
 /// Owns: `*out_batch` on success; free with `entidb_buffer_free`.
-/// Errors: GAP when changes were removed by retention before they were read; CLOSED, CONCURRENT_USE, CORRUPT. After any of
-/// them the feed is where it was.
+/// Errors: INVALID_ARGUMENT for `ENTIDB_DEFAULT`, which a feed has not; GAP when changes were removed by retention before they were read; CLOSED, also when the feed was closed or freed
+/// meanwhile; CONCURRENT_USE, CORRUPT. After any of them the feed is where it was.
 ///
 /// # Safety
 /// `feed` is a live feed of this library; out-pointers are NULL or may be written. So for every function here.
@@ -61,8 +70,9 @@ pub unsafe extern "C" fn entidb_change_feed_next(
 ) -> entidb_status {
     call(out_error, |touched| {
         give(out_batch, entidb_buffer::EMPTY, "out_batch")?;
+        let wait = options::wait(timeout_ms)?;
         let mut cursor = cursor(touched, feed)?;
-        let Some(batch) = cursor.next_batch(Duration::from_millis(timeout_ms))? else { return Ok(ENTIDB_TIMEOUT) };
+        let Some(batch) = cursor.next_batch(wait)? else { return Ok(ENTIDB_TIMEOUT) };
         let encoded = change_batch::encode(&batch).inspect_err(|_| cursor.unread())?;
         give(out_batch, entidb_buffer::of(encoded), "out_batch")?;
         Ok(ENTIDB_OK)
@@ -110,12 +120,31 @@ pub unsafe extern "C" fn entidb_change_feed_position(
     })
 }
 
-/// Frees a change feed reader. NULL is fine.
+/// Closes a reader: a call of another thread that waits in it, and every later one, ends with CLOSED. Closing twice is fine. It
+/// still needs to be freed.
 ///
-/// Threads: any.
+/// Threads: any, also while another thread waits in it. Does not block.
+/// Errors: INVALID_HANDLE.
 ///
 /// # Safety
-/// As `entidb_change_feed_next`; the feed is not used afterwards.
+/// As `entidb_change_feed_next`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_change_feed_close(
+    feed: *const entidb_change_feed,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        touched.get::<Feed>(feed)?.closer.close();
+        Ok(())
+    })
+}
+
+/// Frees a change feed reader. A call of another thread that waits in it ends with CLOSED first. NULL is fine.
+///
+/// Threads: any, also while another thread waits in it. Blocks: until that thread has left.
+///
+/// # Safety
+/// As `entidb_change_feed_next`; the feed is not used afterwards, and no call on it begins meanwhile.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_change_feed_free(feed: *mut entidb_change_feed) {
     handle::free::<Feed>(feed);

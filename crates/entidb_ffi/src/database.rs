@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use entidb_core::{Database, Error, ErrorCode, Sequence, Since, VerifyLevel};
 
-use crate::boundary::{call_unit, clear, give, need, quiet};
+use crate::boundary::{call_unit, clear, give, need};
 use crate::bytes::{self, entidb_buffer};
 use crate::change_feed::{self, entidb_change_feed};
 use crate::collection::{self, entidb_collection};
@@ -149,15 +149,23 @@ pub unsafe extern "C" fn entidb_database_close_now(
     call_unit(out_error, |touched| with(touched, database, Database::close_now))
 }
 
-/// 1 when the database was closed or the handle is NULL, 0 while it is open.
+/// Gives 1 when the database was closed, 0 while it is open.
 ///
 /// Threads: any.
+/// Errors: FORKED, INVALID_HANDLE.
 ///
 /// # Safety
 /// As `entidb_database_open`.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
-pub unsafe extern "C" fn entidb_database_is_closed(database: *const entidb_database) -> i32 {
-    quiet(1, || i32::from(with(&mut Touched::default(), database, |open| Ok(open.is_closed())).unwrap_or(true)))
+pub unsafe extern "C" fn entidb_database_is_closed(
+    database: *const entidb_database,
+    out_closed: *mut i32,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let closed = with(touched, database, |open| Ok(open.is_closed()))?;
+        give(out_closed, i32::from(closed), "out_closed")
+    })
 }
 
 /// Frees a database handle. Without a close before it, the next open recovers. NULL is fine.
@@ -395,21 +403,29 @@ pub unsafe extern "C" fn entidb_database_trim_changes(
     call_unit(out_error, |touched| with(touched, database, |open| open.trim_changes(Sequence(through))))
 }
 
-/// The sequence of the newest commit that is visible; 0 for NULL.
+/// Gives the sequence of the newest commit that is visible, also of a closed database.
 ///
 /// Threads: any.
+/// Errors: FORKED, INVALID_HANDLE.
 ///
 /// # Safety
 /// As `entidb_database_open`.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
-pub unsafe extern "C" fn entidb_database_last_sequence(database: *const entidb_database) -> u64 {
-    quiet(0, || with(&mut Touched::default(), database, |open| Ok(open.last_sequence().0)).unwrap_or(0))
+pub unsafe extern "C" fn entidb_database_last_sequence(
+    database: *const entidb_database,
+    out_sequence: *mut u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let sequence = with(touched, database, |open| Ok(open.last_sequence().0))?;
+        give(out_sequence, sequence, "out_sequence")
+    })
 }
 
 /// Waits until a commit is on stable storage.
 ///
 /// Threads: any. Blocks: up to `timeout_ms`; `ENTIDB_NO_LIMIT` as long as it takes.
-/// Errors: TIMEOUT, WRITES_STOPPED, CLOSED.
+/// Errors: TIMEOUT, WRITES_STOPPED, CLOSED; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, which this wait has not.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -421,7 +437,8 @@ pub unsafe extern "C" fn entidb_database_wait_durable(
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     call_unit(out_error, |touched| {
-        with(touched, database, |open| open.wait_durable(Sequence(sequence), Duration::from_millis(timeout_ms)))
+        let wait = options::wait(timeout_ms)?;
+        with(touched, database, |open| open.wait_durable(Sequence(sequence), wait))
     })
 }
 

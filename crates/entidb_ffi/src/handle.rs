@@ -2,7 +2,8 @@
 //!
 //! Always: a null pointer, a pointer to another kind of handle and a handle from before a fork are refused,
 //! but for what is memory alone. A handle in
-//! which a call panicked refuses all further ones. Freeing is best-effort protected: a freed handle's tag is wiped.
+//! which a call panicked refuses all further ones. Freeing is best-effort protected: a freed handle's tag is wiped. Where a
+//! call may wait, freeing ends it and waits for it.
 //! Does not know: what a handle holds.
 //!
 //! Unsafe: C gives raw pointers. The caller promises that a non-null pointer came from this library and was not freed; the
@@ -10,9 +11,10 @@
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use entidb_core::{Error, ErrorCode};
-use entidb_storage::Process;
+use entidb_storage::{Process, SystemThreads, Threads};
 
 use crate::boundary::quiet;
 
@@ -26,6 +28,11 @@ pub(crate) trait Noun: Sized + 'static {
     const NAME: &'static str;
     /// True for what was given out and is memory alone: a child made by `fork` may read it, since it has that memory too.
     const OF_MEMORY: bool = false;
+    /// True for what may be freed while another thread waits in a call on it.
+    const MAY_WAIT: bool = false;
+
+    /// Ends the calls that wait in it, and every later one. For what may wait.
+    fn end(&self) {}
 }
 
 /// What a handle points at. The tag comes first, so that it can be read whatever the pointer's kind is.
@@ -34,15 +41,24 @@ struct Slot<T> {
     tag: AtomicU32,
     process: Process,
     panicked: AtomicBool,
+    /// Calls under way, where one may wait.
+    inside: AtomicU32,
     inner: T,
 }
 
 const FREED: u32 = 0xdead_beef;
+/// How long freeing rests between two looks whether the last call has left.
+const LEAVING: Duration = Duration::from_micros(50);
 
 /// Makes a handle.
 pub(crate) fn make<T: Noun>(inner: T) -> *mut T::Opaque {
-    let slot =
-        Slot { tag: AtomicU32::new(T::TAG), process: Process::current(), panicked: AtomicBool::new(false), inner };
+    let slot = Slot {
+        tag: AtomicU32::new(T::TAG),
+        process: Process::current(),
+        panicked: AtomicBool::new(false),
+        inside: AtomicU32::new(0),
+        inner,
+    };
     Box::into_raw(Box::new(slot)).cast()
 }
 
@@ -74,12 +90,31 @@ fn slot<'a, T: Noun>(pointer: *const T::Opaque) -> Result<&'a Slot<T>, Error> {
 pub(crate) struct Touched {
     /// A call touches one handle; room for two makes no call allocate.
     flags: [Option<NonNull<AtomicBool>>; 2],
+    /// Where the call is counted, on a handle whose freeing waits for it.
+    inside: Option<NonNull<AtomicU32>>,
+}
+
+impl Drop for Touched {
+    fn drop(&mut self) {
+        if let Some(inside) = self.inside {
+            // SAFETY: the slot lives until its count is 0, and this call is counted in it.
+            unsafe { inside.as_ref() }.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Touched {
     /// What a handle holds.
     pub(crate) fn get<'a, T: Noun>(&mut self, pointer: *const T::Opaque) -> Result<&'a T, Error> {
         let slot = slot::<T>(pointer)?;
+        if T::MAY_WAIT && self.inside.is_none() {
+            slot.inside.fetch_add(1, Ordering::SeqCst);
+            self.inside = Some(NonNull::from(&slot.inside));
+            // Whoever frees it wipes the tag first and looks at the count then.
+            if slot.tag.load(Ordering::SeqCst) != T::TAG {
+                return Err(refuse::<T>("a freed handle"));
+            }
+        }
         if !T::OF_MEMORY && !slot.process.is_current() {
             let problem = format!("this {} was opened before the process forked; open it anew in the child", T::NAME);
             return Err(Error::new(ErrorCode::Forked, problem));
@@ -106,10 +141,17 @@ impl Touched {
 /// Frees a handle. NULL is fine; anything that is not a live handle of this kind is left alone.
 pub(crate) fn free<T: Noun>(pointer: *mut T::Opaque) {
     let Ok(found) = slot::<T>(pointer) else { return };
-    if found.tag.compare_exchange(T::TAG, FREED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+    if found.tag.compare_exchange(T::TAG, FREED, Ordering::SeqCst, Ordering::Acquire).is_err() {
         return;
     }
     let foreign = !found.process.is_current();
+    if T::MAY_WAIT && !foreign {
+        quiet((), || found.inner.end());
+        // Woken, they leave at once; one that reads from the disk ends its read first.
+        while found.inside.load(Ordering::SeqCst) > 0 {
+            SystemThreads.sleep(LEAVING);
+        }
+    }
     // SAFETY: the tag was ours and is wiped now, so nobody else frees this box that `make` gave out.
     let slot = unsafe { Box::from_raw(pointer.cast::<Slot<T>>()) };
     if foreign {

@@ -8,6 +8,7 @@
 
 mod boundary;
 mod bytes;
+mod cancel;
 mod change_batch;
 mod change_feed;
 mod collection;
@@ -25,6 +26,7 @@ mod value;
 mod version;
 
 pub use bytes::*;
+pub use cancel::*;
 pub use change_batch::*;
 pub use change_feed::*;
 pub use collection::*;

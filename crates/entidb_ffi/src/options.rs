@@ -7,6 +7,7 @@
 //! Unsafe: reading the caller's struct by the size it states.
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 use entidb_core::{Durability, Error, ErrorCode, Key, Options, ScanPolicy};
 
@@ -19,6 +20,16 @@ use crate::transaction::{
 pub const ENTIDB_DEFAULT: u64 = u64::MAX;
 /// Without a limit, or an end: for every timeout, and for every count of what is wanted.
 pub const ENTIDB_NO_LIMIT: u64 = u64::MAX - 1;
+
+/// A wait that has no default: the caller says how long.
+pub(crate) fn wait(timeout_ms: u64) -> Result<Duration, Error> {
+    if timeout_ms == ENTIDB_DEFAULT {
+        let problem =
+            "timeout_ms is ENTIDB_DEFAULT, and this wait has no default; give milliseconds or ENTIDB_NO_LIMIT";
+        return Err(Error::new(ErrorCode::InvalidArgument, problem));
+    }
+    Ok(Duration::from_millis(timeout_ms))
+}
 
 /// Do not make a database when there is none. For `flags` of `entidb_open_options`.
 pub const ENTIDB_OPEN_EXISTING: u32 = 1;

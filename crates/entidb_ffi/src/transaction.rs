@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use entidb_core::{Durability, Error, ErrorCode, ReadTransaction, Savepoint, Value, WriteTransaction};
 use entidb_storage::sync::Mutex;
 
-use crate::boundary::{call_unit, clear, give, need, quiet};
+use crate::boundary::{call_unit, clear, give, need};
 use crate::bytes::{self, entidb_buffer};
 use crate::collection::{self, entidb_collection};
 use crate::error::entidb_error;
@@ -366,22 +366,27 @@ pub unsafe extern "C" fn entidb_transaction_abort(
     })
 }
 
-/// 1 while the transaction is open, 0 when it is over or NULL.
+/// Gives 1 while the transaction is open, 0 when it is over.
 ///
-/// Threads: any.
+/// Threads: any, one call at a time.
+/// Errors: CONCURRENT_USE, FORKED, INVALID_HANDLE.
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
-pub unsafe extern "C" fn entidb_transaction_is_open(transaction: *const entidb_transaction) -> i32 {
-    quiet(0, || {
-        let open = with(&mut Touched::default(), transaction, |kind| {
+pub unsafe extern "C" fn entidb_transaction_is_open(
+    transaction: *const entidb_transaction,
+    out_open: *mut i32,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let open = with(touched, transaction, |kind| {
             Ok(match kind {
                 Kind::Read(read, _) => read.is_some(),
                 Kind::Write(write) => write.is_open(),
             })
-        });
-        i32::from(open.unwrap_or(false))
+        })?;
+        give(out_open, i32::from(open), "out_open")
     })
 }
 

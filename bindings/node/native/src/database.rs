@@ -30,7 +30,7 @@ pub fn database_close(handle: f64) -> Result<()> {
     table(|table| {
         let database = table.handles.get::<Database>(handle)?;
         let result = given(database.close());
-        if database.is_closed() {
+        if database.is_closed().unwrap_or(true) {
             table.handles.release(handle);
         }
         result
@@ -40,7 +40,7 @@ pub fn database_close(handle: f64) -> Result<()> {
 /// True when it was closed or let go of.
 #[napi]
 pub fn database_is_closed(handle: f64) -> bool {
-    with(handle, |database: &Database| Ok(database.is_closed())).unwrap_or(true)
+    with(handle, |database: &Database| database.is_closed()).unwrap_or(true)
 }
 
 /// The collection of a name.
@@ -106,7 +106,7 @@ pub fn database_trim_changes(handle: f64, through: i64) -> Result<()> {
 /// The sequence of the newest commit.
 #[napi]
 pub fn database_last_sequence(handle: f64) -> Result<f64> {
-    with(handle, |database: &Database| Ok(database.last_sequence())).map(count)
+    with(handle, |database: &Database| database.last_sequence()).map(count)
 }
 
 /// Waits until a commit is on stable storage.

@@ -10,6 +10,7 @@ pub mod codec;
 pub mod collection;
 pub mod cursor;
 pub mod database;
+pub mod deadline;
 mod ending;
 mod failure;
 pub mod room;

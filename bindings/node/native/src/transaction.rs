@@ -79,7 +79,7 @@ pub fn transaction_commit(handle: f64, durability: u32) -> Result<f64> {
     table(|table| {
         let transaction = table.handles.get::<Transaction>(handle)?;
         let result = given(transaction.commit(durability)).map(count);
-        if !transaction.is_open() {
+        if !transaction.is_open().unwrap_or(false) {
             table.handles.release(handle);
         }
         result
@@ -99,5 +99,5 @@ pub fn transaction_abort(handle: f64) -> Result<()> {
 /// True until it is committed, aborted or let go of.
 #[napi]
 pub fn transaction_is_open(handle: f64) -> bool {
-    with(handle, |transaction: &Transaction| Ok(transaction.is_open())).unwrap_or(false)
+    with(handle, |transaction: &Transaction| transaction.is_open()).unwrap_or(false)
 }

@@ -15,6 +15,7 @@ without a server::
 
 from . import cbor, errors
 from ._entidb import (
+    Cancel,
     ChangeFeed,
     Collection,
     Cursor,
@@ -26,6 +27,7 @@ from ._entidb import (
     Transaction,
     Vector,
     abi_version,
+    deadline,
     format_version,
     has_feature,
     open,
@@ -41,6 +43,7 @@ from .patch import Patch
 from .query import Explanation, Expression, Field, Index, Order, Page, Query, all_of, any_of, f
 
 __all__ = [
+    "Cancel",
     "Change",
     "ChangeBatch",
     "ChangeFeed",
@@ -67,6 +70,7 @@ __all__ = [
     "all_of",
     "any_of",
     "cbor",
+    "deadline",
     "errors",
     "f",
     "format_version",

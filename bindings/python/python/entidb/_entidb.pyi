@@ -16,6 +16,7 @@ from .patch import Patch
 from .query import Explanation, Expression, Field, Index, Order, Query
 
 __all__ = [
+    "Cancel",
     "ChangeFeed",
     "Collection",
     "Cursor",
@@ -28,6 +29,7 @@ __all__ = [
     "Vector",
     "abi_version",
     "canonicalise",
+    "deadline",
     "dumps",
     "format_version",
     "has_feature",
@@ -111,6 +113,22 @@ class Vector:
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Cancel:
+    def __new__(cls, timeout: float | None = None) -> Self: ...
+    @property
+    def has_ended(self) -> bool: ...
+    def cancel(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None = None,
+        _exception: BaseException | None = None,
+        _traceback: TracebackType | None = None,
+    ) -> Literal[False]: ...
+
+def deadline(seconds: float, /) -> Cancel: ...
 
 @final
 class Database:
@@ -248,6 +266,14 @@ class Cursor:
 class ChangeFeed:
     @property
     def position(self) -> str: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None = None,
+        _exception: BaseException | None = None,
+        _traceback: TracebackType | None = None,
+    ) -> Literal[False]: ...
     def unread(self) -> None: ...
     def next(self, timeout: float | None = None) -> ChangeBatch | None: ...
     def __iter__(self) -> Self: ...

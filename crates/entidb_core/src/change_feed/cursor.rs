@@ -6,6 +6,7 @@
 //! Does not know: which changes the caller cares about.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use entidb_engine::{Direction, Iter, Sequence};
@@ -88,6 +89,41 @@ pub struct ChangeCursor {
     /// Where it was before the batch given last.
     before: Option<Position>,
     open: Option<OpenFeed>,
+    closed: Arc<AtomicBool>,
+}
+
+/// Closes a reader of the feed from any thread, also while one waits in it.
+///
+/// ```
+/// use entidb_core::{Database, ErrorCode, Since};
+/// use std::time::Duration;
+/// let db = Database::open_memory()?;
+/// let mut feed = db.changes(Since::Now)?;
+/// let closer = feed.closer();
+/// std::thread::spawn(move || closer.close());
+/// let error = feed.next_batch(Duration::from_secs(60)).unwrap_err();
+/// assert_eq!(error.code(), ErrorCode::Closed);
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct FeedCloser {
+    shared: Arc<Shared>,
+    closed: Arc<AtomicBool>,
+}
+
+impl FeedCloser {
+    /// Ends a call of the reader that waits, and every later one, with `Closed`. Again is fine. The example of the type shows it.
+    pub fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.shared.engine().wake_waiters();
+        }
+    }
+}
+
+impl std::fmt::Debug for FeedCloser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FeedCloser({})", if self.closed.load(Ordering::Acquire) { "closed" } else { "open" })
+    }
 }
 
 impl ChangeCursor {
@@ -106,7 +142,21 @@ impl ChangeCursor {
                 position
             }
         };
-        Ok(Self { shared, position, before: None, open: None })
+        Ok(Self { shared, position, before: None, open: None, closed: Arc::default() })
+    }
+
+    /// What closes this reader from another thread, also while this one waits. Its example is at [`FeedCloser`].
+    #[must_use]
+    pub fn closer(&self) -> FeedCloser {
+        FeedCloser { shared: Arc::clone(&self.shared), closed: Arc::clone(&self.closed) }
+    }
+
+    fn check_not_closed(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            let problem = "this reader of the change feed was closed; take a new one from its position";
+            return Err(Error::new(ErrorCode::Closed, problem));
+        }
+        Ok(())
     }
 
     /// Where reading goes on: after the batch given last.
@@ -141,8 +191,8 @@ impl ChangeCursor {
     /// ```
     ///
     /// # Errors
-    /// `Gap` when changes after the position were removed by retention; go on from a fresh copy of the data. `Closed`,
-    /// `Corrupt`. After any error the reader is where it was before.
+    /// `Gap` when changes after the position were removed by retention; go on from a fresh copy of the data. `Closed` also
+    /// when this reader was closed, `Corrupt`. After any error the reader is where it was before.
     pub fn next_batch(&mut self, timeout: Duration) -> Result<Option<ChangeBatch>> {
         let clock = Arc::clone(self.shared.clock());
         let start = clock.monotonic_nanos();
@@ -155,8 +205,9 @@ impl ChangeCursor {
             let spent = Duration::from_nanos(clock.monotonic_nanos().saturating_sub(start));
             let left = timeout.saturating_sub(spent);
             // A commit without changes ends the wait too, and the next poll finds nothing.
-            if left.is_zero() || !self.shared.wait_for_commit(known, left)? {
+            if left.is_zero() || !self.shared.wait_for_commit(known, left, &|| self.closed.load(Ordering::Acquire))? {
                 self.shared.check_open()?;
+                self.check_not_closed()?;
                 return Ok(None);
             }
         }
@@ -183,6 +234,7 @@ impl ChangeCursor {
 
     fn poll(&mut self) -> Result<Option<ChangeBatch>> {
         self.shared.check_open()?;
+        self.check_not_closed()?;
         if let Some(batch) = self.read_on()? {
             return Ok(Some(batch));
         }

@@ -10,7 +10,7 @@ mod position;
 mod record;
 mod retention;
 
-pub use cursor::{ChangeBatch, ChangeCursor};
+pub use cursor::{ChangeBatch, ChangeCursor, FeedCloser};
 pub(crate) use history::Session;
 pub use position::{Position, Since};
 pub use record::{Change, ChangeKind};

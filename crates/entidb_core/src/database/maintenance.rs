@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use entidb_engine::Sequence;
+use entidb_engine::{Sequence, interrupt};
 use entidb_storage::{Backend, ErrorKind, FileDirectory, RootMode};
 
 use super::open::check_path;
@@ -59,6 +59,7 @@ impl Database {
         let through = through.min(self.last_sequence());
         let mut tx = self.shared.begin_engine(None)?;
         trim_through(&mut tx, through)?;
+        interrupt::check()?;
         self.shared.session()?.commit(tx, None)?;
         Ok(())
     }

@@ -115,9 +115,14 @@ impl Shared {
         self.engine.last_sequence()
     }
 
-    /// Waits until there is a commit after this one; false when the time is over first.
-    pub(crate) fn wait_for_commit(&self, after: Sequence, timeout: Duration) -> Result<bool> {
-        match self.engine.wait_for_commit(after, timeout) {
+    /// Waits until there is a commit after this one; false when the time, or the wait, is over first.
+    pub(crate) fn wait_for_commit(
+        &self,
+        after: Sequence,
+        timeout: Duration,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        match self.engine.wait_for_commit_unless(after, timeout, is_over) {
             Ok(_) => Ok(true),
             Err(entidb_engine::Error::Timeout { .. }) => Ok(false),
             Err(error) => Err(error.into()),
@@ -229,7 +234,7 @@ impl Shared {
                     );
                     return Err(Error::new(ErrorCode::InUse, problem).with_path(self.location()));
                 }
-                Err(error @ entidb_engine::Error::Cancelled) => return Err(error.into()),
+                Err(error) if error.is_interruption() => return Err(error.into()),
                 // Writing has stopped: there is nothing to wait for.
                 Err(_) => None,
             }

@@ -114,6 +114,7 @@ impl From<entidb_engine::Error> for Error {
             Engine::CommitUnknown { .. } => Self::new(ErrorCode::CommitUnknown, message),
             Engine::Busy => Self::new(ErrorCode::Busy, message),
             Engine::Timeout { .. } => Self::new(ErrorCode::Timeout, message),
+            Engine::DeadlineExceeded { .. } => Self::new(ErrorCode::Timeout, message),
             Engine::Cancelled => Self::new(ErrorCode::Cancelled, message),
             Engine::OutOfMemory { .. } => Self::new(ErrorCode::OutOfMemory, message),
             Engine::Unsupported { .. } => Self::new(ErrorCode::Unsupported, message),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use entidb_engine::ChangeSize;
+use entidb_engine::{ChangeSize, interrupt};
 
 use super::State;
 use crate::catalog::CollectionRecord;
@@ -40,6 +40,7 @@ impl State {
         document: &[u8],
         mode: WriteMode,
     ) -> Result<()> {
+        interrupt::check()?;
         let limit = self.limits().entity_bytes_max;
         if document.len() as u64 > limit {
             let remedy = if limit < Options::ENTITY_BYTES_MOST {
@@ -119,6 +120,7 @@ impl State {
 
     /// Removes an entity. True when it was there.
     pub(crate) fn delete_entity(&mut self, target: &Target<'_>, id: EntityId, version: Option<u64>) -> Result<bool> {
+        interrupt::check()?;
         let Some(record) = self.resolve(target)? else { return Ok(false) };
         let name = &record.name;
         let key = keyspace::entity(record.id, &id);

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use entidb_engine::{ChangeSize, Direction, Durability, Iter, Sequence, Value, WriteSnapshot};
+use entidb_engine::{ChangeSize, Direction, Durability, Iter, Sequence, Value, WriteSnapshot, interrupt};
 
 use super::Savepoint;
 use super::catalog_edit::{CatalogEdit, CatalogPlace};
@@ -357,6 +357,8 @@ impl State {
 
     pub(crate) fn commit(mut self, shared: &Shared, durability: Option<Durability>) -> Result<Sequence> {
         self.check_no_panic()?;
+        // Dropped here, the transaction is aborted.
+        interrupt::check()?;
         if let Some(error) = self.doomed.take() {
             self.engine.abort();
             return Err(error);

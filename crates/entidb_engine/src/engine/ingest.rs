@@ -14,6 +14,7 @@ use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
 use crate::format::{FileKind, FileNumber, Sequence};
+use crate::interrupt;
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
 use crate::space::{Purpose, no_space, segment_bytes_of};
@@ -48,10 +49,13 @@ impl Shared {
             log.begin_anew()?;
         }
         let sequence = self.commit.lock().applied.next();
+        interrupt::check()?;
         let mut rewrite = self.rewrite_of(buffer, sequence);
         let piece = || Piece::bounded(self.backend.clock.as_ref());
         while !rewrite.step(&|| self.numbers.next(), &mut piece()).map_err(|error| self.judge_failure(error))? {
             self.check_open()?;
+            // The segments written so far go with the rewrite.
+            interrupt::check()?;
         }
         // Under the commit lock: whoever closes the database either comes before, or waits until it is done.
         let mut commit = self.commit.lock();

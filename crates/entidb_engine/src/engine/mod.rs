@@ -179,14 +179,28 @@ impl Engine {
     /// # Errors
     /// `Timeout`; `Closed` and `WritesStopped`, also when that happens meanwhile.
     pub fn wait_for_commit(&self, after: Sequence, timeout: Duration) -> Result<Sequence> {
+        self.wait_for_commit_unless(after, timeout, &|| false)
+    }
+
+    /// As [`wait_for_commit`](Engine::wait_for_commit), and over as if the time were when `is_over` says so; it is asked when
+    /// [`wake_waiters`](Engine::wake_waiters) was called, and must not call the engine.
+    ///
+    /// # Errors
+    /// As [`wait_for_commit`](Engine::wait_for_commit).
+    pub fn wait_for_commit_unless(
+        &self,
+        after: Sequence,
+        timeout: Duration,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Sequence> {
         self.shared.check_open()?;
-        let closed = || self.shared.is_closed();
+        let closed = || self.shared.is_closed() || is_over();
         let came = match &self.shared.log {
             Some(log) => log.wait_visible_after(after, timeout, &closed)?,
             None => {
                 // Nobody commits where there is no log, so the only thing to come is the end.
                 if self.shared.backend.threads.parallelism() > 0 {
-                    self.wait_for_the_end(timeout)?;
+                    self.wait_for_the_end(timeout, is_over)?;
                 }
                 self.last_sequence() > after
             }
@@ -199,15 +213,26 @@ impl Engine {
         Err(timed_out("waiting for a commit", timeout))
     }
 
-    fn wait_for_the_end(&self, timeout: Duration) -> Result<()> {
+    /// Lets those who wait for a commit look again whether they still want to.
+    pub fn wake_waiters(&self) {
+        if self.is_forked() {
+            return;
+        }
+        match &self.shared.log {
+            Some(log) => log.wake(),
+            None => self.shared.signals.merges.wake_waiters(),
+        }
+    }
+
+    fn wait_for_the_end(&self, timeout: Duration, is_over: &dyn Fn() -> bool) -> Result<()> {
         let clock = &self.shared.backend.clock;
         let until = clock.monotonic_nanos().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
         loop {
             let left = Duration::from_nanos(until.saturating_sub(clock.monotonic_nanos()));
-            if left.is_zero() || self.shared.is_closed() {
+            if left.is_zero() || self.shared.is_closed() || is_over() {
                 return Ok(());
             }
-            self.shared.signals.merges.wait_for_stop(interrupt::slice(left));
+            self.shared.signals.merges.wait_for_stop(interrupt::slice(left), is_over);
             interrupt::check()?;
         }
     }

@@ -126,7 +126,7 @@ impl Shared {
         let rest = self.pace.rest_of(self.backend.clock.monotonic_nanos(), cost);
         if rest > 0 {
             self.pace.rested_nanos.fetch_add(rest, Ordering::Relaxed);
-            self.signals.merges.wait_for_stop(Duration::from_nanos(rest));
+            self.signals.merges.wait_for_stop(Duration::from_nanos(rest), &|| false);
         }
     }
 

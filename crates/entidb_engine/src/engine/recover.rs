@@ -320,6 +320,10 @@ pub(crate) fn begin_session(
                 remove_made(&backend, mine..numbers.peek())?;
             }
         }
+        if begun.as_ref().is_err_and(Error::is_interruption) {
+            // Nothing asks once ROOT is being written, so nothing names what the attempt left.
+            remove_made(&backend, mine..numbers.peek())?;
+        }
         let Begun { made, wals, ended, current, state } = begun?;
         (version, memtable, _) = state;
         let live: BTreeSet<(FileKind, FileNumber)> = wals

@@ -12,6 +12,7 @@ use entidb_storage::Backend;
 use crate::crypto::Keys;
 use crate::error::{Damage, Error, Result};
 use crate::format::{Commits, FileKind, FileNumber, Sequence, WalSuccessor, WalUnitHeader};
+use crate::interrupt;
 use crate::planted::{Mistake, makes};
 use crate::version::{WalRef, list_files, number_of};
 use crate::wal::reader::{Step, WalReader};
@@ -150,6 +151,7 @@ fn read_file(
     visit: &mut dyn FnMut(Sequence, &[u8]) -> Result<()>,
 ) -> Result<End> {
     loop {
+        interrupt::check()?;
         let offset = reader.offset();
         if until == Some(offset) {
             return Ok(End::Cut);

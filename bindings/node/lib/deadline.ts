@@ -1,0 +1,36 @@
+/**
+ * A time limit for calls.
+ *
+ * Always: it counts for what the function does, and for nothing after it. Does not know: what that is.
+ */
+import { call, kindOf, milliseconds, native, refused } from "./native";
+
+/**
+ * Runs a function whose calls must be done in time, and gives what it gave. A call that is not done when the milliseconds are over
+ * throws, at most 10 ms of work or waiting later, and has changed nothing. Calls that are done before they look are done. Deadlines
+ * may be nested; the nearest counts.
+ *
+ * ```ts
+ * const found = deadline(50, () => notes.find(f.text.contains("needle")).toArray());
+ * ```
+ *
+ * @throws DeadlineExceededError; what the function throws; UsageError when it gives a promise, since what runs after an `await` is
+ * no longer inside.
+ */
+export function deadline<R>(timeoutMs: number, run: () => R): R {
+  if (typeof run !== "function") throw refused("deadline takes milliseconds and a function");
+  const time = milliseconds(timeoutMs, "the time of a deadline");
+  call(() => native.deadlineEnter(time));
+  let given: R;
+  try {
+    given = run();
+  } finally {
+    native.deadlineLeave();
+  }
+  const promised = given as { then?: unknown } | null | undefined;
+  if ((typeof promised === "object" || typeof promised === "function") && typeof promised?.then === "function") {
+    (promised as unknown as Promise<unknown>).then(undefined, () => undefined);
+    throw refused(`the function of a deadline gave a promise (${kindOf(given)}); only what it does before the first await is inside`);
+  }
+  return given;
+}

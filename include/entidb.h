@@ -431,6 +431,28 @@ typedef struct {
 typedef int32_t (*entidb_interrupt)(void *user_data);
 
 /**
+ * A key or a password. The one that is not meant is NULL with length 0.
+ */
+typedef struct {
+    /**
+     * 32 bytes of key, or NULL.
+     */
+    const uint8_t *key;
+    /**
+     * 32 with a key, 0 without.
+     */
+    size_t key_len;
+    /**
+     * A password, or NULL.
+     */
+    const uint8_t *password;
+    /**
+     * Its length.
+     */
+    size_t password_len;
+} entidb_key;
+
+/**
  * The call did what it says.
  */
 #define ENTIDB_OK 0
@@ -2058,6 +2080,72 @@ const uint8_t *entidb_code_name(entidb_status code,
  */
 void entidb_interrupt_set(entidb_interrupt ask,
                           void *user_data);
+
+/**
+ * Replaces one key or password by another. No data is rewritten, however large the database is. A crash leaves the old one or
+ * the new one.
+ *
+ * Threads: any. Blocks: on the disk, and for a password on deriving its key, which takes about half a second.
+ * Errors: WRONG_KEY when `from` opens nothing; NOT_ENCRYPTED, INVALID_ARGUMENT, READ_ONLY, CLOSED, NO_SPACE, IO. Where the change
+ * itself failed either of the two may open the database.
+ *
+ * Safety: `database` is a live database of this library; keys may be read, and their bytes for their lengths; out-pointers are NULL or may
+ * be written. So for every function here.
+ */
+entidb_status entidb_database_change_key(const entidb_database *database,
+                                         const entidb_key *from,
+                                         const entidb_key *to,
+                                         entidb_error **out_error);
+
+/**
+ * Adds a key or password beside those there are, at most eight in all; `existing` is one of them.
+ *
+ * Threads: any. Blocks: as `entidb_database_change_key`.
+ * Errors: as `entidb_database_change_key`; TOO_LARGE when there are eight.
+ *
+ * Safety: As `entidb_database_change_key`.
+ */
+entidb_status entidb_database_add_key(const entidb_database *database,
+                                      const entidb_key *existing,
+                                      const entidb_key *added,
+                                      entidb_error **out_error);
+
+/**
+ * Takes a key or password away; the last one stays.
+ *
+ * Threads: any. Blocks: as `entidb_database_change_key`.
+ * Errors: as `entidb_database_change_key`; INVALID_ARGUMENT for the last one.
+ *
+ * Safety: As `entidb_database_change_key`.
+ */
+entidb_status entidb_database_remove_key(const entidb_database *database,
+                                         const entidb_key *key,
+                                         entidb_error **out_error);
+
+/**
+ * Makes a new data key for every file made from here on. Files that are there keep theirs until they are rewritten. Keys and
+ * passwords that open the database stay.
+ *
+ * Threads: any. Blocks: on the disk.
+ * Errors: NOT_ENCRYPTED, READ_ONLY, CLOSED, NO_SPACE, IO.
+ *
+ * Safety: As `entidb_database_change_key`.
+ */
+entidb_status entidb_database_rotate_key(const entidb_database *database,
+                                         entidb_error **out_error);
+
+/**
+ * Makes a new data key, rewrites the whole database under it and erases the older ones. `*out_complete` is 0 when an open cursor or
+ * a backup still reads old files: then these and their keys stay, and another call, once it is gone, finishes the work.
+ *
+ * Threads: any. Blocks: on the disk, as long as rewriting takes; readers and the writer go on.
+ * Errors: as `entidb_database_rotate_key` and `entidb_database_compact`; after an error all keys are in use.
+ *
+ * Safety: As `entidb_database_change_key`.
+ */
+entidb_status entidb_database_rekey(const entidb_database *database,
+                                    int32_t *out_complete,
+                                    entidb_error **out_error);
 
 /**
  * Fills the options with what a database opens with when nothing is said. NULL is left alone.

@@ -250,6 +250,23 @@ class ChangeFeed {
 /// How thoroughly to verify.
 enum class Verify : std::uint32_t { Quick = ENTIDB_VERIFY_QUICK, Full = ENTIDB_VERIFY_FULL };
 
+/// A key of 32 bytes or a password. It borrows the bytes.
+class Key {
+  public:
+    static Key raw(Bytes key) noexcept { return Key({key.data(), key.size(), nullptr, 0}); }
+    static Key password(std::string_view password) noexcept {
+        return Key({nullptr, 0, detail::raw(password), password.size()});
+    }
+
+    /// As the functions of C take it.
+    const entidb_key& lent() const noexcept { return key_; }
+
+  private:
+    explicit Key(const entidb_key& key) noexcept : key_(key) {}
+
+    entidb_key key_;
+};
+
 /// An open database. Any number of threads may use it at once.
 class Database {
   public:
@@ -390,6 +407,29 @@ class Database {
     /// Copies the database as it is into a new folder, which opens as a database.
     void backup(std::string_view path) const {
         detail::call([&](auto error) { return entidb_database_backup(get(), detail::raw(path), path.size(), error); });
+    }
+    /// Replaces one key or password by another. No data is rewritten, however large the database is.
+    void change_key(const Key& from, const Key& to) const {
+        detail::call([&](auto error) { return entidb_database_change_key(get(), &from.lent(), &to.lent(), error); });
+    }
+    /// Adds a key or password beside those there are, at most eight in all; `existing` is one of them.
+    void add_key(const Key& existing, const Key& added) const {
+        detail::call([&](auto error) { return entidb_database_add_key(get(), &existing.lent(), &added.lent(), error); });
+    }
+    /// Takes a key or password away; the last one stays.
+    void remove_key(const Key& key) const {
+        detail::call([&](auto error) { return entidb_database_remove_key(get(), &key.lent(), error); });
+    }
+    /// Makes a new data key for every file made from here on. Keys and passwords that open the database stay.
+    void rotate_key() const {
+        detail::call([&](auto error) { return entidb_database_rotate_key(get(), error); });
+    }
+    /// Makes a new data key, rewrites the whole database under it and erases the older ones. False when an open cursor or a backup
+    /// still reads old files: then call it again once that is gone.
+    bool rekey() const {
+        std::int32_t complete = 0;
+        detail::call([&](auto error) { return entidb_database_rekey(get(), &complete, error); });
+        return complete != 0;
     }
     /// Counters and sizes by name.
     Document stats() const {

@@ -304,6 +304,15 @@ static void maintenance() {
         db.collection("notes").put(map({{"n", 9}}));
         const std::string beyond = db.position();
         CHECK("a read transaction knows its position", db.begin_read().position() == beyond);
+        CHECK("a plain database has no keys", thrown([&] { db.rotate_key(); }) == ENTIDB_ERROR_NOT_ENCRYPTED && thrown([&] { db.rekey(); }) == ENTIDB_ERROR_NOT_ENCRYPTED);
+        {
+            const std::vector<std::uint8_t> first(32, 1), second(32, 2);
+            auto secret = entidb::Database::open_memory(entidb::map({{"key", entidb::Bytes(first)}}));
+            secret.change_key(entidb::Key::raw(first), entidb::Key::raw(second));
+            secret.add_key(entidb::Key::raw(second), entidb::Key::raw(first));
+            secret.remove_key(entidb::Key::raw(first));
+            CHECK("keys are changed, added and taken away", thrown([&] { secret.remove_key(entidb::Key::raw(first)); }) == ENTIDB_ERROR_WRONG_KEY && secret.rekey());
+        }
         db.trim_changes(db.last_sequence());
         CHECK("trimmed changes are a gap", thrown([&] { db.changes(before); }) == ENTIDB_ERROR_GAP);
         {

@@ -27,6 +27,10 @@ unsafe impl Send for Database {}
 unsafe impl Sync for Database {}
 
 impl Database {
+    pub(crate) fn raw(&self) -> *const ffi::entidb_database {
+        self.0
+    }
+
     /// Opens the database in a folder, with options as a CBOR map of names.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import { encodeValue } from "./encode";
 import type { Document } from "./entity";
+import { type Key, keyOf } from "./keys";
 import { type Handle, call, kindOf, milliseconds, native, only, refused, text, whole } from "./native";
 import { type Options, camelKeys, optionsOf } from "./options";
 import { Scope } from "./scope";
@@ -181,6 +182,41 @@ export class Database {
   /** Copies the database, as it is now, into a new folder. */
   backup(path: string): void {
     call(() => native.databaseBackup(this.#scope.live, text(path, "the path of a backup")));
+  }
+
+  /**
+   * Replaces one key or password by another. No data is rewritten, however large the database is.
+   *
+   * @throws WrongKeyError when the old one opens nothing; NotEncryptedError.
+   */
+  changeKey(from: Key, to: Key): void {
+    const [old, next] = [keyOf(from, "the old key"), keyOf(to, "the new key")];
+    call(() => native.databaseChangeKey(this.#scope.live, ...old, ...next));
+  }
+
+  /** Adds a key or password beside those there are, at most eight in all; `existing` is one of them. */
+  addKey(existing: Key, added: Key): void {
+    const [known, next] = [keyOf(existing, "the existing key"), keyOf(added, "the new key")];
+    call(() => native.databaseAddKey(this.#scope.live, ...known, ...next));
+  }
+
+  /** Takes a key or password away; the last one stays. */
+  removeKey(key: Key): void {
+    const given = keyOf(key, "the key");
+    call(() => native.databaseRemoveKey(this.#scope.live, ...given));
+  }
+
+  /** Makes a new data key for every file made from here on. Keys and passwords that open the database stay. */
+  rotateKey(): void {
+    call(() => native.databaseRotateKey(this.#scope.live));
+  }
+
+  /**
+   * Makes a new data key, rewrites the whole database under it and erases the older ones. False when an open cursor still reads old
+   * files: then call it again once that is gone.
+   */
+  rekey(): boolean {
+    return call(() => native.databaseRekey(this.#scope.live));
   }
 
   /** Counters since it was opened, and sizes of this moment. */

@@ -31,6 +31,7 @@ export { deadline } from "./deadline";
 export { type Document, type Entity, type EntityFields, idOf, versionOf } from "./entity";
 export * from "./errors.g";
 export { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
+export type { Key } from "./keys";
 export type { Options } from "./options";
 export { Patch, patch } from "./patch";
 export type { Path, Step } from "./path";

@@ -42,6 +42,11 @@ export interface Native {
   databaseCompact(database: Handle): void;
   databaseVerify(database: Handle, full: boolean): Buffer;
   databaseBackup(database: Handle, path: string): void;
+  databaseChangeKey(database: Handle, from: Uint8Array, fromIsPassword: boolean, to: Uint8Array, toIsPassword: boolean): void;
+  databaseAddKey(database: Handle, existing: Uint8Array, existingIsPassword: boolean, added: Uint8Array, addedIsPassword: boolean): void;
+  databaseRemoveKey(database: Handle, key: Uint8Array, isPassword: boolean): void;
+  databaseRotateKey(database: Handle): void;
+  databaseRekey(database: Handle): boolean;
   databaseStats(database: Handle): Buffer;
   databaseConfig(database: Handle): Buffer;
   databaseOpenReport(database: Handle): Buffer;

@@ -17,6 +17,7 @@ use crate::collection::Collection;
 use crate::decode::decode;
 use crate::encode::encode_with;
 use crate::error::{call, code, note, raise, refuse, refuse_pickle, warn_collected};
+use crate::keys::Given;
 use crate::transaction::{Transaction, durability};
 
 /// An open database: collections of documents in a folder, or in memory.
@@ -297,6 +298,62 @@ impl Database {
     fn backup(&self, path: &Bound<'_, PyAny>) -> PyResult<()> {
         let target = path_text(path)?;
         call(path.py(), || self.database.backup(&target))
+    }
+
+    /// Replaces one key or password by another. No data is rewritten, however large the database is.
+    ///
+    /// Raises ``WrongKeyError`` when the old one opens nothing.
+    #[pyo3(signature = (*, key = None, password = None, new_key = None, new_password = None))]
+    fn change_key(
+        &self,
+        py: Python<'_>,
+        key: Option<&Bound<'_, PyAny>>,
+        password: Option<&Bound<'_, PyAny>>,
+        new_key: Option<&Bound<'_, PyAny>>,
+        new_password: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let old = Given::of(py, ("key", "password"), key, password)?;
+        let new = Given::of(py, ("new_key", "new_password"), new_key, new_password)?;
+        call(py, || self.database.change_key(old.lent(), new.lent()))
+    }
+
+    /// Adds a key or password beside those there are, at most eight in all; the first is one that opens it already.
+    #[pyo3(signature = (*, key = None, password = None, new_key = None, new_password = None))]
+    fn add_key(
+        &self,
+        py: Python<'_>,
+        key: Option<&Bound<'_, PyAny>>,
+        password: Option<&Bound<'_, PyAny>>,
+        new_key: Option<&Bound<'_, PyAny>>,
+        new_password: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let existing = Given::of(py, ("key", "password"), key, password)?;
+        let added = Given::of(py, ("new_key", "new_password"), new_key, new_password)?;
+        call(py, || self.database.add_key(existing.lent(), added.lent()))
+    }
+
+    /// Takes a key or password away; the last one stays.
+    #[pyo3(signature = (*, key = None, password = None))]
+    fn remove_key(
+        &self,
+        py: Python<'_>,
+        key: Option<&Bound<'_, PyAny>>,
+        password: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let key = Given::of(py, ("key", "password"), key, password)?;
+        call(py, || self.database.remove_key(key.lent()))
+    }
+
+    /// Makes a new data key for every file made from here on. Keys and passwords that open the database stay.
+    fn rotate_key(&self, py: Python<'_>) -> PyResult<()> {
+        call(py, || self.database.rotate_key())
+    }
+
+    /// Makes a new data key, rewrites the whole database under it and erases the older ones.
+    ///
+    /// False when an open cursor or a backup still reads old files: then call it again once that is gone.
+    fn rekey(&self, py: Python<'_>) -> PyResult<bool> {
+        call(py, || self.database.rekey())
     }
 
     /// Counters and sizes.

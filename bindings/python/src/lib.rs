@@ -17,6 +17,7 @@ mod entity;
 mod error;
 mod gil;
 mod interpreter;
+mod keys;
 mod moment;
 mod path;
 mod shape;

@@ -176,6 +176,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: IndexAction,
     },
+    /// Change who can open an encrypted database, and under which key its data is.
+    Key {
+        #[command(subcommand)]
+        action: KeyAction,
+    },
     /// Put the newest writes into segments and cut the log.
     Checkpoint {
         #[command(flatten)]
@@ -193,6 +198,54 @@ pub(crate) enum Command {
         target: Target,
         /// The new folder.
         destination: PathBuf,
+    },
+}
+
+/// The key or password that is to come.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct NewKey {
+    /// Read the new password from this environment variable.
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) new_password_env: Option<String>,
+    /// Read the new 32-byte key from this file, as 64 hexadecimal digits.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyAction {
+    /// Replace the key or password that opens the database by a new one. No data is rewritten.
+    Change {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        new: NewKey,
+    },
+    /// Add a key or password, at most eight in all.
+    Add {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        new: NewKey,
+    },
+    /// Take the key or password that opens the database away; the last one stays.
+    Remove {
+        #[command(flatten)]
+        target: Target,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Make a new data key for every file made from here on.
+    Rotate {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Make a new data key, rewrite the whole database under it, and erase the older ones.
+    Rekey {
+        #[command(flatten)]
+        target: Target,
     },
 }
 

@@ -277,3 +277,31 @@ fn the_tour_runs_to_its_end() {
     let shown = text(&["tour", "--entities", "1000"], 0);
     assert!(shown.lines().count() > 5, "{shown}");
 }
+
+#[test]
+fn keys_are_changed_added_and_taken_away() {
+    let place = Place::new("keys");
+    let db = place.file("db");
+    let file = |name: &str, digit: &str| {
+        let path = place.file(name);
+        std::fs::write(&path, digit.repeat(64)).unwrap();
+        path
+    };
+    let (a, b, c) = (file("a", "a"), file("b", "b"), file("c", "c"));
+    text(&["put", &db, "notes", r#"{"n":1}"#, "--create", "--key-file", &a], 0);
+    text(&["key", "change", &db, "--key-file", &b, "--new-key-file", &c], 5);
+    assert_eq!(json_of(&["key", "change", &db, "--key-file", &a, "--new-key-file", &b]), json!({ "done": "changed" }));
+    text(&["get", &db, "notes", ID, "--key-file", &a], 5);
+    text(&["key", "add", &db, "--key-file", &b, "--new-key-file", &c], 0);
+    text(&["key", "rotate", &db, "--key-file", &b], 0);
+    text(&["key", "rekey", &db, "--key-file", &c], 0);
+    // What cannot be undone asks, and the last key stays.
+    text(&["key", "remove", &db, "--key-file", &b], 2);
+    text(&["key", "remove", &db, "--key-file", &b, "--yes"], 0);
+    text(&["key", "remove", &db, "--key-file", &c, "--yes"], 2);
+    text(&["collections", &db, "--key-file", &b], 5);
+    assert_eq!(text(&["find", &db, "notes", "--count", "--key-file", &c], 0), "1");
+    text(&["key", "rotate", &db], 2);
+    text(&["key", "change", &db, "--key-file", &c], 2);
+    text(&["key", "change", &db, "--key-file", &c, "--new-password-env", "ENTIDB_NO_SUCH_VARIABLE"], 2);
+}

@@ -31,7 +31,7 @@ impl Noun for Open {
     const NAME: &'static str = "database";
 }
 
-fn with<T>(
+pub(crate) fn with<T>(
     touched: &mut Touched,
     database: *const entidb_database,
     run: impl FnOnce(&Database) -> Result<T, Error>,

@@ -148,6 +148,26 @@ pub(crate) fn read(pointer: *const entidb_open_options) -> Result<Options, Error
     convert(&options)
 }
 
+/// A key or a password; neither for none.
+pub(crate) fn key(
+    key: *const u8,
+    key_len: usize,
+    password: *const u8,
+    password_len: usize,
+) -> Result<Option<Key>, Error> {
+    let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem));
+    let (key, password) = (bytes::slice(key, key_len, "key")?, bytes::slice(password, password_len, "password")?);
+    match (key, password) {
+        ([], []) => Ok(None),
+        (key, []) => match <[u8; 32]>::try_from(key) {
+            Ok(key) => Ok(Some(Key::Raw(key))),
+            Err(_) => refuse(format!("key has {} bytes; give 32", key.len())),
+        },
+        ([], password) => Ok(Some(Key::Password(password.to_vec()))),
+        _ => refuse("key and password are both given; a database opens with one of them".to_owned()),
+    }
+}
+
 fn convert(given: &entidb_open_options) -> Result<Options, Error> {
     let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem));
     let mut options = Options::default();
@@ -175,17 +195,7 @@ fn convert(given: &entidb_open_options) -> Result<Options, Error> {
         ENTIDB_SCAN_FORBID_UNBOUNDED => ScanPolicy::ForbidUnbounded,
         other => return refuse(format!("scan_policy is {other}; give one of ENTIDB_SCAN_...")),
     };
-    let key = bytes::slice(given.key, given.key_len, "key")?;
-    let password = bytes::slice(given.password, given.password_len, "password")?;
-    options.key = match (key, password) {
-        ([], []) => None,
-        (key, []) => match <[u8; 32]>::try_from(key) {
-            Ok(key) => Some(Key::Raw(key)),
-            Err(_) => return refuse(format!("key has {} bytes; give 32", key.len())),
-        },
-        ([], password) => Some(Key::Password(password.to_vec())),
-        _ => return refuse("key and password are both given; a database opens with one of them".to_owned()),
-    };
+    options.key = key(given.key, given.key_len, given.password, given.password_len)?;
     let set = |field: &mut u64, value: u64| {
         if value != ENTIDB_DEFAULT {
             *field = value;

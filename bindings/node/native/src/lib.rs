@@ -13,6 +13,7 @@ pub mod database;
 pub mod deadline;
 mod ending;
 mod failure;
+pub mod keys;
 pub mod room;
 pub mod table;
 pub mod transaction;

@@ -6,9 +6,12 @@
 mod data;
 mod index;
 mod inspect;
+mod keys;
 mod tour;
 mod transfer;
 mod upkeep;
+
+use std::path::Path;
 
 use entidb_core::{Collection, Database, ErrorCode, Key, Options};
 
@@ -46,6 +49,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<u8> {
             data::find(&target, &collection, &selection, what, output)
         }
         Command::Index { action } => index::run(action, output),
+        Command::Key { action } => keys::run(&action, output),
         Command::Checkpoint { target } => upkeep::checkpoint(&target, output),
         Command::Compact { target } => upkeep::compact(&target, output),
         Command::Backup { target, destination } => upkeep::backup(&target, &destination, output),
@@ -63,16 +67,20 @@ enum Use {
     Create { parents: bool },
 }
 
+/// The password in a variable, or the key in a file; none when neither is named.
+fn key_of(variable: Option<&str>, file: Option<&Path>) -> Result<Option<Key>> {
+    match (variable, file) {
+        (Some(variable), _) => match std::env::var(variable) {
+            Ok(password) if !password.is_empty() => Ok(Some(Key::Password(password.into_bytes()))),
+            _ => Err(Failure::Usage(format!("the environment variable {variable} holds no password"))),
+        },
+        (None, Some(file)) => Ok(Some(Key::Raw(read_key(file)?))),
+        (None, None) => Ok(None),
+    }
+}
+
 fn open(target: &Target, usage: Use) -> Result<Database> {
-    let key = match (&target.password_env, &target.key_file) {
-        (Some(variable), _) => {
-            let password = std::env::var(variable)
-                .map_err(|_| Failure::Usage(format!("the environment variable {variable} holds no password")))?;
-            Some(Key::Password(password.into_bytes()))
-        }
-        (None, Some(file)) => Some(Key::Raw(read_key(file)?)),
-        (None, None) => None,
-    };
+    let key = key_of(target.password_env.as_deref(), target.key_file.as_deref())?;
     let create = matches!(usage, Use::Create { .. });
     let create_parents = usage == Use::Create { parents: true };
     let options = Options { create, create_parents, read_only: usage == Use::Read, key, ..Options::default() };
@@ -125,7 +133,7 @@ fn existing(db: &Database, name: &str) -> Result<Collection> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a key file is the user's, not the database's")]
-fn read_key(file: &std::path::Path) -> Result<[u8; 32]> {
+fn read_key(file: &Path) -> Result<[u8; 32]> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::system(&format!("read the key file {}", file.display()), &error))?;
     let bytes = json::unhex(text.trim()).map_err(Failure::Usage)?;

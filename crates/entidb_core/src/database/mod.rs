@@ -4,6 +4,7 @@
 //! Does not know: what is stored, or how.
 
 mod counters;
+mod keys;
 mod maintenance;
 mod open;
 mod shared;

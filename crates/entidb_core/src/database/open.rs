@@ -191,15 +191,19 @@ fn finish_open(engine: Engine, backend: Backend, options: Options) -> Result<Sha
     Ok(Shared::new(engine, backend, options, catalog, session))
 }
 
+pub(super) fn key_source(key: &Key) -> KeySource {
+    match key {
+        Key::Raw(bytes) => KeySource::raw(*bytes),
+        Key::Password(password) => KeySource::password(password.clone()),
+    }
+}
+
 pub(crate) fn engine_options(options: &Options) -> entidb_engine::Options {
     let mut engine = entidb_engine::Options {
         create: options.create || options.create_new,
         create_new: options.create_new,
         read_only: options.read_only,
-        key: options.key.as_ref().map(|key| match key {
-            Key::Raw(bytes) => KeySource::raw(*bytes),
-            Key::Password(password) => KeySource::password(password.clone()),
-        }),
+        key: options.key.as_ref().map(key_source),
         durability: options.durability,
         memory_bytes: options.memory_bytes,
         open_files_max: options.open_files_max,

@@ -1,0 +1,137 @@
+//! Changing who can open an encrypted database, and under which key its files are.
+//!
+//! Always: no key is in an error or kept beyond the call. Does not know: how keys are kept.
+//!
+//! Unsafe: reading the caller's keys.
+
+use entidb_core::{Error, ErrorCode, Key};
+
+use crate::boundary::{call_unit, give, need};
+use crate::database::{self, entidb_database};
+use crate::error::entidb_error;
+use crate::options;
+use crate::status::entidb_status;
+
+/// A key or a password. The one that is not meant is NULL with length 0.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct entidb_key {
+    /// 32 bytes of key, or NULL.
+    pub key: *const u8,
+    /// 32 with a key, 0 without.
+    pub key_len: usize,
+    /// A password, or NULL.
+    pub password: *const u8,
+    /// Its length.
+    pub password_len: usize,
+}
+
+fn read(pointer: *const entidb_key, name: &str) -> Result<Key, Error> {
+    let refuse = |problem: &str| Error::new(ErrorCode::InvalidArgument, format!("{name} {problem}"));
+    if pointer.is_null() {
+        return Err(refuse("is NULL; give a key or a password"));
+    }
+    // SAFETY: the caller promises that a non-null pointer may be read; it need not be aligned.
+    let given = unsafe { pointer.read_unaligned() };
+    options::key(given.key, given.key_len, given.password, given.password_len)?
+        .ok_or_else(|| refuse("holds neither a key nor a password; give one of them"))
+}
+
+/// Replaces one key or password by another. No data is rewritten, however large the database is. A crash leaves the old one or
+/// the new one.
+///
+/// Threads: any. Blocks: on the disk, and for a password on deriving its key, which takes about half a second.
+/// Errors: WRONG_KEY when `from` opens nothing; NOT_ENCRYPTED, INVALID_ARGUMENT, READ_ONLY, CLOSED, NO_SPACE, IO. Where the change
+/// itself failed either of the two may open the database.
+///
+/// # Safety
+/// `database` is a live database of this library; keys may be read, and their bytes for their lengths; out-pointers are NULL or may
+/// be written. So for every function here.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_change_key(
+    database: *const entidb_database,
+    from: *const entidb_key,
+    to: *const entidb_key,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let (from, to) = (read(from, "from")?, read(to, "to")?);
+        database::with(touched, database, |open| open.change_key(&from, &to))
+    })
+}
+
+/// Adds a key or password beside those there are, at most eight in all; `existing` is one of them.
+///
+/// Threads: any. Blocks: as `entidb_database_change_key`.
+/// Errors: as `entidb_database_change_key`; TOO_LARGE when there are eight.
+///
+/// # Safety
+/// As `entidb_database_change_key`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_add_key(
+    database: *const entidb_database,
+    existing: *const entidb_key,
+    added: *const entidb_key,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let (existing, added) = (read(existing, "existing")?, read(added, "added")?);
+        database::with(touched, database, |open| open.add_key(&existing, &added))
+    })
+}
+
+/// Takes a key or password away; the last one stays.
+///
+/// Threads: any. Blocks: as `entidb_database_change_key`.
+/// Errors: as `entidb_database_change_key`; INVALID_ARGUMENT for the last one.
+///
+/// # Safety
+/// As `entidb_database_change_key`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_remove_key(
+    database: *const entidb_database,
+    key: *const entidb_key,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let key = read(key, "key")?;
+        database::with(touched, database, |open| open.remove_key(&key))
+    })
+}
+
+/// Makes a new data key for every file made from here on. Files that are there keep theirs until they are rewritten. Keys and
+/// passwords that open the database stay.
+///
+/// Threads: any. Blocks: on the disk.
+/// Errors: NOT_ENCRYPTED, READ_ONLY, CLOSED, NO_SPACE, IO.
+///
+/// # Safety
+/// As `entidb_database_change_key`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_rotate_key(
+    database: *const entidb_database,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| database::with(touched, database, |open| open.rotate_key()))
+}
+
+/// Makes a new data key, rewrites the whole database under it and erases the older ones. `*out_complete` is 0 when an open cursor or
+/// a backup still reads old files: then these and their keys stay, and another call, once it is gone, finishes the work.
+///
+/// Threads: any. Blocks: on the disk, as long as rewriting takes; readers and the writer go on.
+/// Errors: as `entidb_database_rotate_key` and `entidb_database_compact`; after an error all keys are in use.
+///
+/// # Safety
+/// As `entidb_database_change_key`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_rekey(
+    database: *const entidb_database,
+    out_complete: *mut i32,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        need(out_complete, "out_complete")?;
+        let complete = database::with(touched, database, |open| open.rekey())?;
+        give(out_complete, i32::from(complete), "out_complete")
+    })
+}

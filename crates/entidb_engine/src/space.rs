@@ -1,12 +1,15 @@
 //! Room on the disk: how much there is, for whom, and a reserve for when there is none.
 //!
-//! Always: what adds to the database is refused while there is still room to write its memtables to segments and to merge,
-//! so that deletions, flushes and merges can go on and make room. Where nobody tells how much is free, only the reserve does
-//! that. The reserve is a file, because another program takes whatever is merely left alone.
-//! Does not know: what is written, or how room is made (`engine::upkeep`).
+//! Always: a file of the log is given out only while the memtables, with all that fits into it, can still be written to
+//! segments afterwards, and the log can begin anew: for puts, from the reserve alone when the disk is nearly full. So
+//! flushes and merges can go on and make room, and deletions never take what these need. The reserve is a file, because
+//! another program takes whatever is merely left alone; it is cut by what a step needs, and no more. Where nobody tells how
+//! much is free, it is given up whole, and only when something found no room.
+//! Does not know: what is written, or how room is made (`engine::full_disk`, `engine::upkeep`).
 //! Format: docs/spec/file-format.md, "RESERVE".
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use entidb_storage::{Directory, ErrorKind, OpenMode, Operation};
 
@@ -17,11 +20,18 @@ use crate::sync::Mutex;
 /// The name of the reserve in a database's folder.
 pub(crate) const RESERVE: &str = "RESERVE";
 
-/// The reserve has one part in this many of the database, in steps, up to a bound. A small database has none: what it can
-/// still need lies in its log file.
+/// The reserve has one part in this many of the database and what merging needs, in steps, between two bounds. A small
+/// database has none while its disk is far from full.
 const RESERVE_PART: u64 = 16;
 const RESERVE_STEP_BYTES: u64 = 64 * 1024;
+const RESERVE_BYTES_MIN: u64 = 128 * 1024;
 const RESERVE_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// A database of this size has a reserve, and a smaller one on a disk with less than this left. It keeps it until there is
+/// twice as much.
+const RESERVE_FROM_BYTES: u64 = 4 * 1024 * 1024;
+const NEARLY_FULL_BYTES: u64 = 16 * 1024 * 1024;
+/// The file system may count in units of this.
+const UNIT_BYTES: u64 = 4096;
 /// The smallest segment that is worth a file, and the part of the room one may take.
 const SEGMENT_BYTES_MIN: u64 = 32 * 1024;
 const SEGMENT_PART: u64 = 16;
@@ -32,6 +42,13 @@ const MERGE_PART: u64 = 8;
 pub(crate) const LOG_BYTES_LEAST: u64 = 32 * 1024;
 /// A log file takes no more than this part of what deletions may use, so that several can follow each other.
 const LOG_PART: u64 = 8;
+/// What is left when the memtables are written: room for records of the manifest, and for the file that begins the log
+/// anew, so that those before it can go.
+pub(crate) const RECORDS_BYTES: u64 = 16 * 1024;
+const LEFT_BYTES: u64 = LOG_BYTES_LEAST + RECORDS_BYTES;
+/// What is in memtables takes no more than this part of the room, or else no more than the reserve, so that it can be
+/// written when others have taken the rest.
+const COVERED_PART: u64 = 4;
 /// After a shortage there is enough room again once this is free beside what merging needs.
 const ENOUGH_BYTES: u64 = 16 * LOG_BYTES_LEAST;
 /// How long work that found no room rests, where nobody tells how much there is, or that stays the same.
@@ -43,8 +60,15 @@ const REST_NANOS_MAX: u64 = 60_000_000_000;
 pub(crate) enum Purpose {
     /// To add to the database.
     Add,
-    /// To make room: deletions, and what a flush or a merge needs. May use the reserve.
+    /// To make room: deletions, and what a flush or a merge needs. May use the reserve, but for what merging needs.
     Free,
+    /// For a deletion when nothing can be merged now: leaves what the memtables need.
+    Tight,
+    /// To begin the log anew, before or after all memtables are written.
+    Anew,
+    /// For a deletion although there is too little room to write the memtables, as when others have taken it: perhaps it is
+    /// what frees room. Half of the reserve stays.
+    Last,
 }
 
 /// Work that makes room and may itself find none.
@@ -60,6 +84,8 @@ pub(crate) enum Work {
 pub(crate) struct Space {
     directory: Arc<dyn Directory>,
     state: Mutex<State>,
+    /// Something was refused, and nobody has looked since whether memtables hold deletions.
+    is_wanted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -95,6 +121,16 @@ impl Rest {
 }
 
 impl State {
+    /// The part of the reserve that is for merging.
+    fn merging_in_reserve(&self) -> u64 {
+        self.for_merging.min(self.wanted / 2)
+    }
+
+    /// What puts leave for merging in addition.
+    fn merging_beside_reserve(&self) -> u64 {
+        self.for_merging.saturating_sub(self.merging_in_reserve())
+    }
+
     fn rest_of(&mut self, work: Work) -> &mut Rest {
         match work {
             Work::Flush => &mut self.flush,
@@ -123,7 +159,8 @@ impl Space {
     pub(crate) fn new(directory: Arc<dyn Directory>) -> Self {
         // One that does not open is none, and cannot be given up.
         let held = directory.open(RESERVE, OpenMode::Read).and_then(|file| file.len()).unwrap_or(0);
-        Self { directory, state: Mutex::new(State { held, wanted: held, ..State::default() }) }
+        let state = State { held, wanted: held, ..State::default() };
+        Self { directory, state: Mutex::new(state), is_wanted: AtomicBool::new(false) }
     }
 
     /// Bytes that may be written for a purpose; nothing where nobody knows. What is to be the reserve again is nobody's.
@@ -132,7 +169,7 @@ impl Space {
         let state = self.state.lock();
         Some(match purpose {
             Purpose::Add => free.saturating_sub(state.wanted.saturating_sub(state.held)),
-            Purpose::Free => free.saturating_add(state.held),
+            Purpose::Free | Purpose::Tight | Purpose::Anew | Purpose::Last => free.saturating_add(state.held),
         })
     }
 
@@ -160,28 +197,65 @@ impl Space {
         self.state.lock().is_short = !found_room;
     }
 
-    /// How large the next file of the log may be, which was wanted to be `wanted` and must be `least`, when the log has
-    /// this many bytes that are not in segments; nothing when there is too little room for one. Whoever adds leaves room
-    /// to write everything in the log to segments, and some to merge them.
+    /// Says that something was refused, so that what memtables delete is looked to.
+    pub(crate) fn refuse(&self) {
+        self.note(false);
+        self.is_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// True when something was refused and nobody has looked since whether what is in memtables would make room.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Relaxed)
+    }
+
+    /// Says that somebody has looked.
+    pub(crate) fn is_looked_to(&self) {
+        self.is_wanted.store(false, Ordering::Relaxed);
+    }
+
+    /// How large the next file of the log may be, which was wanted to be `wanted` and must be `least`, when this many bytes
+    /// are not in segments; nothing when there is too little room for one. Whoever adds leaves room to write all of them
+    /// and what goes into the file to segments, and some to merge those; and it must be possible from the reserve alone, or
+    /// from a part of the room that others leave. A commit that is larger than that is alone in the log.
     pub(crate) fn log_bytes(&self, purpose: Purpose, least: u64, wanted: u64, unflushed: u64) -> Option<u64> {
         let least = least.max(LOG_BYTES_LEAST.min(wanted));
         let Some(room) = self.room(purpose) else { return Some(wanted) };
+        let comes = segment_bytes_of(unflushed);
+        // The file itself, and the segments its commits become.
+        let file_of = |room: u64| room / 17 * 8;
+        let part = (room / LOG_PART).max(least);
+        let state = self.state.lock();
         let most = match purpose {
             Purpose::Add => {
-                let beside = segment_bytes_of(unflushed).saturating_add(self.state.lock().for_merging);
-                // The file itself, and the segments its commits become.
-                room.saturating_sub(beside) / 17 * 8
+                let fits = file_of(room.saturating_sub(comes).saturating_sub(state.merging_beside_reserve()));
+                let in_reserve = state.held.saturating_sub(state.merging_in_reserve()).saturating_sub(LEFT_BYTES);
+                let covered = in_reserve.max(room / COVERED_PART);
+                let covers = (covered / 9 * 8).saturating_sub(unflushed);
+                fits.min(if unflushed == 0 { covers.max(least) } else { covers })
             }
-            Purpose::Free => (room / LOG_PART).max(least.min(room)),
+            Purpose::Free | Purpose::Tight => {
+                let merging = if purpose == Purpose::Free { state.merging_in_reserve() } else { 0 };
+                file_of(room.saturating_sub(comes).saturating_sub(LEFT_BYTES).saturating_sub(merging)).min(part)
+            }
+            Purpose::Anew => room.saturating_sub(comes).saturating_sub(RECORDS_BYTES).min(part),
+            Purpose::Last => room.saturating_sub(LEFT_BYTES.max(state.wanted / 2)).min(least),
         };
+        drop(state);
         let bytes = wanted.min(most - most % 4096);
         (bytes >= least).then_some(bytes)
     }
 
     /// True when this much may be written for a purpose, or nobody knows.
     pub(crate) fn has_room(&self, purpose: Purpose, bytes: u64) -> bool {
-        let beside = if purpose == Purpose::Add { self.state.lock().for_merging } else { 0 };
+        let beside = if purpose == Purpose::Add { self.state.lock().merging_beside_reserve() } else { 0 };
         self.room(purpose).is_none_or(|room| room >= bytes.saturating_add(beside))
+    }
+
+    /// How much a merge may write, beside which there is room to write this many bytes of memtables.
+    pub(crate) fn room_to_merge(&self, purpose: Purpose, unflushed: u64) -> Option<u64> {
+        let beside =
+            if unflushed == 0 { RECORDS_BYTES } else { segment_bytes_of(unflushed).saturating_add(LEFT_BYTES) };
+        Some(self.room(purpose)?.saturating_sub(beside))
     }
 
     /// How large a segment may be made: `usual`, but only a part of the room, so that merging it later needs little.
@@ -190,26 +264,57 @@ impl Space {
         self.room(Purpose::Free).map_or(usual, |room| usual.min(part(room)))
     }
 
-    /// Lets what makes room have the reserve. False when there is none.
+    /// Lets what makes room have all of the reserve, after it found none. False when there is none.
     pub(crate) fn give_up_reserve(&self) -> bool {
+        self.cut_reserve(&mut self.state.lock(), 0)
+    }
+
+    /// Cuts the reserve by what is missing for `needed` bytes to be free.
+    pub(crate) fn release(&self, needed: u64) {
         let mut state = self.state.lock();
-        if state.held == 0 || makes(Mistake::ReserveKept) || self.directory.remove(RESERVE).is_err() {
+        if state.held == 0 {
+            return;
+        }
+        // Where nobody knows, that is found out by trying.
+        let Ok(free) = self.directory.free_bytes() else { return };
+        // What is made beside it, as names and the end of a unit, is small.
+        let missing = needed.saturating_add(2 * UNIT_BYTES).saturating_sub(free);
+        if missing > 0 {
+            let left = state.held.saturating_sub(missing);
+            self.cut_reserve(&mut state, left - left % UNIT_BYTES);
+        }
+    }
+
+    /// True when there was more of it.
+    fn cut_reserve(&self, state: &mut State, left: u64) -> bool {
+        if state.held <= left || makes(Mistake::ReserveKept) {
             return false;
         }
-        (state.held, state.is_short) = (0, true);
+        let cut = || self.directory.open(RESERVE, OpenMode::Write).and_then(|file| file.set_len(left));
+        if left > 0 && cut().is_ok() {
+            state.held = left;
+        } else if self.directory.remove(RESERVE).is_ok() {
+            state.held = 0;
+        } else {
+            return false;
+        }
+        state.is_short = true;
         true
     }
 
     /// Makes the reserve of a database of this size, whose segments end at `segment_bytes`, or makes it again, where that
-    /// leaves as much room as it takes. True when it was made. Where there is less room than the system says, each try
-    /// comes after a rest twice as long.
+    /// leaves as much room as it takes; after a shortage as far as there is room, before others take it. True when there is
+    /// more of it than before. Where there is less room than the system says, each try comes after a rest twice as long.
     pub(crate) fn keep_reserve(&self, database_bytes: u64, segment_bytes: u64, now_nanos: u64) -> bool {
-        let part = (database_bytes / RESERVE_PART).min(RESERVE_BYTES_MAX);
-        let fitting = part - part % RESERVE_STEP_BYTES;
+        let free = self.directory.free_bytes().ok();
         let mut state = self.state.lock();
+        let nearly_full = NEARLY_FULL_BYTES << u32::from(state.wanted > 0);
+        let is_kept = database_bytes >= RESERVE_FROM_BYTES || free.is_some_and(|free| free < nearly_full);
         state.for_merging = segment_bytes.saturating_mul(MERGE_SEGMENTS).min(database_bytes / MERGE_PART);
-        // In doublings, so that a growing database does not write it again and again.
-        if fitting >= state.wanted.saturating_mul(2) || fitting <= state.wanted / 4 {
+        let part = (database_bytes / RESERVE_PART).max(RESERVE_BYTES_MIN).saturating_add(state.for_merging);
+        let fitting = if is_kept { part.next_multiple_of(RESERVE_STEP_BYTES).min(RESERVE_BYTES_MAX) } else { 0 };
+        // Not with every step, so that a growing database does not stop for it again and again.
+        if fitting >= state.wanted.saturating_add((state.wanted / 4).max(1)) || fitting <= state.wanted / 4 {
             state.wanted = fitting;
         }
         let wanted = state.wanted;
@@ -219,25 +324,43 @@ impl Space {
             }
             return false;
         }
-        let needed = wanted.saturating_sub(state.held).saturating_add(wanted);
-        if now_nanos < state.reserve.until_nanos || self.directory.free_bytes().is_ok_and(|free| free < needed) {
+        let missing = wanted.saturating_sub(state.held);
+        let piece = match free {
+            Some(free) if free < missing.saturating_add(wanted) => {
+                let fits = free.saturating_sub(UNIT_BYTES).min(missing);
+                // Worth it from a log file on, or when it is whole then. Nothing was in the way before a shortage.
+                if state.is_short && (fits >= LOG_BYTES_LEAST || fits == missing) {
+                    fits - fits % UNIT_BYTES
+                } else {
+                    0
+                }
+            }
+            _ => missing,
+        };
+        if now_nanos < state.reserve.until_nanos || piece == 0 {
             return false;
         }
-        let made = self.fill(wanted).is_ok();
+        let (held, larger) = (state.held, state.held.saturating_add(piece));
+        let made = self.fill(held, larger).is_ok();
         state.reserve = state.reserve.after(made, now_nanos, None);
-        // Half a reserve would be in the way of whoever needs room now.
-        if made || self.directory.remove(RESERVE).is_ok() {
-            state.held = if made { wanted } else { 0 };
+        if made {
+            state.held = larger;
+        } else {
+            // What came of it would be in the way of whoever needs room now.
+            let cut = || self.directory.open(RESERVE, OpenMode::Write).and_then(|file| file.set_len(held));
+            if (held == 0 || cut().is_err()) && self.directory.remove(RESERVE).is_ok() {
+                state.held = 0;
+            }
         }
         made
     }
 
-    /// Fills the reserve with bytes that no file system stores in fewer.
-    fn fill(&self, bytes: u64) -> Result<()> {
+    /// Fills the reserve up to `bytes` with bytes that no file system stores in fewer.
+    fn fill(&self, held: u64, bytes: u64) -> Result<()> {
         let file = self.directory.open(RESERVE, OpenMode::CreateOrOpen)?;
         let mut noise = bytes | 1;
-        let mut piece = vec![0; 64 * 1024];
-        let mut offset = 0;
+        let mut piece = vec![0; UNIT_BYTES as usize];
+        let mut offset = held;
         while offset < bytes {
             for chunk in piece.chunks_mut(8) {
                 noise ^= noise << 13;
@@ -291,9 +414,9 @@ mod tests {
         let (directory, space) = space(1 << 30);
         assert!(!space.keep_reserve(900_000, 1 << 20, 0));
         assert_eq!(directory.used_bytes(), 0);
-        assert!(space.keep_reserve(1 << 20, 1 << 20, 0));
-        assert_eq!(directory.used_bytes(), 64 * 1024);
-        assert!(!space.keep_reserve((1 << 21) - 1, 1 << 20, 0), "it grows in doublings");
+        assert!(space.keep_reserve(4 << 20, 1 << 20, 0));
+        assert_eq!(directory.used_bytes(), 768 * 1024);
+        assert!(!space.keep_reserve(9 << 19, 1 << 20, 0), "it grows in steps");
         assert!(space.keep_reserve(1 << 40, 1 << 20, 0) && !space.keep_reserve(1 << 41, 1 << 20, 0));
         assert_eq!(directory.used_bytes(), RESERVE_BYTES_MAX);
         assert_eq!(Space::new(directory).room(Purpose::Free), Some(1 << 30));
@@ -308,21 +431,65 @@ mod tests {
         assert_eq!((space.room(Purpose::Add), space.room(Purpose::Free)), (Some(0), Some(2 << 20)));
         assert!(space.give_up_reserve() && space.is_short() && !space.give_up_reserve());
         assert_eq!((space.room(Purpose::Add), space.room(Purpose::Free)), (Some(0), Some(2 << 20)));
-        assert!(!space.keep_reserve(1 << 40, 1 << 20, 0), "it would take all that is left");
+        assert!(space.keep_reserve(1 << 40, 1 << 20, 0), "others would take what is left");
+        assert_eq!(space.held(), (2 << 20) - UNIT_BYTES);
         filler.set_len(3 << 20).unwrap();
         assert!(space.keep_reserve(1 << 40, 1 << 20, 0));
         assert_eq!(space.room(Purpose::Add), Some(3 << 20));
+    }
+
+    /// It went whole whatever a step needed, and others took the rest.
+    #[test]
+    fn the_reserve_is_cut_by_what_a_step_needs_and_no_more() {
+        let (directory, space) = space(8 << 20);
+        assert!(space.keep_reserve(1 << 40, 1 << 20, 0));
+        space.release(5 << 20);
+        assert_eq!(space.held(), 2 << 20, "there is that much beside it");
+        let filler = directory.open("filler", OpenMode::CreateNew).unwrap();
+        filler.preallocate(0, 6 << 20).unwrap();
+        space.release(100_000);
+        let missing = (100_000 + 2 * UNIT_BYTES).next_multiple_of(UNIT_BYTES);
+        assert_eq!((space.held(), directory.free_bytes().unwrap()), ((2 << 20) - missing, missing));
+        assert!(space.is_short());
+        space.release(3 << 20);
+        assert_eq!((space.held(), directory.free_bytes().unwrap()), (0, 2 << 20));
+    }
+
+    #[test]
+    fn a_small_database_has_a_reserve_where_there_is_little_left() {
+        let (directory, space) = space(NEARLY_FULL_BYTES - 1);
+        assert!(space.keep_reserve(100_000, 1 << 20, 0));
+        assert!(directory.used_bytes() >= RESERVE_BYTES_MIN);
+    }
+
+    /// What is in memtables must fit into the reserve, because others may take the rest.
+    #[test]
+    fn puts_leave_no_more_in_memtables_than_the_reserve_takes() {
+        let (directory, space) = space(8 << 20);
+        assert!(space.keep_reserve(1 << 30, 128 << 10, 0));
+        let held = space.held();
+        let filler = directory.open("filler", OpenMode::CreateNew).unwrap();
+        filler.preallocate(0, (5 << 20) - held).unwrap();
+        let most = space.log_bytes(Purpose::Add, 4096, 64 << 20, 0).unwrap();
+        assert!(segment_bytes_of(most) + LEFT_BYTES <= held.max(3 << 18), "{most} of {held}");
+        assert!(space.log_bytes(Purpose::Add, 4096, 64 << 20, most).is_none_or(|more| more < most / 4));
+        // Others take everything, and it can still be written.
+        filler.set_len((8 << 20) - held).unwrap();
+        assert!(space.has_room(Purpose::Free, segment_bytes_of(most)));
+        assert!(space.log_bytes(Purpose::Anew, 0, LOG_BYTES_LEAST, most).is_some());
     }
 
     #[test]
     fn whoever_adds_leaves_room_for_segments_and_merges() {
         let (_, space) = space(10 << 20);
         assert_eq!(space.log_bytes(Purpose::Add, 4096, 1 << 20, 0), Some(1 << 20));
-        // Sixty-four files' worth is in the log already: what they become leaves nothing.
+        // What is in memtables takes all there is.
         assert_eq!(space.log_bytes(Purpose::Add, 4096, 1 << 20, 9 << 20), None);
-        assert_eq!(space.log_bytes(Purpose::Free, 4096, 1 << 20, 9 << 20), Some(1 << 20));
+        assert_eq!(space.log_bytes(Purpose::Free, 4096, 1 << 20, 9 << 20), None);
+        assert_eq!(space.log_bytes(Purpose::Free, 4096, 1 << 20, 4 << 20), Some(1 << 20));
+        assert_eq!(space.log_bytes(Purpose::Last, 4096, 1 << 20, 9 << 20), Some(LOG_BYTES_LEAST));
         let less = space.log_bytes(Purpose::Add, 4096, 64 << 20, 0).unwrap();
-        assert!(less >= 4 << 20 && less + segment_bytes_of(less) <= 10 << 20, "{less}");
+        assert!(less >= 2 << 20 && less + segment_bytes_of(less) <= 10 << 20, "{less}");
         space.keep_reserve(512 << 20, 2 << 20, 0);
         assert_eq!(space.log_bytes(Purpose::Add, 4096, 1 << 20, 4 << 20), None, "merging has its part");
     }

@@ -204,6 +204,12 @@ impl<'a> FullDisk<'a> {
         Ok(new)
     }
 
+    /// What was done so far.
+    #[must_use]
+    pub const fn done(&self) -> Cycled {
+        self.cycled
+    }
+
     /// What is promised.
     #[must_use]
     pub fn promises(&self) -> SharedPromises {
@@ -251,12 +257,7 @@ impl<'a> FullDisk<'a> {
             self.engine()?.compact().map_err(|error| format!("compaction after deleting: {error}"))?;
         }
         self.compare("after compaction")?;
-        for _ in 0..10 {
-            let change = self.put();
-            if !self.commit(vec![change])? {
-                return Err(format!("writing does not go on after {} bytes of live data are left", self.live_bytes()));
-            }
-        }
+        self.go_on()?;
         if cycle % 10 == 9 {
             let report = self.engine()?.verify(VerifyLevel::Full).map_err(|error| error.to_string())?;
             if let Some(problem) = report.problems.first() {
@@ -264,6 +265,55 @@ impl<'a> FullDisk<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Fills some of the disk until others take the rest of it at once, whatever is in memory then. What is deleted then
+    /// makes room for more, after merges have found room so many times at most.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn sudden_cycle(&mut self, cycle: u64, patience: usize) -> Result<(), Wrong> {
+        let most = self.dice.below(self.disk.bytes / 2);
+        self.fill_up_to(most)?;
+        (self.disk.squeeze)(true);
+        self.stay_full()?;
+        if cycle % 3 == 2 {
+            self.reopen(cycle.is_multiple_of(2))?;
+            self.compare("after opening the full disk")?;
+        }
+        if cycle.is_multiple_of(2) {
+            // What is in memory may be more than there is room for, but nothing is left of it then.
+            self.free(vec![Change::DeleteRange(vec![0], vec![u8::MAX])])?;
+            self.takes_again(patience)?;
+        }
+        (self.disk.squeeze)(false);
+        self.settle()?;
+        self.go_on()?;
+        self.empty(cycle)?;
+        self.compare("after deleting")
+    }
+
+    /// Fills the disk, and lets others take what the reserve gives back, so that merges are wanted and find no room.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn starve(&mut self, world: &Simulation) -> Result<(), Wrong> {
+        self.fill()?;
+        let held = self.engine()?.stats().reserve_bytes;
+        world.set_capacity_bytes(Some(world.used_bytes() - held + 24_000));
+        let keys: Vec<Vec<u8>> = self.model.keys().step_by(4).cloned().collect();
+        for some in keys.chunks(20) {
+            self.commit(some.iter().cloned().map(Change::Delete).collect())?;
+        }
+        match self.engine()?.checkpoint() {
+            Err(error) if !is_no_space(&error) => return Err(format!("a checkpoint: {error}")),
+            _ => {}
+        }
+        self.stay_full()?;
+        (self.disk.squeeze)(false);
+        self.settle()?;
+        self.go_on()?;
+        self.compare("after there was no room for merges")
     }
 
     fn open(&mut self) -> Result<(), Wrong> {
@@ -287,7 +337,8 @@ impl<'a> FullDisk<'a> {
     }
 
     /// What there is, for a report.
-    fn state(&self) -> String {
+    #[must_use]
+    pub fn state(&self) -> String {
         let stats = self.engine.as_ref().map(Engine::stats).unwrap_or_default();
         let free = self.disk.backend.directory.free_bytes();
         format!("{} live bytes, free {free:?}, files {}, {stats:?}", self.live_bytes(), self.file_count())
@@ -394,8 +445,43 @@ impl<'a> FullDisk<'a> {
         *next
     }
 
+    /// Waits until the disk takes more when everything is deleted, and others still have the rest of it.
+    fn takes_again(&mut self, patience: usize) -> Result<(), Wrong> {
+        for _ in 0..patience {
+            self.settle()?;
+            self.fill_up_to(self.disk.bytes / 8)?;
+            if self.live_bytes() >= self.disk.bytes / 16 {
+                return Ok(());
+            }
+        }
+        Err("writing does not go on when everything is deleted".to_owned())
+    }
+
+    /// Writes, none of which may be refused.
+    fn go_on(&mut self) -> Result<(), Wrong> {
+        for _ in 0..10 {
+            let change = self.put();
+            if !self.commit(vec![change])? {
+                return Err(format!("writing does not go on after {} bytes of live data are left", self.live_bytes()));
+            }
+        }
+        Ok(())
+    }
+
     /// Writes until the disk is full.
     fn fill(&mut self) -> Result<(), Wrong> {
+        self.fill_up_to(20 * self.disk.bytes)?;
+        self.cycled.full += 1;
+        let percent = self.live_bytes() * 100 / self.disk.bytes;
+        self.cycled.percent_least = self.cycled.percent_least.min(percent);
+        if percent < self.filling.percent_used {
+            return Err(format!("the disk is called full when live data has {percent} hundredths of it"));
+        }
+        Ok(())
+    }
+
+    /// Writes this many bytes, or until the disk is full.
+    fn fill_up_to(&mut self, most: u64) -> Result<(), Wrong> {
         let mut written = 0;
         loop {
             let count = self.dice.below(8) + 1;
@@ -409,19 +495,14 @@ impl<'a> FullDisk<'a> {
             let changes = changes.into_iter().map(|(key, value)| Change::Put(key, value)).collect();
             self.files()?;
             if !self.commit(changes)? {
-                break;
+                return Ok(());
             }
-            if written > 20 * self.disk.bytes {
-                return Err(format!("{written} bytes went into a disk of {}", self.disk.bytes));
+            if written > most {
+                let is_too_much = written > 20 * self.disk.bytes;
+                let wrong = || format!("{written} bytes went into a disk of {}", self.disk.bytes);
+                return if is_too_much { Err(wrong()) } else { Ok(()) };
             }
         }
-        self.cycled.full += 1;
-        let percent = self.live_bytes() * 100 / self.disk.bytes;
-        self.cycled.percent_least = self.cycled.percent_least.min(percent);
-        if percent < self.filling.percent_used {
-            return Err(format!("the disk is called full when live data has {percent} hundredths of it"));
-        }
-        Ok(())
     }
 
     /// Asks a full disk for more, again and again: nothing is lost and little is written.

@@ -32,6 +32,8 @@ const MOVE_OVERLAP_MAX: usize = 10;
 pub(crate) struct PlanOptions {
     /// The size at which the last level gets a level between it and level 0.
     pub(crate) base_bytes: u64,
+    /// The disk is full or was: deletions go down at once, to what they delete, and do not wait for other runs.
+    pub(crate) is_short: bool,
 }
 
 /// What to do.
@@ -86,6 +88,11 @@ pub(crate) fn plan(
         if let Some(plan) = plan_rest(version, options, all, resting)? {
             return Ok(Some(plan));
         }
+    }
+    if options.is_short
+        && let Some(plan) = plan_deletions(version, options, resting)?
+    {
+        return Ok(Some(plan));
     }
     for level in full_levels(version, options) {
         let segments = version.levels().get(level).into_iter().flat_map(Level::segments);
@@ -314,6 +321,17 @@ fn deleted_whole(version: &Version, live: &LiveSnapshots, resting: &Resting) -> 
     }
     let removed: Vec<FileNumber> = removed.into_iter().collect();
     Ok((!removed.is_empty()).then_some(VersionEdit { added: Vec::new(), removed }))
+}
+
+/// Level 0 of a zone that has deletions.
+fn plan_deletions(version: &Version, options: PlanOptions, resting: &Resting) -> Result<Option<Plan>> {
+    let zones: BTreeSet<u8> = stale_segments(version, 0).map(|segment| zone_of(&segment.meta().smallest)).collect();
+    for zone in zones {
+        if let Some(plan) = plan_rest(version, options, Rest { zone, run_max: u64::MAX }, resting)? {
+            return Ok(Some(plan));
+        }
+    }
+    Ok(None)
 }
 
 /// The segments of a level with range tombstones, deletions or many older versions.

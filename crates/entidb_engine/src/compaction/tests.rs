@@ -18,7 +18,7 @@ use crate::range_tombstone::{RangeMap, RangeVersions};
 use crate::segment::{RunCursor, context_for_tests};
 use crate::version::{Version, VersionEdit};
 
-const OPTIONS: PlanOptions = PlanOptions { base_bytes: 3000 };
+const OPTIONS: PlanOptions = PlanOptions { base_bytes: 3000, is_short: false };
 
 #[derive(Debug, Clone)]
 enum Act {

@@ -120,6 +120,11 @@ impl Merging {
         self.running = None;
     }
 
+    /// True when a merge is under way.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     fn end_first(&mut self, end: Result<()>) {
         if let Some(request) = self.requests.pop_front() {
             request.end(end);
@@ -129,7 +134,7 @@ impl Merging {
 
 impl Shared {
     pub(crate) fn plan_options(&self) -> PlanOptions {
-        PlanOptions { base_bytes: self.options.memtable_bytes.saturating_mul(4) }
+        PlanOptions { base_bytes: self.options.memtable_bytes.saturating_mul(4), is_short: self.space.is_short() }
     }
 
     /// Goes on with the merge under way, or begins the most useful one; false when none is worth it, or all that are
@@ -293,7 +298,7 @@ impl Shared {
     fn begin(&self, next: Plan, request: Option<Arc<Request>>) -> Result<Option<Running>> {
         match next {
             Plan::Edit(edit) => {
-                self.install(&edit, Sequence::ZERO, None)?;
+                self.install(&edit, Sequence::ZERO, &[])?;
                 Ok(None)
             }
             Plan::Merge { inputs, level, rest } => {
@@ -335,7 +340,7 @@ impl Shared {
         let Some((edit, stats)) = rewrite.finish() else {
             return Err(Error::Internal { detail: "a merge that is done has no result".to_owned() });
         };
-        if let Err(error) = self.install(&edit, Sequence::ZERO, None) {
+        if let Err(error) = self.install(&edit, Sequence::ZERO, &[]) {
             return self.merge_found_no_room(error);
         }
         self.space.tried(Work::Merge, true, 0);

@@ -1,7 +1,8 @@
 //! Writes frozen memtables to segments of level 0, a piece at a time.
 //!
 //! Always: the oldest first, one at a time, whoever does the pieces; the log is flushed up to the memtable before its
-//! segments are installed, so what recovery finds in either is one gapless history.
+//! segments are installed, so what recovery finds in either is one gapless history. Where the disk has no room for the
+//! oldest, all frozen ones are written as one, because the newer may delete what the older hold.
 //! Does not know: when it is worth doing (`upkeep`).
 
 use std::sync::atomic::Ordering;
@@ -9,15 +10,18 @@ use std::sync::atomic::Ordering;
 use crate::compaction::{OutputTarget, Piece, Rewrite, RewriteSource};
 use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
 use crate::engine::shared::Shared;
-use crate::engine::super_version::Frozen;
+use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::error::{Error, Result};
+use crate::format::Sequence;
+use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
-use crate::space::{Work, is_no_space};
+use crate::space::{Purpose, RECORDS_BYTES, Work, is_no_space, segment_bytes_of};
 
-/// A memtable being written.
+/// Memtables being written.
 pub(crate) struct MemtableFlush {
-    frozen: Frozen,
+    /// Newest first.
+    frozen: Vec<Frozen>,
     rewrite: Rewrite,
     begun_nanos: u64,
 }
@@ -51,8 +55,9 @@ impl Shared {
         let Some((edit, _)) = rewrite.finish() else {
             return Err(Error::Internal { detail: "a memtable that is written has no result".to_owned() });
         };
-        let floor = if makes(Mistake::FloorTooHigh) { frozen.last.next() } else { frozen.last };
-        if let Err(error) = self.install(&edit, floor, Some(&frozen)) {
+        let last = frozen.first().map_or(Sequence::ZERO, |newest| newest.last);
+        let floor = if makes(Mistake::FloorTooHigh) { last.next() } else { last };
+        if let Err(error) = self.install(&edit, floor, &frozen) {
             return self.flush_found_no_room(error);
         }
         self.space.tried(Work::Flush, true, 0);
@@ -75,24 +80,53 @@ impl Shared {
 
     fn begin_flush(&self) -> Result<Option<MemtableFlush>> {
         let view = self.current.load_full();
-        let Some(oldest) = view.frozen.last().cloned() else { return Ok(None) };
-        self.log()?.flush_to(oldest.last)?;
-        let tombstones = if makes(Mistake::RangeDeleteNotWritten) {
-            RangeTombstones::default()
-        } else {
-            oldest.memtable.range_tombstones()
+        let frozen = self.next_to_flush(&view);
+        let Some(newest) = frozen.first() else { return Ok(None) };
+        self.log()?.flush_to(newest.last)?;
+        let tombstones_of = |memtable: &Memtable| {
+            if makes(Mistake::RangeDeleteNotWritten) { RangeTombstones::default() } else { memtable.range_tombstones() }
         };
-        let source = RewriteSource::new(Box::new(oldest.memtable.cursor()), tombstones);
+        let source_of =
+            |Frozen { memtable, .. }: &Frozen| RewriteSource::new(Box::new(memtable.cursor()), tombstones_of(memtable));
         // Numbered by history: a later memtable is a newer run.
         let target = OutputTarget {
             level: 0,
-            run: oldest.last.0,
+            run: newest.last.0,
             segment_bytes: self.space.segment_bytes(LEVEL_0_SEGMENT_BYTES),
             bytes_max: u64::MAX,
             zones: self.options.zones.clone(),
         };
-        let rewrite = Rewrite::flush(&view.version, vec![source], self.live(), target);
+        let rewrite = Rewrite::flush(&view.version, frozen.iter().map(source_of).collect(), self.live(), target);
+        let bytes = frozen.iter().map(|frozen| frozen.memtable.written_bytes()).sum();
+        self.space.release(segment_bytes_of(bytes));
         let begun_nanos = self.backend.clock.monotonic_nanos();
-        Ok(Some(MemtableFlush { frozen: oldest, rewrite, begun_nanos }))
+        Ok(Some(MemtableFlush { frozen, rewrite, begun_nanos }))
+    }
+
+    /// The oldest frozen memtable, or all of them where the disk has no room for that one.
+    fn next_to_flush(&self, view: &SuperVersion) -> Vec<Frozen> {
+        match view.frozen.last() {
+            Some(oldest) if self.has_room_for(&oldest.memtable) => vec![oldest.clone()],
+            _ => view.frozen.clone(),
+        }
+    }
+
+    /// True when there is room for it, and then still some to write memtables that are deleted.
+    fn has_room_for(&self, memtable: &Memtable) -> bool {
+        let bytes = segment_bytes_of(memtable.written_bytes()).saturating_add(RECORDS_BYTES);
+        self.space.has_room(Purpose::Free, bytes)
+    }
+
+    /// True when the disk has room for the oldest frozen memtable, or some of them hold deletions, so that all of them may
+    /// take little. Somebody who asks for a flush gets a try even so.
+    pub(crate) fn has_room_to_flush(&self) -> bool {
+        let view = self.current.load();
+        let has_room = view.frozen.last().is_none_or(|oldest| self.has_room_for(&oldest.memtable));
+        has_room || view.frozen.iter().any(|frozen| frozen.memtable.has_deletions())
+    }
+
+    /// About how many bytes are in memtables and not in segments.
+    pub(crate) fn unflushed_bytes(&self) -> u64 {
+        self.current.load().memtables().map(|memtable| memtable.written_bytes()).sum()
     }
 }

@@ -1,20 +1,26 @@
 //! What is done when the disk is full: what makes room comes first, and what would add is refused.
 //!
-//! Always: a commit that finds no room in the log first lets everything in the log go to segments, where that frees more
-//! than it takes; only then it is refused, and nothing of it was written. Deletions go on from the reserve.
+//! Always: a put that finds no room in the log first lets everything in the log go to segments, where that makes room; a
+//! deletion lets memtables be written and segments be merged until there is room for it, and takes none that these need.
+//! What is refused is not written. Only when others have taken what was left for the memtables may deletions use half of
+//! what is left, because they may be what frees room.
 //! Does not know: how much room there is (`space`).
 
+use std::sync::atomic::Ordering;
+
 use crate::engine::shared::Shared;
+use crate::engine::upkeep::InOtherHands;
 use crate::error::{Error, Result};
 use crate::format::FileKind;
+use crate::interrupt;
 use crate::planted::{Mistake, makes};
 use crate::space::{LOG_BYTES_LEAST, Purpose, Work, is_no_space, no_space, segment_bytes_of};
 use crate::transaction::WriteBuffer;
 
-/// A merge that does not fit gives back what it has read after this part of the room.
-const MERGE_ROOM_PART: u64 = 2;
-/// The least that is worth merging at once. Where much is deleted, it gives back many times what it takes.
-const MERGE_BYTES_LEAST: u64 = 8 * 1024;
+/// The least that is worth merging at once: a segment that is smaller takes more beside its entries than it is worth.
+const MERGE_BYTES_LEAST: u64 = 32 * 1024;
+/// Pieces of merging that one deletion waits for, each of up to 20 ms.
+const PIECES_MAX: usize = 4_000;
 
 /// How often a commit has asked for room in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,15 +30,23 @@ pub(crate) enum Tries {
     None,
     /// In vain; room was made then.
     MadeRoom,
+    /// In vain; what was deleted in memory made room.
+    Deleted,
     /// In vain even so; from here on the reserve is used.
     FromReserve,
+    /// In vain; memtables were written and segments merged.
+    Merged,
+    /// In vain even so: perhaps this is what will free room.
+    Last,
 }
 
 impl Tries {
     pub(crate) const fn purpose(self) -> Purpose {
         match self {
-            Self::None | Self::MadeRoom => Purpose::Add,
+            Self::None | Self::MadeRoom | Self::Deleted => Purpose::Add,
             Self::FromReserve => Purpose::Free,
+            Self::Merged => Purpose::Tight,
+            Self::Last => Purpose::Last,
         }
     }
 }
@@ -47,32 +61,91 @@ impl Shared {
             *tries = Tries::MadeRoom;
             return Ok(());
         }
-        if *tries != Tries::FromReserve && buffer.frees() {
-            *tries = Tries::FromReserve;
-            return Ok(());
-        }
-        self.space.note(false);
-        self.signals.merges.wake();
-        Err(error)
+        let least = buffer.bytes().saturating_add(LOG_BYTES_LEAST / 2).next_multiple_of(4096).max(LOG_BYTES_LEAST);
+        let room_for = |purpose| self.space.log_bytes(purpose, least, least, self.unflushed_bytes()).is_some();
+        *tries = if buffer.frees() {
+            match *tries {
+                Tries::None | Tries::MadeRoom | Tries::Deleted => Tries::FromReserve,
+                Tries::FromReserve => {
+                    self.write_and_merge(&|| room_for(Purpose::Free))?;
+                    Tries::Merged
+                }
+                Tries::Merged => Tries::Last,
+                Tries::Last => return Err(self.refused(error)),
+            }
+        } else if matches!(tries, Tries::None | Tries::MadeRoom) && self.memtables_hold_deletions() {
+            self.write_and_merge(&|| room_for(Purpose::Add))?;
+            Tries::Deleted
+        } else {
+            return Err(self.refused(error));
+        };
+        Ok(())
     }
 
-    /// Takes everything in the log to segments when the files that go then are larger than what comes. True when that was
-    /// done.
-    fn empty_the_log(&self) -> Result<bool> {
+    /// True when something is deleted in memory alone, so that merging cannot give it back yet.
+    fn memtables_hold_deletions(&self) -> bool {
+        self.current.load().memtables().any(|memtable| memtable.has_deletions())
+    }
+
+    /// Hands on why something was refused, and lets the background make what room it can.
+    fn refused(&self, error: Error) -> Error {
+        self.space.refuse();
+        self.idle.store(false, Ordering::Release);
+        self.signals.memtables.wake();
+        self.signals.merges.wake();
+        error
+    }
+
+    /// Does one step on the thread whose commit was refused, where no other thread does them.
+    pub(crate) fn step_after_refusal(&self, error: &Error) {
+        if is_no_space(error) {
+            self.step_inline();
+        }
+    }
+
+    /// Looks for room for a transaction that becomes segments of this many bytes.
+    pub(crate) fn find_room(&self, purpose: Purpose, bytes: u64) -> Result<()> {
+        let needed = || segment_bytes_of(self.unflushed_bytes()).saturating_add(bytes).saturating_add(LOG_BYTES_LEAST);
+        let has_room = || self.space.has_room(purpose, needed());
+        if has_room() {
+            return Ok(());
+        }
+        self.give_up_unneeded();
+        if purpose == Purpose::Free || self.memtables_hold_deletions() {
+            self.write_and_merge(&has_room)?;
+        }
+        // Before anything is written: it would be removed again.
+        if has_room() { Ok(()) } else { Err(self.refused(no_space(FileKind::Segment.folder()))) }
+    }
+
+    /// Removes files that nobody needs.
+    fn give_up_unneeded(&self) {
         if !makes(Mistake::RemovedAfterMerging) {
             self.remove_obsolete();
         }
-        let log = self.log()?;
-        if let Some(number) = log.give_up_spent() {
+        if let Some(number) = self.log.as_ref().and_then(|log| log.give_up_spent()) {
             let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
         }
-        let comes = segment_bytes_of(log.bytes()).saturating_add(2 * LOG_BYTES_LEAST);
-        if log.disk_bytes() <= comes
-            || !self.space.has_room(Purpose::Free, log.bytes())
-            || !self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos())
-        {
+    }
+
+    /// Takes everything in the log to segments when the files that go then are larger than what comes, or there is room
+    /// for more beside them. True when that was done.
+    fn empty_the_log(&self) -> Result<bool> {
+        self.give_up_unneeded();
+        let log = self.log()?;
+        let unflushed = self.unflushed_bytes().min(log.bytes());
+        let comes = segment_bytes_of(unflushed).saturating_add(2 * LOG_BYTES_LEAST);
+        let frees = log.disk_bytes() > comes && self.space.has_room(Purpose::Free, unflushed);
+        let leaves = unflushed > 0 && self.space.has_room(Purpose::Add, comes.saturating_add(2 * LOG_BYTES_LEAST));
+        let may_try = || self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos());
+        if !(frees || leaves) || !may_try() {
             return Ok(false);
         }
+        self.try_checkpoint()
+    }
+
+    /// True when there was room for it.
+    fn try_checkpoint(&self) -> Result<bool> {
         match self.checkpoint() {
             Ok(_) => Ok(true),
             Err(error) if is_no_space(&error) => Ok(false),
@@ -80,21 +153,53 @@ impl Shared {
         }
     }
 
-    /// How much a merge of files of this many bytes may write before it gives back what it has read.
+    /// Writes memtables and merges until there is room enough, or no more can be made.
+    fn write_and_merge(&self, is_enough: &dyn Fn() -> bool) -> Result<()> {
+        self.give_up_unneeded();
+        // A merge under way may have the room that a memtable needs, and can begin again.
+        if self.unflushed_bytes() > 0 && !self.try_checkpoint()? && self.give_up_merge() {
+            self.try_checkpoint()?;
+        }
+        for _ in 0..PIECES_MAX {
+            if is_enough() {
+                break;
+            }
+            interrupt::check()?;
+            match self.merge_piece(InOtherHands::Wait) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) if is_no_space(&error) => break,
+                Err(Error::Corrupt { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what the merge under way has written; true when there was one.
+    fn give_up_merge(&self) -> bool {
+        let mut merging = self.merging.lock();
+        let running = merging.is_running();
+        merging.restart();
+        running
+    }
+
+    /// How much a merge of files of this many bytes may write before it gives back what it has read. It leaves what the
+    /// memtables need.
     pub(crate) fn room_to_merge(&self, bytes: u64, is_asked_for: bool) -> Result<u64> {
         let now = self.backend.clock.monotonic_nanos();
         let purpose = if is_asked_for || self.space.is_short() { Purpose::Free } else { Purpose::Add };
-        let Some(room) = self.space.room(purpose) else { return Ok(u64::MAX) };
+        let Some(room) = self.space.room_to_merge(purpose, self.unflushed_bytes()) else { return Ok(u64::MAX) };
         let needed = segment_bytes_of(bytes);
-        let part = if room >= needed { needed } else { room / MERGE_ROOM_PART };
+        let part = needed.min(room);
         let is_resting = !is_asked_for && !self.space.may_try(Work::Merge, now);
         if part < MERGE_BYTES_LEAST.min(needed) || is_resting {
             // Not begun: it would write what it can, and remove it again.
             self.space.note(false);
             return Err(no_space(FileKind::Segment.folder()));
         }
-        if purpose == Purpose::Free && room.saturating_sub(self.space.held()) < part {
-            self.space.give_up_reserve();
+        if purpose == Purpose::Free {
+            self.space.release(part);
         }
         Ok(if part == needed { u64::MAX } else { part })
     }
@@ -110,20 +215,11 @@ impl Shared {
         Err(self.judge_failure(error))
     }
 
-    /// Keeps the reserve, or makes it again when there is room. True when it was made.
+    /// Keeps the reserve, or makes it again when there is room. True when there is more of it.
     pub(crate) fn keep_reserve(&self) -> bool {
         let Some(log) = &self.log else { return false };
         let version = &self.current.load().version;
         let bytes = version.bytes().saturating_add(log.disk_bytes());
         self.space.keep_reserve(bytes, self.options.segment_bytes, self.backend.clock.monotonic_nanos())
-    }
-
-    /// True when the disk has room for what everything in the log becomes. Much of it may be deleted and become nothing,
-    /// so that somebody who asks for a flush gets a try even so.
-    pub(crate) fn has_room_to_flush(&self) -> bool {
-        let view = self.current.load();
-        let frozen: u64 = view.frozen.iter().map(|frozen| frozen.memtable.bytes() as u64).sum();
-        let bytes = self.log.as_ref().map_or(frozen, |log| frozen.min(log.bytes()));
-        self.space.has_room(Purpose::Free, bytes)
     }
 }

@@ -13,11 +13,11 @@ use crate::compaction::{OutputTarget, Piece, Rewrite, RewriteSource};
 use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
-use crate::format::{FileKind, FileNumber, Sequence};
+use crate::format::{FileNumber, Sequence};
 use crate::interrupt;
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
-use crate::space::{Purpose, no_space, segment_bytes_of};
+use crate::space::{Purpose, segment_bytes_of};
 use crate::transaction::{WriteBuffer, source_of};
 use crate::version::VersionEdit;
 
@@ -33,11 +33,7 @@ impl Shared {
         let purpose = if buffer.frees() { Purpose::Free } else { Purpose::Add };
         self.make_room(buffer)?;
         let log = self.log()?;
-        if !self.space.has_room(purpose, segment_bytes_of(buffer.bytes())) {
-            // Before anything is written: it would be removed again.
-            self.space.note(false);
-            return Err(no_space(FileKind::Segment.folder()));
-        }
+        self.find_room(purpose, segment_bytes_of(buffer.bytes()))?;
         let _ingesting = self.ingesting.lock();
         self.check_open()?;
         log.check()?;
@@ -46,7 +42,7 @@ impl Shared {
             while self.flush_piece()? {}
         }
         if !makes(Mistake::IngestLogGoesOn) {
-            log.begin_anew()?;
+            log.begin_anew(&|| self.unflushed_bytes())?;
         }
         let sequence = self.commit.lock().applied.next();
         interrupt::check()?;
@@ -66,7 +62,7 @@ impl Shared {
         };
         before();
         let floor = Sequence(sequence.0.saturating_sub(u64::from(makes(Mistake::IngestFloorTooLow))));
-        if let Err(error) = self.install(&edit, floor, None) {
+        if let Err(error) = self.install(&edit, floor, &[]) {
             return Err(self.withdraw(sequence, &edit, error));
         }
         commit.applied = sequence;

@@ -47,7 +47,7 @@ impl Engine {
             Ok(())
         })?;
         // The newest commits go on under the new key at once.
-        self.shared.log()?.rotate()
+        self.shared.log()?.rotate(&|| self.shared.unflushed_bytes())
     }
 
     /// Makes a new data key, rewrites the whole database under it and erases the older ones, as after a key was seen by

@@ -17,7 +17,7 @@ use crate::format::{FileKind, FileNumber, Sequence};
 use crate::interrupt;
 use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
-use crate::space::{Purpose, is_no_space};
+use crate::space::{Purpose, RECORDS_BYTES, is_no_space};
 use crate::version::{Switch, Version, VersionEdit};
 
 /// Segments of level 0 end at this size.
@@ -49,13 +49,12 @@ impl Shared {
     pub(crate) fn checkpoint(&self) -> Result<Sequence> {
         let log = self.log()?;
         log.check()?;
-        if let Err(error) = log.begin_small() {
-            // On a full disk there is no room for a new file, and the checkpoint is what makes room.
-            log.check()?;
-            if !is_no_space(&error) {
-                return Err(error);
-            }
-        }
+        // On a full disk there may be no room for a new file before the memtables are written, and less of it after.
+        let begin_small = || match log.begin_small(&|| self.unflushed_bytes()) {
+            Err(error) if is_no_space(&error) => log.check().map(|()| false),
+            begun => begun.map(|()| true),
+        };
+        let has_begun = begin_small()?;
         let applied = {
             let commit = self.commit.lock();
             self.freeze_under(commit.applied)?;
@@ -67,10 +66,13 @@ impl Shared {
             self.flush_piece()?;
         }
         self.check_open()?;
+        if !has_begun {
+            begin_small()?;
+        }
         // Without anything to write, files of the log may still be there that only hold what is in segments.
         let floor = self.installer.lock().as_ref().map_or(Sequence::ZERO, |installer| installer.floor());
         if log.has_files_before(floor) {
-            self.install(&VersionEdit::default(), floor, None)?;
+            self.install(&VersionEdit::default(), floor, &[])?;
         }
         self.remove_unneeded();
         // Who asks for a checkpoint wants the log to be small, also on disk.
@@ -82,7 +84,7 @@ impl Shared {
     }
 
     /// Switches to the version after `edit`, in the manifest first and for readers then.
-    pub(crate) fn install(&self, edit: &VersionEdit, floor: Sequence, flushed: Option<&Frozen>) -> Result<()> {
+    pub(crate) fn install(&self, edit: &VersionEdit, floor: Sequence, flushed: &[Frozen]) -> Result<()> {
         let log = self.log()?;
         let mut installer = self.installer.lock();
         let Some(installer) = installer.as_mut() else { return Err(Error::Closed) };
@@ -99,12 +101,15 @@ impl Shared {
         }
         if makes(Mistake::RecycledBeforeInstall) {
             log.forget(floor, &[]);
-            log.prepare_next(0, Purpose::Add)?;
+            log.prepare_next(0, Purpose::Add, &|| 0)?;
         }
         if makes(Mistake::SegmentsGoneBeforeInstall) {
             for number in edit.obsolete() {
                 self.backend.directory.remove(&FileKind::Segment.path(number))?;
             }
+        }
+        if self.space.is_short() {
+            self.space.release(RECORDS_BYTES);
         }
         let mut installed = installer.install(&context, switch);
         if installed.as_ref().is_err_and(is_no_space) && self.space.give_up_reserve() {
@@ -127,12 +132,12 @@ impl Shared {
             frozen: old
                 .frozen
                 .iter()
-                .filter(|frozen| flushed.is_none_or(|gone| !Arc::ptr_eq(&frozen.memtable, &gone.memtable)))
+                .filter(|frozen| !flushed.iter().any(|gone| Arc::ptr_eq(&frozen.memtable, &gone.memtable)))
                 .cloned()
                 .collect(),
             version: Arc::clone(&version),
         });
-        self.retire(&dropped, flushed.map(|frozen| frozen.memtable.as_ref()));
+        self.retire(&dropped, flushed);
         self.unneeded.lock().extend(log.forget(floor, &wals).into_iter().map(|number| (FileKind::Wal, number)));
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use entidb_storage::ErrorKind;
 
 use crate::engine::shared::Shared;
-use crate::engine::super_version::SuperVersion;
+use crate::engine::super_version::{Frozen, SuperVersion};
 use crate::format::FileKind;
 use crate::memtable::{MemoryWatch, Memtable};
 use crate::planted::{Mistake, makes};
@@ -46,11 +46,9 @@ impl Shared {
     }
 
     /// Lets go of what the switch that is now on stable storage, and in the newest view, has dropped.
-    pub(crate) fn retire(&self, files: &[Arc<SegmentFile>], flushed: Option<&Memtable>) {
-        if let Some(memtable) = flushed {
-            self.retired_memtables.add(memtable);
-        }
-        if flushed.is_some() || !files.is_empty() {
+    pub(crate) fn retire(&self, files: &[Arc<SegmentFile>], flushed: &[Frozen]) {
+        flushed.iter().for_each(|frozen| self.retired_memtables.add(&frozen.memtable));
+        if !flushed.is_empty() || !files.is_empty() {
             // Iterators see it with their next move, and look at the newest view from there on.
             self.view_changes.fetch_add(1, Ordering::Release);
         }

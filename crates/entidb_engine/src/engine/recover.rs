@@ -300,7 +300,7 @@ pub(crate) fn begin_session(
             keys: &keys,
             numbers: &numbers,
             space: &space,
-            first_bytes: first_bytes.min(space.log_bytes(Purpose::Free, 0, first_bytes, 0).unwrap_or(LOG_BYTES_LEAST)),
+            first_bytes: first_bytes.min(space.log_bytes(Purpose::Anew, 0, first_bytes, 0).unwrap_or(LOG_BYTES_LEAST)),
         };
         if space.room(Purpose::Free).is_some_and(|room| room < 4 * first_bytes) {
             // On a disk this full what nobody lists goes first; it would go later anyway.

@@ -148,7 +148,7 @@ impl Shared {
             let mut bytes = std::mem::take(&mut commit.scratch);
             bytes.clear();
             encode_commit(buffer, &mut bytes)?;
-            match log.reserve(bytes.len(), tries.purpose()) {
+            match log.reserve(bytes.len(), tries.purpose(), &|| self.unflushed_bytes()) {
                 Ok(()) => break (commit, bytes),
                 Err(error) => {
                     drop(commit);

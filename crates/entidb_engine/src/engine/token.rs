@@ -115,15 +115,16 @@ impl WriterToken {
             let ingested = shared.ingest(buffer, || point.end());
             drop(self);
             shared.remove_unneeded();
-            let sequence = ingested?;
+            let sequence = ingested.inspect_err(|error| shared.step_after_refusal(error))?;
             shared.step_inline();
             shared.keep_pace(bytes, buffer);
             return Ok(sequence);
         }
         // From the moment the sequence is given, iterators of the transaction would see its commit beneath them.
-        let sequence = self.shared.apply(buffer, durability, || point.end())?;
+        let applied = self.shared.apply(buffer, durability, || point.end());
         let shared = Arc::clone(&self.shared);
         drop(self);
+        let sequence = applied.inspect_err(|error| shared.step_after_refusal(error))?;
         shared.log()?.wait(sequence, durability)?;
         shared.step_inline();
         shared.keep_pace(bytes, buffer);

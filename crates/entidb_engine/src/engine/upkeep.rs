@@ -86,7 +86,7 @@ impl Shared {
         log.check()?;
         // First, because a commit that finds no room makes the file itself and waits for it. On a full disk there is none
         // to be made ahead, and the memtables go to segments all the same: that is what frees the files before it.
-        if log.wants_spare() && log.prepare_ahead()? {
+        if log.wants_spare() && log.prepare_ahead(&|| self.unflushed_bytes())? {
             return Ok(true);
         }
         let has_frozen = !self.current.load().frozen.is_empty();
@@ -101,6 +101,7 @@ impl Shared {
         }
         drop(flushing);
         if self.checkpoint_is_due() {
+            self.space.is_looked_to();
             self.freeze()?;
             return Ok(true);
         }
@@ -133,7 +134,9 @@ impl Shared {
         if self.remove_some() {
             return Ok(true);
         }
-        Ok(self.keep_reserve())
+        // What a flush was promised is not for the reserve.
+        let flushing = self.flushing.try_lock();
+        Ok(flushing.is_some_and(|flushing| flushing.is_none() && self.keep_reserve()))
     }
 
     /// Flushes commits whose interval is over.
@@ -161,8 +164,16 @@ impl Shared {
 
     fn checkpoint_is_due(&self) -> bool {
         let Some(log) = &self.log else { return false };
-        self.options.auto_checkpoint
-            && log.bytes() >= self.options.wal_bytes
-            && self.current.load().active.logged_bytes() >= self.options.wal_bytes / 8
+        let is_long = || {
+            log.bytes() >= self.options.wal_bytes
+                && self.current.load().active.logged_bytes() >= self.options.wal_bytes / 8
+        };
+        self.options.auto_checkpoint && is_long() || self.memtable_may_make_room()
+    }
+
+    /// True when something was refused for want of room, and the memtable holds deletions: as long as they are in memory
+    /// alone, merging cannot give back what they delete.
+    fn memtable_may_make_room(&self) -> bool {
+        self.space.is_wanted() && self.current.load().active.has_deletions()
     }
 }

@@ -95,6 +95,7 @@ pub(crate) struct Memtable {
     used_bytes: AtomicUsize,
     entry_count: AtomicU64,
     has_ranges: AtomicBool,
+    has_deletes: AtomicBool,
     /// Bytes of all range deletes there were, those included of which nothing is left because later ones cover them.
     range_delete_bytes: AtomicU64,
 }
@@ -185,6 +186,7 @@ impl Memtable {
             used_bytes: AtomicUsize::new(0),
             entry_count: AtomicU64::new(0),
             has_ranges: AtomicBool::new(false),
+            has_deletes: AtomicBool::new(false),
             range_delete_bytes: AtomicU64::new(0),
         };
         memtable.count_index_bytes();
@@ -254,6 +256,9 @@ impl Memtable {
         self.used_bytes.store(writer.used_bytes(), Ordering::Relaxed);
         self.count_index_bytes();
         self.entry_count.fetch_add(1, Ordering::Relaxed);
+        if kind == EntryKind::Delete {
+            self.has_deletes.store(true, Ordering::Relaxed);
+        }
         Ok((way.found != 0).then(|| self.found(way.found, &Entry::at(&self.arena, way.found))))
     }
 
@@ -346,6 +351,17 @@ impl Memtable {
     #[inline]
     pub(crate) fn has_no_range_tombstones(&self) -> bool {
         !self.has_ranges.load(Ordering::Acquire)
+    }
+
+    /// True when a key or a range was deleted.
+    pub(crate) fn has_deletions(&self) -> bool {
+        self.has_deletes.load(Ordering::Relaxed) || !self.has_no_range_tombstones()
+    }
+
+    /// About how many bytes it takes to write: its entries, and the range deletes.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        let entries = if self.entry_count() == 0 { 0 } else { self.used_bytes.load(Ordering::Relaxed) as u64 };
+        entries.saturating_add(self.range_delete_bytes.load(Ordering::Relaxed))
     }
 
     /// Bytes in use, by which a memtable is judged full: entries, nodes, hash and range tombstones.

@@ -86,7 +86,8 @@ fn a_plan_of_nothing_looks_at_no_segment_but_what_is_stale() {
         let version = Version::empty(context_for_tests()).apply(&snapshot_of(count)).unwrap();
         let live = LiveSnapshots::new([], Sequence(9));
         looks::during(|| {
-            let planned = plan(&version, PlanOptions { base_bytes: 1 << 40 }, &live, &Resting::new()).unwrap();
+            let planned =
+                plan(&version, PlanOptions { base_bytes: 1 << 40, is_short: false }, &live, &Resting::new()).unwrap();
             assert!(planned.is_none());
         })
     };

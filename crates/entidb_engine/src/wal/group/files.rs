@@ -10,7 +10,7 @@ use crate::planted::{Mistake, makes};
 use crate::space::{LOG_BYTES_LEAST, Purpose, is_no_space, no_space};
 use crate::verify::VerifyReport;
 use crate::version::WalRef;
-use crate::wal::group::{Log, LogContext, Retired, State};
+use crate::wal::group::{Log, LogContext, Retired, State, Unflushed};
 use crate::wal::reader::{Step, WalReader};
 use crate::wal::writer::{SpentFile, WAL_FILE_BYTES_MAX, WalFile};
 
@@ -36,8 +36,8 @@ impl Log {
 
     /// Makes the next file ahead of need; false when there is one, or too little room on the disk for one. That is no
     /// failure: a commit that needs the file tries again, and is told.
-    pub(crate) fn prepare_ahead(&self) -> Result<bool> {
-        match self.prepare(Need::Ahead, Purpose::Add) {
+    pub(crate) fn prepare_ahead(&self, unflushed: Unflushed<'_>) -> Result<bool> {
+        match self.prepare(Need::Ahead, Purpose::Add, unflushed) {
             Err(error) if is_no_space(&error) => Ok(false),
             made => made,
         }
@@ -45,13 +45,13 @@ impl Log {
 
     /// Makes the next file, of at least `room_min` bytes of room, when there is none that large under the newest key.
     /// True when it was made.
-    pub(crate) fn prepare_next(&self, room_min: u64, purpose: Purpose) -> Result<bool> {
-        self.prepare(Need::Room(room_min), purpose)
+    pub(crate) fn prepare_next(&self, room_min: u64, purpose: Purpose, unflushed: Unflushed<'_>) -> Result<bool> {
+        self.prepare(Need::Room(room_min), purpose, unflushed)
     }
 
-    fn prepare(&self, need: Need, purpose: Purpose) -> Result<bool> {
+    fn prepare(&self, need: Need, purpose: Purpose, unflushed: Unflushed<'_>) -> Result<bool> {
         let _one_at_a_time = self.preparing.lock();
-        let (room_min, capacity) = {
+        let (room_min, capacity, to_come) = {
             let state = self.state.lock();
             state.check(None)?;
             let doubled = state.current_capacity.saturating_mul(2).min(WAL_FILE_BYTES_MAX);
@@ -73,14 +73,17 @@ impl Log {
             if state.spare.as_ref().is_some_and(fits) {
                 return Ok(false);
             }
-            (room_min, capacity.next_multiple_of(4096))
+            // What still goes into the current file comes before the next one.
+            let to_come = if matches!(need, Need::Ahead) { state.remaining } else { 0 };
+            (room_min, capacity.next_multiple_of(4096), to_come)
         };
         self.check_owner()?;
         let LogContext { backend, keys, numbers, space, .. } = &self.context;
         let least = room_min.saturating_add(WAL_UNITS_AT).next_multiple_of(4096);
-        let fitting = space.log_bytes(purpose, least, capacity, self.bytes());
+        let unflushed = unflushed().min(self.bytes()).saturating_add(to_come);
+        let fitting = space.log_bytes(purpose, least, capacity, unflushed);
         // A spent file is a help and no need: where it cannot be used again, a fresh one is made as if there had been none.
-        let recycled = self.take_spent(room_min, fitting.unwrap_or(least.saturating_mul(4)));
+        let recycled = fitting.and_then(|fitting| self.take_spent(room_min, fitting));
         let recycled = recycled.and_then(|spent| WalFile::recycle(backend, keys, numbers.next(), &spent).ok());
         let made = match (recycled, fitting) {
             (Some(made), _) => made,
@@ -97,17 +100,20 @@ impl Log {
         Ok(true)
     }
 
-    /// Makes a fresh file, smaller than wanted where there is no room for more, and from the reserve for who may use it.
+    /// Makes a fresh file, smaller than wanted where there is no room for more, and from the reserve for whoever may use it.
     fn create(&self, least: u64, wanted: u64, purpose: Purpose) -> Result<WalFile> {
         let LogContext { backend, keys, numbers, space, .. } = &self.context;
         let mut capacity = wanted;
+        if purpose != Purpose::Add {
+            space.release(capacity);
+        }
         loop {
             match WalFile::create(backend, keys, numbers.next(), capacity) {
                 Err(error) if is_no_space(&error) => {
                     let smaller = (capacity / 4).next_multiple_of(4096);
                     if smaller >= least.max(LOG_BYTES_LEAST) && smaller < capacity {
                         capacity = smaller;
-                    } else if purpose != Purpose::Free || !space.give_up_reserve() {
+                    } else if purpose == Purpose::Add || !space.give_up_reserve() {
                         return Err(error);
                     }
                 }
@@ -204,13 +210,13 @@ impl Log {
     }
 
     /// Goes on in the next file, so that the files before it can go once their commits are in segments.
-    pub(crate) fn rotate(&self) -> Result<()> {
-        self.rotate_into(u64::MAX)
+    pub(crate) fn rotate(&self, unflushed: Unflushed<'_>) -> Result<()> {
+        self.rotate_into(u64::MAX, unflushed)
     }
 
     /// Goes on in a fresh file, which is small unless one that is no larger than `most` was made ahead.
-    fn rotate_into(&self, most: u64) -> Result<()> {
-        self.prepare(Need::Anew(most), Purpose::Free)?;
+    fn rotate_into(&self, most: u64, unflushed: Unflushed<'_>) -> Result<()> {
+        self.prepare(Need::Anew(most), Purpose::Anew, unflushed)?;
         let mut state = self.state.lock();
         loop {
             state.check(None)?;
@@ -221,7 +227,7 @@ impl Log {
                     break;
                 }
                 drop(state);
-                self.prepare(Need::Anew(most), Purpose::Free)?;
+                self.prepare(Need::Anew(most), Purpose::Anew, unflushed)?;
                 state = self.state.lock();
                 continue;
             }
@@ -254,21 +260,21 @@ impl Log {
     }
 
     /// As [`rotate`](Self::rotate), unless the current file holds nothing yet. Every commit so far is flushed.
-    pub(crate) fn begin_anew(&self) -> Result<()> {
+    pub(crate) fn begin_anew(&self, unflushed: Unflushed<'_>) -> Result<()> {
         self.flush_all()?;
-        if self.state.lock().is_unused() { Ok(()) } else { self.rotate() }
+        if self.state.lock().is_unused() { Ok(()) } else { self.rotate(unflushed) }
     }
 
     /// As [`begin_anew`](Self::begin_anew), in a file no larger than the first of a log, so that all large ones can go: that
     /// which is current, and that which was made ahead of need.
-    pub(crate) fn begin_small(&self) -> Result<()> {
+    pub(crate) fn begin_small(&self, unflushed: Unflushed<'_>) -> Result<()> {
         self.flush_all()?;
         let most = self.context.first_bytes.next_multiple_of(4096);
         let is_small = {
             let state = self.state.lock();
             state.is_unused() && state.current_capacity <= most
         };
-        if is_small { Ok(()) } else { self.rotate_into(most) }
+        if is_small { Ok(()) } else { self.rotate_into(most, unflushed) }
     }
 
     /// Counts a commit that came to stable storage without the log, right after a [`begin_anew`](Self::begin_anew):

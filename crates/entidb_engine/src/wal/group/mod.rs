@@ -46,6 +46,9 @@ pub(crate) struct LogContext {
     pub(crate) first_bytes: u64,
 }
 
+/// Tells how many bytes are in memtables and not in segments. It is asked when a file is made, and takes no lock.
+pub(crate) type Unflushed<'a> = &'a dyn Fn() -> u64;
+
 /// The log of an open database.
 pub(crate) struct Log {
     context: LogContext,

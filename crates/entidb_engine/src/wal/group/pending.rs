@@ -9,7 +9,7 @@ use crate::options::Durability;
 use crate::planted::{Mistake, makes};
 use crate::space::Purpose;
 use crate::wal::group::wait::UNFLUSHED_BYTES_MAX;
-use crate::wal::group::{Log, State};
+use crate::wal::group::{Log, State, Unflushed};
 use crate::wal::writer::{WAL_FILE_BYTES_MAX, WalFile};
 
 /// Pending bytes of commits that wait for nothing are handed to the system at this size.
@@ -31,7 +31,7 @@ pub(super) struct Group {
 impl Log {
     /// Makes sure that a commit of `len` bytes will fit. To be called before anything of it is applied, by the one
     /// writer: an error here means that nothing happened.
-    pub(crate) fn reserve(&self, len: usize, purpose: Purpose) -> Result<()> {
+    pub(crate) fn reserve(&self, len: usize, purpose: Purpose, unflushed: Unflushed<'_>) -> Result<()> {
         loop {
             let mut state = self.state.lock();
             state.check(None)?;
@@ -57,7 +57,7 @@ impl Log {
                 continue;
             }
             drop(state);
-            self.prepare_next(if has_pending { whole } else { alone }, purpose)?;
+            self.prepare_next(if has_pending { whole } else { alone }, purpose, unflushed)?;
         }
     }
 

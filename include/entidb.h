@@ -1427,7 +1427,7 @@ void entidb_cursor_free(entidb_cursor *cursor);
  *
  * Threads: any. Blocks: on recovery.
  * Owns: `*out_database` on success; free with `entidb_database_free`.
- * Errors: DATABASE_LOCKED, DATABASE_NOT_FOUND, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT, TAMPERED, WRONG_KEY,
+ * Errors: DATABASE_LOCKED, DATABASE_NOT_FOUND, ALREADY_EXISTS, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT, TAMPERED, WRONG_KEY,
  * ENCRYPTION_REQUIRED, NOT_ENCRYPTED, PERMISSION_DENIED, NOT_A_DIRECTORY, INVALID_ARGUMENT, UNKNOWN_OPTION, IO.
  *
  * Safety: `database` handles are live ones of this library; texts and bytes are readable for their lengths; `options` is NULL or

@@ -334,7 +334,7 @@ struct blob random_definition(struct worker *w) {
     return odd(w, done(w, &out));
 }
 
-static const uint8_t database_key[32] = {7, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+const uint8_t database_key[32] = {7, 1, 2, 3, 4, 5, 6, 7, 8, 9};
 
 /* Small limits, so that they are met, and short waits. */
 struct blob good_options(struct worker *w, int encrypted) {

@@ -15,29 +15,31 @@
 
 /* Every function of the header and how often it is chosen: 0 where it is called beside another only. */
 #define FUNCTIONS(X)                                                                                                    \
-    X(abi_version, 1) X(buffer_free, 1) X(change_batch_next, 6) X(change_batch_read, 4) X(change_feed_free, 3)          \
-    X(change_feed_next, 10) X(change_feed_position, 3) X(change_feed_unread, 3) X(code_hint, 1) X(code_name, 1)         \
-    X(collection_count, 10) X(collection_create_index, 3) X(collection_delete, 10) X(collection_delete_many, 4)         \
-    X(collection_delete_version, 6) X(collection_drop_index, 3) X(collection_exists, 10) X(collection_find, 14)         \
-    X(collection_find_count, 10) X(collection_find_delete, 4) X(collection_find_explain, 6) X(collection_free, 5)       \
-    X(collection_get, 16) X(collection_get_many, 8) X(collection_indexes, 4) X(collection_put, 40)                      \
-    X(collection_put_many, 8) X(collection_scan, 10) X(collection_update, 14) X(cursor_free, 6) X(cursor_next, 16)      \
-    X(cursor_next_batch, 12) X(cursor_token, 10) X(database_backup, 1) X(database_begin_read, 8)                        \
-    X(database_begin_write, 12) X(database_changes, 8) X(database_checkpoint, 1) X(database_close, 1)                   \
-    X(database_close_now, 1) X(database_collection, 14) X(database_collections, 4) X(database_compact, 1)               \
-    X(database_config, 2) X(database_create_collection, 3) X(database_drop_collection, 2) X(database_free, 1)           \
-    X(database_is_closed, 3) X(database_last_sequence, 3) X(database_open, 1) X(database_open_memory, 1)                \
-    X(database_open_named, 2) X(database_open_report, 2) X(database_position, 4) X(database_rename_collection, 3)       \
-    X(database_stats, 2) X(database_trim_changes, 2) X(database_verify, 1) X(database_wait_durable, 3)                  \
-    X(document_lookup, 12) X(document_next, 8) X(encoder_begin_array, 3) X(encoder_begin_map, 3) X(encoder_bool, 2)     \
-    X(encoder_bytes, 2) X(encoder_document, 3) X(encoder_double, 2) X(encoder_end, 4) X(encoder_finish, 6)              \
-    X(encoder_free, 2) X(encoder_id, 2) X(encoder_int, 2) X(encoder_key, 4) X(encoder_new, 3) X(encoder_null, 2)        \
-    X(encoder_text, 2) X(encoder_timestamp, 2) X(encoder_uint, 2) X(error_code, 2) X(error_collection, 2)               \
-    X(error_free, 2) X(error_id, 2) X(error_index, 2) X(error_message, 2) X(error_offset, 2) X(error_os_code, 2)        \
-    X(error_path, 2) X(format_version, 1) X(has_feature, 1) X(interrupt_set, 2) X(open_options_init, 1)                 \
-    X(transaction_abort, 5) X(transaction_collection, 14) X(transaction_collections, 3) X(transaction_commit, 10)       \
-    X(transaction_create_collection, 3) X(transaction_drop_collection, 2) X(transaction_free, 5)                        \
-    X(transaction_is_open, 3) X(transaction_position, 2) X(transaction_rename_collection, 2)                            \
+    X(abi_version, 1) X(buffer_free, 1) X(cancel_cancel, 1) X(cancel_check, 3) X(cancel_enter, 2) X(cancel_free, 3)     \
+    X(cancel_leave, 12) X(cancel_new, 3) X(change_batch_next, 6) X(change_batch_read, 4) X(change_feed_close, 1)        \
+    X(change_feed_free, 3) X(change_feed_next, 10) X(change_feed_position, 3) X(change_feed_unread, 3) X(code_hint, 1)  \
+    X(code_name, 1) X(collection_count, 10) X(collection_create_index, 3) X(collection_delete, 10)                      \
+    X(collection_delete_many, 4) X(collection_delete_version, 6) X(collection_drop_index, 3) X(collection_exists, 10)   \
+    X(collection_find, 14) X(collection_find_count, 10) X(collection_find_delete, 4) X(collection_find_explain, 6)      \
+    X(collection_free, 5) X(collection_get, 16) X(collection_get_many, 8) X(collection_indexes, 4)                      \
+    X(collection_put, 40) X(collection_put_many, 8) X(collection_scan, 10) X(collection_update, 14) X(cursor_free, 6)   \
+    X(cursor_next, 16) X(cursor_next_batch, 12) X(cursor_token, 10) X(database_add_key, 2) X(database_backup, 1)        \
+    X(database_begin_read, 8) X(database_begin_write, 12) X(database_change_key, 3) X(database_changes, 8)              \
+    X(database_checkpoint, 1) X(database_close, 1) X(database_close_now, 1) X(database_collection, 14)                  \
+    X(database_collections, 4) X(database_compact, 1) X(database_config, 2) X(database_create_collection, 3)            \
+    X(database_drop_collection, 2) X(database_free, 1) X(database_is_closed, 3) X(database_last_sequence, 3)            \
+    X(database_open, 1) X(database_open_memory, 1) X(database_open_named, 2) X(database_open_report, 2)                 \
+    X(database_position, 4) X(database_rekey, 1) X(database_remove_key, 3) X(database_rename_collection, 3)             \
+    X(database_rotate_key, 1) X(database_stats, 2) X(database_trim_changes, 2) X(database_verify, 1)                    \
+    X(database_wait_durable, 3) X(document_lookup, 12) X(document_next, 8) X(encoder_begin_array, 3)                    \
+    X(encoder_begin_map, 3) X(encoder_bool, 2) X(encoder_bytes, 2) X(encoder_document, 3) X(encoder_double, 2)          \
+    X(encoder_end, 4) X(encoder_finish, 6) X(encoder_free, 2) X(encoder_id, 2) X(encoder_int, 2) X(encoder_key, 4)      \
+    X(encoder_new, 3) X(encoder_null, 2) X(encoder_text, 2) X(encoder_timestamp, 2) X(encoder_uint, 2)                  \
+    X(error_code, 2) X(error_collection, 2) X(error_free, 2) X(error_id, 2) X(error_index, 2) X(error_message, 2)       \
+    X(error_offset, 2) X(error_os_code, 2) X(error_path, 2) X(format_version, 1) X(has_feature, 1) X(interrupt_set, 2)  \
+    X(open_options_init, 1) X(transaction_abort, 5) X(transaction_collection, 14) X(transaction_collections, 3)         \
+    X(transaction_commit, 10) X(transaction_create_collection, 3) X(transaction_drop_collection, 2)                     \
+    X(transaction_free, 5) X(transaction_is_open, 3) X(transaction_position, 2) X(transaction_rename_collection, 2)     \
     X(transaction_rollback_to, 5) X(transaction_savepoint, 5) X(transaction_sequence, 4) X(value_bytes, 2)              \
     X(value_free, 2) X(value_id, 2) X(value_version, 2) X(version, 1)
 
@@ -49,7 +51,7 @@ enum function {
 };
 
 /* The kinds of handle. */
-enum kind { DATABASE, COLLECTION, TRANSACTION, CURSOR, FEED, ENCODER, VALUE, ERROR, KIND_COUNT };
+enum kind { DATABASE, COLLECTION, TRANSACTION, CURSOR, FEED, ENCODER, VALUE, ERROR, CANCEL, KIND_COUNT };
 
 /* A handle and how many hands hold it; the last one frees it. */
 struct held {
@@ -66,6 +68,7 @@ struct blob {
 
 #define HAND 4
 #define KEPT 4
+#define ENTERED 4
 
 struct model;
 
@@ -87,6 +90,8 @@ struct worker {
     /* The place for an error; what it held before the call is a pointer that must not stay. */
     entidb_error *error;
     int has_error_place;
+    /* Tokens this thread is in, each as often as it entered; it holds them, so that it can leave them. */
+    struct held *entered[ENTERED];
     /* What the function given to entidb_interrupt_set looks at. */
     int armed;
     int countdown;
@@ -147,7 +152,12 @@ void free_kept(struct worker *w);
 int32_t ask(void *worker);
 void fork_and_look(struct worker *w);
 
+/* run_keys.c */
+void leave_all_tokens(struct worker *w);
+
 /* bytes.c */
+/* What every encrypted database of a round that is given a key is opened with. */
+extern const uint8_t database_key[32];
 struct blob of(struct worker *w, const void *data, size_t len);
 struct blob odd(struct worker *w, struct blob whole);
 struct blob random_document(struct worker *w);

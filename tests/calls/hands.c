@@ -35,6 +35,7 @@ void free_handle(struct worker *w, enum kind kind, void *pointer) {
     case ENCODER: NOTHING(encoder_free, pointer); break;
     case VALUE: NOTHING(value_free, pointer); break;
     case ERROR: NOTHING(error_free, pointer); break;
+    case CANCEL: NOTHING(cancel_free, pointer); break;
     case KIND_COUNT: break;
     }
 }
@@ -359,6 +360,7 @@ static int look_from_child(struct worker *w) {
             case ERROR:
                 if (entidb_error_code(pointer) < 100 || *entidb_error_message(pointer) == 0) return 11;
                 break;
+            case CANCEL:
             case KIND_COUNT: break;
             }
             if (status != ENTIDB_ERROR_FORKED) return 20 + kind;

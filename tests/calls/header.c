@@ -5,8 +5,9 @@
 #include "calls.h"
 #include <ctype.h>
 
-/* What every function may say of its arguments and its handles, and a thread that asked for its end. */
-static const int everywhere[] = {ENTIDB_OK, ENTIDB_ERROR_INVALID_ARGUMENT, ENTIDB_ERROR_INVALID_HANDLE, ENTIDB_ERROR_CANCELLED};
+/* What every function may say of its arguments and its handles, and in a thread that asked for its end or is in a token. */
+static const int everywhere[] = {ENTIDB_OK, ENTIDB_ERROR_INVALID_ARGUMENT, ENTIDB_ERROR_INVALID_HANDLE, ENTIDB_ERROR_CANCELLED,
+                                 ENTIDB_ERROR_TIMEOUT};
 
 static void allow(struct entry *entry, int code) {
     if (code >= 0 && code < 1024) entry->codes[code / 64] |= 1ull << (code % 64);

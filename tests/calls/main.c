@@ -97,6 +97,7 @@ static void *work(void *argument_of_thread) {
     while (w->calls < calls_of_round) step(w);
     entidb_interrupt_set(NULL, NULL);
     w->armed = 0;
+    leave_all_tokens(w);
     let_all_go(w);
     release_arguments(w);
     free_kept(w);

@@ -212,7 +212,10 @@ void model_step(struct worker *w) {
         if (model->database != NULL) check_all(w, model);
         return;
     }
-    if (PLAIN(database_is_closed, model->database->pointer) == 1) {
+    int32_t closed = 0;
+    entidb_error **error = error_place(w);
+    if (STATUS(database_is_closed, model->database->pointer, &closed, error) != ENTIDB_OK) found(w, "does not say whether it is closed");
+    if (closed == 1) {
         let_go(w, model->database);
         model->database = NULL;
         return;

@@ -60,12 +60,14 @@ void run_database_free(struct worker *w) {
 }
 
 void run_database_is_closed(struct worker *w) {
-    int32_t closed = PLAIN(database_is_closed, pick(w, DATABASE));
-    if (closed != 0 && closed != 1) found(w, "gave %d", closed);
+    int32_t closed = 77, *out = place(w, &closed);
+    entidb_error **error = error_place(w);
+    entidb_status status = STATUS(database_is_closed, pick(w, DATABASE), out, error);
+    if (status == ENTIDB_OK && out != NULL && closed != 0 && closed != 1) found(w, "gave %d", closed);
 }
 
 void run_database_last_sequence(struct worker *w) {
-    (void)PLAIN(database_last_sequence, pick(w, DATABASE));
+    GIVES_NUMBER(database_last_sequence, uint64_t, pick(w, DATABASE));
 }
 
 void run_database_collection(struct worker *w) {

@@ -55,8 +55,10 @@ void run_transaction_abort(struct worker *w) {
 }
 
 void run_transaction_is_open(struct worker *w) {
-    int32_t open = PLAIN(transaction_is_open, pick(w, TRANSACTION));
-    if (open != 0 && open != 1) found(w, "gave %d", open);
+    int32_t open = 77, *out = place(w, &open);
+    entidb_error **error = error_place(w);
+    entidb_status status = STATUS(transaction_is_open, pick(w, TRANSACTION), out, error);
+    if (status == ENTIDB_OK && out != NULL && open != 0 && open != 1) found(w, "gave %d", open);
 }
 
 void run_transaction_free(struct worker *w) {
@@ -74,6 +76,10 @@ void run_change_feed_unread(struct worker *w) {
 
 void run_change_feed_position(struct worker *w) {
     GIVES_BYTES(change_feed_position, w->positions, pick(w, FEED));
+}
+
+void run_change_feed_close(struct worker *w) {
+    if (rarely(w, 3)) GIVES_NOTHING(change_feed_close, pick(w, FEED));
 }
 
 void run_change_feed_free(struct worker *w) {

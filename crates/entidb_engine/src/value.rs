@@ -18,6 +18,15 @@ pub(crate) trait Pinned: Send + Sync {
 /// Up to here a copy is asked for like any small thing.
 const SMALL_BYTES: usize = 4096;
 
+/// A copy of bytes whose number a caller or a file says; `what` is what the memory is for.
+pub(crate) fn copy_of(bytes: &[u8], what: &'static str) -> Result<Vec<u8>> {
+    let mut copy = Vec::new();
+    let no_memory = |_| Error::OutOfMemory { what, bytes: bytes.len() as u64 };
+    copy.try_reserve_exact(bytes.len()).map_err(no_memory)?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
 /// A copy of a large value.
 struct Copied(Vec<u8>);
 
@@ -53,11 +62,7 @@ impl Value {
             return Ok(Self::owned(bytes));
         }
         // Counted bytes cannot be asked for without ending the process where there are none, a vector of them can.
-        let mut copy = Vec::new();
-        let no_memory = |_| Error::OutOfMemory { what: "a value", bytes: bytes.len() as u64 };
-        copy.try_reserve_exact(bytes.len()).map_err(no_memory)?;
-        copy.extend_from_slice(bytes);
-        Ok(Self::pinned(Arc::new(Copied(copy)), 0, bytes.len()))
+        Ok(Self::pinned(Arc::new(Copied(copy_of(bytes, "a value")?)), 0, bytes.len()))
     }
 
     /// A value that lives in counted memory.

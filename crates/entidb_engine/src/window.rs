@@ -84,15 +84,6 @@ impl Window {
     }
 }
 
-/// A copy of bytes whose number a file claims.
-pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut copy = Vec::new();
-    let no_memory = |_| Error::OutOfMemory { what: "reading a file", bytes: bytes.len() as u64 };
-    copy.try_reserve_exact(bytes.len()).map_err(no_memory)?;
-    copy.extend_from_slice(bytes);
-    Ok(copy)
-}
-
 #[cfg(test)]
 mod tests {
     use entidb_storage::{Backend, OpenMode};

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::engine::room::{FROZEN_MAX, LEVEL_0_RUNS_MAX};
+use crate::engine::room::{FROZEN_MAX, LEVEL_0_RUNS_MAX, crowded_zone};
 use crate::engine::shared::Shared;
 use crate::transaction::WriteBuffer;
 use crate::version::Version;
@@ -133,12 +133,8 @@ impl Shared {
     /// Runs of level 0 in the fullest zone of these changes. One that is not merged because of damage counts for nothing:
     /// however slow its writers are, nobody catches up.
     fn runs_to_merge(&self, version: &Version, buffer: &WriteBuffer) -> usize {
-        if version.fullest_zone().runs < SLOW_RUNS {
-            return 0;
-        }
-        let zones = buffer.zones();
-        let fullest = version.fullest_zone_of(|zone| zones.contains(zone));
-        if fullest.runs < SLOW_RUNS || self.damage_in(fullest.zone).is_some() { 0 } else { fullest.runs }
+        let crowded = crowded_zone(version, buffer, SLOW_RUNS);
+        crowded.filter(|fullest| self.damage_in(fullest.zone).is_none()).map_or(0, |fullest| fullest.runs)
     }
 }
 

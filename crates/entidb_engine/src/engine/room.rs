@@ -12,6 +12,7 @@ use crate::engine::upkeep::InOtherHands;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::transaction::WriteBuffer;
+use crate::version::{Version, ZoneRuns};
 
 /// Frozen memtables from which on writers wait.
 pub(crate) const FROZEN_MAX: usize = 3;
@@ -94,11 +95,17 @@ impl Shared {
         if view.frozen.len() >= FROZEN_MAX {
             return Some(Crowded::Memory);
         }
-        if view.version.fullest_zone().runs < LEVEL_0_RUNS_MAX {
-            return None;
-        }
-        let zones = buffer.zones();
-        let fullest = view.version.fullest_zone_of(|zone| zones.contains(zone));
-        (fullest.runs >= LEVEL_0_RUNS_MAX).then_some(Crowded::Zone(fullest.zone))
+        crowded_zone(&view.version, buffer, LEVEL_0_RUNS_MAX).map(|fullest| Crowded::Zone(fullest.zone))
     }
+}
+
+/// The zone with the most runs in level 0 of those that these changes are in, when it has `runs_min`. The changes are walked
+/// only when some zone has: nearly every commit finds none.
+pub(crate) fn crowded_zone(version: &Version, buffer: &WriteBuffer, runs_min: usize) -> Option<ZoneRuns> {
+    if version.fullest_zone().runs < runs_min {
+        return None;
+    }
+    let zones = buffer.zones();
+    let fullest = version.fullest_zone_of(|zone| zones.contains(zone));
+    (fullest.runs >= runs_min).then_some(fullest)
 }

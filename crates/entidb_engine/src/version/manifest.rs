@@ -17,8 +17,9 @@ use crate::format::{
     ManifestRecordHeader, ManifestRecordKind, Stream, TAG_BYTES, Tag, Unit,
 };
 use crate::planted::{Mistake, makes};
+use crate::value::copy_of;
 use crate::wal::WalSeal;
-use crate::window::{Window, copied};
+use crate::window::Window;
 
 /// No record is longer than its length can say.
 const RECORD_BYTES_MAX: u64 = (1 << 32) + 64;
@@ -248,7 +249,7 @@ fn record_at(
         return wrong(&format!("record {} is here, {expected} was expected", header.number));
     }
     let Some(stored) = stored_at(protection, window, offset, &header)? else { return wrong("no whole record is here") };
-    let mut body = copied(stored)?;
+    let mut body = copy_of(stored, "reading a file")?;
     let bytes = (MANIFEST_RECORD_HEADER_BYTES as u64).saturating_add(body.len() as u64);
     let encoded = header.encode();
     let (len, tag) = match protection.open(unit_of(header.number, offset, &encoded, previous), &mut body) {

@@ -14,7 +14,8 @@ use crate::format::{
     ROOT_SLOT_BYTES, Root, Stream, TAG_BYTES, Unit,
 };
 use crate::planted::{Mistake, makes};
-use crate::window::{Window, copied};
+use crate::value::copy_of;
+use crate::window::Window;
 
 const PATH: &str = "ROOT";
 
@@ -37,7 +38,7 @@ pub(crate) fn read_root_file(backend: &Backend) -> Result<RootFile> {
         FileHeader::decode_first(backend.directory.location(), PATH, &start)?;
         return Err(Error::damaged(PATH, 0, format!("it has {len} bytes, ROOT has {}", ROOT_SLOT_BYTES * 2)));
     }
-    let bytes = copied(Window::new(file)?.rest(0)?)?;
+    let bytes = copy_of(Window::new(file)?.rest(0)?, "reading a file")?;
     let location = backend.directory.location();
     let mut failure = None;
     for slot in 0..2 {

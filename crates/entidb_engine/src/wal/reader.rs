@@ -13,7 +13,8 @@ use crate::format::{
     FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber, RECYCLED, Sequence, Stream, TAG_BYTES, Tag, Unit,
     WAL_UNIT_ALIGNMENT, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalSuccessor, WalUnitHeader, WalUnitKind, wal_unit_bytes,
 };
-use crate::window::{Window, copied};
+use crate::value::copy_of;
+use crate::window::Window;
 
 /// How often a scan for proof may read the bytes of a file; beyond that the file is taken for damaged.
 const SCAN_PASSES_MAX: u64 = 4;
@@ -130,7 +131,7 @@ impl WalReader {
             let detail = format!("no whole unit {} is here", self.unit_number);
             return Ok(Step::Broken(Error::damaged(self.path.as_str(), self.offset, detail)));
         };
-        let mut body = copied(stored)?;
+        let mut body = copy_of(stored, "reading a file")?;
         let encoded = header.encode();
         let unit = unit_of(&header, &encoded, self.offset, self.previous_tag);
         let tag = match self.protection.open(unit, &mut body) {
@@ -172,7 +173,7 @@ impl WalReader {
                     Some(left) => left,
                     None => return Ok(true),
                 };
-                let (stored, encoded) = (copied(stored)?, header.encode());
+                let (stored, encoded) = (copy_of(stored, "reading a file")?, header.encode());
                 // The checksum needs no chain: what follows a damaged unit can still bear witness.
                 let unit = unit_of(&header, &encoded, offset, [0; TAG_BYTES]);
                 if self.protection.check(unit, &stored).is_ok() {

@@ -4,17 +4,18 @@
 
 #![expect(clippy::disallowed_methods, reason = "the test is about real threads")]
 
-use std::cell::Cell;
-use std::rc::Rc;
+mod ended;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use entidb_core::{
     Cancel, Database, Durability, EntityId, ErrorCode, IndexDefinition, Options, Result, Since, VerifyLevel, doc,
-    field, interrupt, patch,
+    field, patch,
 };
 use entidb_storage::{Backend, Clock, ManualClock};
+
+use ended::ended_at;
 
 /// As long as a test waits for what should end at once.
 const LONG: Duration = Duration::from_secs(600);
@@ -143,30 +144,6 @@ fn another_thread_ends_a_wait() -> Result<()> {
     Ok(())
 }
 
-/// A clock that moves on whenever it is looked at, so that every check asks.
-#[derive(Default)]
-struct Restless(AtomicU64);
-
-impl Clock for Restless {
-    fn wall_micros(&self) -> i64 {
-        0
-    }
-
-    fn monotonic_nanos(&self) -> u64 {
-        self.0.fetch_add(1_000_000_000, Ordering::Relaxed)
-    }
-}
-
-/// Ends what `work` does at its check of this number, from 0.
-fn ended_at<R>(check: u64, work: impl FnOnce() -> R) -> R {
-    let checks = Rc::new(Cell::new(0));
-    let ask = move || checks.replace(checks.get() + 1) == check;
-    interrupt::ask_by(Box::new(Restless::default()), Some(Box::new(ask)));
-    let result = work();
-    interrupt::ask(None);
-    result
-}
-
 /// Every file of a database, with its bytes.
 fn files(backend: &Backend) -> Result<Vec<(String, Vec<u8>)>> {
     let mut found = Vec::new();
@@ -198,7 +175,7 @@ fn a_commit_that_goes_to_segments_ends_at_any_of_its_checks_and_leaves_no_file()
         let tx = db.begin_write()?;
         let items = tx.collection("items")?;
         (0..100).try_for_each(|n| items.put_at(id(n), &doc! { "text": text.as_str() }))?;
-        match ended_at(check, || tx.finish(None)) {
+        match ended_at(check, || tx.finish(None)).0 {
             Ok(_) => {
                 assert!(check >= 3, "a large commit asked {check} times");
                 break;
@@ -235,7 +212,7 @@ fn an_opening_that_is_ended_while_it_replays_leaves_the_files_as_they_were() -> 
     let mut ended = 0;
     for check in 0.. {
         // By more than one each time: there are many, and each opening replays.
-        match ended_at(check * 7, || Database::open_on(backend.clone(), options())) {
+        match ended_at(check * 7, || Database::open_on(backend.clone(), options())).0 {
             Ok(db) => {
                 assert_eq!(db.collection("items")?.count()?, 100);
                 db.close()?;

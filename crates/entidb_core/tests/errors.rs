@@ -354,7 +354,7 @@ fn a_full_disk_lets_entities_be_deleted_and_takes_new_ones_then() {
             Ok(id) => ids.push(id),
             Err(error) => break error,
         }
-        assert!(ids.len() < 400_000, "the disk never got full");
+        assert!(ids.len() < 40_000, "the disk never got full");
     };
     assert_eq!(error.code(), ErrorCode::NoSpace, "{error}");
     for id in &ids {

@@ -1,41 +1,18 @@
 //! Calls that end before they are done: promptly, and as if they had not been made.
 
+mod ended;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use entidb_core::{
     BatchItem, Database, Durability, EntityId, ErrorCode, IndexDefinition, Options, Result, Since, VerifyLevel, doc,
-    field, interrupt,
+    field,
 };
-use entidb_storage::{Backend, Clock};
+use entidb_storage::Backend;
 
-/// A clock that moves on whenever it is looked at, so that every check asks.
-#[derive(Default)]
-struct Restless(AtomicU64);
-
-impl Clock for Restless {
-    fn wall_micros(&self) -> i64 {
-        0
-    }
-
-    fn monotonic_nanos(&self) -> u64 {
-        self.0.fetch_add(1_000_000_000, Ordering::Relaxed)
-    }
-}
-
-/// Ends what `work` does at its check of this number, from 0; the number of checks there were otherwise.
-fn ended_at<R>(check: u64, work: impl FnOnce() -> R) -> (R, u64) {
-    let checks = Rc::new(Cell::new(0));
-    let counted = Rc::clone(&checks);
-    let ask = move || counted.replace(counted.get() + 1) == check;
-    interrupt::ask_by(Box::new(Restless::default()), Some(Box::new(ask)));
-    let result = work();
-    interrupt::ask(None);
-    (result, checks.get())
-}
+use ended::ended_at;
 
 fn id(number: u16) -> EntityId {
     EntityId::from_bytes(u128::from(number).to_be_bytes())

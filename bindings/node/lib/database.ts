@@ -3,7 +3,6 @@
  *
  * Always: one that is dropped while open is closed, with a warning. Does not know: files.
  */
-import { types } from "node:util";
 
 import { ChangeFeed } from "./changes";
 import { Collection, type CollectionOptions } from "./collection";
@@ -11,7 +10,7 @@ import { decodeValue } from "./decode";
 import { encodeValue } from "./encode";
 import type { Document } from "./entity";
 import { type Key, keyOf } from "./keys";
-import { type Handle, call, kindOf, milliseconds, native, only, refused, text, whole } from "./native";
+import { type Handle, call, kindOf, milliseconds, native, only, refused, synchronous, text, whole } from "./native";
 import { type Options, camelKeys, optionsOf } from "./options";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";
@@ -98,7 +97,7 @@ export class Database {
   transaction<R>(run: (transaction: Transaction) => R, options?: TransactionOptions & { durability?: Durability }): R {
     if (typeof run !== "function") throw refused("transaction takes a function");
     // It would give its iterator, and nothing of it would have run.
-    if (types.isGeneratorFunction(run)) throw refused("transaction takes a function that is done when it returns, not a generator");
+    synchronous("transaction", run);
     only(options, ["timeoutMs", "durability"], "transaction");
     const asked = durabilityOf(options?.durability);
     return within(this.#begin(options?.timeoutMs), run, asked);

@@ -3,7 +3,7 @@
  *
  * Always: it counts for what the function does, and for nothing after it. Does not know: what that is.
  */
-import { call, kindOf, milliseconds, native, refused } from "./native";
+import { call, isPromised, kindOf, milliseconds, native, refused, synchronous } from "./native";
 
 /**
  * Runs a function whose calls must be done in time, and gives what it gave. A call that is not done when the milliseconds are over
@@ -14,11 +14,12 @@ import { call, kindOf, milliseconds, native, refused } from "./native";
  * const found = deadline(50, () => notes.find(f.text.contains("needle")).toArray());
  * ```
  *
- * @throws DeadlineExceededError; what the function throws; UsageError when it gives a promise, since what runs after an `await` is
- * no longer inside.
+ * @throws DeadlineExceededError; what the function throws; UsageError when it gives a promise or is a generator, since what
+ * runs after an `await` or a `yield` is no longer inside.
  */
 export function deadline<R>(timeoutMs: number, run: () => R): R {
   if (typeof run !== "function") throw refused("deadline takes milliseconds and a function");
+  synchronous("deadline", run);
   const time = milliseconds(timeoutMs, "the time of a deadline");
   call(() => native.deadlineEnter(time));
   let given: R;
@@ -27,9 +28,7 @@ export function deadline<R>(timeoutMs: number, run: () => R): R {
   } finally {
     native.deadlineLeave();
   }
-  const promised = given as { then?: unknown } | null | undefined;
-  if ((typeof promised === "object" || typeof promised === "function") && typeof promised?.then === "function") {
-    (promised as unknown as Promise<unknown>).then(undefined, () => undefined);
+  if (isPromised(given)) {
     throw refused(`the function of a deadline gave a promise (${kindOf(given)}); only what it does before the first await is inside`);
   }
   return given;

@@ -5,6 +5,7 @@
  */
 import { readdirSync } from "node:fs";
 import v8 = require("node:v8");
+import { types } from "node:util";
 import { isMainThread } from "node:worker_threads";
 
 import { EntidbError, errorFrom } from "./errors.g";
@@ -227,6 +228,20 @@ export function whole(value: unknown, what: string): number {
 /** @internal A whole number of milliseconds, at most what 32 bits hold. */
 export function milliseconds(value: unknown, what: string): number {
   return Math.min(whole(value, what), 0xffff_ffff);
+}
+
+/** @internal Refuses a function that is not done when it returns; `what` is what takes it. */
+export function synchronous(what: string, run: unknown): void {
+  if (types.isGeneratorFunction(run)) throw refused(`${what} takes a function that is done when it returns, not a generator`);
+}
+
+/** @internal Whether a function that was to be done gave a promise. The caller is told, so the promise's own failure is not. */
+export function isPromised(given: unknown): boolean {
+  const promised = given as { then?: unknown } | null | undefined;
+  if ((typeof promised !== "object" && typeof promised !== "function") || typeof promised?.then !== "function") return false;
+  // Of another class with `then` nothing is known, and calling it may begin what it stands for.
+  if (types.isPromise(promised)) promised.then(undefined, () => undefined);
+  return true;
 }
 
 /** @internal What a value is, for a message: its type by name, and never what it holds unless that is a number or a boolean. */

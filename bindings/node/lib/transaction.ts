@@ -4,12 +4,10 @@
  * Always: nothing of a transaction is seen before its commit; one that is dropped unfinished aborts, with a warning.
  * Does not know: what is changed.
  */
-import { types } from "node:util";
-
 import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import type { Document } from "./entity";
-import { type Handle, call, goOn, kindOf, native, refused, text, thrown, whole } from "./native";
+import { type Handle, call, goOn, isPromised, kindOf, native, refused, text, thrown, whole } from "./native";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";
 
@@ -205,11 +203,7 @@ export function within<R>(transaction: Transaction, run: (transaction: Transacti
   let result: R;
   try {
     result = run(transaction);
-    const promised = result as { then?: unknown } | null | undefined;
-    if ((typeof promised === "object" || typeof promised === "function") && typeof promised?.then === "function") {
-      // What a promise does after this fails by itself, since the transaction has ended; the caller is told here. Of another
-      // class with `then` nothing is known, and calling it may begin what it stands for.
-      if (types.isPromise(promised)) promised.then(undefined, () => undefined);
+    if (isPromised(result)) {
       throw refused(
         `the function of a transaction gave a promise (${kindOf(result)}), and nothing was committed; a transaction is synchronous, so await before it, or use begin() and commit()`,
       );

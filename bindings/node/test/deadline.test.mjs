@@ -54,6 +54,10 @@ test("what is no function, no time or a promise is refused", () => {
   assert.throws(() => deadline(10), UsageError);
   assert.throws(() => deadline(-1, () => 1), UsageError);
   assert.throws(() => deadline(HOUR, async () => 1), /promise/);
+  let called = 0;
+  assert.throws(() => deadline(HOUR, () => ({ then() { called += 1; } })), /promise/);
+  assert.equal(called, 0, "nothing is known of what is no promise of the system");
+  assert.throws(() => deadline(HOUR, function* () { called += yield 1; }), /generator/);
   assert.equal(items.find(f.n.gte(0)).count(), 300);
   db.close();
 });

@@ -603,7 +603,7 @@ typedef struct {
 #define ENTIDB_ERROR_IO 301
 
 /**
- * The disk or the quota is full; reads go on and nothing acknowledged is lost; free space, or delete entities, trim the change feed, which keeps what was deleted, and compact; writing then resumes.
+ * The disk or the quota is full; reads go on and nothing acknowledged is lost; free space; or delete entities, trim the change feed (it keeps deleted documents) and compact; writing then resumes.
  */
 #define ENTIDB_ERROR_NO_SPACE 302
 
@@ -1031,8 +1031,9 @@ entidb_status entidb_change_batch_next(const uint8_t *batch,
  *
  * Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never, `ENTIDB_NO_LIMIT` as long as it takes.
  * Owns: `*out_batch` on success; free with `entidb_buffer_free`.
- * Errors: INVALID_ARGUMENT for `ENTIDB_DEFAULT`, which a feed has not; GAP when changes were removed by retention before they were read; CLOSED, also when the feed was closed or freed
- * meanwhile; CONCURRENT_USE, CORRUPT. After any of them the feed is where it was.
+ * Errors: GAP when changes were removed by retention before they were read; CLOSED, also when the feed was closed or freed
+ * meanwhile; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, since this wait has no default; CONCURRENT_USE, CORRUPT. After any of
+ * them the feed is where it was.
  *
  * Safety: `feed` is a live feed of this library; out-pointers are NULL or may be written. So for every function here.
  */

@@ -29,8 +29,8 @@ struct Inner {
 /// Ends calls before they are done: [`cancel`](Cancel::cancel) does, from any thread, and so does a deadline. A thread enters it
 /// for as long as its calls are to obey; several may at once, and a thread may be in several. Clones are the same token.
 ///
-/// A call that ends so has changed nothing, and fails with `Cancelled`, or with `Timeout` for a deadline. Short calls that are
-/// done before they look are done. A commit that is applied is never cut off.
+/// A call that ends so has changed nothing, and fails with `Cancelled`, or for a deadline with `DeadlineExceeded` (code `TIMEOUT`).
+/// Short calls that are done before they look are done. A commit that is applied is never cut off.
 ///
 /// ```
 /// # let folder = std::sync::Arc::new(entidb_storage::MemoryDirectory::new());

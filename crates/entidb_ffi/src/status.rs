@@ -100,7 +100,7 @@ pub const ENTIDB_ERROR_LIBRARY_MISMATCH: entidb_status = 211;
 /// The operating system reported an error on a file; look at the path, the operation and the system's code in the message, and check the device.
 pub const ENTIDB_ERROR_IO: entidb_status = 301;
 
-/// The disk or the quota is full; reads go on and nothing acknowledged is lost; free space, or delete entities, trim the change feed, which keeps what was deleted, and compact; writing then resumes.
+/// The disk or the quota is full; reads go on and nothing acknowledged is lost; free space; or delete entities, trim the change feed (it keeps deleted documents) and compact; writing then resumes.
 pub const ENTIDB_ERROR_NO_SPACE: entidb_status = 302;
 
 /// Memory for this call could not be had; the database stays usable; ask for less at once, or lower the cache and memtable sizes.

@@ -1,6 +1,7 @@
 //! Deadlines of the calls of a thread, one inside the other.
 //!
-//! Always: what was entered last is left first; when a worker ends, its deadlines go. Does not know: what runs under them.
+//! Always: the inner deadline ends before the outer one; a worker that ends drops its deadlines. Does not know: which calls they
+//! limit.
 
 use std::cell::RefCell;
 
@@ -23,7 +24,7 @@ pub fn deadline_enter(timeout_ms: u32) -> Result<()> {
     Ok(())
 }
 
-/// Takes back what was entered last.
+/// Leaves the innermost deadline.
 #[napi]
 pub fn deadline_leave() -> Result<()> {
     match ENTERED.with_borrow_mut(Vec::pop) {

@@ -670,7 +670,7 @@ impl ErrorCode {
             Self::LibraryMismatch => "install the two in the same version",
             Self::Io => "look at the path, the operation and the system's code in the message, and check the device",
             Self::NoSpace => {
-                "free space, or delete entities, trim the change feed, which keeps what was deleted, and compact; writing then resumes"
+                "free space; or delete entities, trim the change feed (it keeps deleted documents) and compact; writing then resumes"
             }
             Self::OutOfMemory => "ask for less at once, or lower the cache and memtable sizes",
             Self::WritesStopped => "mend the cause the message names, then close and reopen the database",

@@ -48,6 +48,7 @@ impl PointRead {
     /// Asks the next older source. `tombstone` is the newest commit that deleted the key in a range, as far as the source
     /// has it and the read may see it; `newest_at` returns the source's newest version of the key at or before a sequence.
     /// Returns true when the answer is known.
+    #[inline]
     pub(crate) fn visit(
         &mut self,
         tombstone: Option<Sequence>,

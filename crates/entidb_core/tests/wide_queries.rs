@@ -1,5 +1,5 @@
 //! Conditions joined in loops, thousands of values in one `in`, and documents with thousands of elements in an index. How much
-//! work the last are is counted in `query::row_walk`.
+//! work the last are is counted in `query::sources::rows`.
 
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 

@@ -4,7 +4,6 @@
 //! Numbers are never used twice; names are unique at any moment.
 //! Does not know: entities, or how many there are.
 
-mod arrays;
 mod history;
 mod record;
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use entidb_codec::{Direction, Path, Value};
 
-use super::arrays::WholeArrays;
 use super::{NAME_BYTES_MAX, check_name};
 use crate::error::{Error, ErrorCode, Result, quoted};
 use crate::id::{CollectionId, IndexId};
+use crate::index::ordered::arrays::WholeArrays;
 
 /// The field of a collection record that is there only while an index is being built.
 const BUILDING: &str = "building";

@@ -7,10 +7,9 @@
 pub(crate) mod build;
 #[cfg(test)]
 mod build_tests;
-mod changes;
+pub(crate) mod ordered;
 mod refusal;
-pub(crate) mod rows;
 
 pub(crate) use build::{Builds, clear_unfinished, create_index};
-pub(crate) use changes::{Owner, RowChanges, plan_changes, plan_rows};
-pub(crate) use rows::{Claim, TUPLE_BYTES_MAX, cut_start, fnv, ordinal_bytes, row_id, rows, rows_of_any};
+pub(crate) use ordered::plan::{Owner, RowChanges, plan_changes, plan_rows};
+pub(crate) use ordered::rows::{Claim, TUPLE_BYTES_MAX, cut_start, fnv, ordinal_bytes, row_id, rows, rows_of_any};

@@ -3,26 +3,16 @@
 //! Always: an index changes how fast an answer comes, never what it is. Nothing is gathered that is not asked for; a
 //! sort says so in `explain`. Does not know: how rows are kept (`index`).
 
-mod encoding;
-mod evaluate;
-mod explain;
-mod expression;
-mod find;
-mod found;
-mod normal;
-mod order;
+mod language;
+mod operators;
 mod plan;
-mod ranges;
-mod remove;
-mod row_walk;
-mod sort;
-mod source;
-mod token;
+mod results;
+mod sources;
 
-pub use explain::Explanation;
-pub use expression::{Comparison, Expression, Field, field};
-pub use find::{Find, Page};
-pub use found::{Found, PagePlace};
+pub(crate) use language::class_of;
+pub use language::{Comparison, Expression, Field, field};
+pub use plan::Explanation;
+pub use results::{Find, Found, Page, PagePlace};
 
 use entidb_codec::{Direction, Path};
 
@@ -65,7 +55,7 @@ impl Query {
     /// Brings the filter into the form that is planned and evaluated, unless it nests too deeply.
     fn normalize(&mut self) -> crate::error::Result<()> {
         self.check()?;
-        self.filter = normal::normalize(std::mem::replace(&mut self.filter, Expression::all()));
+        self.filter = language::normalize(std::mem::replace(&mut self.filter, Expression::all()));
         Ok(())
     }
 }

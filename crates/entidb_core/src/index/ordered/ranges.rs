@@ -2,7 +2,7 @@
 //!
 //! Always: a document that satisfies the filter has a row inside the ranges. Terms are counted as answered when the opposite
 //! holds too; unless all are, and no whole array is in the ranges, the filter is still checked on each document.
-//! Does not know: which index is best (`plan`).
+//! Does not know: which index is best (`query::plan`).
 //!
 //! A comparison also holds for an array with an element that satisfies it. An index that spreads arrays has a row for
 //! each element; one that does not has one row for the whole array, so its ranges take in all arrays as well.
@@ -15,11 +15,10 @@ use entidb_codec::{Direction, Element, Value, encode_ordered};
 
 use entidb_engine::Sequence;
 
-use super::evaluate::class_of;
-use super::{Comparison, Expression};
 use crate::catalog::{Column, IndexRecord};
 use crate::index::TUPLE_BYTES_MAX;
 use crate::keyspace;
+use crate::query::{Comparison, Expression, class_of};
 
 /// Beyond this many combined values the columns after them narrow no more. The values of one column alone are never too many:
 /// they came with the query, and there are no more ranges than values.

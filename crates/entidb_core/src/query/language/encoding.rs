@@ -6,9 +6,10 @@
 
 use entidb_codec::{Direction, Path, Value};
 
-use super::{Comparison, Expression, Query};
+use super::{Comparison, Expression};
 use crate::catalog::Column;
 use crate::error::{Error, ErrorCode, Result, quoted};
+use crate::query::Query;
 
 /// The version of the form.
 const VERSION: u64 = 1;
@@ -29,7 +30,7 @@ fn too_deep() -> Error {
 impl Query {
     /// Refuses what nests too deeply for those who walk over the filter, paths that cannot be read, and pages without answers,
     /// which would never end.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::query) fn check(&self) -> Result<()> {
         if self.page == Some(0) {
             return Err(invalid("a page of 0 answers was asked for; give it a size of at least 1"));
         }

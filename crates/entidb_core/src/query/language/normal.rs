@@ -11,7 +11,7 @@ use entidb_codec::{Path, Value, compare};
 use super::{Comparison, Expression};
 
 /// The normal form. The filter was checked not to nest too deeply.
-pub(super) fn normalize(filter: Expression) -> Expression {
+pub(in crate::query) fn normalize(filter: Expression) -> Expression {
     match filter {
         Expression::In(path, values) => Expression::In(path, sorted(values)),
         Expression::And(terms) => {

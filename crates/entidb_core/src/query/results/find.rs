@@ -2,12 +2,11 @@
 //!
 //! Always: building asks nothing. Does not know: other collections, or how answers are found (`found`).
 
-use super::explain::Explanation;
 use super::found::Found;
-use super::{Expression, Query};
 use crate::catalog::Column;
 use crate::collection::{Collection, Entity};
 use crate::error::Result;
+use crate::query::{Explanation, Expression, Query};
 
 impl Collection {
     /// Asks for the entities that satisfy an expression.

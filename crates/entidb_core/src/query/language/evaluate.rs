@@ -81,7 +81,7 @@ fn compares(value: ValueRef<'_>, comparison: Comparison, operand: &Value) -> boo
 }
 
 /// The class of a value: comparisons hold within one only.
-pub(super) fn class_of(value: &Value) -> u8 {
+pub(crate) fn class_of(value: &Value) -> u8 {
     class(Element::Value(value))
 }
 
@@ -124,7 +124,7 @@ fn class(element: Element<'_>) -> u8 {
 mod tests {
     use super::*;
     use crate::query::field;
-    use crate::query::normal::normalize;
+    use crate::query::language::normalize;
     use entidb_codec::{doc, encode};
 
     #[test]

@@ -7,9 +7,9 @@ use std::fmt;
 use entidb_codec::Value;
 use entidb_engine::Direction;
 
-use super::Query;
-use super::plan::{Access, Plan};
+use super::{Access, Plan};
 use crate::catalog::CollectionRecord;
+use crate::query::{Expression, Query};
 
 /// How the answers of a query are found.
 ///
@@ -51,7 +51,7 @@ impl Explanation {
             reverse: false,
             scan: false,
             sort: false,
-            filter: query.filter != super::Expression::all(),
+            filter: query.filter != Expression::all(),
         }
     }
 

@@ -7,20 +7,20 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::Query;
-use super::evaluate::matches;
 use super::order::Order;
-use super::plan::{Plan, plan};
-use super::ranges::conjuncts;
-use super::sort::Sorter;
-use super::source::Source;
 use super::token::{Place, fingerprint};
 use crate::catalog::CollectionRecord;
 use crate::collection::{Collection, Entity};
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, EntityId};
+use crate::index::ordered::ranges::conjuncts;
 use crate::keyspace;
 use crate::options::ScanPolicy;
+use crate::query::Query;
+use crate::query::language::matches;
+use crate::query::operators::Sorter;
+use crate::query::plan::{Plan, plan};
+use crate::query::sources::Source;
 use crate::transaction::View;
 
 /// The answers of a query, one by one. After an error it gives no more.

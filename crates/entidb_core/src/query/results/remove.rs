@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use super::{Expression, Query};
 use crate::collection::{Collection, Scope};
 use crate::error::Result;
 use crate::id::EntityId;
+use crate::query::{Expression, Query};
 use crate::transaction::{State, WriteTransaction};
 
 /// How many are found before they are removed, under one lock of the transaction.

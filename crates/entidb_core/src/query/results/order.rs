@@ -10,14 +10,14 @@ use entidb_codec::ordered::Bounds;
 use entidb_codec::{encode_ordered, lookup};
 use entidb_engine::Sequence;
 
-use super::Expression;
-use super::ranges::{inside, narrow};
 use crate::catalog::{Column, IndexDefinition, IndexRecord};
 use crate::collection::Entity;
 use crate::error::Result;
 use crate::id::IndexId;
+use crate::index::ordered::ranges::{inside, narrow};
 use crate::index::{Claim, ordinal_bytes, rows_of_any};
 use crate::keyspace::PREFIX_BYTES;
+use crate::query::Expression;
 
 /// No index has this number.
 const NO_INDEX: IndexId = IndexId(0);

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use entidb_codec::ordered::{Bounds, successor};
 use entidb_engine::{Direction, Iter};
 
-use super::order::Order;
-use super::ranges::inside;
-use super::sort::Sorter;
 use crate::catalog::IndexRecord;
 use crate::collection::Entity;
 use crate::error::{Error, Result};
 use crate::id::{CollectionId, EntityId};
+use crate::index::ordered::ranges::inside;
 use crate::index::{TUPLE_BYTES_MAX, cut_start, ordinal_bytes, row_id, rows};
 use crate::keyspace::{self, PREFIX_BYTES};
+use crate::query::operators::Sorter;
+use crate::query::results::Order;
 use crate::transaction::View;
 
 /// Entities with several rows in the ranges that are remembered between their rows. Of more, each row is looked at anew.
@@ -324,7 +324,7 @@ impl RowWalk {
 
 #[cfg(test)]
 mod tests {
-    use crate::index::rows::tests::ROWS_CALLS;
+    use crate::index::ordered::rows::tests::ROWS_CALLS;
     use crate::{Database, EntityId, IndexDefinition, doc, field};
 
     #[test]

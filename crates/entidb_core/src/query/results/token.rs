@@ -8,10 +8,10 @@
 use entidb_codec::Value;
 
 use super::order::{Order, RowOrder};
-use super::{Expression, Query};
 use crate::catalog::IndexDefinition;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, EntityId};
+use crate::query::{Expression, Query};
 
 const VERSION: u8 = 1;
 const KIND_IDS: u8 = 1;

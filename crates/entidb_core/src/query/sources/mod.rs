@@ -2,19 +2,22 @@
 //!
 //! Always: each entity comes once. Does not know: whether an entity satisfies the filter, beyond what the ranges say.
 
+mod rows;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use entidb_engine::{Direction, Iter};
 
-use super::plan::{Access, Plan};
-use super::row_walk::{Resume, RowWalk};
-use super::token::Place;
+use rows::{Resume, RowWalk};
+
 use crate::catalog::CollectionRecord;
 use crate::collection::Entity;
 use crate::error::{Error, Result};
 use crate::id::EntityId;
 use crate::keyspace::{self, ZONE_ENTITY};
+use crate::query::plan::{Access, Plan};
+use crate::query::results::Place;
 use crate::transaction::View;
 
 /// Rows are turned into entities at most so many at a time: enough to make one batched read worth it.

@@ -7,12 +7,12 @@
 use entidb_codec::ordered::prefix_bounds;
 use entidb_engine::{Direction, WriteTransaction};
 
-use super::refusal;
 use super::rows::{Claim, Row, cut_tuple, row_id, rows, write_row};
 use crate::catalog::{CollectionRecord, IndexRecord};
 use crate::collection::envelope::Envelope;
 use crate::error::Result;
 use crate::id::{CollectionId, EntityId, IndexId, Ordinal};
+use crate::index::refusal;
 use crate::keyspace;
 
 /// The id in a row.

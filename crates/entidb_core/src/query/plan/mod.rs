@@ -3,17 +3,20 @@
 //! Always: planning reads no entity. Every plan gives the same answers; the cheapest known is taken.
 //! Does not know: how rows become entities (`source`).
 
+mod explain;
+
 use std::sync::Arc;
 
 use entidb_codec::ordered::Bounds;
 use entidb_engine::{Direction as Walk, Sequence};
 
-use super::order::{Order, RowOrder};
-use super::ranges::{Narrowed, fixed_head, narrow, sort_and_merge};
-use super::token::Place;
-use super::{Expression, Query};
+pub use explain::Explanation;
+
 use crate::catalog::{CollectionRecord, Column, IndexRecord};
 use crate::error::Result;
+use crate::index::ordered::ranges::{Narrowed, fixed_head, narrow, sort_and_merge};
+use crate::query::results::{Order, Place, RowOrder};
+use crate::query::{Expression, Query};
 use crate::transaction::View;
 
 /// Where rows come from.

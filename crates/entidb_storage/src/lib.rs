@@ -28,6 +28,8 @@ mod random;
 pub mod simulated;
 pub mod sync;
 mod threads;
+#[cfg(feature = "simulated")]
+mod watched;
 
 pub use backend::Backend;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -42,3 +44,5 @@ pub use memory::MemoryDirectory;
 pub use name::{NAME_BYTES_MAX, Name};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use threads::{NoThreads, Running, SystemThreads, Threads};
+#[cfg(feature = "simulated")]
+pub use watched::{Call, Watcher};

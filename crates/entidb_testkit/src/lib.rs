@@ -14,7 +14,6 @@ pub mod history;
 pub mod long_readers;
 pub mod meter;
 pub mod model;
-mod observed;
 pub mod oracle;
 pub mod sample;
 mod subject;

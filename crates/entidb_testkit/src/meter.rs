@@ -6,9 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use entidb_storage::Backend;
-
-use crate::observed::{Write, observed};
+use entidb_storage::{Backend, Call, Operation, Result, Watcher};
 
 /// What was written.
 #[derive(Debug, Clone, Default)]
@@ -20,20 +18,21 @@ impl Meter {
     /// The backend, metered.
     #[must_use]
     pub fn metered(&self, backend: &Backend) -> Backend {
-        let meter = self.clone();
-        observed(backend, move |_, write| {
-            let bytes = match write {
-                Write::Bytes { count, .. } => count as u64,
-                Write::Ahead { count } => count,
-            };
-            meter.bytes.fetch_add(bytes, Ordering::Relaxed);
-            Ok(())
-        })
+        backend.watched(Arc::new(self.clone()))
     }
 
     /// Bytes written so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Watcher for Meter {
+    fn after(&self, call: &Call<'_>) -> Result<()> {
+        if matches!(call.operation, Operation::Write | Operation::Preallocate) {
+            self.bytes.fetch_add(call.bytes, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }

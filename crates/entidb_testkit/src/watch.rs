@@ -5,10 +5,8 @@
 
 use std::sync::Arc;
 
-use entidb_storage::{Backend, File, Result};
+use entidb_storage::{Backend, Call, File, Operation, Result, Watcher};
 use parking_lot::Mutex;
-
-use crate::observed::{Write, observed};
 
 /// What was written, and whether the needle was in it.
 #[derive(Debug, Default)]
@@ -36,11 +34,7 @@ impl Watch {
     /// The backend, watched.
     #[must_use]
     pub fn watched(&self, backend: &Backend) -> Backend {
-        let watch = self.clone();
-        observed(backend, move |file, write| match write {
-            Write::Bytes { offset, count } => watch.look(file, offset, count),
-            Write::Ahead { .. } => Ok(()),
-        })
+        backend.watched(Arc::new(self.clone()))
     }
 
     /// Bytes seen, and the places where the needle was.
@@ -51,17 +45,26 @@ impl Watch {
     }
 
     /// Looks at `count` bytes that were just written at `offset`, and at what is around them.
-    fn look(&self, file: &dyn File, offset: u64, count: usize) -> Result<()> {
+    fn look(&self, file: &dyn File, offset: u64, count: u64) -> Result<()> {
         let margin = self.needle.len() as u64;
         let start = offset.saturating_sub(margin);
-        let end = (offset + count as u64 + margin).min(file.len()?);
+        let end = (offset + count + margin).min(file.len()?);
         let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
         file.read_exact_at(start, &mut bytes)?;
         let mut seen = self.seen.lock();
-        seen.bytes += count as u64;
+        seen.bytes += count;
         if bytes.windows(self.needle.len()).any(|window| window == &*self.needle) {
             seen.found.push(format!("{} near byte {offset}", file.path()));
         }
         Ok(())
+    }
+}
+
+impl Watcher for Watch {
+    fn after(&self, call: &Call<'_>) -> Result<()> {
+        match call.file {
+            Some(file) if call.operation == Operation::Write => self.look(file, call.offset, call.bytes),
+            _ => Ok(()),
+        }
     }
 }

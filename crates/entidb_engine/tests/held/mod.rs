@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use entidb_storage::{Abilities, Backend, Directory, Entry, File, Lock, LockKind, OpenMode, Result, Whereabouts};
+use entidb_storage::{Backend, Call, Operation, Result, Watcher};
 
 /// Whether a write to this file, on the thread of this name, waits.
 pub(crate) type Rule = fn(file: &str, thread: &str) -> bool;
@@ -75,110 +75,36 @@ impl Gate {
 /// The backend behind a gate that is open.
 pub(crate) fn held_at_a_gate(backend: &Backend) -> (Backend, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
-    let directory = Held { inner: Arc::clone(&backend.directory), gate: Arc::clone(&gate) };
-    (Backend { directory: Arc::new(directory), ..backend.clone() }, gate)
+    (backend.watched(Arc::clone(&gate) as _), gate)
 }
 
-struct Held {
-    inner: Arc<dyn Directory>,
-    gate: Arc<Gate>,
-}
-
-struct HeldFile {
-    inner: Arc<dyn File>,
-    gate: Arc<Gate>,
-    name: String,
-}
-
-impl HeldFile {
-    fn count(&self, bytes: usize) {
-        if self.name.starts_with("seg/") {
-            self.gate.segment_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+impl Gate {
+    fn count(&self, call: &Call<'_>) {
+        if call.path.starts_with("seg/") {
+            self.segment_bytes.fetch_add(call.bytes, Ordering::Relaxed);
         }
     }
 }
 
-impl Directory for Held {
-    fn location(&self) -> &str {
-        self.inner.location()
-    }
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-    fn open(&self, name: &str, mode: OpenMode) -> Result<Arc<dyn File>> {
-        let inner = self.inner.open(name, mode)?;
-        Ok(Arc::new(HeldFile { inner, gate: Arc::clone(&self.gate), name: name.to_owned() }))
-    }
-    fn create_folder(&self, name: &str) -> Result<()> {
-        self.inner.create_folder(name)
-    }
-    fn remove_folder(&self, name: &str) -> Result<()> {
-        self.inner.remove_folder(name)
-    }
-    fn remove(&self, name: &str) -> Result<()> {
-        self.gate.pass(&format!("remove {name}"));
-        self.inner.remove(name)
-    }
-    fn rename(&self, from: &str, to: &str) -> Result<()> {
-        self.inner.rename(from, to)
-    }
-    fn hard_link(&self, from: &str, to: &str) -> Result<()> {
-        self.inner.hard_link(from, to)
-    }
-    fn list(&self, folder: &str) -> Result<Vec<Entry>> {
-        self.inner.list(folder)
-    }
-    fn flush_names(&self, folder: &str) -> Result<()> {
-        self.inner.flush_names(folder)
-    }
-    fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
-        self.inner.lock(name, kind)
-    }
-    fn whereabouts(&self) -> Result<Whereabouts> {
-        self.inner.whereabouts()
+impl Watcher for Gate {
+    fn before(&self, call: &Call<'_>) -> Result<()> {
+        match call.operation {
+            Operation::Remove => self.pass(&format!("remove {}", call.path)),
+            Operation::FlushData => self.pass(&format!("flush {}", call.path)),
+            Operation::Write => {
+                self.pass(call.path);
+                self.count(call);
+                self.segment_writes.fetch_add(u64::from(call.path.starts_with("seg/")), Ordering::Relaxed);
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
-    fn free_bytes(&self) -> Result<u64> {
-        self.inner.free_bytes()
-    }
-
-    fn open_files_max(&self) -> Option<u64> {
-        self.inner.open_files_max()
-    }
-}
-
-impl File for HeldFile {
-    fn path(&self) -> &str {
-        self.inner.path()
-    }
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        let read = self.inner.read_at(offset, buffer)?;
-        self.count(read);
-        Ok(read)
-    }
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<usize> {
-        self.gate.pass(&self.name);
-        self.count(bytes.len());
-        self.gate.segment_writes.fetch_add(u64::from(self.name.starts_with("seg/")), Ordering::Relaxed);
-        self.inner.write_at(offset, bytes)
-    }
-    fn append(&self, parts: &[&[u8]]) -> Result<u64> {
-        self.inner.append(parts)
-    }
-    fn len(&self) -> Result<u64> {
-        self.inner.len()
-    }
-    fn set_len(&self, len: u64) -> Result<()> {
-        self.inner.set_len(len)
-    }
-    fn preallocate(&self, offset: u64, len: u64) -> Result<()> {
-        self.inner.preallocate(offset, len)
-    }
-    fn flush_data(&self) -> Result<()> {
-        self.gate.pass(&format!("flush {}", self.name));
-        self.inner.flush_data()
-    }
-    fn flush_all(&self) -> Result<()> {
-        self.inner.flush_all()
+    fn after(&self, call: &Call<'_>) -> Result<()> {
+        if call.operation == Operation::Read {
+            self.count(call);
+        }
+        Ok(())
     }
 }

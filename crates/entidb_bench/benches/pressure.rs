@@ -14,13 +14,11 @@
 )]
 
 use std::error::Error;
-use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use entidb_bench::steady::Histogram;
-use entidb_bench::{BenchDatabase, KEY_BYTES, Pairs, SEED, VALUE_BYTES};
+use entidb_bench::{BenchDatabase, KEY_BYTES, Pairs, SEED, VALUE_BYTES, device};
 use entidb_engine::{Durability, Engine, Options};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -208,29 +206,18 @@ fn beside_the_device<T>(
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<(T, Histogram), Failure> {
     let over = AtomicBool::new(false);
-    let path = folder.with_extension("device");
-    let mut file = File::create(&path)?;
+    let parent = folder.parent().ok_or("the database has no folder above it")?;
+    let name = format!("device-{}", std::process::id());
     std::thread::scope(|scope| {
-        let over = &over;
-        let probe = scope.spawn(move || -> Result<Histogram, Failure> {
+        let (over, name) = (&over, &name);
+        let probe = scope.spawn(move || {
             let mut times = Histogram::default();
-            for number in 0_u64.. {
-                if over.load(Ordering::Acquire) {
-                    break;
-                }
-                let begun = Instant::now();
-                file.seek(SeekFrom::Start(number % 256 * 4096))?;
-                file.write_all(&[1; 4096])?;
-                file.sync_data()?;
-                times.add(begun.elapsed());
-                std::thread::sleep(GAP);
-            }
-            Ok(times)
+            device::probe(parent, name, || over.load(Ordering::Acquire), |took| times.add(took))?;
+            Ok::<_, Failure>(times)
         });
         let done = work();
         over.store(true, Ordering::Release);
         let times = probe.join().map_err(|_| "the probe panicked")?;
-        let _removed = std::fs::remove_file(&path);
         Ok((done?, times?))
     })
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod database;
+pub mod device;
 mod pairs;
 pub mod steady;
 

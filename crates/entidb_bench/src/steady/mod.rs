@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 use entidb_engine::{Durability, Engine, KeySource, Options, Sequence, VerifyLevel};
 use entidb_storage::{Backend, RootMode};
 
+use crate::device;
+
 pub use histogram::Histogram;
 pub use plot::plot;
 pub use report::{Floor, Report};
@@ -221,7 +223,9 @@ pub fn run(plan: &Plan, folder: &Path) -> Result<Report, Failure> {
         scope.spawn(move || run.part(load::snapshots));
         scope.spawn(move || run.part(load::watch_grouped));
         scope.spawn(move || run.part(|run| upkeep::upkeep(run, folder)));
-        scope.spawn(move || run.part(|run| sample::probe(run, folder)));
+        scope.spawn(move || {
+            run.part(|run| device::probe(folder, "probe", || run.is_over(), |took| locked(&run.device_now).add(took)))
+        });
         run.part(|run| {
             sampled = sample::samples(run, &place)?;
             Ok(())

@@ -1,20 +1,12 @@
-//! What is looked at from outside: the device's own flush, memory, descriptors, disk.
+//! What is seen from outside: memory, descriptors, disk, and what others measured since the last look.
 //!
 //! Always: at moments spread evenly over the run; each tells what was since the one before.
 //! Does not know: what the database does.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-use entidb_storage::{Backend, OpenMode, RootMode};
+use std::time::Duration;
 
 use super::{Failure, Histogram, Run, locked, process};
-
-/// How long the device is left alone between two of its flushes.
-const PROBE_GAP: Duration = Duration::from_millis(5);
-/// The file it writes, over and over, in pieces of this size.
-const PROBE_BYTES: u64 = 1 << 20;
-const PIECE: [u8; 512] = [0xA5; 512];
 
 /// One moment of a run.
 #[derive(Debug, Clone, Default)]
@@ -71,23 +63,4 @@ pub(super) fn samples(run: &Run<'_>, place: &Path) -> Result<Sampled, Failure> {
         sampled.device.merge(&device);
     }
     Ok(sampled)
-}
-
-/// Writes and flushes a file beside the database, which costs the device what a commit costs it at least.
-pub(super) fn probe(run: &Run<'_>, folder: &Path) -> Result<(), Failure> {
-    let directory = Backend::file(folder, RootMode::Existing)?.directory;
-    let file = directory.open("probe", OpenMode::CreateNew)?;
-    file.preallocate(0, PROBE_BYTES)?;
-    file.flush_all()?;
-    directory.flush_names("")?;
-    let mut offset = 0;
-    while !run.is_over() {
-        let begun = Instant::now();
-        file.write_all_at(offset, &PIECE)?;
-        file.flush_data()?;
-        locked(&run.device_now).add(begun.elapsed());
-        offset = (offset + PIECE.len() as u64) % PROBE_BYTES;
-        std::thread::sleep(PROBE_GAP);
-    }
-    Ok(())
 }

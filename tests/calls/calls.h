@@ -208,4 +208,7 @@ void model_end(struct worker *w);
         leave_void(w);                  \
     } while (0)
 
+/* Makes a mistake on purpose. */
+int plant(const char *name);
+
 #endif

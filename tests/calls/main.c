@@ -1,6 +1,7 @@
 /* Random calls of every function of the C ABI, for as many rounds as asked.
  *
  *     calls --calls N [--seed S] [--threads T] [--rounds R] [--forks 0|1] [--place FOLDER] [--table]
+ *     calls --plant lost|used-after-free|race
  *
  * Always: every round has a seed of its own, printed with what it finds; a round of one thread makes the same calls again from it. A
  * round ends with no handle, no file descriptor and no thread more than it began with.
@@ -203,6 +204,7 @@ int main(int count, char **given) {
         else if (strcmp(given[i], "--forks") == 0) with_forks = atoi(value);
         else if (strcmp(given[i], "--place") == 0) folder = value;
         else if (strcmp(given[i], "--header") == 0) header = value;
+        else if (strcmp(given[i], "--plant") == 0) return plant(value);
         else {
             printf("calls: there is no option %s\n", given[i]);
             return 2;

@@ -2,7 +2,8 @@
 //!
 //! Always: the quick tier runs the program under the address and leak sanitizers against the library as it is built anyway; the full tier
 //! adds a library and a program that are both instrumented, once for addresses and once for threads. A build that cannot be had is
-//! named and counted as skipped. What is found is printed with the seed of its round.
+//! named and counted as skipped. What is found is printed with the seed of its round. Before a build's calls count, its sanitizer reports
+//! mistakes that the program makes on purpose.
 //! Does not know: what the calls are.
 
 use std::path::{Path, PathBuf};
@@ -46,6 +47,18 @@ impl Build {
         if self == Self::Threads { "-fsanitize=thread" } else { "-fsanitize=address" }
     }
 
+    /// The mistakes that this build must report, and the words it does so with.
+    fn planted(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Plain => &[("lost", "LeakSanitizer: detected memory leaks")],
+            Self::Addresses => &[
+                ("lost", "LeakSanitizer: detected memory leaks"),
+                ("used-after-free", "AddressSanitizer: heap-use-after-free"),
+            ],
+            Self::Threads => &[("race", "WARNING: ThreadSanitizer")],
+        }
+    }
+
     /// What the file of the sanitizer in Rust's toolchain ends in.
     fn runtime(self) -> &'static str {
         if self == Self::Threads { "_rt.tsan.a" } else { "_rt.asan.a" }
@@ -85,11 +98,26 @@ fn run(context: &Context, build: Build, calls: u64, report: &mut Report) -> Resu
     }
     let library = library(context, build)?;
     let program = compile(context, build, &library, &sysroot)?;
-    let mut process = context
-        .process(&program, build.name())
-        .env("ASAN_OPTIONS", "detect_leaks=1:quarantine_size_mb=32")
-        .env("TSAN_OPTIONS", "halt_on_error=0:exitcode=66")
-        .args(["--calls".to_owned(), calls.to_string(), "--forks".to_owned(), "1".to_owned()]);
+    for &(mistake, words) in build.planted() {
+        let name = format!("{}-planted-{mistake}", build.name());
+        let finished = sanitized(context, &program, &name).args(["--plant", mistake]).finish()?;
+        if !finished.success && finished.output.contains(words) {
+            report.counts.add(Counts::ONE);
+        } else {
+            report.counts.failed += 1;
+            report.failures.push(format!(
+                "{name}: the sanitizer did not report the mistake ({}, expected \"{words}\")\n{}",
+                finished.ending,
+                tail(&finished.output, 20)
+            ));
+        }
+    }
+    let mut process = sanitized(context, &program, build.name()).args([
+        "--calls".to_owned(),
+        calls.to_string(),
+        "--forks".to_owned(),
+        "1".to_owned(),
+    ]);
     if let Ok(seed) = std::env::var("ENTIDB_SEED") {
         process = process.args(["--rounds", "1", "--seed", &seed]);
     }
@@ -115,6 +143,14 @@ fn run(context: &Context, build: Build, calls: u64, report: &mut Report) -> Resu
         ));
     }
     Ok(())
+}
+
+/// The program, with what its sanitizer is to report.
+fn sanitized(context: &Context, program: &Path, log: &str) -> Process {
+    let process = context.process(program, log);
+    process
+        .env("ASAN_OPTIONS", "detect_leaks=1:quarantine_size_mb=32")
+        .env("TSAN_OPTIONS", "halt_on_error=0:exitcode=66")
 }
 
 /// Why a build cannot be had, if it cannot.

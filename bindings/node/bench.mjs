@@ -106,11 +106,11 @@ const NEVER = { clock: Infinity, processor: Infinity };
 
 /** What a get costs beyond the engine and building the object; nothing that is not the package's own. */
 function boundary() {
-  const { native, numbers } = require("./dist/native.js");
-  const { Decoder } = require("./dist/decode.js");
-  const { lent, returned } = require("./dist/encode.js");
-  const { readEntity } = require("./dist/entity.js");
-  const { idToBytes } = require("./dist/index.js");
+  const { native, numbers } = require("./dist/node/lib/native.js");
+  const { Decoder } = require("./dist/js/lib/decode.js");
+  const { lent, returned } = require("./dist/js/lib/encode.js");
+  const { readEntity } = require("./dist/js/lib/entity.js");
+  const { idToBytes } = require("./dist/node/lib/index.js");
   // Short turns, of which many are not disturbed even on a busy machine; of long ones none is.
   const times = 500;
   const db = openMemory();

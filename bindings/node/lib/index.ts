@@ -11,11 +11,11 @@
  *
  * Always: synchronous; the promise API is not there yet. Does not know: anything the C ABI does not offer.
  */
-import "./dispose";
+import "../../js/lib/dispose";
 import { native } from "./native";
 
-export { cbor } from "./cbor";
-export { type Change, type ChangeBatch, ChangeFeed, type ChangeKind } from "./changes";
+export { cbor } from "../../js/lib/cbor";
+export { type Change, type ChangeBatch, ChangeFeed, type ChangeKind } from "../../js/lib/changes";
 export {
   Collection,
   type CollectionOptions,
@@ -24,17 +24,17 @@ export {
   type PutOptions,
   type ReplaceOptions,
   type ScanOptions,
-} from "./collection";
-export { Cursor } from "./cursor";
-export { Database, type TransactionOptions, type VerifyReport, open, openMemory } from "./database";
-export { deadline } from "./deadline";
-export { type Document, type Entity, type EntityFields, idOf, versionOf } from "./entity";
-export * from "./errors.g";
-export { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
-export type { Key } from "./keys";
-export type { Options } from "./options";
-export { Patch, patch } from "./patch";
-export type { Path, Step } from "./path";
+} from "../../js/lib/collection";
+export { Cursor } from "../../js/lib/cursor";
+export { Database, type TransactionOptions, type VerifyReport, open, openMemory } from "../../js/lib/database";
+export { deadline } from "../../js/lib/deadline";
+export { type Document, type Entity, type EntityFields, idOf, versionOf } from "../../js/lib/entity";
+export * from "../../js/lib/errors.g";
+export { type Id, type IdLike, idFromBytes, idToBytes } from "../../js/lib/id";
+export type { Key } from "../../js/lib/keys";
+export type { Options } from "../../js/lib/options";
+export { Patch, patch } from "../../js/lib/patch";
+export type { Path, Step } from "../../js/lib/path";
 export {
   Condition,
   type Conditions,
@@ -51,10 +51,10 @@ export {
   f,
   fields,
   not,
-} from "./query";
-export type { Changes, OrderOf, PathOf, Storable, ValueAt } from "./shape";
-export { type Durability, Snapshot, Transaction } from "./transaction";
-export { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector, type VectorKind } from "./values";
+} from "../../js/lib/query";
+export type { Changes, OrderOf, PathOf, Storable, ValueAt } from "../../js/lib/shape";
+export { type Durability, Snapshot, Transaction } from "../../js/lib/transaction";
+export { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector, type VectorKind } from "../../js/lib/values";
 
 /** The version of the library. */
 export const version: string = native.version();

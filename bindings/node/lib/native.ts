@@ -4,11 +4,12 @@
  * Always: everything it throws becomes an `EntidbError`. Does not know: what is asked of it.
  */
 import { readdirSync } from "node:fs";
+import path = require("node:path");
 import v8 = require("node:v8");
 import { types } from "node:util";
 import { isMainThread } from "node:worker_threads";
 
-import { EntidbError, errorFrom } from "./errors.g";
+import { EntidbError, errorFrom } from "../../js/lib/errors.g";
 
 /** A number that stands for something the native half holds; given once, and never again for something else. */
 export type Handle = number;
@@ -110,18 +111,21 @@ function platform(): string {
   return `linux-${process.arch}-${report?.header?.glibcVersionRuntime === undefined ? "musl" : "gnu"}`;
 }
 
+/** Where the native module is: `dist`, two folders above what tsc makes of this file. */
+const PLACE = path.resolve(__dirname, "../..");
+
 function load(): Native {
   const name = `entidb.${platform()}.node`;
   try {
-    return require(`./${name}`) as Native;
+    return require(path.join(PLACE, name)) as Native;
   } catch (error) {
-    const there = readdirSync(__dirname).filter((file) => file.endsWith(".node"));
+    const there = readdirSync(PLACE).filter((file) => file.endsWith(".node"));
     const found = there.length === 0 ? "none" : there.join(", ");
     const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw errorFrom(
       211,
       `the native module ${name} cannot be loaded (${why}); the package holds: ${found}; install a package built for this platform, or build it with \`npm run build\``,
-      { path: `${__dirname}/${name}` },
+      { path: path.join(PLACE, name) },
     );
   }
 }
@@ -144,7 +148,7 @@ interface Shared {
  * in another place has another native half, and shares nothing with this one.
  */
 function shared(): Shared {
-  const name = Symbol.for(`entidb ${__dirname}`);
+  const name = Symbol.for(`entidb ${PLACE}`);
   const host = v8 as unknown as Record<symbol, Shared | undefined>;
   const known = host[name];
   if (known !== undefined) return known;

@@ -1,4 +1,4 @@
-// Builds the package into dist/: the native module, the TypeScript half, and a thin ES module around it.
+// Builds the package into dist/: the native module, the TypeScript of bindings/js and of lib, and a thin ES module around it.
 // ENTIDB_CARGO_PROFILE chooses the cargo profile; release when there is none.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const dist = path.join(root, "dist");
+// Where tsc puts what is in lib.
+const entry = path.join(dist, "node/lib");
 const profile = process.env.ENTIDB_CARGO_PROFILE ?? "release";
 
 const built = execFileSync(
@@ -47,9 +49,9 @@ if (profile === "release" && process.platform === "linux") {
 renameSync(`${place}.new`, place);
 
 // One copy of the code for both kinds of import, so that classes are the same in both.
-const names = Object.keys(require(path.join(dist, "index.js"))).filter((name) => name !== "__esModule" && name !== "default");
+const names = Object.keys(require(path.join(entry, "index.js"))).filter((name) => name !== "__esModule" && name !== "default");
 writeFileSync(
-  path.join(dist, "index.mjs"),
+  path.join(entry, "index.mjs"),
   `// Written by scripts/build.mjs.\nimport entidb from "./index.js";\nexport const {\n${names.map((name) => `  ${name},\n`).join("")}} = entidb;\nexport default entidb;\n`,
 );
-writeFileSync(path.join(dist, "index.d.mts"), 'export * from "./index.js";\n');
+writeFileSync(path.join(entry, "index.d.mts"), 'export * from "./index.js";\n');

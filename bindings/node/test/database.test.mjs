@@ -112,7 +112,7 @@ test("a worker that opens what this thread has open is told so, and can open it 
     try { const db = open(workerData.where); const n = db.collection("notes").count(); db.collection("notes").put({}); db.close(); parentPort.postMessage(n); }
     catch (error) { parentPort.postMessage(error.code); }`;
   const work = () => new Promise((resolve, reject) => {
-    const entidb = new URL("../dist/index.js", import.meta.url).pathname;
+    const entidb = new URL("../dist/node/lib/index.js", import.meta.url).pathname;
     const worker = new Worker(code, { eval: true, workerData: { where, entidb } });
     worker.once("message", resolve);
     worker.once("error", reject);
@@ -134,7 +134,7 @@ test("workers have databases of their own", async () => {
     for (let n = 0; n < 200; n++) items.put({ n });
     parentPort.postMessage(items.find(f.n.lt(100)).count());
     db.close();`;
-  const entidb = new URL("../dist/index.js", import.meta.url).pathname;
+  const entidb = new URL("../dist/node/lib/index.js", import.meta.url).pathname;
   const counts = await Promise.all([place(), place()].map((where) => new Promise((resolve, reject) => {
     const worker = new Worker(code, { eval: true, workerData: { where, entidb } });
     worker.once("message", resolve);

@@ -9,7 +9,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { f, open, patch } from "entidb";
 
-const { native } = createRequire(import.meta.url)("../dist/native.js");
+const { native } = createRequire(import.meta.url)("../dist/node/lib/native.js");
 
 const full = ["full", "release"].includes(process.env.ENTIDB_TIER);
 const WRITER = `

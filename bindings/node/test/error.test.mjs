@@ -69,7 +69,7 @@ test("increments past the range are NUMBER_OUT_OF_RANGE", async () => {
 test("a package without its native module says which one is missing", () => {
   const copy = path.join(root, "copy");
   cpSync(new URL("../dist/", import.meta.url), copy, { recursive: true, filter: (from) => !from.endsWith(".node") });
-  assert.throws(() => createRequire(import.meta.url)(path.join(copy, "index.js")), (error) => error.code === "LIBRARY_MISMATCH" && /entidb\..*\.node cannot be loaded/.test(error.message));
+  assert.throws(() => createRequire(import.meta.url)(path.join(copy, "node/lib/index.js")), (error) => error.code === "LIBRARY_MISMATCH" && /entidb\..*\.node cannot be loaded/.test(error.message));
 });
 
 test("a code of a newer library gets the class of its family", () => {

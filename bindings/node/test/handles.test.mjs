@@ -11,8 +11,8 @@ import { Worker } from "node:worker_threads";
 import { cbor, f, open, openMemory } from "entidb";
 
 const require = createRequire(import.meta.url);
-const { native, numbers, thrown } = require("../dist/native.js");
-const entidb = new URL("../dist/index.js", import.meta.url).pathname;
+const { native, numbers, thrown } = require("../dist/node/lib/native.js");
+const entidb = new URL("../dist/node/lib/index.js", import.meta.url).pathname;
 const root = mkdtempSync(path.join(tmpdir(), "entidb-handles-"));
 after(() => rmSync(root, { recursive: true, force: true }));
 
@@ -229,10 +229,10 @@ test("a worker is terminated in the middle of work, and what it had not committe
 });
 
 test("copies of the code in one thread, as test runners make them, do not disturb each other", () => {
-  const first = require("../dist/index.js");
+  const first = require("../dist/node/lib/index.js");
   const cached = Object.entries(require.cache).filter(([file]) => file.includes(`${path.sep}dist${path.sep}`));
   for (const [file] of cached) delete require.cache[file];
-  const second = require("../dist/index.js");
+  const second = require("../dist/node/lib/index.js");
   for (const file of Object.keys(require.cache)) if (file.includes(`${path.sep}dist${path.sep}`)) delete require.cache[file];
   for (const [file, module] of cached) require.cache[file] = module;
   assert.notEqual(first.Database, second.Database);

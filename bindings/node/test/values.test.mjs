@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import vm from "node:vm";
 import { Decimal, EncodingError, EntityId, Float, Tagged, Timestamp, Uuid, Vector, all, cbor, f, openMemory } from "entidb";
 
-const { native } = createRequire(import.meta.url)("../dist/native.js");
+const { native } = createRequire(import.meta.url)("../dist/node/lib/native.js");
 const ID = "00112233-4455-6677-8899-aabbccddeeff";
 
 const back = (value, options) => cbor.decode(cbor.encode(value), options);

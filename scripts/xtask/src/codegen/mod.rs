@@ -55,7 +55,7 @@ pub(crate) fn generate(repository: &Repository) -> Result<Vec<Generated>> {
         files.push(Generated { path: "bindings/python/python/entidb/errors.py", text: python::render(&table) });
     }
     if repository.has("bindings/node/package.json") {
-        files.push(Generated { path: "bindings/node/lib/errors.g.ts", text: typescript::render(&table) });
+        files.push(Generated { path: "bindings/js/lib/errors.g.ts", text: typescript::render(&table) });
     }
     if repository.has("bindings/dart/pubspec.yaml") {
         files.push(Generated { path: "bindings/dart/lib/src/errors.g.dart", text: dart::render(&table) });

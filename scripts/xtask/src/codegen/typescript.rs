@@ -10,7 +10,7 @@ use super::BANNER;
 use super::rust::capital;
 use super::table::Table;
 
-/// The text of `bindings/node/lib/errors.g.ts`.
+/// The text of `bindings/js/lib/errors.g.ts`.
 pub(crate) fn render(table: &Table) -> String {
     let mut out = format!("// {BANNER}\n{HEAD}");
     let _ = write!(out, "\n/** The name of every code. */\nexport type ErrorCode =\n");

@@ -3,7 +3,7 @@
  *
  * Always: it counts for what the function does, and for nothing after it. Does not know: what that is.
  */
-import { call, isPromised, kindOf, milliseconds, native, refused, synchronous } from "./native";
+import { call, isPromised, kindOf, milliseconds, native, refused, synchronous } from "../../node/lib/native";
 
 /**
  * Runs a function whose calls must be done in time, and gives what it gave. A call that is not done when the milliseconds are over

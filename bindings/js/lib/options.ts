@@ -4,7 +4,7 @@
  * Always: the library knows the options; here only the spelling changes. Does not know: their meaning.
  */
 import { errorFrom } from "./errors.g";
-import { kindOf, nearest, refused } from "./native";
+import { kindOf, nearest, refused } from "../../node/lib/native";
 import type { Durability } from "./transaction";
 
 /** How a database is opened. What is not given keeps its default. */

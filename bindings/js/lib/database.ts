@@ -10,7 +10,7 @@ import { decodeValue } from "./decode";
 import { encodeValue } from "./encode";
 import type { Document } from "./entity";
 import { type Key, keyOf } from "./keys";
-import { type Handle, call, kindOf, milliseconds, native, only, refused, synchronous, text, whole } from "./native";
+import { type Handle, call, kindOf, milliseconds, native, only, refused, synchronous, text, whole } from "../../node/lib/native";
 import { type Options, camelKeys, optionsOf } from "./options";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";

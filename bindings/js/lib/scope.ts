@@ -5,7 +5,7 @@
  * Does not know: what is done with it.
  */
 import { type EntidbError, errorFrom } from "./errors.g";
-import { type Handle, call, native } from "./native";
+import { type Handle, call, native } from "../../node/lib/native";
 
 /** Collections beyond so many are let go of by the garbage collector and not with the scope. */
 const KEPT_MAX = 1000;

@@ -7,7 +7,7 @@
 import { Decoder } from "./decode";
 import { type Encoder, HEAD, withEncoder } from "./encode";
 import { type Document, type Entity, Frames } from "./entity";
-import { type Handle, call, native, numbers } from "./native";
+import { type Handle, call, native, numbers } from "../../node/lib/native";
 import type { Scope } from "./scope";
 
 const COUNT_MIN = 16;

@@ -8,7 +8,7 @@ import { inspect, types } from "node:util";
 
 import { isEntity } from "./entity";
 import { errorFrom } from "./errors.g";
-import { kindOf } from "./native";
+import { kindOf } from "../../node/lib/native";
 import { Tagged, Vector, isValue } from "./values";
 
 /** @internal How deep a document may nest. */

@@ -10,7 +10,7 @@ import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } f
 import { type Document, type Entity, Frames, placeOf, readEntity } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
 import { isDetached } from "./judge";
-import { type Handle, call, goOn, kindOf, native, numbers, only, refused, text, thrown, whole } from "./native";
+import { type Handle, call, goOn, kindOf, native, numbers, only, refused, text, thrown, whole } from "../../node/lib/native";
 import { type Patch, operationsOf } from "./patch";
 import { type Asked, type Explanation, Query } from "./query";
 import type { CollectionPlace, Scope } from "./scope";

@@ -10,7 +10,7 @@ import { Decoder, early } from "./decode";
 import type { Document } from "./entity";
 import { errorFrom } from "./errors.g";
 import { type Id, idAt } from "./id";
-import { type Handle, call, milliseconds, native } from "./native";
+import { type Handle, call, milliseconds, native } from "../../node/lib/native";
 import type { Scope } from "./scope";
 
 /** What happened. */

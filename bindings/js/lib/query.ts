@@ -7,7 +7,7 @@
 import type { Collection } from "./collection";
 import type { Cursor } from "./cursor";
 import type { Document, Entity } from "./entity";
-import { kindOf, refused, text, whole } from "./native";
+import { kindOf, refused, text, whole } from "../../node/lib/native";
 import { type Path, pathOf } from "./path";
 import type { ElementOperand, Names, Operand, OrderOf, Prefix, Under } from "./shape";
 

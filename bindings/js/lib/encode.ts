@@ -13,7 +13,7 @@ import { isEntity } from "./entity";
 import { errorFrom } from "./errors.g";
 import { writeId } from "./id";
 import { DEPTH_MAX, hasExtraFields, hasSymbols, isDetached, isPlain, judge } from "./judge";
-import { native, thread } from "./native";
+import { native, thread } from "../../node/lib/native";
 import { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector } from "./values";
 
 /** What a room has at first. */

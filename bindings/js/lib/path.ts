@@ -5,7 +5,7 @@
  * Format: docs/spec/encoding.md, "Paths".
  */
 import { decodeValue } from "./decode";
-import { call, kindOf, native, refused, text } from "./native";
+import { call, kindOf, native, refused, text } from "../../node/lib/native";
 
 /** A step of a path: text is a key, a number a position, a number in an array an integer key. */
 export type Step = string | number | readonly [number | bigint];

@@ -5,7 +5,7 @@
  * Format: docs/spec/encoding.md, "Patches".
  */
 import { isPlain } from "./judge";
-import { kindOf, refused } from "./native";
+import { kindOf, refused } from "../../node/lib/native";
 import { type Path, pathOf } from "./path";
 import type { Appended, Given, NumberAt, PathOf } from "./shape";
 import type { Decimal, Float } from "./values";

@@ -8,7 +8,7 @@ import { inspect } from "node:util";
 
 import { type Decoder, early } from "./decode";
 import { type Id, idOfWords, word } from "./id";
-import { refused } from "./native";
+import { refused } from "../../node/lib/native";
 
 /** A document: what a collection without a type of its own holds. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any

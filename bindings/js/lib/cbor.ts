@@ -8,7 +8,7 @@ import { types } from "node:util";
 
 import { decodeValue } from "./decode";
 import { encodeInto, withEncoder } from "./encode";
-import { call, kindOf, native, refused } from "./native";
+import { call, kindOf, native, refused } from "../../node/lib/native";
 
 /** What is judged is what is read: memory that another thread may write to is copied first. */
 function bytesOf(bytes: unknown): Uint8Array {

@@ -7,7 +7,7 @@
 import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import type { Document } from "./entity";
-import { type Handle, call, goOn, isPromised, kindOf, native, refused, text, thrown, whole } from "./native";
+import { type Handle, call, goOn, isPromised, kindOf, native, refused, text, thrown, whole } from "../../node/lib/native";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";
 

@@ -6,7 +6,7 @@
 import { inspect } from "node:util";
 
 import { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
-import { kindOf, refused } from "./native";
+import { kindOf, refused } from "../../node/lib/native";
 
 const I64_MIN = -(2n ** 63n);
 const I64_MAX = 2n ** 63n - 1n;

@@ -4,11 +4,11 @@
  * Always: bytes that come in are judged by the library, as everywhere. Does not know: collections.
  * Format: docs/spec/encoding.md.
  */
-import { types } from "node:util";
-
+import { kindOf, refused } from "./argument";
 import { decodeValue } from "./decode";
 import { encodeInto, withEncoder } from "./encode";
-import { call, kindOf, native, refused } from "../../node/lib/native";
+import { types } from "./host";
+import { call, raw } from "./raw";
 
 /** What is judged is what is read: memory that another thread may write to is copied first. */
 function bytesOf(bytes: unknown): Uint8Array {
@@ -23,7 +23,7 @@ export const cbor = {
     return withEncoder((encoder) => {
       encodeInto(encoder, value);
       const bytes = new Uint8Array(encoder.bytes.subarray(0, encoder.at));
-      if (encoder.tagged) call(() => native.validate(bytes));
+      if (encoder.tagged) call(() => raw.validate(bytes));
       return bytes;
     });
   },
@@ -35,12 +35,12 @@ export const cbor = {
    */
   decode(bytes: Uint8Array, options?: { exact?: boolean }): unknown {
     const given = bytesOf(bytes);
-    call(() => native.validate(given));
+    call(() => raw.validate(given));
     return decodeValue(given, options?.exact === true);
   },
 
   /** The canonical form of any well-formed CBOR. @throws EncodingError for what is wrong in more than form. */
   canonicalise(bytes: Uint8Array): Uint8Array {
-    return new Uint8Array(call(() => native.canonicalise(bytesOf(bytes))));
+    return new Uint8Array(call(() => raw.canonicalise(bytesOf(bytes))));
   },
 };

@@ -5,12 +5,13 @@
  * cannot be read is given again by the next call. Does not know: who reads.
  * Format of a batch: crates/entidb_ffi/src/change_batch.rs.
  */
+import { milliseconds } from "./argument";
 import type { IndexDefinition } from "./collection";
 import { Decoder, early } from "./decode";
 import type { Document } from "./entity";
 import { errorFrom } from "./errors.g";
 import { type Id, idAt } from "./id";
-import { type Handle, call, milliseconds, native } from "../../node/lib/native";
+import { type Handle, call, raw } from "./raw";
 import type { Scope } from "./scope";
 
 /** What happened. */
@@ -136,12 +137,12 @@ export class ChangeFeed implements Iterable<ChangeBatch> {
    */
   next(timeoutMs = 0): ChangeBatch | undefined {
     const wait = milliseconds(timeoutMs, "the time to wait for a change");
-    const bytes = call(() => native.feedNext(this.#live, wait));
+    const bytes = call(() => raw.feedNext(this.#live, wait));
     if (bytes === null) return undefined;
     try {
       return readBatch(bytes, this.#exact);
     } catch (error) {
-      call(() => native.feedUnread(this.#live));
+      call(() => raw.feedUnread(this.#live));
       throw early(error, 0);
     }
   }
@@ -153,12 +154,12 @@ export class ChangeFeed implements Iterable<ChangeBatch> {
 
   /** Takes the batch given last back, so that `next` gives it again. */
   unread(): void {
-    call(() => native.feedUnread(this.#live));
+    call(() => raw.feedUnread(this.#live));
   }
 
   /** The position after the batch that was given last; pass it as `since` to go on later. */
   get position(): string {
-    return call(() => native.feedPosition(this.#live));
+    return call(() => raw.feedPosition(this.#live));
   }
 
   /** Lets go of it at once, and not when the garbage collector finds it. */
@@ -166,7 +167,7 @@ export class ChangeFeed implements Iterable<ChangeBatch> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     dropped.unregister(this);
-    native.release(this.#handle);
+    raw.release(this.#handle);
   }
 
   [Symbol.dispose](): void {
@@ -179,4 +180,4 @@ export class ChangeFeed implements Iterable<ChangeBatch> {
   }
 }
 
-const dropped = new FinalizationRegistry<Handle>((handle) => native.release(handle));
+const dropped = new FinalizationRegistry<Handle>((handle) => raw.release(handle));

@@ -4,15 +4,16 @@
  * Always: a collection comes into being with the first write, and reads as empty before; one taken from a transaction sees
  * and changes what the transaction does. Does not know: how documents are encoded.
  */
+import { kindOf, only, refused, text, whole } from "./argument";
 import { Cursor, nextBatch } from "./cursor";
 import { decodeValue } from "./decode";
 import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, placeOf, readEntity } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
 import { isDetached } from "./judge";
-import { type Handle, call, goOn, kindOf, native, numbers, only, refused, text, thrown, whole } from "../../node/lib/native";
 import { type Patch, operationsOf } from "./patch";
 import { type Asked, type Explanation, Query } from "./query";
+import { type Handle, call, goOn, numbers, raw, thrown } from "./raw";
 import type { CollectionPlace, Scope } from "./scope";
 import type { Changes, OrderOf } from "./shape";
 
@@ -158,16 +159,16 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     try {
       const told = id !== undefined && writeId(id, encoder.bytes, 0);
       numbers[0] = this.#live;
-      numbers[1] = encoder.room;
+      numbers[1] = encoder.bufferIndex;
       numbers[2] = encoder.at - 16;
       numbers[3] = mode;
       if (id === undefined) {
-        const made = native.collectionPutNew();
+        const made = raw.collectionPutNew();
         goOn();
         return made;
       }
       numbers[4] = version;
-      native.collectionPut();
+      raw.collectionPut();
       goOn();
       return told ? (id as Id) : idAt(encoder.bytes, 0);
     } catch (error) {
@@ -222,7 +223,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
         encodeInto(encoder, document);
         encoder.bytes.writeUInt32LE(encoder.at - from, start);
       });
-      const length = call(() => native.collectionPutMany(this.#live, encoder.room, encoder.at, ids === undefined));
+      const length = call(() => raw.collectionPutMany(this.#live, encoder.bufferIndex, encoder.at, ids === undefined));
       if (ids !== undefined) return list.map((_, position) => idAt(ids, position * 16));
       encoder.given(length);
       const stored: Id[] = [];
@@ -255,14 +256,14 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     });
   }
 
-  /** Reads the entity whose id stands in the room; gives where its document ends, −1 when there is none. */
+  /** Reads the entity whose id is in the buffer; returns where its document ends, −1 when there is none. */
   #read(encoder: Encoder, id: IdLike): number {
     for (;;) {
       let end: number;
       try {
         numbers[0] = this.#live;
-        numbers[1] = encoder.room;
-        end = native.collectionGet();
+        numbers[1] = encoder.bufferIndex;
+        end = raw.collectionGet();
         goOn();
       } catch (error) {
         throw thrown(error);
@@ -280,7 +281,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     return withEncoder((encoder) => {
       encoder.reserve(packed.length);
       encoder.bytes.set(packed);
-      const length = call(() => native.collectionGetMany(this.#live, encoder.room, packed.length));
+      const length = call(() => raw.collectionGetMany(this.#live, encoder.bufferIndex, packed.length));
       encoder.given(length);
       const frames = new Frames(encoder.decoder, HEAD, HEAD + length, this.#exact);
       const found: (Entity<T> | undefined)[] = [];
@@ -295,8 +296,8 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     try {
       writeId(id, encoder.bytes, 0);
       numbers[0] = this.#live;
-      numbers[1] = encoder.room;
-      const isThere = native.collectionExists();
+      numbers[1] = encoder.bufferIndex;
+      const isThere = raw.collectionExists();
       goOn();
       return isThere;
     } catch (error) {
@@ -308,7 +309,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
 
   /** The number of entities; does not count them. */
   count(): number {
-    return call(() => native.collectionCount(this.#live));
+    return call(() => raw.collectionCount(this.#live));
   }
 
   /**
@@ -328,9 +329,9 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
       encodeInto(encoder, operations);
       writeId(id, encoder.bytes, 0);
       numbers[0] = this.#live;
-      numbers[1] = encoder.room;
+      numbers[1] = encoder.bufferIndex;
       numbers[2] = encoder.at - 16;
-      call(native.collectionUpdate);
+      call(raw.collectionUpdate);
     });
   }
 
@@ -341,9 +342,9 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     return withEncoder((encoder) => {
       writeId(id, encoder.bytes, 0);
       numbers[0] = this.#live;
-      numbers[1] = encoder.room;
+      numbers[1] = encoder.bufferIndex;
       numbers[2] = version;
-      return call(native.collectionDelete);
+      return call(raw.collectionDelete);
     });
   }
 
@@ -353,7 +354,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     return withEncoder((encoder) => {
       encoder.reserve(packed.length);
       encoder.bytes.set(packed);
-      return call(() => native.collectionDeleteMany(this.#live, encoder.room, packed.length));
+      return call(() => raw.collectionDeleteMany(this.#live, encoder.bufferIndex, packed.length));
     });
   }
 
@@ -367,13 +368,13 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     return new Cursor<T>(this.#scope, this, this.#exact, false, (encoder, countMax, bytesMax) => {
       if (after !== undefined) writeId(after, encoder.bytes, 0);
       numbers[0] = handle;
-      numbers[1] = encoder.room;
+      numbers[1] = encoder.bufferIndex;
       numbers[2] = after === undefined ? 0 : 1;
       numbers[3] = reverse === true ? 1 : 0;
       numbers[4] = limit;
       numbers[5] = countMax;
       numbers[6] = bytesMax;
-      return native.collectionScan();
+      return raw.collectionScan();
     });
   }
 
@@ -406,17 +407,17 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     only(options, DECLARED, "createIndex");
     const columns = [first as unknown, ...(options === undefined ? rest : rest.slice(0, -1))].map((column) => text(column, "a field of an index"));
     const definition = encodeValue({ columns, name: options?.name, unique: options?.unique, multi: options?.multi });
-    return call(() => native.collectionCreateIndex(this.#live, definition));
+    return call(() => raw.collectionCreateIndex(this.#live, definition));
   }
 
   /** Removes an index. @throws IndexNotFoundError when there is none of this name. */
   dropIndex(name: string): void {
-    call(() => native.collectionDropIndex(this.#live, text(name, "the name of an index")));
+    call(() => raw.collectionDropIndex(this.#live, text(name, "the name of an index")));
   }
 
   /** The declared indexes. */
   indexes(): IndexDefinition[] {
-    return decodeValue(call(() => native.collectionIndexes(this.#live))) as IndexDefinition[];
+    return decodeValue(call(() => raw.collectionIndexes(this.#live))) as IndexDefinition[];
   }
 
   /** @internal A walk over the answers of a query. */
@@ -450,31 +451,31 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
       } catch (error) {
         throw thrown(error);
       } finally {
-        if (cursor !== 0) native.release(cursor);
+        if (cursor !== 0) raw.release(cursor);
       }
     });
   }
 
-  #asked<R>(query: Query<T>, run: (handle: Handle, room: number, length: number) => R): R {
+  #asked<R>(query: Query<T>, run: (handle: Handle, bufferIndex: number, length: number) => R): R {
     return withEncoder((encoder) => {
       encodeInto(encoder, query.encoded);
-      return call(() => run(this.#live, encoder.room, encoder.at));
+      return call(() => run(this.#live, encoder.bufferIndex, encoder.at));
     });
   }
 
   /** @internal */
   countOf(query: Query<T>): number {
-    return this.#asked(query, native.collectionFindCount);
+    return this.#asked(query, raw.collectionFindCount);
   }
 
   /** @internal */
   deleteOf(query: Query<T>): number {
-    return this.#asked(query, native.collectionFindDelete);
+    return this.#asked(query, raw.collectionFindDelete);
   }
 
   /** @internal */
   explanationOf(query: Query<T>): Explanation {
-    return decodeValue(this.#asked(query, native.collectionFindExplain)) as Explanation;
+    return decodeValue(this.#asked(query, raw.collectionFindExplain)) as Explanation;
   }
 
   /** @internal */
@@ -483,15 +484,15 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   }
 }
 
-/** The first answers of the query that stands in a room. */
+/** The first results of the query in a buffer. */
 function found(collection: Handle, encoder: Encoder, countMax: number, bytesMax: number, isKept: boolean): number {
   numbers[0] = collection;
-  numbers[1] = encoder.room;
+  numbers[1] = encoder.bufferIndex;
   numbers[2] = encoder.at;
   numbers[3] = countMax;
   numbers[4] = bytesMax;
   numbers[5] = isKept ? 1 : 0;
-  return native.collectionFind();
+  return raw.collectionFind();
 }
 
 function versionOption(version: number | undefined): number {

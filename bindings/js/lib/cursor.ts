@@ -7,7 +7,7 @@
 import { Decoder } from "./decode";
 import { type Encoder, HEAD, withEncoder } from "./encode";
 import { type Document, type Entity, Frames } from "./entity";
-import { type Handle, call, native, numbers } from "../../node/lib/native";
+import { type Handle, call, numbers, raw } from "./raw";
 import type { Scope } from "./scope";
 
 const COUNT_MIN = 16;
@@ -57,7 +57,7 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
     });
   }
 
-  /** Copies a batch out of the room: others use that between two steps of the walk. */
+  /** Copies a batch out of the buffer, which other calls use between two steps of the walk. */
   #keep(encoder: Encoder, length: number): void {
     if (length === 0) {
       this.#frames = undefined;
@@ -99,7 +99,7 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
   }
 
   #ask(): string | undefined {
-    return call(() => native.cursorToken(this.#handle, this.#position))?.toString("base64url");
+    return call(() => raw.cursorToken(this.#handle, this.#position))?.toString("base64url");
   }
 
   /** Ends the walk and frees its snapshot. */
@@ -109,7 +109,7 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
     if (handle === 0) return;
     this.#handle = 0;
     dropped.unregister(this);
-    native.release(handle);
+    raw.release(handle);
   }
 
   /** Ends the walk; `for … of` calls it when a loop is left early. */
@@ -138,13 +138,13 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
 }
 
 /** Walks that were neither finished nor closed. */
-const dropped = new FinalizationRegistry<Handle>((handle) => native.release(handle));
+const dropped = new FinalizationRegistry<Handle>((handle) => raw.release(handle));
 
-/** @internal The next answers of a cursor, into a room. */
+/** @internal Reads the next results of a cursor into a buffer. */
 export function nextBatch(cursor: Handle, encoder: Encoder, countMax: number, bytesMax: number): number {
   numbers[0] = cursor;
-  numbers[1] = encoder.room;
+  numbers[1] = encoder.bufferIndex;
   numbers[2] = countMax;
   numbers[3] = bytesMax;
-  return native.cursorNextBatch();
+  return raw.cursorNextBatch();
 }

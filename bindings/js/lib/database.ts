@@ -4,14 +4,16 @@
  * Always: one that is dropped while open is closed, with a warning. Does not know: files.
  */
 
+import { kindOf, milliseconds, only, refused, synchronous, text, whole } from "./argument";
 import { ChangeFeed } from "./changes";
 import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import { encodeValue } from "./encode";
 import type { Document } from "./entity";
+import { warn } from "./host";
 import { type Key, keyOf } from "./keys";
-import { type Handle, call, kindOf, milliseconds, native, only, refused, synchronous, text, whole } from "../../node/lib/native";
 import { type Options, camelKeys, optionsOf } from "./options";
+import { type Handle, call, raw } from "./raw";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";
 import { type Durability, Snapshot, Transaction, durabilityOf, warnAbandoned, within } from "./transaction";
@@ -50,7 +52,7 @@ export class Database {
   constructor(path: string | undefined, options: unknown) {
     const given = encodeValue(optionsOf(options));
     this.path = path;
-    const handle = call(() => native.openNative(path, given));
+    const handle = call(() => raw.openNative(path, given));
     this.#scope = new Scope(handle, "database", undefined, path);
     abandoned.register(this, { handle, path }, this);
   }
@@ -62,23 +64,23 @@ export class Database {
 
   /** The names of the collections, sorted. */
   collections(): string[] {
-    return decodeValue(call(() => native.databaseCollections(this.#scope.live))) as string[];
+    return decodeValue(call(() => raw.databaseCollections(this.#scope.live))) as string[];
   }
 
   /** Creates an empty collection. @throws CollectionExistsError. */
   createCollection(name: string): void {
-    call(() => native.databaseCreateCollection(this.#scope.live, text(name, "the name of a collection")));
+    call(() => raw.databaseCreateCollection(this.#scope.live, text(name, "the name of a collection")));
   }
 
   /** Gives a collection another name. @throws CollectionNotFoundError, CollectionExistsError. */
   renameCollection(from: string, to: string): void {
-    call(() => native.databaseRenameCollection(this.#scope.live, text(from, "the name of a collection"), text(to, "the new name of a collection")));
+    call(() => raw.databaseRenameCollection(this.#scope.live, text(from, "the name of a collection"), text(to, "the new name of a collection")));
     this.#scope.renamed();
   }
 
   /** Removes a collection with everything in it. @throws CollectionNotFoundError. */
   dropCollection(name: string): void {
-    call(() => native.databaseDropCollection(this.#scope.live, text(name, "the name of a collection")));
+    call(() => raw.databaseDropCollection(this.#scope.live, text(name, "the name of a collection")));
     this.#scope.renamed();
   }
 
@@ -111,12 +113,12 @@ export class Database {
 
   #begin(timeoutMs: number | undefined): Transaction {
     const wait = timeoutMs === undefined ? -1 : milliseconds(timeoutMs, "the time to wait for another writer");
-    return new Transaction(call(() => native.databaseBeginWrite(this.#scope.live, wait)), "transaction", this.#scope, this);
+    return new Transaction(call(() => raw.databaseBeginWrite(this.#scope.live, wait)), "transaction", this.#scope, this);
   }
 
   /** The database as it is now, to read from whatever is written meanwhile. Close it, or use `using`. */
   snapshot(): Snapshot {
-    return new Snapshot(call(() => native.databaseBeginRead(this.#scope.live)), "snapshot", this.#scope, this).watched();
+    return new Snapshot(call(() => raw.databaseBeginRead(this.#scope.live)), "snapshot", this.#scope, this).watched();
   }
 
   /**
@@ -131,12 +133,12 @@ export class Database {
     if (since !== undefined && typeof since !== "string") {
       throw refused(`since is a position, the text that batch.position or db.position gave, not ${kindOf(since)}`);
     }
-    return new ChangeFeed(call(() => native.databaseChanges(this.#scope.live, since)), options?.exact === true, this.#scope, this);
+    return new ChangeFeed(call(() => raw.databaseChanges(this.#scope.live, since)), options?.exact === true, this.#scope, this);
   }
 
   /** Removes changes up to a sequence from the feed. */
   trimChanges(through: number): void {
-    call(() => native.databaseTrimChanges(this.#scope.live, whole(through, "the sequence to trim to")));
+    call(() => raw.databaseTrimChanges(this.#scope.live, whole(through, "the sequence to trim to")));
   }
 
   /**
@@ -144,34 +146,34 @@ export class Database {
    * data and follow it, take the position of the snapshot that was copied.
    */
   get position(): string {
-    return call(() => native.databasePosition(this.#scope.live));
+    return call(() => raw.databasePosition(this.#scope.live));
   }
 
   /** The sequence of the newest commit. */
   get lastSequence(): number {
-    return native.databaseLastSequence(this.#scope.live);
+    return raw.databaseLastSequence(this.#scope.live);
   }
 
   /** Waits until a commit is on stable storage. @throws DeadlineExceededError. */
   waitDurable(sequence: number, timeoutMs = 60_000): void {
     const [asked, wait] = [whole(sequence, "a sequence"), milliseconds(timeoutMs, "the time to wait")];
-    call(() => native.databaseWaitDurable(this.#scope.live, asked, wait));
+    call(() => raw.databaseWaitDurable(this.#scope.live, asked, wait));
   }
 
   /** Puts the newest writes into segments, so that the next open has nothing to replay. */
   checkpoint(): void {
-    call(() => native.databaseCheckpoint(this.#scope.live));
+    call(() => raw.databaseCheckpoint(this.#scope.live));
   }
 
   /** Merges the segments, and gives back the space of what was deleted. */
   compact(): void {
-    call(() => native.databaseCompact(this.#scope.live));
+    call(() => raw.databaseCompact(this.#scope.live));
   }
 
   /** Checks footers, counts and lists; with `full` every byte, and indexes against entities. */
   verify(options?: { full?: boolean }): VerifyReport {
     only(options, ["full"], "verify");
-    const report = camelKeys(decodeValue(call(() => native.databaseVerify(this.#scope.live, options?.full === true)))) as VerifyReport;
+    const report = camelKeys(decodeValue(call(() => raw.databaseVerify(this.#scope.live, options?.full === true)))) as VerifyReport;
     for (const problem of report.problems) {
       if ((problem.id as unknown) instanceof EntityId) problem.id = String(problem.id);
     }
@@ -180,7 +182,7 @@ export class Database {
 
   /** Copies the database, as it is now, into a new folder. */
   backup(path: string): void {
-    call(() => native.databaseBackup(this.#scope.live, text(path, "the path of a backup")));
+    call(() => raw.databaseBackup(this.#scope.live, text(path, "the path of a backup")));
   }
 
   /**
@@ -190,24 +192,24 @@ export class Database {
    */
   changeKey(from: Key, to: Key): void {
     const [old, next] = [keyOf(from, "the old key"), keyOf(to, "the new key")];
-    call(() => native.databaseChangeKey(this.#scope.live, ...old, ...next));
+    call(() => raw.databaseChangeKey(this.#scope.live, ...old, ...next));
   }
 
   /** Adds a key or password beside those there are, at most eight in all; `existing` is one of them. */
   addKey(existing: Key, added: Key): void {
     const [known, next] = [keyOf(existing, "the existing key"), keyOf(added, "the new key")];
-    call(() => native.databaseAddKey(this.#scope.live, ...known, ...next));
+    call(() => raw.databaseAddKey(this.#scope.live, ...known, ...next));
   }
 
   /** Takes a key or password away; the last one stays. */
   removeKey(key: Key): void {
     const given = keyOf(key, "the key");
-    call(() => native.databaseRemoveKey(this.#scope.live, ...given));
+    call(() => raw.databaseRemoveKey(this.#scope.live, ...given));
   }
 
   /** Makes a new data key for every file made from here on. Keys and passwords that open the database stay. */
   rotateKey(): void {
-    call(() => native.databaseRotateKey(this.#scope.live));
+    call(() => raw.databaseRotateKey(this.#scope.live));
   }
 
   /**
@@ -215,22 +217,22 @@ export class Database {
    * files: then call it again once that is gone.
    */
   rekey(): boolean {
-    return call(() => native.databaseRekey(this.#scope.live));
+    return call(() => raw.databaseRekey(this.#scope.live));
   }
 
   /** Counters since it was opened, and sizes of this moment. */
   stats(): Record<string, number> {
-    return camelKeys(decodeValue(call(() => native.databaseStats(this.#scope.live)))) as Record<string, number>;
+    return camelKeys(decodeValue(call(() => raw.databaseStats(this.#scope.live)))) as Record<string, number>;
   }
 
   /** The options in force. Says whether there is a key, never which. */
   config(): Options & { encrypted: boolean } {
-    return camelKeys(decodeValue(call(() => native.databaseConfig(this.#scope.live)))) as unknown as Options & { encrypted: boolean };
+    return camelKeys(decodeValue(call(() => raw.databaseConfig(this.#scope.live)))) as unknown as Options & { encrypted: boolean };
   }
 
   /** What opening found: whether the last close was clean, and what was replayed. */
   openReport(): Record<string, unknown> {
-    return camelKeys(decodeValue(call(() => native.databaseOpenReport(this.#scope.live))));
+    return camelKeys(decodeValue(call(() => raw.databaseOpenReport(this.#scope.live))));
   }
 
   /**
@@ -246,13 +248,13 @@ export class Database {
     const { begun } = this.#scope;
     if (begun !== undefined && !begun.isOver && options?.abort !== false) {
       this.#scope.begun = undefined;
-      if (native.transactionIsOpen(begun.handle)) warnAbandoned("the database was closed while a transaction was open, which ends");
-      native.release(begun.handle);
+      if (raw.transactionIsOpen(begun.handle)) warnAbandoned("the database was closed while a transaction was open, which ends");
+      raw.release(begun.handle);
     }
     try {
-      call(() => native.databaseClose(this.#scope.handle));
+      call(() => raw.databaseClose(this.#scope.handle));
     } finally {
-      if (native.databaseIsClosed(this.#scope.handle)) {
+      if (raw.databaseIsClosed(this.#scope.handle)) {
         this.#scope.isOver = true;
         abandoned.unregister(this);
       }
@@ -270,16 +272,13 @@ export class Database {
 }
 
 const abandoned = new FinalizationRegistry<{ handle: Handle; path: string | undefined }>(({ handle, path }) => {
-  process.emitWarning(`the database ${path ?? "in memory"} was dropped while it was open; call close(), or use \`using\``, {
-    type: "EntidbWarning",
-    code: "ENTIDB_NOT_CLOSED",
-  });
+  warn(`the database ${path ?? "in memory"} was dropped while it was open; call close(), or use \`using\``, "ENTIDB_NOT_CLOSED");
   try {
-    native.databaseClose(handle);
+    raw.databaseClose(handle);
   } catch {
     // Nobody is left to tell; the files are as a crash would leave them, which opening recovers.
   }
-  native.release(handle);
+  raw.release(handle);
 });
 
 /**

@@ -3,7 +3,8 @@
  *
  * Always: it counts for what the function does, and for nothing after it. Does not know: what that is.
  */
-import { call, isPromised, kindOf, milliseconds, native, refused, synchronous } from "../../node/lib/native";
+import { isPromised, kindOf, milliseconds, refused, synchronous } from "./argument";
+import { call, raw } from "./raw";
 
 /**
  * Runs a function whose calls must be done in time, and gives what it gave. A call that is not done when the milliseconds are over
@@ -21,12 +22,12 @@ export function deadline<R>(timeoutMs: number, run: () => R): R {
   if (typeof run !== "function") throw refused("deadline takes milliseconds and a function");
   synchronous("deadline", run);
   const time = milliseconds(timeoutMs, "the time of a deadline");
-  call(() => native.deadlineEnter(time));
+  call(() => raw.deadlineEnter(time));
   let given: R;
   try {
     given = run();
   } finally {
-    native.deadlineLeave();
+    raw.deadlineLeave();
   }
   if (isPromised(given)) {
     throw refused(`the function of a deadline gave a promise (${kindOf(given)}); only what it does before the first await is inside`);

@@ -6,22 +6,21 @@
  * Does not know: limits on size; the library judges what it stores.
  * Format: docs/spec/encoding.md.
  */
-import { types } from "node:util";
-
 import { Decoder } from "./decode";
 import { isEntity } from "./entity";
 import { errorFrom } from "./errors.g";
+import { types } from "./host";
 import { writeId } from "./id";
 import { DEPTH_MAX, hasExtraFields, hasSymbols, isDetached, isPlain, judge } from "./judge";
-import { native, thread } from "../../node/lib/native";
+import { raw, thread } from "./raw";
 import { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector } from "./values";
 
-/** What a room has at first. */
-const ROOM_BYTES = 16 * 1024;
+/** Bytes of a new buffer. */
+const BUFFER_BYTES = 16 * 1024;
 /** A buffer that grew beyond this is not kept. */
 const KEPT_BYTES_MAX = 1 << 21;
-/** Rooms beyond so many are not kept. */
-const ROOMS_KEPT_MAX = 4;
+/** How many encoders are kept for the next call. */
+const ENCODERS_KEPT_MAX = 4;
 /** @internal Bytes before those that a call gives: the number of a cursor. */
 export const HEAD = 8;
 const KEYS_KEPT_MAX = 4096;
@@ -40,21 +39,21 @@ interface Key {
 const keys = new Map<string, Key>();
 const half = new DataView(new ArrayBuffer(8));
 
-/** @internal A growing buffer and a place in it: a room that the native half reads and writes too. */
+/** @internal A growing buffer and a place in it. The buffer is lent to the native half, which reads and writes it too. */
 export class Encoder {
-  bytes: Buffer = Buffer.allocUnsafeSlow(ROOM_BYTES);
+  bytes: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   at = 0;
-  /** The number of the room; −1 for a buffer of our own. */
-  readonly room: number;
+  /** The index under which the buffer is lent; −1 for one that is not. */
+  readonly bufferIndex: number;
   /** Reads what the native half wrote. */
   decoder: Decoder = new Decoder(this.bytes);
   /** Whether a tag of the user's was written, whose content only the library can judge. */
   tagged = false;
   #view: DataView = new DataView(this.bytes.buffer);
 
-  constructor(room = -1) {
-    this.room = room;
-    if (room >= 0) native.lend(room, this.bytes);
+  constructor(bufferIndex = -1) {
+    this.bufferIndex = bufferIndex;
+    if (bufferIndex >= 0) raw.lend(bufferIndex, this.bytes);
   }
 
   reserve(count: number): void {
@@ -71,22 +70,22 @@ export class Encoder {
     this.bytes = to;
     this.#view = new DataView(to.buffer);
     this.decoder = new Decoder(to);
-    if (this.room >= 0) native.lend(this.room, to);
+    if (this.bufferIndex >= 0) raw.lend(this.bufferIndex, to);
   }
 
   /** Lets go of memory that only something large needed. */
   shrink(): void {
-    if (this.bytes.length > KEPT_BYTES_MAX) this.#move(Buffer.allocUnsafeSlow(ROOM_BYTES));
+    if (this.bytes.length > KEPT_BYTES_MAX) this.#move(Buffer.allocUnsafeSlow(BUFFER_BYTES));
   }
 
-  /** After a call that gives bytes behind a head: makes room for what did not fit. */
+  /** After a call that writes bytes behind a head: grows the buffer when they did not fit, and takes them. */
   given(length: number): void {
     if (HEAD + length <= this.bytes.length) return;
     const head = this.decoder.double(0);
     this.at = 0;
     this.#grow(HEAD + length);
     this.bytes.writeDoubleLE(head, 0);
-    native.takeWaiting(this.room);
+    raw.takeWaiting(this.bufferIndex);
   }
 
   /** The head of an item; the argument is a whole number. */
@@ -466,8 +465,6 @@ function planOf(given: readonly string[]): Plan | undefined {
 
 const EMPTY_PLAN: Plan = { given: [], names: [], keys: [] };
 
-const rooms = thread.rooms as Encoder[];
-
 /**
  * @internal Lends an encoder to a function; what it wrote is good until the function returns. A getter of a document that is
  * encoded may call back in here, and gets the next one.
@@ -483,7 +480,7 @@ export function withEncoder<T>(run: (encoder: Encoder) => T): T {
 
 /** @internal As `withEncoder`, for calls where a function would cost; `returned` must follow whatever happens. */
 export function lent(): Encoder {
-  const encoder = (rooms[thread.used] ??= new Encoder(thread.used));
+  const encoder = (thread.encoders[thread.used] ??= new Encoder(thread.used)) as Encoder;
   thread.used += 1;
   encoder.at = 0;
   encoder.tagged = false;
@@ -492,11 +489,11 @@ export function lent(): Encoder {
 
 /** @internal */
 export function returned(encoder: Encoder): void {
-  const { room } = encoder;
-  thread.used = room;
-  if (room >= ROOMS_KEPT_MAX) {
-    rooms.length = room;
-    native.lend(room, undefined);
+  const { bufferIndex } = encoder;
+  thread.used = bufferIndex;
+  if (bufferIndex >= ENCODERS_KEPT_MAX) {
+    thread.encoders.length = bufferIndex;
+    raw.lend(bufferIndex, undefined);
   } else if (encoder.bytes.length > KEPT_BYTES_MAX) {
     encoder.shrink();
   }

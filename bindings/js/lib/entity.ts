@@ -4,11 +4,10 @@
  * Always: the fields of the object are the document and nothing else; id and version come from the prototype, so that a copy made
  * by spreading is a document of its own. What is shown, by `console.log` or as JSON, has both. Does not know: collections.
  */
-import { inspect } from "node:util";
-
+import { refused } from "./argument";
 import { type Decoder, early } from "./decode";
+import { inspect } from "./host";
 import { type Id, idOfWords, word } from "./id";
-import { refused } from "../../node/lib/native";
 
 /** A document: what a collection without a type of its own holds. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any

@@ -3,7 +3,7 @@
  *
  * Always: one id has one text, so that `===` compares ids. Does not know: how ids are made; the library makes them.
  */
-import { kindOf, refused } from "../../node/lib/native";
+import { kindOf, refused } from "./argument";
 
 /** The id of an entity: a UUID in lower case, such as `"0190f3c2-7a51-7c3e-8f60-2b8d1c9e4a77"`. */
 export type Id = string;

@@ -4,11 +4,10 @@
  * Always: one rule: plain objects, arrays and the types that are documented are stored; everything else is refused, with the
  * path to it and the name of its type. Nothing is stored as less than it is. Does not know: bytes.
  */
-import { inspect, types } from "node:util";
-
+import { kindOf } from "./argument";
 import { isEntity } from "./entity";
 import { errorFrom } from "./errors.g";
-import { kindOf } from "../../node/lib/native";
+import { inspect, types } from "./host";
 import { Tagged, Vector, isValue } from "./values";
 
 /** @internal How deep a document may nest. */

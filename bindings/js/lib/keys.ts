@@ -3,7 +3,7 @@
  *
  * Always: one of the two, and nothing of it in an error. Does not know: what it opens.
  */
-import { kindOf, only, refused, text } from "../../node/lib/native";
+import { kindOf, only, refused, text } from "./argument";
 
 /** What opens an encrypted database: a key of 32 bytes, or a password. */
 export type Key = { key: Uint8Array; password?: undefined } | { password: string | Uint8Array; key?: undefined };

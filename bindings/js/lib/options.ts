@@ -3,8 +3,8 @@
  *
  * Always: the library knows the options; here only the spelling changes. Does not know: their meaning.
  */
+import { kindOf, nearest, refused } from "./argument";
 import { errorFrom } from "./errors.g";
-import { kindOf, nearest, refused } from "../../node/lib/native";
 import type { Durability } from "./transaction";
 
 /** How a database is opened. What is not given keeps its default. */

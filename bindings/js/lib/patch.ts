@@ -4,8 +4,8 @@
  * Always: operations are applied in order, all or none. Does not know: documents.
  * Format: docs/spec/encoding.md, "Patches".
  */
+import { kindOf, refused } from "./argument";
 import { isPlain } from "./judge";
-import { kindOf, refused } from "../../node/lib/native";
 import { type Path, pathOf } from "./path";
 import type { Appended, Given, NumberAt, PathOf } from "./shape";
 import type { Decimal, Float } from "./values";

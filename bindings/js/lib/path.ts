@@ -4,8 +4,9 @@
  * Always: a path written with dots is read by the library, so every language reads it the same. Does not know: documents.
  * Format: docs/spec/encoding.md, "Paths".
  */
+import { kindOf, refused, text } from "./argument";
 import { decodeValue } from "./decode";
-import { call, kindOf, native, refused, text } from "../../node/lib/native";
+import { call, raw } from "./raw";
 
 /** A step of a path: text is a key, a number a position, a number in an array an integer key. */
 export type Step = string | number | readonly [number | bigint];
@@ -21,7 +22,7 @@ export function pathOf(path: string | Path): Path {
   if (typeof path === "string") {
     const known = kept.get(path);
     if (known !== undefined) return known;
-    const read = decodeValue(call(() => native.path(text(path, "a path")))) as Path;
+    const read = decodeValue(call(() => raw.path(text(path, "a path")))) as Path;
     if (kept.size >= KEPT_MAX) kept.clear();
     kept.set(path, read);
     return read;

@@ -4,10 +4,10 @@
  * Always: a query is a value; each method gives a new one, and nothing is read until it is asked for answers.
  * Does not know: how answers are found; `explain` says it.
  */
+import { kindOf, refused, text, whole } from "./argument";
 import type { Collection } from "./collection";
 import type { Cursor } from "./cursor";
 import type { Document, Entity } from "./entity";
-import { kindOf, refused, text, whole } from "../../node/lib/native";
 import { type Path, pathOf } from "./path";
 import type { ElementOperand, Names, Operand, OrderOf, Prefix, Under } from "./shape";
 

@@ -5,12 +5,12 @@
  * Does not know: what is done with it.
  */
 import { type EntidbError, errorFrom } from "./errors.g";
-import { type Handle, call, native } from "../../node/lib/native";
+import { type Handle, call, raw } from "./raw";
 
 /** Collections beyond so many are let go of by the garbage collector and not with the scope. */
 const KEPT_MAX = 1000;
 
-const dropped = new FinalizationRegistry<Handle>((handle) => native.release(handle));
+const dropped = new FinalizationRegistry<Handle>((handle) => raw.release(handle));
 
 /** @internal The handle of a collection. */
 export interface CollectionPlace {
@@ -77,7 +77,7 @@ export class Scope {
     const known = this.#collections?.get(name);
     if (known !== undefined && !this.isOver && !this.database.isOver) return known;
     const handle = this.live;
-    const take = this.database === this ? native.databaseCollection : native.transactionCollection;
+    const take = this.database === this ? raw.databaseCollection : raw.transactionCollection;
     const place = { handle: call(() => take(handle, name)) };
     this.#collections ??= new Map();
     if (this.#collections.size < KEPT_MAX) this.#collections.set(name, place);

@@ -4,10 +4,12 @@
  * Always: nothing of a transaction is seen before its commit; one that is dropped unfinished aborts, with a warning.
  * Does not know: what is changed.
  */
+import { isPromised, kindOf, refused, text, whole } from "./argument";
 import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import type { Document } from "./entity";
-import { type Handle, call, goOn, isPromised, kindOf, native, refused, text, thrown, whole } from "../../node/lib/native";
+import { warn } from "./host";
+import { type Handle, call, goOn, raw, thrown } from "./raw";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";
 
@@ -51,12 +53,12 @@ export class Snapshot {
 
   /** The names of the collections, sorted. */
   collections(): string[] {
-    return decodeValue(call(() => native.transactionCollections(this.scope.live))) as string[];
+    return decodeValue(call(() => raw.transactionCollections(this.scope.live))) as string[];
   }
 
   /** The commit it sees. */
   get sequence(): number {
-    return call(() => native.transactionSequence(this.scope.live));
+    return call(() => raw.transactionSequence(this.scope.live));
   }
 
   /**
@@ -64,19 +66,19 @@ export class Snapshot {
    * misses nothing and gets nothing twice.
    */
   get position(): string {
-    return call(() => native.transactionPosition(this.scope.live));
+    return call(() => raw.transactionPosition(this.scope.live));
   }
 
   /** Whether it can still be used. */
   get isOpen(): boolean {
-    return !this.scope.isOver && !this.scope.database.isOver && native.transactionIsOpen(this.scope.handle);
+    return !this.scope.isOver && !this.scope.database.isOver && raw.transactionIsOpen(this.scope.handle);
   }
 
   /** Ends it. A second time does nothing. Walks that were begun on a snapshot go on. */
   close(): void {
     if (this.scope.isOver) return;
     this.ended();
-    if (!this.scope.database.isOver) native.release(this.scope.handle);
+    if (!this.scope.database.isOver) raw.release(this.scope.handle);
   }
 
   [Symbol.dispose](): void {
@@ -136,12 +138,12 @@ export class Transaction extends Snapshot {
   commitAs(durability: number): number {
     const handle = this.scope.live;
     try {
-      const sequence = native.transactionCommit(handle, durability);
+      const sequence = raw.transactionCommit(handle, durability);
       goOn();
       this.ended();
       return sequence;
     } catch (error) {
-      if (!native.transactionIsOpen(handle)) this.ended();
+      if (!raw.transactionIsOpen(handle)) this.ended();
       throw thrown(error);
     }
   }
@@ -150,7 +152,7 @@ export class Transaction extends Snapshot {
   abort(): void {
     const handle = this.scope.live;
     this.ended();
-    call(() => native.transactionAbort(handle));
+    call(() => raw.transactionAbort(handle));
   }
 
   /**
@@ -158,44 +160,41 @@ export class Transaction extends Snapshot {
    * `transaction_bytes_max`. @throws TooLargeError.
    */
   savepoint(): number {
-    return call(() => native.transactionSavepoint(this.scope.live));
+    return call(() => raw.transactionSavepoint(this.scope.live));
   }
 
   /** Undoes what was changed since a savepoint. @throws TransactionError (`SAVEPOINT_NOT_FOUND`). */
   rollbackTo(savepoint: number): void {
-    call(() => native.transactionRollbackTo(this.scope.live, whole(savepoint, "a savepoint")));
+    call(() => raw.transactionRollbackTo(this.scope.live, whole(savepoint, "a savepoint")));
     if (this.#renames) this.scope.renamed();
   }
 
   /** Creates an empty collection. @throws CollectionExistsError. */
   createCollection(name: string): void {
-    call(() => native.transactionCreateCollection(this.scope.live, text(name, "the name of a collection")));
+    call(() => raw.transactionCreateCollection(this.scope.live, text(name, "the name of a collection")));
   }
 
   /** Gives a collection another name. @throws CollectionNotFoundError, CollectionExistsError. */
   renameCollection(from: string, to: string): void {
-    call(() => native.transactionRenameCollection(this.scope.live, text(from, "the name of a collection"), text(to, "the new name of a collection")));
+    call(() => raw.transactionRenameCollection(this.scope.live, text(from, "the name of a collection"), text(to, "the new name of a collection")));
     this.#renamed();
   }
 
   /** Removes a collection with everything in it. @throws CollectionNotFoundError. */
   dropCollection(name: string): void {
-    call(() => native.transactionDropCollection(this.scope.live, text(name, "the name of a collection")));
+    call(() => raw.transactionDropCollection(this.scope.live, text(name, "the name of a collection")));
     this.#renamed();
   }
 }
 
 /** @internal Says that a transaction ends although nobody committed or aborted it. */
 export function warnAbandoned(what: string): void {
-  process.emitWarning(`${what} without commit or abort; its changes are forgotten`, {
-    type: "EntidbWarning",
-    code: "ENTIDB_TRANSACTION_ABANDONED",
-  });
+  warn(`${what} without commit or abort; its changes are lost`, "ENTIDB_TRANSACTION_ABANDONED");
 }
 
 const abandoned = new FinalizationRegistry<{ handle: Handle; noun: string }>(({ handle, noun }) => {
-  if (noun === "transaction" && native.transactionIsOpen(handle)) warnAbandoned("a transaction was dropped");
-  native.release(handle);
+  if (noun === "transaction" && raw.transactionIsOpen(handle)) warnAbandoned("a transaction was dropped");
+  raw.release(handle);
 });
 
 /** @internal Runs a function in a transaction. */

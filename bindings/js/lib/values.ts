@@ -3,10 +3,9 @@
  *
  * Always: immutable; text and back without loss. Does not know: how they are encoded.
  */
-import { inspect } from "node:util";
-
+import { kindOf, refused } from "./argument";
+import { inspect } from "./host";
 import { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
-import { kindOf, refused } from "../../node/lib/native";
 
 const I64_MIN = -(2n ** 63n);
 const I64_MAX = 2n ** 63n - 1n;

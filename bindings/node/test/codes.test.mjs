@@ -12,7 +12,8 @@ import { after, test } from "node:test";
 import { Condition, EntidbError, cbor, errorFrom, f, open, openMemory, patch } from "entidb";
 
 const require = createRequire(import.meta.url);
-const { native, numbers, thrown } = require("../dist/node/lib/native.js");
+const { native } = require("../dist/node/lib/native.js");
+const { numbers, thrown } = require("../dist/js/lib/raw.js");
 const { Encoder } = require("../dist/js/lib/encode.js");
 const root = mkdtempSync(path.join(tmpdir(), "entidb-codes-"));
 after(() => rmSync(root, { recursive: true, force: true }));

@@ -11,7 +11,8 @@ import { Worker } from "node:worker_threads";
 import { cbor, f, open, openMemory } from "entidb";
 
 const require = createRequire(import.meta.url);
-const { native, numbers, thrown } = require("../dist/node/lib/native.js");
+const { native } = require("../dist/node/lib/native.js");
+const { numbers, thrown } = require("../dist/js/lib/raw.js");
 const entidb = new URL("../dist/node/lib/index.js", import.meta.url).pathname;
 const root = mkdtempSync(path.join(tmpdir(), "entidb-handles-"));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -65,7 +66,7 @@ test("a number of another worker is INVALID_HANDLE, also when both hold as much"
   await new Promise((resolve) => worker.once("exit", resolve));
 });
 
-test("a room that was not lent, or is too short for what should stand in it, is refused", () => {
+test("a buffer that was not lent, or is too short for its content, is refused", () => {
   const database = native.openNative(undefined, cbor.encode({}));
   numbers.fill(0);
   numbers[0] = native.databaseCollection(database, "c");
@@ -261,7 +262,7 @@ test("a getter of a document may call back in, as deep as it likes", () => {
   assert.equal(at, "end");
 });
 
-test("what does not fit into the room is read in full", () => {
+test("a result that does not fit into the buffer is read in full", () => {
   const db = openMemory({ entityBytesMax: 64 << 20, transactionBytesMax: 128 << 20 });
   const items = db.collection("items");
   const text = (n) => String(n).repeat(3_000_000).slice(0, 3_000_000);

@@ -1,6 +1,6 @@
 //! Calls on a collection.
 //!
-//! Always: what a call needs stands in the room, and what it gives is written there: an id is 16 bytes, documents, patches
+//! Always: a call takes its bytes from its buffer and writes its result there: an id is 16 bytes, documents, patches
 //! and queries are CBOR. Does not know: what either means to JavaScript.
 
 use entidb_abi::{Collection, WriteMode};
@@ -10,22 +10,22 @@ use napi_derive::napi;
 
 use crate::cursor::open;
 use crate::failure::{given, id_at, ids, refused, thrown};
-use crate::room::Call;
+use crate::buffer::Call;
 use crate::table::{Table, call, count, table, with};
 
 fn version(number: i64) -> Result<u64> {
     u64::try_from(number).map_err(|_| refused("a version is a number an entity had"))
 }
 
-/// A collection and its room, for a call that uses both.
+/// A collection and its buffer, for a call that uses both.
 fn of<'a>(table: &'a mut Table, call: &Call) -> Result<(&'a Collection, &'a mut [u8])> {
-    Ok((table.handles.get::<Collection>(call.handle)?, table.rooms.get(call.room)?))
+    Ok((table.handles.get::<Collection>(call.handle)?, table.buffers.get(call.buffer_index)?))
 }
 
 fn split(io: &mut [u8], len: u32) -> Result<(&mut [u8; 16], &mut [u8])> {
     io.split_first_chunk_mut::<16>()
         .and_then(|(at, rest)| Some((at, rest.get_mut(..len as usize)?)))
-        .ok_or_else(|| refused("the document is longer than its room"))
+        .ok_or_else(|| refused("the document is longer than its buffer"))
 }
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -47,7 +47,7 @@ fn write_text(id: &[u8; 16], out: &mut [u8; 36]) {
     }
 }
 
-/// Stores the document that stands in the room after 16 bytes of room for an id, under a new id; gives its text.
+/// Stores the document that follows 16 free bytes in the buffer, under a new id; returns the id as text.
 /// Numbers: the length of the document, whether there must be none yet.
 #[napi]
 pub fn collection_put_new() -> Result<String> {
@@ -61,7 +61,7 @@ pub fn collection_put_new() -> Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Stores the document that stands in the room after its id. Numbers: the length of the document, a mode (0 put, 1 insert,
+/// Stores the document that follows its id in the buffer. Numbers: the length of the document, a mode (0 put, 1 insert,
 /// 2 replace), the version it must have, 0 for any.
 #[napi]
 pub fn collection_put() -> Result<()> {
@@ -79,7 +79,7 @@ pub fn collection_put() -> Result<()> {
     })
 }
 
-/// Changes parts of an entity: its id stands in the room, then the patch. Number: the length of the patch.
+/// Changes parts of an entity: the buffer holds its id, then the patch. Number: the length of the patch.
 #[napi]
 pub fn collection_update() -> Result<()> {
     call(|table, call| {
@@ -89,8 +89,8 @@ pub fn collection_update() -> Result<()> {
     })
 }
 
-/// Reads the entity whose id begins the room, and writes over it 8 bytes of version, little-endian, then the document.
-/// Gives how many bytes that needs; nothing is written when they are more than the room has. −1 when it is not there.
+/// Reads the entity whose id is at the start of the buffer, and writes over it 8 bytes of version, little-endian, then the document.
+/// Gives how many bytes that needs; nothing is written when they are more than the buffer has. −1 when it is not there.
 #[napi]
 pub fn collection_get() -> Result<f64> {
     call(|table, call| {
@@ -107,17 +107,17 @@ pub fn collection_get() -> Result<f64> {
     })
 }
 
-/// The entities whose ids stand in the room, framed behind a head.
+/// The entities whose ids are in the buffer, framed behind a head.
 #[napi]
-pub fn collection_get_many(handle: f64, room: u32, len: u32) -> Result<f64> {
+pub fn collection_get_many(handle: f64, buffer_index: u32, len: u32) -> Result<f64> {
     table(|table| {
-        let ids = ids(table.rooms.read(room, len)?)?;
+        let ids = ids(table.buffers.read(buffer_index, len)?)?;
         let frames = given(table.handles.get::<Collection>(handle)?.get_many(&ids))?;
-        table.rooms.give(room, 0.0, frames.into_bytes())
+        table.buffers.give(buffer_index, 0.0, frames.into_bytes())
     })
 }
 
-/// Whether the entity whose id begins the room is there.
+/// Whether the entity whose id is at the start of the buffer is there.
 #[napi]
 pub fn collection_exists() -> Result<bool> {
     call(|table, call| {
@@ -132,7 +132,7 @@ pub fn collection_count(handle: f64) -> Result<f64> {
     with(handle, |collection: &Collection| collection.count()).map(count)
 }
 
-/// Removes the entity whose id begins the room; true when it was there. Number: the version it must have, 0 for any.
+/// Removes the entity whose id is at the start of the buffer; true when it was there. Number: the version it must have, 0 for any.
 #[napi]
 pub fn collection_delete() -> Result<bool> {
     call(|table, call| {
@@ -142,21 +142,21 @@ pub fn collection_delete() -> Result<bool> {
     })
 }
 
-/// Removes the entities whose ids stand in the room; gives how many were there.
+/// Removes the entities whose ids are in the buffer; gives how many were there.
 #[napi]
-pub fn collection_delete_many(handle: f64, room: u32, len: u32) -> Result<f64> {
+pub fn collection_delete_many(handle: f64, buffer_index: u32, len: u32) -> Result<f64> {
     table(|table| {
-        let ids = ids(table.rooms.read(room, len)?)?;
+        let ids = ids(table.buffers.read(buffer_index, len)?)?;
         given(table.handles.get::<Collection>(handle)?.delete_many(&ids)).map(count)
     })
 }
 
-/// Stores the documents whose frames stand in the room. Where ids are asked for, their texts are written behind a head, 36
+/// Stores the documents whose frames are in the buffer. Where ids are asked for, their texts are written behind a head, 36
 /// bytes each; gives how many bytes these are.
 #[napi]
-pub fn collection_put_many(handle: f64, room: u32, len: u32, wants_ids: bool) -> Result<f64> {
+pub fn collection_put_many(handle: f64, buffer_index: u32, len: u32, wants_ids: bool) -> Result<f64> {
     table(|table| {
-        let frames = table.rooms.read(room, len)?;
+        let frames = table.buffers.read(buffer_index, len)?;
         let ids = given(table.handles.get::<Collection>(handle)?.put_many(frames))?;
         if !wants_ids {
             return Ok(0.0);
@@ -165,7 +165,7 @@ pub fn collection_put_many(handle: f64, room: u32, len: u32, wants_ids: bool) ->
         for (id, text) in ids.iter().zip(texts.as_chunks_mut::<36>().0) {
             write_text(id, text);
         }
-        table.rooms.give(room, 0.0, texts)
+        table.buffers.give(buffer_index, 0.0, texts)
     })
 }
 
@@ -187,7 +187,7 @@ pub fn collection_indexes(handle: f64) -> Result<Buffer> {
     with(handle, |collection: &Collection| collection.indexes()).map(|indexes| Buffer::from(indexes.to_vec()))
 }
 
-/// Walks all entities in the order of ids, after the one whose id begins the room where one does. As `collection_find` in
+/// Walks all entities in the order of ids, after the one whose id is at the start of the buffer where one does. As `collection_find` in
 /// what it gives. Numbers: whether there is an id, whether to go backwards, the limit or −1, the most entities and bytes.
 #[napi]
 pub fn collection_scan() -> Result<f64> {
@@ -199,13 +199,13 @@ pub fn collection_scan() -> Result<f64> {
     })
 }
 
-/// Asks the query that stands in the room, and writes the first answers to it: the number of the cursor, then frames. The
+/// Runs the query in the buffer, and writes the first results to it: the number of the cursor, then frames. The
 /// number is 0 when these were all, and nothing has to be let go of then, unless it is kept for page tokens. Gives how
 /// many bytes the frames have. Numbers: the length of the query, the most entities and bytes, whether it is kept.
 #[napi]
 pub fn collection_find() -> Result<f64> {
     call(|table, call| {
-        let query = table.rooms.read(call.room, call.whole(0))?;
+        let query = table.buffers.read(call.buffer_index, call.whole(0))?;
         let cursor = given(table.handles.get::<Collection>(call.handle)?.find(query))?;
         open(table, call, cursor, call.whole(1), call.whole(2), call.is(3))
     })
@@ -213,28 +213,28 @@ pub fn collection_find() -> Result<f64> {
 
 type Asked<R> = fn(&Collection, &[u8]) -> entidb_abi::Result<R>;
 
-fn asked<R>(handle: f64, room: u32, len: u32, run: Asked<R>) -> Result<R> {
+fn asked<R>(handle: f64, buffer_index: u32, len: u32, run: Asked<R>) -> Result<R> {
     table(|table| {
-        let query = table.rooms.read(room, len)?;
+        let query = table.buffers.read(buffer_index, len)?;
         run(table.handles.get(handle)?, query).map_err(|error| thrown(&error))
     })
 }
 
-/// Counts the answers of the query that stands in the room.
+/// Counts the results of the query in the buffer.
 #[napi]
-pub fn collection_find_count(handle: f64, room: u32, len: u32) -> Result<f64> {
-    asked(handle, room, len, |collection, query| collection.find_count(query)).map(count)
+pub fn collection_find_count(handle: f64, buffer_index: u32, len: u32) -> Result<f64> {
+    asked(handle, buffer_index, len, |collection, query| collection.find_count(query)).map(count)
 }
 
-/// Removes the answers of the query that stands in the room.
+/// Removes the results of the query in the buffer.
 #[napi]
-pub fn collection_find_delete(handle: f64, room: u32, len: u32) -> Result<f64> {
-    asked(handle, room, len, |collection, query| collection.find_delete(query)).map(count)
+pub fn collection_find_delete(handle: f64, buffer_index: u32, len: u32) -> Result<f64> {
+    asked(handle, buffer_index, len, |collection, query| collection.find_delete(query)).map(count)
 }
 
-/// How the answers of the query that stands in the room would be found, CBOR.
+/// The plan of the query in the buffer, CBOR.
 #[napi]
-pub fn collection_find_explain(handle: f64, room: u32, len: u32) -> Result<Buffer> {
-    asked(handle, room, len, |collection, query| collection.find_explain(query))
+pub fn collection_find_explain(handle: f64, buffer_index: u32, len: u32) -> Result<Buffer> {
+    asked(handle, buffer_index, len, |collection, query| collection.find_explain(query))
         .map(|explanation| Buffer::from(explanation.to_vec()))
 }

@@ -9,7 +9,7 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::failure::given;
-use crate::room::Call;
+use crate::buffer::Call;
 use crate::table::{Table, call, with};
 
 /// The first batch of a cursor, which is held only when there may be more, or when it is kept for page tokens.
@@ -34,21 +34,21 @@ pub(crate) fn open(
     let number = if is_last && !is_kept { 0.0 } else { table.handles.hold(cursor, Some(call.handle))? };
     match batch {
         Some(frames) => match more {
-            Some(more) => table.rooms.give(call.room, number, [frames.as_bytes(), more.as_bytes()].concat()),
-            None => table.rooms.give(call.room, number, frames.into_bytes()),
+            Some(more) => table.buffers.give(call.buffer_index, number, [frames.as_bytes(), more.as_bytes()].concat()),
+            None => table.buffers.give(call.buffer_index, number, frames.into_bytes()),
         },
-        None => table.rooms.give(call.room, number, Vec::new()),
+        None => table.buffers.give(call.buffer_index, number, Vec::new()),
     }
 }
 
-/// Writes the next entities to the room, behind a head; gives how many bytes they have, 0 at the end. Numbers: the most
+/// Writes the next entities to the buffer, behind a head; gives how many bytes they have, 0 at the end. Numbers: the most
 /// entities and bytes.
 #[napi]
 pub fn cursor_next_batch() -> Result<f64> {
     call(|table, call| {
         let cursor = table.handles.get::<Cursor>(call.handle)?;
         match given(cursor.next_batch(call.whole(0) as usize, call.whole(1) as usize))? {
-            Some(frames) => table.rooms.give(call.room, call.handle, frames.into_bytes()),
+            Some(frames) => table.buffers.give(call.buffer_index, call.handle, frames.into_bytes()),
             None => Ok(0.0),
         }
     })

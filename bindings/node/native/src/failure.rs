@@ -50,9 +50,9 @@ pub(crate) fn refused(message: &str) -> Error {
     thrown(&entidb_abi::Error::new(INVALID_ARGUMENT, message))
 }
 
-/// The id that begins a room.
-pub(crate) fn id_at(room: &[u8]) -> Result<Id> {
-    room.first_chunk().copied().ok_or_else(|| refused("the room is shorter than an id"))
+/// The id at the start of a buffer.
+pub(crate) fn id_at(buffer: &[u8]) -> Result<Id> {
+    buffer.first_chunk().copied().ok_or_else(|| refused("the buffer is shorter than an id"))
 }
 
 /// Ids from their bytes, 16 each.

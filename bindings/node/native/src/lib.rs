@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod buffer;
 pub mod codec;
 pub mod collection;
 pub mod cursor;
@@ -14,7 +15,6 @@ pub mod deadline;
 mod ending;
 mod failure;
 pub mod keys;
-pub mod room;
 pub mod table;
 pub mod transaction;
 

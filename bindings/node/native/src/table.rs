@@ -14,7 +14,7 @@ use napi_derive::napi;
 
 use crate::ending;
 use crate::failure::{INVALID_HANDLE, thrown};
-use crate::room::{Call, Rooms};
+use crate::buffer::{Call, Buffers};
 
 /// What stands behind a number.
 pub(crate) enum Held {
@@ -182,7 +182,7 @@ pub(crate) fn count(number: u64) -> f64 {
 #[derive(Default)]
 pub(crate) struct Table {
     pub(crate) handles: Handles,
-    pub(crate) rooms: Rooms,
+    pub(crate) buffers: Buffers,
 }
 
 thread_local! {
@@ -197,7 +197,7 @@ pub(crate) fn table<R>(run: impl FnOnce(&mut Table) -> Result<R>) -> Result<R> {
 /// Works with the table and the numbers that JavaScript wrote for this call.
 pub(crate) fn call<R>(run: impl FnOnce(&mut Table, &Call) -> Result<R>) -> Result<R> {
     table(|table| {
-        let call = table.rooms.call()?;
+        let call = table.buffers.call()?;
         run(table, &call)
     })
 }
@@ -219,7 +219,7 @@ pub(crate) fn take<K: Kind, T: Kind>(number: f64, run: impl FnOnce(&K) -> entidb
 /// that it ends in the middle of one: what the thread still holds at its end goes then.
 #[napi]
 pub fn attach(env: &Env, numbers: Buffer, told: Option<Buffer>) -> Result<()> {
-    TABLE.with_borrow_mut(|table| table.rooms.set_numbers(numbers));
+    TABLE.with_borrow_mut(|table| table.buffers.set_numbers(numbers));
     if let Some(told) = told {
         ending::watch(env, told);
     }

@@ -24,6 +24,7 @@ const CRATES: &[(&str, &str)] = &[
     ("entidb_codec", "crates/entidb_codec/src/lib.rs"),
     ("entidb_engine", "crates/entidb_engine/src/lib.rs"),
     ("entidb_core", "crates/entidb_core/src/lib.rs"),
+    ("entidb", "crates/entidb/src/lib.rs"),
     ("entidb_ffi", "crates/entidb_ffi/src/lib.rs"),
     ("entidb_cli", "crates/entidb_cli/src/main.rs"),
     ("entidb_abi", "bindings/abi/src/lib.rs"),
@@ -104,4 +105,21 @@ fn parts(repository: &Repository) -> Result<()> {
 fn shown(command: &mut Command) -> Result<()> {
     let status = command.status().during("cannot start a program")?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("{:?} failed ({status})", command.get_program()))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crates_are_published_after_those_they_use() {
+        let packages = Repository::find().unwrap().packages().unwrap();
+        for (place, (name, _)) in CRATES.iter().enumerate() {
+            let package = packages.iter().find(|package| package.name == *name).unwrap();
+            for used in &package.uses {
+                let before = CRATES.iter().position(|(other, _)| other == used);
+                assert!(before.is_some_and(|before| before < place), "{name} uses {used}, which must be published before it");
+            }
+        }
+    }
 }

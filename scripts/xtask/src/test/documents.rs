@@ -1,4 +1,4 @@
-//! Runs what the documents show: the snippets of README and guides, and the programs of `examples/`.
+//! Runs what the documents show: the snippets of README and guides, the programs of `examples/` and of the crate `entidb`.
 //!
 //! Always: every program runs in an empty folder of its own; a language whose package is not there yet is
 //! counted as skipped, with its reason.
@@ -17,7 +17,10 @@ use crate::setup::{Need, provide, venv_python};
 use crate::snippet::{Snippet, programs};
 
 /// The crates a snippet in Rust may use. The testkit also switches on the simulated file system of the storage.
-const CRATES: &[&str] = &["entidb_core", "entidb_codec", "entidb_engine", "entidb_storage", "entidb_testkit"];
+const CRATES: &[&str] = &["entidb", "entidb_core", "entidb_codec", "entidb_engine", "entidb_storage", "entidb_testkit"];
+
+/// The programs in Rust; those in other languages are in `examples/`.
+const RUST_EXAMPLES: &str = "crates/entidb/examples";
 
 /// The documents whose snippets are promises.
 fn documents(repository: &Repository) -> Result<Vec<String>> {
@@ -72,19 +75,19 @@ pub(crate) fn examples_present(repository: &Repository) -> Presence {
     Presence::of(repository, "examples")
 }
 
-/// Runs every program of `examples/`.
+/// Runs every program of the examples.
 pub(crate) fn examples(context: &Context) -> Result<Report> {
     let mut report = Report::default();
     let repository = &context.repository;
     let mut runner = Runner { context, native: None, python_ready: false, node_ready: false, rust_ready: false };
-    for source in repository.files_in("examples/rust/src/bin", "rs")? {
+    for source in repository.files_in(RUST_EXAMPLES, "rs")? {
         let name = source.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
         let outcome = runner.place(&source).and_then(|place| {
             context
                 .process(cargo(), &format!("example-{name}"))
                 .args(["run", "--quiet", "--profile", PROFILE, "--manifest-path"])
-                .args([repository.path("examples/rust/Cargo.toml")])
-                .args(["--bin", &name])
+                .args([repository.path("crates/entidb/Cargo.toml")])
+                .args(["--example", &name])
                 .dir(place)
                 .succeed()
                 .map(drop)

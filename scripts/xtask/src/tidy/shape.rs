@@ -77,7 +77,7 @@ pub(crate) fn versions(repository: &Repository) -> Result<Vec<String>> {
     if let Some(dependencies) =
         workspace.and_then(|workspace| workspace.get("dependencies")).and_then(toml::Value::as_table)
     {
-        for (name, dependency) in dependencies.iter().filter(|(name, _)| name.starts_with("entidb_")) {
+        for (name, dependency) in dependencies.iter().filter(|(name, _)| *name == "entidb" || name.starts_with("entidb_")) {
             let stated = dependency.get("version").and_then(toml::Value::as_str).unwrap_or_default();
             found.push((format!("Cargo.toml: {name}"), stated.to_owned()));
         }

@@ -1,6 +1,6 @@
 //! Notes of a type of your own: stored, found by an index, changed in a transaction, followed in the feed.
 //!
-//! Run it with `cargo run -p entidb_examples --bin notes`.
+//! Run it with `cargo run -p entidb --example notes`.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io::Write;
 use std::time::Duration;
 
-use entidb_core::{Database, IndexDefinition, Since, desc, field, patch};
+use entidb::{Database, IndexDefinition, Since, desc, field, patch};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,9 +29,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ids = notes.put_many(&[note("Bread", "kitchen", 3), note("Salt", "kitchen", 5), note("Rope", "shed", 1)])?;
 
     let mut out = std::io::stdout();
-    for found in notes.find(field("tags").eq("kitchen")).order_by(desc("stars")).run()? {
-        let found: Note = found?.to()?;
-        writeln!(out, "{} ({} stars)", found.title, found.stars)?;
+    for note in notes.find(field("tags").eq("kitchen")).order_by(desc("stars")).run()? {
+        let note: Note = note?.to()?;
+        writeln!(out, "{} ({} stars)", note.title, note.stars)?;
     }
 
     // All of it or nothing: an error from the closure undoes what was done in it.

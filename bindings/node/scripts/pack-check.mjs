@@ -15,7 +15,7 @@ writeFileSync(path.join(place, "package.json"), '{ "private": true, "type": "mod
 run(npm, ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--offline", "--loglevel=error", path.join(place, packed.filename)], place);
 
 const held = new Set(packed.files.map((file) => file.path));
-for (const name of ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "CHANGELOG.md", ...["index.js", "index.mjs", "index.d.ts", "index.d.mts"].map((entry) => `dist/node/lib/${entry}`)]) {
+for (const name of ["LICENSE-MIT", "LICENSE-APACHE", "README.md", ...["index.js", "index.mjs", "index.d.ts", "index.d.mts"].map((entry) => `dist/node/lib/${entry}`)]) {
   if (!held.has(name)) throw new Error(`the tarball lacks ${name}`);
 }
 for (const name of [...held].filter((file) => file.endsWith(".md"))) {

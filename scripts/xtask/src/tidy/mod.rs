@@ -46,7 +46,8 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { name: "every dependency has a licence we accept", check: licences::check },
     Rule { name: "every crate that ships obeys the workspace's lints", check: shape::lints },
     Rule { name: "versions are in step", check: shape::versions },
-    Rule { name: "a crate has README and CHANGELOG", check: shape::companions },
+    Rule { name: "a crate has a README", check: shape::companions },
+    Rule { name: "there is one changelog", check: shape::changelogs },
 ];
 
 /// Fails with every offence against one rule.

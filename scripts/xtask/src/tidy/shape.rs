@@ -132,18 +132,22 @@ pub(crate) fn lints(repository: &Repository) -> Result<Vec<String>> {
     Ok(offences)
 }
 
-/// Every package has the two files its registry page shows.
+/// Every package has the README that its registry shows.
 pub(crate) fn companions(repository: &Repository) -> Result<Vec<String>> {
     let mut offences = Vec::new();
     for package in repository.packages()? {
-        for name in ["README.md", "CHANGELOG.md"] {
-            let file = format!("{}/{name}", package.folder);
-            if !repository.read(&file).is_ok_and(|text| text.lines().count() >= 3) {
-                offences.push(format!("{file}: missing or empty"));
-            }
+        let file = format!("{}/README.md", package.folder);
+        if !repository.read(&file).is_ok_and(|text| text.lines().count() >= 3) {
+            offences.push(format!("{file}: missing or empty"));
         }
     }
     Ok(offences)
+}
+
+/// Effects are listed in one changelog, the root's: one version number is for all packages.
+pub(crate) fn changelogs(repository: &Repository) -> Result<Vec<String>> {
+    let files = repository.files()?.into_iter().filter(|file| file.ends_with("/CHANGELOG.md"));
+    Ok(files.map(|file| format!("{file}: effects are listed in the CHANGELOG.md of the root")).collect())
 }
 
 #[cfg(test)]
@@ -208,8 +212,15 @@ mod tests {
             ("Cargo.toml", manifest),
             ("a/Cargo.toml", package),
             ("a/src/lib.rs", "//! A.\n"),
-            ("a/README.md", "# a\n\nA.\n"),
+            ("a/README.md", "# a\n"),
         ]);
-        assert_eq!(companions(&tree.0).unwrap(), ["a/CHANGELOG.md: missing or empty"]);
+        assert_eq!(companions(&tree.0).unwrap(), ["a/README.md: missing or empty"]);
+    }
+
+    #[test]
+    fn a_second_changelog_is_caught() {
+        let tree = tree(&[("CHANGELOG.md", "# Changelog\n"), ("a/CHANGELOG.md", "# Changelog\n")]);
+        let found = changelogs(&tree.0).unwrap();
+        assert_eq!(found, ["a/CHANGELOG.md: effects are listed in the CHANGELOG.md of the root"]);
     }
 }

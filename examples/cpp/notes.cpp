@@ -15,7 +15,7 @@ int main() try {
     {
         auto db = entidb::Database::open("notes.entidb");
         auto notes = db.collection("notes");
-        notes.create_index({{"stars"}});
+        notes.create_index("stars");
 
         // Each put outside a transaction is a transaction of its own, on stable storage when the call returns.
         entidb::Id milk = notes.put(map({{"title", "buy milk"}, {"stars", 3}}));

@@ -118,12 +118,30 @@ class Cursor {
     detail::Owned<entidb_cursor, entidb_cursor_free> cursor_;
 };
 
-/// Where a scan begins, where it goes, and how far.
-struct Scan {
-    std::optional<Id> after = {};
-    bool reverse = false;
-    /// At most so many; all without one.
-    std::optional<std::uint64_t> limit;
+/// The bounds of a scan: `Scan().after(id).limit(10)`.
+class Scan {
+  public:
+    /// Starts behind this id, in the direction of the scan.
+    Scan& after(const Id& id) {
+        after_ = id;
+        return *this;
+    }
+    /// Scans from the highest id down.
+    Scan& reverse(bool yes = true) {
+        reverse_ = yes;
+        return *this;
+    }
+    /// Returns at most `count` entities.
+    Scan& limit(std::uint64_t count) {
+        limit_ = count;
+        return *this;
+    }
+
+  private:
+    friend class Collection;
+    std::optional<Id> after_;
+    bool reverse_ = false;
+    std::uint64_t limit_ = ENTIDB_NO_LIMIT;
 };
 
 /// Entities under one name. Any number of threads may use it at once.
@@ -228,11 +246,11 @@ class Collection {
     }
 
     /// Walks over all entities in the order of their ids.
-    Cursor scan(const Scan& how = {}) const {
+    Cursor scan(const Scan& bounds = {}) const {
         entidb_cursor* cursor = nullptr;
-        const std::uint8_t* after = how.after ? how.after->data() : nullptr;
+        const std::uint8_t* after = bounds.after_ ? bounds.after_->data() : nullptr;
         detail::call([&](auto error) {
-            return entidb_collection_scan(get(), after, how.reverse ? 1 : 0, how.limit.value_or(ENTIDB_NO_LIMIT), &cursor, error);
+            return entidb_collection_scan(get(), after, bounds.reverse_ ? 1 : 0, bounds.limit_, &cursor, error);
         });
         return Cursor(cursor);
     }

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <stdexcept>
+#include <type_traits>
 
 #include "document.hpp"
 
@@ -271,23 +272,43 @@ class Patch {
     Value::Array operations_;
 };
 
-/// How an index is declared.
-struct Index {
-    /// Dotted paths, `-` before one for descending.
-    std::vector<std::string> columns;
-    /// Its name; made from the columns when empty.
-    std::string name = {};
-    /// Whether no two entities may have the same key.
-    bool unique = false;
-    /// Whether an array gives one entry for each item.
-    bool multi = false;
+/// The declaration of an index on fields: `Index("city", "-joined").unique()`.
+class Index {
+  public:
+    /// Fields at dotted paths, in this order; `-` before a path orders it descending.
+    template <class... Paths, class = std::enable_if_t<(sizeof...(Paths) > 0) && (std::is_convertible_v<const Paths&, std::string_view> && ...)>>
+    Index(const Paths&... paths) : columns_{std::string(std::string_view(paths))...} {}
+    /// Fields in a list.
+    explicit Index(std::vector<std::string> columns) : columns_(std::move(columns)) {}
+
+    /// Names the index. Without a name it is made from the columns.
+    Index& name(std::string_view name) {
+        name_ = name;
+        return *this;
+    }
+    /// Refuses two entities with the same key.
+    Index& unique(bool yes = true) {
+        unique_ = yes;
+        return *this;
+    }
+    /// Gives an array one entry for each element.
+    Index& multi(bool yes = true) {
+        multi_ = yes;
+        return *this;
+    }
 
     Buffer encode() const {
-        Value::Array paths(columns.begin(), columns.end());
-        Value::Map fields{{"columns", std::move(paths)}, {"unique", unique}, {"multi", multi}};
-        if (!name.empty()) fields.emplace_back("name", name);
+        Value::Array paths(columns_.begin(), columns_.end());
+        Value::Map fields{{"columns", std::move(paths)}, {"unique", unique_}, {"multi", multi_}};
+        if (!name_.empty()) fields.emplace_back("name", name_);
         return Value(std::move(fields)).encode();
     }
+
+  private:
+    std::vector<std::string> columns_;
+    std::string name_;
+    bool unique_ = false;
+    bool multi_ = false;
 };
 
 }  // namespace entidb

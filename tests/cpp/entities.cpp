@@ -164,9 +164,9 @@ static void entities(const Database& db) {
     CHECK("no entity has version 0", thrown([&] { notes.remove(numbered(3), 0); }) == ENTIDB_ERROR_VERSION_MISMATCH && notes.exists(numbered(3)));
     CHECK("a removal says whether", notes.remove(numbered(3)) && !notes.remove(numbered(3)));
 
-    CHECK("an index is made once", notes.create_index({{"n"}}) && !notes.create_index({{"n"}}));
-    CHECK("a multi index is made", notes.create_index({{"tags"}, "by_tag", false, true}));
-    CHECK("a unique one over duplicates is not", thrown([&] { notes.create_index({{"odd"}, "", true}); }) == ENTIDB_ERROR_UNIQUE_VIOLATION);
+    CHECK("an index is made once", notes.create_index("n") && !notes.create_index(entidb::Index("n")));
+    CHECK("a multi index is made", notes.create_index(entidb::Index("tags").name("by_tag").multi()));
+    CHECK("a unique one over duplicates is not", thrown([&] { notes.create_index(entidb::Index("odd").unique()); }) == ENTIDB_ERROR_UNIQUE_VIOLATION);
     CHECK("indexes are listed", notes.indexes().view().size() == 2);
     std::vector<std::int64_t> seen;
     for (const Entity& note : notes.find(entidb::Query(field("n") >= 5 && !(field("n") > 9)).order_by("-n"))) seen.push_back(note["n"].as_int());
@@ -203,7 +203,7 @@ static void entities(const Database& db) {
 
     std::vector<Id> ids;
     std::vector<Entity> kept;
-    auto scan = notes.scan({numbered(10), true, 3});
+    auto scan = notes.scan(entidb::Scan().after(numbered(10)).reverse().limit(3));
     for (auto entity = scan.next(); entity; entity = scan.next()) {
         ids.push_back(entity->id());
         kept.push_back(std::move(*entity));

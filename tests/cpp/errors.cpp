@@ -140,7 +140,7 @@ static const std::map<entidb_status, Body>& given() {
         {ENTIDB_ERROR_COLLECTION_NOT_FOUND, [](auto& db, auto&) { db.drop_collection("none"); }},
         {ENTIDB_ERROR_COLLECTION_EXISTS, [](auto& db, auto&) { db.create_collection("x"); db.create_collection("x"); }},
         {ENTIDB_ERROR_INDEX_NOT_FOUND, [](auto&, auto& c) { c.put(map({})); c.drop_index("none"); }},
-        {ENTIDB_ERROR_INDEX_EXISTS, [](auto&, auto& c) { c.create_index({{"a"}, "i"}); c.create_index({{"b"}, "i"}); }},
+        {ENTIDB_ERROR_INDEX_EXISTS, [](auto&, auto& c) { c.create_index(entidb::Index("a").name("i")); c.create_index(entidb::Index("b").name("i")); }},
         {ENTIDB_ERROR_DATABASE_LOCKED, [](auto&, auto&) { auto first = Database::open(fresh("locked").string()); Database::open((home / "locked").string()); }},
         {ENTIDB_ERROR_BUSY, [](auto& db, auto&) { auto tx = db.begin_write(); db.begin_write(std::chrono::milliseconds(0)); }},
         {ENTIDB_ERROR_DEADLOCK, [](auto& db, auto& c) { auto tx = db.begin_write(); c.put(map({})); }},
@@ -285,7 +285,7 @@ static const std::map<entidb_status, Body>& given() {
         {ENTIDB_ERROR_ALREADY_EXISTS, [](auto&, auto& c) { c.insert(numbered(1), map({})); c.insert(numbered(1), map({})); }},
         {ENTIDB_ERROR_ENTITY_NOT_FOUND, [](auto&, auto& c) { c.replace(numbered(1), map({})); }},
         {ENTIDB_ERROR_VERSION_MISMATCH, [](auto&, auto& c) { c.put(numbered(1), map({})); c.replace(numbered(1), map({}), 999); }},
-        {ENTIDB_ERROR_UNIQUE_VIOLATION, [](auto&, auto& c) { c.create_index({{"a"}, "", true}); c.put(map({{"a", 1}})); c.put(map({{"a", 1}})); }},
+        {ENTIDB_ERROR_UNIQUE_VIOLATION, [](auto&, auto& c) { c.create_index(entidb::Index("a").unique()); c.put(map({{"a", 1}})); c.put(map({{"a", 1}})); }},
         {ENTIDB_ERROR_SAVEPOINT_NOT_FOUND, [](auto& db, auto&) {
              auto tx = db.begin_write();
              auto outer = tx.savepoint(), inner = tx.savepoint();
@@ -372,7 +372,7 @@ static void faults() {
     }
     auto third = Database::open((home / "read").string());
     // The file is open once something was read from it, and the rest is in no cache yet.
-    third.collection("c").scan({{}, false, 1}).next();
+    third.collection("c").scan(entidb::Scan().limit(1)).next();
     swapped(home / "read/seg", "/dev/null", O_WRONLY);
     CHECK("a read that fails is IO", judged(ENTIDB_ERROR_IO, [&] { auto walk = third.collection("c").scan(); while (walk.next()) {} }));
 }

@@ -256,17 +256,17 @@ class Run {
                 all.push_back(frame.document ? shown(frame.id, *frame.document) : "none");
             }
         } else if (what == "scan") {
-            entidb::Scan how;
-            if (const Json* after = step.find("after")) how.after = id(*after);
-            if (const Json* limit = step.find("limit")) how.limit = limit->number();
-            how.reverse = step.is("reverse");
-            for (const Entity& entity : collection.scan(how)) all.push_back(shown(entity));
+            entidb::Scan bounds;
+            if (const Json* after = step.find("after")) bounds.after(id(*after));
+            if (const Json* limit = step.find("limit")) bounds.limit(limit->number());
+            bounds.reverse(step.is("reverse"));
+            for (const Entity& entity : collection.scan(bounds)) all.push_back(shown(entity));
         } else if (what == "create_index") {
-            entidb::Index index;
-            for (const Json& field : step.at("fields").items) index.columns.push_back(field.text);
-            if (const Json* name = step.find("name")) index.name = name->text;
-            index.unique = step.is("unique");
-            index.multi = step.is("multi");
+            std::vector<std::string> columns;
+            for (const Json& field : step.at("fields").items) columns.push_back(field.text);
+            entidb::Index index(std::move(columns));
+            if (const Json* name = step.find("name")) index.name(name->text);
+            index.unique(step.is("unique")).multi(step.is("multi"));
             return yes(collection.create_index(index));
         } else if (what == "indexes") {
             auto list = collection.indexes();

@@ -1,18 +1,23 @@
-//! The words of the command line.
+//! The arguments of the command line.
 //!
-//! Always: what cannot be undone asks for `--yes` when nobody can be asked. Does not know: what the words do.
+//! Always: a command that cannot be undone asks first, and needs `--yes` where standard input is no terminal. Does not know: what a
+//! command does.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Look into, check, change, back up and try out EntiDB databases.
+/// Inspect, check, query, change and back up EntiDB databases.
 ///
-/// Exit codes: 0 done, an empty answer among it; 1 the answer is no (what was named is not there, problems found, nothing
-/// done); 2 the command line or an argument is
-/// wrong, a path that is no database among it; 3 the database is not in a state for it (locked, read-only, closed);
-/// 4 the disk or the system failed; 5 the data is damaged, foreign, too new or needs another key; 6 the change is refused
-/// because of what is there (a unique index, a name that is taken); 7 anything else.
+/// Exit codes:
+///   0  success, also when a query has no results
+///   1  not found, problems found by verify, or not confirmed
+///   2  wrong usage: the command line, an argument, or a path without a database
+///   3  the database is locked, read-only or closed
+///   4  the disk or the operating system failed
+///   5  the data is damaged, of a newer version, no EntiDB data, or needs another key
+///   6  the change conflicts with existing data: a unique index, a name that is in use
+///   7  any other error
 #[derive(Debug, Parser)]
 #[command(name = "entidb", version, verbatim_doc_comment)]
 pub(crate) struct Arguments {
@@ -23,7 +28,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// Which database, and how to open it.
+/// The database, and how to open it.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
     /// The folder of the database.
@@ -36,60 +41,61 @@ pub(crate) struct Target {
     pub(crate) key_file: Option<PathBuf>,
 }
 
-/// Whether what is not there yet is made.
+/// Whether a missing database or collection is created.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Making {
-    /// Make the database, and collections, that are not there yet.
+    /// Create the database and the collections if they do not exist.
     #[arg(long)]
     pub(crate) create: bool,
-    /// Make the folders above the database too.
+    /// Create missing parent folders of the database too.
     #[arg(long, requires = "create")]
     pub(crate) parents: bool,
 }
 
-/// Which entities of a collection.
+/// The entities of a collection to work on.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Selection {
-    /// A condition: field, operator, value. Operators: eq ne lt le gt ge in contains starts-with between exists is-null.
-    /// Values are JSON (text needs no quotes when it cannot be read as JSON); `in` and `between` take an array; `exists`
-    /// and `is-null` take true or false. All conditions must hold.
+    /// Keep entities that match: field, operator, value. Repeat for more conditions; all must match.
+    ///
+    /// Operators: eq ne lt le gt ge in contains starts-with between exists is-null. The value is JSON; text needs no quotes unless
+    /// it is valid JSON. `in` and `between` take an array; `exists` and `is-null` take true or false.
     #[arg(long = "where", num_args = 3, value_names = ["FIELD", "OPERATOR", "VALUE"], allow_hyphen_values = true)]
     pub(crate) conditions: Vec<String>,
-    /// Order by a field; `-field` for descending. Repeat for more.
+    /// Sort by a field, or by `-field` in descending order. Repeat for more fields.
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
     pub(crate) order_by: Vec<String>,
-    /// At most so many.
-    #[arg(long)]
+    /// Return at most N entities.
+    #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
-    /// Leaving out so many at the start.
-    #[arg(long, default_value_t = 0)]
+    /// Skip the first N entities.
+    #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) offset: u64,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show what EntiDB does, on a database made for it and removed afterwards.
+    /// Demonstrate EntiDB on a temporary database.
     Tour {
-        /// Entities to write.
+        /// Number of entities to write.
         #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1000..=5_000_000))]
         entities: u64,
-        /// Keep the folder, and say where it is.
+        /// Keep the temporary folder and print its path.
         #[arg(long)]
         keep: bool,
-        /// The part the tour kills in mid-write; for the tour's own use.
+        /// Run the writer that the tour kills; used by the tour itself.
         #[arg(long, hide = true, value_name = "FOLDER")]
         child: Option<PathBuf>,
     },
-    /// Show what a database is: versions, how it was opened, collections, indexes, sizes.
+    /// Show versions, recovery, collections, indexes and sizes.
     Inspect {
         #[command(flatten)]
         target: Target,
     },
-    /// Check a database; exit code 1 when something is wrong.
+    /// Check the database; exit code 1 when there are problems.
     Verify {
         #[command(flatten)]
         target: Target,
-        /// Read every block and compare every index with its entities.
+        /// Read every block, and compare every index with its entities.
         #[arg(long)]
         full: bool,
     },
@@ -98,76 +104,76 @@ pub(crate) enum Command {
         #[command(flatten)]
         target: Target,
     },
-    /// List the collections and how many entities each has.
+    /// List the collections with their number of entities.
     Collections {
         #[command(flatten)]
         target: Target,
     },
-    /// Write all entities as one JSON object a line.
+    /// Export entities as JSON, one object per line.
     Dump {
         #[command(flatten)]
         target: Target,
-        /// Only this collection. Repeat for more.
+        /// Export only this collection. Repeat for more.
         #[arg(long, value_name = "NAME")]
         collection: Vec<String>,
         /// Write to this file instead of standard output.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Read entities from JSON lines, as `dump` writes them; loading twice changes nothing more.
+    /// Import entities from JSON lines, as `dump` writes them. Importing the same file again changes nothing.
     Load {
         #[command(flatten)]
         target: Target,
-        /// The file; `-` for standard input.
+        /// The file to read; `-` for standard input.
         #[arg(default_value = "-")]
         input: PathBuf,
-        /// Put lines that are plain documents into this collection, under new ids.
+        /// Store lines that are plain documents in this collection, under new ids.
         #[arg(long, value_name = "NAME")]
         into: Option<String>,
         #[command(flatten)]
         making: Making,
     },
-    /// Show one entity.
+    /// Print one entity.
     Get {
         #[command(flatten)]
         target: Target,
-        /// The collection.
+        /// Name of the collection.
         collection: String,
-        /// The id.
+        /// Id of the entity.
         id: String,
     },
     /// Store a JSON document and print its id.
     Put {
         #[command(flatten)]
         target: Target,
-        /// The collection.
+        /// Name of the collection.
         collection: String,
-        /// The document; `-` for standard input.
+        /// The document as JSON; `-` for standard input.
         document: String,
-        /// Store it under this id, in place of what is there.
+        /// Store the document under this id, replacing an existing entity.
         #[arg(long)]
         id: Option<String>,
         #[command(flatten)]
         making: Making,
     },
-    /// Find entities.
+    /// Query a collection.
     Find {
         #[command(flatten)]
         target: Target,
-        /// The collection.
+        /// Name of the collection.
         collection: String,
         #[command(flatten)]
         selection: Selection,
-        /// Only say how many.
+        /// Print only the number of results.
         #[arg(long, conflicts_with_all = ["explain", "delete"])]
         count: bool,
-        /// Only say how they would be found.
+        /// Print the query plan instead of running the query.
         #[arg(long, conflicts_with = "delete")]
         explain: bool,
-        /// Remove them.
+        /// Delete the entities found.
         #[arg(long)]
         delete: bool,
-        /// Do not ask before removing.
+        /// Delete without asking.
         #[arg(long, requires = "delete")]
         yes: bool,
     },
@@ -176,32 +182,33 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: IndexAction,
     },
-    /// Change who can open an encrypted database, and under which key its data is.
+    /// Manage the keys and passwords of an encrypted database.
     Key {
         #[command(subcommand)]
         action: KeyAction,
     },
-    /// Put the newest writes into segments and cut the log.
+    /// Write the data in the log to segments, and shorten the log.
     Checkpoint {
         #[command(flatten)]
         target: Target,
     },
-    /// Merge all segments and drop what nobody can see.
+    /// Merge all segments and remove old versions and deleted data.
     Compact {
         #[command(flatten)]
         target: Target,
     },
-    /// Copy a database that no other program has open into a new folder. A program that has it open makes the copy itself,
-    /// with `backup`, while it goes on.
+    /// Copy the database to a new folder. No other program may have it open.
+    ///
+    /// A program that has the database open makes the copy itself, with the function `backup`, and continues to work meanwhile.
     Backup {
         #[command(flatten)]
         target: Target,
-        /// The new folder.
+        /// The folder to create.
         destination: PathBuf,
     },
 }
 
-/// The key or password that is to come.
+/// The new key or password.
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct NewKey {
@@ -215,34 +222,34 @@ pub(crate) struct NewKey {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyAction {
-    /// Replace the key or password that opens the database by a new one. No data is rewritten.
+    /// Replace the key or password by a new one. No data is rewritten.
     Change {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
         new: NewKey,
     },
-    /// Add a key or password, at most eight in all.
+    /// Add a key or password. A database has at most eight.
     Add {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
         new: NewKey,
     },
-    /// Take the key or password that opens the database away; the last one stays.
+    /// Remove the key or password that this command is given. The last one cannot be removed.
     Remove {
         #[command(flatten)]
         target: Target,
-        /// Do not ask.
+        /// Do it without asking.
         #[arg(long)]
         yes: bool,
     },
-    /// Make a new data key for every file made from here on.
+    /// Encrypt every new file with a new data key. Existing files keep theirs.
     Rotate {
         #[command(flatten)]
         target: Target,
     },
-    /// Make a new data key, rewrite the whole database under it, and erase the older ones.
+    /// Rewrite the whole database with a new data key, and erase the old ones.
     Rekey {
         #[command(flatten)]
         target: Target,
@@ -255,28 +262,28 @@ pub(crate) enum IndexAction {
     List {
         #[command(flatten)]
         target: Target,
-        /// The collection.
+        /// Name of the collection.
         collection: String,
     },
-    /// Declare an index and build it.
+    /// Create an index and build it.
     Create {
         #[command(flatten)]
         target: Target,
-        /// The collection.
+        /// Name of the collection.
         collection: String,
-        /// A field; `-field` for descending. Repeat for more, the most significant first.
+        /// A field to index, or `-field` for descending order. Repeat for more fields.
         #[arg(long = "on", value_name = "FIELD", required = true, allow_hyphen_values = true)]
         fields: Vec<String>,
-        /// Its name; by default the fields joined by commas.
+        /// Name of the index. The default is the fields joined by commas.
         #[arg(long)]
         name: Option<String>,
-        /// Refuse duplicates.
+        /// Allow each key only once.
         #[arg(long)]
         unique: bool,
-        /// One row for each element of an array.
+        /// Index each element of an array.
         #[arg(long)]
         multi: bool,
-        /// Make the collection if it is not there yet.
+        /// Create the collection if it does not exist.
         #[arg(long)]
         create: bool,
     },
@@ -284,11 +291,11 @@ pub(crate) enum IndexAction {
     Drop {
         #[command(flatten)]
         target: Target,
-        /// The collection.
+        /// Name of the collection.
         collection: String,
-        /// The name of the index.
+        /// Name of the index.
         name: String,
-        /// Do not ask.
+        /// Do it without asking.
         #[arg(long)]
         yes: bool,
     },

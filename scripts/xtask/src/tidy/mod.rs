@@ -32,6 +32,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { name: "crates use only what ARCHITECTURE.md allows", check: edges::check },
     Rule { name: "every Rust file opens with //!", check: sources::first_lines },
     Rule { name: "generated files are up to date", check: shape::generated },
+    Rule { name: "generated files are marked alike", check: shape::marked },
     Rule { name: "a lint exception gives its reason", check: sources::reasons },
     Rule { name: "nothing is left to be written", check: sources::unwritten },
     Rule { name: "no path of one machine", check: sources::machine_paths },

@@ -142,7 +142,7 @@ fn unwrapped(key: &str, inner: &Json) -> Result<Value, String> {
                 match inner.as_str() {
                     Some(text) => text.parse().map_err(|error: entidb_core::codec::Error| error.to_string())?,
                     None => Timestamp::from_micros(inner.as_i64().ok_or(
-                        "$timestamp takes a moment such as \"2023-11-14T22:13:20Z\", or microseconds since 1970",
+                        "$timestamp takes a time such as \"2023-11-14T22:13:20Z\", or microseconds since 1970",
                     )?),
                 };
             Ok(Value::Timestamp(moment))

@@ -1,7 +1,7 @@
-//! `entidb`: look into, check, change, back up and try out EntiDB databases.
+//! `entidb`: inspect, check, query, change and back up EntiDB databases.
 //!
-//! Always: what was asked goes to standard output, what went wrong to standard error; the exit code says which kind of
-//! wrong. Does not know: how anything is stored; it is a user of `entidb_core` like any other.
+//! Always: results go to standard output, failures to standard error; the exit code says which kind of failure. Does not know:
+//! how anything is stored; it uses `entidb_core` like any other program.
 
 #![forbid(unsafe_code)]
 

@@ -54,7 +54,7 @@ impl Output {
             return Ok(true);
         }
         if !std::io::stdin().is_terminal() {
-            return Err(Failure::Usage(format!("{question} cannot be undone; say --yes to do it without being asked")));
+            return Err(Failure::Usage(format!("{question} cannot be undone; pass --yes to do it without asking")));
         }
         let mut stderr = std::io::stderr();
         write!(stderr, "{question}? This cannot be undone. [y/N] ").map_err(|error| Failure::system("ask", &error))?;

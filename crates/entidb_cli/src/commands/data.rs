@@ -91,12 +91,12 @@ pub(super) fn find(
         }
         Want::Delete { yes } => {
             let count = find.clone().count()?;
-            if !output.confirm(&format!("remove {count} entities from {collection}"), yes)? {
+            if !output.confirm(&format!("delete {count} entities of {collection}"), yes)? {
                 return Ok(NO);
             }
             let deleted = find.delete()?;
             db.close()?;
-            output.result(|| format!("removed {deleted} entities"), || json!({ "deleted": deleted }))?;
+            output.result(|| format!("deleted {deleted} entities"), || json!({ "deleted": deleted }))?;
             Ok(0)
         }
     }

@@ -29,7 +29,7 @@ pub(super) fn inspect(target: &Target, output: &Output) -> Result<u8> {
                 format!("file format      {}", entidb_core::FORMAT_VERSION),
                 format!("encrypted        {}", if db.options().key.is_some() { "yes" } else { "no" }),
                 format!("last sequence    {}", db.last_sequence()),
-                format!("closed in order  {}", if db.open_report().clean { "yes" } else { "no" }),
+                format!("clean close      {}", if db.open_report().clean { "yes" } else { "no" }),
                 format!("replayed commits {}", db.open_report().commits_replayed),
                 format!("dropped bytes    {}", db.open_report().bytes_dropped),
                 format!("segments         {} ({} bytes)", stats.engine.segments, stats.engine.segment_bytes),
@@ -61,7 +61,7 @@ fn ignored(names: &[String], count: u64) -> Option<String> {
     let more = count.saturating_sub(names.len() as u64);
     let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (count > 0).then(|| format!("ignored          {}{more}: no files of the database", names.join(", ")))
+    (count > 0).then(|| format!("ignored          {}{more}: not files of the database", names.join(", ")))
 }
 
 fn text(value: &serde_json::Value) -> &str {
@@ -111,7 +111,7 @@ fn is_damage(code: ErrorCode) -> bool {
 fn unopened(error: &entidb_core::Error) -> VerifyReport {
     let mut report = VerifyReport::default();
     report.problems.push(Problem::from(error));
-    let rest = "the database does not open because of this, and nothing else was checked".to_owned();
+    let rest = "the database cannot be opened because of this; nothing else was checked".to_owned();
     let mut note = Problem::default();
     note.what = rest;
     report.problems.push(note);
@@ -145,7 +145,7 @@ pub(super) fn verify(target: &Target, full: bool, output: &Output) -> Result<u8>
             lines.extend(ignored(&report.ignored, report.ignored_count));
             if report.bytes_dropped > 0 {
                 let bytes = report.bytes_dropped;
-                lines.push(format!("the last {bytes} bytes of the log are no whole commit, as a crash leaves them"));
+                lines.push(format!("the last {bytes} bytes of the log are an incomplete commit, as after a crash"));
             }
             let result =
                 if report.is_ok() { "no problem".to_owned() } else { format!("{} problems", report.problems.len()) };

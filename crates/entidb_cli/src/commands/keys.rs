@@ -25,7 +25,7 @@ pub(super) fn run(action: &KeyAction, output: &Output) -> Result<u8> {
         }
         KeyAction::Remove { target, yes } => {
             let (db, key) = opened(target)?;
-            if !output.confirm("take this key away", *yes)? {
+            if !output.confirm("remove this key", *yes)? {
                 return Ok(NO);
             }
             db.remove_key(&key)?;
@@ -40,7 +40,7 @@ pub(super) fn run(action: &KeyAction, output: &Output) -> Result<u8> {
             let (db, _) = opened(target)?;
             // Nobody else reads the database, so nothing of it stays under an old key.
             if !db.rekey()? {
-                return Err(Failure::Usage("old files are still being read; try again".to_owned()));
+                return Err(Failure::Usage("a program still reads old files; try again".to_owned()));
             }
             done(&db, "rekeyed", output)
         }
@@ -50,14 +50,14 @@ pub(super) fn run(action: &KeyAction, output: &Output) -> Result<u8> {
 /// The database, and the key it was opened with.
 fn opened(target: &Target) -> Result<(Database, Key)> {
     let key = key_of(target.password_env.as_deref(), target.key_file.as_deref())?.ok_or_else(|| {
-        Failure::Usage("keys belong to an encrypted database; say --password-env or --key-file to open it".to_owned())
+        Failure::Usage("the database is opened with its key or password; pass --key-file or --password-env".to_owned())
     })?;
     Ok((open(target, Use::Change)?, key))
 }
 
 fn coming(new: &NewKey) -> Result<Key> {
     key_of(new.new_password_env.as_deref(), new.new_key_file.as_deref())?
-        .ok_or_else(|| Failure::Usage("say --new-password-env or --new-key-file".to_owned()))
+        .ok_or_else(|| Failure::Usage("pass --new-password-env or --new-key-file".to_owned()))
 }
 
 fn done(db: &Database, what: &str, output: &Output) -> Result<u8> {

@@ -72,7 +72,7 @@ fn key_of(variable: Option<&str>, file: Option<&Path>) -> Result<Option<Key>> {
     match (variable, file) {
         (Some(variable), _) => match std::env::var(variable) {
             Ok(password) if !password.is_empty() => Ok(Some(Key::Password(password.into_bytes()))),
-            _ => Err(Failure::Usage(format!("the environment variable {variable} holds no password"))),
+            _ => Err(Failure::Usage(format!("the environment variable {variable} is not set, is empty, or is not text"))),
         },
         (None, Some(file)) => Ok(Some(Key::Raw(read_key(file)?))),
         (None, None) => Ok(None),
@@ -99,7 +99,7 @@ fn open_to_write(target: &Target, making: Making) -> Result<Database> {
         return open(target, Use::Create { parents: making.parents });
     }
     open(target, Use::Change).map_err(|failure| match failure {
-        Failure::Missing(code, problem) => Failure::Missing(code, format!("{problem}, or say --create to make it")),
+        Failure::Missing(code, problem) => Failure::Missing(code, format!("{problem}, or pass --create to create it")),
         failure => failure,
     })
 }
@@ -111,7 +111,7 @@ fn writable(db: &Database, name: &str, create: bool) -> Result<Collection> {
         return Ok(db.collection(name)?);
     }
     existing(db, name).map_err(|failure| match failure {
-        Failure::Missing(code, problem) => Failure::Missing(code, format!("{problem}; say --create to make it")),
+        Failure::Missing(code, problem) => Failure::Missing(code, format!("{problem}; pass --create to create it")),
         failure => failure,
     })
 }
@@ -128,7 +128,7 @@ fn existing(db: &Database, name: &str) -> Result<Collection> {
         return Ok(db.collection(name)?);
     }
     let known =
-        if names.is_empty() { "there is none yet".to_owned() } else { format!("there are: {}", names.join(", ")) };
+        if names.is_empty() { "the database has no collections".to_owned() } else { format!("there are: {}", names.join(", ")) };
     Err(Failure::Missing(ErrorCode::CollectionNotFound, format!("there is no collection {name}; {known}")))
 }
 
@@ -138,5 +138,5 @@ fn read_key(file: &Path) -> Result<[u8; 32]> {
         .map_err(|error| Failure::system(&format!("read the key file {}", file.display()), &error))?;
     let bytes = json::unhex(text.trim()).map_err(Failure::Usage)?;
     let found = bytes.len();
-    <[u8; 32]>::try_from(bytes).map_err(|_| Failure::Usage(format!("the key file holds {found} bytes; it takes 32")))
+    <[u8; 32]>::try_from(bytes).map_err(|_| Failure::Usage(format!("the key file has {found} bytes; a key has 32")))
 }

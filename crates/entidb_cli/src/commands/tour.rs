@@ -74,17 +74,17 @@ fn walk(tour: &mut Tour<'_>, entities: u64, folder: &Path) -> Result<()> {
     let path = folder.join("library.entidb");
     let db = tour.step("Open a database", || {
         let db = Database::open(&path)?;
-        let shown = format!("made in {}", path.display());
+        let shown = format!("created {}", path.display());
         Ok((db, shown))
     })?;
     let first = tour.step("Write entities, 1,000 in a transaction", || write(&db, entities))?;
     tour.step("Get entities by id", || gets(&db, first, entities))?;
-    tour.step("Declare indexes over what is there", || {
+    tour.step("Create indexes on existing entities", || {
         let books = db.collection("books")?;
         books.create_index(IndexDefinition::on(["isbn"])?.unique())?;
         books.create_index(IndexDefinition::on(["tags"])?.multi())?;
         books.create_index(IndexDefinition::on(["genre", "-year"])?)?;
-        Ok(((), "isbn (unique), tags (a row for each element), genre with year descending".to_owned()))
+        Ok(((), "isbn (unique), tags (one row per element), genre with year descending".to_owned()))
     })?;
     tour.step("Find by index, in order, a page at a time", || finds(&db))?;
     tour.step("A transaction that fails leaves nothing", || failing(&db))?;
@@ -95,9 +95,9 @@ fn walk(tour: &mut Tour<'_>, entities: u64, folder: &Path) -> Result<()> {
         let again = Database::open(&path)?;
         check(again.last_sequence() == sequence && again.open_report().clean, "a closed database opens clean")?;
         again.close()?;
-        Ok(((), "closed in order: nothing to recover".to_owned()))
+        Ok(((), "clean close: nothing to recover".to_owned()))
     })?;
-    tour.step("Kill a writer in mid-write, and recover", || kill(&path))?;
+    tour.step("Kill a writer while it writes, and recover", || kill(&path))?;
     tour.step("Back up, and open the copy", || backup(&path, folder))?;
     tour.step("Verify every block, entity and index row", || {
         let db = Database::open(&path)?;

@@ -70,7 +70,7 @@ fn say_what_was_dropped(db: &Database) {
     let bytes = db.open_report().bytes_dropped;
     if bytes > 0 {
         let text =
-            format!("note: the last {bytes} bytes of the log are no whole commit, as a crash leaves them; not dumped");
+            format!("note: the last {bytes} bytes of the log are an incomplete commit, as after a crash; they are not exported");
         // There is nowhere left to report that standard error cannot be written.
         let _ = writeln!(std::io::stderr(), "{text}");
     }
@@ -102,7 +102,7 @@ pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, making: Ma
         }
         // Whoever mends the file must know where to go on: with new ids a second load would put everything twice.
         let stopped = |problem: &str| {
-            format!("line {}: {problem}; the first {} entities are loaded, the rest is not", number + 1, bar.position())
+            format!("line {}: {problem}; {} entities were imported, the rest was not", number + 1, bar.position())
         };
         let line = parse(text, into).map_err(|problem| Failure::Usage(stopped(&problem)))?;
         batch.push(line);
@@ -162,7 +162,7 @@ fn parse(text: &str, into: Option<&str>) -> std::result::Result<Line, String> {
             id: Some(id.parse().map_err(|error: entidb_core::Error| error.message().to_owned())?),
             document: entidb_core::encode(&to_value(document)?),
         }),
-        _ => Err("it has no collection, id and document; for plain documents say --into COLLECTION".to_owned()),
+        _ => Err("it has no collection, id and document; for plain documents pass --into COLLECTION".to_owned()),
     }
 }
 

@@ -7,67 +7,67 @@
 #include <stdint.h>
 
 /**
- * An entity that was not there before; the payload is its document. For the `kind` of `entidb_change`.
+ * An entity was inserted; the payload is its document. A `kind` of `entidb_change`.
  */
 #define ENTIDB_CHANGE_INSERT 1
 
 /**
- * An entity that was there before; the payload is its new document.
+ * An entity was updated; the payload is its new document.
  */
 #define ENTIDB_CHANGE_UPDATE 2
 
 /**
- * An entity that is no more.
+ * An entity was deleted.
  */
 #define ENTIDB_CHANGE_DELETE 3
 
 /**
- * A collection came into being.
+ * A collection was created.
  */
 #define ENTIDB_CHANGE_COLLECTION_CREATED 4
 
 /**
- * A collection has a new name, which is the payload, UTF-8.
+ * A collection was renamed; the payload is the new name, UTF-8.
  */
 #define ENTIDB_CHANGE_COLLECTION_RENAMED 5
 
 /**
- * A collection and all that was in it is no more.
+ * A collection was dropped.
  */
 #define ENTIDB_CHANGE_COLLECTION_DROPPED 6
 
 /**
- * An index came into being; the payload is its definition, CBOR.
+ * An index was created; the payload is its definition, CBOR.
  */
 #define ENTIDB_CHANGE_INDEX_CREATED 7
 
 /**
- * An index is no more; the payload is its name, UTF-8.
+ * An index was dropped; the payload is its name, UTF-8.
  */
 #define ENTIDB_CHANGE_INDEX_DROPPED 8
 
 /**
- * Stores an entity, there or not. For the `mode` of `entidb_collection_put`.
+ * Insert or replace an entity. A `mode` of `entidb_collection_put`.
  */
 #define ENTIDB_PUT 0
 
 /**
- * Stores an entity that must not be there.
+ * Insert an entity; it must not exist.
  */
 #define ENTIDB_INSERT 1
 
 /**
- * Stores an entity in place of one that must be there.
+ * Replace an entity; it must exist.
  */
 #define ENTIDB_REPLACE 2
 
 /**
- * Stores an entity in place of one that must have the version given.
+ * Replace an entity; it must have the given version.
  */
 #define ENTIDB_REPLACE_VERSION 3
 
 /**
- * Look at footers, counts and the files listed. For `level` of `entidb_database_verify`.
+ * Check footers, counts and the list of files. A `level` of `entidb_database_verify`.
  */
 #define ENTIDB_VERIFY_QUICK 0
 
@@ -77,7 +77,7 @@
 #define ENTIDB_VERIFY_FULL 1
 
 /**
- * Null. For the `kind` of `entidb_item`.
+ * Null. A `kind` of `entidb_item`.
  */
 #define ENTIDB_KIND_NULL 0
 
@@ -92,7 +92,7 @@
 #define ENTIDB_KIND_INT 2
 
 /**
- * An integer beyond `int64_t` whose bits are in `number`, as `uint64_t`.
+ * An integer above the range of `int64_t`: cast `number` to `uint64_t`.
  */
 #define ENTIDB_KIND_UINT 3
 
@@ -112,22 +112,22 @@
 #define ENTIDB_KIND_BYTES 6
 
 /**
- * An array of `number` items; `bytes` is its encoding, a document to look into.
+ * An array of `number` items; `bytes` is its encoding, to be read as a document.
  */
 #define ENTIDB_KIND_ARRAY 7
 
 /**
- * A map of `number` entries; `bytes` is its encoding, a document to look into.
+ * A map of `number` entries; `bytes` is its encoding, to be read as a document.
  */
 #define ENTIDB_KIND_MAP 8
 
 /**
- * A moment: `number` is microseconds since 1970 UTC.
+ * A timestamp: `number` is microseconds since 1970 UTC.
  */
 #define ENTIDB_KIND_TIMESTAMP 9
 
 /**
- * Anything else: `bytes` is its encoding.
+ * Any other value: `bytes` is its encoding.
  */
 #define ENTIDB_KIND_OTHER 10
 
@@ -182,7 +182,7 @@
 #define ENTIDB_SCAN_FORBID_UNBOUNDED 2
 
 /**
- * Commit with the durability the database was opened with. For `entidb_transaction_commit`.
+ * Commit with the durability of the options. A `durability` of `entidb_transaction_commit`.
  */
 #define ENTIDB_DURABILITY_DEFAULT 0
 
@@ -192,7 +192,7 @@
 #define ENTIDB_DURABILITY_DURABLE 1
 
 /**
- * The commit is with the operating system when the call returns, on stable storage soon after.
+ * The operating system has the commit when the call returns; it is on stable storage soon after.
  */
 #define ENTIDB_DURABILITY_GROUPED 2
 
@@ -202,7 +202,7 @@
 #define ENTIDB_DURABILITY_NONE 3
 
 /**
- * The version of this ABI: `major * 1000 + minor`. A minor step adds, a major one changes.
+ * The version of this ABI: `major * 1000 + minor`. A minor version adds, a major version changes.
  */
 #define ENTIDB_ABI_VERSION 1000
 
@@ -212,18 +212,18 @@
 typedef struct entidb_cancel entidb_cancel;
 
 /**
- * A reader of the change feed. Movable: any thread, one call at a time; closing and freeing it may come from another thread
- * while one waits in it. Free with `entidb_change_feed_free`.
+ * A reader of the change feed. Movable: any thread, one call at a time; another thread may close or free it during a
+ * wait. Free with `entidb_change_feed_free`.
  */
 typedef struct entidb_change_feed entidb_change_feed;
 
 /**
- * Entities under one name. Shareable: any number of threads at once. Free with `entidb_collection_free`.
+ * A collection of entities. Shareable: any number of threads at once. Free with `entidb_collection_free`.
  */
 typedef struct entidb_collection entidb_collection;
 
 /**
- * A walk over entities. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
+ * A cursor over entities. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
  */
 typedef struct entidb_cursor entidb_cursor;
 
@@ -257,7 +257,7 @@ typedef struct entidb_value entidb_value;
  */
 typedef struct {
     /**
-     * The first byte, or NULL when there is none.
+     * The first byte, or NULL if there are none.
      */
     uint8_t *data;
     /**
@@ -265,7 +265,7 @@ typedef struct {
      */
     size_t len;
     /**
-     * How many the allocation holds; for `entidb_buffer_free` alone.
+     * The size of the allocation, for `entidb_buffer_free` only.
      */
     size_t capacity;
 } entidb_buffer;
@@ -276,11 +276,11 @@ typedef struct {
 typedef int32_t entidb_status;
 
 /**
- * Bytes lent by the library. How long they live is said where they are given.
+ * Bytes that the library owns. The function that returns them says how long they are valid.
  */
 typedef struct {
     /**
-     * The first byte, or NULL when there is none.
+     * The first byte, or NULL if there are none.
      */
     const uint8_t *data;
     /**
@@ -290,7 +290,7 @@ typedef struct {
 } entidb_bytes;
 
 /**
- * What stands before the changes of a batch.
+ * The head of a batch of changes.
  */
 typedef struct {
     /**
@@ -298,15 +298,15 @@ typedef struct {
      */
     uint64_t sequence;
     /**
-     * How many changes the batch has.
+     * Number of changes in the batch.
      */
     uint32_t count;
     /**
-     * 1 when the commit ends with this batch, 0 when more of it follow.
+     * 1 if the batch ends its commit, 0 if more batches of the commit follow.
      */
     uint32_t ends_commit;
     /**
-     * Where to go on after the batch, text. Lives as long as the batch.
+     * The position after the batch, text. Valid as long as the batch.
      */
     entidb_bytes position;
 } entidb_change_batch_head;
@@ -320,19 +320,19 @@ typedef struct {
      */
     uint32_t kind;
     /**
-     * 0; there for the layout.
+     * Always 0.
      */
     uint32_t reserved;
     /**
-     * The entity; zeros for a change of a collection or an index.
+     * The id of the entity; zeros for a change of a collection or an index.
      */
     uint8_t id[16];
     /**
-     * The collection, as it was called at that commit. Lives as long as the batch.
+     * The name of the collection at that commit. Valid as long as the batch.
      */
     entidb_bytes collection;
     /**
-     * What the kind says, otherwise empty. Lives as long as the batch.
+     * The payload that the kind names, otherwise empty. Valid as long as the batch.
      */
     entidb_bytes payload;
 } entidb_change;
@@ -408,7 +408,7 @@ typedef struct {
      */
     uint32_t kind;
     /**
-     * 0; there for the layout.
+     * Always 0.
      */
     uint32_t reserved;
     /**
@@ -420,18 +420,19 @@ typedef struct {
      */
     double real;
     /**
-     * What the kind says, otherwise empty. Lives as long as the document.
+     * The bytes that the kind names, otherwise empty. Valid as long as the document.
      */
     entidb_bytes bytes;
 } entidb_item;
 
 /**
- * Answers whether the call under way is to end: 0 goes on. Gets what was given with it. It may not call EntiDB.
+ * Returns whether the current call is to end: 0 continues. Gets the `user_data` it was set with. It must not call
+ * EntiDB.
  */
 typedef int32_t (*entidb_interrupt)(void *user_data);
 
 /**
- * A key or a password. The one that is not meant is NULL with length 0.
+ * A key or a password; the other one is NULL with length 0.
  */
 typedef struct {
     /**
@@ -453,22 +454,22 @@ typedef struct {
 } entidb_key;
 
 /**
- * The call did what it says.
+ * The call succeeded.
  */
 #define ENTIDB_OK 0
 
 /**
- * No entity, key or value is there; an answer, not a failure.
+ * There is no such entity, key or value; a result, not a failure.
  */
 #define ENTIDB_NOT_FOUND 1
 
 /**
- * The cursor or feed has nothing further to give.
+ * The cursor or feed has ended.
  */
 #define ENTIDB_END 2
 
 /**
- * The wait ended before anything arrived; the cursor or feed is still good.
+ * The wait ended before anything arrived; the cursor or feed can still be used.
  */
 #define ENTIDB_TIMEOUT 3
 
@@ -483,17 +484,17 @@ typedef struct {
 #define ENTIDB_ERROR_INVALID_HANDLE 102
 
 /**
- * An option has a name or a bit this version does not know; use the nearest name the message gives, or upgrade the library.
+ * This version does not know an option or a flag; use the nearest name the message gives, or upgrade the library.
  */
 #define ENTIDB_ERROR_UNKNOWN_OPTION 103
 
 /**
- * A key, entity, name or transaction is over its limit; make it smaller, split it, or raise the limit the message names.
+ * A key, entity, name or transaction exceeds its limit; make it smaller, split it, or raise the limit the message names.
  */
 #define ENTIDB_ERROR_TOO_LARGE 104
 
 /**
- * This build, platform or version does not offer what was asked; ask for it with the feature test first, or use a build that has it.
+ * This build, platform or version does not support the call; test for the feature first, or use a build that has it.
  */
 #define ENTIDB_ERROR_UNSUPPORTED 105
 
@@ -508,7 +509,7 @@ typedef struct {
 #define ENTIDB_ERROR_COLLECTION_NOT_FOUND 107
 
 /**
- * A collection of this name is already there; open the existing one, or choose another name.
+ * A collection with this name exists already; open the existing one, or choose another name.
  */
 #define ENTIDB_ERROR_COLLECTION_EXISTS 108
 
@@ -518,7 +519,7 @@ typedef struct {
 #define ENTIDB_ERROR_INDEX_NOT_FOUND 109
 
 /**
- * An index of this name is already there with another definition; drop the existing index first, or choose another name.
+ * An index with this name exists already, with another definition; drop the existing index first, or choose another name.
  */
 #define ENTIDB_ERROR_INDEX_EXISTS 110
 
@@ -533,7 +534,7 @@ typedef struct {
 #define ENTIDB_ERROR_NAME_NOT_FOUND 112
 
 /**
- * A snapshot, cursor, stream, view or worker of this name is already there with another definition; replace the existing one on purpose, or choose another name.
+ * A snapshot, cursor, stream, view or worker with this name exists already, with another definition; replace the existing one on purpose, or choose another name.
  */
 #define ENTIDB_ERROR_NAME_EXISTS 113
 
@@ -548,7 +549,7 @@ typedef struct {
 #define ENTIDB_ERROR_DATABASE_LOCKED 201
 
 /**
- * Something else in this process holds the writer or the job, and the wait for it ended; end the other transaction or job, or wait longer.
+ * Another write transaction or job of this process is running, and the wait for it ended; end the other transaction or job, or wait longer.
  */
 #define ENTIDB_ERROR_BUSY 202
 
@@ -558,7 +559,7 @@ typedef struct {
 #define ENTIDB_ERROR_CLOSED 203
 
 /**
- * A write was asked of a database or transaction opened for reading; open the database or begin the transaction for writing.
+ * The change was made through a database or transaction opened for reading; open the database or begin the transaction for writing.
  */
 #define ENTIDB_ERROR_READ_ONLY 204
 
@@ -568,7 +569,7 @@ typedef struct {
 #define ENTIDB_ERROR_FORKED 205
 
 /**
- * Changes after the position asked for are gone, or it is of another history than that of this database; copy the data anew from a read transaction, then follow the feed from the position of that transaction.
+ * The changes after the position were removed, or the position is of another history of the database; copy the data again from a read transaction, then read the feed from the position of that transaction.
  */
 #define ENTIDB_ERROR_GAP 206
 
@@ -578,12 +579,12 @@ typedef struct {
 #define ENTIDB_ERROR_CANCELLED 207
 
 /**
- * The deadline of the call passed before it was done; allow more time, or ask for less at once.
+ * The deadline passed before the call finished; allow more time, or do less in one call.
  */
 #define ENTIDB_ERROR_TIMEOUT 208
 
 /**
- * The thing to close, drop or replace still has open transactions, cursors or jobs; close what the message names first.
+ * The object to close, drop or replace still has open transactions, cursors or jobs; close what the message names first.
  */
 #define ENTIDB_ERROR_IN_USE 209
 
@@ -593,7 +594,7 @@ typedef struct {
 #define ENTIDB_ERROR_SNAPSHOT_EXPIRED 210
 
 /**
- * The binding and the library were built for different versions of the C ABI; install the two in the same version.
+ * The binding and the library were built for different versions of the C ABI; install both in the same version.
  */
 #define ENTIDB_ERROR_LIBRARY_MISMATCH 211
 
@@ -608,12 +609,12 @@ typedef struct {
 #define ENTIDB_ERROR_NO_SPACE 302
 
 /**
- * Memory for this call could not be had; the database stays usable; ask for less at once, or lower the cache and memtable sizes.
+ * There is not enough memory for this call; the database stays usable; do less in one call, or lower the cache and memtable sizes.
  */
 #define ENTIDB_ERROR_OUT_OF_MEMORY 303
 
 /**
- * An earlier flush or write failed, so the database takes no more writes; reads go on; mend the cause the message names, then close and reopen the database.
+ * An earlier flush or write failed, so the database takes no more writes; reads go on; fix the cause the message names, then close and reopen the database.
  */
 #define ENTIDB_ERROR_WRITES_STOPPED 304
 
@@ -623,7 +624,7 @@ typedef struct {
 #define ENTIDB_ERROR_PERMISSION_DENIED 305
 
 /**
- * The path of the database is something else than a folder; give the path of a folder, or of one that can be created.
+ * The path of the database is not a folder; pass the path of a folder, or of one that can be created.
  */
 #define ENTIDB_ERROR_NOT_A_DIRECTORY 306
 
@@ -643,22 +644,22 @@ typedef struct {
 #define ENTIDB_ERROR_LIMIT_REACHED 309
 
 /**
- * This process or system has no file descriptor left; close what is not needed, or raise the limit of open files.
+ * This process or system has no file descriptor left; close files, or raise the limit of open files.
  */
 #define ENTIDB_ERROR_TOO_MANY_OPEN_FILES 310
 
 /**
- * The folder to write a backup, restore or salvage into already holds something; give an empty or new folder; nothing there was changed.
+ * The target folder of the backup, restore or salvage is not empty; pass an empty or new folder; nothing in it was changed.
  */
 #define ENTIDB_ERROR_TARGET_NOT_EMPTY 311
 
 /**
- * The file system is mounted for reading only; open the database read-only, or remount the file system.
+ * The file system is mounted read-only; open the database read-only, or remount the file system.
  */
 #define ENTIDB_ERROR_READ_ONLY_STORAGE 312
 
 /**
- * The folder was moved, removed or replaced, or somebody else wrote the database, while it was open; close it, look what is at the path now, and open that; what was committed is in the files that were opened.
+ * The folder was moved, removed or replaced, or another program wrote to the database, while it was open; close it, look what is at the path now, and open that; the committed data is in the files that were open.
  */
 #define ENTIDB_ERROR_DATABASE_REPLACED 313
 
@@ -678,12 +679,12 @@ typedef struct {
 #define ENTIDB_ERROR_FORMAT_TOO_NEW 403
 
 /**
- * The folder holds files, but no EntiDB database; nothing was touched; correct the path, or give an empty folder.
+ * The folder has files, but no EntiDB database; nothing was touched; correct the path, or pass an empty folder.
  */
 #define ENTIDB_ERROR_NOT_A_DATABASE 404
 
 /**
- * The key or password opens no key slot of this database; the data is not in doubt; give the right key or password.
+ * The key or password does not open this database; the data is not damaged; use the right key or password.
  */
 #define ENTIDB_ERROR_WRONG_KEY 405
 
@@ -698,7 +699,7 @@ typedef struct {
 #define ENTIDB_ERROR_NOT_ENCRYPTED 407
 
 /**
- * The files are an older state than the anchor remembers; find out who put the older files back; accept them only on purpose.
+ * The files are older than the state that the anchor has; find out who put the older files back; accept them only on purpose.
  */
 #define ENTIDB_ERROR_ROLLBACK_DETECTED 408
 
@@ -763,7 +764,7 @@ typedef struct {
 #define ENTIDB_ERROR_WRONG_TYPE 511
 
 /**
- * The bytes are not CBOR, or not the frame, key or message they should be; pass bytes that this version of EntiDB wrote, or that follow its specification.
+ * The bytes are not CBOR, or not the expected frame, key or message; pass bytes that this version of EntiDB wrote, or that follow its specification.
  */
 #define ENTIDB_ERROR_MALFORMED 512
 
@@ -773,12 +774,12 @@ typedef struct {
 #define ENTIDB_ERROR_DOCUMENT_TOO_LARGE 513
 
 /**
- * A value of the host language has no form in a document; convert the value at the path the message gives.
+ * A value of this language cannot be stored in a document; convert the value at the path the message gives.
  */
 #define ENTIDB_ERROR_UNREPRESENTABLE 514
 
 /**
- * An operation of a patch does not fit the document it met; read the document again and correct the operation the message names.
+ * An operation of the patch does not fit the document; read the document again and correct the operation the message names.
  */
 #define ENTIDB_ERROR_PATCH_MISMATCH 515
 
@@ -823,7 +824,7 @@ typedef struct {
 #define ENTIDB_ERROR_PROTOCOL_TOO_NEW 608
 
 /**
- * The server takes no more requests of this device for a while; wait as long as the message says.
+ * The server accepts no more requests of this device for a while; wait as long as the message says.
  */
 #define ENTIDB_ERROR_RATE_LIMITED 609
 
@@ -843,12 +844,12 @@ typedef struct {
 #define ENTIDB_ERROR_PAGE_TOKEN_INVALID 703
 
 /**
- * The query, or what it must hold in memory to answer, is over its limit; add an index that gives the order, a limit, or raise the limit the message names.
+ * The query, or the memory it needs, exceeds its limit; add an index that has the order, add a limit to the query, or raise the limit the message names.
  */
 #define ENTIDB_ERROR_QUERY_TOO_LARGE 704
 
 /**
- * Another transaction committed a change to what this one read or wrote; run the whole transaction again.
+ * Another transaction committed a change to data that this one read or wrote; run the whole transaction again.
  */
 #define ENTIDB_ERROR_CONFLICT 801
 
@@ -858,22 +859,22 @@ typedef struct {
 #define ENTIDB_ERROR_TRANSACTION_ENDED 802
 
 /**
- * The flush of this commit failed, so it may or may not survive; reopen the database and look whether the sequence in the message is there before trying again.
+ * The flush of this commit failed, so the commit may or may not be on stable storage; reopen the database and check whether the sequence in the message is there before you try again.
  */
 #define ENTIDB_ERROR_COMMIT_UNKNOWN 803
 
 /**
- * Insert met an entity with the same id, or a new database was asked for where there is one; use put to overwrite, or another id; open the database without create_new.
+ * An entity with this id exists already, or a database exists and create_new is set; use put to overwrite it, or another id; open the database without create_new.
  */
 #define ENTIDB_ERROR_ALREADY_EXISTS 804
 
 /**
- * Replace or update met no entity with this id; use put to create it, or correct the id.
+ * No entity has this id, which replace and update require; use put to create it, or correct the id.
  */
 #define ENTIDB_ERROR_ENTITY_NOT_FOUND 805
 
 /**
- * The entity has another version than the one the caller compared with; read it again, and decide anew.
+ * The entity has another version than the one that was expected; read the entity again, and repeat the change.
  */
 #define ENTIDB_ERROR_VERSION_MISMATCH 806
 
@@ -903,7 +904,7 @@ typedef struct {
 #define ENTIDB_ERROR_DEADLOCK 811
 
 /**
- * An invariant of EntiDB does not hold; report it with the message; verify the database before going on.
+ * An invariant of EntiDB does not hold; report it with the message; verify the database before you continue.
  */
 #define ENTIDB_ERROR_INTERNAL 901
 
@@ -917,7 +918,7 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Frees what a buffer holds and empties it. NULL and an empty buffer are fine.
+ * Frees the memory of a buffer and empties it. Accepts NULL and an empty buffer.
  *
  * Threads: any, one call at a time on one buffer.
  *
@@ -926,36 +927,39 @@ extern "C" {
 void entidb_buffer_free(entidb_buffer *buffer);
 
 /**
- * Makes a token that ends calls when it is cancelled, and when `timeout_ms` are over, counted from now; `ENTIDB_NO_LIMIT` for
- * no deadline.
+ * Creates a token that ends calls when it is cancelled or when `timeout_ms` from now have passed; `ENTIDB_NO_LIMIT`
+ * sets no deadline.
  *
- * Calls of a thread that has entered it then fail with CANCELLED or TIMEOUT and change nothing: a transaction is as before the
- * call, except that a commit has aborted it; a feed stays where it is, a cursor is over. Work and waits look at most 10 ms
- * later. Calls that are done before they look are done, and so is a commit once it is applied.
+ * From then on calls of a thread that has entered the token fail with CANCELLED or TIMEOUT and change nothing: a
+ * transaction is as it was before the call, except that a failed commit aborts it; a feed keeps its position; a
+ * cursor has ended. A running call notices within 10 ms. A call that finishes earlier succeeds, and a commit that is
+ * applied stays applied.
  *
  * Threads: any.
  * Owns: `*out_cancel` on success; free with `entidb_cancel_free`.
  * Errors: INVALID_ARGUMENT, also for `ENTIDB_DEFAULT`.
  *
- * Safety: `cancel` is a live token of this library; out-pointers are NULL or may be written. So for every function here.
+ * Safety: `cancel` is a live token of this library; out-pointers are NULL or may be written.
  */
 entidb_status entidb_cancel_new(uint64_t timeout_ms,
                                 entidb_cancel **out_cancel,
                                 entidb_error **out_error);
 
 /**
- * Ends the calls of every thread that is in the token, now and later. Again is fine. NULL is left alone.
+ * Ends the current and later calls of every thread that has entered the token. Cancelling again does nothing.
+ * Accepts NULL.
  *
- * Threads: any, also while others are in it. Does not block.
+ * Threads: any, also while other threads have entered it. Does not block.
  *
  * Safety: As `entidb_cancel_new`.
  */
 void entidb_cancel_cancel(const entidb_cancel *cancel);
 
 /**
- * Fails as a call of a thread in the token would: for a loop of one's own, or before a call that is too short to look.
+ * Fails if the token is cancelled or past its deadline: for a loop of the caller, or before a call too short to
+ * notice.
  *
- * Threads: any; it need not be in the token.
+ * Threads: any; the thread need not have entered the token.
  * Errors: CANCELLED, TIMEOUT.
  *
  * Safety: As `entidb_cancel_new`.
@@ -964,11 +968,11 @@ entidb_status entidb_cancel_check(const entidb_cancel *cancel,
                                   entidb_error **out_error);
 
 /**
- * From now on calls of this thread, on any database, end when the token says so, until `entidb_cancel_leave`. A thread may be in
- * several, and in one several times: the first that has ended counts.
+ * Makes the token apply to calls of this thread, on any database, until `entidb_cancel_leave`. A thread may enter
+ * several tokens, and one token several times; the first that ends applies.
  *
- * Threads: any; each enters for itself.
- * Errors: TOO_LARGE when the thread is in 64 already, which are calls that forgot to leave.
+ * Threads: any; a thread enters for itself only.
+ * Errors: TOO_LARGE when the thread has entered 64 tokens; some call of it does not leave.
  *
  * Safety: As `entidb_cancel_new`.
  */
@@ -976,17 +980,17 @@ entidb_status entidb_cancel_enter(const entidb_cancel *cancel,
                                   entidb_error **out_error);
 
 /**
- * Takes back the last `entidb_cancel_enter` of this token on this thread.
+ * Reverts the last `entidb_cancel_enter` of this token on this thread.
  *
  * Threads: the one that entered.
- * Errors: INVALID_ARGUMENT when this thread is not in it.
+ * Errors: INVALID_ARGUMENT when this thread has not entered the token.
  *
  * Safety: As `entidb_cancel_new`.
  */
 entidb_status entidb_cancel_leave(const entidb_cancel *cancel, entidb_error **out_error);
 
 /**
- * Frees a token. For threads that are still in it, it ends nothing any more; leave it first all the same. NULL is fine.
+ * Frees a token. It no longer ends calls of threads that have entered it; leave it first all the same. Accepts NULL.
  *
  * Threads: any.
  *
@@ -995,10 +999,10 @@ entidb_status entidb_cancel_leave(const entidb_cancel *cancel, entidb_error **ou
 void entidb_cancel_free(entidb_cancel *cancel);
 
 /**
- * Gives what stands before the changes of a batch that `entidb_change_feed_next` gave.
+ * Reads the head of a batch of `entidb_change_feed_next`.
  *
  * Threads: any.
- * Errors: INVALID_ARGUMENT for bytes that are no batch.
+ * Errors: INVALID_ARGUMENT for bytes that are not a batch.
  *
  * Safety: `batch` is readable for its length; out-pointers are NULL or may be written.
  */
@@ -1008,12 +1012,12 @@ entidb_status entidb_change_batch_read(const uint8_t *batch,
                                        entidb_error **out_error);
 
 /**
- * Walks over the changes of a batch, one for each call, or gives `ENTIDB_END`.
+ * Reads the next change of a batch, or returns `ENTIDB_END`.
  *
- * `*offset` is 0 before the first call and is moved by each; it means nothing else.
+ * Set `*offset` to 0 before the first call; each call advances it. Do not interpret its value.
  *
  * Threads: any.
- * Errors: INVALID_ARGUMENT for bytes that are no batch, or an offset no call gave.
+ * Errors: INVALID_ARGUMENT for bytes that are not a batch, or an offset that no call returned.
  *
  * Safety: `batch` is readable for its length; `offset` may be read and written; the others are NULL or may be written.
  */
@@ -1024,18 +1028,20 @@ entidb_status entidb_change_batch_next(const uint8_t *batch,
                                        entidb_error **out_error);
 
 /**
- * Gives the next changes, waiting up to `timeout_ms` for a commit, or `ENTIDB_TIMEOUT`.
+ * Returns the next changes, or `ENTIDB_TIMEOUT` when no commit arrives within `timeout_ms`.
  *
- * A batch has changes of one commit: all of them, or the next of a commit with many. It has up to 1 MiB, or one change. Read
- * it with `entidb_change_batch_read` and `entidb_change_batch_next`; its layout is in crates/entidb_ffi/src/change_batch.rs.
+ * A batch holds changes of one commit: all of them, or the next part of a large commit. It has at most 1 MiB, or one
+ * larger change. Read it with `entidb_change_batch_read` and `entidb_change_batch_next`; its layout is in
+ * crates/entidb_ffi/src/change_batch.rs.
  *
- * Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never, `ENTIDB_NO_LIMIT` as long as it takes.
+ * Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 does not wait, `ENTIDB_NO_LIMIT` waits without
+ * end.
  * Owns: `*out_batch` on success; free with `entidb_buffer_free`.
- * Errors: GAP when changes were removed by retention before they were read; CLOSED, also when the feed was closed or freed
- * meanwhile; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, since this wait has no default; CONCURRENT_USE, CORRUPT. After any of
- * them the feed is where it was.
+ * Errors: GAP when retention removed changes before they were read; CLOSED, also when the feed is closed or freed
+ * during the call; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, since this wait has no default; CONCURRENT_USE, CORRUPT.
+ * After an error the feed keeps its position.
  *
- * Safety: `feed` is a live feed of this library; out-pointers are NULL or may be written. So for every function here.
+ * Safety: `feed` is a live feed of this library; out-pointers are NULL or may be written.
  */
 entidb_status entidb_change_feed_next(entidb_change_feed *feed,
                                       uint64_t timeout_ms,
@@ -1043,8 +1049,8 @@ entidb_status entidb_change_feed_next(entidb_change_feed *feed,
                                       entidb_error **out_error);
 
 /**
- * Takes the batch given last back, so that the next call gives it again: for a caller that could not use it. Does nothing when
- * there is none.
+ * Makes the next call return the last batch again, for a caller that could not process it. Does nothing when no
+ * batch was returned yet.
  *
  * Threads: any, one call at a time.
  * Errors: CONCURRENT_USE.
@@ -1055,8 +1061,8 @@ entidb_status entidb_change_feed_unread(entidb_change_feed *feed,
                                         entidb_error **out_error);
 
 /**
- * Gives the position after the batch given last, text: keep it, and pass it to `entidb_database_changes` to go on from there. It
- * begins with the sequence of the commit.
+ * Returns the position after the last batch, as text. Store it and pass it to `entidb_database_changes` to continue
+ * there. It begins with the sequence of the commit.
  *
  * Threads: any, one call at a time.
  * Owns: `*out_position` on success; free with `entidb_buffer_free`.
@@ -1069,8 +1075,8 @@ entidb_status entidb_change_feed_position(const entidb_change_feed *feed,
                                           entidb_error **out_error);
 
 /**
- * Closes a reader: a call of another thread that waits in it, and every later one, ends with CLOSED. Closing twice is fine. It
- * still needs to be freed.
+ * Closes a reader: a call that waits in another thread ends with CLOSED, and so does every later one. Closing again
+ * does nothing. The handle must still be freed.
  *
  * Threads: any, also while another thread waits in it. Does not block.
  * Errors: INVALID_HANDLE.
@@ -1081,7 +1087,7 @@ entidb_status entidb_change_feed_close(const entidb_change_feed *feed,
                                        entidb_error **out_error);
 
 /**
- * Frees a change feed reader. A call of another thread that waits in it ends with CLOSED first. NULL is fine.
+ * Frees a reader of the change feed. A call that waits in another thread ends with CLOSED first. Accepts NULL.
  *
  * Threads: any, also while another thread waits in it. Blocks: until that thread has left.
  *
@@ -1090,18 +1096,18 @@ entidb_status entidb_change_feed_close(const entidb_change_feed *feed,
 void entidb_change_feed_free(entidb_change_feed *feed);
 
 /**
- * Stores a document. With `id` NULL a new id is made, which needs `ENTIDB_PUT` or `ENTIDB_INSERT`. `version` only counts
- * with `ENTIDB_REPLACE_VERSION`.
+ * Stores a document. If `id` is NULL, the library generates an id; `mode` must then be `ENTIDB_PUT` or
+ * `ENTIDB_INSERT`. `version` is used with `ENTIDB_REPLACE_VERSION` only.
  *
- * Threads: any. Blocks: on the writer's place, on the commit when the collection is not of a transaction.
- * Owns: nothing; `out_id` gets the 16 bytes of the id unless it is NULL.
- * Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, WRONG_TYPE when the document is
- * no map, encoding errors with the offset, BUSY, DEADLOCK where the thread has a transaction of its own open, READ_ONLY,
- * NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, COLLECTION_NOT_FOUND when it was dropped after the handle was taken, CLOSED,
- * TRANSACTION_ENDED.
+ * Threads: any. Blocks: outside a transaction, while another write transaction is open, and for the commit.
+ * Owns: nothing; the 16 bytes of the id are written to `out_id` unless it is NULL.
+ * Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, WRONG_TYPE when the
+ * document is not a map, encoding errors with the offset, BUSY, DEADLOCK when this thread has a write transaction
+ * open, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, COLLECTION_NOT_FOUND when the collection was dropped
+ * after the handle was created, CLOSED, TRANSACTION_ENDED.
  *
- * Safety: `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16 readable
- * bytes; out-pointers are NULL or may be written. So for every function here.
+ * Safety: `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16
+ * readable bytes; out-pointers are NULL or may be written.
  */
 entidb_status entidb_collection_put(const entidb_collection *collection,
                                     const uint8_t *id,
@@ -1113,7 +1119,7 @@ entidb_status entidb_collection_put(const entidb_collection *collection,
                                     entidb_error **out_error);
 
 /**
- * Changes parts of an entity by a patch, CBOR.
+ * Applies a patch, in CBOR, to an entity.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
  * Errors: ENTITY_NOT_FOUND, PATCH_MISMATCH, and those of `entidb_collection_put`.
@@ -1127,11 +1133,12 @@ entidb_status entidb_collection_update(const entidb_collection *collection,
                                        entidb_error **out_error);
 
 /**
- * Gives the entity with this id, or `ENTIDB_NOT_FOUND`.
+ * Returns the entity with this id, or `ENTIDB_NOT_FOUND`.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk access.
  * Owns: `*out_value` on success; free with `entidb_value_free`.
- * Errors: CORRUPT, IO, COLLECTION_NOT_FOUND when it was dropped after the handle was taken, CLOSED, TRANSACTION_ENDED.
+ * Errors: CORRUPT, IO, COLLECTION_NOT_FOUND when the collection was dropped after the handle was created, CLOSED,
+ * TRANSACTION_ENDED.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -1141,10 +1148,11 @@ entidb_status entidb_collection_get(const entidb_collection *collection,
                                     entidb_error **out_error);
 
 /**
- * Gives the entities with these ids, from one snapshot, framed as `entidb_cursor_next_batch` does and in the order of
- * the ids. An id that is not there has a frame of length `0xffffffff` and its id, and nothing more.
+ * Returns the entities with these ids from one snapshot, in the order of the ids, framed as by
+ * `entidb_cursor_next_batch`. The frame of an id without an entity is the length `0xffffffff` and the id, nothing
+ * more.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk access.
  * Owns: `*out_frames` on success; free with `entidb_buffer_free`.
  * Errors: as `entidb_collection_get`.
  *
@@ -1157,9 +1165,9 @@ entidb_status entidb_collection_get_many(const entidb_collection *collection,
                                          entidb_error **out_error);
 
 /**
- * Says whether there is an entity with this id: `*out_exists` is 1 or 0.
+ * Sets `*out_exists` to 1 if an entity has this id, otherwise to 0.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk access.
  * Errors: as `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.
@@ -1170,7 +1178,7 @@ entidb_status entidb_collection_exists(const entidb_collection *collection,
                                        entidb_error **out_error);
 
 /**
- * Gives the number of entities: exact, at the cost of one read.
+ * Returns the exact number of entities, for the cost of one read.
  *
  * Threads: any.
  * Errors: as `entidb_collection_get`.
@@ -1182,10 +1190,10 @@ entidb_status entidb_collection_count(const entidb_collection *collection,
                                       entidb_error **out_error);
 
 /**
- * Removes an entity, whatever its version; `ENTIDB_NOT_FOUND` when it was not there.
+ * Deletes an entity of any version; returns `ENTIDB_NOT_FOUND` if there is none.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
- * Errors: TOO_LARGE when the transaction gets over its limit, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED,
+ * Errors: TOO_LARGE when the transaction exceeds its limit, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED,
  * COMMIT_UNKNOWN, COLLECTION_NOT_FOUND, CLOSED, TRANSACTION_ENDED.
  *
  * Safety: As `entidb_collection_put`.
@@ -1195,7 +1203,7 @@ entidb_status entidb_collection_delete(const entidb_collection *collection,
                                        entidb_error **out_error);
 
 /**
- * Removes an entity that must still have this version; `ENTIDB_NOT_FOUND` when it was not there. No entity has version 0.
+ * Deletes an entity that must have this version; returns `ENTIDB_NOT_FOUND` if there is none. Versions begin at 1.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
  * Errors: VERSION_MISMATCH, and those of `entidb_collection_delete`.
@@ -1208,7 +1216,7 @@ entidb_status entidb_collection_delete_version(const entidb_collection *collecti
                                                entidb_error **out_error);
 
 /**
- * Removes these entities in one transaction and says how many were there.
+ * Deletes these entities in one transaction and returns how many existed.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
  * Errors: as `entidb_collection_delete`.
@@ -1222,13 +1230,13 @@ entidb_status entidb_collection_delete_many(const entidb_collection *collection,
                                             entidb_error **out_error);
 
 /**
- * Stores many documents in one transaction: all of them or, after an error, none. Each is framed: `u32` length of the
- * document, a byte that is 1 when an id follows and 0 when one is to be made, the 16 bytes of that id if so, the
- * document; integers little-endian. The ids come back in order, 16 bytes each.
+ * Stores many documents in one transaction: all of them or, after an error, none. The frame of each: `u32` length of
+ * the document; a byte, 1 if an id follows and 0 if the library generates one; the 16 bytes of the id, if any; the
+ * document. Integers are little-endian. Returns the ids in the same order, 16 bytes each.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
  * Owns: `*out_ids` on success; free with `entidb_buffer_free`.
- * Errors: as `entidb_collection_put`, and TRUNCATED for frames that end early.
+ * Errors: as `entidb_collection_put`, and TRUNCATED when the frames end early.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -1239,10 +1247,10 @@ entidb_status entidb_collection_put_many(const entidb_collection *collection,
                                          entidb_error **out_error);
 
 /**
- * Declares an index, a CBOR map of `columns` (paths, `-` before one for descending), `name`, `unique`, `multi`, and builds
- * it over what is there. `*out_created` is 0 when the same index was there already.
+ * Creates an index and builds it. The definition is a CBOR map of `columns` (paths; `-` before a path for descending
+ * order), `name`, `unique` and `multi`. Sets `*out_created` to 0 if the same index exists already.
  *
- * Threads: any. Blocks: while the index is built.
+ * Threads: any. Blocks: until the index is built.
  * Errors: INDEX_EXISTS, UNIQUE_VIOLATION, INVALID_ARGUMENT, and those of `entidb_collection_put`.
  *
  * Safety: As `entidb_collection_put`.
@@ -1254,7 +1262,7 @@ entidb_status entidb_collection_create_index(const entidb_collection *collection
                                              entidb_error **out_error);
 
 /**
- * Removes an index for good.
+ * Removes an index.
  *
  * Threads: any.
  * Errors: COLLECTION_NOT_FOUND, INDEX_NOT_FOUND, and those of `entidb_collection_delete`.
@@ -1267,7 +1275,7 @@ entidb_status entidb_collection_drop_index(const entidb_collection *collection,
                                            entidb_error **out_error);
 
 /**
- * Gives the declared indexes as a CBOR array of definitions.
+ * Returns the indexes as a CBOR array of definitions.
  *
  * Threads: any.
  * Owns: `*out_indexes` on success; free with `entidb_buffer_free`.
@@ -1280,8 +1288,8 @@ entidb_status entidb_collection_indexes(const entidb_collection *collection,
                                         entidb_error **out_error);
 
 /**
- * Walks all entities in the order of ids: after an id unless it is NULL, from the end when `reverse` is not 0, at most
- * `limit` of them, or `ENTIDB_NO_LIMIT`.
+ * Returns a cursor over the entities in the order of their ids: behind the id `after` unless it is NULL, in
+ * descending order if `reverse` is not 0, and at most `limit` of them (`ENTIDB_NO_LIMIT` for all).
  *
  * Threads: any.
  * Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
@@ -1297,12 +1305,12 @@ entidb_status entidb_collection_scan(const entidb_collection *collection,
                                      entidb_error **out_error);
 
 /**
- * Asks a query, in its published CBOR form.
+ * Runs a query, in the CBOR form of docs/spec/query.md, and returns a cursor over its results.
  *
- * Threads: any. Blocks: on the disk; when the answer must be sorted, until it is.
+ * Threads: any. Blocks: for disk reads; until the results are sorted when no index has the order.
  * Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
- * Errors: QUERY_INVALID, SCAN_FORBIDDEN, PAGE_TOKEN_INVALID, QUERY_TOO_LARGE, encoding errors with the offset, and those of
- * `entidb_collection_get`.
+ * Errors: QUERY_INVALID, SCAN_FORBIDDEN, PAGE_TOKEN_INVALID, QUERY_TOO_LARGE, encoding errors with the offset, and
+ * those of `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -1313,9 +1321,9 @@ entidb_status entidb_collection_find(const entidb_collection *collection,
                                      entidb_error **out_error);
 
 /**
- * Counts the answers of a query.
+ * Returns the number of results of a query.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk access.
  * Errors: as `entidb_collection_find`.
  *
  * Safety: As `entidb_collection_put`.
@@ -1327,7 +1335,7 @@ entidb_status entidb_collection_find_count(const entidb_collection *collection,
                                            entidb_error **out_error);
 
 /**
- * Removes the answers of a query in one transaction and says how many there were.
+ * Deletes the results of a query in one transaction and returns how many there were.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
  * Errors: as `entidb_collection_find` and `entidb_collection_delete`.
@@ -1341,8 +1349,8 @@ entidb_status entidb_collection_find_delete(const entidb_collection *collection,
                                             entidb_error **out_error);
 
 /**
- * Says how the answers of a query would be found, as a CBOR map: `collection`, `index`, `ranges`, `reverse`, `scan`,
- * `sort`, `filter`, and the same as `text`.
+ * Returns the plan of a query as a CBOR map: `collection`, `index`, `ranges`, `reverse`, `scan`, `sort`, `filter`,
+ * and `text`, which says the same in words.
  *
  * Threads: any.
  * Owns: `*out_explanation` on success; free with `entidb_buffer_free`.
@@ -1357,7 +1365,7 @@ entidb_status entidb_collection_find_explain(const entidb_collection *collection
                                              entidb_error **out_error);
 
 /**
- * Frees a collection handle; the collection itself stays. NULL is fine.
+ * Frees a handle of a collection, not the collection. Accepts NULL.
  *
  * Threads: any.
  *
@@ -1366,26 +1374,26 @@ entidb_status entidb_collection_find_explain(const entidb_collection *collection
 void entidb_collection_free(entidb_collection *collection);
 
 /**
- * Gives the next entity, or `ENTIDB_END`. After an error other than CONCURRENT_USE the cursor is at its end and gives
- * `ENTIDB_END` from then on.
+ * Returns the next entity, or `ENTIDB_END`. After an error other than CONCURRENT_USE the cursor has ended and
+ * returns `ENTIDB_END`.
  *
- * Threads: any, one call at a time. Blocks: on the disk.
+ * Threads: any, one call at a time. Blocks: for disk access.
  * Owns: `*out_value` on success; free with `entidb_value_free`.
  * Errors: CLOSED, TRANSACTION_ENDED, CONCURRENT_USE, CORRUPT, IO.
  *
- * Safety: `cursor` is a live cursor of this library; out-pointers are NULL or may be written. So for every function here.
+ * Safety: `cursor` is a live cursor of this library; out-pointers are NULL or may be written.
  */
 entidb_status entidb_cursor_next(entidb_cursor *cursor,
                                  entidb_value **out_value,
                                  entidb_error **out_error);
 
 /**
- * Fills a buffer with the next entities: at most `count_max` of them, and no further one once it has `bytes_max` bytes.
- * Each is framed: `u32` length of the document, 16 bytes id, `u64` version, document; integers little-endian.
- * Gives `ENTIDB_END` when there is none left. What was read before a failure is given first, and the failure by the next
- * call.
+ * Returns the next entities in one buffer: at most `count_max`, and no further one once the buffer has `bytes_max`
+ * bytes. The frame of each: `u32` length of the document, 16 bytes of id, `u64` version, the document. Integers are
+ * little-endian. Returns `ENTIDB_END` after the last. Entities read before an error are returned first; the next
+ * call returns the error.
  *
- * Threads: any, one call at a time. Blocks: on the disk.
+ * Threads: any, one call at a time. Blocks: for disk access.
  * Owns: `*out_frames` on success; free with `entidb_buffer_free`.
  * Errors: as `entidb_cursor_next`.
  *
@@ -1398,14 +1406,14 @@ entidb_status entidb_cursor_next_batch(entidb_cursor *cursor,
                                        entidb_error **out_error);
 
 /**
- * Gives the place of an entity as a page token, for the `after` of the same query: that of the entity at `position` among
- * those the last call that gave any gave, counted from 0. `ENTIDB_END` when no answer follows it, so that there is no next
- * page; for the last entity given one more answer is looked for to know that. `ENTIDB_NOT_FOUND` when there is none at that
- * position.
+ * Returns a page token for the entity at `position`, counted from 0, among the entities that the last call returned.
+ * Passed as `after` of the same query, it continues behind that entity. Returns `ENTIDB_END` if no result follows,
+ * so that there is no next page; for the last entity the cursor reads one result ahead to know. Returns
+ * `ENTIDB_NOT_FOUND` if there is no entity at `position`.
  *
- * Threads: any, one call at a time. Blocks: on the disk.
+ * Threads: any, one call at a time. Blocks: for disk access.
  * Owns: `*out_token` on success; free with `entidb_buffer_free`.
- * Errors: UNSUPPORTED for a cursor of a scan, which goes on by id; those of `entidb_cursor_next`.
+ * Errors: UNSUPPORTED for the cursor of a scan, which continues by id; those of `entidb_cursor_next`.
  *
  * Safety: As `entidb_cursor_next`.
  */
@@ -1415,7 +1423,7 @@ entidb_status entidb_cursor_token(entidb_cursor *cursor,
                                   entidb_error **out_error);
 
 /**
- * Frees a cursor and everything it holds. NULL is fine.
+ * Frees a cursor. Accepts NULL.
  *
  * Threads: any.
  *
@@ -1424,15 +1432,16 @@ entidb_status entidb_cursor_token(entidb_cursor *cursor,
 void entidb_cursor_free(entidb_cursor *cursor);
 
 /**
- * Opens the database in a folder, making it when the options say so. `options` may be NULL.
+ * Opens the database in a folder, and creates it if the options allow. `options` may be NULL.
  *
- * Threads: any. Blocks: on recovery.
+ * Threads: any. Blocks: for recovery.
  * Owns: `*out_database` on success; free with `entidb_database_free`.
- * Errors: DATABASE_LOCKED, DATABASE_NOT_FOUND, ALREADY_EXISTS, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT, TAMPERED, WRONG_KEY,
- * ENCRYPTION_REQUIRED, NOT_ENCRYPTED, PERMISSION_DENIED, NOT_A_DIRECTORY, INVALID_ARGUMENT, UNKNOWN_OPTION, IO.
+ * Errors: DATABASE_LOCKED, DATABASE_NOT_FOUND, ALREADY_EXISTS, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT, TAMPERED,
+ * WRONG_KEY, ENCRYPTION_REQUIRED, NOT_ENCRYPTED, PERMISSION_DENIED, NOT_A_DIRECTORY, INVALID_ARGUMENT,
+ * UNKNOWN_OPTION, IO.
  *
- * Safety: `database` handles are live ones of this library; texts and bytes are readable for their lengths; `options` is NULL or
- * readable for its `struct_size`; out-pointers are NULL or may be written. So for every function here.
+ * Safety: `database` handles are live ones of this library; texts and bytes are readable for their lengths; `options` is
+ * NULL or readable for its `struct_size`; out-pointers are NULL or may be written.
  */
 entidb_status entidb_database_open(const uint8_t *path,
                                    size_t path_len,
@@ -1441,12 +1450,12 @@ entidb_status entidb_database_open(const uint8_t *path,
                                    entidb_error **out_error);
 
 /**
- * As `entidb_database_open`, with the options as a CBOR map of names and values; a name that is not known is refused with
- * the nearest that is. No bytes are the defaults.
+ * Like `entidb_database_open`, with the options as a CBOR map of names and values. An unknown name is an error that
+ * suggests the nearest name. Without bytes all options have their defaults.
  *
- * Threads: any. Blocks: on recovery.
+ * Threads: any. Blocks: for recovery.
  * Owns: `*out_database` on success; free with `entidb_database_free`.
- * Errors: as `entidb_database_open`, and encoding errors with the offset for options that are no CBOR.
+ * Errors: as `entidb_database_open`, and encoding errors with the offset.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1458,7 +1467,8 @@ entidb_status entidb_database_open_named(const uint8_t *path,
                                          entidb_error **out_error);
 
 /**
- * Opens a database in memory, gone when its last handle is. The options are as for `entidb_database_open_named`.
+ * Opens a database in memory. It is lost when its last handle is freed. The options are those of
+ * `entidb_database_open_named`.
  *
  * Threads: any.
  * Owns: `*out_database` on success; free with `entidb_database_free`.
@@ -1472,12 +1482,12 @@ entidb_status entidb_database_open_memory(const uint8_t *options,
                                           entidb_error **out_error);
 
 /**
- * Closes the database for every handle on it: flushes what is not durable yet and marks a clean end. Closing twice is
- * fine. The handle still needs to be freed.
+ * Closes the database for all of its handles: flushes every commit and marks a clean end. Closing again does
+ * nothing. The handle must still be freed.
  *
- * Threads: any. Blocks: on the disk, and for calls of other threads that write, at most `lock_timeout_ms`.
- * Errors: IN_USE while a write transaction is open, which stays as it is (at once when it is this thread's); IO, NO_SPACE:
- * closed all the same.
+ * Threads: any. Blocks: for disk writes, and at most `lock_timeout_ms` for writing calls of other threads.
+ * Errors: IN_USE while a write transaction is open, which stays open (without waiting if this thread has it open);
+ * IO, NO_SPACE: the database is closed all the same.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1485,11 +1495,11 @@ entidb_status entidb_database_close(const entidb_database *database,
                                     entidb_error **out_error);
 
 /**
- * As `entidb_database_close`, and waits for nobody: what other threads have under way ends with CLOSED, and nothing of their
- * open write transaction stays. Their handles still need to be freed.
+ * Like `entidb_database_close`, without waiting: calls of other threads end with CLOSED, and an open write
+ * transaction is aborted. Their handles must still be freed.
  *
- * Threads: any. Blocks: on the disk.
- * Errors: IO, NO_SPACE: closed all the same.
+ * Threads: any. Blocks: for disk access.
+ * Errors: IO, NO_SPACE: the database is closed all the same.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1497,7 +1507,7 @@ entidb_status entidb_database_close_now(const entidb_database *database,
                                         entidb_error **out_error);
 
 /**
- * Gives 1 when the database was closed, 0 while it is open.
+ * Sets `*out_closed` to 1 if the database is closed, to 0 if it is open.
  *
  * Threads: any.
  * Errors: FORKED, INVALID_HANDLE.
@@ -1509,7 +1519,7 @@ entidb_status entidb_database_is_closed(const entidb_database *database,
                                         entidb_error **out_error);
 
 /**
- * Frees a database handle. Without a close before it, the next open recovers. NULL is fine.
+ * Frees a handle of a database. If the database was not closed, the next open recovers it. Accepts NULL.
  *
  * Threads: any.
  *
@@ -1518,7 +1528,7 @@ entidb_status entidb_database_is_closed(const entidb_database *database,
 void entidb_database_free(entidb_database *database);
 
 /**
- * Gives the collection of a name; it comes into being with its first entity.
+ * Returns a handle of the collection with this name. The collection is created with its first entity.
  *
  * Threads: any.
  * Owns: `*out_collection` on success; free with `entidb_collection_free`.
@@ -1533,7 +1543,7 @@ entidb_status entidb_database_collection(const entidb_database *database,
                                          entidb_error **out_error);
 
 /**
- * Gives the names of the collections as a sorted CBOR array of texts.
+ * Returns the names of the collections as a sorted CBOR array of texts.
  *
  * Threads: any.
  * Owns: `*out_names` on success; free with `entidb_buffer_free`.
@@ -1548,8 +1558,9 @@ entidb_status entidb_database_collections(const entidb_database *database,
 /**
  * Creates an empty collection.
  *
- * Threads: any. Blocks: on the writer's place and the commit.
- * Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, TOO_LARGE, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
+ * Threads: any. Blocks: while another write transaction is open, and for the commit.
+ * Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, TOO_LARGE, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED,
+ * CLOSED.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1559,9 +1570,9 @@ entidb_status entidb_database_create_collection(const entidb_database *database,
                                                 entidb_error **out_error);
 
 /**
- * Gives a collection another name.
+ * Renames a collection.
  *
- * Threads: any. Blocks: on the writer's place and the commit.
+ * Threads: any. Blocks: while another write transaction is open, and for the commit.
  * Errors: COLLECTION_NOT_FOUND, and those of `entidb_database_create_collection`.
  *
  * Safety: As `entidb_database_open`.
@@ -1574,9 +1585,9 @@ entidb_status entidb_database_rename_collection(const entidb_database *database,
                                                 entidb_error **out_error);
 
 /**
- * Removes a collection with everything in it.
+ * Drops a collection with its entities and indexes.
  *
- * Threads: any. Blocks: on the writer's place and the commit.
+ * Threads: any. Blocks: while another write transaction is open, and for the commit.
  * Errors: COLLECTION_NOT_FOUND, and those of `entidb_database_create_collection`.
  *
  * Safety: As `entidb_database_open`.
@@ -1587,7 +1598,7 @@ entidb_status entidb_database_drop_collection(const entidb_database *database,
                                               entidb_error **out_error);
 
 /**
- * Begins to read the database as it is now.
+ * Begins a read transaction: a snapshot of the database as it is now.
  *
  * Threads: any.
  * Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
@@ -1600,13 +1611,13 @@ entidb_status entidb_database_begin_read(const entidb_database *database,
                                          entidb_error **out_error);
 
 /**
- * Begins to change the database, waiting up to `timeout_ms` for another writer: 0 not at all, `ENTIDB_DEFAULT` as the
- * options say, `ENTIDB_NO_LIMIT` as long as it takes.
+ * Begins a write transaction. Waits up to `timeout_ms` while another one is open: 0 does not wait, `ENTIDB_DEFAULT`
+ * waits for `lock_timeout_ms` of the options, `ENTIDB_NO_LIMIT` without end.
  *
- * Threads: any. Blocks: on the writer's place.
+ * Threads: any. Blocks: while another write transaction is open.
  * Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
- * Errors: BUSY when the wait is over, DEADLOCK at once when it would be for a transaction that this thread began or called
- * last, READ_ONLY, WRITES_STOPPED, CLOSED.
+ * Errors: BUSY when the wait ends without success; DEADLOCK at once when the open transaction is one that this
+ * thread began or used last; READ_ONLY, WRITES_STOPPED, CLOSED.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1616,13 +1627,13 @@ entidb_status entidb_database_begin_write(const entidb_database *database,
                                           entidb_error **out_error);
 
 /**
- * Reads the changes committed after a position that a feed, a transaction or `entidb_database_position` gave; with length 0
- * from the oldest changes that are kept.
+ * Returns a reader of the changes after a position of a feed, a transaction or `entidb_database_position`; with
+ * length 0, of all changes that are kept.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk access.
  * Owns: `*out_feed` on success; free with `entidb_change_feed_free`.
- * Errors: GAP when changes after the position were removed by retention, or the position is not of the history of this
- * database; INVALID_ARGUMENT for text that is no position, UNSUPPORTED when the database keeps no feed, CLOSED.
+ * Errors: GAP when retention removed changes after the position, or the position is of another history;
+ * INVALID_ARGUMENT for text that is not a position; UNSUPPORTED when the database keeps no feed; CLOSED.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1633,10 +1644,10 @@ entidb_status entidb_database_changes(const entidb_database *database,
                                       entidb_error **out_error);
 
 /**
- * Gives the position in the change feed after the newest commit that is visible, text: `entidb_database_changes` from there
- * gives what is committed from now on. To copy the data and follow it, take the position of the transaction that copied.
+ * Returns the position after the newest visible commit, as text: `entidb_database_changes` from there reads later
+ * commits only. To copy the data and then follow it, use the position of the transaction that reads the copy.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk access.
  * Owns: `*out_position` on success; free with `entidb_buffer_free`.
  * Errors: CLOSED.
  *
@@ -1647,9 +1658,9 @@ entidb_status entidb_database_position(const entidb_database *database,
                                        entidb_error **out_error);
 
 /**
- * Removes changes up to and including a sequence from the change feed.
+ * Removes the changes up to and including a sequence from the change feed.
  *
- * Threads: any. Blocks: on the writer's place and the commit.
+ * Threads: any. Blocks: while another write transaction is open, and for the commit.
  * Errors: BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
  *
  * Safety: As `entidb_database_open`.
@@ -1659,7 +1670,7 @@ entidb_status entidb_database_trim_changes(const entidb_database *database,
                                            entidb_error **out_error);
 
 /**
- * Gives the sequence of the newest commit that is visible, also of a closed database.
+ * Returns the sequence of the newest visible commit, also after the database was closed.
  *
  * Threads: any.
  * Errors: FORKED, INVALID_HANDLE.
@@ -1673,8 +1684,8 @@ entidb_status entidb_database_last_sequence(const entidb_database *database,
 /**
  * Waits until a commit is on stable storage.
  *
- * Threads: any. Blocks: up to `timeout_ms`; `ENTIDB_NO_LIMIT` as long as it takes.
- * Errors: TIMEOUT, WRITES_STOPPED, CLOSED; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, which this wait has not.
+ * Threads: any. Blocks: up to `timeout_ms`; `ENTIDB_NO_LIMIT` waits without end.
+ * Errors: TIMEOUT, WRITES_STOPPED, CLOSED; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, since this wait has no default.
  *
  * Safety: As `entidb_database_open`.
  */
@@ -1684,9 +1695,9 @@ entidb_status entidb_database_wait_durable(const entidb_database *database,
                                            entidb_error **out_error);
 
 /**
- * Puts the newest writes into segments and cuts the log.
+ * Writes the data in the log to segments, and shortens the log.
  *
- * Threads: any. Blocks: on the disk; readers and the writer go on.
+ * Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
  * Errors: READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED, IO.
  *
  * Safety: As `entidb_database_open`.
@@ -1694,9 +1705,9 @@ entidb_status entidb_database_wait_durable(const entidb_database *database,
 entidb_status entidb_database_checkpoint(const entidb_database *database, entidb_error **out_error);
 
 /**
- * Merges all segments, dropping what nobody can see any more.
+ * Merges all segments and removes old versions and deleted data.
  *
- * Threads: any. Blocks: on the disk; readers and the writer go on.
+ * Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
  * Errors: as `entidb_database_checkpoint`.
  *
  * Safety: As `entidb_database_open`.
@@ -1704,11 +1715,11 @@ entidb_status entidb_database_checkpoint(const entidb_database *database, entidb
 entidb_status entidb_database_compact(const entidb_database *database, entidb_error **out_error);
 
 /**
- * Checks the database and gives a report, a CBOR map: `ok`, `problems` (an array of maps with `what` and where they apply
- * `file`, `offset`, `collection`, `index`, `id`), counts of what was checked, and `bytes_dropped` (at the end of the log,
- * when the database was opened). Damage is reported, not an error.
+ * Checks the database and returns a report, a CBOR map: `ok`, `problems` (an array of maps with `what` and, where
+ * they apply, `file`, `offset`, `collection`, `index`, `id`), counts of what was checked, and `bytes_dropped` (at
+ * the end of the log, when the database was opened). Damage is reported in it, and is no error of this call.
  *
- * Threads: any. Blocks: on the disk; readers and the writer go on.
+ * Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
  * Owns: `*out_report` on success; free with `entidb_buffer_free`.
  * Errors: INVALID_ARGUMENT, CLOSED.
  *
@@ -1720,9 +1731,9 @@ entidb_status entidb_database_verify(const entidb_database *database,
                                      entidb_error **out_error);
 
 /**
- * Copies the database, as it is at one commit, into a new folder that opens as a database.
+ * Copies the database, as of one commit, to a new folder, which is a database of its own.
  *
- * Threads: any. Blocks: on the disk; readers and the writer go on.
+ * Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
  * Errors: TARGET_NOT_EMPTY, NOT_A_DIRECTORY, NO_SPACE, PERMISSION_DENIED, READ_ONLY, CLOSED, IO.
  *
  * Safety: As `entidb_database_open`.
@@ -1733,7 +1744,7 @@ entidb_status entidb_database_backup(const entidb_database *database,
                                      entidb_error **out_error);
 
 /**
- * Gives counters since opening and sizes of this moment, as a CBOR map of names and numbers.
+ * Returns counters since opening, and current sizes, as a CBOR map of names and numbers.
  *
  * Threads: any.
  * Owns: `*out_stats` on success; free with `entidb_buffer_free`.
@@ -1746,7 +1757,7 @@ entidb_status entidb_database_stats(const entidb_database *database,
                                     entidb_error **out_error);
 
 /**
- * Gives the options in force as a CBOR map of names and values; whether there is a key, never which.
+ * Returns the options in use as a CBOR map of names and values. It says whether there is a key, never which.
  *
  * Threads: any.
  * Owns: `*out_config` on success; free with `entidb_buffer_free`.
@@ -1759,8 +1770,9 @@ entidb_status entidb_database_config(const entidb_database *database,
                                      entidb_error **out_error);
 
 /**
- * Gives what opening found, as a CBOR map: `created`, `clean`, `commits_replayed`, `bytes_dropped`, `last_sequence`,
- * `ignored` (names in the folder that cannot be files of the database; of very many, some) and `ignored_count`.
+ * Returns what opening found, as a CBOR map: `created`, `clean`, `commits_replayed`, `bytes_dropped`,
+ * `last_sequence`, `ignored` (names in the folder that are not files of the database, the first of them) and
+ * `ignored_count`.
  *
  * Threads: any.
  * Owns: `*out_report` on success; free with `entidb_buffer_free`.
@@ -1773,10 +1785,11 @@ entidb_status entidb_database_open_report(const entidb_database *database,
                                           entidb_error **out_error);
 
 /**
- * Gives the value at a dotted path of a document (`address.city`, `tags.0`; empty for the whole), or `ENTIDB_NOT_FOUND`.
+ * Returns the value at a dotted path of a document (`address.city`, `tags.0`; an empty path for the whole), or
+ * `ENTIDB_NOT_FOUND`.
  *
  * Threads: any.
- * Errors: INVALID_ARGUMENT for a path that cannot be read, encoding errors with the offset for damaged bytes.
+ * Errors: INVALID_ARGUMENT for a malformed path, encoding errors with the offset for damaged bytes.
  *
  * Safety: `document` and `path` are readable for their lengths; `out_item` may be written.
  */
@@ -1788,14 +1801,14 @@ entidb_status entidb_document_lookup(const uint8_t *document,
                                      entidb_error **out_error);
 
 /**
- * Walks over the entries of a map or the items of an array, one for each call, or gives `ENTIDB_END`.
+ * Reads the next entry of a map or item of an array, or returns `ENTIDB_END`.
  *
- * `*offset` is 0 before the first call and is moved by each; it means nothing else. `*out_key` is the key, text or an
- * integer, and of kind `ENTIDB_KIND_NULL` in an array. `out_key` may be NULL.
+ * Set `*offset` to 0 before the first call; each call advances it. Do not interpret its value. `*out_key` is the
+ * key, text or an integer; in an array it has the kind `ENTIDB_KIND_NULL`. `out_key` may be NULL.
  *
  * Threads: any.
- * Errors: WRONG_TYPE when the document is neither, INVALID_ARGUMENT for an offset no call gave, encoding errors with the
- * offset for damaged bytes.
+ * Errors: WRONG_TYPE when the document is neither, INVALID_ARGUMENT for an offset that no call returned, encoding
+ * errors with the offset for damaged bytes.
  *
  * Safety: `document` is readable for its length; `offset` may be read and written; the others are NULL or may be written.
  */
@@ -1807,14 +1820,14 @@ entidb_status entidb_document_next(const uint8_t *document,
                                    entidb_error **out_error);
 
 /**
- * Makes an encoder with nothing written.
+ * Creates an empty encoder.
  *
  * Threads: any.
  * Owns: `*out_encoder` on success; free with `entidb_encoder_free`.
  * Errors: INVALID_ARGUMENT.
  *
- * Safety: Handles are live ones of this library; texts and bytes are readable for their lengths; out-pointers are NULL or may be
- * written. So for every function here.
+ * Safety: Handles are live ones of this library; texts and bytes are readable for their lengths; out-pointers are NULL or
+ * may be written.
  */
 entidb_status entidb_encoder_new(entidb_encoder **out_encoder,
                                  entidb_error **out_error);
@@ -1823,14 +1836,15 @@ entidb_status entidb_encoder_new(entidb_encoder **out_encoder,
  * Writes null.
  *
  * Threads: any, one call at a time.
- * Errors: INVALID_HANDLE, CONCURRENT_USE; so for every piece. Others are reported by `entidb_encoder_finish`.
+ * Errors: INVALID_HANDLE, CONCURRENT_USE, for every function that writes. `entidb_encoder_finish` reports all
+ * others.
  *
  * Safety: As `entidb_encoder_new`.
  */
 entidb_status entidb_encoder_null(entidb_encoder *encoder);
 
 /**
- * Writes false for 0, true otherwise.
+ * Writes a bool: false for 0, true otherwise.
  *
  * Threads: any, one call at a time.
  *
@@ -1848,7 +1862,7 @@ entidb_status entidb_encoder_bool(entidb_encoder *encoder, int32_t value);
 entidb_status entidb_encoder_int(entidb_encoder *encoder, int64_t value);
 
 /**
- * Writes an integer beyond `int64_t`.
+ * Writes an unsigned integer.
  *
  * Threads: any, one call at a time.
  *
@@ -1866,7 +1880,7 @@ entidb_status entidb_encoder_uint(entidb_encoder *encoder, uint64_t value);
 entidb_status entidb_encoder_double(entidb_encoder *encoder, double value);
 
 /**
- * Writes text, UTF-8. INVALID_ARGUMENT when it is not.
+ * Writes text. It must be UTF-8.
  *
  * Threads: any, one call at a time.
  *
@@ -1884,7 +1898,7 @@ entidb_status entidb_encoder_text(entidb_encoder *encoder, const uint8_t *text, 
 entidb_status entidb_encoder_bytes(entidb_encoder *encoder, const uint8_t *data, size_t data_len);
 
 /**
- * Writes a moment: microseconds since 1970 UTC.
+ * Writes a timestamp: microseconds since 1970 UTC.
  *
  * Threads: any, one call at a time.
  *
@@ -1902,7 +1916,7 @@ entidb_status entidb_encoder_timestamp(entidb_encoder *encoder, int64_t micros);
 entidb_status entidb_encoder_id(entidb_encoder *encoder, const uint8_t *id);
 
 /**
- * Writes a value that is already encoded: a document inside a document. Encoding errors when it is not canonical CBOR.
+ * Writes an encoded value, such as a document inside a document. It must be canonical CBOR.
  *
  * Threads: any, one call at a time.
  *
@@ -1913,7 +1927,7 @@ entidb_status entidb_encoder_document(entidb_encoder *encoder,
                                       size_t document_len);
 
 /**
- * Begins an array of so many items; end it with `entidb_encoder_end`.
+ * Begins an array of `count` items; end it with `entidb_encoder_end`.
  *
  * Threads: any, one call at a time.
  *
@@ -1922,7 +1936,7 @@ entidb_status entidb_encoder_document(entidb_encoder *encoder,
 entidb_status entidb_encoder_begin_array(entidb_encoder *encoder, size_t count);
 
 /**
- * Begins a map of so many entries, in any order; end it with `entidb_encoder_end`.
+ * Begins a map of `count` entries, in any order; end it with `entidb_encoder_end`.
  *
  * Threads: any, one call at a time.
  *
@@ -1931,7 +1945,7 @@ entidb_status entidb_encoder_begin_array(entidb_encoder *encoder, size_t count);
 entidb_status entidb_encoder_begin_map(entidb_encoder *encoder, size_t count);
 
 /**
- * Writes the key of the next entry of a map. INVALID_ARGUMENT when it is not UTF-8.
+ * Writes the key of the next entry of a map. It must be UTF-8.
  *
  * Threads: any, one call at a time.
  *
@@ -1940,7 +1954,7 @@ entidb_status entidb_encoder_begin_map(entidb_encoder *encoder, size_t count);
 entidb_status entidb_encoder_key(entidb_encoder *encoder, const uint8_t *key, size_t key_len);
 
 /**
- * Ends the array or map begun last.
+ * Ends the innermost array or map.
  *
  * Threads: any, one call at a time.
  *
@@ -1949,12 +1963,12 @@ entidb_status entidb_encoder_key(entidb_encoder *encoder, const uint8_t *key, si
 entidb_status entidb_encoder_end(entidb_encoder *encoder);
 
 /**
- * Gives the finished document and empties the encoder, which can then write another.
+ * Returns the finished document and empties the encoder for another one.
  *
  * Threads: any, one call at a time.
  * Owns: `*out_document` on success; free with `entidb_buffer_free`.
- * Errors: INVALID_ARGUMENT when the calls described no document, DUPLICATE_KEY, TOO_DEEP, DOCUMENT_TOO_LARGE, encoding errors
- * of a piece that was refused, CONCURRENT_USE.
+ * Errors: INVALID_ARGUMENT when the calls do not make one document, DUPLICATE_KEY, TOO_DEEP, DOCUMENT_TOO_LARGE,
+ * encoding errors of a value that was refused, CONCURRENT_USE.
  *
  * Safety: As `entidb_encoder_new`.
  */
@@ -1963,7 +1977,7 @@ entidb_status entidb_encoder_finish(entidb_encoder *encoder,
                                     entidb_error **out_error);
 
 /**
- * Frees an encoder. NULL is fine.
+ * Frees an encoder. Accepts NULL.
  *
  * Threads: any.
  *
@@ -1976,12 +1990,12 @@ void entidb_encoder_free(entidb_encoder *encoder);
  *
  * Threads: any.
  *
- * Safety: `error` is NULL or a live error of this library; so for every function here.
+ * Safety: `error` is NULL or a live error of this library.
  */
 entidb_status entidb_error_code(const entidb_error *error);
 
 /**
- * One sentence: what was asked, what was found, what to do. UTF-8, ends in NUL, lives until the error is freed.
+ * One sentence: what was asked, what was found, what to do. UTF-8 that ends in NUL; valid until the error is freed.
  *
  * Threads: any.
  *
@@ -1999,7 +2013,7 @@ const char *entidb_error_message(const entidb_error *error);
 int32_t entidb_error_os_code(const entidb_error *error);
 
 /**
- * The path of the database or file it is about, or NULL. Lives until the error is freed.
+ * The path of the database or file concerned, or NULL. Valid until the error is freed.
  *
  * Threads: any.
  *
@@ -2008,7 +2022,7 @@ int32_t entidb_error_os_code(const entidb_error *error);
 const char *entidb_error_path(const entidb_error *error);
 
 /**
- * The collection it is about, or NULL. Lives until the error is freed.
+ * The collection concerned, or NULL. Valid until the error is freed.
  *
  * Threads: any.
  *
@@ -2017,7 +2031,7 @@ const char *entidb_error_path(const entidb_error *error);
 const char *entidb_error_collection(const entidb_error *error);
 
 /**
- * The index it is about, or NULL. Lives until the error is freed.
+ * The index concerned, or NULL. Valid until the error is freed.
  *
  * Threads: any.
  *
@@ -2026,8 +2040,8 @@ const char *entidb_error_collection(const entidb_error *error);
 const char *entidb_error_index(const entidb_error *error);
 
 /**
- * The 16 bytes of the entity it is about, or NULL; for a unique violation the entity that holds the key. Lives until
- * the error is freed.
+ * The 16 bytes of the id of the entity concerned, or NULL; for a unique violation the entity that has the key. Valid
+ * until the error is freed.
  *
  * Threads: any.
  *
@@ -2036,7 +2050,7 @@ const char *entidb_error_index(const entidb_error *error);
 const uint8_t *entidb_error_id(const entidb_error *error);
 
 /**
- * The byte offset it is about, in a file or in the bytes given; -1 where there is none.
+ * The byte offset in the file or in the bytes passed in, or -1.
  *
  * Threads: any.
  *
@@ -2045,7 +2059,7 @@ const uint8_t *entidb_error_id(const entidb_error *error);
 int64_t entidb_error_offset(const entidb_error *error);
 
 /**
- * Frees an error. NULL is fine.
+ * Frees an error. Accepts NULL.
  *
  * Threads: any.
  *
@@ -2054,44 +2068,41 @@ int64_t entidb_error_offset(const entidb_error *error);
 void entidb_error_free(entidb_error *error);
 
 /**
- * What a caller can do about an error of this code, as a static text; an empty one for a code that is not known.
+ * What a caller can do about an error of this code, as a static text; empty for an unknown code.
  *
  * Threads: any.
  */
-const uint8_t *entidb_code_hint(entidb_status code,
-                                size_t *out_len);
+const uint8_t *entidb_code_hint(entidb_status code, size_t *out_len);
 
 /**
- * The name of a code, such as `DATABASE_LOCKED`, as a static text; an empty one for a code that is not known.
+ * The name of a code, such as `DATABASE_LOCKED`, as a static text; empty for an unknown code.
  *
  * Threads: any.
  */
-const uint8_t *entidb_code_name(entidb_status code,
-                                size_t *out_len);
+const uint8_t *entidb_code_name(entidb_status code, size_t *out_len);
 
 /**
- * What this thread asks from now on while it works or waits in calls of EntiDB, on any database, at most every 10 ms; NULL
- * takes it away. When the answer is not 0 the call ends with CANCELLED and changes nothing: a transaction is as before the
- * call, a feed stays where it is, a cursor is over. What must be done to its end is: a commit once it is applied, and
- * closing. Other threads can end a call through a flag that the function looks at, and a deadline is a look at the clock.
+ * Sets the function that calls of this thread ask, every 10 ms while they work or wait, on any database; NULL
+ * removes it. If it returns anything but 0, the call ends with CANCELLED and changes nothing: a transaction is as it
+ * was before the call, a feed keeps its position, a cursor has ended. A commit that is applied, and closing, are not
+ * ended. The function may read a flag that other threads set, or the clock.
  *
- * Threads: any; each has its own. Does not block.
+ * Threads: any; each thread has its own function. Does not block.
  *
- * Safety: `ask` may be called with `user_data` by this thread until it is taken away or the thread ends.
+ * Safety: `ask` may be called with `user_data` by this thread until it is removed or the thread ends.
  */
 void entidb_interrupt_set(entidb_interrupt ask,
                           void *user_data);
 
 /**
- * Replaces one key or password by another. No data is rewritten, however large the database is. A crash leaves the old one or
- * the new one.
+ * Replaces a key or password. No data is rewritten. After a crash either the old or the new one opens the database.
  *
- * Threads: any. Blocks: on the disk, and for a password on deriving its key, which takes about half a second.
- * Errors: WRONG_KEY when `from` opens nothing; NOT_ENCRYPTED, INVALID_ARGUMENT, READ_ONLY, CLOSED, NO_SPACE, IO. Where the change
- * itself failed either of the two may open the database.
+ * Threads: any. Blocks: for disk writes, and for a password while its key is derived, about half a second.
+ * Errors: WRONG_KEY when `from` does not open the database; NOT_ENCRYPTED, INVALID_ARGUMENT, READ_ONLY, CLOSED,
+ * NO_SPACE, IO. If writing failed, either of the two may open the database.
  *
- * Safety: `database` is a live database of this library; keys may be read, and their bytes for their lengths; out-pointers are NULL or may
- * be written. So for every function here.
+ * Safety: `database` is a live database of this library; keys may be read, and their bytes for their lengths; out-pointers
+ * are NULL or may be written.
  */
 entidb_status entidb_database_change_key(const entidb_database *database,
                                          const entidb_key *from,
@@ -2099,10 +2110,10 @@ entidb_status entidb_database_change_key(const entidb_database *database,
                                          entidb_error **out_error);
 
 /**
- * Adds a key or password beside those there are, at most eight in all; `existing` is one of them.
+ * Adds a key or password; `existing` is one that opens the database already. A database has at most eight.
  *
  * Threads: any. Blocks: as `entidb_database_change_key`.
- * Errors: as `entidb_database_change_key`; TOO_LARGE when there are eight.
+ * Errors: as `entidb_database_change_key`; TOO_LARGE when the database has eight.
  *
  * Safety: As `entidb_database_change_key`.
  */
@@ -2112,7 +2123,7 @@ entidb_status entidb_database_add_key(const entidb_database *database,
                                       entidb_error **out_error);
 
 /**
- * Takes a key or password away; the last one stays.
+ * Removes a key or password. The last one cannot be removed.
  *
  * Threads: any. Blocks: as `entidb_database_change_key`.
  * Errors: as `entidb_database_change_key`; INVALID_ARGUMENT for the last one.
@@ -2124,10 +2135,10 @@ entidb_status entidb_database_remove_key(const entidb_database *database,
                                          entidb_error **out_error);
 
 /**
- * Makes a new data key for every file made from here on. Files that are there keep theirs until they are rewritten. Keys and
- * passwords that open the database stay.
+ * Encrypts every new file with a new data key. Existing files keep theirs until they are rewritten. Keys and
+ * passwords that open the database stay valid.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk access.
  * Errors: NOT_ENCRYPTED, READ_ONLY, CLOSED, NO_SPACE, IO.
  *
  * Safety: As `entidb_database_change_key`.
@@ -2136,11 +2147,12 @@ entidb_status entidb_database_rotate_key(const entidb_database *database,
                                          entidb_error **out_error);
 
 /**
- * Makes a new data key, rewrites the whole database under it and erases the older ones. `*out_complete` is 0 when an open cursor or
- * a backup still reads old files: then these and their keys stay, and another call, once it is gone, finishes the work.
+ * Rewrites the whole database with a new data key and erases the old ones. Sets `*out_complete` to 0 if an open
+ * cursor or a backup still reads old files: these files and their keys then stay until another call finishes the
+ * work.
  *
- * Threads: any. Blocks: on the disk, as long as rewriting takes; readers and the writer go on.
- * Errors: as `entidb_database_rotate_key` and `entidb_database_compact`; after an error all keys are in use.
+ * Threads: any. Blocks: until everything is rewritten; other reads and writes continue.
+ * Errors: as `entidb_database_rotate_key` and `entidb_database_compact`; after an error all keys stay in use.
  *
  * Safety: As `entidb_database_change_key`.
  */
@@ -2158,15 +2170,14 @@ entidb_status entidb_database_rekey(const entidb_database *database,
 void entidb_open_options_init(entidb_open_options *options);
 
 /**
- * Gives the collection as this transaction sees it. The handle lives on its own; after the end of the transaction its
- * calls say TRANSACTION_ENDED.
+ * Returns a handle of the collection as this transaction sees it. The handle stays valid after the transaction; its
+ * calls then fail with TRANSACTION_ENDED.
  *
  * Threads: any, one call at a time.
  * Owns: `*out_collection` on success; free with `entidb_collection_free`.
  * Errors: INVALID_ARGUMENT, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
  *
- * Safety: `transaction` is a live transaction of this library; texts are readable; out-pointers are NULL or may be written. So for
- * every function here.
+ * Safety: `transaction` is a live transaction of this library; texts are readable; out-pointers are NULL or may be written.
  */
 entidb_status entidb_transaction_collection(const entidb_transaction *transaction,
                                             const uint8_t *name,
@@ -2175,7 +2186,7 @@ entidb_status entidb_transaction_collection(const entidb_transaction *transactio
                                             entidb_error **out_error);
 
 /**
- * Gives the names of the collections as a sorted CBOR array of texts.
+ * Returns the names of the collections as a sorted CBOR array of texts.
  *
  * Threads: any, one call at a time.
  * Owns: `*out_names` on success; free with `entidb_buffer_free`.
@@ -2201,7 +2212,7 @@ entidb_status entidb_transaction_create_collection(const entidb_transaction *tra
                                                    entidb_error **out_error);
 
 /**
- * Gives a collection another name.
+ * Renames a collection.
  *
  * Threads: any, one call at a time.
  * Errors: COLLECTION_NOT_FOUND, and those of `entidb_transaction_create_collection`.
@@ -2216,7 +2227,7 @@ entidb_status entidb_transaction_rename_collection(const entidb_transaction *tra
                                                    entidb_error **out_error);
 
 /**
- * Removes a collection with everything in it.
+ * Drops a collection with its entities and indexes.
  *
  * Threads: any, one call at a time.
  * Errors: COLLECTION_NOT_FOUND, TOO_LARGE, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
@@ -2229,8 +2240,8 @@ entidb_status entidb_transaction_drop_collection(const entidb_transaction *trans
                                                  entidb_error **out_error);
 
 /**
- * Marks this place of a write transaction. As long as the mark is there, each key that changes counts twice against
- * `transaction_bytes_max`: as it is and as it was.
+ * Sets a savepoint in a write transaction. While it exists, each changed key counts twice against
+ * `transaction_bytes_max`: its new and its old value.
  *
  * Threads: any, one call at a time.
  * Errors: TOO_LARGE, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
@@ -2242,7 +2253,7 @@ entidb_status entidb_transaction_savepoint(const entidb_transaction *transaction
                                            entidb_error **out_error);
 
 /**
- * Undoes everything since a savepoint, which stays valid; later ones are gone.
+ * Undoes all changes since a savepoint. The savepoint stays valid; later ones are released.
  *
  * Threads: any, one call at a time.
  * Errors: SAVEPOINT_NOT_FOUND, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
@@ -2254,7 +2265,8 @@ entidb_status entidb_transaction_rollback_to(const entidb_transaction *transacti
                                              entidb_error **out_error);
 
 /**
- * The commit a read transaction sees, or the one a write transaction becomes if it changes anything.
+ * Returns the sequence of the commit that a read transaction sees, or that a write transaction will have if it
+ * changes anything.
  *
  * Threads: any, one call at a time.
  * Errors: TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
@@ -2266,10 +2278,10 @@ entidb_status entidb_transaction_sequence(const entidb_transaction *transaction,
                                           entidb_error **out_error);
 
 /**
- * Gives the position in the change feed after the commit that a read transaction sees, text: who copies what it sees and reads
- * the feed from there misses nothing and gets nothing twice.
+ * Returns the position after the commit that a read transaction sees, as text. A program that copies the data of the
+ * transaction and reads the feed from there misses no change and gets none twice.
  *
- * Threads: any, one call at a time. Blocks: on the disk.
+ * Threads: any, one call at a time. Blocks: for disk access.
  * Owns: `*out_position` on success; free with `entidb_buffer_free`.
  * Errors: UNSUPPORTED for a write transaction, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
  *
@@ -2283,9 +2295,10 @@ entidb_status entidb_transaction_position(const entidb_transaction *transaction,
  * Commits and ends a write transaction, or ends a read transaction. `durability` is one of `ENTIDB_DURABILITY_...`;
  * `out_sequence` may be NULL.
  *
- * Threads: any, one call at a time. Blocks: on the disk, as the durability says.
- * Errors: COMMIT_UNKNOWN when it cannot be known whether the commit is durable; WRITES_STOPPED, NO_SPACE, IO, TOO_LARGE,
- * TRANSACTION_ENDED, CLOSED, CONCURRENT_USE. After any error the transaction is over and nothing of it is visible.
+ * Threads: any, one call at a time. Blocks: for the flush that the durability asks for.
+ * Errors: COMMIT_UNKNOWN when the commit may or may not be durable; WRITES_STOPPED, NO_SPACE, IO, TOO_LARGE,
+ * TRANSACTION_ENDED, CLOSED, CONCURRENT_USE. After any error the transaction has ended and none of its changes is
+ * visible.
  *
  * Safety: As `entidb_transaction_collection`.
  */
@@ -2295,7 +2308,7 @@ entidb_status entidb_transaction_commit(const entidb_transaction *transaction,
                                         entidb_error **out_error);
 
 /**
- * Forgets the changes and ends the transaction. One that is over already is fine.
+ * Aborts the transaction: its changes are lost. Does nothing if it has ended.
  *
  * Threads: any, one call at a time.
  * Errors: CONCURRENT_USE, INVALID_HANDLE.
@@ -2306,7 +2319,7 @@ entidb_status entidb_transaction_abort(const entidb_transaction *transaction,
                                        entidb_error **out_error);
 
 /**
- * Gives 1 while the transaction is open, 0 when it is over.
+ * Sets `*out_open` to 1 while the transaction is open, to 0 after its end.
  *
  * Threads: any, one call at a time.
  * Errors: CONCURRENT_USE, FORKED, INVALID_HANDLE.
@@ -2318,7 +2331,7 @@ entidb_status entidb_transaction_is_open(const entidb_transaction *transaction,
                                          entidb_error **out_error);
 
 /**
- * Frees a transaction, aborting it when it is open. NULL is fine.
+ * Frees a transaction, and aborts it if it is open. Accepts NULL.
  *
  * Threads: any.
  *
@@ -2327,17 +2340,16 @@ entidb_status entidb_transaction_is_open(const entidb_transaction *transaction,
 void entidb_transaction_free(entidb_transaction *transaction);
 
 /**
- * The document, canonical CBOR, without a copy. Lives until the value is freed.
+ * Returns the document, canonical CBOR, without a copy. Valid until the value is freed.
  *
  * Threads: any.
  *
- * Safety: `value` is NULL or a live value of this library; `out_bytes` may be written. So for every function here.
+ * Safety: `value` is NULL or a live value of this library; `out_bytes` may be written.
  */
-void entidb_value_bytes(const entidb_value *value,
-                        entidb_bytes *out_bytes);
+void entidb_value_bytes(const entidb_value *value, entidb_bytes *out_bytes);
 
 /**
- * The 16 bytes of the id, or NULL for no value. Lives until the value is freed.
+ * The 16 bytes of the id; NULL if `value` is NULL. Valid until the value is freed.
  *
  * Threads: any.
  *
@@ -2346,7 +2358,7 @@ void entidb_value_bytes(const entidb_value *value,
 const uint8_t *entidb_value_id(const entidb_value *value);
 
 /**
- * The version: the sequence of the commit that wrote it; 0 for no value.
+ * The version: the sequence of the commit that wrote the entity; 0 if `value` is NULL.
  *
  * Threads: any.
  *
@@ -2355,7 +2367,7 @@ const uint8_t *entidb_value_id(const entidb_value *value);
 uint64_t entidb_value_version(const entidb_value *value);
 
 /**
- * Frees a value. NULL is fine.
+ * Frees a value. Accepts NULL.
  *
  * Threads: any.
  *
@@ -2371,7 +2383,7 @@ void entidb_value_free(entidb_value *value);
 const uint8_t *entidb_version(size_t *out_len);
 
 /**
- * The version of the ABI the library speaks; compare with `ENTIDB_ABI_VERSION` of the header.
+ * The version of the ABI in the library. Compare it with `ENTIDB_ABI_VERSION` of the header.
  *
  * Threads: any.
  */
@@ -2385,7 +2397,7 @@ uint32_t entidb_abi_version(void);
 uint32_t entidb_format_version(void);
 
 /**
- * 1 when the library has a feature: `encryption`, `file`, `memory`, `change_feed`; 0 otherwise.
+ * 1 if the library has the feature: `encryption`, `file`, `memory`, `change_feed`; otherwise 0.
  *
  * Threads: any.
  *

@@ -10,8 +10,8 @@
 
 namespace entidb {
 
-/// Ends calls before they are done. Calls of a thread that is in it throw CANCELLED, or TIMEOUT for a deadline, at most 10 ms of
-/// work or waiting later, and have changed nothing. Any number of threads may be in it at once.
+/// A token that ends calls before they finish. Calls of a thread that has entered it throw CANCELLED, or TIMEOUT
+/// after a deadline, within 10 ms, and have changed nothing. Any number of threads may enter it.
 ///
 ///     entidb::Cancel deadline(std::chrono::milliseconds(50));
 ///     auto entered = deadline.enter();
@@ -20,18 +20,18 @@ class Cancel {
   public:
     /// Without a deadline.
     Cancel() : Cancel(ENTIDB_NO_LIMIT) {}
-    /// Ends by itself after this time, counted from now.
+    /// Sets a deadline, counted from now.
     explicit Cancel(std::chrono::milliseconds timeout)
         : Cancel(timeout.count() > 0 ? static_cast<std::uint64_t>(timeout.count()) : 0) {}
 
-    /// Ends the calls of every thread that is in it, now and later. From any thread; again is fine.
+    /// Ends the current and later calls of every thread that has entered it. Any thread may call it, more than once.
     void cancel() const noexcept { entidb_cancel_cancel(cancel_.get()); }
-    /// Throws as a call of a thread in it would.
+    /// Throws if the token is cancelled or past its deadline.
     void check() const {
         detail::call([&](auto error) { return entidb_cancel_check(cancel_.get(), error); });
     }
 
-    /// A thread in a token, until the end of the block. It must not outlive the token.
+    /// Keeps this thread in the token until the end of the block. It must not outlive the token.
     class Entered {
       public:
         Entered(const Entered&) = delete;
@@ -47,7 +47,7 @@ class Cancel {
         const entidb_cancel* cancel_;
     };
 
-    /// Lets it end calls of this thread, for as long as what is returned lives.
+    /// Makes the token apply to calls of this thread, as long as the returned object lives.
     [[nodiscard]] Entered enter() const { return Entered(cancel_.get()); }
 
   private:

@@ -10,7 +10,7 @@
 
 namespace entidb {
 
-/// One entity of a batch. Version and document are missing where an id asked for was not there.
+/// One entity of a batch. Without a version and a document if no entity has the id.
 struct Frame {
     Id id;
     std::optional<std::uint64_t> version = {};
@@ -53,7 +53,7 @@ class Frames {
     std::vector<Frame> frames_;
 };
 
-/// A walk over entities of one snapshot, lazy. Use it in a range-for, or with `next` and `next_batch`.
+/// A lazy cursor over entities of one snapshot. Use it in a range-for, or call `next` or `next_batch`.
 class Cursor {
   public:
     explicit Cursor(entidb_cursor* taken) noexcept : cursor_(taken) {}
@@ -73,8 +73,8 @@ class Cursor {
         });
         return Frames(std::move(out));
     }
-    /// The place of an entity among those the last call gave, as a page token for the same query; none when no answer
-    /// follows it. After the last entity of a page: position 0 where it came from `next`.
+    /// A page token for an entity that the last call returned, by its position there (0 after `next`). Passed to the
+    /// same query, it continues behind that entity. Nothing if no result follows.
     std::optional<Buffer> token(std::size_t position = 0) {
         Buffer out;
         entidb_status status =
@@ -93,7 +93,7 @@ class Cursor {
 
         Iterator() = default;
         explicit Iterator(Cursor& over) : over_(&over) { ++*this; }
-        /// The entity; good until the iterator goes on.
+        /// The entity; valid until the iterator moves.
         reference operator*() const noexcept { return *entity_; }
         pointer operator->() const noexcept { return &*entity_; }
         Iterator& operator++() {
@@ -110,7 +110,7 @@ class Cursor {
         Cursor* over_ = nullptr;
         std::optional<Entity> entity_;
     };
-    /// Goes on from where the cursor is.
+    /// Continues at the position of the cursor.
     Iterator begin() { return Iterator(*this); }
     Iterator end() noexcept { return {}; }
 
@@ -144,30 +144,30 @@ class Scan {
     std::uint64_t limit_ = ENTIDB_NO_LIMIT;
 };
 
-/// Entities under one name. Any number of threads may use it at once.
+/// A collection of entities. Any number of threads may use it at once.
 class Collection {
   public:
     explicit Collection(entidb_collection* taken) noexcept : collection_(taken) {}
 
     /// Stores a document under a new id.
     Id put(const Input& document) const { return store(nullptr, document, ENTIDB_PUT, 0); }
-    /// Stores a document under an id, there or not.
+    /// Stores a document under an id, whether or not it exists.
     Id put(const Id& id, const Input& document) const { return store(id.data(), document, ENTIDB_PUT, 0); }
-    /// Stores a document under an id that must not be there.
+    /// Stores a document under an id that must not exist.
     Id insert(const Id& id, const Input& document) const { return store(id.data(), document, ENTIDB_INSERT, 0); }
-    /// Stores a document in place of one that must be there.
+    /// Replaces a document that must exist.
     void replace(const Id& id, const Input& document) const { store(id.data(), document, ENTIDB_REPLACE, 0); }
-    /// Stores a document in place of one that must have this version.
+    /// Replaces a document that must have this version.
     void replace(const Id& id, const Input& document, std::uint64_t version) const {
         store(id.data(), document, ENTIDB_REPLACE_VERSION, version);
     }
-    /// Stores all of these or none.
+    /// Stores all of these documents or none.
     void put_many(const std::vector<std::pair<Id, Value>>& documents) const {
         std::vector<std::uint8_t> frames;
         for (const auto& [id, document] : documents) frame(frames, &id, document);
         store_frames(frames);
     }
-    /// Stores all of these under new ids or none, and gives the ids.
+    /// Stores all of these documents under new ids, or none. Returns the ids.
     std::vector<Id> put_many(const std::vector<Value>& documents) const {
         std::vector<std::uint8_t> frames;
         for (const Value& document : documents) frame(frames, nullptr, document);
@@ -189,7 +189,7 @@ class Collection {
         if (status == ENTIDB_NOT_FOUND) return std::nullopt;
         return Entity(value);
     }
-    /// The entities with these ids, from one snapshot and in their order.
+    /// The entities with these ids, from one snapshot and in the order of the ids.
     Frames get_many(const std::vector<Id>& ids) const {
         Buffer out;
         detail::call([&](auto error) {
@@ -202,20 +202,20 @@ class Collection {
         detail::call([&](auto error) { return entidb_collection_exists(get(), id.data(), &exists, error); });
         return exists != 0;
     }
-    /// How many entities there are, exactly.
+    /// The exact number of entities.
     std::uint64_t count() const {
         std::uint64_t count = 0;
         detail::call([&](auto error) { return entidb_collection_count(get(), &count, error); });
         return count;
     }
-    /// Removes an entity and says whether it was there; with a version only when it has that one.
+    /// Deletes an entity, and returns whether it existed. With a version, the entity must have it.
     bool remove(const Id& id, std::optional<std::uint64_t> version = {}) const {
         return detail::call([&](auto error) {
             if (version) return entidb_collection_delete_version(get(), id.data(), *version, error);
             return entidb_collection_delete(get(), id.data(), error);
         }) == ENTIDB_OK;
     }
-    /// Removes these and says how many were there.
+    /// Deletes these entities, and returns how many existed.
     std::uint64_t remove_many(const std::vector<Id>& ids) const {
         std::uint64_t count = 0;
         detail::call([&](auto error) {
@@ -224,7 +224,7 @@ class Collection {
         return count;
     }
 
-    /// Declares an index and builds it; false when the same one is there already.
+    /// Creates an index and builds it. False if the same index exists already.
     bool create_index(const Index& index) const {
         Buffer bytes = index.encode();
         std::int32_t created = 0;
@@ -238,14 +238,14 @@ class Collection {
             return entidb_collection_drop_index(get(), detail::raw(name), name.size(), error);
         });
     }
-    /// The declared indexes: an array of maps with `name`, `columns`, `unique` and `multi`.
+    /// The indexes: an array of maps with `name`, `columns`, `unique` and `multi`.
     Document indexes() const {
         Buffer out;
         detail::call([&](auto error) { return entidb_collection_indexes(get(), out.out(), error); });
         return Document(std::move(out));
     }
 
-    /// Walks over all entities in the order of their ids.
+    /// A cursor over the entities in the order of their ids.
     Cursor scan(const Scan& bounds = {}) const {
         entidb_cursor* cursor = nullptr;
         const std::uint8_t* after = bounds.after_ ? bounds.after_->data() : nullptr;
@@ -254,7 +254,7 @@ class Collection {
         });
         return Cursor(cursor);
     }
-    /// Walks over the answers of a query.
+    /// A cursor over the results of a query.
     Cursor find(const Query& query) const {
         entidb_cursor* cursor = nullptr;
         ask(query, [&](auto data, auto size, auto error) {
@@ -262,7 +262,7 @@ class Collection {
         });
         return Cursor(cursor);
     }
-    /// How many answers a query has.
+    /// The number of results of a query.
     std::uint64_t find_count(const Query& query) const {
         std::uint64_t count = 0;
         ask(query, [&](auto data, auto size, auto error) {
@@ -270,7 +270,7 @@ class Collection {
         });
         return count;
     }
-    /// Removes the answers of a query and says how many there were.
+    /// Deletes the results of a query, and returns how many there were.
     std::uint64_t find_remove(const Query& query) const {
         std::uint64_t count = 0;
         ask(query, [&](auto data, auto size, auto error) {
@@ -278,7 +278,8 @@ class Collection {
         });
         return count;
     }
-    /// How a query would be answered: a map of `index`, `ranges`, `scan`, `sort` and more, and the same as `text`.
+    /// The plan of a query: a map of `index`, `ranges`, `scan`, `sort` and more, and `text`, which says the same in
+    /// words.
     Document explain(const Query& query) const {
         Buffer out;
         ask(query, [&](auto data, auto size, auto error) {

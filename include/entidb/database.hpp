@@ -19,14 +19,14 @@ inline std::vector<std::string> names(const Document& list) {
     return names;
 }
 
-/// Below zero there is no time left, and the largest number means what the options say.
+/// A negative time is no wait.
 inline std::uint64_t wait_ms(std::chrono::milliseconds wait) noexcept {
     return wait.count() > 0 ? static_cast<std::uint64_t>(wait.count()) : 0;
 }
 
 }  // namespace detail
 
-/// When a commit returns.
+/// What a commit waits for.
 enum class Durability : std::uint32_t {
     Default = ENTIDB_DURABILITY_DEFAULT,
     Durable = ENTIDB_DURABILITY_DURABLE,
@@ -34,7 +34,7 @@ enum class Durability : std::uint32_t {
     None = ENTIDB_DURABILITY_NONE,
 };
 
-/// A transaction, for reading or for writing. One thread at a time; its end aborts it when it is still open.
+/// A read or write transaction. One thread at a time. The destructor aborts it if it is open.
 class Transaction {
   public:
     explicit Transaction(entidb_transaction* taken) noexcept : transaction_(taken) {}
@@ -68,17 +68,17 @@ class Transaction {
             return entidb_transaction_drop_collection(get(), detail::raw(name), name.size(), error);
         });
     }
-    /// Marks this place.
+    /// Sets a savepoint.
     std::uint64_t savepoint() const {
         std::uint64_t savepoint = 0;
         detail::call([&](auto error) { return entidb_transaction_savepoint(get(), &savepoint, error); });
         return savepoint;
     }
-    /// Undoes everything since a savepoint.
+    /// Undoes all changes since a savepoint.
     void rollback_to(std::uint64_t savepoint) const {
         detail::call([&](auto error) { return entidb_transaction_rollback_to(get(), savepoint, error); });
     }
-    /// The commit it sees, or becomes.
+    /// The sequence of the commit that a read transaction sees, or that a write transaction will have.
     std::uint64_t sequence() const {
         std::uint64_t sequence = 0;
         detail::call([&](auto error) { return entidb_transaction_sequence(get(), &sequence, error); });
@@ -96,11 +96,11 @@ class Transaction {
     std::string position() const {
         return detail::filled_text([&](auto out, auto error) { return entidb_transaction_position(get(), out, error); });
     }
-    /// Forgets the changes and ends it; fine when it is over.
+    /// Aborts it: the changes are lost. Does nothing if it has ended.
     void abort() const {
         detail::call([&](auto error) { return entidb_transaction_abort(get(), error); });
     }
-    /// True until it is committed or aborted; false for one that was moved from.
+    /// True until it is committed or aborted; false after a move.
     bool is_open() const {
         std::int32_t open = 0;
         if (get() != nullptr) detail::call([&](auto error) { return entidb_transaction_is_open(get(), &open, error); });
@@ -126,7 +126,7 @@ class Change {
         static constexpr std::string_view names[] = {"unknown", "insert", "update", "delete", "collection_created", "collection_renamed", "collection_dropped", "index_created", "index_dropped"};
         return names[change_.kind < std::size(names) ? change_.kind : 0];
     }
-    /// The collection, as it was called at that commit.
+    /// The name of the collection at that commit.
     std::string_view collection() const noexcept { return text(change_.collection); }
     /// The entity; nothing for a change of a collection or an index.
     std::optional<Id> id() const {
@@ -137,7 +137,7 @@ class Change {
         bool has = change_.kind <= ENTIDB_CHANGE_UPDATE || change_.kind == ENTIDB_CHANGE_INDEX_CREATED;
         return has ? Bytes(change_.payload) : Bytes();
     }
-    /// The document, to look into.
+    /// A view of the document.
     View view() const { return View(document()); }
     /// The new name of a renamed collection, or the name of a dropped index; empty otherwise.
     std::string_view name() const noexcept {
@@ -153,7 +153,7 @@ class Change {
     entidb_change change_{};
 };
 
-/// Changes of one commit, in order: all of them, or the next of a commit with many.
+/// Changes of one commit, in order: all of them, or the next part of a large commit.
 class ChangeBatch {
   public:
     explicit ChangeBatch(Buffer bytes) : bytes_(std::move(bytes)) {
@@ -162,11 +162,11 @@ class ChangeBatch {
 
     /// The commit.
     std::uint64_t sequence() const noexcept { return head_.sequence; }
-    /// How many changes.
+    /// The number of changes.
     std::size_t size() const noexcept { return head_.count; }
-    /// Whether it is the last batch of its commit, which most often is the only one.
+    /// True for the last batch of a commit. Most commits have one batch.
     bool ends_commit() const noexcept { return head_.ends_commit != 0; }
-    /// Where to go on after this batch.
+    /// The position after this batch.
     std::string_view position() const noexcept {
         return {reinterpret_cast<const char*>(head_.position.data), head_.position.len};
     }
@@ -221,7 +221,8 @@ class ChangeFeed {
   public:
     explicit ChangeFeed(entidb_change_feed* taken) noexcept : feed_(taken) {}
 
-    /// The next changes, waiting for a commit. Nothing when the wait ends. After an error the feed is where it was.
+    /// The next changes. Waits up to `wait` for a commit and returns nothing if none comes. After an error the feed
+    /// keeps its position.
     std::optional<ChangeBatch> next(std::chrono::milliseconds wait = std::chrono::milliseconds(0)) {
         Buffer out;
         std::uint64_t wait_ms = detail::wait_ms(wait);
@@ -230,15 +231,16 @@ class ChangeFeed {
         if (status == ENTIDB_TIMEOUT) return std::nullopt;
         return ChangeBatch(std::move(out));
     }
-    /// Closes it: a thread that waits in it, and every later call, gets CLOSED. Closing twice is fine.
+    /// Closes it: a call that waits in another thread, and every later one, throws CLOSED. Closing again does
+    /// nothing.
     void close() const {
         detail::call([&](auto error) { return entidb_change_feed_close(feed_.get(), error); });
     }
-    /// Takes the batch given last back, so that the next call gives it again.
+    /// Makes the next call return the last batch again.
     void unread() {
         detail::call([&](auto error) { return entidb_change_feed_unread(feed_.get(), error); });
     }
-    /// The position after the batch given last: keep it, and go on from there later.
+    /// The position after the last batch. Store it to continue there later.
     std::string position() const {
         return detail::filled_text([&](auto out, auto error) { return entidb_change_feed_position(feed_.get(), out, error); });
     }
@@ -258,7 +260,7 @@ class Key {
         return Key({nullptr, 0, detail::raw(password), password.size()});
     }
 
-    /// As the functions of C take it.
+    /// The key for the C functions.
     const entidb_key& lent() const noexcept { return key_; }
 
   private:
@@ -293,23 +295,23 @@ class Database {
         });
     }
 
-    /// Closes it for every handle on it: what is not durable yet is flushed. Closing twice is fine.
+    /// Closes the database for all of its handles, and flushes every commit. Closing again does nothing.
     void close() const {
         detail::call([&](auto error) { return entidb_database_close(get(), error); });
     }
-    /// As `close`, and waits for nobody: what other threads have under way ends with `CLOSED`, and nothing of their open write
-    /// transaction stays.
+    /// Like `close`, without waiting: calls of other threads end with `CLOSED`, and an open write transaction is
+    /// aborted.
     void close_now() const {
         detail::call([&](auto error) { return entidb_database_close_now(get(), error); });
     }
-    /// True after a close, and for one that was moved from.
+    /// True after a close, and after a move.
     bool is_closed() const {
         std::int32_t closed = 1;
         if (get() != nullptr) detail::call([&](auto error) { return entidb_database_is_closed(get(), &closed, error); });
         return closed != 0;
     }
 
-    /// The collection of a name; it comes into being with its first entity.
+    /// The collection with this name. It is created with its first entity.
     Collection collection(std::string_view name) const {
         entidb_collection* found = nullptr;
         detail::call([&](auto error) {
@@ -336,20 +338,22 @@ class Database {
         });
     }
 
-    /// Begins to read the database as it is now.
+    /// Begins a read transaction: a snapshot of the database as it is now.
     Transaction begin_read() const {
         entidb_transaction* begun = nullptr;
         detail::call([&](auto error) { return entidb_database_begin_read(get(), &begun, error); });
         return Transaction(begun);
     }
-    /// Begins to change the database, waiting for another writer as the options say, or as given. A time below zero is no wait.
+    /// Begins a write transaction. Waits while another one is open, for `lock_timeout_ms` of the options unless
+    /// `wait` is given. A negative time is no wait.
     Transaction begin_write(std::optional<std::chrono::milliseconds> wait = {}) const {
         entidb_transaction* begun = nullptr;
         std::uint64_t wait_ms = wait ? detail::wait_ms(*wait) : ENTIDB_DEFAULT;
         detail::call([&](auto error) { return entidb_database_begin_write(get(), wait_ms, &begun, error); });
         return Transaction(begun);
     }
-    /// Runs a function in a write transaction: commits when it returns, aborts when it throws. Gives what it gives.
+    /// Runs a function in a write transaction: commits when it returns, aborts when it throws. Returns the result of
+    /// the function.
     template <class Body>
     auto write(Body&& body, Durability durability = Durability::Default) const {
         Transaction transaction = begin_write();
@@ -363,19 +367,19 @@ class Database {
         }
     }
 
-    /// Reads the changes committed after a position, or from the oldest that are kept. A position is good for the history
-    /// it is of: where this database has another, that is a gap.
+    /// A reader of the changes after a position, or of all changes that are kept. A position of another history of
+    /// the database throws GAP.
     ChangeFeed changes(std::string_view since = {}) const {
         entidb_change_feed* feed = nullptr;
         detail::call([&](auto error) { return entidb_database_changes(get(), detail::raw(since), since.size(), &feed, error); });
         return ChangeFeed(feed);
     }
-    /// The position in the change feed after the newest commit. To copy the data and follow it, take the position of the
-    /// transaction that copied.
+    /// The position in the change feed after the newest commit. To copy the data and then follow it, use the position
+    /// of the transaction that reads the copy.
     std::string position() const {
         return detail::filled_text([&](auto out, auto error) { return entidb_database_position(get(), out, error); });
     }
-    /// Removes changes up to and including a sequence from the feed.
+    /// Removes the changes up to and including a sequence from the feed.
     void trim_changes(std::uint64_t through) const {
         detail::call([&](auto error) { return entidb_database_trim_changes(get(), through, error); });
     }
@@ -390,42 +394,42 @@ class Database {
         std::uint64_t wait_ms = detail::wait_ms(wait);
         detail::call([&](auto error) { return entidb_database_wait_durable(get(), sequence, wait_ms, error); });
     }
-    /// Puts the newest writes into segments and cuts the log.
+    /// Writes the data in the log to segments, and shortens the log.
     void checkpoint() const {
         detail::call([&](auto error) { return entidb_database_checkpoint(get(), error); });
     }
-    /// Merges all segments.
+    /// Merges all segments and removes old versions and deleted data.
     void compact() const {
         detail::call([&](auto error) { return entidb_database_compact(get(), error); });
     }
-    /// Checks everything: a map of `ok`, `problems` and counts.
+    /// Checks the database: a map of `ok`, `problems` and counts.
     Document verify(Verify level = Verify::Full) const {
         return document([&](auto out, auto error) {
             return entidb_database_verify(get(), static_cast<std::uint32_t>(level), out, error);
         });
     }
-    /// Copies the database as it is into a new folder, which opens as a database.
+    /// Copies the database, as of one commit, to a new folder, which is a database of its own.
     void backup(std::string_view path) const {
         detail::call([&](auto error) { return entidb_database_backup(get(), detail::raw(path), path.size(), error); });
     }
-    /// Replaces one key or password by another. No data is rewritten, however large the database is.
+    /// Replaces a key or password. No data is rewritten.
     void change_key(const Key& from, const Key& to) const {
         detail::call([&](auto error) { return entidb_database_change_key(get(), &from.lent(), &to.lent(), error); });
     }
-    /// Adds a key or password beside those there are, at most eight in all; `existing` is one of them.
+    /// Adds a key or password; `existing` is one that opens the database already. A database has at most eight.
     void add_key(const Key& existing, const Key& added) const {
         detail::call([&](auto error) { return entidb_database_add_key(get(), &existing.lent(), &added.lent(), error); });
     }
-    /// Takes a key or password away; the last one stays.
+    /// Removes a key or password. The last one cannot be removed.
     void remove_key(const Key& key) const {
         detail::call([&](auto error) { return entidb_database_remove_key(get(), &key.lent(), error); });
     }
-    /// Makes a new data key for every file made from here on. Keys and passwords that open the database stay.
+    /// Encrypts every new file with a new data key. Keys and passwords that open the database stay valid.
     void rotate_key() const {
         detail::call([&](auto error) { return entidb_database_rotate_key(get(), error); });
     }
-    /// Makes a new data key, rewrites the whole database under it and erases the older ones. False when an open cursor or a backup
-    /// still reads old files: then call it again once that is gone.
+    /// Rewrites the whole database with a new data key and erases the old ones. False if an open cursor or a backup
+    /// still reads old files: then call it again later.
     bool rekey() const {
         std::int32_t complete = 0;
         detail::call([&](auto error) { return entidb_database_rekey(get(), &complete, error); });
@@ -435,7 +439,7 @@ class Database {
     Document stats() const {
         return document([&](auto out, auto error) { return entidb_database_stats(get(), out, error); });
     }
-    /// The options in force, by name.
+    /// The options in use, by name.
     Document config() const {
         return document([&](auto out, auto error) { return entidb_database_config(get(), out, error); });
     }

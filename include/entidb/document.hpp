@@ -30,7 +30,7 @@ namespace entidb {
 struct Id {
     std::array<std::uint8_t, 16> bytes{};
 
-    /// The id whose bytes these 16 are.
+    /// The id with these 16 bytes.
     static Id of(const std::uint8_t* from) {
         Id id;
         std::memcpy(id.bytes.data(), from, id.bytes.size());
@@ -42,18 +42,18 @@ struct Id {
     friend bool operator<(const Id& a, const Id& b) noexcept { return a.bytes < b.bytes; }
 };
 
-/// A moment: microseconds since 1970 UTC.
+/// A timestamp: microseconds since 1970 UTC.
 struct Timestamp {
     std::int64_t micros = 0;
 
-    /// The moment of a clock of the standard library.
+    /// The time of a clock of the standard library.
     static Timestamp of(std::chrono::system_clock::time_point at) {
         return {std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch()).count()};
     }
     friend bool operator==(Timestamp a, Timestamp b) noexcept { return a.micros == b.micros; }
 };
 
-/// Bytes of somebody else.
+/// Bytes that another object owns.
 class Bytes {
   public:
     Bytes() = default;
@@ -105,17 +105,17 @@ class Error : public std::runtime_error {
     }
     /// What a caller can do about errors of this code.
     std::string_view hint() const noexcept { return hint_of(code_); }
-    /// The number of the operating system, or 0.
+    /// The error number of the operating system, or 0.
     int os_code() const noexcept { return os_code_; }
-    /// The path of the database or file it is about, or nothing.
+    /// The path of the database or file concerned, or nothing.
     const std::string& path() const noexcept { return path_; }
-    /// The collection it is about, or nothing.
+    /// The collection concerned, or nothing.
     const std::string& collection() const noexcept { return collection_; }
-    /// The index it is about, or nothing.
+    /// The index concerned, or nothing.
     const std::string& index() const noexcept { return index_; }
-    /// The entity it is about; for a unique violation the one that holds the key.
+    /// The entity concerned; for a unique violation the one that has the key.
     const std::optional<Id>& id() const noexcept { return id_; }
-    /// The byte it is about, in a file or in the bytes given.
+    /// The byte offset in the file or in the bytes passed in.
     const std::optional<std::uint64_t>& offset() const noexcept { return offset_; }
 
   private:
@@ -139,7 +139,7 @@ inline const std::uint8_t* raw(std::string_view text) noexcept {
     return reinterpret_cast<const std::uint8_t*>(text.data());
 }
 
-/// Calls a function whose last argument is the place for an error; outcomes come back, errors are thrown.
+/// Calls a function whose last argument is `out_error`. Returns outcomes and throws errors.
 template <class Call>
 entidb_status call(Call&& make) {
     entidb_error* error = nullptr;
@@ -159,7 +159,7 @@ using Owned = std::unique_ptr<T, Freeing<T, Free>>;
 
 }  // namespace detail
 
-/// Bytes the library made, freed with their owner.
+/// A buffer of the library, freed with its owner.
 class Buffer {
   public:
     Buffer() = default;
@@ -174,7 +174,7 @@ class Buffer {
     const std::uint8_t* data() const noexcept { return taken_.data; }
     std::size_t size() const noexcept { return taken_.len; }
     operator Bytes() const noexcept { return {taken_.data, taken_.len}; }
-    /// The place for a C function to write to; what was held is freed.
+    /// The out-pointer for a C function. Frees the current content.
     entidb_buffer* out() noexcept {
         entidb_buffer_free(&taken_);
         return &taken_;
@@ -223,20 +223,20 @@ class Value {
     Value(Array items) : held_(std::move(items)) {}
     Value(Map entries) : held_(std::move(entries)) {}
 
-    /// A value that is encoded already.
+    /// An encoded value.
     static Value encoded(Bytes document) {
         Value value;
         value.held_ = Encoded{{document.begin(), document.end()}};
         return value;
     }
 
-    /// Adds an item to an array; a null becomes one.
+    /// Adds an item to an array. A null becomes an array first.
     Value& push(Value item) {
         if (std::holds_alternative<std::nullptr_t>(held_)) held_ = Array();
         std::get<Array>(held_).push_back(std::move(item));
         return *this;
     }
-    /// Adds an entry to a map; a null becomes one.
+    /// Adds an entry to a map. A null becomes a map first.
     Value& set(std::string key, Value value) {
         if (std::holds_alternative<std::nullptr_t>(held_)) held_ = Map();
         std::get<Map>(held_).emplace_back(std::move(key), std::move(value));
@@ -329,7 +329,7 @@ class View {
         if (number < 0) throw Error(ENTIDB_ERROR_WRONG_TYPE, "an integer of at least 0 was asked for, a negative one found");
         return static_cast<std::uint64_t>(number);
     }
-    /// A float, or an integer as one.
+    /// A float; integers are converted.
     double as_double() const {
         if (item_.kind == ENTIDB_KIND_INT) return static_cast<double>(item_.number);
         if (item_.kind == ENTIDB_KIND_UINT) return static_cast<double>(static_cast<std::uint64_t>(item_.number));
@@ -341,12 +341,13 @@ class View {
     }
     Bytes as_bytes() const { return Bytes(need(ENTIDB_KIND_BYTES, "bytes").bytes); }
     Timestamp as_timestamp() const { return {need(ENTIDB_KIND_TIMESTAMP, "a timestamp").number}; }
-    /// The encoding of a map, an array, or a value C++ has no type for; empty for what the other functions read.
+    /// The encoding of a map, an array, or a value without a type in C++; empty for values that the other functions
+    /// read.
     Bytes encoded() const noexcept {
         bool lent = item_.kind == ENTIDB_KIND_MAP || item_.kind == ENTIDB_KIND_ARRAY || item_.kind == ENTIDB_KIND_OTHER;
         return lent ? Bytes(item_.bytes) : Bytes();
     }
-    /// The entries of a map or the items of an array; 0 of anything else.
+    /// The number of entries of a map or items of an array; 0 for other values.
     std::size_t size() const noexcept { return is_map() || is_array() ? static_cast<std::size_t>(item_.number) : 0; }
 
     /// The value at a dotted path (`address.city`, `tags.0`), if there is one.
@@ -354,10 +355,10 @@ class View {
     /// The value at a dotted path; throws when there is none.
     View operator[](std::string_view path) const { return needed(at(path), path); }
 
-    /// A key, null in an array, and a value.
+    /// A key and a value; the key is null in an array.
     struct Entry;
     class Iterator;
-    /// Walks over the entries of a map or the items of an array.
+    /// Iterates over the entries of a map or the items of an array.
     Iterator begin() const;
     Iterator end() const;
 
@@ -427,7 +428,7 @@ class View::Iterator {
 inline View::Iterator View::begin() const { return is_map() || is_array() ? Iterator(encoded()) : Iterator(); }
 inline View::Iterator View::end() const { return {}; }
 
-/// A document the library made: a report, statistics.
+/// A document from the library, such as a report or statistics.
 class Document {
   public:
     Document() = default;
@@ -442,7 +443,7 @@ class Document {
     Buffer bytes_;
 };
 
-/// What a function takes as a document: a value, which it encodes, or bytes that are encoded already.
+/// A document as an argument: a value, which is encoded, or encoded bytes.
 class Input {
   public:
     Input(const Value& value) : owned_(value.encode()), bytes_(owned_) {}
@@ -456,7 +457,7 @@ class Input {
     Bytes bytes_;
 };
 
-/// An entity as it was read. Its bytes never change and live as long as it does.
+/// An entity that was read. Its bytes never change, and are valid as long as the object.
 class Entity {
   public:
     explicit Entity(entidb_value* taken) noexcept : value_(taken) {}

@@ -1,6 +1,6 @@
-// Questions in C++: conditions over fields, queries, patches and index definitions, as the documents they are.
+// Queries in C++: conditions on fields, queries, patches and index definitions, encoded as documents.
 //
-// Always: nothing here judges; the library does when it is asked. Does not know: databases.
+// Always: the library checks what is built here, when it is used. Does not know: databases.
 #ifndef ENTIDB_QUERY_HPP
 #define ENTIDB_QUERY_HPP
 
@@ -74,18 +74,17 @@ inline Value path(std::string_view dotted) {
 
 }  // namespace detail
 
-/// What entities must be to be found. Made by `field(...)`, joined by `&&`, `||` and `!`.
+/// A condition on entities, made by `field(...)` and joined by `&&`, `||` and `!`.
 ///
-/// Conditions joined one after the other by the same word are one group, however many they are. A condition never changes
-/// and is cheap to copy: what it is made of is shared.
+/// Any number of conditions joined by the same operator are one group. A condition is immutable and cheap to copy.
 class Condition {
   public:
-    /// A condition in its published form: an array that begins with its name.
+    /// A condition in the form of docs/spec/query.md: an array that begins with its name.
     explicit Condition(Value node) : node_(std::make_shared<Node>(std::move(node))) {}
     /// Every entity.
     static Condition all() { return Condition(entidb::array({"true"})); }
 
-    /// The condition in its published form.
+    /// The condition in the form of docs/spec/query.md.
     Value value() const { return published(*node_); }
     friend Condition operator&&(const Condition& a, const Condition& b) { return Condition(Word::And, a, b); }
     friend Condition operator||(const Condition& a, const Condition& b) { return Condition(Word::Or, a, b); }
@@ -155,7 +154,7 @@ class Condition {
     Shared node_;
 };
 
-/// A field of a document, to be asked about.
+/// A field of a document, for conditions.
 class Field {
   public:
     explicit Field(std::string_view dotted) : path_(detail::path(dotted)) {}
@@ -166,19 +165,19 @@ class Field {
     Condition operator<=(const Value& operand) const { return node("le", operand); }
     Condition operator>(const Value& operand) const { return node("gt", operand); }
     Condition operator>=(const Value& operand) const { return node("ge", operand); }
-    /// An array that holds the operand.
+    /// The array contains the operand.
     Condition contains(const Value& operand) const { return node("contains", operand); }
-    /// One of these.
+    /// The value is one of these.
     Condition in(Value::Array operands) const { return node("in", Value(std::move(operands))); }
     /// From low to high, both included.
     Condition between(const Value& low, const Value& high) const {
         return Condition(entidb::array({"between", path_, low, high}));
     }
-    /// Text that begins so.
+    /// The text begins with this.
     Condition starts_with(std::string_view text) const { return node("starts_with", text); }
-    /// There at all, null included.
+    /// The field exists, also with null.
     Condition exists() const { return Condition(entidb::array({"exists", path_})); }
-    /// There, and null.
+    /// The field exists and is null.
     Condition is_null() const { return Condition(entidb::array({"is_null", path_})); }
 
   private:
@@ -192,41 +191,41 @@ class Field {
 /// The field at a dotted path: `address.city`, `tags.0`.
 inline Field field(std::string_view dotted) { return Field(dotted); }
 
-/// A condition with an order and bounds.
+/// A condition with an order and bounds on the results.
 class Query {
   public:
     /// Every entity.
     Query() : Query(Condition::all()) {}
     Query(Condition where) : where_(std::move(where)) {}
 
-    /// Orders by a field, descending with `-` before it; more calls order what is equal.
+    /// Sorts by a field, descending with `-` before it. Further calls sort entities that are equal so far.
     Query& order_by(std::string_view column) {
         bool descending = !column.empty() && column[0] == '-';
         order_.push_back(entidb::array({detail::path(column.substr(descending ? 1 : 0)), descending}));
         return *this;
     }
-    /// The most answers, of all pages together.
+    /// Returns at most `count` results, on all pages together.
     Query& limit(std::uint64_t count) {
         limit_ = count;
         return *this;
     }
-    /// How many answers are left out before the first page; after a page token nothing is left out again.
+    /// Skips the first `count` results, before the first page only.
     Query& offset(std::uint64_t count) {
         offset_ = count;
         return *this;
     }
-    /// The most answers of one page. The token of its last entity leads to the next.
+    /// Returns at most `count` results on a page. The token of the last one continues on the next page.
     Query& page(std::uint64_t count) {
         page_ = count;
         return *this;
     }
-    /// After the place of a page token of the same query.
+    /// Continues behind the entity of a page token of the same query.
     Query& after(Bytes token) {
         after_ = std::vector<std::uint8_t>(token.begin(), token.end());
         return *this;
     }
 
-    /// The query in its published form.
+    /// The query in the form of docs/spec/query.md.
     Buffer encode() const {
         Value::Map fields{{"v", 1}, {"filter", where_.value()}};
         if (!order_.empty()) fields.emplace_back("order", order_);
@@ -249,16 +248,16 @@ class Query {
 /// Changes to one document, applied in order, all or none.
 class Patch {
   public:
-    /// Puts a value at a path; missing maps on the way are made.
+    /// Sets the value at a path, and creates missing maps on the way.
     Patch& set(std::string_view path, Value value) { return add(0, path, std::move(value)); }
-    /// Takes the value at a path away; nothing there is fine.
+    /// Removes the value at a path, if there is one.
     Patch& remove(std::string_view path) {
         operations_.push_back(entidb::array({1, detail::path(path)}));
         return *this;
     }
-    /// Adds to the number at a path; nothing there counts as zero.
+    /// Adds to the number at a path. A missing number counts as zero.
     Patch& increment(std::string_view path, Value by) { return add(2, path, std::move(by)); }
-    /// Adds a value at the end of the array at a path; nothing there counts as an empty one.
+    /// Appends a value to the array at a path. A missing array counts as empty.
     Patch& append(std::string_view path, Value value) { return add(3, path, std::move(value)); }
 
     Buffer encode() const { return Value(operations_).encode(); }

@@ -175,17 +175,17 @@ export class UsageError extends EntidbError {
   static { named(this, "UsageError"); }
 }
 
-/** An option has a name or a bit this version does not know; use the nearest name the message gives, or upgrade the library. */
+/** This version does not know an option or a flag; use the nearest name the message gives, or upgrade the library. */
 export class UnknownOptionError extends UsageError {
   static { named(this, "UnknownOptionError"); }
 }
 
-/** A key, entity, name or transaction is over its limit; make it smaller, split it, or raise the limit the message names. */
+/** A key, entity, name or transaction exceeds its limit; make it smaller, split it, or raise the limit the message names. */
 export class TooLargeError extends UsageError {
   static { named(this, "TooLargeError"); }
 }
 
-/** This build, platform or version does not offer what was asked; ask for it with the feature test first, or use a build that has it. */
+/** This build, platform or version does not support the call; test for the feature first, or use a build that has it. */
 export class UnsupportedError extends UsageError {
   static { named(this, "UnsupportedError"); }
 }
@@ -200,7 +200,7 @@ export class CollectionNotFoundError extends UsageError {
   static { named(this, "CollectionNotFoundError"); }
 }
 
-/** A collection of this name is already there; open the existing one, or choose another name. */
+/** A collection with this name exists already; open the existing one, or choose another name. */
 export class CollectionExistsError extends UsageError {
   static { named(this, "CollectionExistsError"); }
 }
@@ -210,7 +210,7 @@ export class IndexNotFoundError extends UsageError {
   static { named(this, "IndexNotFoundError"); }
 }
 
-/** An index of this name is already there with another definition; drop the existing index first, or choose another name. */
+/** An index with this name exists already, with another definition; drop the existing index first, or choose another name. */
 export class IndexExistsError extends UsageError {
   static { named(this, "IndexExistsError"); }
 }
@@ -225,7 +225,7 @@ export class NameNotFoundError extends UsageError {
   static { named(this, "NameNotFoundError"); }
 }
 
-/** A snapshot, cursor, stream, view or worker of this name is already there with another definition; replace the existing one on purpose, or choose another name. */
+/** A snapshot, cursor, stream, view or worker with this name exists already, with another definition; replace the existing one on purpose, or choose another name. */
 export class NameExistsError extends UsageError {
   static { named(this, "NameExistsError"); }
 }
@@ -245,7 +245,7 @@ export class DatabaseLockedError extends StateError {
   static { named(this, "DatabaseLockedError"); }
 }
 
-/** Something else in this process holds the writer or the job, and the wait for it ended; end the other transaction or job, or wait longer. */
+/** Another write transaction or job of this process is running, and the wait for it ended; end the other transaction or job, or wait longer. */
 export class BusyError extends StateError {
   static { named(this, "BusyError"); }
 }
@@ -255,7 +255,7 @@ export class ClosedError extends StateError {
   static { named(this, "ClosedError"); }
 }
 
-/** A write was asked of a database or transaction opened for reading; open the database or begin the transaction for writing. */
+/** The change was made through a database or transaction opened for reading; open the database or begin the transaction for writing. */
 export class ReadOnlyError extends StateError {
   static { named(this, "ReadOnlyError"); }
 }
@@ -265,7 +265,7 @@ export class ForkedError extends StateError {
   static { named(this, "ForkedError"); }
 }
 
-/** Changes after the position asked for are gone, or it is of another history than that of this database; copy the data anew from a read transaction, then follow the feed from the position of that transaction. */
+/** The changes after the position were removed, or the position is of another history of the database; copy the data again from a read transaction, then read the feed from the position of that transaction. */
 export class GapError extends StateError {
   static { named(this, "GapError"); }
 }
@@ -275,12 +275,12 @@ export class CancelledError extends StateError {
   static { named(this, "CancelledError"); }
 }
 
-/** The deadline of the call passed before it was done; allow more time, or ask for less at once. */
+/** The deadline passed before the call finished; allow more time, or do less in one call. */
 export class DeadlineExceededError extends StateError {
   static { named(this, "DeadlineExceededError"); }
 }
 
-/** The thing to close, drop or replace still has open transactions, cursors or jobs; close what the message names first. */
+/** The object to close, drop or replace still has open transactions, cursors or jobs; close what the message names first. */
 export class InUseError extends StateError {
   static { named(this, "InUseError"); }
 }
@@ -290,7 +290,7 @@ export class SnapshotExpiredError extends StateError {
   static { named(this, "SnapshotExpiredError"); }
 }
 
-/** The binding and the library were built for different versions of the C ABI; install the two in the same version. */
+/** The binding and the library were built for different versions of the C ABI; install both in the same version. */
 export class LibraryMismatchError extends StateError {
   static { named(this, "LibraryMismatchError"); }
 }
@@ -305,12 +305,12 @@ export class NoSpaceError extends StorageError {
   static { named(this, "NoSpaceError"); }
 }
 
-/** Memory for this call could not be had; the database stays usable; ask for less at once, or lower the cache and memtable sizes. */
+/** There is not enough memory for this call; the database stays usable; do less in one call, or lower the cache and memtable sizes. */
 export class OutOfMemoryError extends StorageError {
   static { named(this, "OutOfMemoryError"); }
 }
 
-/** An earlier flush or write failed, so the database takes no more writes; reads go on; mend the cause the message names, then close and reopen the database. */
+/** An earlier flush or write failed, so the database takes no more writes; reads go on; fix the cause the message names, then close and reopen the database. */
 export class WritesStoppedError extends StorageError {
   static { named(this, "WritesStoppedError"); }
 }
@@ -330,27 +330,27 @@ export class LimitReachedError extends StorageError {
   static { named(this, "LimitReachedError"); }
 }
 
-/** This process or system has no file descriptor left; close what is not needed, or raise the limit of open files. */
+/** This process or system has no file descriptor left; close files, or raise the limit of open files. */
 export class TooManyOpenFilesError extends StorageError {
   static { named(this, "TooManyOpenFilesError"); }
 }
 
-/** The folder to write a backup, restore or salvage into already holds something; give an empty or new folder; nothing there was changed. */
+/** The target folder of the backup, restore or salvage is not empty; pass an empty or new folder; nothing in it was changed. */
 export class TargetNotEmptyError extends StorageError {
   static { named(this, "TargetNotEmptyError"); }
 }
 
-/** The file system is mounted for reading only; open the database read-only, or remount the file system. */
+/** The file system is mounted read-only; open the database read-only, or remount the file system. */
 export class ReadOnlyStorageError extends StorageError {
   static { named(this, "ReadOnlyStorageError"); }
 }
 
-/** The folder was moved, removed or replaced, or somebody else wrote the database, while it was open; close it, look what is at the path now, and open that; what was committed is in the files that were opened. */
+/** The folder was moved, removed or replaced, or another program wrote to the database, while it was open; close it, look what is at the path now, and open that; the committed data is in the files that were open. */
 export class DatabaseReplacedError extends StorageError {
   static { named(this, "DatabaseReplacedError"); }
 }
 
-/** The files were read, and what they hold is damaged, foreign, too new or locked by a key. */
+/** The files are damaged, of a newer version, no files of EntiDB, or need another key. */
 export class DataError extends EntidbError {
   static { named(this, "DataError"); }
 }
@@ -370,12 +370,12 @@ export class FormatTooNewError extends DataError {
   static { named(this, "FormatTooNewError"); }
 }
 
-/** The folder holds files, but no EntiDB database; nothing was touched; correct the path, or give an empty folder. */
+/** The folder has files, but no EntiDB database; nothing was touched; correct the path, or pass an empty folder. */
 export class NotADatabaseError extends DataError {
   static { named(this, "NotADatabaseError"); }
 }
 
-/** The key or password opens no key slot of this database; the data is not in doubt; give the right key or password. */
+/** The key or password does not open this database; the data is not damaged; use the right key or password. */
 export class WrongKeyError extends DataError {
   static { named(this, "WrongKeyError"); }
 }
@@ -390,7 +390,7 @@ export class NotEncryptedError extends DataError {
   static { named(this, "NotEncryptedError"); }
 }
 
-/** The files are an older state than the anchor remembers; find out who put the older files back; accept them only on purpose. */
+/** The files are older than the state that the anchor has; find out who put the older files back; accept them only on purpose. */
 export class RollbackDetectedError extends DataError {
   static { named(this, "RollbackDetectedError"); }
 }
@@ -460,7 +460,7 @@ export class WrongTypeError extends EncodingError {
   static { named(this, "WrongTypeError"); }
 }
 
-/** The bytes are not CBOR, or not the frame, key or message they should be; pass bytes that this version of EntiDB wrote, or that follow its specification. */
+/** The bytes are not CBOR, or not the expected frame, key or message; pass bytes that this version of EntiDB wrote, or that follow its specification. */
 export class MalformedError extends EncodingError {
   static { named(this, "MalformedError"); }
 }
@@ -470,12 +470,12 @@ export class DocumentTooLargeError extends EncodingError {
   static { named(this, "DocumentTooLargeError"); }
 }
 
-/** A value of the host language has no form in a document; convert the value at the path the message gives. */
+/** A value of this language cannot be stored in a document; convert the value at the path the message gives. */
 export class UnrepresentableError extends EncodingError {
   static { named(this, "UnrepresentableError"); }
 }
 
-/** An operation of a patch does not fit the document it met; read the document again and correct the operation the message names. */
+/** An operation of the patch does not fit the document; read the document again and correct the operation the message names. */
 export class PatchMismatchError extends EncodingError {
   static { named(this, "PatchMismatchError"); }
 }
@@ -525,7 +525,7 @@ export class ProtocolTooNewError extends SyncError {
   static { named(this, "ProtocolTooNewError"); }
 }
 
-/** The server takes no more requests of this device for a while; wait as long as the message says. */
+/** The server accepts no more requests of this device for a while; wait as long as the message says. */
 export class RateLimitedError extends SyncError {
   static { named(this, "RateLimitedError"); }
 }
@@ -550,7 +550,7 @@ export class InvalidPageTokenError extends QueryError {
   static { named(this, "InvalidPageTokenError"); }
 }
 
-/** The query, or what it must hold in memory to answer, is over its limit; add an index that gives the order, a limit, or raise the limit the message names. */
+/** The query, or the memory it needs, exceeds its limit; add an index that has the order, add a limit to the query, or raise the limit the message names. */
 export class QueryTooLargeError extends QueryError {
   static { named(this, "QueryTooLargeError"); }
 }
@@ -560,7 +560,7 @@ export class TransactionError extends EntidbError {
   static { named(this, "TransactionError"); }
 }
 
-/** Another transaction committed a change to what this one read or wrote; run the whole transaction again. */
+/** Another transaction committed a change to data that this one read or wrote; run the whole transaction again. */
 export class ConflictError extends TransactionError {
   static { named(this, "ConflictError"); }
 }
@@ -570,22 +570,22 @@ export class TransactionEndedError extends TransactionError {
   static { named(this, "TransactionEndedError"); }
 }
 
-/** The flush of this commit failed, so it may or may not survive; reopen the database and look whether the sequence in the message is there before trying again. */
+/** The flush of this commit failed, so the commit may or may not be on stable storage; reopen the database and check whether the sequence in the message is there before you try again. */
 export class CommitUnknownError extends TransactionError {
   static { named(this, "CommitUnknownError"); }
 }
 
-/** Insert met an entity with the same id, or a new database was asked for where there is one; use put to overwrite, or another id; open the database without create_new. */
+/** An entity with this id exists already, or a database exists and create_new is set; use put to overwrite it, or another id; open the database without create_new. */
 export class AlreadyExistsError extends TransactionError {
   static { named(this, "AlreadyExistsError"); }
 }
 
-/** Replace or update met no entity with this id; use put to create it, or correct the id. */
+/** No entity has this id, which replace and update require; use put to create it, or correct the id. */
 export class EntityNotFoundError extends TransactionError {
   static { named(this, "EntityNotFoundError"); }
 }
 
-/** The entity has another version than the one the caller compared with; read it again, and decide anew. */
+/** The entity has another version than the one that was expected; read the entity again, and repeat the change. */
 export class VersionMismatchError extends TransactionError {
   static { named(this, "VersionMismatchError"); }
 }
@@ -615,7 +615,7 @@ export class DeadlockError extends TransactionError {
   static { named(this, "DeadlockError"); }
 }
 
-/** EntiDB broke one of its own rules; please report it. */
+/** A defect in EntiDB; please report it. */
 export class DefectError extends EntidbError {
   static { named(this, "DefectError"); }
 }
@@ -630,7 +630,7 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [102, [UsageError, "INVALID_HANDLE", "pass a live handle of the right type, and free each handle once", "never"]],
   [103, [UnknownOptionError, "UNKNOWN_OPTION", "use the nearest name the message gives, or upgrade the library", "never"]],
   [104, [TooLargeError, "TOO_LARGE", "make it smaller, split it, or raise the limit the message names", "never"]],
-  [105, [UnsupportedError, "UNSUPPORTED", "ask for it with the feature test first, or use a build that has it", "never"]],
+  [105, [UnsupportedError, "UNSUPPORTED", "test for the feature first, or use a build that has it", "never"]],
   [106, [ConcurrentUseError, "CONCURRENT_USE", "give each thread a handle of its own, or put a lock around the shared one", "now"]],
   [107, [CollectionNotFoundError, "COLLECTION_NOT_FOUND", "create the collection first, or correct the name", "never"]],
   [108, [CollectionExistsError, "COLLECTION_EXISTS", "open the existing one, or choose another name", "never"]],
@@ -645,30 +645,30 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [203, [ClosedError, "CLOSED", "open the database again and take new handles from it", "never"]],
   [204, [ReadOnlyError, "READ_ONLY", "open the database or begin the transaction for writing", "never"]],
   [205, [ForkedError, "FORKED", "open the database in the child after the fork, and not before", "never"]],
-  [206, [GapError, "GAP", "copy the data anew from a read transaction, then follow the feed from the position of that transaction", "never"]],
+  [206, [GapError, "GAP", "copy the data again from a read transaction, then read the feed from the position of that transaction", "never"]],
   [207, [CancelledError, "CANCELLED", "call again if the result is still wanted", "now"]],
-  [208, [DeadlineExceededError, "TIMEOUT", "allow more time, or ask for less at once", "now"]],
+  [208, [DeadlineExceededError, "TIMEOUT", "allow more time, or do less in one call", "now"]],
   [209, [InUseError, "IN_USE", "close what the message names first", "now"]],
   [210, [SnapshotExpiredError, "SNAPSHOT_EXPIRED", "choose a later commit, or keep more history", "never"]],
-  [211, [LibraryMismatchError, "LIBRARY_MISMATCH", "install the two in the same version", "never"]],
+  [211, [LibraryMismatchError, "LIBRARY_MISMATCH", "install both in the same version", "never"]],
   [301, [StorageError, "IO", "look at the path, the operation and the system's code in the message, and check the device", "never"]],
   [302, [NoSpaceError, "NO_SPACE", "free space; or delete entities, trim the change feed (it keeps deleted documents) and compact; writing then resumes", "after_space"]],
-  [303, [OutOfMemoryError, "OUT_OF_MEMORY", "ask for less at once, or lower the cache and memtable sizes", "now"]],
-  [304, [WritesStoppedError, "WRITES_STOPPED", "mend the cause the message names, then close and reopen the database", "after_reopen"]],
+  [303, [OutOfMemoryError, "OUT_OF_MEMORY", "do less in one call, or lower the cache and memtable sizes", "now"]],
+  [304, [WritesStoppedError, "WRITES_STOPPED", "fix the cause the message names, then close and reopen the database", "after_reopen"]],
   [305, [PermissionDeniedError, "PERMISSION_DENIED", "change the permissions or the owner of the path in the message", "never"]],
-  [306, [StorageError, "NOT_A_DIRECTORY", "give the path of a folder, or of one that can be created", "never"]],
+  [306, [StorageError, "NOT_A_DIRECTORY", "pass the path of a folder, or of one that can be created", "never"]],
   [307, [StorageError, "NOT_A_REGULAR_FILE", "put the regular file back; EntiDB does not follow links among its own files", "never"]],
   [308, [DatabaseNotFoundError, "DATABASE_NOT_FOUND", "correct the path, or allow creation", "never"]],
   [309, [LimitReachedError, "LIMIT_REACHED", "delete entities and compact, or raise the limit the message names", "after_space"]],
-  [310, [TooManyOpenFilesError, "TOO_MANY_OPEN_FILES", "close what is not needed, or raise the limit of open files", "now"]],
-  [311, [TargetNotEmptyError, "TARGET_NOT_EMPTY", "give an empty or new folder; nothing there was changed", "never"]],
+  [310, [TooManyOpenFilesError, "TOO_MANY_OPEN_FILES", "close files, or raise the limit of open files", "now"]],
+  [311, [TargetNotEmptyError, "TARGET_NOT_EMPTY", "pass an empty or new folder; nothing in it was changed", "never"]],
   [312, [ReadOnlyStorageError, "READ_ONLY_STORAGE", "open the database read-only, or remount the file system", "never"]],
-  [313, [DatabaseReplacedError, "DATABASE_REPLACED", "close it, look what is at the path now, and open that; what was committed is in the files that were opened", "after_reopen"]],
+  [313, [DatabaseReplacedError, "DATABASE_REPLACED", "close it, look what is at the path now, and open that; the committed data is in the files that were open", "after_reopen"]],
   [401, [CorruptError, "CORRUPT", "run verify, then restore a backup or salvage what still verifies into a new database", "never"]],
   [402, [TamperedError, "TAMPERED", "treat the files as altered: restore a trusted backup and find out who could write there", "never"]],
   [403, [FormatTooNewError, "FORMAT_TOO_NEW", "open it with the version the message names or a later one", "never"]],
-  [404, [NotADatabaseError, "NOT_A_DATABASE", "correct the path, or give an empty folder", "never"]],
-  [405, [WrongKeyError, "WRONG_KEY", "give the right key or password", "never"]],
+  [404, [NotADatabaseError, "NOT_A_DATABASE", "correct the path, or pass an empty folder", "never"]],
+  [405, [WrongKeyError, "WRONG_KEY", "use the right key or password", "never"]],
   [406, [EncryptionRequiredError, "ENCRYPTION_REQUIRED", "open it with its key or password", "never"]],
   [407, [NotEncryptedError, "NOT_ENCRYPTED", "open it without a key, or write an encrypted copy", "never"]],
   [408, [RollbackDetectedError, "ROLLBACK_DETECTED", "find out who put the older files back; accept them only on purpose", "never"]],
@@ -700,19 +700,19 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [701, [InvalidQueryError, "QUERY_INVALID", "correct the part of the query the message names", "never"]],
   [702, [ScanForbiddenError, "SCAN_FORBIDDEN", "create the index the message suggests, add a limit, or allow the scan", "never"]],
   [703, [InvalidPageTokenError, "PAGE_TOKEN_INVALID", "run the query from its start", "never"]],
-  [704, [QueryTooLargeError, "QUERY_TOO_LARGE", "add an index that gives the order, a limit, or raise the limit the message names", "never"]],
+  [704, [QueryTooLargeError, "QUERY_TOO_LARGE", "add an index that has the order, add a limit to the query, or raise the limit the message names", "never"]],
   [801, [ConflictError, "CONFLICT", "run the whole transaction again", "now"]],
   [802, [TransactionEndedError, "TRANSACTION_ENDED", "begin a new transaction", "never"]],
-  [803, [CommitUnknownError, "COMMIT_UNKNOWN", "reopen the database and look whether the sequence in the message is there before trying again", "after_reopen"]],
-  [804, [AlreadyExistsError, "ALREADY_EXISTS", "use put to overwrite, or another id; open the database without create_new", "never"]],
+  [803, [CommitUnknownError, "COMMIT_UNKNOWN", "reopen the database and check whether the sequence in the message is there before you try again", "after_reopen"]],
+  [804, [AlreadyExistsError, "ALREADY_EXISTS", "use put to overwrite it, or another id; open the database without create_new", "never"]],
   [805, [EntityNotFoundError, "ENTITY_NOT_FOUND", "use put to create it, or correct the id", "never"]],
-  [806, [VersionMismatchError, "VERSION_MISMATCH", "read it again, and decide anew", "never"]],
+  [806, [VersionMismatchError, "VERSION_MISMATCH", "read the entity again, and repeat the change", "never"]],
   [807, [UniqueViolationError, "UNIQUE_VIOLATION", "change the value, or the entity the message names", "never"]],
   [808, [TransactionExpiredError, "TRANSACTION_EXPIRED", "run it again in smaller steps", "now"]],
   [809, [SavepointNotFoundError, "SAVEPOINT_NOT_FOUND", "roll back to a savepoint that is still set", "never"]],
   [810, [ForeignHandleError, "FOREIGN_HANDLE", "take all handles of one call from the same database", "never"]],
   [811, [DeadlockError, "DEADLOCK", "use a collection of that transaction, or commit or abort it first", "never"]],
-  [901, [DefectError, "INTERNAL", "report it with the message; verify the database before going on", "never"]],
+  [901, [DefectError, "INTERNAL", "report it with the message; verify the database before you continue", "never"]],
   [902, [PanicError, "PANIC", "report it with the message; close and reopen the database", "after_reopen"]],
 ]);
 

@@ -9,11 +9,11 @@ use entidb_core::{EntityId, Error, ErrorCode};
 
 use crate::boundary::quiet;
 
-/// Bytes lent by the library. How long they live is said where they are given.
+/// Bytes that the library owns. The function that returns them says how long they are valid.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct entidb_bytes {
-    /// The first byte, or NULL when there is none.
+    /// The first byte, or NULL if there are none.
     pub data: *const u8,
     /// How many.
     pub len: usize,
@@ -31,11 +31,11 @@ impl entidb_bytes {
 #[repr(C)]
 #[derive(Debug)]
 pub struct entidb_buffer {
-    /// The first byte, or NULL when there is none.
+    /// The first byte, or NULL if there are none.
     pub data: *mut u8,
     /// How many.
     pub len: usize,
-    /// How many the allocation holds; for `entidb_buffer_free` alone.
+    /// The size of the allocation, for `entidb_buffer_free` only.
     pub capacity: usize,
 }
 
@@ -51,7 +51,7 @@ impl entidb_buffer {
     }
 }
 
-/// Frees what a buffer holds and empties it. NULL and an empty buffer are fine.
+/// Frees the memory of a buffer and empties it. Accepts NULL and an empty buffer.
 ///
 /// Threads: any, one call at a time on one buffer.
 ///

@@ -35,19 +35,20 @@ impl Noun for Token {
     const OF_MEMORY: bool = true;
 }
 
-/// Makes a token that ends calls when it is cancelled, and when `timeout_ms` are over, counted from now; `ENTIDB_NO_LIMIT` for
-/// no deadline.
+/// Creates a token that ends calls when it is cancelled or when `timeout_ms` from now have passed; `ENTIDB_NO_LIMIT`
+/// sets no deadline.
 ///
-/// Calls of a thread that has entered it then fail with CANCELLED or TIMEOUT and change nothing: a transaction is as before the
-/// call, except that a commit has aborted it; a feed stays where it is, a cursor is over. Work and waits look at most 10 ms
-/// later. Calls that are done before they look are done, and so is a commit once it is applied.
+/// From then on calls of a thread that has entered the token fail with CANCELLED or TIMEOUT and change nothing: a
+/// transaction is as it was before the call, except that a failed commit aborts it; a feed keeps its position; a
+/// cursor has ended. A running call notices within 10 ms. A call that finishes earlier succeeds, and a commit that is
+/// applied stays applied.
 ///
 /// Threads: any.
 /// Owns: `*out_cancel` on success; free with `entidb_cancel_free`.
 /// Errors: INVALID_ARGUMENT, also for `ENTIDB_DEFAULT`.
 ///
 /// # Safety
-/// `cancel` is a live token of this library; out-pointers are NULL or may be written. So for every function here.
+/// `cancel` is a live token of this library; out-pointers are NULL or may be written.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_cancel_new(
     timeout_ms: u64,
@@ -65,9 +66,10 @@ pub unsafe extern "C" fn entidb_cancel_new(
     })
 }
 
-/// Ends the calls of every thread that is in the token, now and later. Again is fine. NULL is left alone.
+/// Ends the current and later calls of every thread that has entered the token. Cancelling again does nothing.
+/// Accepts NULL.
 ///
-/// Threads: any, also while others are in it. Does not block.
+/// Threads: any, also while other threads have entered it. Does not block.
 ///
 /// # Safety
 /// As `entidb_cancel_new`.
@@ -80,9 +82,10 @@ pub unsafe extern "C" fn entidb_cancel_cancel(cancel: *const entidb_cancel) {
     });
 }
 
-/// Fails as a call of a thread in the token would: for a loop of one's own, or before a call that is too short to look.
+/// Fails if the token is cancelled or past its deadline: for a loop of the caller, or before a call too short to
+/// notice.
 ///
-/// Threads: any; it need not be in the token.
+/// Threads: any; the thread need not have entered the token.
 /// Errors: CANCELLED, TIMEOUT.
 ///
 /// # Safety
@@ -95,11 +98,11 @@ pub unsafe extern "C" fn entidb_cancel_check(
     call_unit(out_error, |touched| Ok(touched.get::<Token>(cancel)?.0.check()?))
 }
 
-/// From now on calls of this thread, on any database, end when the token says so, until `entidb_cancel_leave`. A thread may be in
-/// several, and in one several times: the first that has ended counts.
+/// Makes the token apply to calls of this thread, on any database, until `entidb_cancel_leave`. A thread may enter
+/// several tokens, and one token several times; the first that ends applies.
 ///
-/// Threads: any; each enters for itself.
-/// Errors: TOO_LARGE when the thread is in 64 already, which are calls that forgot to leave.
+/// Threads: any; a thread enters for itself only.
+/// Errors: TOO_LARGE when the thread has entered 64 tokens; some call of it does not leave.
 ///
 /// # Safety
 /// As `entidb_cancel_new`.
@@ -119,10 +122,10 @@ pub unsafe extern "C" fn entidb_cancel_enter(
     })
 }
 
-/// Takes back the last `entidb_cancel_enter` of this token on this thread.
+/// Reverts the last `entidb_cancel_enter` of this token on this thread.
 ///
 /// Threads: the one that entered.
-/// Errors: INVALID_ARGUMENT when this thread is not in it.
+/// Errors: INVALID_ARGUMENT when this thread has not entered the token.
 ///
 /// # Safety
 /// As `entidb_cancel_new`.
@@ -140,7 +143,7 @@ pub unsafe extern "C" fn entidb_cancel_leave(
     })
 }
 
-/// Frees a token. For threads that are still in it, it ends nothing any more; leave it first all the same. NULL is fine.
+/// Frees a token. It no longer ends calls of threads that have entered it; leave it first all the same. Accepts NULL.
 ///
 /// Threads: any.
 ///

@@ -15,34 +15,34 @@ use crate::bytes::{self, entidb_bytes};
 use crate::error::entidb_error;
 use crate::status::{ENTIDB_END, ENTIDB_OK, entidb_status};
 
-/// An entity that was not there before; the payload is its document. For the `kind` of `entidb_change`.
+/// An entity was inserted; the payload is its document. A `kind` of `entidb_change`.
 pub const ENTIDB_CHANGE_INSERT: u32 = 1;
-/// An entity that was there before; the payload is its new document.
+/// An entity was updated; the payload is its new document.
 pub const ENTIDB_CHANGE_UPDATE: u32 = 2;
-/// An entity that is no more.
+/// An entity was deleted.
 pub const ENTIDB_CHANGE_DELETE: u32 = 3;
-/// A collection came into being.
+/// A collection was created.
 pub const ENTIDB_CHANGE_COLLECTION_CREATED: u32 = 4;
-/// A collection has a new name, which is the payload, UTF-8.
+/// A collection was renamed; the payload is the new name, UTF-8.
 pub const ENTIDB_CHANGE_COLLECTION_RENAMED: u32 = 5;
-/// A collection and all that was in it is no more.
+/// A collection was dropped.
 pub const ENTIDB_CHANGE_COLLECTION_DROPPED: u32 = 6;
-/// An index came into being; the payload is its definition, CBOR.
+/// An index was created; the payload is its definition, CBOR.
 pub const ENTIDB_CHANGE_INDEX_CREATED: u32 = 7;
-/// An index is no more; the payload is its name, UTF-8.
+/// An index was dropped; the payload is its name, UTF-8.
 pub const ENTIDB_CHANGE_INDEX_DROPPED: u32 = 8;
 
-/// What stands before the changes of a batch.
+/// The head of a batch of changes.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct entidb_change_batch_head {
     /// The commit.
     pub sequence: u64,
-    /// How many changes the batch has.
+    /// Number of changes in the batch.
     pub count: u32,
-    /// 1 when the commit ends with this batch, 0 when more of it follow.
+    /// 1 if the batch ends its commit, 0 if more batches of the commit follow.
     pub ends_commit: u32,
-    /// Where to go on after the batch, text. Lives as long as the batch.
+    /// The position after the batch, text. Valid as long as the batch.
     pub position: entidb_bytes,
 }
 
@@ -52,13 +52,13 @@ pub struct entidb_change_batch_head {
 pub struct entidb_change {
     /// One of `ENTIDB_CHANGE_...`.
     pub kind: u32,
-    /// 0; there for the layout.
+    /// Always 0.
     pub reserved: u32,
-    /// The entity; zeros for a change of a collection or an index.
+    /// The id of the entity; zeros for a change of a collection or an index.
     pub id: [u8; 16],
-    /// The collection, as it was called at that commit. Lives as long as the batch.
+    /// The name of the collection at that commit. Valid as long as the batch.
     pub collection: entidb_bytes,
-    /// What the kind says, otherwise empty. Lives as long as the batch.
+    /// The payload that the kind names, otherwise empty. Valid as long as the batch.
     pub payload: entidb_bytes,
 }
 
@@ -136,10 +136,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Gives what stands before the changes of a batch that `entidb_change_feed_next` gave.
+/// Reads the head of a batch of `entidb_change_feed_next`.
 ///
 /// Threads: any.
-/// Errors: INVALID_ARGUMENT for bytes that are no batch.
+/// Errors: INVALID_ARGUMENT for bytes that are not a batch.
 ///
 /// # Safety
 /// `batch` is readable for its length; out-pointers are NULL or may be written.
@@ -157,12 +157,12 @@ pub unsafe extern "C" fn entidb_change_batch_read(
     })
 }
 
-/// Walks over the changes of a batch, one for each call, or gives `ENTIDB_END`.
+/// Reads the next change of a batch, or returns `ENTIDB_END`.
 ///
-/// `*offset` is 0 before the first call and is moved by each; it means nothing else.
+/// Set `*offset` to 0 before the first call; each call advances it. Do not interpret its value.
 ///
 /// Threads: any.
-/// Errors: INVALID_ARGUMENT for bytes that are no batch, or an offset no call gave.
+/// Errors: INVALID_ARGUMENT for bytes that are not a batch, or an offset that no call returned.
 ///
 /// # Safety
 /// `batch` is readable for its length; `offset` may be read and written; the others are NULL or may be written.

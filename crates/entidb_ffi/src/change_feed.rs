@@ -14,8 +14,8 @@ use crate::handle::{self, Noun, Touched};
 use crate::options;
 use crate::status::{ENTIDB_OK, ENTIDB_TIMEOUT, entidb_status};
 
-/// A reader of the change feed. Movable: any thread, one call at a time; closing and freeing it may come from another thread
-/// while one waits in it. Free with `entidb_change_feed_free`.
+/// A reader of the change feed. Movable: any thread, one call at a time; another thread may close or free it during a
+/// wait. Free with `entidb_change_feed_free`.
 #[expect(non_camel_case_types, reason = "the name is the name in C")]
 pub struct entidb_change_feed {
     _private: [u8; 0],
@@ -49,19 +49,21 @@ fn cursor<'a>(touched: &mut Touched, feed: *const entidb_change_feed) -> Result<
     })
 }
 
-/// Gives the next changes, waiting up to `timeout_ms` for a commit, or `ENTIDB_TIMEOUT`.
+/// Returns the next changes, or `ENTIDB_TIMEOUT` when no commit arrives within `timeout_ms`.
 ///
-/// A batch has changes of one commit: all of them, or the next of a commit with many. It has up to 1 MiB, or one change. Read
-/// it with `entidb_change_batch_read` and `entidb_change_batch_next`; its layout is in crates/entidb_ffi/src/change_batch.rs.
+/// A batch holds changes of one commit: all of them, or the next part of a large commit. It has at most 1 MiB, or one
+/// larger change. Read it with `entidb_change_batch_read` and `entidb_change_batch_next`; its layout is in
+/// crates/entidb_ffi/src/change_batch.rs.
 ///
-/// Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 never, `ENTIDB_NO_LIMIT` as long as it takes.
+/// Threads: any, one call at a time. Blocks: up to `timeout_ms`; 0 does not wait, `ENTIDB_NO_LIMIT` waits without
+/// end.
 /// Owns: `*out_batch` on success; free with `entidb_buffer_free`.
-/// Errors: GAP when changes were removed by retention before they were read; CLOSED, also when the feed was closed or freed
-/// meanwhile; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, since this wait has no default; CONCURRENT_USE, CORRUPT. After any of
-/// them the feed is where it was.
+/// Errors: GAP when retention removed changes before they were read; CLOSED, also when the feed is closed or freed
+/// during the call; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, since this wait has no default; CONCURRENT_USE, CORRUPT.
+/// After an error the feed keeps its position.
 ///
 /// # Safety
-/// `feed` is a live feed of this library; out-pointers are NULL or may be written. So for every function here.
+/// `feed` is a live feed of this library; out-pointers are NULL or may be written.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_change_feed_next(
     feed: *mut entidb_change_feed,
@@ -80,8 +82,8 @@ pub unsafe extern "C" fn entidb_change_feed_next(
     })
 }
 
-/// Takes the batch given last back, so that the next call gives it again: for a caller that could not use it. Does nothing when
-/// there is none.
+/// Makes the next call return the last batch again, for a caller that could not process it. Does nothing when no
+/// batch was returned yet.
 ///
 /// Threads: any, one call at a time.
 /// Errors: CONCURRENT_USE.
@@ -99,8 +101,8 @@ pub unsafe extern "C" fn entidb_change_feed_unread(
     })
 }
 
-/// Gives the position after the batch given last, text: keep it, and pass it to `entidb_database_changes` to go on from there. It
-/// begins with the sequence of the commit.
+/// Returns the position after the last batch, as text. Store it and pass it to `entidb_database_changes` to continue
+/// there. It begins with the sequence of the commit.
 ///
 /// Threads: any, one call at a time.
 /// Owns: `*out_position` on success; free with `entidb_buffer_free`.
@@ -121,8 +123,8 @@ pub unsafe extern "C" fn entidb_change_feed_position(
     })
 }
 
-/// Closes a reader: a call of another thread that waits in it, and every later one, ends with CLOSED. Closing twice is fine. It
-/// still needs to be freed.
+/// Closes a reader: a call that waits in another thread ends with CLOSED, and so does every later one. Closing again
+/// does nothing. The handle must still be freed.
 ///
 /// Threads: any, also while another thread waits in it. Does not block.
 /// Errors: INVALID_HANDLE.
@@ -140,7 +142,7 @@ pub unsafe extern "C" fn entidb_change_feed_close(
     })
 }
 
-/// Frees a change feed reader. A call of another thread that waits in it ends with CLOSED first. NULL is fine.
+/// Frees a reader of the change feed. A call that waits in another thread ends with CLOSED first. Accepts NULL.
 ///
 /// Threads: any, also while another thread waits in it. Blocks: until that thread has left.
 ///

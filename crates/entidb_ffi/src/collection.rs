@@ -18,7 +18,7 @@ use crate::status::{ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
 use crate::transaction::ended_already;
 use crate::value::{self, entidb_value};
 
-/// Entities under one name. Shareable: any number of threads at once. Free with `entidb_collection_free`.
+/// A collection of entities. Shareable: any number of threads at once. Free with `entidb_collection_free`.
 #[expect(non_camel_case_types, reason = "the name is the name in C")]
 pub struct entidb_collection {
     _private: [u8; 0],
@@ -61,28 +61,28 @@ fn target_and_end<'a>(
     }
 }
 
-/// Stores an entity, there or not. For the `mode` of `entidb_collection_put`.
+/// Insert or replace an entity. A `mode` of `entidb_collection_put`.
 pub const ENTIDB_PUT: u32 = 0;
-/// Stores an entity that must not be there.
+/// Insert an entity; it must not exist.
 pub const ENTIDB_INSERT: u32 = 1;
-/// Stores an entity in place of one that must be there.
+/// Replace an entity; it must exist.
 pub const ENTIDB_REPLACE: u32 = 2;
-/// Stores an entity in place of one that must have the version given.
+/// Replace an entity; it must have the given version.
 pub const ENTIDB_REPLACE_VERSION: u32 = 3;
 
-/// Stores a document. With `id` NULL a new id is made, which needs `ENTIDB_PUT` or `ENTIDB_INSERT`. `version` only counts
-/// with `ENTIDB_REPLACE_VERSION`.
+/// Stores a document. If `id` is NULL, the library generates an id; `mode` must then be `ENTIDB_PUT` or
+/// `ENTIDB_INSERT`. `version` is used with `ENTIDB_REPLACE_VERSION` only.
 ///
-/// Threads: any. Blocks: on the writer's place, on the commit when the collection is not of a transaction.
-/// Owns: nothing; `out_id` gets the 16 bytes of the id unless it is NULL.
-/// Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, WRONG_TYPE when the document is
-/// no map, encoding errors with the offset, BUSY, DEADLOCK where the thread has a transaction of its own open, READ_ONLY,
-/// NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, COLLECTION_NOT_FOUND when it was dropped after the handle was taken, CLOSED,
-/// TRANSACTION_ENDED.
+/// Threads: any. Blocks: outside a transaction, while another write transaction is open, and for the commit.
+/// Owns: nothing; the 16 bytes of the id are written to `out_id` unless it is NULL.
+/// Errors: ALREADY_EXISTS, ENTITY_NOT_FOUND, VERSION_MISMATCH, UNIQUE_VIOLATION, TOO_LARGE, WRONG_TYPE when the
+/// document is not a map, encoding errors with the offset, BUSY, DEADLOCK when this thread has a write transaction
+/// open, READ_ONLY, NO_SPACE, WRITES_STOPPED, COMMIT_UNKNOWN, COLLECTION_NOT_FOUND when the collection was dropped
+/// after the handle was created, CLOSED, TRANSACTION_ENDED.
 ///
 /// # Safety
-/// `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16 readable
-/// bytes; out-pointers are NULL or may be written. So for every function here.
+/// `collection` is a live collection of this library; pointers with lengths describe readable bytes, ids are 16
+/// readable bytes; out-pointers are NULL or may be written.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_collection_put(
     collection: *const entidb_collection,
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn entidb_collection_put(
     })
 }
 
-/// Changes parts of an entity by a patch, CBOR.
+/// Applies a patch, in CBOR, to an entity.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
 /// Errors: ENTITY_NOT_FOUND, PATCH_MISMATCH, and those of `entidb_collection_put`.
@@ -142,11 +142,12 @@ pub unsafe extern "C" fn entidb_collection_update(
     })
 }
 
-/// Gives the entity with this id, or `ENTIDB_NOT_FOUND`.
+/// Returns the entity with this id, or `ENTIDB_NOT_FOUND`.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk access.
 /// Owns: `*out_value` on success; free with `entidb_value_free`.
-/// Errors: CORRUPT, IO, COLLECTION_NOT_FOUND when it was dropped after the handle was taken, CLOSED, TRANSACTION_ENDED.
+/// Errors: CORRUPT, IO, COLLECTION_NOT_FOUND when the collection was dropped after the handle was created, CLOSED,
+/// TRANSACTION_ENDED.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -170,10 +171,11 @@ pub unsafe extern "C" fn entidb_collection_get(
     })
 }
 
-/// Gives the entities with these ids, from one snapshot, framed as `entidb_cursor_next_batch` does and in the order of
-/// the ids. An id that is not there has a frame of length `0xffffffff` and its id, and nothing more.
+/// Returns the entities with these ids from one snapshot, in the order of the ids, framed as by
+/// `entidb_cursor_next_batch`. The frame of an id without an entity is the length `0xffffffff` and the id, nothing
+/// more.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk access.
 /// Owns: `*out_frames` on success; free with `entidb_buffer_free`.
 /// Errors: as `entidb_collection_get`.
 ///
@@ -204,9 +206,9 @@ pub unsafe extern "C" fn entidb_collection_get_many(
     })
 }
 
-/// Says whether there is an entity with this id: `*out_exists` is 1 or 0.
+/// Sets `*out_exists` to 1 if an entity has this id, otherwise to 0.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk access.
 /// Errors: as `entidb_collection_get`.
 ///
 /// # Safety
@@ -225,7 +227,7 @@ pub unsafe extern "C" fn entidb_collection_exists(
     })
 }
 
-/// Gives the number of entities: exact, at the cost of one read.
+/// Returns the exact number of entities, for the cost of one read.
 ///
 /// Threads: any.
 /// Errors: as `entidb_collection_get`.
@@ -244,10 +246,10 @@ pub unsafe extern "C" fn entidb_collection_count(
     })
 }
 
-/// Removes an entity, whatever its version; `ENTIDB_NOT_FOUND` when it was not there.
+/// Deletes an entity of any version; returns `ENTIDB_NOT_FOUND` if there is none.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
-/// Errors: TOO_LARGE when the transaction gets over its limit, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED,
+/// Errors: TOO_LARGE when the transaction exceeds its limit, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED,
 /// COMMIT_UNKNOWN, COLLECTION_NOT_FOUND, CLOSED, TRANSACTION_ENDED.
 ///
 /// # Safety
@@ -264,7 +266,7 @@ pub unsafe extern "C" fn entidb_collection_delete(
     })
 }
 
-/// Removes an entity that must still have this version; `ENTIDB_NOT_FOUND` when it was not there. No entity has version 0.
+/// Deletes an entity that must have this version; returns `ENTIDB_NOT_FOUND` if there is none. Versions begin at 1.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
 /// Errors: VERSION_MISMATCH, and those of `entidb_collection_delete`.
@@ -284,7 +286,7 @@ pub unsafe extern "C" fn entidb_collection_delete_version(
     })
 }
 
-/// Removes these entities in one transaction and says how many were there.
+/// Deletes these entities in one transaction and returns how many existed.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
 /// Errors: as `entidb_collection_delete`.
@@ -306,13 +308,13 @@ pub unsafe extern "C" fn entidb_collection_delete_many(
     })
 }
 
-/// Stores many documents in one transaction: all of them or, after an error, none. Each is framed: `u32` length of the
-/// document, a byte that is 1 when an id follows and 0 when one is to be made, the 16 bytes of that id if so, the
-/// document; integers little-endian. The ids come back in order, 16 bytes each.
+/// Stores many documents in one transaction: all of them or, after an error, none. The frame of each: `u32` length of
+/// the document; a byte, 1 if an id follows and 0 if the library generates one; the 16 bytes of the id, if any; the
+/// document. Integers are little-endian. Returns the ids in the same order, 16 bytes each.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
 /// Owns: `*out_ids` on success; free with `entidb_buffer_free`.
-/// Errors: as `entidb_collection_put`, and TRUNCATED for frames that end early.
+/// Errors: as `entidb_collection_put`, and TRUNCATED when the frames end early.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -359,10 +361,10 @@ fn unframe(frames: &[u8]) -> Result<Vec<BatchItem<'_>>, Error> {
     Ok(items)
 }
 
-/// Declares an index, a CBOR map of `columns` (paths, `-` before one for descending), `name`, `unique`, `multi`, and builds
-/// it over what is there. `*out_created` is 0 when the same index was there already.
+/// Creates an index and builds it. The definition is a CBOR map of `columns` (paths; `-` before a path for descending
+/// order), `name`, `unique` and `multi`. Sets `*out_created` to 0 if the same index exists already.
 ///
-/// Threads: any. Blocks: while the index is built.
+/// Threads: any. Blocks: until the index is built.
 /// Errors: INDEX_EXISTS, UNIQUE_VIOLATION, INVALID_ARGUMENT, and those of `entidb_collection_put`.
 ///
 /// # Safety
@@ -382,7 +384,7 @@ pub unsafe extern "C" fn entidb_collection_create_index(
     })
 }
 
-/// Removes an index for good.
+/// Removes an index.
 ///
 /// Threads: any.
 /// Errors: COLLECTION_NOT_FOUND, INDEX_NOT_FOUND, and those of `entidb_collection_delete`.
@@ -399,7 +401,7 @@ pub unsafe extern "C" fn entidb_collection_drop_index(
     call_unit(out_error, |touched| target(touched, collection)?.drop_index(bytes::text(name, name_len, "name")?))
 }
 
-/// Gives the declared indexes as a CBOR array of definitions.
+/// Returns the indexes as a CBOR array of definitions.
 ///
 /// Threads: any.
 /// Owns: `*out_indexes` on success; free with `entidb_buffer_free`.
@@ -421,8 +423,8 @@ pub unsafe extern "C" fn entidb_collection_indexes(
     })
 }
 
-/// Walks all entities in the order of ids: after an id unless it is NULL, from the end when `reverse` is not 0, at most
-/// `limit` of them, or `ENTIDB_NO_LIMIT`.
+/// Returns a cursor over the entities in the order of their ids: behind the id `after` unless it is NULL, in
+/// descending order if `reverse` is not 0, and at most `limit` of them (`ENTIDB_NO_LIMIT` for all).
 ///
 /// Threads: any.
 /// Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
@@ -453,12 +455,12 @@ pub unsafe extern "C" fn entidb_collection_scan(
     })
 }
 
-/// Asks a query, in its published CBOR form.
+/// Runs a query, in the CBOR form of docs/spec/query.md, and returns a cursor over its results.
 ///
-/// Threads: any. Blocks: on the disk; when the answer must be sorted, until it is.
+/// Threads: any. Blocks: for disk reads; until the results are sorted when no index has the order.
 /// Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
-/// Errors: QUERY_INVALID, SCAN_FORBIDDEN, PAGE_TOKEN_INVALID, QUERY_TOO_LARGE, encoding errors with the offset, and those of
-/// `entidb_collection_get`.
+/// Errors: QUERY_INVALID, SCAN_FORBIDDEN, PAGE_TOKEN_INVALID, QUERY_TOO_LARGE, encoding errors with the offset, and
+/// those of `entidb_collection_get`.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -480,9 +482,9 @@ pub unsafe extern "C" fn entidb_collection_find(
     })
 }
 
-/// Counts the answers of a query.
+/// Returns the number of results of a query.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk access.
 /// Errors: as `entidb_collection_find`.
 ///
 /// # Safety
@@ -502,7 +504,7 @@ pub unsafe extern "C" fn entidb_collection_find_count(
     })
 }
 
-/// Removes the answers of a query in one transaction and says how many there were.
+/// Deletes the results of a query in one transaction and returns how many there were.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
 /// Errors: as `entidb_collection_find` and `entidb_collection_delete`.
@@ -524,8 +526,8 @@ pub unsafe extern "C" fn entidb_collection_find_delete(
     })
 }
 
-/// Says how the answers of a query would be found, as a CBOR map: `collection`, `index`, `ranges`, `reverse`, `scan`,
-/// `sort`, `filter`, and the same as `text`.
+/// Returns the plan of a query as a CBOR map: `collection`, `index`, `ranges`, `reverse`, `scan`, `sort`, `filter`,
+/// and `text`, which says the same in words.
 ///
 /// Threads: any.
 /// Owns: `*out_explanation` on success; free with `entidb_buffer_free`.
@@ -549,7 +551,7 @@ pub unsafe extern "C" fn entidb_collection_find_explain(
     })
 }
 
-/// Frees a collection handle; the collection itself stays. NULL is fine.
+/// Frees a handle of a collection, not the collection. Accepts NULL.
 ///
 /// Threads: any.
 ///

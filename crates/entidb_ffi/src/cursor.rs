@@ -18,7 +18,7 @@ use crate::status::{ENTIDB_END, ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
 use crate::transaction::ended_already;
 use crate::value::{self, entidb_value};
 
-/// A walk over entities. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
+/// A cursor over entities. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
 #[expect(non_camel_case_types, reason = "the name is the name in C")]
 pub struct entidb_cursor {
     _private: [u8; 0],
@@ -109,15 +109,15 @@ fn concurrent() -> Error {
     Error::new(ErrorCode::ConcurrentUse, "another thread is using this cursor; give each thread its own")
 }
 
-/// Gives the next entity, or `ENTIDB_END`. After an error other than CONCURRENT_USE the cursor is at its end and gives
-/// `ENTIDB_END` from then on.
+/// Returns the next entity, or `ENTIDB_END`. After an error other than CONCURRENT_USE the cursor has ended and
+/// returns `ENTIDB_END`.
 ///
-/// Threads: any, one call at a time. Blocks: on the disk.
+/// Threads: any, one call at a time. Blocks: for disk access.
 /// Owns: `*out_value` on success; free with `entidb_value_free`.
 /// Errors: CLOSED, TRANSACTION_ENDED, CONCURRENT_USE, CORRUPT, IO.
 ///
 /// # Safety
-/// `cursor` is a live cursor of this library; out-pointers are NULL or may be written. So for every function here.
+/// `cursor` is a live cursor of this library; out-pointers are NULL or may be written.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_cursor_next(
     cursor: *mut entidb_cursor,
@@ -135,12 +135,12 @@ pub unsafe extern "C" fn entidb_cursor_next(
     })
 }
 
-/// Fills a buffer with the next entities: at most `count_max` of them, and no further one once it has `bytes_max` bytes.
-/// Each is framed: `u32` length of the document, 16 bytes id, `u64` version, document; integers little-endian.
-/// Gives `ENTIDB_END` when there is none left. What was read before a failure is given first, and the failure by the next
-/// call.
+/// Returns the next entities in one buffer: at most `count_max`, and no further one once the buffer has `bytes_max`
+/// bytes. The frame of each: `u32` length of the document, 16 bytes of id, `u64` version, the document. Integers are
+/// little-endian. Returns `ENTIDB_END` after the last. Entities read before an error are returned first; the next
+/// call returns the error.
 ///
-/// Threads: any, one call at a time. Blocks: on the disk.
+/// Threads: any, one call at a time. Blocks: for disk access.
 /// Owns: `*out_frames` on success; free with `entidb_buffer_free`.
 /// Errors: as `entidb_cursor_next`.
 ///
@@ -195,14 +195,14 @@ pub(crate) fn frame(entity: &Entity, out: &mut Vec<u8>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives the place of an entity as a page token, for the `after` of the same query: that of the entity at `position` among
-/// those the last call that gave any gave, counted from 0. `ENTIDB_END` when no answer follows it, so that there is no next
-/// page; for the last entity given one more answer is looked for to know that. `ENTIDB_NOT_FOUND` when there is none at that
-/// position.
+/// Returns a page token for the entity at `position`, counted from 0, among the entities that the last call returned.
+/// Passed as `after` of the same query, it continues behind that entity. Returns `ENTIDB_END` if no result follows,
+/// so that there is no next page; for the last entity the cursor reads one result ahead to know. Returns
+/// `ENTIDB_NOT_FOUND` if there is no entity at `position`.
 ///
-/// Threads: any, one call at a time. Blocks: on the disk.
+/// Threads: any, one call at a time. Blocks: for disk access.
 /// Owns: `*out_token` on success; free with `entidb_buffer_free`.
-/// Errors: UNSUPPORTED for a cursor of a scan, which goes on by id; those of `entidb_cursor_next`.
+/// Errors: UNSUPPORTED for the cursor of a scan, which continues by id; those of `entidb_cursor_next`.
 ///
 /// # Safety
 /// As `entidb_cursor_next`.
@@ -240,7 +240,7 @@ pub unsafe extern "C" fn entidb_cursor_token(
     })
 }
 
-/// Frees a cursor and everything it holds. NULL is fine.
+/// Frees a cursor. Accepts NULL.
 ///
 /// Threads: any.
 ///

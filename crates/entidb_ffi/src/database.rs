@@ -39,16 +39,17 @@ pub(crate) fn with<T>(
     run(&touched.get::<Open>(database)?.0)
 }
 
-/// Opens the database in a folder, making it when the options say so. `options` may be NULL.
+/// Opens the database in a folder, and creates it if the options allow. `options` may be NULL.
 ///
-/// Threads: any. Blocks: on recovery.
+/// Threads: any. Blocks: for recovery.
 /// Owns: `*out_database` on success; free with `entidb_database_free`.
-/// Errors: DATABASE_LOCKED, DATABASE_NOT_FOUND, ALREADY_EXISTS, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT, TAMPERED, WRONG_KEY,
-/// ENCRYPTION_REQUIRED, NOT_ENCRYPTED, PERMISSION_DENIED, NOT_A_DIRECTORY, INVALID_ARGUMENT, UNKNOWN_OPTION, IO.
+/// Errors: DATABASE_LOCKED, DATABASE_NOT_FOUND, ALREADY_EXISTS, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT, TAMPERED,
+/// WRONG_KEY, ENCRYPTION_REQUIRED, NOT_ENCRYPTED, PERMISSION_DENIED, NOT_A_DIRECTORY, INVALID_ARGUMENT,
+/// UNKNOWN_OPTION, IO.
 ///
 /// # Safety
-/// `database` handles are live ones of this library; texts and bytes are readable for their lengths; `options` is NULL or
-/// readable for its `struct_size`; out-pointers are NULL or may be written. So for every function here.
+/// `database` handles are live ones of this library; texts and bytes are readable for their lengths; `options` is
+/// NULL or readable for its `struct_size`; out-pointers are NULL or may be written.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_open(
     path: *const u8,
@@ -66,12 +67,12 @@ pub unsafe extern "C" fn entidb_database_open(
     })
 }
 
-/// As `entidb_database_open`, with the options as a CBOR map of names and values; a name that is not known is refused with
-/// the nearest that is. No bytes are the defaults.
+/// Like `entidb_database_open`, with the options as a CBOR map of names and values. An unknown name is an error that
+/// suggests the nearest name. Without bytes all options have their defaults.
 ///
-/// Threads: any. Blocks: on recovery.
+/// Threads: any. Blocks: for recovery.
 /// Owns: `*out_database` on success; free with `entidb_database_free`.
-/// Errors: as `entidb_database_open`, and encoding errors with the offset for options that are no CBOR.
+/// Errors: as `entidb_database_open`, and encoding errors with the offset.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -93,7 +94,8 @@ pub unsafe extern "C" fn entidb_database_open_named(
     })
 }
 
-/// Opens a database in memory, gone when its last handle is. The options are as for `entidb_database_open_named`.
+/// Opens a database in memory. It is lost when its last handle is freed. The options are those of
+/// `entidb_database_open_named`.
 ///
 /// Threads: any.
 /// Owns: `*out_database` on success; free with `entidb_database_free`.
@@ -116,12 +118,12 @@ pub unsafe extern "C" fn entidb_database_open_memory(
     })
 }
 
-/// Closes the database for every handle on it: flushes what is not durable yet and marks a clean end. Closing twice is
-/// fine. The handle still needs to be freed.
+/// Closes the database for all of its handles: flushes every commit and marks a clean end. Closing again does
+/// nothing. The handle must still be freed.
 ///
-/// Threads: any. Blocks: on the disk, and for calls of other threads that write, at most `lock_timeout_ms`.
-/// Errors: IN_USE while a write transaction is open, which stays as it is (at once when it is this thread's); IO, NO_SPACE:
-/// closed all the same.
+/// Threads: any. Blocks: for disk writes, and at most `lock_timeout_ms` for writing calls of other threads.
+/// Errors: IN_USE while a write transaction is open, which stays open (without waiting if this thread has it open);
+/// IO, NO_SPACE: the database is closed all the same.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -133,11 +135,11 @@ pub unsafe extern "C" fn entidb_database_close(
     call_unit(out_error, |touched| with(touched, database, Database::close))
 }
 
-/// As `entidb_database_close`, and waits for nobody: what other threads have under way ends with CLOSED, and nothing of their
-/// open write transaction stays. Their handles still need to be freed.
+/// Like `entidb_database_close`, without waiting: calls of other threads end with CLOSED, and an open write
+/// transaction is aborted. Their handles must still be freed.
 ///
-/// Threads: any. Blocks: on the disk.
-/// Errors: IO, NO_SPACE: closed all the same.
+/// Threads: any. Blocks: for disk access.
+/// Errors: IO, NO_SPACE: the database is closed all the same.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -149,7 +151,7 @@ pub unsafe extern "C" fn entidb_database_close_now(
     call_unit(out_error, |touched| with(touched, database, Database::close_now))
 }
 
-/// Gives 1 when the database was closed, 0 while it is open.
+/// Sets `*out_closed` to 1 if the database is closed, to 0 if it is open.
 ///
 /// Threads: any.
 /// Errors: FORKED, INVALID_HANDLE.
@@ -168,7 +170,7 @@ pub unsafe extern "C" fn entidb_database_is_closed(
     })
 }
 
-/// Frees a database handle. Without a close before it, the next open recovers. NULL is fine.
+/// Frees a handle of a database. If the database was not closed, the next open recovers it. Accepts NULL.
 ///
 /// Threads: any.
 ///
@@ -179,7 +181,7 @@ pub unsafe extern "C" fn entidb_database_free(database: *mut entidb_database) {
     handle::free::<Open>(database);
 }
 
-/// Gives the collection of a name; it comes into being with its first entity.
+/// Returns a handle of the collection with this name. The collection is created with its first entity.
 ///
 /// Threads: any.
 /// Owns: `*out_collection` on success; free with `entidb_collection_free`.
@@ -204,7 +206,7 @@ pub unsafe extern "C" fn entidb_database_collection(
     })
 }
 
-/// Gives the names of the collections as a sorted CBOR array of texts.
+/// Returns the names of the collections as a sorted CBOR array of texts.
 ///
 /// Threads: any.
 /// Owns: `*out_names` on success; free with `entidb_buffer_free`.
@@ -227,8 +229,9 @@ pub unsafe extern "C" fn entidb_database_collections(
 
 /// Creates an empty collection.
 ///
-/// Threads: any. Blocks: on the writer's place and the commit.
-/// Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, TOO_LARGE, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
+/// Threads: any. Blocks: while another write transaction is open, and for the commit.
+/// Errors: COLLECTION_EXISTS, INVALID_ARGUMENT, TOO_LARGE, BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED,
+/// CLOSED.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -245,9 +248,9 @@ pub unsafe extern "C" fn entidb_database_create_collection(
     })
 }
 
-/// Gives a collection another name.
+/// Renames a collection.
 ///
-/// Threads: any. Blocks: on the writer's place and the commit.
+/// Threads: any. Blocks: while another write transaction is open, and for the commit.
 /// Errors: COLLECTION_NOT_FOUND, and those of `entidb_database_create_collection`.
 ///
 /// # Safety
@@ -267,9 +270,9 @@ pub unsafe extern "C" fn entidb_database_rename_collection(
     })
 }
 
-/// Removes a collection with everything in it.
+/// Drops a collection with its entities and indexes.
 ///
-/// Threads: any. Blocks: on the writer's place and the commit.
+/// Threads: any. Blocks: while another write transaction is open, and for the commit.
 /// Errors: COLLECTION_NOT_FOUND, and those of `entidb_database_create_collection`.
 ///
 /// # Safety
@@ -287,7 +290,7 @@ pub unsafe extern "C" fn entidb_database_drop_collection(
     })
 }
 
-/// Begins to read the database as it is now.
+/// Begins a read transaction: a snapshot of the database as it is now.
 ///
 /// Threads: any.
 /// Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
@@ -309,13 +312,13 @@ pub unsafe extern "C" fn entidb_database_begin_read(
     })
 }
 
-/// Begins to change the database, waiting up to `timeout_ms` for another writer: 0 not at all, `ENTIDB_DEFAULT` as the
-/// options say, `ENTIDB_NO_LIMIT` as long as it takes.
+/// Begins a write transaction. Waits up to `timeout_ms` while another one is open: 0 does not wait, `ENTIDB_DEFAULT`
+/// waits for `lock_timeout_ms` of the options, `ENTIDB_NO_LIMIT` without end.
 ///
-/// Threads: any. Blocks: on the writer's place.
+/// Threads: any. Blocks: while another write transaction is open.
 /// Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
-/// Errors: BUSY when the wait is over, DEADLOCK at once when it would be for a transaction that this thread began or called
-/// last, READ_ONLY, WRITES_STOPPED, CLOSED.
+/// Errors: BUSY when the wait ends without success; DEADLOCK at once when the open transaction is one that this
+/// thread began or used last; READ_ONLY, WRITES_STOPPED, CLOSED.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -335,13 +338,13 @@ pub unsafe extern "C" fn entidb_database_begin_write(
     })
 }
 
-/// Reads the changes committed after a position that a feed, a transaction or `entidb_database_position` gave; with length 0
-/// from the oldest changes that are kept.
+/// Returns a reader of the changes after a position of a feed, a transaction or `entidb_database_position`; with
+/// length 0, of all changes that are kept.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk access.
 /// Owns: `*out_feed` on success; free with `entidb_change_feed_free`.
-/// Errors: GAP when changes after the position were removed by retention, or the position is not of the history of this
-/// database; INVALID_ARGUMENT for text that is no position, UNSUPPORTED when the database keeps no feed, CLOSED.
+/// Errors: GAP when retention removed changes after the position, or the position is of another history;
+/// INVALID_ARGUMENT for text that is not a position; UNSUPPORTED when the database keeps no feed; CLOSED.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -365,10 +368,10 @@ pub unsafe extern "C" fn entidb_database_changes(
     })
 }
 
-/// Gives the position in the change feed after the newest commit that is visible, text: `entidb_database_changes` from there
-/// gives what is committed from now on. To copy the data and follow it, take the position of the transaction that copied.
+/// Returns the position after the newest visible commit, as text: `entidb_database_changes` from there reads later
+/// commits only. To copy the data and then follow it, use the position of the transaction that reads the copy.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk access.
 /// Owns: `*out_position` on success; free with `entidb_buffer_free`.
 /// Errors: CLOSED.
 ///
@@ -387,9 +390,9 @@ pub unsafe extern "C" fn entidb_database_position(
     })
 }
 
-/// Removes changes up to and including a sequence from the change feed.
+/// Removes the changes up to and including a sequence from the change feed.
 ///
-/// Threads: any. Blocks: on the writer's place and the commit.
+/// Threads: any. Blocks: while another write transaction is open, and for the commit.
 /// Errors: BUSY, DEADLOCK, READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED.
 ///
 /// # Safety
@@ -403,7 +406,7 @@ pub unsafe extern "C" fn entidb_database_trim_changes(
     call_unit(out_error, |touched| with(touched, database, |open| open.trim_changes(Sequence(through))))
 }
 
-/// Gives the sequence of the newest commit that is visible, also of a closed database.
+/// Returns the sequence of the newest visible commit, also after the database was closed.
 ///
 /// Threads: any.
 /// Errors: FORKED, INVALID_HANDLE.
@@ -424,8 +427,8 @@ pub unsafe extern "C" fn entidb_database_last_sequence(
 
 /// Waits until a commit is on stable storage.
 ///
-/// Threads: any. Blocks: up to `timeout_ms`; `ENTIDB_NO_LIMIT` as long as it takes.
-/// Errors: TIMEOUT, WRITES_STOPPED, CLOSED; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, which this wait has not.
+/// Threads: any. Blocks: up to `timeout_ms`; `ENTIDB_NO_LIMIT` waits without end.
+/// Errors: TIMEOUT, WRITES_STOPPED, CLOSED; INVALID_ARGUMENT for `ENTIDB_DEFAULT`, since this wait has no default.
 ///
 /// # Safety
 /// As `entidb_database_open`.
@@ -442,9 +445,9 @@ pub unsafe extern "C" fn entidb_database_wait_durable(
     })
 }
 
-/// Puts the newest writes into segments and cuts the log.
+/// Writes the data in the log to segments, and shortens the log.
 ///
-/// Threads: any. Blocks: on the disk; readers and the writer go on.
+/// Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
 /// Errors: READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED, IO.
 ///
 /// # Safety
@@ -457,9 +460,9 @@ pub unsafe extern "C" fn entidb_database_checkpoint(
     call_unit(out_error, |touched| with(touched, database, Database::checkpoint))
 }
 
-/// Merges all segments, dropping what nobody can see any more.
+/// Merges all segments and removes old versions and deleted data.
 ///
-/// Threads: any. Blocks: on the disk; readers and the writer go on.
+/// Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
 /// Errors: as `entidb_database_checkpoint`.
 ///
 /// # Safety
@@ -472,16 +475,16 @@ pub unsafe extern "C" fn entidb_database_compact(
     call_unit(out_error, |touched| with(touched, database, Database::compact))
 }
 
-/// Look at footers, counts and the files listed. For `level` of `entidb_database_verify`.
+/// Check footers, counts and the list of files. A `level` of `entidb_database_verify`.
 pub const ENTIDB_VERIFY_QUICK: u32 = 0;
 /// Read every block, and compare every index with the entities.
 pub const ENTIDB_VERIFY_FULL: u32 = 1;
 
-/// Checks the database and gives a report, a CBOR map: `ok`, `problems` (an array of maps with `what` and where they apply
-/// `file`, `offset`, `collection`, `index`, `id`), counts of what was checked, and `bytes_dropped` (at the end of the log,
-/// when the database was opened). Damage is reported, not an error.
+/// Checks the database and returns a report, a CBOR map: `ok`, `problems` (an array of maps with `what` and, where
+/// they apply, `file`, `offset`, `collection`, `index`, `id`), counts of what was checked, and `bytes_dropped` (at
+/// the end of the log, when the database was opened). Damage is reported in it, and is no error of this call.
 ///
-/// Threads: any. Blocks: on the disk; readers and the writer go on.
+/// Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
 /// Owns: `*out_report` on success; free with `entidb_buffer_free`.
 /// Errors: INVALID_ARGUMENT, CLOSED.
 ///
@@ -509,9 +512,9 @@ pub unsafe extern "C" fn entidb_database_verify(
     })
 }
 
-/// Copies the database, as it is at one commit, into a new folder that opens as a database.
+/// Copies the database, as of one commit, to a new folder, which is a database of its own.
 ///
-/// Threads: any. Blocks: on the disk; readers and the writer go on.
+/// Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
 /// Errors: TARGET_NOT_EMPTY, NOT_A_DIRECTORY, NO_SPACE, PERMISSION_DENIED, READ_ONLY, CLOSED, IO.
 ///
 /// # Safety
@@ -529,7 +532,7 @@ pub unsafe extern "C" fn entidb_database_backup(
     })
 }
 
-/// Gives counters since opening and sizes of this moment, as a CBOR map of names and numbers.
+/// Returns counters since opening, and current sizes, as a CBOR map of names and numbers.
 ///
 /// Threads: any.
 /// Owns: `*out_stats` on success; free with `entidb_buffer_free`.
@@ -550,7 +553,7 @@ pub unsafe extern "C" fn entidb_database_stats(
     })
 }
 
-/// Gives the options in force as a CBOR map of names and values; whether there is a key, never which.
+/// Returns the options in use as a CBOR map of names and values. It says whether there is a key, never which.
 ///
 /// Threads: any.
 /// Owns: `*out_config` on success; free with `entidb_buffer_free`.
@@ -571,8 +574,9 @@ pub unsafe extern "C" fn entidb_database_config(
     })
 }
 
-/// Gives what opening found, as a CBOR map: `created`, `clean`, `commits_replayed`, `bytes_dropped`, `last_sequence`,
-/// `ignored` (names in the folder that cannot be files of the database; of very many, some) and `ignored_count`.
+/// Returns what opening found, as a CBOR map: `created`, `clean`, `commits_replayed`, `bytes_dropped`,
+/// `last_sequence`, `ignored` (names in the folder that are not files of the database, the first of them) and
+/// `ignored_count`.
 ///
 /// Threads: any.
 /// Owns: `*out_report` on success; free with `entidb_buffer_free`.

@@ -10,13 +10,13 @@ use crate::bytes::{self, entidb_bytes};
 use crate::error::entidb_error;
 use crate::status::{ENTIDB_END, ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
 
-/// Null. For the `kind` of `entidb_item`.
+/// Null. A `kind` of `entidb_item`.
 pub const ENTIDB_KIND_NULL: u32 = 0;
 /// A bool: `number` is 0 or 1.
 pub const ENTIDB_KIND_BOOL: u32 = 1;
 /// An integer that fits `number`.
 pub const ENTIDB_KIND_INT: u32 = 2;
-/// An integer beyond `int64_t` whose bits are in `number`, as `uint64_t`.
+/// An integer above the range of `int64_t`: cast `number` to `uint64_t`.
 pub const ENTIDB_KIND_UINT: u32 = 3;
 /// A float in `real`.
 pub const ENTIDB_KIND_DOUBLE: u32 = 4;
@@ -24,13 +24,13 @@ pub const ENTIDB_KIND_DOUBLE: u32 = 4;
 pub const ENTIDB_KIND_TEXT: u32 = 5;
 /// Bytes in `bytes`.
 pub const ENTIDB_KIND_BYTES: u32 = 6;
-/// An array of `number` items; `bytes` is its encoding, a document to look into.
+/// An array of `number` items; `bytes` is its encoding, to be read as a document.
 pub const ENTIDB_KIND_ARRAY: u32 = 7;
-/// A map of `number` entries; `bytes` is its encoding, a document to look into.
+/// A map of `number` entries; `bytes` is its encoding, to be read as a document.
 pub const ENTIDB_KIND_MAP: u32 = 8;
-/// A moment: `number` is microseconds since 1970 UTC.
+/// A timestamp: `number` is microseconds since 1970 UTC.
 pub const ENTIDB_KIND_TIMESTAMP: u32 = 9;
-/// Anything else: `bytes` is its encoding.
+/// Any other value: `bytes` is its encoding.
 pub const ENTIDB_KIND_OTHER: u32 = 10;
 
 /// One value of a document.
@@ -39,20 +39,21 @@ pub const ENTIDB_KIND_OTHER: u32 = 10;
 pub struct entidb_item {
     /// One of `ENTIDB_KIND_...`.
     pub kind: u32,
-    /// 0; there for the layout.
+    /// Always 0.
     pub reserved: u32,
     /// What the kind says.
     pub number: i64,
     /// The float of `ENTIDB_KIND_DOUBLE`, otherwise 0.
     pub real: f64,
-    /// What the kind says, otherwise empty. Lives as long as the document.
+    /// The bytes that the kind names, otherwise empty. Valid as long as the document.
     pub bytes: entidb_bytes,
 }
 
-/// Gives the value at a dotted path of a document (`address.city`, `tags.0`; empty for the whole), or `ENTIDB_NOT_FOUND`.
+/// Returns the value at a dotted path of a document (`address.city`, `tags.0`; an empty path for the whole), or
+/// `ENTIDB_NOT_FOUND`.
 ///
 /// Threads: any.
-/// Errors: INVALID_ARGUMENT for a path that cannot be read, encoding errors with the offset for damaged bytes.
+/// Errors: INVALID_ARGUMENT for a malformed path, encoding errors with the offset for damaged bytes.
 ///
 /// # Safety
 /// `document` and `path` are readable for their lengths; `out_item` may be written.
@@ -76,14 +77,14 @@ pub unsafe extern "C" fn entidb_document_lookup(
     })
 }
 
-/// Walks over the entries of a map or the items of an array, one for each call, or gives `ENTIDB_END`.
+/// Reads the next entry of a map or item of an array, or returns `ENTIDB_END`.
 ///
-/// `*offset` is 0 before the first call and is moved by each; it means nothing else. `*out_key` is the key, text or an
-/// integer, and of kind `ENTIDB_KIND_NULL` in an array. `out_key` may be NULL.
+/// Set `*offset` to 0 before the first call; each call advances it. Do not interpret its value. `*out_key` is the
+/// key, text or an integer; in an array it has the kind `ENTIDB_KIND_NULL`. `out_key` may be NULL.
 ///
 /// Threads: any.
-/// Errors: WRONG_TYPE when the document is neither, INVALID_ARGUMENT for an offset no call gave, encoding errors with the
-/// offset for damaged bytes.
+/// Errors: WRONG_TYPE when the document is neither, INVALID_ARGUMENT for an offset that no call returned, encoding
+/// errors with the offset for damaged bytes.
 ///
 /// # Safety
 /// `document` is readable for its length; `offset` may be read and written; the others are NULL or may be written.

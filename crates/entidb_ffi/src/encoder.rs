@@ -54,15 +54,15 @@ fn piece(encoder: *mut entidb_encoder, write: impl FnOnce(&mut codec::Encoder) -
     })
 }
 
-/// Makes an encoder with nothing written.
+/// Creates an empty encoder.
 ///
 /// Threads: any.
 /// Owns: `*out_encoder` on success; free with `entidb_encoder_free`.
 /// Errors: INVALID_ARGUMENT.
 ///
 /// # Safety
-/// Handles are live ones of this library; texts and bytes are readable for their lengths; out-pointers are NULL or may be
-/// written. So for every function here.
+/// Handles are live ones of this library; texts and bytes are readable for their lengths; out-pointers are NULL or
+/// may be written.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_encoder_new(
     out_encoder: *mut *mut entidb_encoder,
@@ -78,7 +78,8 @@ pub unsafe extern "C" fn entidb_encoder_new(
 /// Writes null.
 ///
 /// Threads: any, one call at a time.
-/// Errors: INVALID_HANDLE, CONCURRENT_USE; so for every piece. Others are reported by `entidb_encoder_finish`.
+/// Errors: INVALID_HANDLE, CONCURRENT_USE, for every function that writes. `entidb_encoder_finish` reports all
+/// others.
 ///
 /// # Safety
 /// As `entidb_encoder_new`.
@@ -90,7 +91,7 @@ pub unsafe extern "C" fn entidb_encoder_null(encoder: *mut entidb_encoder) -> en
     })
 }
 
-/// Writes false for 0, true otherwise.
+/// Writes a bool: false for 0, true otherwise.
 ///
 /// Threads: any, one call at a time.
 ///
@@ -118,7 +119,7 @@ pub unsafe extern "C" fn entidb_encoder_int(encoder: *mut entidb_encoder, value:
     })
 }
 
-/// Writes an integer beyond `int64_t`.
+/// Writes an unsigned integer.
 ///
 /// Threads: any, one call at a time.
 ///
@@ -146,7 +147,7 @@ pub unsafe extern "C" fn entidb_encoder_double(encoder: *mut entidb_encoder, val
     })
 }
 
-/// Writes text, UTF-8. INVALID_ARGUMENT when it is not.
+/// Writes text. It must be UTF-8.
 ///
 /// Threads: any, one call at a time.
 ///
@@ -182,7 +183,7 @@ pub unsafe extern "C" fn entidb_encoder_bytes(
     })
 }
 
-/// Writes a moment: microseconds since 1970 UTC.
+/// Writes a timestamp: microseconds since 1970 UTC.
 ///
 /// Threads: any, one call at a time.
 ///
@@ -210,7 +211,7 @@ pub unsafe extern "C" fn entidb_encoder_id(encoder: *mut entidb_encoder, id: *co
     })
 }
 
-/// Writes a value that is already encoded: a document inside a document. Encoding errors when it is not canonical CBOR.
+/// Writes an encoded value, such as a document inside a document. It must be canonical CBOR.
 ///
 /// Threads: any, one call at a time.
 ///
@@ -228,7 +229,7 @@ pub unsafe extern "C" fn entidb_encoder_document(
     })
 }
 
-/// Begins an array of so many items; end it with `entidb_encoder_end`.
+/// Begins an array of `count` items; end it with `entidb_encoder_end`.
 ///
 /// Threads: any, one call at a time.
 ///
@@ -242,7 +243,7 @@ pub unsafe extern "C" fn entidb_encoder_begin_array(encoder: *mut entidb_encoder
     })
 }
 
-/// Begins a map of so many entries, in any order; end it with `entidb_encoder_end`.
+/// Begins a map of `count` entries, in any order; end it with `entidb_encoder_end`.
 ///
 /// Threads: any, one call at a time.
 ///
@@ -256,7 +257,7 @@ pub unsafe extern "C" fn entidb_encoder_begin_map(encoder: *mut entidb_encoder, 
     })
 }
 
-/// Writes the key of the next entry of a map. INVALID_ARGUMENT when it is not UTF-8.
+/// Writes the key of the next entry of a map. It must be UTF-8.
 ///
 /// Threads: any, one call at a time.
 ///
@@ -274,7 +275,7 @@ pub unsafe extern "C" fn entidb_encoder_key(
     })
 }
 
-/// Ends the array or map begun last.
+/// Ends the innermost array or map.
 ///
 /// Threads: any, one call at a time.
 ///
@@ -288,12 +289,12 @@ pub unsafe extern "C" fn entidb_encoder_end(encoder: *mut entidb_encoder) -> ent
     })
 }
 
-/// Gives the finished document and empties the encoder, which can then write another.
+/// Returns the finished document and empties the encoder for another one.
 ///
 /// Threads: any, one call at a time.
 /// Owns: `*out_document` on success; free with `entidb_buffer_free`.
-/// Errors: INVALID_ARGUMENT when the calls described no document, DUPLICATE_KEY, TOO_DEEP, DOCUMENT_TOO_LARGE, encoding errors
-/// of a piece that was refused, CONCURRENT_USE.
+/// Errors: INVALID_ARGUMENT when the calls do not make one document, DUPLICATE_KEY, TOO_DEEP, DOCUMENT_TOO_LARGE,
+/// encoding errors of a value that was refused, CONCURRENT_USE.
 ///
 /// # Safety
 /// As `entidb_encoder_new`.
@@ -318,7 +319,7 @@ pub unsafe extern "C" fn entidb_encoder_finish(
     })
 }
 
-/// Frees an encoder. NULL is fine.
+/// Frees an encoder. Accepts NULL.
 ///
 /// Threads: any.
 ///

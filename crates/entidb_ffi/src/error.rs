@@ -59,13 +59,13 @@ fn pointer(text: Option<&'static CString>) -> *const c_char {
 /// Threads: any.
 ///
 /// # Safety
-/// `error` is NULL or a live error of this library; so for every function here.
+/// `error` is NULL or a live error of this library.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_error_code(error: *const entidb_error) -> entidb_status {
     with(error, 0, |failure| failure.error.code().number())
 }
 
-/// One sentence: what was asked, what was found, what to do. UTF-8, ends in NUL, lives until the error is freed.
+/// One sentence: what was asked, what was found, what to do. UTF-8 that ends in NUL; valid until the error is freed.
 ///
 /// Threads: any.
 ///
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn entidb_error_os_code(error: *const entidb_error) -> i32
     with(error, 0, |failure| failure.error.context().os_code.unwrap_or(0))
 }
 
-/// The path of the database or file it is about, or NULL. Lives until the error is freed.
+/// The path of the database or file concerned, or NULL. Valid until the error is freed.
 ///
 /// Threads: any.
 ///
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn entidb_error_path(error: *const entidb_error) -> *const
     with(error, std::ptr::null(), |failure| pointer(failure.path.as_ref()))
 }
 
-/// The collection it is about, or NULL. Lives until the error is freed.
+/// The collection concerned, or NULL. Valid until the error is freed.
 ///
 /// Threads: any.
 ///
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn entidb_error_collection(error: *const entidb_error) -> 
     with(error, std::ptr::null(), |failure| pointer(failure.collection.as_ref()))
 }
 
-/// The index it is about, or NULL. Lives until the error is freed.
+/// The index concerned, or NULL. Valid until the error is freed.
 ///
 /// Threads: any.
 ///
@@ -120,8 +120,8 @@ pub unsafe extern "C" fn entidb_error_index(error: *const entidb_error) -> *cons
     with(error, std::ptr::null(), |failure| pointer(failure.index.as_ref()))
 }
 
-/// The 16 bytes of the entity it is about, or NULL; for a unique violation the entity that holds the key. Lives until
-/// the error is freed.
+/// The 16 bytes of the id of the entity concerned, or NULL; for a unique violation the entity that has the key. Valid
+/// until the error is freed.
 ///
 /// Threads: any.
 ///
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn entidb_error_id(error: *const entidb_error) -> *const u
     })
 }
 
-/// The byte offset it is about, in a file or in the bytes given; -1 where there is none.
+/// The byte offset in the file or in the bytes passed in, or -1.
 ///
 /// Threads: any.
 ///
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn entidb_error_offset(error: *const entidb_error) -> i64 
     })
 }
 
-/// Frees an error. NULL is fine.
+/// Frees an error. Accepts NULL.
 ///
 /// Threads: any.
 ///
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn entidb_error_free(error: *mut entidb_error) {
     handle::free::<Failure>(error);
 }
 
-/// What a caller can do about an error of this code, as a static text; an empty one for a code that is not known.
+/// What a caller can do about an error of this code, as a static text; empty for an unknown code.
 ///
 /// Threads: any.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
@@ -166,7 +166,7 @@ pub extern "C" fn entidb_code_hint(code: entidb_status, out_len: *mut usize) -> 
     static_text(ErrorCode::from_number(code).map_or("", ErrorCode::hint), out_len)
 }
 
-/// The name of a code, such as `DATABASE_LOCKED`, as a static text; an empty one for a code that is not known.
+/// The name of a code, such as `DATABASE_LOCKED`, as a static text; empty for an unknown code.
 ///
 /// Threads: any.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]

@@ -10,19 +10,20 @@ use entidb_core::interrupt;
 
 use crate::boundary::quiet;
 
-/// Answers whether the call under way is to end: 0 goes on. Gets what was given with it. It may not call EntiDB.
+/// Returns whether the current call is to end: 0 continues. Gets the `user_data` it was set with. It must not call
+/// EntiDB.
 #[expect(non_camel_case_types, reason = "the name is the name in C")]
 pub type entidb_interrupt = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i32>;
 
-/// What this thread asks from now on while it works or waits in calls of EntiDB, on any database, at most every 10 ms; NULL
-/// takes it away. When the answer is not 0 the call ends with CANCELLED and changes nothing: a transaction is as before the
-/// call, a feed stays where it is, a cursor is over. What must be done to its end is: a commit once it is applied, and
-/// closing. Other threads can end a call through a flag that the function looks at, and a deadline is a look at the clock.
+/// Sets the function that calls of this thread ask, every 10 ms while they work or wait, on any database; NULL
+/// removes it. If it returns anything but 0, the call ends with CANCELLED and changes nothing: a transaction is as it
+/// was before the call, a feed keeps its position, a cursor has ended. A commit that is applied, and closing, are not
+/// ended. The function may read a flag that other threads set, or the clock.
 ///
-/// Threads: any; each has its own. Does not block.
+/// Threads: any; each thread has its own function. Does not block.
 ///
 /// # Safety
-/// `ask` may be called with `user_data` by this thread until it is taken away or the thread ends.
+/// `ask` may be called with `user_data` by this thread until it is removed or the thread ends.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_interrupt_set(ask: entidb_interrupt, user_data: *mut c_void) {
     quiet((), || {

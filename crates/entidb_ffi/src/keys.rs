@@ -12,7 +12,7 @@ use crate::error::entidb_error;
 use crate::options;
 use crate::status::entidb_status;
 
-/// A key or a password. The one that is not meant is NULL with length 0.
+/// A key or a password; the other one is NULL with length 0.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct entidb_key {
@@ -37,16 +37,15 @@ fn read(pointer: *const entidb_key, name: &str) -> Result<Key, Error> {
         .ok_or_else(|| refuse("holds neither a key nor a password; give one of them"))
 }
 
-/// Replaces one key or password by another. No data is rewritten, however large the database is. A crash leaves the old one or
-/// the new one.
+/// Replaces a key or password. No data is rewritten. After a crash either the old or the new one opens the database.
 ///
-/// Threads: any. Blocks: on the disk, and for a password on deriving its key, which takes about half a second.
-/// Errors: WRONG_KEY when `from` opens nothing; NOT_ENCRYPTED, INVALID_ARGUMENT, READ_ONLY, CLOSED, NO_SPACE, IO. Where the change
-/// itself failed either of the two may open the database.
+/// Threads: any. Blocks: for disk writes, and for a password while its key is derived, about half a second.
+/// Errors: WRONG_KEY when `from` does not open the database; NOT_ENCRYPTED, INVALID_ARGUMENT, READ_ONLY, CLOSED,
+/// NO_SPACE, IO. If writing failed, either of the two may open the database.
 ///
 /// # Safety
-/// `database` is a live database of this library; keys may be read, and their bytes for their lengths; out-pointers are NULL or may
-/// be written. So for every function here.
+/// `database` is a live database of this library; keys may be read, and their bytes for their lengths; out-pointers
+/// are NULL or may be written.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_change_key(
     database: *const entidb_database,
@@ -60,10 +59,10 @@ pub unsafe extern "C" fn entidb_database_change_key(
     })
 }
 
-/// Adds a key or password beside those there are, at most eight in all; `existing` is one of them.
+/// Adds a key or password; `existing` is one that opens the database already. A database has at most eight.
 ///
 /// Threads: any. Blocks: as `entidb_database_change_key`.
-/// Errors: as `entidb_database_change_key`; TOO_LARGE when there are eight.
+/// Errors: as `entidb_database_change_key`; TOO_LARGE when the database has eight.
 ///
 /// # Safety
 /// As `entidb_database_change_key`.
@@ -80,7 +79,7 @@ pub unsafe extern "C" fn entidb_database_add_key(
     })
 }
 
-/// Takes a key or password away; the last one stays.
+/// Removes a key or password. The last one cannot be removed.
 ///
 /// Threads: any. Blocks: as `entidb_database_change_key`.
 /// Errors: as `entidb_database_change_key`; INVALID_ARGUMENT for the last one.
@@ -99,10 +98,10 @@ pub unsafe extern "C" fn entidb_database_remove_key(
     })
 }
 
-/// Makes a new data key for every file made from here on. Files that are there keep theirs until they are rewritten. Keys and
-/// passwords that open the database stay.
+/// Encrypts every new file with a new data key. Existing files keep theirs until they are rewritten. Keys and
+/// passwords that open the database stay valid.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk access.
 /// Errors: NOT_ENCRYPTED, READ_ONLY, CLOSED, NO_SPACE, IO.
 ///
 /// # Safety
@@ -115,11 +114,12 @@ pub unsafe extern "C" fn entidb_database_rotate_key(
     call_unit(out_error, |touched| database::with(touched, database, |open| open.rotate_key()))
 }
 
-/// Makes a new data key, rewrites the whole database under it and erases the older ones. `*out_complete` is 0 when an open cursor or
-/// a backup still reads old files: then these and their keys stay, and another call, once it is gone, finishes the work.
+/// Rewrites the whole database with a new data key and erases the old ones. Sets `*out_complete` to 0 if an open
+/// cursor or a backup still reads old files: these files and their keys then stay until another call finishes the
+/// work.
 ///
-/// Threads: any. Blocks: on the disk, as long as rewriting takes; readers and the writer go on.
-/// Errors: as `entidb_database_rotate_key` and `entidb_database_compact`; after an error all keys are in use.
+/// Threads: any. Blocks: until everything is rewritten; other reads and writes continue.
+/// Errors: as `entidb_database_rotate_key` and `entidb_database_compact`; after an error all keys stay in use.
 ///
 /// # Safety
 /// As `entidb_database_change_key`.

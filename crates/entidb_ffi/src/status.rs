@@ -10,16 +10,16 @@
 #[expect(non_camel_case_types, reason = "the name is the name in C")]
 pub type entidb_status = i32;
 
-/// The call did what it says.
+/// The call succeeded.
 pub const ENTIDB_OK: entidb_status = 0;
 
-/// No entity, key or value is there; an answer, not a failure.
+/// There is no such entity, key or value; a result, not a failure.
 pub const ENTIDB_NOT_FOUND: entidb_status = 1;
 
-/// The cursor or feed has nothing further to give.
+/// The cursor or feed has ended.
 pub const ENTIDB_END: entidb_status = 2;
 
-/// The wait ended before anything arrived; the cursor or feed is still good.
+/// The wait ended before anything arrived; the cursor or feed can still be used.
 pub const ENTIDB_TIMEOUT: entidb_status = 3;
 
 /// An argument is outside what the call accepts; correct the argument the message names.
@@ -28,13 +28,13 @@ pub const ENTIDB_ERROR_INVALID_ARGUMENT: entidb_status = 101;
 /// A handle is null, of another type, or already freed; pass a live handle of the right type, and free each handle once.
 pub const ENTIDB_ERROR_INVALID_HANDLE: entidb_status = 102;
 
-/// An option has a name or a bit this version does not know; use the nearest name the message gives, or upgrade the library.
+/// This version does not know an option or a flag; use the nearest name the message gives, or upgrade the library.
 pub const ENTIDB_ERROR_UNKNOWN_OPTION: entidb_status = 103;
 
-/// A key, entity, name or transaction is over its limit; make it smaller, split it, or raise the limit the message names.
+/// A key, entity, name or transaction exceeds its limit; make it smaller, split it, or raise the limit the message names.
 pub const ENTIDB_ERROR_TOO_LARGE: entidb_status = 104;
 
-/// This build, platform or version does not offer what was asked; ask for it with the feature test first, or use a build that has it.
+/// This build, platform or version does not support the call; test for the feature first, or use a build that has it.
 pub const ENTIDB_ERROR_UNSUPPORTED: entidb_status = 105;
 
 /// Two threads used one transaction or cursor at the same time, or a callback called back into its own handle; give each thread a handle of its own, or put a lock around the shared one.
@@ -43,13 +43,13 @@ pub const ENTIDB_ERROR_CONCURRENT_USE: entidb_status = 106;
 /// No collection has this name; create the collection first, or correct the name.
 pub const ENTIDB_ERROR_COLLECTION_NOT_FOUND: entidb_status = 107;
 
-/// A collection of this name is already there; open the existing one, or choose another name.
+/// A collection with this name exists already; open the existing one, or choose another name.
 pub const ENTIDB_ERROR_COLLECTION_EXISTS: entidb_status = 108;
 
 /// No index of the collection has this name; list the indexes of the collection and correct the name.
 pub const ENTIDB_ERROR_INDEX_NOT_FOUND: entidb_status = 109;
 
-/// An index of this name is already there with another definition; drop the existing index first, or choose another name.
+/// An index with this name exists already, with another definition; drop the existing index first, or choose another name.
 pub const ENTIDB_ERROR_INDEX_EXISTS: entidb_status = 110;
 
 /// The document breaks the schema of its collection; correct the field at the path the message gives.
@@ -58,7 +58,7 @@ pub const ENTIDB_ERROR_SCHEMA: entidb_status = 111;
 /// No snapshot, cursor, stream, view or worker has this name; list what exists and correct the name.
 pub const ENTIDB_ERROR_NAME_NOT_FOUND: entidb_status = 112;
 
-/// A snapshot, cursor, stream, view or worker of this name is already there with another definition; replace the existing one on purpose, or choose another name.
+/// A snapshot, cursor, stream, view or worker with this name exists already, with another definition; replace the existing one on purpose, or choose another name.
 pub const ENTIDB_ERROR_NAME_EXISTS: entidb_status = 113;
 
 /// A migration step is missing, out of order or failed; no later step was run; correct the step the message names and run the migration again.
@@ -67,34 +67,34 @@ pub const ENTIDB_ERROR_MIGRATION: entidb_status = 114;
 /// Another process has the database open for writing; close it in the process the message names, or wait until it is closed there.
 pub const ENTIDB_ERROR_DATABASE_LOCKED: entidb_status = 201;
 
-/// Something else in this process holds the writer or the job, and the wait for it ended; end the other transaction or job, or wait longer.
+/// Another write transaction or job of this process is running, and the wait for it ended; end the other transaction or job, or wait longer.
 pub const ENTIDB_ERROR_BUSY: entidb_status = 202;
 
 /// The database, or the handle this one came from, has been closed; open the database again and take new handles from it.
 pub const ENTIDB_ERROR_CLOSED: entidb_status = 203;
 
-/// A write was asked of a database or transaction opened for reading; open the database or begin the transaction for writing.
+/// The change was made through a database or transaction opened for reading; open the database or begin the transaction for writing.
 pub const ENTIDB_ERROR_READ_ONLY: entidb_status = 204;
 
 /// The handle was opened by the parent of this process; open the database in the child after the fork, and not before.
 pub const ENTIDB_ERROR_FORKED: entidb_status = 205;
 
-/// Changes after the position asked for are gone, or it is of another history than that of this database; copy the data anew from a read transaction, then follow the feed from the position of that transaction.
+/// The changes after the position were removed, or the position is of another history of the database; copy the data again from a read transaction, then read the feed from the position of that transaction.
 pub const ENTIDB_ERROR_GAP: entidb_status = 206;
 
 /// The call was cancelled by the caller or by close; call again if the result is still wanted.
 pub const ENTIDB_ERROR_CANCELLED: entidb_status = 207;
 
-/// The deadline of the call passed before it was done; allow more time, or ask for less at once.
+/// The deadline passed before the call finished; allow more time, or do less in one call.
 pub const ENTIDB_ERROR_TIMEOUT: entidb_status = 208;
 
-/// The thing to close, drop or replace still has open transactions, cursors or jobs; close what the message names first.
+/// The object to close, drop or replace still has open transactions, cursors or jobs; close what the message names first.
 pub const ENTIDB_ERROR_IN_USE: entidb_status = 209;
 
 /// The commit asked for is older than the history that is kept; choose a later commit, or keep more history.
 pub const ENTIDB_ERROR_SNAPSHOT_EXPIRED: entidb_status = 210;
 
-/// The binding and the library were built for different versions of the C ABI; install the two in the same version.
+/// The binding and the library were built for different versions of the C ABI; install both in the same version.
 pub const ENTIDB_ERROR_LIBRARY_MISMATCH: entidb_status = 211;
 
 /// The operating system reported an error on a file; look at the path, the operation and the system's code in the message, and check the device.
@@ -103,16 +103,16 @@ pub const ENTIDB_ERROR_IO: entidb_status = 301;
 /// The disk or the quota is full; reads go on and nothing acknowledged is lost; free space; or delete entities, trim the change feed (it keeps deleted documents) and compact; writing then resumes.
 pub const ENTIDB_ERROR_NO_SPACE: entidb_status = 302;
 
-/// Memory for this call could not be had; the database stays usable; ask for less at once, or lower the cache and memtable sizes.
+/// There is not enough memory for this call; the database stays usable; do less in one call, or lower the cache and memtable sizes.
 pub const ENTIDB_ERROR_OUT_OF_MEMORY: entidb_status = 303;
 
-/// An earlier flush or write failed, so the database takes no more writes; reads go on; mend the cause the message names, then close and reopen the database.
+/// An earlier flush or write failed, so the database takes no more writes; reads go on; fix the cause the message names, then close and reopen the database.
 pub const ENTIDB_ERROR_WRITES_STOPPED: entidb_status = 304;
 
 /// The operating system does not let this process use the file or folder; change the permissions or the owner of the path in the message.
 pub const ENTIDB_ERROR_PERMISSION_DENIED: entidb_status = 305;
 
-/// The path of the database is something else than a folder; give the path of a folder, or of one that can be created.
+/// The path of the database is not a folder; pass the path of a folder, or of one that can be created.
 pub const ENTIDB_ERROR_NOT_A_DIRECTORY: entidb_status = 306;
 
 /// A file of the database is a link, a device, a pipe or a folder; put the regular file back; EntiDB does not follow links among its own files.
@@ -124,16 +124,16 @@ pub const ENTIDB_ERROR_DATABASE_NOT_FOUND: entidb_status = 308;
 /// The database has reached a size limit set in its options; delete entities and compact, or raise the limit the message names.
 pub const ENTIDB_ERROR_LIMIT_REACHED: entidb_status = 309;
 
-/// This process or system has no file descriptor left; close what is not needed, or raise the limit of open files.
+/// This process or system has no file descriptor left; close files, or raise the limit of open files.
 pub const ENTIDB_ERROR_TOO_MANY_OPEN_FILES: entidb_status = 310;
 
-/// The folder to write a backup, restore or salvage into already holds something; give an empty or new folder; nothing there was changed.
+/// The target folder of the backup, restore or salvage is not empty; pass an empty or new folder; nothing in it was changed.
 pub const ENTIDB_ERROR_TARGET_NOT_EMPTY: entidb_status = 311;
 
-/// The file system is mounted for reading only; open the database read-only, or remount the file system.
+/// The file system is mounted read-only; open the database read-only, or remount the file system.
 pub const ENTIDB_ERROR_READ_ONLY_STORAGE: entidb_status = 312;
 
-/// The folder was moved, removed or replaced, or somebody else wrote the database, while it was open; close it, look what is at the path now, and open that; what was committed is in the files that were opened.
+/// The folder was moved, removed or replaced, or another program wrote to the database, while it was open; close it, look what is at the path now, and open that; the committed data is in the files that were open.
 pub const ENTIDB_ERROR_DATABASE_REPLACED: entidb_status = 313;
 
 /// Bytes on disk fail their checksum, contradict each other, or are missing; run verify, then restore a backup or salvage what still verifies into a new database.
@@ -145,10 +145,10 @@ pub const ENTIDB_ERROR_TAMPERED: entidb_status = 402;
 /// A newer version of EntiDB wrote this database; nothing was touched; open it with the version the message names or a later one.
 pub const ENTIDB_ERROR_FORMAT_TOO_NEW: entidb_status = 403;
 
-/// The folder holds files, but no EntiDB database; nothing was touched; correct the path, or give an empty folder.
+/// The folder has files, but no EntiDB database; nothing was touched; correct the path, or pass an empty folder.
 pub const ENTIDB_ERROR_NOT_A_DATABASE: entidb_status = 404;
 
-/// The key or password opens no key slot of this database; the data is not in doubt; give the right key or password.
+/// The key or password does not open this database; the data is not damaged; use the right key or password.
 pub const ENTIDB_ERROR_WRONG_KEY: entidb_status = 405;
 
 /// The database is encrypted and no key was given; open it with its key or password.
@@ -157,7 +157,7 @@ pub const ENTIDB_ERROR_ENCRYPTION_REQUIRED: entidb_status = 406;
 /// A key was given for a database that is not encrypted; open it without a key, or write an encrypted copy.
 pub const ENTIDB_ERROR_NOT_ENCRYPTED: entidb_status = 407;
 
-/// The files are an older state than the anchor remembers; find out who put the older files back; accept them only on purpose.
+/// The files are older than the state that the anchor has; find out who put the older files back; accept them only on purpose.
 pub const ENTIDB_ERROR_ROLLBACK_DETECTED: entidb_status = 408;
 
 /// The database has a format this version no longer reads; upgrade it step by step with the versions the message names.
@@ -196,16 +196,16 @@ pub const ENTIDB_ERROR_NUMBER_OUT_OF_RANGE: entidb_status = 510;
 /// A value is of another type than the caller's type or the operation expects; correct the type, or the field at the path the message gives.
 pub const ENTIDB_ERROR_WRONG_TYPE: entidb_status = 511;
 
-/// The bytes are not CBOR, or not the frame, key or message they should be; pass bytes that this version of EntiDB wrote, or that follow its specification.
+/// The bytes are not CBOR, or not the expected frame, key or message; pass bytes that this version of EntiDB wrote, or that follow its specification.
 pub const ENTIDB_ERROR_MALFORMED: entidb_status = 512;
 
 /// A document has more bytes or items than the limit; split the document.
 pub const ENTIDB_ERROR_DOCUMENT_TOO_LARGE: entidb_status = 513;
 
-/// A value of the host language has no form in a document; convert the value at the path the message gives.
+/// A value of this language cannot be stored in a document; convert the value at the path the message gives.
 pub const ENTIDB_ERROR_UNREPRESENTABLE: entidb_status = 514;
 
-/// An operation of a patch does not fit the document it met; read the document again and correct the operation the message names.
+/// An operation of the patch does not fit the document; read the document again and correct the operation the message names.
 pub const ENTIDB_ERROR_PATCH_MISMATCH: entidb_status = 515;
 
 /// The server does not accept the token; fetch a new token.
@@ -232,7 +232,7 @@ pub const ENTIDB_ERROR_DIVERGED: entidb_status = 607;
 /// Client and server share no version of the sync protocol; upgrade the older side.
 pub const ENTIDB_ERROR_PROTOCOL_TOO_NEW: entidb_status = 608;
 
-/// The server takes no more requests of this device for a while; wait as long as the message says.
+/// The server accepts no more requests of this device for a while; wait as long as the message says.
 pub const ENTIDB_ERROR_RATE_LIMITED: entidb_status = 609;
 
 /// The query contradicts itself, or uses an operator where it has no meaning; correct the part of the query the message names.
@@ -244,25 +244,25 @@ pub const ENTIDB_ERROR_SCAN_FORBIDDEN: entidb_status = 702;
 /// The token to continue from belongs to another query, or was altered; run the query from its start.
 pub const ENTIDB_ERROR_PAGE_TOKEN_INVALID: entidb_status = 703;
 
-/// The query, or what it must hold in memory to answer, is over its limit; add an index that gives the order, a limit, or raise the limit the message names.
+/// The query, or the memory it needs, exceeds its limit; add an index that has the order, add a limit to the query, or raise the limit the message names.
 pub const ENTIDB_ERROR_QUERY_TOO_LARGE: entidb_status = 704;
 
-/// Another transaction committed a change to what this one read or wrote; run the whole transaction again.
+/// Another transaction committed a change to data that this one read or wrote; run the whole transaction again.
 pub const ENTIDB_ERROR_CONFLICT: entidb_status = 801;
 
 /// The transaction has already been committed or aborted; begin a new transaction.
 pub const ENTIDB_ERROR_TRANSACTION_ENDED: entidb_status = 802;
 
-/// The flush of this commit failed, so it may or may not survive; reopen the database and look whether the sequence in the message is there before trying again.
+/// The flush of this commit failed, so the commit may or may not be on stable storage; reopen the database and check whether the sequence in the message is there before you try again.
 pub const ENTIDB_ERROR_COMMIT_UNKNOWN: entidb_status = 803;
 
-/// Insert met an entity with the same id, or a new database was asked for where there is one; use put to overwrite, or another id; open the database without create_new.
+/// An entity with this id exists already, or a database exists and create_new is set; use put to overwrite it, or another id; open the database without create_new.
 pub const ENTIDB_ERROR_ALREADY_EXISTS: entidb_status = 804;
 
-/// Replace or update met no entity with this id; use put to create it, or correct the id.
+/// No entity has this id, which replace and update require; use put to create it, or correct the id.
 pub const ENTIDB_ERROR_ENTITY_NOT_FOUND: entidb_status = 805;
 
-/// The entity has another version than the one the caller compared with; read it again, and decide anew.
+/// The entity has another version than the one that was expected; read the entity again, and repeat the change.
 pub const ENTIDB_ERROR_VERSION_MISMATCH: entidb_status = 806;
 
 /// Another entity already has this key in a unique index; change the value, or the entity the message names.
@@ -280,7 +280,7 @@ pub const ENTIDB_ERROR_FOREIGN_HANDLE: entidb_status = 810;
 /// The call would wait for a write transaction of its own thread, which cannot end meanwhile; use a collection of that transaction, or commit or abort it first.
 pub const ENTIDB_ERROR_DEADLOCK: entidb_status = 811;
 
-/// An invariant of EntiDB does not hold; report it with the message; verify the database before going on.
+/// An invariant of EntiDB does not hold; report it with the message; verify the database before you continue.
 pub const ENTIDB_ERROR_INTERNAL: entidb_status = 901;
 
 /// A defect in EntiDB stopped the call, and its handle refuses further use; report it with the message; close and reopen the database.

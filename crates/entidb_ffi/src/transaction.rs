@@ -75,25 +75,24 @@ fn writing<T>(
     })
 }
 
-/// Commit with the durability the database was opened with. For `entidb_transaction_commit`.
+/// Commit with the durability of the options. A `durability` of `entidb_transaction_commit`.
 pub const ENTIDB_DURABILITY_DEFAULT: u32 = 0;
 /// The commit is on stable storage when the call returns.
 pub const ENTIDB_DURABILITY_DURABLE: u32 = 1;
-/// The commit is with the operating system when the call returns, on stable storage soon after.
+/// The operating system has the commit when the call returns; it is on stable storage soon after.
 pub const ENTIDB_DURABILITY_GROUPED: u32 = 2;
 /// The commit is in memory when the call returns.
 pub const ENTIDB_DURABILITY_NONE: u32 = 3;
 
-/// Gives the collection as this transaction sees it. The handle lives on its own; after the end of the transaction its
-/// calls say TRANSACTION_ENDED.
+/// Returns a handle of the collection as this transaction sees it. The handle stays valid after the transaction; its
+/// calls then fail with TRANSACTION_ENDED.
 ///
 /// Threads: any, one call at a time.
 /// Owns: `*out_collection` on success; free with `entidb_collection_free`.
 /// Errors: INVALID_ARGUMENT, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
 ///
 /// # Safety
-/// `transaction` is a live transaction of this library; texts are readable; out-pointers are NULL or may be written. So for
-/// every function here.
+/// `transaction` is a live transaction of this library; texts are readable; out-pointers are NULL or may be written.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_transaction_collection(
     transaction: *const entidb_transaction,
@@ -115,7 +114,7 @@ pub unsafe extern "C" fn entidb_transaction_collection(
     })
 }
 
-/// Gives the names of the collections as a sorted CBOR array of texts.
+/// Returns the names of the collections as a sorted CBOR array of texts.
 ///
 /// Threads: any, one call at a time.
 /// Owns: `*out_names` on success; free with `entidb_buffer_free`.
@@ -165,7 +164,7 @@ pub unsafe extern "C" fn entidb_transaction_create_collection(
     })
 }
 
-/// Gives a collection another name.
+/// Renames a collection.
 ///
 /// Threads: any, one call at a time.
 /// Errors: COLLECTION_NOT_FOUND, and those of `entidb_transaction_create_collection`.
@@ -187,7 +186,7 @@ pub unsafe extern "C" fn entidb_transaction_rename_collection(
     })
 }
 
-/// Removes a collection with everything in it.
+/// Drops a collection with its entities and indexes.
 ///
 /// Threads: any, one call at a time.
 /// Errors: COLLECTION_NOT_FOUND, TOO_LARGE, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
@@ -207,8 +206,8 @@ pub unsafe extern "C" fn entidb_transaction_drop_collection(
     })
 }
 
-/// Marks this place of a write transaction. As long as the mark is there, each key that changes counts twice against
-/// `transaction_bytes_max`: as it is and as it was.
+/// Sets a savepoint in a write transaction. While it exists, each changed key counts twice against
+/// `transaction_bytes_max`: its new and its old value.
 ///
 /// Threads: any, one call at a time.
 /// Errors: TOO_LARGE, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
@@ -228,7 +227,7 @@ pub unsafe extern "C" fn entidb_transaction_savepoint(
     })
 }
 
-/// Undoes everything since a savepoint, which stays valid; later ones are gone.
+/// Undoes all changes since a savepoint. The savepoint stays valid; later ones are released.
 ///
 /// Threads: any, one call at a time.
 /// Errors: SAVEPOINT_NOT_FOUND, READ_ONLY, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
@@ -246,7 +245,8 @@ pub unsafe extern "C" fn entidb_transaction_rollback_to(
     })
 }
 
-/// The commit a read transaction sees, or the one a write transaction becomes if it changes anything.
+/// Returns the sequence of the commit that a read transaction sees, or that a write transaction will have if it
+/// changes anything.
 ///
 /// Threads: any, one call at a time.
 /// Errors: TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
@@ -270,10 +270,10 @@ pub unsafe extern "C" fn entidb_transaction_sequence(
     })
 }
 
-/// Gives the position in the change feed after the commit that a read transaction sees, text: who copies what it sees and reads
-/// the feed from there misses nothing and gets nothing twice.
+/// Returns the position after the commit that a read transaction sees, as text. A program that copies the data of the
+/// transaction and reads the feed from there misses no change and gets none twice.
 ///
-/// Threads: any, one call at a time. Blocks: on the disk.
+/// Threads: any, one call at a time. Blocks: for disk access.
 /// Owns: `*out_position` on success; free with `entidb_buffer_free`.
 /// Errors: UNSUPPORTED for a write transaction, TRANSACTION_ENDED, CLOSED, CONCURRENT_USE.
 ///
@@ -302,9 +302,10 @@ pub unsafe extern "C" fn entidb_transaction_position(
 /// Commits and ends a write transaction, or ends a read transaction. `durability` is one of `ENTIDB_DURABILITY_...`;
 /// `out_sequence` may be NULL.
 ///
-/// Threads: any, one call at a time. Blocks: on the disk, as the durability says.
-/// Errors: COMMIT_UNKNOWN when it cannot be known whether the commit is durable; WRITES_STOPPED, NO_SPACE, IO, TOO_LARGE,
-/// TRANSACTION_ENDED, CLOSED, CONCURRENT_USE. After any error the transaction is over and nothing of it is visible.
+/// Threads: any, one call at a time. Blocks: for the flush that the durability asks for.
+/// Errors: COMMIT_UNKNOWN when the commit may or may not be durable; WRITES_STOPPED, NO_SPACE, IO, TOO_LARGE,
+/// TRANSACTION_ENDED, CLOSED, CONCURRENT_USE. After any error the transaction has ended and none of its changes is
+/// visible.
 ///
 /// # Safety
 /// As `entidb_transaction_collection`.
@@ -338,7 +339,7 @@ pub unsafe extern "C" fn entidb_transaction_commit(
     })
 }
 
-/// Forgets the changes and ends the transaction. One that is over already is fine.
+/// Aborts the transaction: its changes are lost. Does nothing if it has ended.
 ///
 /// Threads: any, one call at a time.
 /// Errors: CONCURRENT_USE, INVALID_HANDLE.
@@ -366,7 +367,7 @@ pub unsafe extern "C" fn entidb_transaction_abort(
     })
 }
 
-/// Gives 1 while the transaction is open, 0 when it is over.
+/// Sets `*out_open` to 1 while the transaction is open, to 0 after its end.
 ///
 /// Threads: any, one call at a time.
 /// Errors: CONCURRENT_USE, FORKED, INVALID_HANDLE.
@@ -390,7 +391,7 @@ pub unsafe extern "C" fn entidb_transaction_is_open(
     })
 }
 
-/// Frees a transaction, aborting it when it is open. NULL is fine.
+/// Frees a transaction, and aborts it if it is open. Accepts NULL.
 ///
 /// Threads: any.
 ///

@@ -33,12 +33,12 @@ fn with<T>(value: *const entidb_value, fallback: T, read: impl FnOnce(&'static E
     found.unwrap_or(fallback)
 }
 
-/// The document, canonical CBOR, without a copy. Lives until the value is freed.
+/// Returns the document, canonical CBOR, without a copy. Valid until the value is freed.
 ///
 /// Threads: any.
 ///
 /// # Safety
-/// `value` is NULL or a live value of this library; `out_bytes` may be written. So for every function here.
+/// `value` is NULL or a live value of this library; `out_bytes` may be written.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_value_bytes(value: *const entidb_value, out_bytes: *mut entidb_bytes) {
     let bytes = with(value, entidb_bytes::EMPTY, |entity| entidb_bytes::of(entity.bytes()));
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn entidb_value_bytes(value: *const entidb_value, out_byte
     }
 }
 
-/// The 16 bytes of the id, or NULL for no value. Lives until the value is freed.
+/// The 16 bytes of the id; NULL if `value` is NULL. Valid until the value is freed.
 ///
 /// Threads: any.
 ///
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn entidb_value_id(value: *const entidb_value) -> *const u
     with(value, std::ptr::null(), |entity| entity.id_bytes().as_ptr())
 }
 
-/// The version: the sequence of the commit that wrote it; 0 for no value.
+/// The version: the sequence of the commit that wrote the entity; 0 if `value` is NULL.
 ///
 /// Threads: any.
 ///
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn entidb_value_version(value: *const entidb_value) -> u64
     with(value, 0, Entity::version)
 }
 
-/// Frees a value. NULL is fine.
+/// Frees a value. Accepts NULL.
 ///
 /// Threads: any.
 ///

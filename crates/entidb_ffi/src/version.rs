@@ -5,7 +5,7 @@
 use crate::bytes;
 use crate::error::static_text;
 
-/// The version of this ABI: `major * 1000 + minor`. A minor step adds, a major one changes.
+/// The version of this ABI: `major * 1000 + minor`. A minor version adds, a major version changes.
 pub const ENTIDB_ABI_VERSION: u32 = 1000;
 
 /// The version of the library, such as `0.1.0`, as a static text of `*out_len` bytes.
@@ -16,7 +16,7 @@ pub extern "C" fn entidb_version(out_len: *mut usize) -> *const u8 {
     static_text(env!("CARGO_PKG_VERSION"), out_len)
 }
 
-/// The version of the ABI the library speaks; compare with `ENTIDB_ABI_VERSION` of the header.
+/// The version of the ABI in the library. Compare it with `ENTIDB_ABI_VERSION` of the header.
 ///
 /// Threads: any.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
@@ -32,7 +32,7 @@ pub extern "C" fn entidb_format_version() -> u32 {
     entidb_core::FORMAT_VERSION
 }
 
-/// 1 when the library has a feature: `encryption`, `file`, `memory`, `change_feed`; 0 otherwise.
+/// 1 if the library has the feature: `encryption`, `file`, `memory`, `change_feed`; otherwise 0.
 ///
 /// Threads: any.
 ///

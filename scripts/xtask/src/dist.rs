@@ -118,7 +118,10 @@ mod tests {
             let package = packages.iter().find(|package| package.name == *name).unwrap();
             for used in &package.uses {
                 let before = CRATES.iter().position(|(other, _)| other == used);
-                assert!(before.is_some_and(|before| before < place), "{name} uses {used}, which must be published before it");
+                assert!(
+                    before.is_some_and(|before| before < place),
+                    "{name} uses {used}, which must be published before it"
+                );
             }
         }
     }

@@ -90,10 +90,17 @@ impl Buffers {
     }
 
     /// Writes the head and, when they fit, the bytes; returns how many these are. Bytes that do not fit wait for `take_waiting`.
-    pub(crate) fn give(&mut self, buffer_index: u32, head: f64, bytes: impl Deref<Target = [u8]> + 'static) -> Result<f64> {
+    pub(crate) fn give(
+        &mut self,
+        buffer_index: u32,
+        head: f64,
+        bytes: impl Deref<Target = [u8]> + 'static,
+    ) -> Result<f64> {
         let len = bytes.len();
-        let (first, rest) =
-            self.get(buffer_index)?.split_first_chunk_mut::<HEAD>().ok_or_else(|| refused("the buffer is too short for a head"))?;
+        let (first, rest) = self
+            .get(buffer_index)?
+            .split_first_chunk_mut::<HEAD>()
+            .ok_or_else(|| refused("the buffer is too short for a head"))?;
         *first = head.to_le_bytes();
         match rest.get_mut(..len) {
             Some(place) => place.copy_from_slice(&bytes),
@@ -126,7 +133,9 @@ pub fn lend(buffer_index: u32, buffer: Option<Buffer>) -> Result<()> {
 #[napi]
 pub fn take_waiting(buffer_index: u32) -> Result<()> {
     table(|table| {
-        let Some(bytes) = table.buffers.waiting.take() else { return Err(refused("no bytes are waiting for a larger buffer")) };
+        let Some(bytes) = table.buffers.waiting.take() else {
+            return Err(refused("no bytes are waiting for a larger buffer"));
+        };
         match table.buffers.get(buffer_index)?.get_mut(HEAD..HEAD + bytes.len()) {
             Some(place) => {
                 place.copy_from_slice(&bytes);

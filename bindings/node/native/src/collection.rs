@@ -8,9 +8,9 @@ use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
+use crate::buffer::Call;
 use crate::cursor::open;
 use crate::failure::{given, id_at, ids, refused, thrown};
-use crate::buffer::Call;
 use crate::table::{Table, call, count, table, with};
 
 fn version(number: i64) -> Result<u64> {

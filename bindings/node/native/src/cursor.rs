@@ -8,8 +8,8 @@ use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use crate::failure::given;
 use crate::buffer::Call;
+use crate::failure::given;
 use crate::table::{Table, call, with};
 
 /// The first batch of a cursor, which is held only when there may be more, or when it is kept for page tokens.

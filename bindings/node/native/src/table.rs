@@ -12,9 +12,9 @@ use napi::bindgen_prelude::Buffer;
 use napi::{Env, Result};
 use napi_derive::napi;
 
+use crate::buffer::{Buffers, Call};
 use crate::ending;
 use crate::failure::{INVALID_HANDLE, thrown};
-use crate::buffer::{Call, Buffers};
 
 /// What stands behind a number.
 pub(crate) enum Held {

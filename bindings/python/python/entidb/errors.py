@@ -76,7 +76,7 @@ class UsageError(EntidbError):
 
 
 class UnknownOptionError(UsageError):
-    """An option has a name or a bit this version does not know; use the nearest name the message gives, or upgrade the library."""
+    """This version does not know an option or a flag; use the nearest name the message gives, or upgrade the library."""
 
     code = 103
     name = "UNKNOWN_OPTION"
@@ -85,7 +85,7 @@ class UnknownOptionError(UsageError):
 
 
 class TooLargeError(UsageError):
-    """A key, entity, name or transaction is over its limit; make it smaller, split it, or raise the limit the message names."""
+    """A key, entity, name or transaction exceeds its limit; make it smaller, split it, or raise the limit the message names."""
 
     code = 104
     name = "TOO_LARGE"
@@ -94,11 +94,11 @@ class TooLargeError(UsageError):
 
 
 class UnsupportedError(UsageError):
-    """This build, platform or version does not offer what was asked; ask for it with the feature test first, or use a build that has it."""
+    """This build, platform or version does not support the call; test for the feature first, or use a build that has it."""
 
     code = 105
     name = "UNSUPPORTED"
-    hint = "ask for it with the feature test first, or use a build that has it"
+    hint = "test for the feature first, or use a build that has it"
     retry = "never"
 
 
@@ -121,7 +121,7 @@ class CollectionNotFoundError(UsageError):
 
 
 class CollectionExistsError(UsageError):
-    """A collection of this name is already there; open the existing one, or choose another name."""
+    """A collection with this name exists already; open the existing one, or choose another name."""
 
     code = 108
     name = "COLLECTION_EXISTS"
@@ -139,7 +139,7 @@ class IndexNotFoundError(UsageError):
 
 
 class IndexExistsError(UsageError):
-    """An index of this name is already there with another definition; drop the existing index first, or choose another name."""
+    """An index with this name exists already, with another definition; drop the existing index first, or choose another name."""
 
     code = 110
     name = "INDEX_EXISTS"
@@ -166,7 +166,7 @@ class NameNotFoundError(UsageError):
 
 
 class NameExistsError(UsageError):
-    """A snapshot, cursor, stream, view or worker of this name is already there with another definition; replace the existing one on purpose, or choose another name."""
+    """A snapshot, cursor, stream, view or worker with this name exists already, with another definition; replace the existing one on purpose, or choose another name."""
 
     code = 113
     name = "NAME_EXISTS"
@@ -200,7 +200,7 @@ class DatabaseLockedError(StateError):
 
 
 class BusyError(StateError):
-    """Something else in this process holds the writer or the job, and the wait for it ended; end the other transaction or job, or wait longer."""
+    """Another write transaction or job of this process is running, and the wait for it ended; end the other transaction or job, or wait longer."""
 
     code = 202
     name = "BUSY"
@@ -218,7 +218,7 @@ class ClosedError(StateError):
 
 
 class ReadOnlyError(StateError):
-    """A write was asked of a database or transaction opened for reading; open the database or begin the transaction for writing."""
+    """The change was made through a database or transaction opened for reading; open the database or begin the transaction for writing."""
 
     code = 204
     name = "READ_ONLY"
@@ -236,11 +236,11 @@ class ForkedError(StateError):
 
 
 class GapError(StateError):
-    """Changes after the position asked for are gone, or it is of another history than that of this database; copy the data anew from a read transaction, then follow the feed from the position of that transaction."""
+    """The changes after the position were removed, or the position is of another history of the database; copy the data again from a read transaction, then read the feed from the position of that transaction."""
 
     code = 206
     name = "GAP"
-    hint = "copy the data anew from a read transaction, then follow the feed from the position of that transaction"
+    hint = "copy the data again from a read transaction, then read the feed from the position of that transaction"
     retry = "never"
 
 
@@ -254,16 +254,16 @@ class CancelledError(StateError):
 
 
 class DeadlineExceededError(StateError):
-    """The deadline of the call passed before it was done; allow more time, or ask for less at once."""
+    """The deadline passed before the call finished; allow more time, or do less in one call."""
 
     code = 208
     name = "TIMEOUT"
-    hint = "allow more time, or ask for less at once"
+    hint = "allow more time, or do less in one call"
     retry = "now"
 
 
 class InUseError(StateError):
-    """The thing to close, drop or replace still has open transactions, cursors or jobs; close what the message names first."""
+    """The object to close, drop or replace still has open transactions, cursors or jobs; close what the message names first."""
 
     code = 209
     name = "IN_USE"
@@ -281,11 +281,11 @@ class SnapshotExpiredError(StateError):
 
 
 class LibraryMismatchError(StateError):
-    """The binding and the library were built for different versions of the C ABI; install the two in the same version."""
+    """The binding and the library were built for different versions of the C ABI; install both in the same version."""
 
     code = 211
     name = "LIBRARY_MISMATCH"
-    hint = "install the two in the same version"
+    hint = "install both in the same version"
     retry = "never"
 
 
@@ -306,20 +306,20 @@ class NoSpaceError(StorageError):
 
 
 class OutOfMemoryError(StorageError):
-    """Memory for this call could not be had; the database stays usable; ask for less at once, or lower the cache and memtable sizes."""
+    """There is not enough memory for this call; the database stays usable; do less in one call, or lower the cache and memtable sizes."""
 
     code = 303
     name = "OUT_OF_MEMORY"
-    hint = "ask for less at once, or lower the cache and memtable sizes"
+    hint = "do less in one call, or lower the cache and memtable sizes"
     retry = "now"
 
 
 class WritesStoppedError(StorageError):
-    """An earlier flush or write failed, so the database takes no more writes; reads go on; mend the cause the message names, then close and reopen the database."""
+    """An earlier flush or write failed, so the database takes no more writes; reads go on; fix the cause the message names, then close and reopen the database."""
 
     code = 304
     name = "WRITES_STOPPED"
-    hint = "mend the cause the message names, then close and reopen the database"
+    hint = "fix the cause the message names, then close and reopen the database"
     retry = "after_reopen"
 
 
@@ -351,25 +351,25 @@ class LimitReachedError(StorageError):
 
 
 class TooManyOpenFilesError(StorageError):
-    """This process or system has no file descriptor left; close what is not needed, or raise the limit of open files."""
+    """This process or system has no file descriptor left; close files, or raise the limit of open files."""
 
     code = 310
     name = "TOO_MANY_OPEN_FILES"
-    hint = "close what is not needed, or raise the limit of open files"
+    hint = "close files, or raise the limit of open files"
     retry = "now"
 
 
 class TargetNotEmptyError(StorageError):
-    """The folder to write a backup, restore or salvage into already holds something; give an empty or new folder; nothing there was changed."""
+    """The target folder of the backup, restore or salvage is not empty; pass an empty or new folder; nothing in it was changed."""
 
     code = 311
     name = "TARGET_NOT_EMPTY"
-    hint = "give an empty or new folder; nothing there was changed"
+    hint = "pass an empty or new folder; nothing in it was changed"
     retry = "never"
 
 
 class ReadOnlyStorageError(StorageError):
-    """The file system is mounted for reading only; open the database read-only, or remount the file system."""
+    """The file system is mounted read-only; open the database read-only, or remount the file system."""
 
     code = 312
     name = "READ_ONLY_STORAGE"
@@ -378,16 +378,16 @@ class ReadOnlyStorageError(StorageError):
 
 
 class DatabaseReplacedError(StorageError):
-    """The folder was moved, removed or replaced, or somebody else wrote the database, while it was open; close it, look what is at the path now, and open that; what was committed is in the files that were opened."""
+    """The folder was moved, removed or replaced, or another program wrote to the database, while it was open; close it, look what is at the path now, and open that; the committed data is in the files that were open."""
 
     code = 313
     name = "DATABASE_REPLACED"
-    hint = "close it, look what is at the path now, and open that; what was committed is in the files that were opened"
+    hint = "close it, look what is at the path now, and open that; the committed data is in the files that were open"
     retry = "after_reopen"
 
 
 class DataError(EntidbError):
-    """The files were read, and what they hold is damaged, foreign, too new or locked by a key."""
+    """The files are damaged, of a newer version, no files of EntiDB, or need another key."""
 
     family = "data"
     group = "IO"
@@ -421,20 +421,20 @@ class FormatTooNewError(DataError):
 
 
 class NotADatabaseError(DataError):
-    """The folder holds files, but no EntiDB database; nothing was touched; correct the path, or give an empty folder."""
+    """The folder has files, but no EntiDB database; nothing was touched; correct the path, or pass an empty folder."""
 
     code = 404
     name = "NOT_A_DATABASE"
-    hint = "correct the path, or give an empty folder"
+    hint = "correct the path, or pass an empty folder"
     retry = "never"
 
 
 class WrongKeyError(DataError):
-    """The key or password opens no key slot of this database; the data is not in doubt; give the right key or password."""
+    """The key or password does not open this database; the data is not damaged; use the right key or password."""
 
     code = 405
     name = "WRONG_KEY"
-    hint = "give the right key or password"
+    hint = "use the right key or password"
     retry = "never"
 
 
@@ -457,7 +457,7 @@ class NotEncryptedError(DataError):
 
 
 class RollbackDetectedError(DataError):
-    """The files are an older state than the anchor remembers; find out who put the older files back; accept them only on purpose."""
+    """The files are older than the state that the anchor has; find out who put the older files back; accept them only on purpose."""
 
     code = 408
     name = "ROLLBACK_DETECTED"
@@ -581,7 +581,7 @@ class WrongTypeError(EncodingError):
 
 
 class MalformedError(EncodingError):
-    """The bytes are not CBOR, or not the frame, key or message they should be; pass bytes that this version of EntiDB wrote, or that follow its specification."""
+    """The bytes are not CBOR, or not the expected frame, key or message; pass bytes that this version of EntiDB wrote, or that follow its specification."""
 
     code = 512
     name = "MALFORMED"
@@ -599,7 +599,7 @@ class DocumentTooLargeError(EncodingError):
 
 
 class UnrepresentableError(EncodingError):
-    """A value of the host language has no form in a document; convert the value at the path the message gives."""
+    """A value of this language cannot be stored in a document; convert the value at the path the message gives."""
 
     code = 514
     name = "UNREPRESENTABLE"
@@ -608,7 +608,7 @@ class UnrepresentableError(EncodingError):
 
 
 class PatchMismatchError(EncodingError):
-    """An operation of a patch does not fit the document it met; read the document again and correct the operation the message names."""
+    """An operation of the patch does not fit the document; read the document again and correct the operation the message names."""
 
     code = 515
     name = "PATCH_MISMATCH"
@@ -696,7 +696,7 @@ class ProtocolTooNewError(SyncError):
 
 
 class RateLimitedError(SyncError):
-    """The server takes no more requests of this device for a while; wait as long as the message says."""
+    """The server accepts no more requests of this device for a while; wait as long as the message says."""
 
     code = 609
     name = "RATE_LIMITED"
@@ -739,11 +739,11 @@ class InvalidPageTokenError(QueryError):
 
 
 class QueryTooLargeError(QueryError):
-    """The query, or what it must hold in memory to answer, is over its limit; add an index that gives the order, a limit, or raise the limit the message names."""
+    """The query, or the memory it needs, exceeds its limit; add an index that has the order, add a limit to the query, or raise the limit the message names."""
 
     code = 704
     name = "QUERY_TOO_LARGE"
-    hint = "add an index that gives the order, a limit, or raise the limit the message names"
+    hint = "add an index that has the order, add a limit to the query, or raise the limit the message names"
     retry = "never"
 
 
@@ -755,7 +755,7 @@ class TransactionError(EntidbError):
 
 
 class ConflictError(TransactionError):
-    """Another transaction committed a change to what this one read or wrote; run the whole transaction again."""
+    """Another transaction committed a change to data that this one read or wrote; run the whole transaction again."""
 
     code = 801
     name = "CONFLICT"
@@ -773,25 +773,25 @@ class TransactionEndedError(TransactionError):
 
 
 class CommitUnknownError(TransactionError):
-    """The flush of this commit failed, so it may or may not survive; reopen the database and look whether the sequence in the message is there before trying again."""
+    """The flush of this commit failed, so the commit may or may not be on stable storage; reopen the database and check whether the sequence in the message is there before you try again."""
 
     code = 803
     name = "COMMIT_UNKNOWN"
-    hint = "reopen the database and look whether the sequence in the message is there before trying again"
+    hint = "reopen the database and check whether the sequence in the message is there before you try again"
     retry = "after_reopen"
 
 
 class AlreadyExistsError(TransactionError):
-    """Insert met an entity with the same id, or a new database was asked for where there is one; use put to overwrite, or another id; open the database without create_new."""
+    """An entity with this id exists already, or a database exists and create_new is set; use put to overwrite it, or another id; open the database without create_new."""
 
     code = 804
     name = "ALREADY_EXISTS"
-    hint = "use put to overwrite, or another id; open the database without create_new"
+    hint = "use put to overwrite it, or another id; open the database without create_new"
     retry = "never"
 
 
 class EntityNotFoundError(TransactionError, KeyError):
-    """Replace or update met no entity with this id; use put to create it, or correct the id."""
+    """No entity has this id, which replace and update require; use put to create it, or correct the id."""
 
     code = 805
     name = "ENTITY_NOT_FOUND"
@@ -800,11 +800,11 @@ class EntityNotFoundError(TransactionError, KeyError):
 
 
 class VersionMismatchError(TransactionError):
-    """The entity has another version than the one the caller compared with; read it again, and decide anew."""
+    """The entity has another version than the one that was expected; read the entity again, and repeat the change."""
 
     code = 806
     name = "VERSION_MISMATCH"
-    hint = "read it again, and decide anew"
+    hint = "read the entity again, and repeat the change"
     retry = "never"
 
 
@@ -854,7 +854,7 @@ class DeadlockError(TransactionError):
 
 
 class DefectError(EntidbError):
-    """EntiDB broke one of its own rules; please report it."""
+    """A defect in EntiDB; please report it."""
 
     family = "defect"
     group = "INTERNAL"
@@ -874,7 +874,7 @@ _ROWS: Final[dict[int, tuple[type[EntidbError], str, str, str]]] = {
     102: (UsageError, "INVALID_HANDLE", "pass a live handle of the right type, and free each handle once", "never"),
     103: (UnknownOptionError, "UNKNOWN_OPTION", "use the nearest name the message gives, or upgrade the library", "never"),
     104: (TooLargeError, "TOO_LARGE", "make it smaller, split it, or raise the limit the message names", "never"),
-    105: (UnsupportedError, "UNSUPPORTED", "ask for it with the feature test first, or use a build that has it", "never"),
+    105: (UnsupportedError, "UNSUPPORTED", "test for the feature first, or use a build that has it", "never"),
     106: (ConcurrentUseError, "CONCURRENT_USE", "give each thread a handle of its own, or put a lock around the shared one", "now"),
     107: (CollectionNotFoundError, "COLLECTION_NOT_FOUND", "create the collection first, or correct the name", "never"),
     108: (CollectionExistsError, "COLLECTION_EXISTS", "open the existing one, or choose another name", "never"),
@@ -889,30 +889,30 @@ _ROWS: Final[dict[int, tuple[type[EntidbError], str, str, str]]] = {
     203: (ClosedError, "CLOSED", "open the database again and take new handles from it", "never"),
     204: (ReadOnlyError, "READ_ONLY", "open the database or begin the transaction for writing", "never"),
     205: (ForkedError, "FORKED", "open the database in the child after the fork, and not before", "never"),
-    206: (GapError, "GAP", "copy the data anew from a read transaction, then follow the feed from the position of that transaction", "never"),
+    206: (GapError, "GAP", "copy the data again from a read transaction, then read the feed from the position of that transaction", "never"),
     207: (CancelledError, "CANCELLED", "call again if the result is still wanted", "now"),
-    208: (DeadlineExceededError, "TIMEOUT", "allow more time, or ask for less at once", "now"),
+    208: (DeadlineExceededError, "TIMEOUT", "allow more time, or do less in one call", "now"),
     209: (InUseError, "IN_USE", "close what the message names first", "now"),
     210: (SnapshotExpiredError, "SNAPSHOT_EXPIRED", "choose a later commit, or keep more history", "never"),
-    211: (LibraryMismatchError, "LIBRARY_MISMATCH", "install the two in the same version", "never"),
+    211: (LibraryMismatchError, "LIBRARY_MISMATCH", "install both in the same version", "never"),
     301: (StorageError, "IO", "look at the path, the operation and the system's code in the message, and check the device", "never"),
     302: (NoSpaceError, "NO_SPACE", "free space; or delete entities, trim the change feed (it keeps deleted documents) and compact; writing then resumes", "after_space"),
-    303: (OutOfMemoryError, "OUT_OF_MEMORY", "ask for less at once, or lower the cache and memtable sizes", "now"),
-    304: (WritesStoppedError, "WRITES_STOPPED", "mend the cause the message names, then close and reopen the database", "after_reopen"),
+    303: (OutOfMemoryError, "OUT_OF_MEMORY", "do less in one call, or lower the cache and memtable sizes", "now"),
+    304: (WritesStoppedError, "WRITES_STOPPED", "fix the cause the message names, then close and reopen the database", "after_reopen"),
     305: (PermissionDeniedError, "PERMISSION_DENIED", "change the permissions or the owner of the path in the message", "never"),
-    306: (StorageError, "NOT_A_DIRECTORY", "give the path of a folder, or of one that can be created", "never"),
+    306: (StorageError, "NOT_A_DIRECTORY", "pass the path of a folder, or of one that can be created", "never"),
     307: (StorageError, "NOT_A_REGULAR_FILE", "put the regular file back; EntiDB does not follow links among its own files", "never"),
     308: (DatabaseNotFoundError, "DATABASE_NOT_FOUND", "correct the path, or allow creation", "never"),
     309: (LimitReachedError, "LIMIT_REACHED", "delete entities and compact, or raise the limit the message names", "after_space"),
-    310: (TooManyOpenFilesError, "TOO_MANY_OPEN_FILES", "close what is not needed, or raise the limit of open files", "now"),
-    311: (TargetNotEmptyError, "TARGET_NOT_EMPTY", "give an empty or new folder; nothing there was changed", "never"),
+    310: (TooManyOpenFilesError, "TOO_MANY_OPEN_FILES", "close files, or raise the limit of open files", "now"),
+    311: (TargetNotEmptyError, "TARGET_NOT_EMPTY", "pass an empty or new folder; nothing in it was changed", "never"),
     312: (ReadOnlyStorageError, "READ_ONLY_STORAGE", "open the database read-only, or remount the file system", "never"),
-    313: (DatabaseReplacedError, "DATABASE_REPLACED", "close it, look what is at the path now, and open that; what was committed is in the files that were opened", "after_reopen"),
+    313: (DatabaseReplacedError, "DATABASE_REPLACED", "close it, look what is at the path now, and open that; the committed data is in the files that were open", "after_reopen"),
     401: (CorruptError, "CORRUPT", "run verify, then restore a backup or salvage what still verifies into a new database", "never"),
     402: (TamperedError, "TAMPERED", "treat the files as altered: restore a trusted backup and find out who could write there", "never"),
     403: (FormatTooNewError, "FORMAT_TOO_NEW", "open it with the version the message names or a later one", "never"),
-    404: (NotADatabaseError, "NOT_A_DATABASE", "correct the path, or give an empty folder", "never"),
-    405: (WrongKeyError, "WRONG_KEY", "give the right key or password", "never"),
+    404: (NotADatabaseError, "NOT_A_DATABASE", "correct the path, or pass an empty folder", "never"),
+    405: (WrongKeyError, "WRONG_KEY", "use the right key or password", "never"),
     406: (EncryptionRequiredError, "ENCRYPTION_REQUIRED", "open it with its key or password", "never"),
     407: (NotEncryptedError, "NOT_ENCRYPTED", "open it without a key, or write an encrypted copy", "never"),
     408: (RollbackDetectedError, "ROLLBACK_DETECTED", "find out who put the older files back; accept them only on purpose", "never"),
@@ -944,19 +944,19 @@ _ROWS: Final[dict[int, tuple[type[EntidbError], str, str, str]]] = {
     701: (InvalidQueryError, "QUERY_INVALID", "correct the part of the query the message names", "never"),
     702: (ScanForbiddenError, "SCAN_FORBIDDEN", "create the index the message suggests, add a limit, or allow the scan", "never"),
     703: (InvalidPageTokenError, "PAGE_TOKEN_INVALID", "run the query from its start", "never"),
-    704: (QueryTooLargeError, "QUERY_TOO_LARGE", "add an index that gives the order, a limit, or raise the limit the message names", "never"),
+    704: (QueryTooLargeError, "QUERY_TOO_LARGE", "add an index that has the order, add a limit to the query, or raise the limit the message names", "never"),
     801: (ConflictError, "CONFLICT", "run the whole transaction again", "now"),
     802: (TransactionEndedError, "TRANSACTION_ENDED", "begin a new transaction", "never"),
-    803: (CommitUnknownError, "COMMIT_UNKNOWN", "reopen the database and look whether the sequence in the message is there before trying again", "after_reopen"),
-    804: (AlreadyExistsError, "ALREADY_EXISTS", "use put to overwrite, or another id; open the database without create_new", "never"),
+    803: (CommitUnknownError, "COMMIT_UNKNOWN", "reopen the database and check whether the sequence in the message is there before you try again", "after_reopen"),
+    804: (AlreadyExistsError, "ALREADY_EXISTS", "use put to overwrite it, or another id; open the database without create_new", "never"),
     805: (EntityNotFoundError, "ENTITY_NOT_FOUND", "use put to create it, or correct the id", "never"),
-    806: (VersionMismatchError, "VERSION_MISMATCH", "read it again, and decide anew", "never"),
+    806: (VersionMismatchError, "VERSION_MISMATCH", "read the entity again, and repeat the change", "never"),
     807: (UniqueViolationError, "UNIQUE_VIOLATION", "change the value, or the entity the message names", "never"),
     808: (TransactionExpiredError, "TRANSACTION_EXPIRED", "run it again in smaller steps", "now"),
     809: (SavepointNotFoundError, "SAVEPOINT_NOT_FOUND", "roll back to a savepoint that is still set", "never"),
     810: (ForeignHandleError, "FOREIGN_HANDLE", "take all handles of one call from the same database", "never"),
     811: (DeadlockError, "DEADLOCK", "use a collection of that transaction, or commit or abort it first", "never"),
-    901: (DefectError, "INTERNAL", "report it with the message; verify the database before going on", "never"),
+    901: (DefectError, "INTERNAL", "report it with the message; verify the database before you continue", "never"),
     902: (PanicError, "PANIC", "report it with the message; close and reopen the database", "after_reopen"),
 }
 

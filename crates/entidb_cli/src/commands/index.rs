@@ -42,8 +42,7 @@ pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
             let db = open(&target, Use::Change)?;
             let created = writable(&db, &collection, create)?.create_index(definition)?;
             db.close()?;
-            let text =
-                if created { format!("created index {name}") } else { format!("index {name} exists already") };
+            let text = if created { format!("created index {name}") } else { format!("index {name} exists already") };
             output.result(|| text, || json!({ "index": name, "created": created }))?;
             Ok(0)
         }

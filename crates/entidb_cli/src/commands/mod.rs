@@ -72,7 +72,9 @@ fn key_of(variable: Option<&str>, file: Option<&Path>) -> Result<Option<Key>> {
     match (variable, file) {
         (Some(variable), _) => match std::env::var(variable) {
             Ok(password) if !password.is_empty() => Ok(Some(Key::Password(password.into_bytes()))),
-            _ => Err(Failure::Usage(format!("the environment variable {variable} is not set, is empty, or is not text"))),
+            _ => {
+                Err(Failure::Usage(format!("the environment variable {variable} is not set, is empty, or is not text")))
+            }
         },
         (None, Some(file)) => Ok(Some(Key::Raw(read_key(file)?))),
         (None, None) => Ok(None),
@@ -127,8 +129,11 @@ fn existing(db: &Database, name: &str) -> Result<Collection> {
     if names.iter().any(|known| known == name) {
         return Ok(db.collection(name)?);
     }
-    let known =
-        if names.is_empty() { "the database has no collections".to_owned() } else { format!("there are: {}", names.join(", ")) };
+    let known = if names.is_empty() {
+        "the database has no collections".to_owned()
+    } else {
+        format!("there are: {}", names.join(", "))
+    };
     Err(Failure::Missing(ErrorCode::CollectionNotFound, format!("there is no collection {name}; {known}")))
 }
 

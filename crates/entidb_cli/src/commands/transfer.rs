@@ -69,8 +69,9 @@ pub(super) fn dump(target: &Target, only: &[String], file: Option<&Path>, output
 fn say_what_was_dropped(db: &Database) {
     let bytes = db.open_report().bytes_dropped;
     if bytes > 0 {
-        let text =
-            format!("note: the last {bytes} bytes of the log are an incomplete commit, as after a crash; they are not exported");
+        let text = format!(
+            "note: the last {bytes} bytes of the log are an incomplete commit, as after a crash; they are not exported"
+        );
         // There is nowhere left to report that standard error cannot be written.
         let _ = writeln!(std::io::stderr(), "{text}");
     }

@@ -28,21 +28,21 @@ pub enum ErrorCode {
     InvalidArgument = 101,
     /// A handle is null, of another type, or already freed.
     InvalidHandle = 102,
-    /// An option has a name or a bit this version does not know.
+    /// This version does not know an option or a flag.
     UnknownOption = 103,
-    /// A key, entity, name or transaction is over its limit.
+    /// A key, entity, name or transaction exceeds its limit.
     TooLarge = 104,
-    /// This build, platform or version does not offer what was asked.
+    /// This build, platform or version does not support the call.
     Unsupported = 105,
     /// Two threads used one transaction or cursor at the same time, or a callback called back into its own handle.
     ConcurrentUse = 106,
     /// No collection has this name.
     CollectionNotFound = 107,
-    /// A collection of this name is already there.
+    /// A collection with this name exists already.
     CollectionExists = 108,
     /// No index of the collection has this name.
     IndexNotFound = 109,
-    /// An index of this name is already there with another definition.
+    /// An index with this name exists already, with another definition.
     IndexExists = 110,
     /// The document breaks the schema of its collection.
     ///
@@ -52,7 +52,7 @@ pub enum ErrorCode {
     ///
     /// Reserved for: named snapshots, durable cursors, streams, views and workers.
     NameNotFound = 112,
-    /// A snapshot, cursor, stream, view or worker of this name is already there with another definition.
+    /// A snapshot, cursor, stream, view or worker with this name exists already, with another definition.
     ///
     /// Reserved for: named snapshots, durable cursors, streams, views and workers.
     NameExists = 113,
@@ -62,21 +62,21 @@ pub enum ErrorCode {
     Migration = 114,
     /// Another process has the database open for writing.
     DatabaseLocked = 201,
-    /// Something else in this process holds the writer or the job, and the wait for it ended.
+    /// Another write transaction or job of this process is running, and the wait for it ended.
     Busy = 202,
     /// The database, or the handle this one came from, has been closed.
     Closed = 203,
-    /// A write was asked of a database or transaction opened for reading.
+    /// The change was made through a database or transaction opened for reading.
     ReadOnly = 204,
     /// The handle was opened by the parent of this process.
     Forked = 205,
-    /// Changes after the position asked for are gone, or it is of another history than that of this database.
+    /// The changes after the position were removed, or the position is of another history of the database.
     Gap = 206,
     /// The call was cancelled by the caller or by close.
     Cancelled = 207,
-    /// The deadline of the call passed before it was done.
+    /// The deadline passed before the call finished.
     Timeout = 208,
-    /// The thing to close, drop or replace still has open transactions, cursors or jobs.
+    /// The object to close, drop or replace still has open transactions, cursors or jobs.
     InUse = 209,
     /// The commit asked for is older than the history that is kept.
     ///
@@ -88,13 +88,13 @@ pub enum ErrorCode {
     Io = 301,
     /// The disk or the quota is full; reads go on and nothing acknowledged is lost.
     NoSpace = 302,
-    /// Memory for this call could not be had; the database stays usable.
+    /// There is not enough memory for this call; the database stays usable.
     OutOfMemory = 303,
     /// An earlier flush or write failed, so the database takes no more writes; reads go on.
     WritesStopped = 304,
     /// The operating system does not let this process use the file or folder.
     PermissionDenied = 305,
-    /// The path of the database is something else than a folder.
+    /// The path of the database is not a folder.
     NotADirectory = 306,
     /// A file of the database is a link, a device, a pipe or a folder.
     NotARegularFile = 307,
@@ -104,11 +104,11 @@ pub enum ErrorCode {
     LimitReached = 309,
     /// This process or system has no file descriptor left.
     TooManyOpenFiles = 310,
-    /// The folder to write a backup, restore or salvage into already holds something.
+    /// The target folder of the backup, restore or salvage is not empty.
     TargetNotEmpty = 311,
-    /// The file system is mounted for reading only.
+    /// The file system is mounted read-only.
     ReadOnlyStorage = 312,
-    /// The folder was moved, removed or replaced, or somebody else wrote the database, while it was open.
+    /// The folder was moved, removed or replaced, or another program wrote to the database, while it was open.
     DatabaseReplaced = 313,
     /// Bytes on disk fail their checksum, contradict each other, or are missing.
     Corrupt = 401,
@@ -116,15 +116,15 @@ pub enum ErrorCode {
     Tampered = 402,
     /// A newer version of EntiDB wrote this database; nothing was touched.
     FormatTooNew = 403,
-    /// The folder holds files, but no EntiDB database; nothing was touched.
+    /// The folder has files, but no EntiDB database; nothing was touched.
     NotADatabase = 404,
-    /// The key or password opens no key slot of this database; the data is not in doubt.
+    /// The key or password does not open this database; the data is not damaged.
     WrongKey = 405,
     /// The database is encrypted and no key was given.
     EncryptionRequired = 406,
     /// A key was given for a database that is not encrypted.
     NotEncrypted = 407,
-    /// The files are an older state than the anchor remembers.
+    /// The files are older than the state that the anchor has.
     ///
     /// Reserved for: rollback anchors.
     RollbackDetected = 408,
@@ -152,13 +152,13 @@ pub enum ErrorCode {
     NumberOutOfRange = 510,
     /// A value is of another type than the caller's type or the operation expects.
     WrongType = 511,
-    /// The bytes are not CBOR, or not the frame, key or message they should be.
+    /// The bytes are not CBOR, or not the expected frame, key or message.
     Malformed = 512,
     /// A document has more bytes or items than the limit.
     DocumentTooLarge = 513,
-    /// A value of the host language has no form in a document.
+    /// A value of this language cannot be stored in a document.
     Unrepresentable = 514,
-    /// An operation of a patch does not fit the document it met.
+    /// An operation of the patch does not fit the document.
     PatchMismatch = 515,
     /// The server does not accept the token.
     ///
@@ -192,7 +192,7 @@ pub enum ErrorCode {
     ///
     /// Reserved for: sync.
     ProtocolTooNew = 608,
-    /// The server takes no more requests of this device for a while.
+    /// The server accepts no more requests of this device for a while.
     ///
     /// Reserved for: sync.
     RateLimited = 609,
@@ -202,19 +202,19 @@ pub enum ErrorCode {
     ScanForbidden = 702,
     /// The token to continue from belongs to another query, or was altered.
     PageTokenInvalid = 703,
-    /// The query, or what it must hold in memory to answer, is over its limit.
+    /// The query, or the memory it needs, exceeds its limit.
     QueryTooLarge = 704,
-    /// Another transaction committed a change to what this one read or wrote.
+    /// Another transaction committed a change to data that this one read or wrote.
     Conflict = 801,
     /// The transaction has already been committed or aborted.
     TransactionEnded = 802,
-    /// The flush of this commit failed, so it may or may not survive.
+    /// The flush of this commit failed, so the commit may or may not be on stable storage.
     CommitUnknown = 803,
-    /// Insert met an entity with the same id, or a new database was asked for where there is one.
+    /// An entity with this id exists already, or a database exists and create_new is set.
     AlreadyExists = 804,
-    /// Replace or update met no entity with this id.
+    /// No entity has this id, which replace and update require.
     EntityNotFound = 805,
-    /// The entity has another version than the one the caller compared with.
+    /// The entity has another version than the one that was expected.
     VersionMismatch = 806,
     /// Another entity already has this key in a unique index.
     UniqueViolation = 807,
@@ -530,60 +530,60 @@ impl ErrorCode {
         match self {
             Self::InvalidArgument => "an argument is outside what the call accepts",
             Self::InvalidHandle => "a handle is null, of another type, or already freed",
-            Self::UnknownOption => "an option has a name or a bit this version does not know",
-            Self::TooLarge => "a key, entity, name or transaction is over its limit",
-            Self::Unsupported => "this build, platform or version does not offer what was asked",
+            Self::UnknownOption => "this version does not know an option or a flag",
+            Self::TooLarge => "a key, entity, name or transaction exceeds its limit",
+            Self::Unsupported => "this build, platform or version does not support the call",
             Self::ConcurrentUse => {
                 "two threads used one transaction or cursor at the same time, or a callback called back into its own handle"
             }
             Self::CollectionNotFound => "no collection has this name",
-            Self::CollectionExists => "a collection of this name is already there",
+            Self::CollectionExists => "a collection with this name exists already",
             Self::IndexNotFound => "no index of the collection has this name",
-            Self::IndexExists => "an index of this name is already there with another definition",
+            Self::IndexExists => "an index with this name exists already, with another definition",
             Self::Schema => "the document breaks the schema of its collection",
             Self::NameNotFound => "no snapshot, cursor, stream, view or worker has this name",
             Self::NameExists => {
-                "a snapshot, cursor, stream, view or worker of this name is already there with another definition"
+                "a snapshot, cursor, stream, view or worker with this name exists already, with another definition"
             }
             Self::Migration => "a migration step is missing, out of order or failed; no later step was run",
             Self::DatabaseLocked => "another process has the database open for writing",
-            Self::Busy => "something else in this process holds the writer or the job, and the wait for it ended",
+            Self::Busy => "another write transaction or job of this process is running, and the wait for it ended",
             Self::Closed => "the database, or the handle this one came from, has been closed",
-            Self::ReadOnly => "a write was asked of a database or transaction opened for reading",
+            Self::ReadOnly => "the change was made through a database or transaction opened for reading",
             Self::Forked => "the handle was opened by the parent of this process",
             Self::Gap => {
-                "changes after the position asked for are gone, or it is of another history than that of this database"
+                "the changes after the position were removed, or the position is of another history of the database"
             }
             Self::Cancelled => "the call was cancelled by the caller or by close",
-            Self::Timeout => "the deadline of the call passed before it was done",
-            Self::InUse => "the thing to close, drop or replace still has open transactions, cursors or jobs",
+            Self::Timeout => "the deadline passed before the call finished",
+            Self::InUse => "the object to close, drop or replace still has open transactions, cursors or jobs",
             Self::SnapshotExpired => "the commit asked for is older than the history that is kept",
             Self::LibraryMismatch => "the binding and the library were built for different versions of the C ABI",
             Self::Io => "the operating system reported an error on a file",
             Self::NoSpace => "the disk or the quota is full; reads go on and nothing acknowledged is lost",
-            Self::OutOfMemory => "memory for this call could not be had; the database stays usable",
+            Self::OutOfMemory => "there is not enough memory for this call; the database stays usable",
             Self::WritesStopped => {
                 "an earlier flush or write failed, so the database takes no more writes; reads go on"
             }
             Self::PermissionDenied => "the operating system does not let this process use the file or folder",
-            Self::NotADirectory => "the path of the database is something else than a folder",
+            Self::NotADirectory => "the path of the database is not a folder",
             Self::NotARegularFile => "a file of the database is a link, a device, a pipe or a folder",
             Self::DatabaseNotFound => "there is no database at the path and the options do not allow creating one",
             Self::LimitReached => "the database has reached a size limit set in its options",
             Self::TooManyOpenFiles => "this process or system has no file descriptor left",
-            Self::TargetNotEmpty => "the folder to write a backup, restore or salvage into already holds something",
-            Self::ReadOnlyStorage => "the file system is mounted for reading only",
+            Self::TargetNotEmpty => "the target folder of the backup, restore or salvage is not empty",
+            Self::ReadOnlyStorage => "the file system is mounted read-only",
             Self::DatabaseReplaced => {
-                "the folder was moved, removed or replaced, or somebody else wrote the database, while it was open"
+                "the folder was moved, removed or replaced, or another program wrote to the database, while it was open"
             }
             Self::Corrupt => "bytes on disk fail their checksum, contradict each other, or are missing",
             Self::Tampered => "an encrypted block fails its authentication under the right key",
             Self::FormatTooNew => "a newer version of EntiDB wrote this database; nothing was touched",
-            Self::NotADatabase => "the folder holds files, but no EntiDB database; nothing was touched",
-            Self::WrongKey => "the key or password opens no key slot of this database; the data is not in doubt",
+            Self::NotADatabase => "the folder has files, but no EntiDB database; nothing was touched",
+            Self::WrongKey => "the key or password does not open this database; the data is not damaged",
             Self::EncryptionRequired => "the database is encrypted and no key was given",
             Self::NotEncrypted => "a key was given for a database that is not encrypted",
-            Self::RollbackDetected => "the files are an older state than the anchor remembers",
+            Self::RollbackDetected => "the files are older than the state that the anchor has",
             Self::FormatTooOld => "the database has a format this version no longer reads",
             Self::Truncated => "the bytes end inside an item",
             Self::NotCanonical => "the bytes are valid CBOR in a form that is not the canonical one",
@@ -598,10 +598,10 @@ impl ErrorCode {
             Self::InvalidKey => "a map key is neither text nor an integer",
             Self::NumberOutOfRange => "a number does not fit the type it must go into",
             Self::WrongType => "a value is of another type than the caller's type or the operation expects",
-            Self::Malformed => "the bytes are not CBOR, or not the frame, key or message they should be",
+            Self::Malformed => "the bytes are not CBOR, or not the expected frame, key or message",
             Self::DocumentTooLarge => "a document has more bytes or items than the limit",
-            Self::Unrepresentable => "a value of the host language has no form in a document",
-            Self::PatchMismatch => "an operation of a patch does not fit the document it met",
+            Self::Unrepresentable => "a value of this language cannot be stored in a document",
+            Self::PatchMismatch => "an operation of the patch does not fit the document",
             Self::Unauthorized => "the server does not accept the token",
             Self::Forbidden => "the token is good, but not for this collection, partition or operation",
             Self::ClockSkew => "the clocks of client and server differ by more than is allowed",
@@ -610,19 +610,17 @@ impl ErrorCode {
             Self::ServerUnavailable => "the server answered that it cannot serve now",
             Self::Diverged => "the history of the server is not the one this database followed",
             Self::ProtocolTooNew => "client and server share no version of the sync protocol",
-            Self::RateLimited => "the server takes no more requests of this device for a while",
+            Self::RateLimited => "the server accepts no more requests of this device for a while",
             Self::QueryInvalid => "the query contradicts itself, or uses an operator where it has no meaning",
             Self::ScanForbidden => "no index serves the query and the scan policy forbids reading the whole collection",
             Self::PageTokenInvalid => "the token to continue from belongs to another query, or was altered",
-            Self::QueryTooLarge => "the query, or what it must hold in memory to answer, is over its limit",
-            Self::Conflict => "another transaction committed a change to what this one read or wrote",
+            Self::QueryTooLarge => "the query, or the memory it needs, exceeds its limit",
+            Self::Conflict => "another transaction committed a change to data that this one read or wrote",
             Self::TransactionEnded => "the transaction has already been committed or aborted",
-            Self::CommitUnknown => "the flush of this commit failed, so it may or may not survive",
-            Self::AlreadyExists => {
-                "insert met an entity with the same id, or a new database was asked for where there is one"
-            }
-            Self::EntityNotFound => "replace or update met no entity with this id",
-            Self::VersionMismatch => "the entity has another version than the one the caller compared with",
+            Self::CommitUnknown => "the flush of this commit failed, so the commit may or may not be on stable storage",
+            Self::AlreadyExists => "an entity with this id exists already, or a database exists and create_new is set",
+            Self::EntityNotFound => "no entity has this id, which replace and update require",
+            Self::VersionMismatch => "the entity has another version than the one that was expected",
             Self::UniqueViolation => "another entity already has this key in a unique index",
             Self::TransactionExpired => "the transaction was open longer than allowed and has been aborted",
             Self::SavepointNotFound => {
@@ -645,7 +643,7 @@ impl ErrorCode {
             Self::InvalidHandle => "pass a live handle of the right type, and free each handle once",
             Self::UnknownOption => "use the nearest name the message gives, or upgrade the library",
             Self::TooLarge => "make it smaller, split it, or raise the limit the message names",
-            Self::Unsupported => "ask for it with the feature test first, or use a build that has it",
+            Self::Unsupported => "test for the feature first, or use a build that has it",
             Self::ConcurrentUse => "give each thread a handle of its own, or put a lock around the shared one",
             Self::CollectionNotFound => "create the collection first, or correct the name",
             Self::CollectionExists => "open the existing one, or choose another name",
@@ -661,35 +659,35 @@ impl ErrorCode {
             Self::ReadOnly => "open the database or begin the transaction for writing",
             Self::Forked => "open the database in the child after the fork, and not before",
             Self::Gap => {
-                "copy the data anew from a read transaction, then follow the feed from the position of that transaction"
+                "copy the data again from a read transaction, then read the feed from the position of that transaction"
             }
             Self::Cancelled => "call again if the result is still wanted",
-            Self::Timeout => "allow more time, or ask for less at once",
+            Self::Timeout => "allow more time, or do less in one call",
             Self::InUse => "close what the message names first",
             Self::SnapshotExpired => "choose a later commit, or keep more history",
-            Self::LibraryMismatch => "install the two in the same version",
+            Self::LibraryMismatch => "install both in the same version",
             Self::Io => "look at the path, the operation and the system's code in the message, and check the device",
             Self::NoSpace => {
                 "free space; or delete entities, trim the change feed (it keeps deleted documents) and compact; writing then resumes"
             }
-            Self::OutOfMemory => "ask for less at once, or lower the cache and memtable sizes",
-            Self::WritesStopped => "mend the cause the message names, then close and reopen the database",
+            Self::OutOfMemory => "do less in one call, or lower the cache and memtable sizes",
+            Self::WritesStopped => "fix the cause the message names, then close and reopen the database",
             Self::PermissionDenied => "change the permissions or the owner of the path in the message",
-            Self::NotADirectory => "give the path of a folder, or of one that can be created",
+            Self::NotADirectory => "pass the path of a folder, or of one that can be created",
             Self::NotARegularFile => "put the regular file back; EntiDB does not follow links among its own files",
             Self::DatabaseNotFound => "correct the path, or allow creation",
             Self::LimitReached => "delete entities and compact, or raise the limit the message names",
-            Self::TooManyOpenFiles => "close what is not needed, or raise the limit of open files",
-            Self::TargetNotEmpty => "give an empty or new folder; nothing there was changed",
+            Self::TooManyOpenFiles => "close files, or raise the limit of open files",
+            Self::TargetNotEmpty => "pass an empty or new folder; nothing in it was changed",
             Self::ReadOnlyStorage => "open the database read-only, or remount the file system",
             Self::DatabaseReplaced => {
-                "close it, look what is at the path now, and open that; what was committed is in the files that were opened"
+                "close it, look what is at the path now, and open that; the committed data is in the files that were open"
             }
             Self::Corrupt => "run verify, then restore a backup or salvage what still verifies into a new database",
             Self::Tampered => "treat the files as altered: restore a trusted backup and find out who could write there",
             Self::FormatTooNew => "open it with the version the message names or a later one",
-            Self::NotADatabase => "correct the path, or give an empty folder",
-            Self::WrongKey => "give the right key or password",
+            Self::NotADatabase => "correct the path, or pass an empty folder",
+            Self::WrongKey => "use the right key or password",
             Self::EncryptionRequired => "open it with its key or password",
             Self::NotEncrypted => "open it without a key, or write an encrypted copy",
             Self::RollbackDetected => "find out who put the older files back; accept them only on purpose",
@@ -723,21 +721,23 @@ impl ErrorCode {
             Self::QueryInvalid => "correct the part of the query the message names",
             Self::ScanForbidden => "create the index the message suggests, add a limit, or allow the scan",
             Self::PageTokenInvalid => "run the query from its start",
-            Self::QueryTooLarge => "add an index that gives the order, a limit, or raise the limit the message names",
+            Self::QueryTooLarge => {
+                "add an index that has the order, add a limit to the query, or raise the limit the message names"
+            }
             Self::Conflict => "run the whole transaction again",
             Self::TransactionEnded => "begin a new transaction",
             Self::CommitUnknown => {
-                "reopen the database and look whether the sequence in the message is there before trying again"
+                "reopen the database and check whether the sequence in the message is there before you try again"
             }
-            Self::AlreadyExists => "use put to overwrite, or another id; open the database without create_new",
+            Self::AlreadyExists => "use put to overwrite it, or another id; open the database without create_new",
             Self::EntityNotFound => "use put to create it, or correct the id",
-            Self::VersionMismatch => "read it again, and decide anew",
+            Self::VersionMismatch => "read the entity again, and repeat the change",
             Self::UniqueViolation => "change the value, or the entity the message names",
             Self::TransactionExpired => "run it again in smaller steps",
             Self::SavepointNotFound => "roll back to a savepoint that is still set",
             Self::ForeignHandle => "take all handles of one call from the same database",
             Self::Deadlock => "use a collection of that transaction, or commit or abort it first",
-            Self::Internal => "report it with the message; verify the database before going on",
+            Self::Internal => "report it with the message; verify the database before you continue",
             Self::Panic => "report it with the message; close and reopen the database",
         }
     }
@@ -867,7 +867,7 @@ pub enum Family {
     State = 2,
     /// The operating system or the device refused a file operation, or memory or space ran out.
     Storage = 3,
-    /// The files were read, and what they hold is damaged, foreign, too new or locked by a key.
+    /// The files are damaged, of a newer version, no files of EntiDB, or need another key.
     Data = 4,
     /// Bytes or host values do not form a document; the message gives the byte offset or the path.
     Encoding = 5,
@@ -877,7 +877,7 @@ pub enum Family {
     Query = 7,
     /// A change or a commit was refused, and nothing of it is visible, except where COMMIT_UNKNOWN says so.
     Transaction = 8,
-    /// EntiDB broke one of its own rules; please report it.
+    /// A defect in EntiDB; please report it.
     Defect = 9,
 }
 

@@ -237,6 +237,8 @@ export interface Explanation {
   collection: string;
   /** The index whose rows are walked; null for a scan. */
   index: string | null;
+  /** The kind of that index. */
+  kind: string | null;
   /** How many ranges of rows are walked. */
   ranges: number;
   /** Whether the walk goes from the end. */
@@ -247,6 +249,8 @@ export interface Explanation {
   sort: boolean;
   /** Whether each entity found is checked against the filter. */
   filter: boolean;
+  /** About how many entities or rows are looked at where all answers are asked for. */
+  candidates: number;
   /** All of it in a sentence. */
   text: string;
 }

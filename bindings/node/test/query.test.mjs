@@ -259,7 +259,7 @@ test("indexes are declared, listed and dropped", () => {
   assert.equal(collection.createIndex("home.city", "-age", { name: "place" }), true);
   assert.equal(collection.createIndex("home.city", "-age", { name: "place" }), false);
   assert.throws(() => collection.createIndex("name", { name: "place" }), { code: "INDEX_EXISTS", index: "place" });
-  assert.deepEqual(collection.indexes(), [{ columns: ["home.city", "-age"], multi: false, name: "place", unique: false }]);
+  assert.deepEqual(collection.indexes(), [{ columns: ["home.city", "-age"], kind: "ordered", multi: false, name: "place", unique: false }]);
   collection.dropIndex("place");
   assert.deepEqual(collection.indexes(), []);
   assert.throws(() => collection.dropIndex("place"), { code: "INDEX_NOT_FOUND" });

@@ -10,7 +10,7 @@
 //! | 01 | `01 02 collection` | collection record, CBOR |
 //! | 01 | `01 03 name` | collection number, u32 |
 //! | 01 | `01 04` | next number for collections and indexes, u32 |
-//! | 01 | `01 05 collection` | entity count, counter |
+//! | 01 | `01 05 number` | what a collection or an index counts, counter |
 //! | 01 | `01 06 collection` | next ordinal, u64 |
 //! | 01 | `01 07` | oldest sequence kept in the change feed, u64 |
 //! | 01 | `01 08` | version of this keyspace, u32 |
@@ -20,6 +20,8 @@
 //! | 03 | `03 collection ordinal` | entity id |
 //! | 04 | `04 index tuple [ordinal]` | unique index row: entity id |
 //! | 05 | `05 index tuple ordinal` | index row: entity id |
+//! | 06 | `06 index key id` | nothing: a key of a manual index |
+//! | 07 | `07 index id key` | nothing: the same key, found by its entity |
 //! | 0a | `0a sequence part` | changes of one commit, framed |
 
 use crate::id::{CollectionId, EntityId, IndexId, Ordinal};
@@ -30,6 +32,8 @@ pub(crate) const ZONE_ENTITY: u8 = 0x02;
 pub(crate) const ZONE_ORDINAL: u8 = 0x03;
 pub(crate) const ZONE_UNIQUE: u8 = 0x04;
 pub(crate) const ZONE_INDEX: u8 = 0x05;
+pub(crate) const ZONE_MANUAL: u8 = 0x06;
+pub(crate) const ZONE_MANUAL_ENTITY: u8 = 0x07;
 pub(crate) const ZONE_FEED: u8 = 0x0a;
 
 const META_CATALOG_VERSION: u8 = 0x01;
@@ -101,8 +105,9 @@ pub(crate) fn collection_name(name: &str) -> Vec<u8> {
     key
 }
 
-pub(crate) fn entity_count(collection: CollectionId) -> [u8; 6] {
-    meta_numbered(META_COUNT, collection)
+/// What a collection or an index counts; both have numbers of one row.
+pub(crate) fn count(number: u32) -> [u8; 6] {
+    meta_numbered(META_COUNT, CollectionId(number))
 }
 
 pub(crate) fn next_ordinal(collection: CollectionId) -> [u8; 6] {

@@ -41,7 +41,9 @@ mod transaction;
 
 pub use catalog::{Column, IndexDefinition};
 pub use change_feed::{Change, ChangeBatch, ChangeCursor, ChangeKind, FeedCloser, Position, Since};
-pub use collection::{BatchItem, Collection, Entities, Entity, ScanOptions};
+pub use collection::{
+    BatchItem, Collection, Entities, Entity, IndexStats, KeyRange, ManualIndex, ManualKeys, ScanOptions,
+};
 pub use database::{Database, Problem, Stats, VerifyLevel, VerifyReport};
 pub use entidb_codec as codec;
 pub use entidb_codec::{Direction, Patch, Path, Value, decode, doc, encode, patch};

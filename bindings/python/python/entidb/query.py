@@ -225,6 +225,10 @@ class Index(NamedTuple):
     columns: list[str]
     unique: bool
     multi: bool
+    kind: str = "ordered"
+    """``ordered`` by fields, or ``manual``, with keys the program gives."""
+    options: dict[str, Any] = {}
+    """What else its kind was told."""
 
 
 class Explanation(dict[str, Any]):

@@ -22,10 +22,16 @@ pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
                         .map(|index| {
                             let columns: Vec<String> = index.columns.iter().map(ToString::to_string).collect();
                             let mark = |set: bool| if set { "yes" } else { "no" }.to_owned();
-                            vec![index.name.clone(), columns.join(", "), mark(index.unique), mark(index.multi)]
+                            vec![
+                                index.name.clone(),
+                                index.kind.clone(),
+                                columns.join(", "),
+                                mark(index.unique),
+                                mark(index.multi),
+                            ]
                         })
                         .collect();
-                    table(&["index", "fields", "unique", "multi"], &rows)
+                    table(&["index", "kind", "fields", "unique", "multi"], &rows)
                 },
                 || indexes.iter().map(|index| from_value(&index.to_value())).collect(),
             )?;

@@ -41,7 +41,8 @@ pub(super) fn inspect(target: &Target, output: &Output) -> Result<u8> {
                 lines.push(format!("  {} ({} entities)", text(&collection["name"]), collection["entities"]));
                 for index in collection["indexes"].as_array().into_iter().flatten() {
                     let mark = |name: &str| if index[name] == true { format!(" {name}") } else { String::new() };
-                    lines.push(format!("    index {}{}{}", text(&index["name"]), mark("unique"), mark("multi")));
+                    let kind = text(&index["kind"]);
+                    lines.push(format!("    index {} {kind}{}{}", text(&index["name"]), mark("unique"), mark("multi")));
                 }
             }
             lines.join("\n")

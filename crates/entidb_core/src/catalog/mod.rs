@@ -4,15 +4,16 @@
 //! Numbers are never used twice; names are unique at any moment.
 //! Does not know: entities, or how many there are.
 
+mod definition;
 mod history;
 mod record;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+pub use definition::{Column, IndexDefinition};
 pub(crate) use history::CatalogHistory;
 pub(crate) use record::{CollectionRecord, IndexRecord};
-pub use record::{Column, IndexDefinition};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::CollectionId;

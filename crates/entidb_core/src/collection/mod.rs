@@ -6,7 +6,9 @@
 mod entity;
 pub(crate) mod envelope;
 mod handle;
+mod index_stats;
 mod lookup;
+mod manual;
 mod scan;
 mod write;
 
@@ -16,6 +18,9 @@ use handle::Handle;
 
 pub use entity::Entity;
 pub(crate) use handle::Target;
+pub use index_stats::IndexStats;
+pub(crate) use manual::of_manual_kind;
+pub use manual::{KeyRange, ManualIndex, ManualKeys};
 pub use scan::{Entities, ScanOptions};
 pub use write::BatchItem;
 

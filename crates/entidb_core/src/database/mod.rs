@@ -20,6 +20,7 @@ use entidb_engine::{OpenReport, Sequence};
 pub use counters::Stats;
 pub(crate) use open::engine_options;
 pub(crate) use shared::Shared;
+pub(crate) use verify::Findings;
 pub use verify::{Problem, VerifyLevel, VerifyReport};
 
 use crate::change_feed::{ChangeCursor, Position, Since};

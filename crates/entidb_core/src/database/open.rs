@@ -224,5 +224,6 @@ pub(crate) fn engine_options(options: &Options) -> entidb_engine::Options {
 /// Zones read by exact key get a point index; zones only walked in order get larger blocks instead.
 fn zones() -> ZonePolicies {
     let walked = ZonePolicy { point_index: false, block_bytes: 16 << 10, compression: Compression::Lz4 };
-    ZonePolicies::default().with(keyspace::ZONE_INDEX, walked).with(keyspace::ZONE_FEED, walked)
+    let walked_zones = [keyspace::ZONE_INDEX, keyspace::ZONE_MANUAL, keyspace::ZONE_MANUAL_ENTITY, keyspace::ZONE_FEED];
+    walked_zones.into_iter().fold(ZonePolicies::default(), |zones, zone| zones.with(zone, walked))
 }

@@ -8,12 +8,12 @@ use entidb_codec::{Limits, Value};
 use entidb_engine::Direction;
 
 use super::Database;
-use crate::catalog::{CollectionRecord, IndexRecord};
+use crate::catalog::CollectionRecord;
 use crate::collection::envelope::Envelope;
 use crate::error::{Error, Family, Result};
 use crate::id::EntityId;
-use crate::index::{row_id, rows};
-use crate::keyspace::{self, ZONE_ENTITY, ZONE_INDEX, ZONE_ORDINAL, ZONE_UNIQUE};
+use crate::index::kind::{self, Verification, Verified};
+use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
 use crate::transaction::View;
 
 /// How much a verification reads.
@@ -220,10 +220,12 @@ fn verify_numbers(view: &View, report: &mut VerifyReport) -> Result<()> {
     for record in view.catalog()?.collections() {
         known.insert(keyspace::prefix(ZONE_ENTITY, record.id.0));
         known.insert(keyspace::prefix(ZONE_ORDINAL, record.id.0));
-        let indexes = record.indexes.iter().chain(&record.building);
-        known.extend(indexes.map(|index| keyspace::index_prefix(index.id, index.definition.unique)));
+        for index in record.indexes.iter().chain(&record.building) {
+            known.extend(index.zones().iter().map(|zone| keyspace::prefix(*zone, index.id.0)));
+        }
     }
-    for zone in [ZONE_ENTITY, ZONE_ORDINAL, ZONE_UNIQUE, ZONE_INDEX] {
+    let zones = [ZONE_ENTITY, ZONE_ORDINAL].into_iter().chain(kind::zones());
+    for zone in zones {
         let mut keys = view.range(&[zone], &[zone + 1], Direction::Forward)?;
         while keys.advance()? {
             let Some((prefix, _)) = keys.key().split_first_chunk::<{ keyspace::PREFIX_BYTES }>() else {
@@ -259,22 +261,22 @@ impl Check<'_> {
         let (start, end) = (keyspace::prefix(ZONE_ENTITY, number), keyspace::prefix_end(ZONE_ENTITY, number));
         let mut entities = self.view.range(&start, &end, Direction::Forward)?;
         let mut count = 0_u64;
-        let mut expected_rows = vec![0_u64; self.record.indexes.len()];
+        let record = self.record;
+        let mut indexes: Vec<_> = record.indexes.iter().map(|index| index.verification()).collect();
         while entities.advance()? {
             count += 1;
             self.report.entities += 1;
             let Some(id) = keyspace::entity_id(entities.key()) else {
-                self.problem("an entity key of the wrong length", None, None);
+                self.problem("an entity key of the wrong length", None);
                 continue;
             };
-            if let Err(error) = self.entity(id, entities.value(), &mut expected_rows) {
-                self.problem(error.message(), None, Some(id));
+            if let Err(error) = self.entity(id, entities.value(), &mut indexes) {
+                self.problem(error.message(), Some(id));
             }
         }
         if self.view.entity_count(self.record.id)? != count {
             self.problem(
                 &format!("the count says {}, there are {count}", self.view.entity_count(self.record.id)?),
-                None,
                 None,
             );
         }
@@ -285,67 +287,66 @@ impl Check<'_> {
             ordinal_count += 1;
         }
         if ordinal_count != count {
-            self.problem(&format!("there are {ordinal_count} ordinals for {count} entities"), None, None);
+            self.problem(&format!("there are {ordinal_count} ordinals for {count} entities"), None);
         }
-        let indexes = self.record.indexes.clone();
-        for (index, expected) in indexes.iter().zip(expected_rows) {
-            self.index(index, expected)?;
+        for (position, mut index) in indexes.into_iter().enumerate() {
+            self.of_index(position, |view, findings| index.finish(view, record.id, findings))?;
         }
         Ok(())
     }
 
-    /// An entity reads, has its ordinal, and has all its rows.
-    fn entity(&mut self, id: EntityId, stored: &[u8], expected_rows: &mut [u64]) -> Result<()> {
+    /// An entity reads, has its ordinal, and is in the indexes as its document says.
+    fn entity(&mut self, id: EntityId, stored: &[u8], indexes: &mut [Box<dyn Verification + '_>]) -> Result<()> {
         let envelope = Envelope::decode(stored)?;
         entidb_codec::validate_within(envelope.document, &Limits::STORED)?;
         let named = self.view.get(&keyspace::ordinal(self.record.id, envelope.ordinal))?;
         if named.as_deref() != Some(id.as_bytes().as_slice()) {
-            self.problem("the ordinal does not lead back to the entity", None, Some(id));
+            self.problem("the ordinal does not lead back to the entity", Some(id));
         }
-        for (index, expected) in self.record.indexes.iter().zip(expected_rows) {
-            for row in rows(index, envelope.document, envelope.ordinal)? {
-                *expected += 1;
-                let holder = self.view.get(&row.key)?.as_deref().map(row_id).transpose()?;
-                if holder != Some(id) {
-                    self.problem("the index lacks a row of the entity", Some(index), Some(id));
-                }
-            }
+        let entity = Verified { id, ordinal: envelope.ordinal, document: envelope.document };
+        for (position, index) in indexes.iter_mut().enumerate() {
+            self.of_index(position, |view, findings| index.entity(view, &entity, findings))?;
         }
         Ok(())
     }
 
-    /// An index has no more rows than its entities give.
-    fn index(&mut self, index: &IndexRecord, expected: u64) -> Result<()> {
-        let unique = index.definition.unique;
-        let (start, end) = (keyspace::index_prefix(index.id, unique), keyspace::index_end(index.id, unique));
-        let mut found = self.view.range(&start, &end, Direction::Forward)?;
-        let mut seen = 0_u64;
-        let mut strays = BTreeSet::new();
-        while found.advance()? {
-            seen += 1;
-            self.report.index_rows += 1;
-            let id = row_id(found.value())?;
-            if seen > expected && self.view.get(&keyspace::entity(self.record.id, &id))?.is_none() {
-                strays.insert(id);
-            }
+    /// Runs a part of the verification of an index, and puts what it finds into the report.
+    fn of_index(&mut self, position: usize, run: impl FnOnce(&View, &mut Findings) -> Result<()>) -> Result<()> {
+        let mut findings = Findings::default();
+        let result = run(self.view, &mut findings);
+        self.report.index_rows += findings.rows;
+        for (what, id) in findings.problems {
+            let index = self.record.indexes.get(position).map(|index| index.definition.name.clone());
+            let collection = Some(self.record.name.clone());
+            self.report.problems.push(Problem { what, collection, index, id, ..Problem::default() });
         }
-        if seen != expected {
-            self.problem(
-                &format!("the index has {seen} rows, its entities give {expected}"),
-                Some(index),
-                strays.first().copied(),
-            );
-        }
-        Ok(())
+        result
     }
 
-    fn problem(&mut self, what: &str, index: Option<&IndexRecord>, id: Option<EntityId>) {
+    fn problem(&mut self, what: &str, id: Option<EntityId>) {
         self.report.problems.push(Problem {
             what: what.to_owned(),
             collection: Some(self.record.name.clone()),
-            index: index.map(|index| index.definition.name.clone()),
             id,
             ..Problem::default()
         });
+    }
+}
+
+/// What is wrong with an index.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    rows: u64,
+    problems: Vec<(String, Option<EntityId>)>,
+}
+
+impl Findings {
+    /// A row was read.
+    pub(crate) fn row(&mut self) {
+        self.rows += 1;
+    }
+
+    pub(crate) fn problem(&mut self, what: &str, id: Option<EntityId>) {
+        self.problems.push((what.to_owned(), id));
     }
 }

@@ -192,8 +192,10 @@ pub(crate) fn clear_unfinished(engine: &Engine, catalog: &Catalog, session: &Ses
     let mut tx = engine.begin_write()?;
     for record in records {
         for index in &record.building {
-            let unique = index.definition.unique;
-            tx.delete_range(&keyspace::index_prefix(index.id, unique), &keyspace::index_end(index.id, unique))?;
+            for zone in index.zones() {
+                tx.delete_range(&keyspace::prefix(*zone, index.id.0), &keyspace::prefix_end(*zone, index.id.0))?;
+            }
+            tx.delete(&keyspace::count(index.id.0))?;
             tx.delete(&keyspace::build_refusal(index.id))?;
         }
         let mut record = (*record).clone();

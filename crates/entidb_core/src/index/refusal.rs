@@ -7,7 +7,7 @@
 
 use entidb_codec::{Value, decode_ordered};
 
-use crate::catalog::IndexRecord;
+use crate::catalog::Column;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::EntityId;
 
@@ -15,12 +15,9 @@ use crate::id::EntityId;
 const SHOWN_MAX: usize = 100;
 
 /// The refusal of a key that another entity has. `tuple` is the key, where the message may show it.
-pub(super) fn of_key(index: &IndexRecord, holder: EntityId, tuple: Option<&[u8]>) -> Error {
-    let definition = &index.definition;
-    let name = &definition.name;
+pub(super) fn of_key(name: &str, columns: &[Column], holder: EntityId, tuple: Option<&[u8]>) -> Error {
     let mut rest = tuple;
-    let columns: Vec<String> = definition
-        .columns
+    let columns: Vec<String> = columns
         .iter()
         .map(|column| match rest.and_then(|bytes| decode_ordered(bytes, column.direction).ok().zip(Some(bytes))) {
             Some((decoded, bytes)) => {
@@ -34,6 +31,15 @@ pub(super) fn of_key(index: &IndexRecord, holder: EntityId, tuple: Option<&[u8]>
     let problem = format!(
         "the unique index {name:?} has {what} {} already, for the entity {holder}; change the value or that entity",
         columns.join(", ")
+    );
+    Error::new(ErrorCode::UniqueViolation, problem).with_index(name).with_id(holder)
+}
+
+/// The refusal of a key of a manual index that another entity has, with the key where the message may show it.
+pub(super) fn of_manual_key(name: &str, holder: EntityId, key: Option<&Value>) -> Error {
+    let key = key.map_or_else(String::new, |key| format!(" {}", shown(Some(key))));
+    let problem = format!(
+        "the unique index {name:?} has this key{key} already, for the entity {holder}; give another key, or remove that one"
     );
     Error::new(ErrorCode::UniqueViolation, problem).with_index(name).with_id(holder)
 }

@@ -7,12 +7,15 @@ mod language;
 mod operators;
 mod plan;
 mod results;
-mod sources;
+pub(crate) mod sources;
 
 pub(crate) use language::class_of;
 pub use language::{Comparison, Expression, Field, field};
 pub use plan::Explanation;
+pub(crate) use plan::{Asked, Offer};
 pub use results::{Find, Found, Page, PagePlace};
+pub(crate) use results::{Order, RowOrder};
+pub(crate) use sources::RowAccess;
 
 use entidb_codec::{Direction, Path};
 

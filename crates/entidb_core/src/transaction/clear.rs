@@ -40,6 +40,9 @@ impl State {
             })?;
             return self.delete_entities(target, &ids);
         }
+        for index in record.indexes.iter().chain(&record.building) {
+            index.check_writable().map_err(|error| error.with_collection(&record.name))?;
+        }
         let mut deleted = count;
         if self.keeps_feed() {
             deleted = 0;
@@ -51,18 +54,22 @@ impl State {
             self.record(ChangeKind::Delete, &record, NO_ENTITY, &[])?;
         }
         for zone in [ZONE_ENTITY, ZONE_ORDINAL] {
-            self.clear_zone(zone, record.id)?;
+            self.clear_zone(zone, record.id.0)?;
         }
         for index in record.indexes.iter().chain(&record.building) {
             self.clear_index(index)?;
+            let rows = self.count_of(index.id.0)?;
+            if rows != 0 {
+                self.count(index.id.0, -rows);
+            }
         }
-        self.count(record.id, -deleted);
+        self.count(record.id.0, -deleted);
         Ok(u64::try_from(deleted).unwrap_or(0))
     }
 
-    /// Everything a collection has in a zone.
-    pub(super) fn clear_zone(&mut self, zone: u8, collection: CollectionId) -> Result<()> {
-        let (start, end) = (keyspace::prefix(zone, collection.0), keyspace::prefix_end(zone, collection.0));
+    /// Everything under the number of a collection or an index in a zone.
+    pub(super) fn clear_zone(&mut self, zone: u8, number: u32) -> Result<()> {
+        let (start, end) = (keyspace::prefix(zone, number), keyspace::prefix_end(zone, number));
         Ok(self.engine().delete_range(&start, &end)?)
     }
 

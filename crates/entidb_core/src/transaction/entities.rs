@@ -14,7 +14,8 @@ use crate::collection::Target;
 use crate::collection::envelope::{Envelope, HEADER_BYTES};
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::EntityId;
-use crate::index;
+use crate::index::kind::Change;
+use crate::index::{self, Changes};
 use crate::keyspace;
 use crate::options::Options;
 
@@ -79,10 +80,17 @@ impl State {
             None => self.next_ordinal(record.id)?,
         };
         let old_document = before.as_ref().map(|before| before.document);
+        let change = Change {
+            collection: record.id,
+            id,
+            ordinal,
+            old: old_document,
+            new: Some(document),
+            is_building: false,
+            shows_keys: self.limits().show_unique_keys,
+        };
         let mut changes = std::mem::take(&mut self.row_changes);
-        changes.shows_keys = self.limits().show_unique_keys;
-        let planned =
-            index::plan_changes(record, self.engine(), (id, ordinal), old_document, Some(document), &mut changes);
+        let planned = index::plan_changes(record, self.engine(), &change, &mut changes);
         let is_new = before.is_none();
         let ordinal_key = keyspace::ordinal(record.id, ordinal);
         let mut size = ChangeSize {
@@ -98,7 +106,7 @@ impl State {
         let version = self.next_sequence().0;
         // All memory whose size follows the document is asked for before anything small is written.
         let written = planned
-            .and_then(|()| self.check_room(size, document.len()))
+            .and_then(|()| self.check_room_and_counts(size, document.len(), changes.counts().len()))
             .and_then(|()| self.put_first(&key, &Envelope::encode(version, ordinal, document)?))
             .map_err(|error| error.with_collection(name).with_id(id));
         let done = written.and_then(|()| {
@@ -109,6 +117,9 @@ impl State {
                 changes.apply(engine, id)
             })
         });
+        if done.is_ok() {
+            self.count_rows(&changes);
+        }
         self.row_changes = changes;
         done?;
         if is_new {
@@ -129,27 +140,45 @@ impl State {
         if let Some(version) = version {
             check_mode(name, id, WriteMode::IfVersion(version), Some(&before))?;
         }
+        let change = Change {
+            collection: record.id,
+            id,
+            ordinal: before.ordinal,
+            old: Some(before.document),
+            new: None,
+            is_building: false,
+            shows_keys: self.limits().show_unique_keys,
+        };
         let mut changes = std::mem::take(&mut self.row_changes);
-        changes.shows_keys = self.limits().show_unique_keys;
-        let entity = (id, before.ordinal);
-        let planned = index::plan_changes(&record, self.engine(), entity, Some(before.document), None, &mut changes);
+        let planned = index::plan_changes(&record, self.engine(), &change, &mut changes);
         let ordinal_key = keyspace::ordinal(record.id, before.ordinal);
         let key_bytes = (key.len() + ordinal_key.len()) as u64 + changes.bytes();
         let size = ChangeSize { changes: 2 + changes.keys(), key_bytes, value_bytes: 0 };
-        let checked =
-            planned.and_then(|()| self.check_room(size, 0)).map_err(|error| error.with_collection(name).with_id(id));
+        let checked = planned
+            .and_then(|()| self.check_room_and_counts(size, 0, changes.counts().len()))
+            .map_err(|error| error.with_collection(name).with_id(id));
         if checked.is_ok() {
             self.all_or_doom(|engine| {
                 engine.delete(&key)?;
                 engine.delete(&ordinal_key)?;
                 changes.apply(engine, id)
             })?;
+            self.count_rows(&changes);
         }
         self.row_changes = changes;
         checked?;
-        self.count(record.id, -1);
+        self.count(record.id.0, -1);
         self.record(ChangeKind::Delete, &record, id, &[])?;
         Ok(true)
+    }
+}
+
+impl State {
+    /// Adds what a change that was written adds to the counts of indexes.
+    pub(super) fn count_rows(&mut self, changes: &Changes) {
+        for (index, delta) in changes.counts() {
+            self.count(index.0, *delta);
+        }
     }
 }
 

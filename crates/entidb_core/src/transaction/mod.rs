@@ -8,6 +8,7 @@ mod catalog_edit;
 mod clear;
 mod entities;
 mod journal;
+mod manual;
 mod read;
 mod schema;
 mod state;
@@ -27,6 +28,12 @@ pub use write::{Savepoint, WriteTransaction};
 
 use crate::catalog::Catalog;
 use crate::error::Result;
+use crate::id::CollectionId;
+use crate::index::kind::RowCount;
+use crate::keyspace;
+
+/// How many keys of a write transaction are counted where about how many there are is asked for.
+const COUNTED_MAX: u64 = 10_000;
 
 /// Where a read looks: a fixed commit, or a write transaction as it was when the read began.
 #[derive(Clone)]
@@ -91,12 +98,40 @@ impl View {
     }
 
     /// The number of entities in a collection: of a write transaction, as it is now.
-    pub(crate) fn entity_count(&self, collection: crate::id::CollectionId) -> Result<u64> {
+    pub(crate) fn entity_count(&self, collection: CollectionId) -> Result<u64> {
+        self.count(collection.0)
+    }
+
+    /// What is counted under the number of a collection or an index: of a write transaction, as it is now.
+    pub(crate) fn count(&self, number: u32) -> Result<u64> {
         let count = match self {
-            Self::Read(read) => read.snapshot()?.counter(&crate::keyspace::entity_count(collection))?,
-            Self::Write(view) => view.write.with(|state| state.entity_count(collection))?,
+            Self::Read(read) => read.snapshot()?.counter(&keyspace::count(number))?,
+            Self::Write(view) => view.write.with(|state| state.count_of(number))?,
         };
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// About how many keys there are under a number in a zone.
+    pub(crate) fn about(&self, zone: u8, number: u32) -> Result<RowCount> {
+        self.about_range(&keyspace::prefix(zone, number), &keyspace::prefix_end(zone, number))
+    }
+
+    /// About how many keys a range has. In a write transaction they are counted, up to a bound.
+    pub(crate) fn about_range(&self, start: &[u8], end: &[u8]) -> Result<RowCount> {
+        match self {
+            Self::Read(read) => {
+                let rows = read.snapshot()?.approximate_count(start..end)?;
+                Ok(RowCount { rows, is_exact: false })
+            }
+            Self::Write(view) => {
+                let mut keys = view.snapshot.range(start..end, Direction::Forward)?;
+                let mut rows = 0;
+                while rows < COUNTED_MAX && keys.advance()? {
+                    rows += 1;
+                }
+                Ok(RowCount { rows, is_exact: rows < COUNTED_MAX })
+            }
+        }
     }
 
     /// Fails when the view can no longer be read: its database is closed or its transaction over.

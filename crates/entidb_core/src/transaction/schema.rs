@@ -14,7 +14,8 @@ use crate::collection::Target;
 use crate::collection::envelope::Envelope;
 use crate::error::{Error, ErrorCode, Result, quoted};
 use crate::id::{CollectionId, EntityId, IndexId};
-use crate::index::{self, Builds, Owner, RowChanges};
+use crate::index::kind::Change;
+use crate::index::{Builds, Changes};
 use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
 
 /// What asking for an index came to.
@@ -75,12 +76,13 @@ impl State {
         let record = self.existing_collection(name)?;
         for index in record.indexes.iter().chain(&record.building) {
             self.clear_index(index)?;
+            self.forget_count(index.id.0)?;
         }
         for index in &record.building {
             self.engine().delete(&keyspace::build_refusal(index.id))?;
         }
         for zone in [ZONE_ENTITY, ZONE_ORDINAL] {
-            self.clear_zone(zone, record.id)?;
+            self.clear_zone(zone, record.id.0)?;
         }
         self.engine().delete(&keyspace::collection_record(record.id))?;
         self.engine().delete(&keyspace::collection_name(name))?;
@@ -146,7 +148,7 @@ impl State {
             }
         }
         self.atomically(|state| {
-            let index = Arc::new(IndexRecord::new(IndexId(state.take_number()?), definition.clone()));
+            let index = Arc::new(IndexRecord::new(IndexId(state.take_number()?), definition.clone())?);
             match state.build_rows(record.id, &index, None, bytes_max)? {
                 None => {
                     state.finish_index(&record, index)?;
@@ -183,6 +185,7 @@ impl State {
         index: &IndexRecord,
     ) -> Result<Arc<CollectionRecord>> {
         self.clear_index(index)?;
+        self.forget_count(index.id.0)?;
         self.engine().delete(&keyspace::build_refusal(index.id))?;
         let mut changed = record.clone();
         changed.building.retain(|other| other.id != index.id);
@@ -206,6 +209,7 @@ impl State {
             return Err(Error::new(ErrorCode::IndexNotFound, problem).with_collection(collection).with_index(name));
         };
         self.clear_index(index)?;
+        self.forget_count(index.id.0)?;
         let mut changed = (*record).clone();
         changed.indexes.retain(|other| other.id != index.id);
         self.store_collection(&changed)?;
@@ -223,10 +227,9 @@ impl State {
         Ok(self.engine().put(&keyspace::collection_record(record.id), &bytes)?)
     }
 
+    /// Deletes everything an index keeps in its zones.
     pub(super) fn clear_index(&mut self, index: &IndexRecord) -> Result<()> {
-        let unique = index.definition.unique;
-        let (start, end) = (keyspace::index_prefix(index.id, unique), keyspace::index_end(index.id, unique));
-        Ok(self.engine().delete_range(&start, &end)?)
+        index.zones().iter().try_for_each(|zone| self.clear_zone(*zone, index.id.0))
     }
 
     /// Writes the rows of the entities after one, up to so many bytes of them, but of one entity at least. The last
@@ -238,26 +241,38 @@ impl State {
         after: Option<EntityId>,
         bytes_max: u64,
     ) -> Result<Option<EntityId>> {
+        if !index.is_built_from_entities() {
+            return Ok(None);
+        }
         let end = keyspace::prefix_end(ZONE_ENTITY, collection.0);
         let first = keyspace::entity(collection, &after.unwrap_or(NO_ENTITY));
         let mut entities = self.range(&first, &end, Direction::Forward)?;
         let mut reached = None;
         let mut bytes = 0_u64;
+        let mut changes = Changes::default();
         while entities.advance()? {
             let id = keyspace::entity_id(entities.key()).ok_or_else(|| Error::corrupt("an entity key"))?;
             if after == Some(id) {
                 continue;
             }
             let entity = Envelope::decode(entities.value())?;
-            let rows = index::rows(index, entity.document, entity.ordinal)?;
-            let mut changes = RowChanges::default();
-            let owner = Owner { collection, id, shows_keys: self.limits().show_unique_keys };
-            index::plan_rows(index, self.engine(), owner, Vec::new(), rows, &mut changes)?;
+            changes.clear();
+            let change = Change {
+                collection,
+                id,
+                ordinal: entity.ordinal,
+                old: None,
+                new: Some(entity.document),
+                is_building: true,
+                shows_keys: self.limits().show_unique_keys,
+            };
+            index.plan(self.engine(), &change, &mut changes)?;
             bytes = bytes.saturating_add(changes.bytes()).saturating_add(changes.keys() * KEY_BYTES);
             if bytes > bytes_max && reached.is_some() {
                 return Ok(reached);
             }
             changes.apply(self.engine(), id)?;
+            self.count_rows(&changes);
             reached = Some(id);
         }
         Ok(None)

@@ -40,12 +40,13 @@ pub(crate) struct State {
     /// Something was deleted, and something was written. What is taken back still counts.
     deletes: bool,
     writes: bool,
-    counts: Journal<CollectionId, i64>,
+    /// By the number of a collection or an index.
+    counts: Journal<u32, i64>,
     ordinals: Journal<CollectionId, u64>,
     /// Never goes back, so that a handle of what was taken back cannot mean something else.
     next_number: Option<u32>,
     /// Memory for what a change does to indexes; empty while one is under way.
-    pub(super) row_changes: index::RowChanges,
+    pub(super) row_changes: index::Changes,
     marks: Vec<Mark>,
     savepoints_made: u64,
     /// Set when a change was half written: the transaction can then only be aborted.
@@ -86,7 +87,7 @@ impl State {
             counts: Journal::default(),
             ordinals: Journal::default(),
             next_number: None,
-            row_changes: index::RowChanges::default(),
+            row_changes: index::Changes::default(),
             marks: Vec::new(),
             savepoints_made: 0,
             doomed: None,
@@ -138,8 +139,13 @@ impl State {
     }
 
     pub(crate) fn entity_count(&self, collection: CollectionId) -> Result<i64> {
-        let pending = self.counts.get(collection).unwrap_or(0);
-        Ok(self.engine.counter(&keyspace::entity_count(collection))?.saturating_add(pending))
+        self.count_of(collection.0)
+    }
+
+    /// What is counted under the number of a collection or an index.
+    pub(crate) fn count_of(&self, number: u32) -> Result<i64> {
+        let pending = self.counts.get(number).unwrap_or(0);
+        Ok(self.engine.counter(&keyspace::count(number))?.saturating_add(pending))
     }
 
     /// The collection a handle means; none when there is none yet.
@@ -163,6 +169,11 @@ impl State {
 
     pub(super) fn drop_from_catalog(&mut self, id: CollectionId) {
         self.catalog.drop(id);
+    }
+
+    /// Something was written that the feed is not told of.
+    pub(super) fn note_write(&mut self) {
+        self.writes = true;
     }
 
     pub(super) fn keeps_feed(&self) -> bool {
@@ -191,8 +202,18 @@ impl State {
 
     /// Refuses changes that would not fit the transaction together with what commit adds, and one entry of the feed with this
     /// payload. What is not refused can be written and committed.
-    pub(super) fn check_room(&mut self, mut changes: ChangeSize, payload: usize) -> Result<()> {
-        let collections = self.counts.len().max(self.ordinals.len()) as u64 + 1;
+    pub(super) fn check_room(&mut self, changes: ChangeSize, payload: usize) -> Result<()> {
+        self.check_room_and_counts(changes, payload, 0)
+    }
+
+    /// As [`check_room`](Self::check_room), where the changes add to so many counts of indexes too.
+    pub(super) fn check_room_and_counts(
+        &mut self,
+        mut changes: ChangeSize,
+        payload: usize,
+        counts: usize,
+    ) -> Result<()> {
+        let collections = (self.counts.len().max(self.ordinals.len()) + counts) as u64 + 1;
         let owed = ChangeSize {
             changes: OWED_ONCE_CHANGES + collections * OWED_CHANGES,
             key_bytes: OWED_ONCE_BYTES + collections * OWED_BYTES,
@@ -230,10 +251,15 @@ impl State {
 
     /// Forgets the count and ordinals of a dropped collection.
     pub(super) fn forget_collection(&mut self, collection: CollectionId) -> Result<()> {
-        self.counts.set(collection, None);
         self.ordinals.set(collection, None);
-        self.engine.delete(&keyspace::entity_count(collection))?;
+        self.forget_count(collection.0)?;
         Ok(self.engine.delete(&keyspace::next_ordinal(collection))?)
+    }
+
+    /// Forgets what was counted under the number of a dropped collection or index.
+    pub(super) fn forget_count(&mut self, number: u32) -> Result<()> {
+        self.counts.set(number, None);
+        Ok(self.engine.delete(&keyspace::count(number))?)
     }
 
     /// The ordinal the next entity of a collection gets.
@@ -250,13 +276,13 @@ impl State {
     /// Counts an entity that came with this ordinal.
     pub(super) fn count_new(&mut self, collection: CollectionId, ordinal: Ordinal) {
         self.ordinals.set(collection, Some(ordinal.0.saturating_add(1)));
-        self.count(collection, 1);
+        self.count(collection.0, 1);
     }
 
-    /// Counts entities that came or, below zero, went.
-    pub(super) fn count(&mut self, collection: CollectionId, delta: i64) {
-        let count = self.counts.get(collection).unwrap_or(0).saturating_add(delta);
-        self.counts.set(collection, Some(count));
+    /// Counts what came under the number of a collection or an index or, below zero, went.
+    pub(super) fn count(&mut self, number: u32, delta: i64) {
+        let count = self.counts.get(number).unwrap_or(0).saturating_add(delta);
+        self.counts.set(number, Some(count));
     }
 
     /// Writes the first key of several that belong together. Where that fails nothing was written.
@@ -376,9 +402,9 @@ impl State {
             self.engine.frees_room();
         }
         let sequence = self.engine.next_sequence();
-        for (collection, delta) in std::mem::take(&mut self.counts).into_iter() {
+        for (number, delta) in std::mem::take(&mut self.counts).into_iter() {
             if delta != 0 {
-                self.engine.add(&keyspace::entity_count(collection), delta)?;
+                self.engine.add(&keyspace::count(number), delta)?;
             }
         }
         for (collection, next) in std::mem::take(&mut self.ordinals).into_iter() {

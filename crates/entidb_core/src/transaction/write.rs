@@ -410,7 +410,7 @@ mod tests {
         let panics = || {
             tx.inner().with(|state| {
                 // Half of a change: the count without the entity.
-                state.count(state.catalog().collections()[0].id, 1);
+                state.count(state.catalog().collections()[0].id.0, 1);
                 panic!("planted")
             })
         };

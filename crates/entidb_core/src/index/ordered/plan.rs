@@ -1,184 +1,42 @@
-//! What a change of a document does to the rows of its indexes.
+//! What a change of a document does to the rows of an ordered index.
 //!
 //! Always: rows that stay the same are not touched; a unique key held by another entity refuses the change before
-//! anything is written, and the error names the index and that entity. An index that is being built refuses nothing: it is
-//! told why it cannot be finished. Does not know: the document's other effects.
+//! anything is written, and the error names the index and that entity. Does not know: other indexes.
 
 use entidb_codec::ordered::prefix_bounds;
 use entidb_engine::{Direction, WriteTransaction};
 
+use super::Ordered;
 use super::rows::{Claim, Row, cut_tuple, row_id, rows, write_row};
-use crate::catalog::{CollectionRecord, IndexRecord};
 use crate::collection::envelope::Envelope;
 use crate::error::Result;
-use crate::id::{CollectionId, EntityId, IndexId, Ordinal};
+use crate::id::EntityId;
+use crate::index::changes::Changes;
+use crate::index::kind::Change;
 use crate::index::refusal;
 use crate::keyspace;
 
-/// The id in a row.
-const ID_BYTES: u64 = 16;
-
-/// Keys one behind the other.
-#[derive(Debug, Default)]
-struct Keys {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Keys {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-    }
-
-    fn push(&mut self, key: &[u8]) {
-        self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut start = 0;
-        self.ends.iter().filter_map(move |end| self.bytes.get(std::mem::replace(&mut start, *end)..*end))
-    }
-
-    /// What was written behind the last key, and is none yet.
-    fn open(&self) -> &[u8] {
-        self.bytes.get(self.end()..).unwrap_or_default()
-    }
-
-    fn end(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
-    }
-
-    /// Makes what is open a key.
-    fn close(&mut self) {
-        self.ends.push(self.bytes.len());
-    }
-
-    /// Keeps only the first keys, `keys` of them.
-    fn shorten(&mut self, keys: usize) {
-        self.ends.truncate(keys);
-        self.discard();
-    }
-
-    /// Forgets what is open.
-    fn discard(&mut self) {
-        self.bytes.truncate(self.end());
-    }
-}
-
-/// Rows to remove and to write. Used for one change after the other, so that its memory is taken once.
-#[derive(Debug, Default)]
-pub(crate) struct RowChanges {
-    removed: Keys,
-    added: Keys,
-    /// Indexes being built that cannot take in the change, and why.
-    refused: Vec<(IndexId, Vec<u8>)>,
-    /// Whether the refusal of a unique key may show the key.
-    pub(crate) shows_keys: bool,
-}
-
-impl RowChanges {
-    /// How many keys the changes write.
-    pub(crate) fn keys(&self) -> u64 {
-        (self.removed.ends.len() + self.added.ends.len() + self.refused.len()) as u64
-    }
-
-    /// How many bytes of keys and values the changes write.
-    pub(crate) fn bytes(&self) -> u64 {
-        let refused: usize = self.refused.iter().map(|(_, why)| why.len() + 6).sum();
-        (self.removed.bytes.len() + self.added.bytes.len() + refused) as u64 + self.added.ends.len() as u64 * ID_BYTES
-    }
-
-    /// Writes the changes for the entity.
-    pub(crate) fn apply(&self, tx: &mut WriteTransaction, id: EntityId) -> Result<()> {
-        for key in self.removed.iter() {
-            tx.delete(key)?;
-        }
-        for key in self.added.iter() {
-            tx.put(key, id.as_bytes())?;
-        }
-        for (index, why) in &self.refused {
-            tx.put(&keyspace::build_refusal(*index), why)?;
-        }
-        Ok(())
-    }
-
-    /// How far the rows have come.
-    fn place(&self) -> [usize; 2] {
-        [self.removed.ends.len(), self.added.ends.len()]
-    }
-
-    /// Forgets the rows from there on, for an index that refused them.
-    fn refuse(&mut self, [removed, added]: [usize; 2], index: IndexId, why: Vec<u8>) {
-        self.removed.shorten(removed);
-        self.added.shorten(added);
-        self.refused.push((index, why));
-    }
-}
-
-/// The entity whose rows change.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Owner {
-    pub(crate) collection: CollectionId,
-    pub(crate) id: EntityId,
-    /// Whether the refusal of a unique key may show the key.
-    pub(crate) shows_keys: bool,
-}
-
-/// The changes in all indexes of a collection when a document takes the place of another.
-pub(crate) fn plan_changes(
-    record: &CollectionRecord,
-    tx: &WriteTransaction,
-    entity: (EntityId, Ordinal),
-    old: Option<&[u8]>,
-    new: Option<&[u8]>,
-    changes: &mut RowChanges,
-) -> Result<()> {
-    changes.removed.clear();
-    changes.added.clear();
-    changes.refused.clear();
-    let of = |index: &IndexRecord, document: Option<&[u8]>| match document {
-        Some(bytes) => rows(index, bytes, entity.1),
+/// What a change of an entity adds to the index and removes from it.
+pub(super) fn plan(index: &Ordered, tx: &WriteTransaction, change: &Change<'_>, changes: &mut Changes) -> Result<()> {
+    let of = |document: Option<&[u8]>| match document {
+        Some(bytes) => rows(index, bytes, change.ordinal),
         None => Ok(Vec::new()),
     };
-    for index in &record.indexes {
-        let owner = Owner { collection: record.id, id: entity.0, shows_keys: changes.shows_keys };
-        if index.definition.multi {
-            plan_rows(index, tx, owner, of(index, old)?, of(index, new)?, changes)?;
-        } else {
-            plan_row(index, tx, owner, entity.1, old, new, changes)?;
-        }
-    }
-    for index in &record.building {
-        // The refusal is stored, and no key with it.
-        let owner = Owner { collection: record.id, id: entity.0, shows_keys: false };
-        let place = changes.place();
+    if change.is_building {
         // What the index would have refused was stored before it, or refused it already: then it has no rows.
-        let old = of(index, old).map_or_else(|_| Ok(Vec::new()), |old| rows_held(tx, entity.0, old))?;
-        let planned = of(index, new).and_then(|new| plan_rows(index, tx, owner, old, new, changes));
-        match planned {
-            // The writer did not ask for this index, its builder did: the build fails, and the change is made.
-            Err(error) if refusal::is_of_index(&error) => {
-                changes.refuse(place, index.id, refusal::encode(&error, entity.0));
-            }
-            planned => planned?,
-        }
+        let old = of(change.old).map_or_else(|_| Ok(Vec::new()), |old| rows_held(tx, change.id, old))?;
+        plan_rows(index, tx, change, old, of(change.new)?, changes)
+    } else if index.multi {
+        plan_rows(index, tx, change, of(change.old)?, of(change.new)?, changes)
+    } else {
+        plan_row(index, tx, change, changes)
     }
-    Ok(())
 }
 
 /// The change in an index that has one row for each document.
-fn plan_row(
-    index: &IndexRecord,
-    tx: &WriteTransaction,
-    owner: Owner,
-    ordinal: Ordinal,
-    old: Option<&[u8]>,
-    new: Option<&[u8]>,
-    changes: &mut RowChanges,
-) -> Result<()> {
-    let RowChanges { removed, added, .. } = changes;
+fn plan_row(index: &Ordered, tx: &WriteTransaction, change: &Change<'_>, changes: &mut Changes) -> Result<()> {
+    let Change { ordinal, old, new, .. } = *change;
+    let Changes { removed, added, .. } = changes;
     if let Some(old) = old {
         write_row(index, old, ordinal, &mut removed.bytes)?;
     }
@@ -196,44 +54,44 @@ fn plan_row(
         }
         removed.close();
     }
-    judge_claim(index, tx, owner, added.open(), &claim)?;
+    judge_claim(index, tx, change, added.open(), &claim)?;
     added.close();
     Ok(())
 }
 
 /// Refuses a claim that another entity has made.
-fn judge_claim(index: &IndexRecord, tx: &WriteTransaction, owner: Owner, key: &[u8], claim: &Claim) -> Result<()> {
+fn judge_claim(index: &Ordered, tx: &WriteTransaction, change: &Change<'_>, key: &[u8], claim: &Claim) -> Result<()> {
     let holder = match claim {
         Claim::None => None,
-        Claim::Key => tx.get(key)?.as_deref().map(row_id).transpose()?.filter(|holder| *holder != owner.id),
-        Claim::Cut(tuple) => holder_of_cut(index, tx, owner, key, tuple)?,
+        Claim::Key => tx.get(key)?.as_deref().map(row_id).transpose()?.filter(|holder| *holder != change.id),
+        Claim::Cut(tuple) => holder_of_cut(index, tx, change, key, tuple)?,
     };
     let Some(holder) = holder else { return Ok(()) };
     let tuple = match claim {
         Claim::Cut(tuple) => tuple,
         _ => key.get(keyspace::PREFIX_BYTES..).unwrap_or_default(),
     };
-    Err(refusal::of_key(index, holder, owner.shows_keys.then_some(tuple)))
+    Err(refusal::of_key(&index.name, &index.columns, holder, change.shows_keys.then_some(tuple)))
 }
 
 /// Another entity that has the tuple of a row that was cut. Rows with the same hash are hardly ever of different tuples; the
 /// documents tell.
 fn holder_of_cut(
-    index: &IndexRecord,
+    index: &Ordered,
     tx: &WriteTransaction,
-    owner: Owner,
+    change: &Change<'_>,
     key: &[u8],
     tuple: &[u8],
 ) -> Result<Option<EntityId>> {
     let same = prefix_bounds(cut_tuple(key));
-    let end = same.end.unwrap_or_else(|| keyspace::index_end(index.id, index.definition.unique).to_vec());
+    let end = same.end.unwrap_or_else(|| keyspace::index_end(index.id, index.unique).to_vec());
     let mut rows_alike = tx.range(same.start.as_slice()..end.as_slice(), Direction::Forward)?;
     while rows_alike.advance()? {
         let holder = row_id(rows_alike.value())?;
-        if holder == owner.id {
+        if holder == change.id {
             continue;
         }
-        let Some(stored) = tx.get(&keyspace::entity(owner.collection, &holder))? else { continue };
+        let Some(stored) = tx.get(&keyspace::entity(change.collection, &holder))? else { continue };
         let other = Envelope::decode(&stored)?;
         let is_same = |row: &Row| matches!(&row.claim, Claim::Cut(theirs) if **theirs == *tuple);
         if rows(index, other.document, other.ordinal)?.iter().any(is_same) {
@@ -256,13 +114,13 @@ fn rows_held(tx: &WriteTransaction, id: EntityId, rows: Vec<Row>) -> Result<Vec<
 }
 
 /// The changes in one index when some rows take the place of others; both sorted.
-pub(crate) fn plan_rows(
-    index: &IndexRecord,
+fn plan_rows(
+    index: &Ordered,
     tx: &WriteTransaction,
-    owner: Owner,
+    change: &Change<'_>,
     old: Vec<Row>,
     new: Vec<Row>,
-    changes: &mut RowChanges,
+    changes: &mut Changes,
 ) -> Result<()> {
     // Both are sorted, so one walk over the two tells what goes, what stays and what comes.
     let mut old = old.into_iter().peekable();
@@ -273,7 +131,7 @@ pub(crate) fn plan_rows(
         if old.next_if_eq(&row).is_some() {
             continue;
         }
-        judge_claim(index, tx, owner, &row.key, &row.claim)?;
+        judge_claim(index, tx, change, &row.key, &row.claim)?;
         changes.added.push(&row.key);
     }
     old.for_each(|row| changes.removed.push(&row.key));

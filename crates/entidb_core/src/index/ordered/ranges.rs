@@ -15,8 +15,9 @@ use entidb_codec::{Direction, Element, Value, encode_ordered};
 
 use entidb_engine::Sequence;
 
-use crate::catalog::{Column, IndexRecord};
-use crate::index::TUPLE_BYTES_MAX;
+use super::Ordered;
+use super::rows::TUPLE_BYTES_MAX;
+use crate::catalog::Column;
 use crate::keyspace;
 use crate::query::{Comparison, Expression, class_of};
 
@@ -47,18 +48,8 @@ pub(crate) struct Narrowed {
 /// The longest start of a row that says something about values.
 const HEAD_BYTES_MAX: usize = keyspace::PREFIX_BYTES + TUPLE_BYTES_MAX;
 
-/// The terms that must all hold.
-pub(crate) fn conjuncts(filter: &Expression) -> Vec<&Expression> {
-    match filter {
-        Expression::And(terms) => terms.iter().flat_map(conjuncts).collect(),
-        Expression::Constant(true) => Vec::new(),
-        other => vec![other],
-    }
-}
-
 /// The ranges of one index for the terms, for a reader at this sequence.
-pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression], at: Sequence) -> Narrowed {
-    let definition = &index.definition;
+pub(crate) fn narrow(index: &Ordered, terms: &[&Expression], at: Sequence) -> Narrowed {
     let mut narrowed = Narrowed {
         ranges: Vec::new(),
         arrays: Vec::new(),
@@ -68,15 +59,15 @@ pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression], at: Sequence) -
         answered: 0,
         cut: false,
     };
-    let mut prefixes = vec![keyspace::index_prefix(index.id, definition.unique).to_vec()];
-    for (position, column) in definition.columns.iter().enumerate() {
+    let mut prefixes = vec![keyspace::index_prefix(index.id, index.unique).to_vec()];
+    for (position, column) in index.columns.iter().enumerate() {
         if prefixes.len() > POINTS_MAX {
             break;
         }
-        let has_arrays = !definition.multi && !index.whole_arrays.are_absent(position, at);
-        let Some((points, answers)) = points(terms, column, definition.multi) else {
+        let has_arrays = !index.multi && !index.whole_arrays.are_absent(position, at);
+        let Some((points, answers)) = points(terms, column, index.multi) else {
             let before = has_arrays.then(|| prefixes.clone());
-            narrowed.bounds_next = bound_next(&mut prefixes, terms, column, definition.multi, &mut narrowed);
+            narrowed.bounds_next = bound_next(&mut prefixes, terms, column, index.multi, &mut narrowed);
             if narrowed.bounds_next {
                 add_arrays(&mut narrowed, before.as_deref().unwrap_or_default(), position, column);
             }
@@ -111,11 +102,10 @@ pub(crate) fn narrow(index: &IndexRecord, terms: &[&Expression], at: Sequence) -
 }
 
 /// The start of every row in the ranges when the first `columns` columns are fixed to one value each.
-pub(crate) fn fixed_head(index: &IndexRecord, terms: &[&Expression], columns: usize) -> Vec<u8> {
-    let definition = &index.definition;
-    let mut head = keyspace::index_prefix(index.id, definition.unique).to_vec();
-    for column in definition.columns.iter().take(columns) {
-        if let Some(point) = points(terms, column, definition.multi).and_then(|(points, _)| points.first().cloned()) {
+pub(crate) fn fixed_head(index: &Ordered, terms: &[&Expression], columns: usize) -> Vec<u8> {
+    let mut head = keyspace::index_prefix(index.id, index.unique).to_vec();
+    for column in index.columns.iter().take(columns) {
+        if let Some(point) = points(terms, column, index.multi).and_then(|(points, _)| points.first().cloned()) {
             encode_ordered(&point, column.direction, &mut head);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Always: the same document and ordinal give the same rows, sorted and without duplicates. A row's key orders as its
 //! columns do, then by ordinal in the direction of the last column; of a tuple too long for a row that holds for its start.
-//! Does not know: what other documents have. Format: docs/spec/keyspace.md, "Indexes".
+//! Does not know: what other documents have. Format: docs/spec/keyspace.md, "Ordered indexes".
 //!
 //! Row: `prefix | tuple | ordinal` with the entity's id as value. A unique index leaves the ordinal out where every
 //! column has a value that is not null, so that equal keys collide. A tuple over the limit is cut:
@@ -10,9 +10,11 @@
 
 use entidb_codec::{Direction, ValueRef, encode_ordered};
 
-use crate::catalog::{Column, IndexRecord};
+use super::Ordered;
+use crate::catalog::Column;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{EntityId, Ordinal};
+use crate::index::fnv;
 use crate::keyspace;
 
 /// The longest tuple that is in a row whole, so that a row always fits the engine's keys.
@@ -49,26 +51,25 @@ pub(crate) struct Row {
 }
 
 /// The rows of a document. Refused when the index does not take in its arrays.
-pub(crate) fn rows(index: &IndexRecord, document: &[u8], ordinal: Ordinal) -> Result<Vec<Row>> {
+pub(crate) fn rows(index: &Ordered, document: &[u8], ordinal: Ordinal) -> Result<Vec<Row>> {
     rows_within(index, document, ordinal, ELEMENTS_MAX)
 }
 
 /// The rows that a document would have if the index took in everything.
-pub(crate) fn rows_of_any(index: &IndexRecord, document: &[u8], ordinal: Ordinal) -> Result<Vec<Row>> {
+pub(crate) fn rows_of_any(index: &Ordered, document: &[u8], ordinal: Ordinal) -> Result<Vec<Row>> {
     rows_within(index, document, ordinal, usize::MAX)
 }
 
-fn rows_within(index: &IndexRecord, document: &[u8], ordinal: Ordinal, elements_max: usize) -> Result<Vec<Row>> {
+fn rows_within(index: &Ordered, document: &[u8], ordinal: Ordinal, elements_max: usize) -> Result<Vec<Row>> {
     #[cfg(test)]
     tests::ROWS_CALLS.with(|calls| calls.set(calls.get() + 1));
-    let definition = &index.definition;
-    if !definition.multi {
+    if !index.multi {
         let mut key = Vec::with_capacity(64);
         let claim = write_row(index, document, ordinal, &mut key)?;
         return Ok(vec![Row { key, claim }]);
     }
-    let mut values = Vec::with_capacity(definition.columns.len());
-    for column in &definition.columns {
+    let mut values = Vec::with_capacity(index.columns.len());
+    for column in &index.columns {
         values.push(entidb_codec::lookup(document, &column.path)?);
     }
     let mut rows = Vec::new();
@@ -82,7 +83,7 @@ fn rows_within(index: &IndexRecord, document: &[u8], ordinal: Ordinal, elements_
         Some((position, array)) => {
             if array.len() > elements_max {
                 let problem = format!("an indexed array has {} elements, {ELEMENTS_MAX} is the most", array.len());
-                return Err(Error::new(ErrorCode::TooLarge, problem).with_index(&definition.name));
+                return Err(Error::new(ErrorCode::TooLarge, problem).with_index(&index.name));
             }
             // An empty array has one row with nothing in its place: another column may still be asked for.
             let elements = array.iter().map(Some).chain(array.is_empty().then_some(None));
@@ -107,7 +108,7 @@ fn first_array<'a>(values: &[Option<ValueRef<'a>>]) -> Option<(usize, entidb_cod
 
 /// The one column that holds an array, in an index that spreads arrays.
 fn spread_column<'a>(
-    index: &IndexRecord,
+    index: &Ordered,
     values: &[Option<ValueRef<'a>>],
 ) -> Result<Option<(usize, entidb_codec::ArrayRef<'a>)>> {
     let mut found = None;
@@ -116,7 +117,7 @@ fn spread_column<'a>(
             if found.is_some() {
                 let problem =
                     "two fields of one multi index hold arrays; an index spreads at most one, use two indexes";
-                return Err(Error::new(ErrorCode::InvalidArgument, problem).with_index(&index.definition.name));
+                return Err(Error::new(ErrorCode::InvalidArgument, problem).with_index(&index.name));
             }
             found = Some((position, *array));
         }
@@ -124,7 +125,7 @@ fn spread_column<'a>(
     Ok(found)
 }
 
-fn row<'a>(index: &IndexRecord, values: impl Iterator<Item = Option<ValueRef<'a>>>, ordinal: Ordinal) -> Result<Row> {
+fn row<'a>(index: &Ordered, values: impl Iterator<Item = Option<ValueRef<'a>>>, ordinal: Ordinal) -> Result<Row> {
     let mut key = Vec::with_capacity(64);
     let claim = write_key(index, values.map(Ok), ordinal, &mut key)?;
     Ok(Row { key, claim })
@@ -132,8 +133,8 @@ fn row<'a>(index: &IndexRecord, values: impl Iterator<Item = Option<ValueRef<'a>
 
 /// Writes the key of the one row a document has in an index that keeps arrays whole. After an error what was written means
 /// nothing.
-pub(crate) fn write_row(index: &IndexRecord, document: &[u8], ordinal: Ordinal, key: &mut Vec<u8>) -> Result<Claim> {
-    let values = index.definition.columns.iter().enumerate().map(|(position, column)| {
+pub(crate) fn write_row(index: &Ordered, document: &[u8], ordinal: Ordinal, key: &mut Vec<u8>) -> Result<Claim> {
+    let values = index.columns.iter().enumerate().map(|(position, column)| {
         let value = entidb_codec::lookup(document, &column.path)?;
         tell_array(index, position, value);
         Ok(value)
@@ -142,23 +143,22 @@ pub(crate) fn write_row(index: &IndexRecord, document: &[u8], ordinal: Ordinal, 
 }
 
 /// Before a row with a whole array can be committed, queries are told that there may be one.
-fn tell_array(index: &IndexRecord, column: usize, value: Option<ValueRef<'_>>) {
+fn tell_array(index: &Ordered, column: usize, value: Option<ValueRef<'_>>) {
     if matches!(value, Some(ValueRef::Array(_))) {
         index.whole_arrays.met(column);
     }
 }
 
 fn write_key<'a>(
-    index: &IndexRecord,
+    index: &Ordered,
     values: impl Iterator<Item = Result<Option<ValueRef<'a>>>>,
     ordinal: Ordinal,
     key: &mut Vec<u8>,
 ) -> Result<Claim> {
-    let definition = &index.definition;
-    key.extend_from_slice(&keyspace::index_prefix(index.id, definition.unique));
+    key.extend_from_slice(&keyspace::index_prefix(index.id, index.unique));
     let start = key.len();
-    let mut is_claim = definition.unique;
-    for (column, value) in definition.columns.iter().zip(values) {
+    let mut is_claim = index.unique;
+    for (column, value) in index.columns.iter().zip(values) {
         let value = value?;
         is_claim &= !matches!(value, None | Some(ValueRef::Null));
         encode_ordered(value, column.direction, key);
@@ -178,7 +178,7 @@ fn write_key<'a>(
             claim
         }
     };
-    key.extend_from_slice(&ordinal_bytes(&definition.columns, ordinal));
+    key.extend_from_slice(&ordinal_bytes(&index.columns, ordinal));
     Ok(claim)
 }
 
@@ -190,11 +190,6 @@ pub(crate) fn cut_start(key: &[u8]) -> Option<&[u8]> {
 /// All rows of a tuple that was cut begin with these bytes of one of them.
 pub(crate) fn cut_tuple(key: &[u8]) -> &[u8] {
     key.get(..CUT_ROW_BYTES - ORDINAL_BYTES).unwrap_or(key)
-}
-
-/// FNV-1a, 64 bits: a number for bytes, the same in every process and language.
-pub(crate) fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Ties between equal tuples follow the direction of the last column, so that a reversed walk reverses them too.
@@ -217,6 +212,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::catalog::IndexDefinition;
     use crate::id::IndexId;
+    use crate::index::kind::Origin;
     use entidb_codec::{doc, encode};
 
     thread_local! {
@@ -225,7 +221,7 @@ pub(crate) mod tests {
     }
 
     fn row_of(definition: IndexDefinition, text: &str, ordinal: u64) -> Row {
-        let index = IndexRecord::new(IndexId(1), definition);
+        let index = Ordered::new(IndexId(1), &definition, Origin::New);
         rows(&index, &encode(&doc! { "t": text }), Ordinal(ordinal)).unwrap().remove(0)
     }
 

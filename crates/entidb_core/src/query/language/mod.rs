@@ -9,4 +9,4 @@ mod normal;
 
 pub(crate) use evaluate::{class_of, matches};
 pub use expression::{Comparison, Expression, Field, field};
-pub(in crate::query) use normal::normalize;
+pub(crate) use normal::{conjuncts, normalize};

@@ -11,7 +11,7 @@ use entidb_codec::{Path, Value, compare};
 use super::{Comparison, Expression};
 
 /// The normal form. The filter was checked not to nest too deeply.
-pub(in crate::query) fn normalize(filter: Expression) -> Expression {
+pub(crate) fn normalize(filter: Expression) -> Expression {
     match filter {
         Expression::In(path, values) => Expression::In(path, sorted(values)),
         Expression::And(terms) => {
@@ -77,6 +77,15 @@ fn gathered(terms: Vec<Expression>) -> Vec<Expression> {
     }
     let ins = wanted.into_iter().map(|(path, values)| Expression::In(path, sorted(values)));
     ins.chain(rest).collect()
+}
+
+/// The terms that must all hold.
+pub(crate) fn conjuncts(filter: &Expression) -> Vec<&Expression> {
+    match filter {
+        Expression::And(terms) => terms.iter().flat_map(conjuncts).collect(),
+        Expression::Constant(true) => Vec::new(),
+        other => vec![other],
+    }
 }
 
 #[cfg(test)]

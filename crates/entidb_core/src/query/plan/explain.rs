@@ -4,12 +4,13 @@
 
 use std::fmt;
 
-use entidb_codec::Value;
-use entidb_engine::Direction;
-
-use super::{Access, Plan};
+use super::Plan;
 use crate::catalog::CollectionRecord;
+use crate::error::Result;
+use crate::query::sources::Walked;
 use crate::query::{Expression, Query};
+use crate::transaction::View;
+use entidb_codec::Value;
 
 /// How the answers of a query are found.
 ///
@@ -30,6 +31,8 @@ pub struct Explanation {
     pub collection: String,
     /// The index whose rows are walked; none for a scan.
     pub index: Option<String>,
+    /// The kind of that index.
+    pub kind: Option<String>,
     /// How many ranges of rows are walked.
     pub ranges: usize,
     /// Whether the walk goes from the end.
@@ -40,6 +43,8 @@ pub struct Explanation {
     pub sort: bool,
     /// Whether each entity found is checked against the filter.
     pub filter: bool,
+    /// About how many entities or rows are looked at where all answers are asked for.
+    pub candidates: u64,
 }
 
 impl Explanation {
@@ -47,24 +52,32 @@ impl Explanation {
         Self {
             collection: collection.to_owned(),
             index: None,
+            kind: None,
             ranges: 0,
             reverse: false,
             scan: false,
             sort: false,
             filter: query.filter != Expression::all(),
+            candidates: 0,
         }
     }
 
-    pub(crate) fn of(record: &CollectionRecord, query: &Query, plan: &Plan) -> Self {
-        let (index, ranges, reverse) = match &plan.access {
-            Access::Scan => (None, 1, false),
-            Access::Index { index, ranges, walk, .. } => {
-                (Some(index.definition.name.clone()), ranges.len(), *walk == Direction::Reverse)
-            }
-        };
+    pub(crate) fn of(record: &CollectionRecord, view: &View, query: &Query, plan: &Plan) -> Result<Self> {
+        let definition = plan.index.as_ref().map(|index| &index.definition);
+        let Walked { ranges, reverse } = plan.offer.access.walked();
         let nothing = Self::nothing(&record.name, query);
-        let filter = nothing.filter && !plan.exact;
-        Self { index, ranges, reverse, scan: plan.is_scan(), sort: plan.sorts, filter, ..nothing }
+        let filter = nothing.filter && !plan.offer.exact;
+        Ok(Self {
+            index: definition.map(|definition| definition.name.clone()),
+            kind: definition.map(|definition| definition.kind.clone()),
+            ranges,
+            reverse,
+            scan: plan.is_scan(),
+            sort: plan.offer.sorts,
+            filter,
+            candidates: plan.offer.access.estimate(view, record.id)?,
+            ..nothing
+        })
     }
 
     /// The explanation as a document.
@@ -82,11 +95,13 @@ impl Explanation {
         let fields = [
             ("collection", Value::from(self.collection.as_str())),
             ("index", self.index.as_deref().map_or(Value::Null, Value::from)),
+            ("kind", self.kind.as_deref().map_or(Value::Null, Value::from)),
             ("ranges", Value::from(self.ranges as u64)),
             ("reverse", Value::Bool(self.reverse)),
             ("scan", Value::Bool(self.scan)),
             ("sort", Value::Bool(self.sort)),
             ("filter", Value::Bool(self.filter)),
+            ("candidates", Value::from(self.candidates)),
             ("text", Value::from(self.to_string())),
         ];
         Value::Map(fields.into_iter().collect())

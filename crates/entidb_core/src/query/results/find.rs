@@ -361,6 +361,6 @@ impl Find {
         };
         let policy = self.collection.scope().shared().options().scan_policy;
         let (_, chosen) = query.planned(&record, &view, policy)?;
-        Ok(Explanation::of(&record, &query, &chosen))
+        Explanation::of(&record, &view, &query, &chosen)
     }
 }

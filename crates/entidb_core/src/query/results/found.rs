@@ -4,7 +4,6 @@
 //! of one snapshot, in a write transaction too: what is changed between two answers shows in none.
 //! Does not know: how a query is built (`find`).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::order::Order;
@@ -12,15 +11,13 @@ use super::token::{Place, fingerprint};
 use crate::catalog::CollectionRecord;
 use crate::collection::{Collection, Entity};
 use crate::error::{Error, ErrorCode, Result};
-use crate::id::{CollectionId, EntityId};
-use crate::index::ordered::ranges::conjuncts;
-use crate::keyspace;
+use crate::id::CollectionId;
 use crate::options::ScanPolicy;
 use crate::query::Query;
-use crate::query::language::matches;
-use crate::query::operators::Sorter;
+use crate::query::language::{conjuncts, matches};
+use crate::query::operators::{Fetch, Sorter};
 use crate::query::plan::{Plan, plan};
-use crate::query::sources::Source;
+use crate::query::sources::{IdSource, Opening};
 use crate::transaction::View;
 
 /// The answers of a query, one by one. After an error it gives no more.
@@ -40,7 +37,10 @@ pub struct Found {
     collection: CollectionId,
     /// None once it has ended.
     view: Option<View>,
-    state: Progress,
+    /// The entities to look at; none once it has ended.
+    fetch: Option<Box<Fetch>>,
+    /// Whether those are answers in their order: they were looked at when they were sorted.
+    sorted: bool,
     /// The order the answers come in.
     order: Order,
     /// Answers before this page.
@@ -55,12 +55,6 @@ pub struct Found {
     /// Whether candidates are answers without a look at their documents.
     exact: bool,
     shared: Arc<crate::database::Shared>,
-}
-
-enum Progress {
-    Streaming(Box<Source>),
-    Sorted(VecDeque<EntityId>),
-    Ended,
 }
 
 /// The place of an answer, kept to make a page token of it later.
@@ -99,7 +93,8 @@ impl Found {
             query,
             collection,
             view: None,
-            state: Progress::Ended,
+            fetch: None,
+            sorted: false,
             order: Order::Ids,
             before: 0,
             given: 0,
@@ -116,15 +111,22 @@ impl Found {
         let (place, chosen) = found.query.planned(&record, &view, found.shared.options().scan_policy)?;
         found.judge_scan(&record, &chosen)?;
         found.shared.counters().find(chosen.is_scan());
-        found.exact = chosen.exact;
         if let Some(place) = &place {
             // The token stands behind what the offset leaves out.
             (found.before, found.skip) = (place.given, 0);
         }
         let sort_bytes_max = found.shared.options().sort_bytes_max;
-        let source = Source::open(view.clone(), &record, &chosen, place.as_ref(), sort_bytes_max)?;
-        found.order = chosen.order;
-        found.state = if chosen.sorts { found.sort(source, place)? } else { Progress::Streaming(Box::new(source)) };
+        let offer = chosen.offer;
+        let opening = Opening {
+            view: &view,
+            collection: record.id,
+            order: (!offer.sorts).then_some(&offer.order),
+            after: place.as_ref().filter(|_| !offer.sorts),
+            sort_bytes_max,
+        };
+        let fetch = Fetch::new(view.clone(), record.id, offer.access.open(&opening)?);
+        (found.order, found.exact, found.sorted) = (offer.order, offer.exact, offer.sorts);
+        found.fetch = if found.sorted { found.sort(&view, fetch, place)? } else { Some(Box::new(fetch)) };
         found.view = Some(view);
         Ok(found)
     }
@@ -152,10 +154,10 @@ impl Found {
         }
     }
 
-    fn sort(&mut self, mut source: Source, place: Option<Place>) -> Result<Progress> {
+    fn sort(&mut self, view: &View, mut fetch: Fetch, place: Option<Place>) -> Result<Option<Box<Fetch>>> {
         let left = self.left();
         if left == Some(0) {
-            return Ok(Progress::Ended);
+            return Ok(None);
         }
         // One more than the page has: it tells whether there is another page.
         let wanted = left.map(|left| left.saturating_add(self.skip).saturating_add(1));
@@ -163,50 +165,43 @@ impl Found {
         let after = place.as_ref().map(|place| place.key.as_slice());
         let mut sorter = Sorter::new(keep, after, self.shared.options().sort_bytes_max);
         // All are needed, and none before the last.
-        while let Some(entity) = source.next(Some(u64::MAX))? {
+        while let Some(entity) = fetch.next(Some(u64::MAX))? {
             self.examined += 1;
             if self.exact || matches(&self.query.filter, entity.bytes())? {
                 sorter.push(self.order.key(&entity)?, entity.id())?;
             }
         }
-        Ok(Progress::Sorted(sorter.finish().into_iter().map(|(_, id)| id).collect()))
+        let ids = sorter.finish().into_iter().map(|(_, id)| id).collect();
+        Ok(Some(Box::new(Fetch::new(view.clone(), self.collection, Box::new(IdSource(ids))))))
     }
 
     fn next_match(&mut self) -> Result<Option<Entity>> {
         let Some(view) = &self.view else { return Ok(None) };
         view.check()?;
         let wanted = self.left().map(|left| left.saturating_add(self.skip));
-        match &mut self.state {
-            Progress::Ended => Ok(None),
-            Progress::Streaming(source) => {
-                while let Some(entity) = source.next(wanted)? {
-                    self.examined += 1;
-                    if self.exact || matches(&self.query.filter, entity.bytes())? {
-                        return Ok(Some(entity));
-                    }
-                }
-                Ok(None)
+        let Some(fetch) = &mut self.fetch else { return Ok(None) };
+        while let Some(entity) = fetch.next(wanted)? {
+            if self.sorted {
+                return Ok(Some(entity));
             }
-            Progress::Sorted(ids) => {
-                let Some(id) = ids.pop_front() else { return Ok(None) };
-                let stored = view.get(&keyspace::entity(self.collection, &id))?;
-                let stored = stored.ok_or_else(|| Error::internal("a sorted entity is not in its snapshot"))?;
-                Entity::new(id, stored).map(Some)
+            self.examined += 1;
+            if self.exact || matches(&self.query.filter, entity.bytes())? {
+                return Ok(Some(entity));
             }
         }
+        Ok(None)
     }
 
     /// How many answers are left, by counting rows alone; `None` where entities must be looked at, or a part is asked for.
     pub(super) fn count_rows(&mut self) -> Result<Option<u64>> {
         let is_whole = self.left().is_none() && self.skip == 0;
-        match &mut self.state {
-            Progress::Streaming(source) if self.exact && is_whole => {
-                let counted = source.count_rows()?;
-                self.examined += counted.unwrap_or(0);
-                Ok(counted)
-            }
-            _ => Ok(None),
+        let is_answer = self.exact || self.sorted;
+        let Some(fetch) = self.fetch.as_mut().filter(|_| is_answer && is_whole) else { return Ok(None) };
+        let counted = fetch.count()?;
+        if !self.sorted {
+            self.examined += counted.unwrap_or(0);
         }
+        Ok(counted)
     }
 
     /// The next answer. The end and the first error free what the query holds, and there is no answer after them; at the end of
@@ -225,7 +220,7 @@ impl Found {
     }
 
     fn end(&mut self) {
-        self.state = Progress::Ended;
+        self.fetch = None;
         self.ahead = None;
         self.view = None;
     }

@@ -10,12 +10,12 @@ use entidb_codec::ordered::Bounds;
 use entidb_codec::{encode_ordered, lookup};
 use entidb_engine::Sequence;
 
-use crate::catalog::{Column, IndexDefinition, IndexRecord};
+use crate::catalog::{Column, IndexDefinition};
 use crate::collection::Entity;
 use crate::error::Result;
 use crate::id::IndexId;
-use crate::index::ordered::ranges::{inside, narrow};
-use crate::index::{Claim, ordinal_bytes, rows_of_any};
+use crate::index::kind::Origin;
+use crate::index::ordered::{Claim, Ordered, inside, narrow, ordinal_bytes, rows_of_any};
 use crate::keyspace::PREFIX_BYTES;
 use crate::query::Expression;
 
@@ -36,32 +36,36 @@ pub(crate) enum Order {
 /// The order of the rows of an index, which need not exist any more.
 #[derive(Debug, Clone)]
 pub(crate) struct RowOrder {
-    index: Arc<IndexRecord>,
+    index: Arc<Ordered>,
     /// Where the rows are that the filter asks for.
     ranges: Arc<[Bounds]>,
 }
 
 impl RowOrder {
     /// The order of the rows of an index in these ranges.
-    pub(crate) fn of(index: &Arc<IndexRecord>, ranges: &Arc<[Bounds]>) -> Self {
+    pub(crate) fn of(index: &Arc<Ordered>, ranges: &Arc<[Bounds]>) -> Self {
         Self { index: Arc::clone(index), ranges: Arc::clone(ranges) }
     }
 
     /// The order that the rows of an index like this would have, for a filter taken apart.
-    pub(crate) fn like(definition: IndexDefinition, terms: &[&Expression]) -> Self {
-        let index = IndexRecord::new(NO_INDEX, definition);
+    pub(crate) fn like(definition: &IndexDefinition, terms: &[&Expression]) -> Self {
+        let index = Ordered::new(NO_INDEX, definition, Origin::New);
         // Only of several rows of an entity it matters which of them the filter asks for, and those are of no whole arrays.
-        let ranges = if index.definition.multi { narrow(&index, terms, Sequence::ZERO).ranges } else { Vec::new() };
+        let ranges = if index.multi { narrow(&index, terms, Sequence::ZERO).ranges } else { Vec::new() };
         Self { index: Arc::new(index), ranges: ranges.into() }
     }
 
-    pub(crate) fn definition(&self) -> &IndexDefinition {
-        &self.index.definition
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.index.columns
+    }
+
+    pub(crate) fn is_multi(&self) -> bool {
+        self.index.multi
     }
 
     /// True when the rows of this index come in this order. Whether they are unique makes no difference.
-    pub(crate) fn is_of(&self, index: &IndexRecord) -> bool {
-        let (own, other) = (&self.index.definition, &index.definition);
+    pub(crate) fn is_of(&self, other: &Ordered) -> bool {
+        let own = &self.index;
         (own.multi, &own.columns) == (other.multi, &other.columns)
     }
 
@@ -72,7 +76,7 @@ impl RowOrder {
         let Some(row) = first else { return Ok(Vec::new()) };
         let mut key = row.key.get(PREFIX_BYTES..).unwrap_or_default().to_vec();
         if row.claim == Claim::Key {
-            key.extend_from_slice(&ordinal_bytes(&self.index.definition.columns, entity.ordinal()));
+            key.extend_from_slice(&ordinal_bytes(&self.index.columns, entity.ordinal()));
         }
         Ok(key)
     }

@@ -11,6 +11,7 @@ use super::order::{Order, RowOrder};
 use crate::catalog::IndexDefinition;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, EntityId};
+use crate::index::{ORDERED, fnv};
 use crate::query::{Expression, Query};
 
 const VERSION: u8 = 1;
@@ -39,12 +40,9 @@ impl Place {
             Order::Columns(_) => out.push(KIND_COLUMNS),
             Order::Rows(rows) => {
                 out.push(KIND_ROWS);
-                let mut definition = rows.definition().to_value();
-                if let Some(map) = definition.as_map_mut() {
-                    map.remove("name");
-                    map.remove("unique");
-                }
-                let bytes = entidb_codec::encode(&definition);
+                let columns = rows.columns().iter().map(|column| Value::from(column.to_string())).collect();
+                let fields = [("columns", Value::Array(columns)), ("multi", Value::Bool(rows.is_multi()))];
+                let bytes = entidb_codec::encode(&Value::Map(fields.into_iter().collect()));
                 let len = u16::try_from(bytes.len()).map_err(|_| too_long())?;
                 out.extend_from_slice(&len.to_le_bytes());
                 out.extend_from_slice(&bytes);
@@ -80,7 +78,10 @@ impl Place {
                     rest.split_at_checked(usize::from(u16::from_le_bytes(*len))).ok_or_else(unreadable)?;
                 let value: Value = entidb_codec::decode(definition).map_err(|_| unreadable())?;
                 let definition = IndexDefinition::from_value(&value).map_err(|_| unreadable())?;
-                (Order::Rows(RowOrder::like(definition, terms)), key)
+                if definition.kind != ORDERED {
+                    return Err(unreadable());
+                }
+                (Order::Rows(RowOrder::like(&definition, terms)), key)
             }
             _ => return Err(unreadable()),
         };
@@ -110,5 +111,5 @@ fn too_long() -> Error {
 /// A number for a collection with a filter and order, the same in every process and language (FNV-1a of their bytes).
 pub(crate) fn fingerprint(collection: CollectionId, query: &Query) -> Result<u64> {
     let asked = Query { limit: None, offset: 0, page: None, after: None, ..query.clone() };
-    Ok(crate::index::fnv([collection.0.to_le_bytes().as_slice(), &asked.to_bytes()?].concat().as_slice()))
+    Ok(fnv([collection.0.to_le_bytes().as_slice(), &asked.to_bytes()?].concat().as_slice()))
 }

@@ -1,111 +1,109 @@
-//! Where the entities of an answer come from: a walk over all, or over rows of an index.
+//! Where candidates for answers come from: all entities, ids that are known, rows of an index.
 //!
-//! Always: each entity comes once. Does not know: whether an entity satisfies the filter, beyond what the ranges say.
+//! Always: every answer is among the candidates; each entity comes once, unless its source says at `settle` that it came
+//! before. One indirect call for a batch, none for a candidate. Does not know: whether a candidate is an answer, or what is
+//! done with it.
 
+mod ids;
 mod rows;
+mod scan;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::fmt::Debug;
 
-use entidb_engine::{Direction, Iter};
+use entidb_engine::Value;
 
-use rows::{Resume, RowWalk};
+pub(crate) use ids::IdSource;
+pub(crate) use rows::RowAccess;
+pub(crate) use scan::ScanAccess;
 
-use crate::catalog::CollectionRecord;
 use crate::collection::Entity;
 use crate::error::{Error, Result};
-use crate::id::EntityId;
-use crate::keyspace::{self, ZONE_ENTITY};
-use crate::query::plan::{Access, Plan};
-use crate::query::results::Place;
+use crate::id::{CollectionId, EntityId, Ordinal};
+use crate::query::results::{Order, Place};
 use crate::transaction::View;
 
-/// Rows are turned into entities at most so many at a time: enough to make one batched read worth it.
-const BATCH_MAX: usize = 64;
-/// The first batch of a walk that may be left early.
-const BATCH_FIRST: usize = 4;
+/// The way to candidates, planned and not begun.
+pub(crate) trait Access: Debug + Send + Sync {
+    /// Begins to read them.
+    fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Source>>;
 
-/// A stream of candidate entities.
-pub(crate) struct Source {
-    view: View,
-    walk: Walk,
+    /// What it walks, for people.
+    fn walked(&self) -> Walked;
+
+    /// About how many candidates there are. Reads a few blocks at most.
+    fn estimate(&self, view: &View, collection: CollectionId) -> Result<u64>;
 }
 
-enum Walk {
-    All { iter: Box<Iter>, after: Option<EntityId> },
-    Rows { rows: Box<RowWalk>, ready: VecDeque<Entity>, batch: usize },
-    Ended,
+/// What a source is opened with.
+#[derive(Clone, Copy)]
+pub(crate) struct Opening<'a> {
+    pub(crate) view: &'a View,
+    pub(crate) collection: CollectionId,
+    /// The order in which the candidates are to come; none when they are sorted afterwards.
+    pub(crate) order: Option<&'a Order>,
+    /// The place in that order after which they begin.
+    pub(crate) after: Option<&'a Place>,
+    /// Memory for putting candidates in order that the way itself does not give.
+    pub(crate) sort_bytes_max: u64,
 }
 
-impl Source {
-    /// The candidates of a plan, in its order where it does not sort; after a place in that order.
-    pub(crate) fn open(
-        view: View,
-        record: &CollectionRecord,
-        plan: &Plan,
-        after: Option<&Place>,
-        sort_bytes_max: u64,
-    ) -> Result<Self> {
-        let collection = record.id;
-        let after = after.filter(|_| !plan.sorts);
-        let walk = match &plan.access {
-            Access::Scan => {
-                let start = keyspace::prefix(ZONE_ENTITY, collection.0);
-                let end = keyspace::prefix_end(ZONE_ENTITY, collection.0);
-                let mut iter = view.range(&start, &end, Direction::Forward)?;
-                let after = after.and_then(|place| EntityId::from_slice(&place.key).ok());
-                if let Some(id) = &after {
-                    iter.seek(&keyspace::entity(collection, id))?;
-                }
-                Walk::All { iter: Box::new(iter), after }
-            }
-            Access::Index { index, ranges, walk, head } => {
-                let resume = after.map(|place| Resume::after(index, &plan.order, head, &place.key, *walk));
-                let order = (!plan.sorts).then(|| plan.order.clone());
-                let (index, ranges) = (Arc::clone(index), Arc::clone(ranges));
-                let view = view.clone();
-                let rows = RowWalk::new(view, collection, index, ranges, *walk, order, resume, sort_bytes_max)?;
-                Walk::Rows { rows: Box::new(rows), ready: VecDeque::new(), batch: 1 }
-            }
-        };
-        Ok(Self { view, walk })
+/// What a way walks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Walked {
+    /// How many ranges.
+    pub(crate) ranges: usize,
+    pub(crate) reverse: bool,
+}
+
+/// An entity that may be an answer.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) who: Who,
+    /// The stored entity, where the source read it with the candidate.
+    pub(crate) stored: Option<Value>,
+}
+
+/// By what a source knows an entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    Id(EntityId),
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "rows carry ids; bitmaps, text and vectors will keep ordinals alone")
+    )]
+    Ordinal(Ordinal),
+}
+
+impl Candidate {
+    pub(crate) const fn of_id(id: EntityId) -> Self {
+        Self { who: Who::Id(id), stored: None }
+    }
+}
+
+/// Candidates, batch by batch.
+pub(crate) trait Source: Send {
+    /// Adds the next candidates to an empty batch, about `most` of them; none when there are no more.
+    fn read(&mut self, most: usize, batch: &mut Vec<Candidate>) -> Result<()>;
+
+    /// Takes out of the batch that was read last the entities that came before, or are to come later. They are the
+    /// candidates in their order.
+    fn settle(&mut self, entities: &mut VecDeque<Entity>) -> Result<()> {
+        let _ = entities;
+        Ok(())
     }
 
-    /// How many candidates there are, where each row is one.
-    pub(crate) fn count_rows(&mut self) -> Result<Option<u64>> {
-        match &mut self.walk {
-            Walk::Rows { rows, ready, .. } if ready.is_empty() => rows.count(),
-            _ => Ok(None),
-        }
-    }
-
-    /// The next candidate. `wanted` is how many answers there may still be, where that is known: so many rows are read at
-    /// once, and more only when candidates turn out to be no answers.
-    pub(crate) fn next(&mut self, wanted: Option<u64>) -> Result<Option<Entity>> {
-        self.view.check()?;
-        match &mut self.walk {
-            Walk::Ended => return Ok(None),
-            Walk::All { iter, after } => {
-                while iter.advance()? {
-                    let id = keyspace::entity_id(iter.key()).ok_or_else(|| Error::corrupt("an entity key"))?;
-                    // The last answer may still be there, as the first that is met.
-                    if after.take() != Some(id) {
-                        return Entity::new(id, iter.value_owned()).map(Some);
-                    }
-                }
-            }
-            Walk::Rows { rows, ready, batch } => {
-                if ready.is_empty() {
-                    let likely = wanted.map_or(BATCH_FIRST, |wanted| usize::try_from(wanted).unwrap_or(BATCH_MAX));
-                    rows.read(likely.max(*batch).min(BATCH_MAX), ready)?;
-                    *batch = if wanted.is_none() { (*batch).max(BATCH_FIRST) * 2 } else { *batch * 2 }.min(BATCH_MAX);
-                }
-                if let Some(entity) = ready.pop_front() {
-                    return Ok(Some(entity));
-                }
-            }
-        }
-        self.walk = Walk::Ended;
+    /// How many candidates there are, where it counts them faster than it gives them and none was given yet.
+    fn count(&mut self) -> Result<Option<u64>> {
         Ok(None)
+    }
+
+    /// That a candidate is no entity.
+    fn missing(&self, who: Who) -> Error {
+        let which = match who {
+            Who::Id(id) => id.to_string(),
+            Who::Ordinal(ordinal) => format!("the ordinal {}", ordinal.0),
+        };
+        Error::corrupt(format!("an entity that was found does not exist: {which}"))
     }
 }

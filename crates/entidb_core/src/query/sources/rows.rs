@@ -1,4 +1,4 @@
-//! A walk over rows of an index, as candidates for answers.
+//! Rows of an ordered index, as candidates for answers.
 //!
 //! Always: each entity comes once, at the first of its rows in the ranges, however many it has; what is remembered of an
 //! entity goes with the last of them. Rows of tuples that were cut come in the order of the whole tuples where that is the
@@ -11,14 +11,13 @@ use std::sync::Arc;
 use entidb_codec::ordered::{Bounds, successor};
 use entidb_engine::{Direction, Iter};
 
-use crate::catalog::IndexRecord;
+use super::{Access, Candidate, Opening, Source, Walked, Who};
 use crate::collection::Entity;
 use crate::error::{Error, Result};
 use crate::id::{CollectionId, EntityId};
-use crate::index::ordered::ranges::inside;
-use crate::index::{TUPLE_BYTES_MAX, cut_start, ordinal_bytes, row_id, rows};
+use crate::index::ordered::{Ordered, TUPLE_BYTES_MAX, cut_start, inside, ordinal_bytes, row_id, rows};
 use crate::keyspace::{self, PREFIX_BYTES};
-use crate::query::operators::Sorter;
+use crate::query::operators::{Sorter, by_ids};
 use crate::query::results::Order;
 use crate::transaction::View;
 
@@ -27,10 +26,44 @@ const OPEN_MAX: usize = 1 << 20;
 /// How many entities of rows that were cut are read at once.
 const GROUP_READ: usize = 64;
 
-pub(super) struct RowWalk {
+/// Ranges of rows of an index.
+#[derive(Debug)]
+pub(crate) struct RowAccess {
+    pub(crate) index: Arc<Ordered>,
+    /// Sorted, not overlapping.
+    pub(crate) ranges: Arc<[Bounds]>,
+    pub(crate) walk: Direction,
+    /// What each row begins with, where the rows have the order: the number of the index, and the leading columns that
+    /// are fixed and not in the order. The rest of a row is a key of the order, inverted where the walk is reversed.
+    pub(crate) head: Vec<u8>,
+}
+
+impl Access for RowAccess {
+    fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Source>> {
+        let resume = opening
+            .order
+            .zip(opening.after)
+            .map(|(order, place)| Resume::after(&self.index, order, &self.head, &place.key, self.walk));
+        Ok(Box::new(RowWalk::new(self, opening, resume)?))
+    }
+
+    fn walked(&self) -> Walked {
+        Walked { ranges: self.ranges.len(), reverse: self.walk == Direction::Reverse }
+    }
+
+    fn estimate(&self, view: &View, _: CollectionId) -> Result<u64> {
+        let index_end = keyspace::index_end(self.index.id, self.index.unique);
+        self.ranges.iter().try_fold(0_u64, |sum, range| {
+            let rows = view.about_range(&range.start, range.end.as_deref().unwrap_or(&index_end))?;
+            Ok(sum.saturating_add(rows.rows))
+        })
+    }
+}
+
+struct RowWalk {
     view: View,
     collection: CollectionId,
-    index: Arc<IndexRecord>,
+    index: Arc<Ordered>,
     ranges: Arc<[Bounds]>,
     /// The next range to walk, counted in the direction of the walk.
     next_range: usize,
@@ -45,11 +78,13 @@ pub(super) struct RowWalk {
     group: VecDeque<EntityId>,
     /// Whether the row at which the walk stands was not looked at yet.
     unread: bool,
+    /// The rows of the batch that was read last.
+    met: Vec<Met>,
     sort_bytes_max: u64,
 }
 
 /// Where a walk goes on.
-pub(super) struct Resume {
+struct Resume {
     /// The row of the last answer, with its ordinal.
     row: Vec<u8>,
     /// The same without, where a unique index may have it so.
@@ -60,8 +95,8 @@ pub(super) struct Resume {
     key: Vec<u8>,
 }
 
-/// An entity that may be an answer.
-struct Candidate {
+/// A row that was met, of an entity that may be an answer.
+struct Met {
     id: EntityId,
     /// Of an index in which entities have several rows.
     row: Option<Vec<u8>>,
@@ -73,7 +108,7 @@ struct Candidate {
 
 impl Resume {
     /// After the answer with this key. Each row begins with `head`; the rest is the key, inverted in a reversed walk.
-    pub(super) fn after(index: &IndexRecord, order: &Order, head: &[u8], key: &[u8], direction: Direction) -> Self {
+    fn after(index: &Ordered, order: &Order, head: &[u8], key: &[u8], direction: Direction) -> Self {
         let mut row = head.to_vec();
         match direction {
             Direction::Forward => row.extend_from_slice(key),
@@ -82,7 +117,7 @@ impl Resume {
         let without_ordinal = row.len().saturating_sub(size_of::<u64>());
         let is_cut = matches!(order, Order::Columns(_)) && without_ordinal > PREFIX_BYTES + TUPLE_BYTES_MAX;
         let cut = if is_cut { row.get(..PREFIX_BYTES + TUPLE_BYTES_MAX).map(<[u8]>::to_vec) } else { None };
-        let claim = if index.definition.unique { row.get(..without_ordinal).map(<[u8]>::to_vec) } else { None };
+        let claim = if index.unique { row.get(..without_ordinal).map(<[u8]>::to_vec) } else { None };
         Self { row, claim, cut, key: key.to_vec() }
     }
 
@@ -111,31 +146,23 @@ impl Resume {
 }
 
 impl RowWalk {
-    #[expect(clippy::too_many_arguments, reason = "each is a part of the plan")]
-    pub(super) fn new(
-        view: View,
-        collection: CollectionId,
-        index: Arc<IndexRecord>,
-        ranges: Arc<[Bounds]>,
-        direction: Direction,
-        order: Option<Order>,
-        resume: Option<Resume>,
-        sort_bytes_max: u64,
-    ) -> Result<Self> {
+    fn new(access: &RowAccess, opening: &Opening<'_>, resume: Option<Resume>) -> Result<Self> {
+        let direction = access.walk;
         let mut walk = Self {
-            view,
-            collection,
-            index,
-            ranges,
+            view: opening.view.clone(),
+            collection: opening.collection,
+            index: Arc::clone(&access.index),
+            ranges: Arc::clone(&access.ranges),
             next_range: 0,
             direction,
             current: None,
-            order,
+            order: opening.order.cloned(),
             resume,
             open: HashMap::new(),
             group: VecDeque::new(),
             unread: false,
-            sort_bytes_max,
+            met: Vec::new(),
+            sort_bytes_max: opening.sort_bytes_max,
         };
         if direction == Direction::Forward
             && let Some(claim) = walk.resume.as_ref().and_then(|resume| resume.claim.as_deref())
@@ -145,49 +172,6 @@ impl RowWalk {
             walk.current = Some(walk.view.range(claim, &[claim, &[0]].concat(), direction)?);
         }
         Ok(walk)
-    }
-
-    /// How many rows there are, where each is a candidate: an index that spreads arrays may have several of an entity.
-    pub(super) fn count(&mut self) -> Result<Option<u64>> {
-        if self.index.definition.multi || self.resume.is_some() {
-            return Ok(None);
-        }
-        let mut count = 0_u64;
-        while self.advance()? {
-            count += 1;
-        }
-        Ok(Some(count))
-    }
-
-    /// Adds the next entities, at least one unless there are no more. Reads about `most` of them.
-    pub(super) fn read(&mut self, most: usize, ready: &mut VecDeque<Entity>) -> Result<()> {
-        while ready.is_empty() {
-            let found = self.collect(most)?;
-            if found.is_empty() {
-                return Ok(());
-            }
-            let ids: Vec<EntityId> = found.iter().map(|candidate| candidate.id).collect();
-            for (candidate, entity) in found.into_iter().zip(self.entities(&ids)?) {
-                if self.comes_here(&candidate, &entity)? {
-                    ready.push_back(entity);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The entities with these ids, which have rows.
-    fn entities(&self, ids: &[EntityId]) -> Result<Vec<Entity>> {
-        let keys: Vec<[u8; 21]> = ids.iter().map(|id| keyspace::entity(self.collection, id)).collect();
-        let keys: Vec<&[u8]> = keys.iter().map(<[u8; 21]>::as_slice).collect();
-        let stored = self.view.multi_get(&keys)?;
-        let entity = |(id, stored): (&EntityId, Option<_>)| match stored {
-            Some(stored) => Entity::new(*id, stored),
-            None => Err(Error::corrupt(format!("an index row for {id}, which does not exist"))
-                .with_index(&self.index.definition.name)
-                .with_id(*id)),
-        };
-        ids.iter().zip(stored).map(entity).collect()
     }
 
     /// Goes to the next row, over the ends of ranges; false when there is none.
@@ -208,7 +192,7 @@ impl RowWalk {
             };
             let Some(range) = place.and_then(|place| self.ranges.get(place)) else { return Ok(false) };
             self.next_range += 1;
-            let index_end = keyspace::index_end(self.index.id, self.index.definition.unique);
+            let index_end = keyspace::index_end(self.index.id, self.index.unique);
             let open = |range: &Bounds| {
                 let end = range.end.as_deref().unwrap_or(&index_end);
                 self.view.range(&range.start, end, self.direction)
@@ -221,12 +205,11 @@ impl RowWalk {
     }
 
     /// The next candidates, each entity once.
-    fn collect(&mut self, most: usize) -> Result<Vec<Candidate>> {
-        let mut found: Vec<Candidate> = Vec::with_capacity(most);
+    fn collect(&mut self, most: usize) -> Result<()> {
         let mut places: HashMap<EntityId, usize> = HashMap::new();
-        while found.len() < most {
+        while self.met.len() < most {
             if let Some(id) = self.group.pop_front() {
-                found.push(Candidate { id, row: None, repeats: 0, is_claim: false });
+                self.met.push(Met { id, row: None, repeats: 0, is_claim: false });
                 continue;
             }
             if !self.advance()? {
@@ -239,8 +222,8 @@ impl RowWalk {
             let id = row_id(iter.value())?;
             let claim = self.resume.as_ref().and_then(|resume| resume.claim.as_deref());
             let is_claim = claim.is_some_and(|claim| claim == iter.key());
-            if !self.index.definition.multi {
-                found.push(Candidate { id, row: None, repeats: 0, is_claim });
+            if !self.index.multi {
+                self.met.push(Met { id, row: None, repeats: 0, is_claim });
                 continue;
             }
             if let Some(ahead) = self.open.get_mut(&id) {
@@ -248,20 +231,20 @@ impl RowWalk {
                 if *ahead == 0 {
                     self.open.remove(&id);
                 }
-            } else if let Some(before) = places.get(&id).and_then(|place| found.get_mut(*place)) {
+            } else if let Some(before) = places.get(&id).and_then(|place| self.met.get_mut(*place)) {
                 before.repeats = before.repeats.saturating_add(1);
             } else {
-                places.insert(id, found.len());
-                found.push(Candidate { id, row: Some(iter.key().to_vec()), repeats: 0, is_claim });
+                places.insert(id, self.met.len());
+                self.met.push(Met { id, row: Some(iter.key().to_vec()), repeats: 0, is_claim });
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Whether a candidate comes at its row: at the first it has in the ranges, and after the last answer.
-    fn comes_here(&mut self, candidate: &Candidate, entity: &Entity) -> Result<bool> {
-        if let Some(resume) = self.resume.as_ref().filter(|_| candidate.is_claim) {
-            let ordinal = ordinal_bytes(&self.index.definition.columns, entity.ordinal());
+    fn comes_here(&mut self, met: &Met, entity: &Entity) -> Result<bool> {
+        if let Some(resume) = self.resume.as_ref().filter(|_| met.is_claim) {
+            let ordinal = ordinal_bytes(&self.index.columns, entity.ordinal());
             let row = [resume.claim.as_deref().unwrap_or_default(), &ordinal].concat();
             let is_after = match self.direction {
                 Direction::Forward => row > resume.row,
@@ -271,7 +254,7 @@ impl RowWalk {
                 return Ok(false);
             }
         }
-        let Some(row) = &candidate.row else { return Ok(true) };
+        let Some(row) = &met.row else { return Ok(true) };
         let all = rows(&self.index, entity.bytes(), entity.ordinal())?;
         let (mut before, mut after) = (0_u32, 0_u32);
         for other in all.iter().filter(|other| inside(&self.ranges, &other.key)) {
@@ -284,9 +267,9 @@ impl RowWalk {
         if self.direction == Direction::Reverse {
             (before, after) = (after, before);
         }
-        let ahead = after.saturating_sub(candidate.repeats);
+        let ahead = after.saturating_sub(met.repeats);
         if ahead > 0 && self.open.len() < OPEN_MAX {
-            self.open.insert(candidate.id, ahead);
+            self.open.insert(met.id, ahead);
         }
         Ok(before == 0)
     }
@@ -309,7 +292,9 @@ impl RowWalk {
             self.unread = id.is_none();
             let is_last = self.unread || !self.advance()?;
             if is_last || ids.len() >= GROUP_READ {
-                for entity in self.entities(&std::mem::take(&mut ids))? {
+                let ids = std::mem::take(&mut ids);
+                for (id, entity) in ids.iter().zip(by_ids(&self.view, self.collection, &ids)?) {
+                    let entity = entity.ok_or_else(|| self.missing(Who::Id(*id)))?;
                     sorter.push(order.key(&entity)?, entity.id())?;
                 }
             }
@@ -322,9 +307,51 @@ impl RowWalk {
     }
 }
 
+impl Source for RowWalk {
+    fn read(&mut self, most: usize, batch: &mut Vec<Candidate>) -> Result<()> {
+        self.met.clear();
+        self.collect(most)?;
+        batch.extend(self.met.iter().map(|met| Candidate::of_id(met.id)));
+        Ok(())
+    }
+
+    fn settle(&mut self, entities: &mut VecDeque<Entity>) -> Result<()> {
+        if !self.index.multi && self.resume.is_none() {
+            return Ok(());
+        }
+        let met = std::mem::take(&mut self.met);
+        let mut kept = VecDeque::with_capacity(entities.len());
+        for (met, entity) in met.iter().zip(entities.drain(..)) {
+            if self.comes_here(met, &entity)? {
+                kept.push_back(entity);
+            }
+        }
+        self.met = met;
+        *entities = kept;
+        Ok(())
+    }
+
+    /// How many rows there are, where each is a candidate: an index that spreads arrays may have several of an entity.
+    fn count(&mut self) -> Result<Option<u64>> {
+        if self.index.multi || self.resume.is_some() {
+            return Ok(None);
+        }
+        let mut count = 0_u64;
+        while self.advance()? {
+            count += 1;
+        }
+        Ok(Some(count))
+    }
+
+    fn missing(&self, who: Who) -> Error {
+        let Who::Id(id) = who else { return Error::internal("a row was found by its ordinal") };
+        Error::corrupt(format!("an index row for {id}, which does not exist")).with_index(&self.index.name).with_id(id)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::index::ordered::rows::tests::ROWS_CALLS;
+    use crate::index::ordered::ROWS_CALLS;
     use crate::{Database, EntityId, IndexDefinition, doc, field};
 
     #[test]

@@ -1,0 +1,61 @@
+//! Every entity of a collection, in the order of ids.
+//!
+//! Always: a batch holds few bytes, however large entities are. Does not know: indexes.
+
+use entidb_engine::{Direction, Iter};
+
+use super::{Access, Candidate, Opening, Source, Walked, Who};
+use crate::error::{Error, Result};
+use crate::id::{CollectionId, EntityId};
+use crate::keyspace::{self, ZONE_ENTITY};
+use crate::transaction::View;
+
+/// A batch ends with the entity that takes it over so many bytes.
+const BATCH_BYTES: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(crate) struct ScanAccess;
+
+impl Access for ScanAccess {
+    fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Source>> {
+        let collection = opening.collection;
+        let start = keyspace::prefix(ZONE_ENTITY, collection.0);
+        let end = keyspace::prefix_end(ZONE_ENTITY, collection.0);
+        let mut iter = opening.view.range(&start, &end, Direction::Forward)?;
+        let after = opening.after.and_then(|place| EntityId::from_slice(&place.key).ok());
+        if let Some(id) = &after {
+            iter.seek(&keyspace::entity(collection, id))?;
+        }
+        Ok(Box::new(Scan { iter, after }))
+    }
+
+    fn walked(&self) -> Walked {
+        Walked { ranges: 1, reverse: false }
+    }
+
+    fn estimate(&self, view: &View, collection: CollectionId) -> Result<u64> {
+        view.entity_count(collection)
+    }
+}
+
+struct Scan {
+    iter: Iter,
+    after: Option<EntityId>,
+}
+
+impl Source for Scan {
+    fn read(&mut self, most: usize, batch: &mut Vec<Candidate>) -> Result<()> {
+        let mut bytes = 0;
+        while batch.len() < most && bytes < BATCH_BYTES && self.iter.advance()? {
+            let id = keyspace::entity_id(self.iter.key()).ok_or_else(|| Error::corrupt("an entity key"))?;
+            // The last answer may still be there, as the first that is met.
+            if self.after.take() == Some(id) {
+                continue;
+            }
+            let stored = self.iter.value_owned();
+            bytes += stored.len();
+            batch.push(Candidate { who: Who::Id(id), stored: Some(stored) });
+        }
+        Ok(())
+    }
+}

@@ -251,6 +251,11 @@ impl Shared {
         error
     }
 
+    /// True when a merge failed because of one segment, which rests since.
+    pub(crate) fn is_of_segment(&self, error: &Error) -> bool {
+        self.compactions.failures_now.lock().is_of_segment(error)
+    }
+
     /// The damage because of which the segments of a zone are not merged now.
     pub(crate) fn damage_in(&self, zone: u8) -> Option<Error> {
         self.compactions.failures_now.lock().damage_in(zone, self.backend.clock.monotonic_nanos()).cloned()

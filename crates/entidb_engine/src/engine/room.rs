@@ -45,9 +45,9 @@ impl Shared {
             }
             self.check_open()?;
             self.log()?.check()?;
+            interrupt::check()?;
             let signal = self.signal_of(crowded);
             if signal.is_running() {
-                interrupt::check()?;
                 let failed = signal.wait_for_piece(interrupt::slice(STALL));
                 if self.crowded(buffer).is_some()
                     && let Some(error) = self.hindrance(crowded, failed)
@@ -83,6 +83,7 @@ impl Shared {
     fn hindrance(&self, crowded: Crowded, failed: Option<Error>) -> Option<Error> {
         match (crowded, failed) {
             (Crowded::Zone(zone), Some(Error::Corrupt { .. }) | None) => self.damage_in(zone),
+            (Crowded::Zone(zone), Some(error)) if self.is_of_segment(&error) => self.damage_in(zone),
             (_, failed) => failed,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use entidb_storage::{Backend, Call, Error, ErrorKind, Operation, Result, Watcher};
 
-/// The backend, with `hook` before its calls that change names, and before writes and flushes. It is given the name that
+/// The backend, with `hook` before its calls that change names, and before reads, writes and flushes. It is given the name that
 /// a call is on, for a rename the new one, and refuses the call with what it returns.
 pub(crate) fn gated(
     backend: &Backend,
@@ -28,6 +28,7 @@ impl<Hook: Fn(Operation, &str) -> Option<ErrorKind> + Send + Sync> Watcher for G
             | Operation::Remove
             | Operation::HardLink
             | Operation::FlushNames
+            | Operation::Read
             | Operation::Write
             | Operation::FlushData => call.path,
             _ => return Ok(()),

@@ -163,6 +163,10 @@ impl Shared {
             .reserve(buffer.live_bytes(), |size| buffer.visit_points(|key, _, value| size(key.len(), value.len())));
         if let Err(error) = reserved {
             log.release();
+            if view.active.bytes() as u64 >= self.options.memtable_bytes {
+                // It is full, and there was no memory for a fresh one: the next commit may find that.
+                let _ = self.freeze_under(commit.applied);
+            }
             return Err(error);
         }
         before();

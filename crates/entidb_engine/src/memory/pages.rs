@@ -14,6 +14,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use entidb_storage::Process;
+
 use super::mapped::{self, HAS_SYSTEM, Mapped, ask_for_huge_pages};
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
@@ -34,6 +36,8 @@ const SPAN_BYTES: usize = 1 << 20;
 /// Memory in pages.
 pub(crate) struct Pages {
     state: Mutex<State>,
+    /// A child of this process may drop buffers, and must not wait for the lock: a thread that it does not have may hold it.
+    process: Process,
     /// Bytes that are in the process: in use, or ready to be.
     resident: AtomicUsize,
     /// Bytes of buffers.
@@ -103,6 +107,7 @@ impl Pages {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::default()),
+            process: Process::current(),
             resident: AtomicUsize::new(0),
             in_use: AtomicUsize::new(0),
         })
@@ -241,6 +246,7 @@ impl Drop for PageBuffer {
         let pages = &*self.pages;
         pages.in_use.fetch_sub(self.len, Ordering::Relaxed);
         match self.source {
+            Source::Part(_) if !pages.process.is_current() => {}
             Source::Part(class) => {
                 if let Some(class) = pages.state.lock().classes.get_mut(usize::from(class)) {
                     class.free.push(self.start);
@@ -330,5 +336,29 @@ mod tests {
         assert_eq!(pages.resident_bytes(), 3 << 20);
         drop(large);
         assert_eq!(pages.resident_bytes(), 0);
+    }
+
+    /// Another thread of the parent may have held the lock at the moment of the fork: nobody gives it back in the child.
+    #[cfg(all(target_os = "linux", not(miri), not(loom), not(shuttle)))]
+    #[test]
+    fn a_child_of_a_fork_drops_a_buffer_though_the_lock_was_held() {
+        let pages = Pages::new();
+        let mut buffer = Some(pages.take(8000).unwrap());
+        let held = pages.state.lock();
+        // SAFETY: the child drops the buffer and leaves by `_exit`; it takes no lock of the harness.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: it only asks for a signal, which ends a child that hangs.
+            unsafe { libc::alarm(10) };
+            drop(buffer.take());
+            // SAFETY: it ends the process and touches no memory.
+            unsafe { libc::_exit(0) }
+        }
+        assert!(child > 0);
+        drop(held);
+        let mut status = 0;
+        // SAFETY: the status is a place that may be written.
+        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert!(waited == child && status == 0, "the child hung");
     }
 }

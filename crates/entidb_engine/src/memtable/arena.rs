@@ -208,6 +208,9 @@ impl ArenaWriter {
             let padded = size.checked_next_multiple_of(UNIT_BYTES).ok_or_else(|| out_of_memory(size))?;
             if left < padded {
                 let (needed, offset) = needed(padded, next_index)?;
+                if next_index >= arena.chunks.len() {
+                    return Err(out_of_memory(needed));
+                }
                 let is_large = needed > arena.chunk_bytes();
                 let fits = |chunk: &Mapped| chunk.len() >= needed && (chunk.len() > arena.chunk_bytes()) == is_large;
                 if !prepared.get(count).is_some_and(fits) {

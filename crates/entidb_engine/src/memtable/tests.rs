@@ -83,6 +83,27 @@ fn entries_that_room_was_made_for_ask_for_no_memory() {
     }
 }
 
+/// The places of an arena are counted. Entries that had memory and no place failed in the middle of a commit.
+#[test]
+fn room_is_refused_before_the_first_entry_where_the_arena_has_no_place_for_the_last() {
+    for count in [1, 2, 3, 40] {
+        let memtable = Memtable::new(MemtableConfig { chunk_count: 1, ..small() }).unwrap();
+        let mut sequence = 0;
+        loop {
+            let lens = vec![8000; count];
+            let reserved = memtable.reserve(u64::MAX, |size| lens.iter().try_for_each(|len| size(2, *len)));
+            let inserted = lens.iter().try_for_each(|len| {
+                sequence += 1;
+                memtable.insert(&[1, (sequence % 250) as u8], Sequence(sequence), EntryKind::Put, &vec![7; *len])
+            });
+            assert!(reserved.is_err() || inserted.is_ok(), "{count} at once, at {sequence}: {inserted:?}");
+            if reserved.is_err() {
+                break;
+            }
+        }
+    }
+}
+
 /// Keys of a shape the tree finds hard: shared prefixes of every length, keys that are prefixes of others, zeros.
 fn key(random: &SeededRandom, shape: u64) -> Vec<u8> {
     let mut bytes = vec![0; random.below(44) as usize + 1];

@@ -113,6 +113,11 @@ impl Cancel {
         Entered { cancel: self.clone(), of_thread: PhantomData }
     }
 
+    /// True when it ends nothing any more.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) == RETIRED
+    }
+
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

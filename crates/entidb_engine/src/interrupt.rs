@@ -72,7 +72,13 @@ pub fn ask_by(clock: Box<dyn Clock>, ask: Option<Ask>) {
 /// From now on calls of this thread end when the token says so, until [`leave`]; [`Cancel::enter`] does both in order.
 pub fn enter(cancel: &Cancel) {
     // A thread that is ending makes no calls any more.
-    if ENTERED.try_with(|entered| entered.borrow_mut().push(cancel.clone())).is_ok() {
+    let entered = ENTERED.try_with(|entered| {
+        let mut entered = entered.borrow_mut();
+        // Those whose owner has gone cannot be left any more.
+        entered.retain(|other| !other.is_retired());
+        entered.push(cancel.clone());
+    });
+    if entered.is_ok() {
         MAY_ASK.set(true);
     }
 }
@@ -88,10 +94,11 @@ pub fn leave(cancel: &Cancel) -> bool {
     matches!(left, Ok(Some(_)))
 }
 
-/// How many tokens this thread is in.
+/// How many tokens this thread is in, those that were retired not counted.
 #[must_use]
 pub fn depth() -> usize {
-    ENTERED.try_with(|entered| entered.borrow().len()).unwrap_or(0)
+    let live = |entered: &RefCell<Vec<Cancel>>| entered.borrow().iter().filter(|cancel| !cancel.is_retired()).count();
+    ENTERED.try_with(live).unwrap_or(0)
 }
 
 /// Looks at the tokens of this thread, and asks its function unless that was done a moment ago.

@@ -141,6 +141,17 @@ fn a_token_ends_the_calls_of_the_threads_that_are_in_it() {
     c!(entidb_database_free(db));
 }
 
+/// They cannot be left any more, and each took one of the 64 places of its thread for ever.
+#[test]
+fn tokens_that_were_freed_take_no_place_of_a_thread_that_is_in_them() {
+    for _ in 0..200 {
+        let token = made!(entidb_cancel_new(ENTIDB_NO_LIMIT), null_mut());
+        assert_eq!(c!(entidb_cancel_enter(token, null_mut())), ENTIDB_OK);
+        c!(entidb_cancel_free(token));
+    }
+    assert!(entidb_core::interrupt::depth() <= 1, "{}", entidb_core::interrupt::depth());
+}
+
 #[test]
 fn a_panic_in_a_call_dooms_the_transaction_it_happened_in() {
     let db = memory();

@@ -10,16 +10,21 @@
     reason = "a test asserts by panicking and waits for threads"
 )]
 
+mod door;
 mod gated;
 mod held;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entidb_engine::{Durability, Engine, Error, KeyRange, Options, Sequence, VerifyLevel};
+use door::Door;
+use entidb_engine::{
+    Cancel, Durability, Engine, Error, KdfParameters, KeyRange, KeySource, Options, Sequence, VerifyLevel,
+};
 use entidb_storage::{
-    Backend, Clock, Directory, ErrorKind, MemoryDirectory, OpenMode, Operation, Random, SeededRandom, SystemClock,
+    Backend, Clock, Directory, ErrorKind, ManualClock, MemoryDirectory, OpenMode, Operation, Random, SeededRandom,
+    SystemClock,
 };
 use gated::gated;
 use held::held_at_a_gate;
@@ -46,36 +51,6 @@ fn put(engine: &Engine, key: &[u8], bytes: usize, durability: Durability) {
     let mut transaction = engine.begin_write().unwrap();
     transaction.put(key, &noise(u64::from(key.last().copied().unwrap_or(0)), bytes)).unwrap();
     transaction.commit_with(durability).unwrap();
-}
-
-/// Holds threads that come by.
-#[derive(Default)]
-struct Door {
-    is_shut: AtomicBool,
-    state: Mutex<(u64, bool)>,
-    changed: Condvar,
-}
-
-impl Door {
-    fn pass(&self) {
-        if !self.is_shut.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut state = self.state.lock().unwrap();
-        state.0 += 1;
-        self.changed.notify_all();
-        drop(self.changed.wait_while(state, |state| !state.1).unwrap());
-    }
-
-    fn wait_for_one(&self) {
-        drop(self.changed.wait_while(self.state.lock().unwrap(), |state| state.0 == 0).unwrap());
-    }
-
-    fn open(&self) {
-        self.is_shut.store(false, Ordering::Relaxed);
-        self.state.lock().unwrap().1 = true;
-        self.changed.notify_all();
-    }
 }
 
 fn on(thread: &str) -> bool {
@@ -124,7 +99,7 @@ fn a_commit_that_has_room_in_the_log_keeps_it_when_a_checkpoint_begins_the_log_a
     let files = engine.stats().wal_files;
     assert!(files >= 4, "{files} files");
     std::thread::scope(|scope| {
-        door.is_shut.store(true, Ordering::Relaxed);
+        door.shut();
         let writer = start(scope, "writer", || {
             let mut transaction = engine.begin_write().unwrap();
             transaction.put(&[2], &noise(7, 1_200_000)).unwrap();
@@ -134,7 +109,7 @@ fn a_commit_that_has_room_in_the_log_keeps_it_when_a_checkpoint_begins_the_log_a
         let checkpoint = scope.spawn(|| engine.checkpoint());
         comes("the new log file", || engine.stats().wal_files > files);
         let filler = memory.open("filler", OpenMode::CreateNew).unwrap();
-        filler.preallocate(0, memory.free_bytes().unwrap()).unwrap();
+        comes("a file that takes all room", || filler.preallocate(0, memory.free_bytes().unwrap()).is_ok());
         door.open();
         let committed = writer.join().unwrap();
         filler.set_len(0).unwrap();
@@ -163,13 +138,13 @@ fn a_check_does_not_take_a_log_file_that_goes_meanwhile_for_one_that_is_missing(
     });
     let options = Options { memtable_bytes: 1 << 20, ..Options::default() };
     let engine = Engine::open(backend, options).unwrap();
-    flush.is_shut.store(true, Ordering::Relaxed);
+    flush.shut();
     for number in 0..12 {
         put(&engine, &[1, number], 100_000, Durability::Durable);
     }
     flush.wait_for_one();
     std::thread::scope(|scope| {
-        check.is_shut.store(true, Ordering::Relaxed);
+        check.shut();
         let checker = start(scope, "checker", || engine.verify(VerifyLevel::Quick));
         check.wait_for_one();
         flush.open();
@@ -265,7 +240,7 @@ fn a_disk_that_was_full_and_is_not_any_more_is_like_one_that_never_was() {
     let engine = Engine::open(backend, Options { memtable_bytes: 64 * 1024, ..Options::default() }).unwrap();
     put(&engine, &[1], 100, Durability::Durable);
     let filler = memory.open("filler", OpenMode::CreateNew).unwrap();
-    filler.preallocate(0, memory.free_bytes().unwrap()).unwrap();
+    comes("a file that takes all room", || filler.preallocate(0, memory.free_bytes().unwrap()).is_ok());
     let mut transaction = engine.begin_write().unwrap();
     transaction.put(&[1, 1], &noise(1, 100_000)).unwrap();
     let refused = transaction.commit();
@@ -453,7 +428,7 @@ fn a_write_that_waits_for_room_is_not_refused_for_a_failure_before_its_time() {
         None
     });
     let engine = Engine::open(backend, Options { memtable_bytes: 64 * 1024, ..Options::default() }).unwrap();
-    door.is_shut.store(true, Ordering::Relaxed);
+    door.shut();
     for number in 0..8 {
         put(&engine, &[1, number], 10_000, Durability::None);
     }
@@ -506,4 +481,122 @@ fn a_transaction_keeps_the_database_at_work_when_the_last_handle_has_gone() {
     let engine = Engine::open(memory, Options::default()).unwrap();
     assert_eq!(engine.last_sequence(), Sequence(3));
     engine.close().unwrap();
+}
+
+/// Whoever held the flush back for others was served by a new data key, which flushed the log as well; nobody knew that it was
+/// not held back any more, and the next durable commits waited for a flush that nobody was to begin.
+#[test]
+fn a_flush_that_was_held_back_and_made_by_a_new_data_key_is_not_waited_for() {
+    let clock = Arc::new(ManualClock::new(0));
+    let (door, flushes) = (Arc::new(Door::default()), Arc::new(AtomicU64::new(0)));
+    let (moved, passing, counted) = (Arc::clone(&clock), Arc::clone(&door), Arc::clone(&flushes));
+    let backend = gated(&Backend::memory(), move |operation, name| {
+        if operation == Operation::FlushData && name.starts_with("wal/") {
+            let number = counted.fetch_add(1, Ordering::Relaxed);
+            passing.pass();
+            // The next one is held back for a quarter of this.
+            moved.advance(Duration::from_secs(if number == 1 { 6 } else { 0 }));
+        }
+        None
+    });
+    let backend = Backend { clock: clock as _, ..backend };
+    let kdf = KdfParameters { memory_kib: 8, iterations: 1, parallelism: 1 };
+    let key = Some(KeySource::raw([1; 32]));
+    let options = Options { key, kdf, allow_weak_kdf: true, background: false, ..Options::default() };
+    let engine = Engine::open(backend, options).unwrap();
+    let commits = |count| comes("a commit", || engine.stats().commits == count);
+    std::thread::scope(|scope| {
+        let durable = |number: u8| {
+            let engine = &engine;
+            scope.spawn(move || put(engine, &[number], 100, Durability::Durable))
+        };
+        flushes.store(0, Ordering::Relaxed);
+        door.shut();
+        let mut writers = vec![durable(0)];
+        door.wait_for_one();
+        writers.extend((1..4).map(durable));
+        commits(4);
+        door.open();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        // Three were served by one flush: the next is held back for as many, but for these two alone.
+        let held = [durable(4), durable(5)];
+        commits(6);
+        std::thread::sleep(Duration::from_millis(50));
+        // Writes what is there, and flushes nothing.
+        let grouped = scope.spawn(|| put(&engine, &[6], 100, Durability::Grouped { interval_ms: 3_600_000 }));
+        comes("its write", || engine.stats().wal_writes == 3);
+        engine.rotate_key().unwrap();
+        held.into_iter().chain([grouped]).for_each(|writer| writer.join().unwrap());
+        let alone = durable(7);
+        let ended = (0..60_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            alone.is_finished()
+        });
+        if !ended {
+            engine.flush().unwrap();
+        }
+        alone.join().unwrap();
+        assert!(ended, "a durable commit waited for a flush that nobody began");
+    });
+    engine.close().unwrap();
+}
+
+/// A clock for which each look at it takes a second: a piece of work ends as soon as it may.
+struct Hasty(AtomicU64);
+
+impl Clock for Hasty {
+    fn wall_micros(&self) -> i64 {
+        0
+    }
+
+    fn monotonic_nanos(&self) -> u64 {
+        self.0.fetch_add(1_000_000_000, Ordering::Relaxed)
+    }
+}
+
+/// Where there are no threads a commit that waits for room does the work itself, as `maintain` and a large transaction do:
+/// to its end, whoever wanted the call to end meanwhile.
+#[test]
+fn a_call_that_does_the_work_of_threads_ends_between_two_pieces_when_it_is_cancelled() {
+    type Call = fn(&Engine) -> entidb_engine::Result<()>;
+    let calls: [(&str, Call); 3] = [
+        ("a commit", |engine| put_once(engine, 100)),
+        ("a large commit", |engine| put_once(engine, 40_000)),
+        ("maintain", |engine| engine.maintain(1_000_000).map(drop)),
+    ];
+    for (what, call) in calls {
+        let (failing, cancel) = (Arc::new(AtomicBool::new(true)), Cancel::new());
+        let (fails, cancels) = (Arc::clone(&failing), cancel.clone());
+        let backend = gated(&Backend::memory(), move |operation, name| {
+            if operation != Operation::Open || !name.starts_with("seg/") {
+                return None;
+            }
+            if fails.load(Ordering::Relaxed) {
+                return Some(ErrorKind::PermissionDenied);
+            }
+            cancels.cancel();
+            None
+        });
+        let backend = Backend { clock: Arc::new(Hasty(AtomicU64::new(0))), ..backend };
+        let options = Options { background: false, memtable_bytes: 64 * 1024, ..Options::default() };
+        let engine = Engine::open(backend, options).unwrap();
+        // Until memory is used up.
+        let refused = (0..u16::MAX).map(|_| put_once(&engine, 1_000)).find(Result::is_err);
+        assert!(refused.is_some() && engine.stats().memtables_frozen == 3, "{what}: {:?}", engine.stats());
+        failing.store(false, Ordering::Relaxed);
+        let entered = cancel.enter();
+        let ended = call(&engine);
+        drop(entered);
+        assert!(matches!(ended, Err(Error::Cancelled)), "{what}: {ended:?}");
+        assert_eq!(engine.stats().memtables_frozen, 3, "{what} went on");
+        put_once(&engine, 1_000).unwrap();
+        engine.close().unwrap();
+    }
+}
+
+fn put_once(engine: &Engine, bytes: usize) -> entidb_engine::Result<()> {
+    let mut transaction = engine.begin_write()?;
+    let number = engine.last_sequence().0.to_be_bytes();
+    transaction.put(&number, &noise(engine.last_sequence().0, bytes))?;
+    transaction.commit_with(Durability::None).map(drop)
 }

@@ -39,7 +39,9 @@ impl Shared {
         log.check()?;
         if !makes(Mistake::IngestOverMemtables) {
             self.freeze()?;
-            while self.flush_piece()? {}
+            while self.flush_piece()? {
+                interrupt::check()?;
+            }
         }
         if !makes(Mistake::IngestLogGoesOn) {
             log.begin_anew(&|| self.unflushed_bytes())?;

@@ -300,11 +300,12 @@ impl Engine {
     /// backend has no threads this is who does it; elsewhere threads do it unasked.
     ///
     /// # Errors
-    /// What the step failed with; it is tried again by the next call.
+    /// What the step failed with; it is tried again by the next call. `Cancelled` between two steps.
     pub fn maintain(&self, steps_max: usize) -> Result<bool> {
         self.shared.check_open()?;
         self.shared.flush_log_if_due()?;
         for _ in 0..steps_max {
+            interrupt::check()?;
             if !self.shared.step(InOtherHands::Wait)? {
                 return Ok(false);
             }

@@ -42,11 +42,13 @@ impl Gate {
     }
 
     /// Lets those who wait look at the rule again.
+    #[allow(dead_code, clippy::allow_attributes, reason = "not every test that has a gate asks")]
     pub(crate) fn pass_on(&self) {
         self.changed.notify_all();
     }
 
     /// How many writes wait.
+    #[allow(dead_code, clippy::allow_attributes, reason = "not every test that has a gate asks")]
     pub(crate) fn waiting(&self) -> usize {
         self.state.lock().unwrap().waiting
     }

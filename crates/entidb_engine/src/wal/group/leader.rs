@@ -46,7 +46,6 @@ impl Log {
         state.writing = group.is_some();
         if flush {
             state.flushing = true;
-            state.gather.begun();
         }
         if let Some(group) = group {
             drop(state);
@@ -86,6 +85,8 @@ impl Log {
         let current = state.file.clone().filter(|_| !state.holds_nothing());
         let reached = state.written;
         let bytes_before = state.unflushed_bytes;
+        // Whoever held it back may be served by it, and then begins none.
+        state.gather.begun();
         // Nobody writes now, so this covers all that is written. What is pending keeps its own time.
         state.written_due_nanos = None;
         drop(state);

@@ -2,7 +2,7 @@
 //!
 //! Always: after an orderly close every byte of the log and the manifest is accounted for, so that later damage to any
 //! of them is seen as damage. A close that fails leaves what a crash would. It waits for a piece of background work at most,
-//! and for no merge. After it no file of the database is open, however it ended and whatever handles there still are, except
+//! for a change of the keys and a log file that is being made, and for no merge. After it no file of the database is open, however it ended and whatever handles there still are, except
 //! those of a read that is under way.
 //! Does not know: who still holds snapshots; their next read says `Closed`.
 
@@ -59,10 +59,11 @@ fn end_session(shared: &Shared) -> Result<()> {
     }
 }
 
-/// Gives up what is under way, between two pieces; the files of it go. Nothing begins after it, because whoever takes one
-/// of these locks looks whether the database is closed.
+/// Gives up what is under way, between two pieces; the files of it go. A change of the keys ends. Nothing begins after it,
+/// because whoever takes one of these locks looks whether the database is closed.
 fn give_up_work(shared: &Shared) {
     shared.merging.lock().give_up();
     drop(shared.ingesting.lock());
     drop(shared.flushing.lock().take());
+    drop(shared.keyring.lock());
 }

@@ -3,6 +3,8 @@
 //! Always: the data stays as it is; only who can unlock it changes, or which data key new files get.
 //! Does not know: how the keyring is written (`crypto`).
 
+use std::collections::BTreeSet;
+
 use entidb_storage::OpenMode;
 
 use crate::engine::{Engine, Shared};
@@ -68,6 +70,8 @@ impl Engine {
         log.check()?;
         log.check_owner()?;
         let mut keyring = self.shared.keyring.lock();
+        // Closed meanwhile, the folder may be somebody else's.
+        self.shared.check_open()?;
         act(keyring.as_mut().ok_or(Error::NotEncrypted)?)
     }
 }
@@ -96,6 +100,9 @@ impl Shared {
         let log = self.log()?;
         let mut installer = self.installer.lock();
         let installer = installer.as_mut().ok_or(Error::Closed)?;
+        // From here on the newest key stays the newest: the manifest and ROOT are put under it, and are not looked at below.
+        let mut keyring = self.keyring.lock();
+        let keyring = keyring.as_mut().ok_or(Error::NotEncrypted)?;
         let wals = log.files_after(installer.floor());
         let context = self.install_context(log);
         let version = std::sync::Arc::clone(&self.current.load().version);
@@ -109,15 +116,16 @@ impl Shared {
         unneeded.extend(installer.take_unneeded());
         unneeded.extend(log.forget(installer.floor(), &wals).into_iter().map(|number| (FileKind::Wal, number)));
         drop(unneeded);
-        // All of them: behind a file whose end is not flushed yet the list names none.
-        let logs = log.numbers_after(installer.floor()).into_iter().map(|number| (FileKind::Wal, number));
+        // All of them: behind a file whose end is not flushed yet the list names none; and one that is listed may have ended
+        // meanwhile with no commit behind the floor.
+        let listed = wals.iter().map(|wal| wal.number);
+        let logs: BTreeSet<FileNumber> = log.numbers_after(installer.floor()).into_iter().chain(listed).collect();
+        let logs = logs.into_iter().map(|number| (FileKind::Wal, number));
         let mut used = Vec::new();
         let segments = version.segments().map(|segment| (FileKind::Segment, segment.meta().number));
         for (kind, number) in segments.chain(logs) {
             used.push(self.generation_of(kind, number)?);
         }
-        let mut keyring = self.keyring.lock();
-        let keyring = keyring.as_mut().ok_or(Error::NotEncrypted)?;
         keyring.forget_unused(&used)?;
         self.keys.replace(keyring.data_keys());
         Ok(used.iter().all(|generation| *generation == self.keys.generation()))

@@ -134,9 +134,9 @@ impl Shared {
         if self.remove_some() {
             return Ok(true);
         }
-        // What a flush was promised is not for the reserve.
+        // What a flush was promised is not for the reserve. Closed meanwhile, the folder may be somebody else's.
         let flushing = self.flushing.try_lock();
-        Ok(flushing.is_some_and(|flushing| flushing.is_none() && self.keep_reserve()))
+        Ok(flushing.is_some_and(|flushing| flushing.is_none() && !self.is_closed() && self.keep_reserve()))
     }
 
     /// Flushes commits whose interval is over.

@@ -31,6 +31,7 @@ pub(crate) fn verify(shared: &Shared, level: VerifyLevel) -> Result<VerifyReport
     if let Some(log) = &shared.log {
         log.verify(&mut report);
     }
+    shared.check_open()?;
     Ok(report)
 }
 

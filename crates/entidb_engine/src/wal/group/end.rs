@@ -48,6 +48,8 @@ impl Log {
         state.closed = true;
         let (appended, number) = (state.appended, state.current_number);
         drop(state);
+        // A file that is being made: nothing is to be written to it when the folder may be somebody else's.
+        drop(self.preparing.lock());
         let sealed = match self.current.lock().as_mut() {
             Some(current) => current.finish(None, appended, self.durable()),
             None => Err(Error::Closed),
@@ -73,8 +75,9 @@ impl Log {
     /// Closes its files, however it ended: no later commit gets in.
     pub(crate) fn let_go(&self) {
         let current = self.current.lock().take();
+        self.state.lock().closed = true;
+        drop(self.preparing.lock());
         let mut state = self.state.lock();
-        state.closed = true;
         let unflushed: Vec<_> = state.retired.iter_mut().filter_map(|it| it.unflushed.take()).collect();
         let files = (state.file.take(), state.spare.take(), unflushed);
         drop(state);

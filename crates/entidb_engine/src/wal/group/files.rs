@@ -234,7 +234,7 @@ impl Log {
             // What is pending goes into the old file, or takes the new one itself.
             state = self.write_pending(state, true);
             if state.spare.is_none() {
-                return Ok(());
+                return state.check(None);
             }
         }
         let Some(next) = state.spare.take() else { return Ok(()) };
@@ -318,9 +318,11 @@ impl Log {
             let ended = state.retired.iter().map(|it| (it.wal.number, it.wal.seal.as_ref().map_or(0, |seal| seal.len)));
             ended.chain(current.as_ref().map(|current| (current.number(), current.len()))).collect()
         };
+        // Closing waits for the lock above.
+        let is_closed = || self.state.lock().closed;
         for (number, len) in files {
             let known = report.problems.len();
-            verify_file(&self.context, number, len, report);
+            verify_file(&self.context, number, len, &is_closed, report);
             if report.problems.len() > known && !self.numbers_after(Sequence::ZERO).contains(&number) {
                 report.problems.truncate(known);
             }
@@ -352,10 +354,16 @@ impl State {
     }
 }
 
-/// Reads a file of the log up to `len`; what comes behind was never promised to anyone.
-fn verify_file(context: &LogContext, number: FileNumber, len: u64, report: &mut VerifyReport) {
+/// Reads a file of the log up to `len`, unless the log is closed meanwhile; what comes behind was never promised to anyone.
+fn verify_file(
+    context: &LogContext,
+    number: FileNumber,
+    len: u64,
+    is_closed: &dyn Fn() -> bool,
+    report: &mut VerifyReport,
+) {
     let Some(mut reader) = report.note(0, WalReader::open(&context.backend, &context.keys, number)) else { return };
-    while reader.offset() < len {
+    while reader.offset() < len && !is_closed() {
         let before = reader.offset();
         match reader.step() {
             Err(error) | Ok(Step::Broken(error)) => {

@@ -60,10 +60,11 @@ impl Log {
         if self.has_thread() { UNFLUSHED_BYTES_WAITED_FOR } else { UNFLUSHED_BYTES_MAX }
     }
 
-    /// What a flush that stopped means for one commit, whose owner asked for it.
+    /// What a flush that did not come about means for one commit, whose owner asked for it: none, where another flush covered
+    /// it, as that of `close` does.
     fn outcome_of(&self, sequence: Sequence, flushed: Result<()>) -> Result<()> {
         match flushed {
-            Err(Error::WritesStopped { .. }) if self.durable() >= sequence => Ok(()),
+            Err(Error::WritesStopped { .. } | Error::Closed) if self.durable() >= sequence => Ok(()),
             Err(error @ Error::WritesStopped { .. }) => self.state.lock().check(Some(sequence)).and(Err(error)),
             flushed => flushed,
         }

@@ -14,7 +14,7 @@ import { type Id, idAt } from "./id";
 import { type Handle, call, raw } from "./raw";
 import type { Scope } from "./scope";
 
-/** What happened. */
+/** The kind of a change. */
 export type ChangeKind =
   | "insert"
   | "update"
@@ -28,7 +28,7 @@ export type ChangeKind =
 /** One change of a commit. */
 export interface Change<T = Document> {
   kind: ChangeKind;
-  /** The collection it happened in. */
+  /** The collection. */
   collection: string;
   /** The entity. */
   id?: Id;
@@ -40,14 +40,14 @@ export interface Change<T = Document> {
   index?: IndexDefinition;
 }
 
-/** Changes of one commit: all of them, or the next of a commit with many. */
+/** Changes of one commit: all of them, or the next part of a large commit. */
 export interface ChangeBatch {
-  /** The number of the commit; numbers grow, and may leave some out. */
+  /** The sequence of the commit. Sequences grow, with gaps. */
   sequence: number;
   changes: Change[];
-  /** Where to go on after this batch. */
+  /** The position after this batch. */
   position: string;
-  /** Whether it is the last batch of its commit, which most often is the only one. */
+  /** True for the last batch of a commit. Most commits have one batch. */
   endsCommit: boolean;
 }
 
@@ -100,7 +100,7 @@ function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
 }
 
 /**
- * A reader of the feed. Iterating gives the changes that are there, and ends; `next` waits.
+ * A reader of the feed. A loop ends after the changes that exist; `next` waits for more.
  *
  * ```ts
  * const feed = db.changes();
@@ -130,10 +130,10 @@ export class ChangeFeed implements Iterable<ChangeBatch> {
   }
 
   /**
-   * The next changes. Blocks this thread until a commit comes, up to the given milliseconds; 0 does not wait. After an error
-   * it is where it was.
+   * The next changes. Blocks this thread up to the given milliseconds until a commit comes; 0 does not wait. After an error the feed
+   * keeps its position.
    *
-   * @throws GapError when changes were removed before they were read; ClosedError.
+   * @throws GapError when retention removed changes before they were read; ClosedError.
    */
   next(timeoutMs = 0): ChangeBatch | undefined {
     const wait = milliseconds(timeoutMs, "the time to wait for a change");
@@ -147,22 +147,22 @@ export class ChangeFeed implements Iterable<ChangeBatch> {
     }
   }
 
-  /** The changes that are there. */
+  /** The changes that exist. */
   *[Symbol.iterator](): Generator<ChangeBatch, void, undefined> {
     for (let batch = this.next(); batch !== undefined; batch = this.next()) yield batch;
   }
 
-  /** Takes the batch given last back, so that `next` gives it again. */
+  /** Makes `next` return the last batch again. */
   unread(): void {
     call(() => raw.feedUnread(this.#live));
   }
 
-  /** The position after the batch that was given last; pass it as `since` to go on later. */
+  /** The position after the last batch. Pass it as `since` to continue later. */
   get position(): string {
     return call(() => raw.feedPosition(this.#live));
   }
 
-  /** Lets go of it at once, and not when the garbage collector finds it. */
+  /** Frees it now instead of by the garbage collector. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

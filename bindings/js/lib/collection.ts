@@ -17,51 +17,50 @@ import { type Handle, call, goOn, numbers, raw, thrown } from "./raw";
 import type { CollectionPlace, Scope } from "./scope";
 import type { Changes, OrderOf } from "./shape";
 
-/** How a collection is read. */
+/** Options of a collection. */
 export interface CollectionOptions {
   /**
-   * Reads floats without a fraction as `Float`, so that what is read and stored again has the same bytes even when another
+   * Reads floats without a fraction as `Float`, so that a document that is read and stored again has the same bytes, even if another
    * language wrote 1.0. Without it they are plain numbers, and are stored again as integers.
    */
   exact?: boolean;
 }
 
-/** Where a document goes. */
+/** Options of `put`. */
 export interface PutOptions {
   /**
-   * The id. Without one an entity that was read goes to the id it was read from, and a document gets an id of its own. Ids that are
-   * made are in the order of time.
+   * The id. Without one, an entity that was read is stored under its id, and a document gets a new id. New ids sort by time.
    */
   id?: IdLike;
 }
 
-/** What a replacement asks for. */
+/** Options of `replace` and `delete`. */
 export interface ReplaceOptions {
-  /** Replaces only when the entity still has this version. */
+  /** The version that the entity must have. */
   version?: number;
 }
 
-/** How to walk over a collection. */
+/** The bounds of a scan. */
 export interface ScanOptions {
-  /** Begins after this id. */
+  /** Starts behind this id. */
   after?: IdLike;
-  /** Goes from the last to the first. */
+  /** Scans from the highest id down. */
   reverse?: boolean;
-  /** Ends after so many. */
+  /** Returns at most this number of entities. */
   limit?: number;
 }
 
-/** What an index is like. */
+/** Options of an index. */
 export interface IndexOptions {
-  /** The name; the fields, joined by commas, when there is none. */
+  /** The name. The default is the fields joined by commas. */
   name?: string;
-  /** Two entities never have the same values. */
+  /** Refuses two entities with the same key. */
   unique?: boolean;
-  /** Arrays have a row for each element. */
+  /** Gives an array one row for each element. */
   multi?: boolean;
 }
 
-/** An index as it was declared. */
+/** The definition of an index. */
 export interface IndexDefinition {
   name: string;
   columns: string[];
@@ -74,7 +73,7 @@ const INSERT = 1;
 const REPLACE = 2;
 const DECLARED = ["name", "unique", "multi"] as const;
 
-/** Entities and bytes of the first batch of answers that are all wanted, and of the next ones. */
+/** Entities and bytes of the first batch when all results are wanted, and of the next ones. */
 const GATHERED_COUNT = 256;
 const GATHERED_BYTES = 256 * 1024;
 
@@ -108,9 +107,9 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   }
 
   /**
-   * Stores a document and gives its id. What stood under the id is replaced, whatever its version; `replace` asks for one.
+   * Stores a document and returns its id. An existing entity with the id is replaced, whatever its version.
    *
-   * An entity that was read stays the entity it is, and a copy of it is a new one:
+   * An entity that was read is stored under its id; a copy of it is a new entity:
    *
    * ```ts
    * const note = notes.get(id)!;
@@ -120,7 +119,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
    * notes.put({ ...note, title: "Hi" }, { id });   // the same again
    * ```
    *
-   * @throws EncodingError when a value has no form in a document, with the path to it; TooLargeError.
+   * @throws EncodingError when a value cannot be stored, with its path; TooLargeError.
    * @throws UniqueViolationError when a unique index has the value already.
    */
   put(document: T, options?: PutOptions): Id {
@@ -128,16 +127,16 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     return this.#store(document, options?.id === undefined ? placeOf(document) : options.id, PUT, 0);
   }
 
-  /** Stores a document where there is none yet. @throws AlreadyExistsError when the id is taken. */
+  /** Stores a document under an id that must not exist. @throws AlreadyExistsError. */
   insert(document: T, options?: PutOptions): Id {
     if (options !== undefined) only(options, ["id"], "insert");
     return this.#store(document, options?.id === undefined ? placeOf(document) : options.id, INSERT, 0);
   }
 
   /**
-   * Stores a document in the place of another.
+   * Replaces a document.
    *
-   * @throws EntityNotFoundError when there is none; VersionMismatchError when it has another version than `version`.
+   * @throws EntityNotFoundError when it does not exist; VersionMismatchError when it has another version than `version`.
    */
   replace(id: IdLike, document: T, options?: ReplaceOptions): void {
     only(options, ["version"], "replace");
@@ -176,7 +175,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     }
   }
 
-  /** Stores a document that is encoded already. @throws EncodingError when the bytes are no canonical document. */
+  /** Stores an encoded document. @throws EncodingError when the bytes are not a canonical document. */
   putBytes(document: Uint8Array, options?: PutOptions): Id {
     only(options, ["id"], "putBytes");
     if (!(document instanceof Uint8Array)) throw refused(`putBytes takes the bytes of a document, not ${kindOf(document)}`);
@@ -195,8 +194,8 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   }
 
   /**
-   * Stores many documents in one transaction: all of them or none. Gives their ids, in their order. Without `ids`, entities that
-   * were read go to the ids they were read from.
+   * Stores many documents in one transaction: all of them or none. Returns their ids in the same order. Without `ids`, entities that were
+   * read are stored under their ids.
    *
    * ```ts
    * notes.putMany([{ title: "One" }, { title: "Two" }]);
@@ -275,7 +274,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     }
   }
 
-  /** The entities with these ids, in their order; undefined for one that is not there. */
+  /** The entities with these ids, in the order of the ids; undefined for an id without an entity. */
   getMany(ids: Iterable<IdLike>): (Entity<T> | undefined)[] {
     const packed = packIds(ids);
     return withEncoder((encoder) => {
@@ -290,7 +289,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     });
   }
 
-  /** Whether there is an entity with this id. */
+  /** Whether an entity has this id. */
   exists(id: IdLike): boolean {
     const encoder = lent();
     try {
@@ -307,7 +306,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     }
   }
 
-  /** The number of entities; does not count them. */
+  /** The exact number of entities, without reading them. */
   count(): number {
     return call(() => raw.collectionCount(this.#live));
   }
@@ -335,7 +334,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     });
   }
 
-  /** Removes an entity; true when it was there. @throws VersionMismatchError when it has another version than `version`. */
+  /** Deletes an entity; true if it existed. @throws VersionMismatchError when it has another version than `version`. */
   delete(id: IdLike, options?: ReplaceOptions): boolean {
     if (options !== undefined) only(options, ["version"], "delete");
     const version = versionOption(options?.version);
@@ -348,7 +347,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     });
   }
 
-  /** Removes the entities with these ids in one transaction; gives how many were there. */
+  /** Deletes the entities with these ids in one transaction; returns how many existed. */
   deleteMany(ids: Iterable<IdLike>): number {
     const packed = packIds(ids);
     return withEncoder((encoder) => {
@@ -358,7 +357,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     });
   }
 
-  /** Walks over the entities in the order of their ids. */
+  /** A cursor over the entities in the order of their ids. */
   scan(options?: ScanOptions): Cursor<T> {
     only(options, ["after", "reverse", "limit"], "scan");
     const limit = options?.limit === undefined ? -1 : whole(options.limit, "the limit of a scan");
@@ -383,8 +382,8 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   }
 
   /**
-   * Asks for the entities that meet a condition; for all when there is none. A function is given the fields of `T`, so that names and
-   * values are checked when it is compiled; `f` takes every name.
+   * A query for the entities that match a condition, or for all. A function gets the fields of `T`, so that the compiler checks names and
+   * values; `f` accepts every name.
    *
    * ```ts
    * notes.find((note) => note.tags.contains("first")).orderBy("-at").limit(10).toArray();
@@ -396,10 +395,10 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   }
 
   /**
-   * Declares an index over one field or several; `-` before one is descending. It is built at once, and kept in every commit.
-   * True when it was made, false when the same was there.
+   * Creates an index on one or several fields; `-` before a field orders it descending. Returns when it is built: true if it was created,
+   * false if the same index exists already.
    *
-   * @throws IndexExistsError when another one has the name; UniqueViolationError when the entities break it.
+   * @throws IndexExistsError when an index of this name has another definition; UniqueViolationError when entities have the same key.
    */
   createIndex(first: OrderOf<T>, ...rest: readonly (OrderOf<T> | IndexOptions)[]): boolean {
     const last = rest.at(-1);
@@ -415,12 +414,12 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     call(() => raw.collectionDropIndex(this.#live, text(name, "the name of an index")));
   }
 
-  /** The declared indexes. */
+  /** The indexes. */
   indexes(): IndexDefinition[] {
     return decodeValue(call(() => raw.collectionIndexes(this.#live))) as IndexDefinition[];
   }
 
-  /** @internal A walk over the answers of a query. */
+  /** @internal A cursor over the results of a query. */
   ask(query: Query<T>, tokens: boolean): Cursor<T> {
     const handle = this.#live;
     return new Cursor<T>(this.#scope, this, this.#exact, tokens, (encoder, countMax, bytesMax) => {
@@ -429,7 +428,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     });
   }
 
-  /** @internal All answers of a query. */
+  /** @internal All results of a query. */
   gather(query: Query<T>): Entity<T>[] {
     return withEncoder((encoder) => {
       const answers: Entity<T>[] = [];
@@ -497,6 +496,6 @@ function found(collection: Handle, encoder: Encoder, countMax: number, bytesMax:
 
 function versionOption(version: number | undefined): number {
   if (version === undefined) return 0;
-  if (whole(version, "a version") === 0) throw refused("a version is one an entity had, which is never 0");
+  if (whole(version, "a version") === 0) throw refused("version must be at least 1");
   return version;
 }

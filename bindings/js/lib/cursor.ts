@@ -1,8 +1,8 @@
 /**
- * Walks over entities.
+ * Cursors over entities.
  *
- * Always: one snapshot from the first entity to the last, however long the walk takes; entities come in batches that grow.
- * Leaving a loop early frees the snapshot at once. Does not know: what was asked.
+ * Always: one snapshot from the first entity to the last; entities come in batches that grow.
+ * Leaving a loop early frees the snapshot at once. Does not know: the query.
  */
 import { Decoder } from "./decode";
 import { type Encoder, HEAD, withEncoder } from "./encode";
@@ -16,7 +16,7 @@ const BYTES_MIN = 64 * 1024;
 const BYTES_MAX = 1024 * 1024;
 
 /**
- * A walk over entities: an iterator, and iterable once.
+ * A cursor over entities: an iterator, and iterable once.
  *
  * ```ts
  * const cursor = notes.scan({ reverse: true });
@@ -91,8 +91,8 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
   }
 
   /**
-   * The place after the entity that came last, to go on from with `find(…).after(token)`, in this process or another.
-   * Undefined before the first entity, and for walks that were not begun by `cursor()`.
+   * The page token of the last entity: `find(…).after(token)` continues behind it, in this process or another. Undefined before the first
+   * entity, and for cursors that `cursor()` did not create.
    */
   get token(): string | undefined {
     return this.#handle === 0 || this.#position < 0 || !this.#tokens ? this.#token : this.#ask();
@@ -102,7 +102,7 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
     return call(() => raw.cursorToken(this.#handle, this.#position))?.toString("base64url");
   }
 
-  /** Ends the walk and frees its snapshot. */
+  /** Ends the cursor and frees its snapshot. */
   close(): void {
     this.#frames = undefined;
     const handle = this.#handle;
@@ -112,13 +112,13 @@ export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
     raw.release(handle);
   }
 
-  /** Ends the walk; `for … of` calls it when a loop is left early. */
+  /** Ends the cursor; `for … of` calls it when a loop is left early. */
   return(): IteratorResult<Entity<T>, undefined> {
     this.close();
     return { done: true, value: undefined };
   }
 
-  /** All entities that are left, in an array. */
+  /** The remaining entities, in an array. */
   toArray(): Entity<T>[] {
     return [...this];
   }

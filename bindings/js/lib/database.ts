@@ -19,26 +19,26 @@ import type { Storable } from "./shape";
 import { type Durability, Snapshot, Transaction, durabilityOf, warnAbandoned, within } from "./transaction";
 import { EntityId } from "./values";
 
-/** What a verification found. */
+/** The report of a verification. */
 export interface VerifyReport {
-  /** Whether nothing is wrong. */
+  /** True if there are no problems. */
   ok: boolean;
-  /** What is wrong, and where. */
+  /** The problems, and where they are. */
   problems: { what: string; file?: string; offset?: number; collection?: string; index?: string; id?: string }[];
   segments: number;
   units: number;
   entities: number;
   indexRows: number;
-  /** Names in the folder that cannot be files of the database; they harm nothing. Of very many, some. */
+  /** Names in the folder that are not files of the database; harmless. The first of them. */
   ignored: string[];
-  /** How many such names there are. */
+  /** The number of such names. */
   ignoredCount: number;
   [name: string]: unknown;
 }
 
-/** How a transaction begins and commits. */
+/** Options of a transaction. */
 export interface TransactionOptions {
-  /** How long to wait for another writer, instead of `lockTimeoutMs` of the database. */
+  /** Time to wait while another write transaction is open, instead of `lockTimeoutMs` of the database. */
   timeoutMs?: number;
 }
 
@@ -57,7 +57,7 @@ export class Database {
     abandoned.register(this, { handle, path }, this);
   }
 
-  /** The collection of a name. Nothing is created until it is written to. */
+  /** The collection with this name. It is created with its first entity. */
   collection<T extends Storable<T> = Document>(name: string, options?: CollectionOptions): Collection<T> {
     return new Collection<T>(name, this.#scope, this, options);
   }
@@ -72,20 +72,20 @@ export class Database {
     call(() => raw.databaseCreateCollection(this.#scope.live, text(name, "the name of a collection")));
   }
 
-  /** Gives a collection another name. @throws CollectionNotFoundError, CollectionExistsError. */
+  /** Renames a collection. @throws CollectionNotFoundError, CollectionExistsError. */
   renameCollection(from: string, to: string): void {
     call(() => raw.databaseRenameCollection(this.#scope.live, text(from, "the name of a collection"), text(to, "the new name of a collection")));
     this.#scope.renamed();
   }
 
-  /** Removes a collection with everything in it. @throws CollectionNotFoundError. */
+  /** Drops a collection with its entities and indexes. @throws CollectionNotFoundError. */
   dropCollection(name: string): void {
     call(() => raw.databaseDropCollection(this.#scope.live, text(name, "the name of a collection")));
     this.#scope.renamed();
   }
 
   /**
-   * Runs a function in a transaction: commits when it returns, aborts when it throws, and gives what it gave.
+   * Runs a function in a transaction: commits when it returns, aborts when it throws. Returns the result of the function.
    *
    * ```ts
    * db.transaction((tx) => {
@@ -94,7 +94,8 @@ export class Database {
    * });
    * ```
    *
-   * @throws what the function throws; UsageError when it gives a promise or is a generator, since a transaction is synchronous; BusyError.
+   * @throws what the function throws; UsageError when it returns a promise or is a generator, since a transaction is synchronous;
+   * BusyError.
    */
   transaction<R>(run: (transaction: Transaction) => R, options?: TransactionOptions & { durability?: Durability }): R {
     if (typeof run !== "function") throw refused("transaction takes a function");
@@ -105,7 +106,7 @@ export class Database {
     return within(this.#begin(options?.timeoutMs), run, asked);
   }
 
-  /** Begins a transaction that you commit or abort yourself. Another write waits for it. @throws BusyError. */
+  /** Begins a transaction that you commit or abort yourself. Other writes wait until it ends. @throws BusyError. */
   begin(options?: TransactionOptions): Transaction {
     only(options, ["timeoutMs"], "begin");
     return this.#begin(options?.timeoutMs).watched();
@@ -116,14 +117,14 @@ export class Database {
     return new Transaction(call(() => raw.databaseBeginWrite(this.#scope.live, wait)), "transaction", this.#scope, this);
   }
 
-  /** The database as it is now, to read from whatever is written meanwhile. Close it, or use `using`. */
+  /** A snapshot of the database as it is now. Close it, or use `using`. */
   snapshot(): Snapshot {
     return new Snapshot(call(() => raw.databaseBeginRead(this.#scope.live)), "snapshot", this.#scope, this).watched();
   }
 
   /**
-   * Reads the change feed after a position; from the oldest change that is kept when there is none. A position comes from a batch, a
-   * feed, `db.position` or a snapshot's `position`, and is good for the history it is of.
+   * A reader of the changes after a position, or of all changes that are kept. Positions come from a batch, a feed, `db.position` or the
+   * `position` of a snapshot.
    *
    * @throws GapError when changes after the position were removed, or this database has another history.
    */
@@ -131,19 +132,19 @@ export class Database {
     only(options, ["since", "exact"], "changes");
     const since = options?.since;
     if (since !== undefined && typeof since !== "string") {
-      throw refused(`since is a position, the text that batch.position or db.position gave, not ${kindOf(since)}`);
+      throw refused(`since is a position, such as batch.position or db.position, not ${kindOf(since)}`);
     }
     return new ChangeFeed(call(() => raw.databaseChanges(this.#scope.live, since)), options?.exact === true, this.#scope, this);
   }
 
-  /** Removes changes up to a sequence from the feed. */
+  /** Removes the changes up to and including a sequence from the feed. */
   trimChanges(through: number): void {
     call(() => raw.databaseTrimChanges(this.#scope.live, whole(through, "the sequence to trim to")));
   }
 
   /**
-   * The position in the change feed after the newest commit: `db.changes({ since: db.position })` gives what comes from now on. To copy the
-   * data and follow it, take the position of the snapshot that was copied.
+   * The position in the change feed after the newest commit: `db.changes({ since: db.position })` reads later commits only. To copy the
+   * data and then follow it, use the position of the snapshot that reads the copy.
    */
   get position(): string {
     return call(() => raw.databasePosition(this.#scope.live));
@@ -160,12 +161,12 @@ export class Database {
     call(() => raw.databaseWaitDurable(this.#scope.live, asked, wait));
   }
 
-  /** Puts the newest writes into segments, so that the next open has nothing to replay. */
+  /** Writes the data in the log to segments, so that the next open has nothing to replay. */
   checkpoint(): void {
     call(() => raw.databaseCheckpoint(this.#scope.live));
   }
 
-  /** Merges the segments, and gives back the space of what was deleted. */
+  /** Merges all segments, and frees the space of old versions and deleted data. */
   compact(): void {
     call(() => raw.databaseCompact(this.#scope.live));
   }
@@ -180,52 +181,52 @@ export class Database {
     return report;
   }
 
-  /** Copies the database, as it is now, into a new folder. */
+  /** Copies the database, as of one commit, to a new folder, which is a database of its own. */
   backup(path: string): void {
     call(() => raw.databaseBackup(this.#scope.live, text(path, "the path of a backup")));
   }
 
   /**
-   * Replaces one key or password by another. No data is rewritten, however large the database is.
+   * Replaces a key or password. No data is rewritten.
    *
-   * @throws WrongKeyError when the old one opens nothing; NotEncryptedError.
+   * @throws WrongKeyError when the old one does not open the database; NotEncryptedError.
    */
   changeKey(from: Key, to: Key): void {
     const [old, next] = [keyOf(from, "the old key"), keyOf(to, "the new key")];
     call(() => raw.databaseChangeKey(this.#scope.live, ...old, ...next));
   }
 
-  /** Adds a key or password beside those there are, at most eight in all; `existing` is one of them. */
+  /** Adds a key or password; `existing` is one that opens the database already. A database has at most eight. */
   addKey(existing: Key, added: Key): void {
     const [known, next] = [keyOf(existing, "the existing key"), keyOf(added, "the new key")];
     call(() => raw.databaseAddKey(this.#scope.live, ...known, ...next));
   }
 
-  /** Takes a key or password away; the last one stays. */
+  /** Removes a key or password. The last one cannot be removed. */
   removeKey(key: Key): void {
     const given = keyOf(key, "the key");
     call(() => raw.databaseRemoveKey(this.#scope.live, ...given));
   }
 
-  /** Makes a new data key for every file made from here on. Keys and passwords that open the database stay. */
+  /** Encrypts every new file with a new data key. Keys and passwords that open the database stay valid. */
   rotateKey(): void {
     call(() => raw.databaseRotateKey(this.#scope.live));
   }
 
   /**
-   * Makes a new data key, rewrites the whole database under it and erases the older ones. False when an open cursor still reads old
-   * files: then call it again once that is gone.
+   * Rewrites the whole database with a new data key and erases the old ones. False if an open cursor or a backup still reads old files:
+   * then call it again later.
    */
   rekey(): boolean {
     return call(() => raw.databaseRekey(this.#scope.live));
   }
 
-  /** Counters since it was opened, and sizes of this moment. */
+  /** Counters since opening, and current sizes. */
   stats(): Record<string, number> {
     return camelKeys(decodeValue(call(() => raw.databaseStats(this.#scope.live)))) as Record<string, number>;
   }
 
-  /** The options in force. Says whether there is a key, never which. */
+  /** The options in use. They say whether there is a key, never which. */
   config(): Options & { encrypted: boolean } {
     return camelKeys(decodeValue(call(() => raw.databaseConfig(this.#scope.live)))) as unknown as Options & { encrypted: boolean };
   }
@@ -236,9 +237,9 @@ export class Database {
   }
 
   /**
-   * Closes it for everything that came from it, and frees all of that. A second time does nothing. A transaction of `begin` that is
-   * still open is aborted, with a warning and without an error, so that `close` in a `finally` does not hide the error that led there;
-   * with `abort: false` closing is refused instead.
+   * Closes the database and frees everything that came from it. A second call does nothing. A transaction of `begin` that is still open
+   * is aborted, with a warning and no error, so that `close` in a `finally` does not hide the original error; with `abort: false` closing
+   * fails instead.
    *
    * @throws InUseError inside the function of `transaction`, which has to end first, and as `abort: false` asks.
    */
@@ -294,7 +295,7 @@ export function open(path: string, options?: Options): Database {
   return new Database(text(path, "the path of a database"), options);
 }
 
-/** Opens a database in memory: the same in everything, with nothing on disk. */
+/** Opens a database in memory. It behaves like one on disk. */
 export function openMemory(options?: Options): Database {
   return new Database(undefined, options);
 }

@@ -7,9 +7,8 @@ import { isPromised, kindOf, milliseconds, refused, synchronous } from "./argume
 import { call, raw } from "./raw";
 
 /**
- * Runs a function whose calls must be done in time, and gives what it gave. A call that is not done when the milliseconds are over
- * throws, at most 10 ms of work or waiting later, and has changed nothing. Calls that are done before they look are done. Deadlines
- * may be nested; the nearest counts.
+ * Runs a function with a deadline for its calls, and returns its result. A call that has not finished at the deadline throws within 10
+ * ms, and has changed nothing; a call that finishes earlier succeeds. Deadlines may be nested; the earliest applies.
  *
  * ```ts
  * const found = deadline(50, () => notes.find(f.text.contains("needle")).toArray());
@@ -30,7 +29,7 @@ export function deadline<R>(timeoutMs: number, run: () => R): R {
     raw.deadlineLeave();
   }
   if (isPromised(given)) {
-    throw refused(`the function of a deadline gave a promise (${kindOf(given)}); only what it does before the first await is inside`);
+    throw refused(`the function of a deadline returned a promise (${kindOf(given)}); the deadline ends at its first await`);
   }
   return given;
 }

@@ -24,28 +24,28 @@ type Any = any;
  * ```
  */
 export class Patch<D = Any> {
-  /** What it can be applied to. */
+  /** The documents it applies to. */
   protected declare readonly changed?: (document: D) => void;
   /** @internal */
   readonly operations: Operation[] = [];
 
-  /** Puts a value at a path; missing parents become maps. */
+  /** Sets the value at a path, and creates missing maps on the way. */
   set<P extends PathOf<D> | Path>(path: P, value: Given<D, P>): this {
     return this.#add([0, pathOf(path), value], "set");
   }
 
-  /** Takes the value at a path away; nothing there is no error. */
+  /** Removes the value at a path, if there is one. */
   remove(path: PathOf<D> | Path): this {
     this.operations.push([1, pathOf(path)]);
     return this;
   }
 
-  /** Adds to a number; nothing there counts as zero. */
+  /** Adds to a number. A missing number counts as zero. */
   increment<P extends PathOf<D> | Path>(path: P & NumberAt<D, P>, by: number | bigint | Float | Decimal = 1): this {
     return this.#add([2, pathOf(path), by], "increment");
   }
 
-  /** Adds a value at the end of an array; nothing there counts as an empty one. */
+  /** Appends a value to an array. A missing array counts as empty. */
   append<P extends PathOf<D> | Path>(path: P, value: Appended<D, P>): this {
     return this.#add([3, pathOf(path), value], "append");
   }

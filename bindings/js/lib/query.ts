@@ -1,8 +1,8 @@
 /**
- * Questions to a collection.
+ * Queries to a collection.
  *
- * Always: a query is a value; each method gives a new one, and nothing is read until it is asked for answers.
- * Does not know: how answers are found; `explain` says it.
+ * Always: a query is a value; each method returns a new one, and nothing is read until results are asked for.
+ * Does not know: how results are found; `explain` says it.
  */
 import { kindOf, refused, text, whole } from "./argument";
 import type { Collection } from "./collection";
@@ -14,9 +14,9 @@ import type { ElementOperand, Names, Operand, OrderOf, Prefix, Under } from "./s
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Any = any;
 
-/** A condition on documents. Made by fields: `f.age.gte(18)`. Of documents of any type, unless typed fields made it. */
+/** A condition on documents, made by fields: `f.age.gte(18)`. It applies to documents of any type, unless typed fields made it. */
 export class Condition<D = Any> {
-  /** What it can be asked of. */
+  /** The documents it applies to. */
   protected declare readonly asked?: (document: D) => void;
   /** @internal */
   readonly node: readonly unknown[];
@@ -26,17 +26,17 @@ export class Condition<D = Any> {
     this.node = node;
   }
 
-  /** Both hold. */
+  /** Both conditions match. */
   and(...others: readonly Condition<D>[]): Condition<D> {
     return new Condition(["and", ...joined("and", this, others)]);
   }
 
-  /** One of them holds. */
+  /** At least one of both conditions matches. */
   or(...others: readonly Condition<D>[]): Condition<D> {
     return new Condition(["or", ...joined("or", this, others)]);
   }
 
-  /** It does not hold. */
+  /** The condition does not match. */
   not(): Condition<D> {
     return turned(this.node);
   }
@@ -57,17 +57,17 @@ function nodeOf(condition: unknown, where: string): readonly unknown[] {
   throw refused(`${where} takes conditions such as f.age.gte(18), not ${kindOf(condition)}`);
 }
 
-/** All of these hold. With none, everything does. */
+/** All of these conditions match. Without any, everything matches. */
 export function all<D = Any>(...conditions: readonly Condition<D>[]): Condition<D> {
   return new Condition(conditions.length === 0 ? ["true"] : ["and", ...conditions.map((one) => nodeOf(one, "all"))]);
 }
 
-/** One of these holds. With none, nothing does. */
+/** At least one of these conditions matches. Without any, nothing matches. */
 export function any<D = Any>(...conditions: readonly Condition<D>[]): Condition<D> {
   return new Condition(conditions.length === 0 ? ["false"] : ["or", ...conditions.map((one) => nodeOf(one, "any"))]);
 }
 
-/** It does not hold. */
+/** The condition does not match. */
 export function not<D = Any>(condition: Condition<D>): Condition<D> {
   return turned(nodeOf(condition, "not"));
 }
@@ -76,13 +76,13 @@ function turned<D>(node: readonly unknown[]): Condition<D> {
   return new Condition(node[0] === "not" ? (node[1] as readonly unknown[]) : ["not", node]);
 }
 
-/** What can be said of a field that holds values of type `V`, in documents of type `D`. */
+/** Conditions on a field with values of type `V`, in documents of type `D`. */
 export interface Conditions<V = unknown, D = Any> {
-  /** Equal; 1 and 1.0 are. Of an array: as a whole, or one of its elements, as for the following ones. */
+  /** Equal; 1 and 1.0 are equal. An array matches as a whole or by one of its elements, also below. */
   eq(value: Operand<V>): Condition<D>;
-  /** Not equal: the exact opposite of `eq`, so it holds where nothing is, too. `f.a.exists().and(f.a.ne(1))` asks for both. */
+  /** Not equal: the exact opposite of `eq`, so a missing field matches too. `f.a.exists().and(f.a.ne(1))` excludes that. */
   ne(value: Operand<V>): Condition<D>;
-  /** Less, among values of the same class. */
+  /** Less, among values of the same type. */
   lt(value: Operand<V>): Condition<D>;
   /** Less or equal. */
   lte(value: Operand<V>): Condition<D>;
@@ -94,13 +94,13 @@ export interface Conditions<V = unknown, D = Any> {
   in(values: readonly Operand<V>[]): Condition<D>;
   /** From low to high, both included. */
   between(low: Operand<V>, high: Operand<V>): Condition<D>;
-  /** There, null included. */
+  /** The field exists, also with null. */
   exists(): Condition<D>;
-  /** There, and null. */
+  /** The field exists and is null. */
   isNull(): Condition<D>;
-  /** An array with this element. */
+  /** The array contains this element. */
   contains(value: ElementOperand<V>): Condition<D>;
-  /** A text that begins like this. */
+  /** The text begins with this. */
   startsWith(prefix: Prefix<V>): Condition<D>;
 }
 
@@ -138,7 +138,7 @@ export interface Fields extends Shadowed {
   readonly [name: string]: Field;
 }
 
-/** A field that holds values of type `V`, in documents of type `D`. */
+/** A field with values of type `V`, in documents of type `D`. */
 export type FieldOf<V, D = Any> = unknown extends V
   ? Field
   : Conditions<V, D> & { readonly [K in Names<V>]-?: FieldOf<Under<V, K>, D> };
@@ -231,33 +231,33 @@ export function fields<D>(): FieldsOf<D> {
 /** What `find` takes: a condition, or a function that makes one of the fields of the collection's documents. */
 export type Asked<D> = Condition<D> | ((fields: FieldsOf<D>) => Condition<D>);
 
-/** How the answers of a query are found. */
+/** The plan of a query. */
 export interface Explanation {
-  /** The collection asked. */
+  /** The collection. */
   collection: string;
-  /** The index whose rows are walked; null for a scan. */
+  /** The index that is read; null for a scan. */
   index: string | null;
   /** The kind of that index. */
   kind: string | null;
-  /** How many ranges of rows are walked. */
+  /** The number of ranges of the index that are read. */
   ranges: number;
-  /** Whether the walk goes from the end. */
+  /** Whether the index or collection is read backwards. */
   reverse: boolean;
-  /** Whether every entity, or every row of the index, is looked at. */
+  /** Whether every entity, or every row of the index, is read. */
   scan: boolean;
-  /** Whether answers are gathered and sorted before the first comes. */
+  /** Whether results are sorted before the first is returned. */
   sort: boolean;
-  /** Whether each entity found is checked against the filter. */
+  /** Whether each entity is checked against the filter. */
   filter: boolean;
-  /** About how many entities or rows are looked at where all answers are asked for. */
+  /** About how many entities or rows are read when all results are. */
   candidates: number;
-  /** All of it in a sentence. */
+  /** The plan in words. */
   text: string;
 }
 
-/** Some answers and where to go on. */
+/** A page of results. */
 export interface Page<T> {
-  /** The answers. */
+  /** The results. */
   entities: Entity<T>[];
   /** Pass it to `after` for the next page; undefined on the last one. */
   token: string | undefined;
@@ -273,7 +273,7 @@ interface Parts {
 }
 
 /**
- * A question to a collection, iterable as often as you like.
+ * A query to a collection, which can be iterated more than once.
  *
  * ```ts
  * for (const user of users.find((user) => user.age.gte(18)).orderBy("-age").limit(10)) console.log(user.name);
@@ -307,7 +307,7 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
     return { v: 1, filter, ...(order.length > 0 && { order }), limit, ...(offset > 0 && { offset }), page, after };
   }
 
-  /** Orders by these fields; `-` before one is descending. */
+  /** Sorts by these fields, descending with `-` before one. */
   orderBy(...fields: readonly OrderOf<T>[]): Query<T> {
     const order = fields.map((field: string) => {
       const descending = text(field, "a field to order by").startsWith("-");
@@ -316,24 +316,24 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
     return this.#with({ order });
   }
 
-  /** Bounds the number of answers, of all pages together. */
+  /** Returns at most this number of results, on all pages together. */
   limit(count: number): Query<T> {
     return this.#with({ limit: whole(count, "the limit of a query") });
   }
 
-  /** Leaves out the first answers; after a page token nothing is left out again. */
+  /** Skips the first results, before the first page only. */
   offset(count: number): Query<T> {
     return this.#with({ offset: whole(count, "the offset of a query") });
   }
 
-  /** Goes on after the place of a page token. */
+  /** Continues behind the entity of a page token. */
   after(token: string | Uint8Array | undefined): Query<T> {
     if (token === undefined) return this.#with({ after: undefined });
     if (typeof token !== "string" && !(token instanceof Uint8Array)) throw refused(`a page token is text, not ${kindOf(token)}`);
     return this.#with({ after: new Uint8Array(typeof token === "string" ? Buffer.from(token, "base64url") : token) });
   }
 
-  /** Starts to read the answers, with page tokens. Read it to the end, close it, or use `using`. */
+  /** Runs the query, with page tokens. Read the cursor to its end, close it, or use `using`. */
   cursor(): Cursor<T> {
     return this.#collection.ask(this, true);
   }
@@ -342,14 +342,14 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
     return this.#collection.ask(this, false);
   }
 
-  /** All answers. */
+  /** All results. */
   toArray(): Entity<T>[] {
     return this.#collection.gather(this);
   }
 
   /**
-   * A page of at most `size` answers, and the token of the next page for `after`; undefined on the last page, however full it is.
-   * `limit` and `offset` are of the answer as a whole: a limit of 25 gives pages of 10, 10 and 5.
+   * A page of at most `size` results, and the token for `after` to get the next page; undefined on the last page. `limit` and `offset`
+   * apply to all pages together: a limit of 25 gives pages of 10, 10 and 5.
    */
   page(size: number): Page<T> {
     const cursor = this.#with({ page: whole(size, "the size of a page") }).cursor();
@@ -362,27 +362,27 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
     }
   }
 
-  /** The first answer. */
+  /** The first result. */
   first(): Entity<T> | undefined {
     return this.#collection.gather(this.#with({ page: 1 }))[0];
   }
 
-  /** How many answers there are. */
+  /** The number of results. */
   count(): number {
     return this.#collection.countOf(this);
   }
 
-  /** Whether there is an answer. */
+  /** Whether there is a result. */
   exists(): boolean {
     return this.#with({ page: 1 }).count() > 0;
   }
 
-  /** Removes the answers, and gives how many there were. */
+  /** Deletes the results; returns how many there were. */
   delete(): number {
     return this.#collection.deleteOf(this);
   }
 
-  /** How the answers would be found. */
+  /** The plan of the query. */
   explain(): Explanation {
     return this.#collection.explanationOf(this);
   }

@@ -7,7 +7,7 @@
 import { type EntidbError, errorFrom } from "./errors.g";
 import { type Handle, call, raw } from "./raw";
 
-/** Collections beyond so many are let go of by the garbage collector and not with the scope. */
+/** How many collections are freed with the scope; the garbage collector frees further ones. */
 const KEPT_MAX = 1000;
 
 const dropped = new FinalizationRegistry<Handle>((handle) => raw.release(handle));

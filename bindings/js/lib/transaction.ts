@@ -13,7 +13,7 @@ import { type Handle, call, goOn, raw, thrown } from "./raw";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";
 
-/** When a commit is on stable storage: before it returns, soon after, or when the database writes it by itself. */
+/** When a commit is on stable storage: before it returns, soon after, or when the database writes it anyway. */
 export type Durability = "durable" | "grouped" | "none";
 
 const DURABILITIES: readonly (Durability | undefined)[] = [undefined, "durable", "grouped", "none"];
@@ -26,7 +26,7 @@ export function durabilityOf(durability: Durability | undefined): number {
   throw refused(`durability is "durable", "grouped" or "none", not ${given}`);
 }
 
-/** Reads the database as one commit left it, whatever is written meanwhile. */
+/** A snapshot: the state of the database after one commit. */
 export class Snapshot {
   /** @internal */
   protected readonly scope: Scope;
@@ -46,7 +46,7 @@ export class Snapshot {
     return this;
   }
 
-  /** A collection as this sees it. */
+  /** A collection as the snapshot or transaction sees it. */
   collection<T extends Storable<T> = Document>(name: string, options?: CollectionOptions): Collection<T> {
     return new Collection<T>(name, this.scope, this, options);
   }
@@ -56,14 +56,14 @@ export class Snapshot {
     return decodeValue(call(() => raw.transactionCollections(this.scope.live))) as string[];
   }
 
-  /** The commit it sees. */
+  /** The sequence of the commit that it sees. */
   get sequence(): number {
     return call(() => raw.transactionSequence(this.scope.live));
   }
 
   /**
-   * The position in the change feed after the commit that a snapshot sees: who copies what it sees and reads the changes since then
-   * misses nothing and gets nothing twice.
+   * The position in the change feed after the commit that a snapshot sees. A program that copies its data and reads the changes from
+   * there misses none and gets none twice.
    */
   get position(): string {
     return call(() => raw.transactionPosition(this.scope.live));
@@ -74,7 +74,7 @@ export class Snapshot {
     return !this.scope.isOver && !this.scope.database.isOver && raw.transactionIsOpen(this.scope.handle);
   }
 
-  /** Ends it. A second time does nothing. Walks that were begun on a snapshot go on. */
+  /** Ends it. A second call does nothing. Cursors of a snapshot stay valid. */
   close(): void {
     if (this.scope.isOver) return;
     this.ended();
@@ -121,7 +121,7 @@ export class Transaction extends Snapshot {
   }
 
   /**
-   * Makes the changes visible, and durable as asked. Gives the sequence of the commit.
+   * Commits, with the given durability. Returns the sequence of the commit.
    *
    * @throws ConflictError, UniqueViolationError, NoSpaceError; nothing of the transaction is visible then.
    */
@@ -148,7 +148,7 @@ export class Transaction extends Snapshot {
     }
   }
 
-  /** Forgets the changes. */
+  /** Aborts: the changes are lost. */
   abort(): void {
     const handle = this.scope.live;
     this.ended();
@@ -156,14 +156,14 @@ export class Transaction extends Snapshot {
   }
 
   /**
-   * Marks this place, to come back to with `rollbackTo`. Each key that changes then counts twice against
-   * `transaction_bytes_max`. @throws TooLargeError.
+   * Sets a savepoint for `rollbackTo`. While it exists, each changed key counts twice against `transactionBytesMax`. @throws
+   * TooLargeError.
    */
   savepoint(): number {
     return call(() => raw.transactionSavepoint(this.scope.live));
   }
 
-  /** Undoes what was changed since a savepoint. @throws TransactionError (`SAVEPOINT_NOT_FOUND`). */
+  /** Undoes all changes since a savepoint. @throws TransactionError (`SAVEPOINT_NOT_FOUND`). */
   rollbackTo(savepoint: number): void {
     call(() => raw.transactionRollbackTo(this.scope.live, whole(savepoint, "a savepoint")));
     if (this.#renames) this.scope.renamed();
@@ -174,13 +174,13 @@ export class Transaction extends Snapshot {
     call(() => raw.transactionCreateCollection(this.scope.live, text(name, "the name of a collection")));
   }
 
-  /** Gives a collection another name. @throws CollectionNotFoundError, CollectionExistsError. */
+  /** Renames a collection. @throws CollectionNotFoundError, CollectionExistsError. */
   renameCollection(from: string, to: string): void {
     call(() => raw.transactionRenameCollection(this.scope.live, text(from, "the name of a collection"), text(to, "the new name of a collection")));
     this.#renamed();
   }
 
-  /** Removes a collection with everything in it. @throws CollectionNotFoundError. */
+  /** Drops a collection with its entities and indexes. @throws CollectionNotFoundError. */
   dropCollection(name: string): void {
     call(() => raw.transactionDropCollection(this.scope.live, text(name, "the name of a collection")));
     this.#renamed();
@@ -204,7 +204,7 @@ export function within<R>(transaction: Transaction, run: (transaction: Transacti
     result = run(transaction);
     if (isPromised(result)) {
       throw refused(
-        `the function of a transaction gave a promise (${kindOf(result)}), and nothing was committed; a transaction is synchronous, so await before it, or use begin() and commit()`,
+        `the function of a transaction returned a promise (${kindOf(result)}), and nothing was committed; a transaction is synchronous, so await before it, or use begin() and commit()`,
       );
     }
   } catch (error) {

@@ -84,7 +84,7 @@ pub(crate) fn encode(batch: &ChangeBatch) -> Result<Vec<u8>, Error> {
 }
 
 fn length(len: usize) -> Result<u32, Error> {
-    u32::try_from(len).map_err(|_| Error::new(ErrorCode::TooLarge, "a batch of changes has no room for 4 GiB"))
+    u32::try_from(len).map_err(|_| Error::new(ErrorCode::TooLarge, "a batch of changes is limited to 4 GiB"))
 }
 
 fn put_short(out: &mut Vec<u8>, text: &[u8]) -> Result<(), Error> {

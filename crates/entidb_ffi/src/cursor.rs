@@ -230,7 +230,7 @@ pub unsafe extern "C" fn entidb_cursor_token(
             if walk.is_none() {
                 return Err(ended_already());
             }
-            return Err(Error::new(ErrorCode::Unsupported, "a scan has no page token; go on after the last id"));
+            return Err(Error::new(ErrorCode::Unsupported, "a scan has no page token; continue behind the last id"));
         };
         let Some(place) = places.get(position) else { return Ok(ENTIDB_NOT_FOUND) };
         let token = if last == Some(position) { found.token()? } else { Some(found.token_of(place)?) };

@@ -323,7 +323,7 @@ pub unsafe extern "C" fn entidb_transaction_commit(
             ENTIDB_DURABILITY_GROUPED => Some(Durability::Grouped { interval_ms: 20 }),
             ENTIDB_DURABILITY_NONE => Some(Durability::None),
             other => {
-                let problem = format!("durability is {other}; give one of ENTIDB_DURABILITY_...");
+                let problem = format!("durability is {other}; pass one of ENTIDB_DURABILITY_...");
                 return Err(Error::new(ErrorCode::InvalidArgument, problem));
             }
         };

@@ -14,7 +14,7 @@ use crate::failure::{given, id_at, ids, refused, thrown};
 use crate::table::{Table, call, count, table, with};
 
 fn version(number: i64) -> Result<u64> {
-    u64::try_from(number).map_err(|_| refused("a version is a number an entity had"))
+    u64::try_from(number).map_err(|_| refused("version must be at least 1"))
 }
 
 /// A collection and its buffer, for a call that uses both.

@@ -147,7 +147,8 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self> {
         read(text).filter(|position| position.to_string() == text).ok_or_else(|| {
             let found: String = text.chars().take(80).collect();
-            let problem = format!("{found:?} is not a position in a change feed; give one that a feed or a read gave");
+            let problem =
+                format!("{found:?} is not a position in a change feed; pass one of a feed, a snapshot or the database");
             Error::new(ErrorCode::InvalidArgument, problem)
         })
     }

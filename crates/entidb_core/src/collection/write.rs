@@ -339,7 +339,10 @@ impl Collection {
             Some(id) => id,
             None if matches!(mode, WriteMode::Put | WriteMode::Insert) => shared.next_id()?,
             None => {
-                return Err(Error::new(ErrorCode::InvalidArgument, "this change needs the id of an entity; give one"));
+                return Err(Error::new(
+                    ErrorCode::InvalidArgument,
+                    "replace requires an id; pass the id of the entity",
+                ));
             }
         };
         self.write(|state, target| state.write_entity(target, id, document, mode))?;

@@ -36,6 +36,35 @@ pub(crate) fn fences(repository: &Repository) -> Result<Vec<String>> {
     Ok(offences)
 }
 
+/// Where each word is defined.
+const GLOSSARY: &str = "docs/guides/glossary.md";
+
+/// Every word of the glossary is one that the code uses, so that neither moves on without the other.
+pub(crate) fn glossary(repository: &Repository) -> Result<Vec<String>> {
+    if !repository.has(GLOSSARY) {
+        return Ok(Vec::new());
+    }
+    let mut words: Vec<String> = repository
+        .read(GLOSSARY)?
+        .lines()
+        .filter_map(|line| line.strip_prefix("**")?.split_once("**:").map(|(word, _)| word.to_lowercase()))
+        .collect();
+    let mut offences = Vec::new();
+    if !words.is_sorted() {
+        offences.push(format!("{GLOSSARY}: the words are not in the order of the alphabet"));
+    }
+    for file in repository.files()? {
+        let is_source = [".rs", ".ts", ".py", ".hpp"].iter().any(|extension| file.ends_with(extension));
+        if words.is_empty() || !is_source || file.starts_with("scripts/") {
+            continue;
+        }
+        let text = repository.read(&file)?.to_lowercase().replace('_', " ");
+        words.retain(|word| !text.contains(word.as_str()));
+    }
+    offences.extend(words.into_iter().map(|word| format!("{GLOSSARY}: no source file uses the word {word:?}")));
+    Ok(offences)
+}
+
 fn pages(repository: &Repository) -> Result<Vec<String>> {
     Ok(repository.files()?.into_iter().filter(|file| file.ends_with(".md")).collect())
 }
@@ -130,6 +159,15 @@ mod tests {
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[0].contains("a.md:3: gone.md does not exist"), "{found:?}");
         assert!(found[1].contains("names no heading") && found[2].contains("leads out"), "{found:?}");
+    }
+
+    #[test]
+    fn a_word_of_the_glossary_that_no_source_uses_is_caught() {
+        let words = "# Glossary\n\n**Page token**: a.\n\n**Outbox**: b.\n";
+        let tree = tree(&[(GLOSSARY, words), ("a.rs", "//! A.\nfn page_token() {}\n")]);
+        let found = glossary(&tree.0).unwrap();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("alphabet") && found[1].contains("\"outbox\""), "{found:?}");
     }
 
     #[test]

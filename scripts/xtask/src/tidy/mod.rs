@@ -40,6 +40,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule { name: "unsafe code only where it is listed", check: unsafety::check },
     Rule { name: "links lead somewhere", check: documents::links },
     Rule { name: "a fence names its language", check: documents::fences },
+    Rule { name: "the glossary has the words of the code", check: documents::glossary },
     Rule { name: "every C function is bound or listed", check: interface::check },
     Rule { name: "every C function states its contract", check: interface::contracts },
     Rule { name: "every C function is called by a C test", check: interface::called },

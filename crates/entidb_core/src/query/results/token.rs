@@ -101,7 +101,7 @@ impl Place {
 }
 
 fn unreadable() -> Error {
-    Error::new(ErrorCode::PageTokenInvalid, "the page token cannot be read; pass one as it was given")
+    Error::new(ErrorCode::PageTokenInvalid, "the page token cannot be read; pass it unchanged")
 }
 
 fn too_long() -> Error {

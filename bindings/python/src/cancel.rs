@@ -22,14 +22,14 @@ static TOKENS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 /// More would be blocks that are entered again and again and never left.
 const ENTERED_MAX: usize = 60;
 
-/// Ends calls before they are done: ``cancel()`` does, from any thread, and so does a deadline.
+/// A token that ends calls before they finish: by ``cancel()`` from any thread, or by a deadline.
 ///
-/// Calls made within ``with token:`` raise ``CancelledError`` or ``DeadlineExceededError`` once it has ended, at most 10 ms of
-/// work or waiting later, and have changed nothing. Several threads and tasks may be in one token, and blocks may be nested.
+/// Calls inside ``with token:`` raise ``CancelledError`` or ``DeadlineExceededError`` within 10 ms, and have changed
+/// nothing. Several threads and tasks may use one token, and blocks may be nested.
 #[pyclass(frozen, module = "entidb")]
 pub(crate) struct Cancel(abi::Cancel);
 
-/// A token that ends by itself after this many seconds, counted from now: ``with entidb.deadline(0.5): ...``
+/// A token with a deadline, in seconds from now: ``with entidb.deadline(0.5): ...``
 #[pyfunction]
 #[pyo3(signature = (seconds, /))]
 pub(crate) fn deadline(py: Python<'_>, seconds: f64) -> PyResult<Cancel> {
@@ -38,7 +38,7 @@ pub(crate) fn deadline(py: Python<'_>, seconds: f64) -> PyResult<Cancel> {
 
 #[pymethods]
 impl Cancel {
-    /// A token; ``timeout`` is in seconds from now, and without it there is no deadline.
+    /// A token; ``timeout`` sets a deadline in seconds from now.
     #[new]
     #[pyo3(signature = (timeout = None))]
     fn new(py: Python<'_>, timeout: Option<f64>) -> PyResult<Self> {
@@ -49,12 +49,13 @@ impl Cancel {
         abi::Cancel::new(timeout_ms).map(Self).map_err(|error| raise(py, &error))
     }
 
-    /// Ends the calls of everybody who is in it, now and later. From any thread; again is fine.
+    /// Ends the current and later calls of every thread and task that uses it. Any thread may call it, more than
+    /// once.
     fn cancel(&self) {
         self.0.cancel();
     }
 
-    /// True once it was cancelled or its deadline has passed.
+    /// True once it is cancelled or past its deadline.
     #[getter]
     fn has_ended(&self) -> bool {
         self.0.check().is_err()

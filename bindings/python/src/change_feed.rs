@@ -24,8 +24,8 @@ static CHANGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// A reader of committed changes, in commit order.
 ///
-/// Iterating gives the changes there are and then stops; with ``wait=True`` it waits for more instead. One thread at
-/// a time may use it.
+/// Iteration ends after the changes that exist; with ``wait=True`` it waits for more. One thread at a time may use
+/// it.
 #[pyclass(frozen, module = "entidb")]
 pub(crate) struct ChangeFeed {
     feed: abi::ChangeFeed,
@@ -113,16 +113,17 @@ pub(crate) fn seconds(py: Python<'_>, given: f64, none: &str) -> PyResult<Durati
 
 #[pymethods]
 impl ChangeFeed {
-    /// The next changes, waiting up to ``timeout`` seconds for a commit; ``None`` when the time is over.
+    /// The next changes. Waits up to ``timeout`` seconds for a commit, and returns ``None`` if none comes.
     ///
-    /// Without a timeout it waits until there is one; 0 never waits. After an error the feed is where it was.
+    /// Without a timeout it waits without end; 0 does not wait. After an error the feed keeps its position.
     #[pyo3(signature = (timeout = None))]
     fn next<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let timeout = timeout.map(|given| seconds(py, given, "without end")).transpose()?;
         self.read(py, timeout)
     }
 
-    /// Closes it: a thread that waits in it, and every later call, gets ``ClosedError``. Closing twice is fine.
+    /// Closes it: a call that waits in another thread, and every later one, raises ``ClosedError``. Closing again
+    /// does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         call(py, || self.feed.close())
     }
@@ -142,12 +143,12 @@ impl ChangeFeed {
         self.close(py).map(|()| false)
     }
 
-    /// Takes the batch given last back, so that the next call gives it again.
+    /// Makes the next call return the last batch again.
     fn unread(&self, py: Python<'_>) -> PyResult<()> {
         call(py, || self.feed.unread())
     }
 
-    /// The position after the batch given last: keep it, and pass it as ``since`` to go on from there.
+    /// The position after the last batch. Store it, and pass it as ``since`` to continue there.
     #[getter]
     fn position(&self, py: Python<'_>) -> PyResult<String> {
         call(py, || self.feed.position())

@@ -23,10 +23,10 @@ static INDEX: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static EXPLANATION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static PATCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// Entities under one name.
+/// A collection of entities.
 ///
 /// It behaves like a dict of documents by id: ``c[id]``, ``c[id] = doc``, ``id in c``, ``len(c)``, ``del c[id]``.
-/// Iterating gives its entities in the order of ids. Any number of threads may use it at once.
+/// Iteration returns the entities in the order of ids. Any number of threads may use it at once.
 #[pyclass(frozen, weakref, module = "entidb")]
 pub(crate) struct Collection {
     collection: abi::Collection,
@@ -116,9 +116,9 @@ impl Collection {
         &self.name
     }
 
-    /// Stores a document and gives its id.
+    /// Stores a document and returns its id.
     ///
-    /// Without ``id`` the database makes one; an ``Entity`` goes back under the id it has.
+    /// Without ``id`` a document gets a new id, and an ``Entity`` is stored under its id.
     #[pyo3(signature = (document, id = None))]
     fn put<'py>(&self, document: &Bound<'py, PyAny>, id: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, EntityId>> {
         let py = document.py();
@@ -127,7 +127,7 @@ impl Collection {
         EntityId::object(py, stored, id)
     }
 
-    /// Stores a document, raising ``AlreadyExistsError`` when there is one under the id.
+    /// Stores a document. Raises ``AlreadyExistsError`` if the id exists.
     #[pyo3(signature = (document, id = None))]
     fn insert<'py>(
         &self,
@@ -140,9 +140,9 @@ impl Collection {
         EntityId::object(py, stored, id)
     }
 
-    /// Stores a document in place of the one under the id, raising ``EntityNotFoundError`` when there is none.
+    /// Replaces a document. Raises ``EntityNotFoundError`` if the id does not exist.
     ///
-    /// With ``version`` only when the entity still has that version: else ``VersionMismatchError``.
+    /// With ``version`` the entity must have that version: otherwise ``VersionMismatchError``.
     #[pyo3(signature = (id, document, *, version = None))]
     fn replace(&self, id: &Bound<'_, PyAny>, document: &Bound<'_, PyAny>, version: Option<u64>) -> PyResult<()> {
         let id = EntityId::from_host(id)?;
@@ -150,7 +150,7 @@ impl Collection {
         self.store(document.py(), Some(&id), &encode_document(document)?, mode).map(drop)
     }
 
-    /// Stores many documents, all or none, and gives their ids.
+    /// Stores many documents, all or none, and returns their ids.
     ///
     /// ``ids`` has one id, or ``None``, for each document.
     #[pyo3(signature = (documents, ids = None))]
@@ -191,7 +191,7 @@ impl Collection {
         Ok(list)
     }
 
-    /// Stores a document that is canonical CBOR already.
+    /// Stores a document given as canonical CBOR.
     #[pyo3(signature = (data, id = None))]
     fn put_bytes<'py>(
         &self,
@@ -220,7 +220,7 @@ impl Collection {
         Ok(found.map(|found| PyBytes::new(py, found.bytes())))
     }
 
-    /// The entities with these ids, in their order; ``None`` for each that is not there.
+    /// The entities with these ids, in the order of the ids; ``None`` for an id without an entity.
     fn get_many<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let (py, ids) = (ids.py(), all_ids(ids)?);
         let mut frames = self.long(py, || self.collection.get_many(&ids))?;
@@ -231,10 +231,11 @@ impl Collection {
         Ok(list)
     }
 
-    /// Changes parts of an entity: a dict of paths and values sets them, a ``Patch`` does more.
+    /// Changes parts of an entity: a dict of paths and values, or a ``Patch``.
     ///
-    /// A path is dotted text, as everywhere: ``{"author.name": "Ada"}`` changes one field of ``author``. A backslash before a
-    /// dot makes it part of a name, ``Patch().set(f["a.b"], value)`` says the same. An integer is an integer key.
+    /// A path is dotted text, as everywhere: ``{"author.name": "Ada"}`` changes one field of ``author``. A backslash
+    /// before a dot makes it part of a name, ``Patch().set(f["a.b"], value)`` says the same. An integer is an integer
+    /// key.
     fn update(&self, id: &Bound<'_, PyAny>, changes: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = id.py();
         let id = EntityId::from_host(id)?;
@@ -255,22 +256,22 @@ impl Collection {
         self.change(py, || self.collection.update(&id, &patch))
     }
 
-    /// Removes an entity; true when it was there.
+    /// Deletes an entity; true if it existed.
     ///
-    /// With ``version`` only when it still has that version: else ``VersionMismatchError``.
+    /// With ``version`` it must have that version: otherwise ``VersionMismatchError``.
     #[pyo3(signature = (id, *, version = None))]
     fn delete(&self, id: &Bound<'_, PyAny>, version: Option<u64>) -> PyResult<bool> {
         let raw = EntityId::from_host(id)?;
         self.change(id.py(), || self.collection.delete(&raw, version))
     }
 
-    /// Removes these entities, all or none, and gives how many were there.
+    /// Deletes these entities, all or none, and returns how many existed.
     fn delete_many(&self, ids: &Bound<'_, PyAny>) -> PyResult<u64> {
         let raw = all_ids(ids)?;
         self.long(ids.py(), || self.collection.delete_many(&raw))
     }
 
-    /// Removes an entity and gives it back; ``default``, where one is given, when there is none.
+    /// Deletes an entity and returns it; without one, returns ``default`` if given.
     #[pyo3(signature = (id, /, *default))]
     fn pop<'py>(&self, id: &Bound<'py, PyAny>, default: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let (py, raw) = (id.py(), EntityId::from_host(id)?);
@@ -292,7 +293,7 @@ impl Collection {
         }
     }
 
-    /// Whether there is an entity with this id.
+    /// Whether an entity has this id.
     fn exists(&self, id: &Bound<'_, PyAny>) -> PyResult<bool> {
         let raw = EntityId::from_host(id)?;
         self.pace.call(id.py(), || self.collection.exists(&raw))
@@ -303,10 +304,10 @@ impl Collection {
         self.pace.call(py, || self.collection.count())
     }
 
-    /// Declares an index over fields and builds it; false when the same index is there already.
+    /// Creates an index on fields and builds it; false if the same index exists already.
     ///
-    /// A field is a dotted path, with ``-`` before it for descending order. ``unique`` refuses a second entity with
-    /// the same values, ``multi`` gives each element of an array a row of its own.
+    /// A field is a dotted path, with ``-`` before it for descending order. ``unique`` refuses two entities with the
+    /// same key; ``multi`` gives an array one row for each element.
     #[pyo3(signature = (*paths, unique = false, multi = false, name = None))]
     fn create_index(
         &self,
@@ -339,7 +340,7 @@ impl Collection {
         self.long(py, || self.collection.drop_index(name))
     }
 
-    /// The declared indexes.
+    /// The indexes.
     fn indexes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let class = facade(py, &INDEX, "entidb.query", "Index")?;
         let list = PyList::empty(py);
@@ -349,15 +350,16 @@ impl Collection {
         Ok(list)
     }
 
-    /// Asks for the entities that fulfil all conditions; without one, for all.
+    /// A query for the entities that match all conditions, or for all entities.
     ///
-    /// Nothing is read before the query is iterated over, counted or listed.
+    /// Nothing is read until the query is iterated, counted or listed.
     #[pyo3(signature = (*conditions))]
     fn find<'py>(slf: &Bound<'py, Self>, conditions: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         facade(slf.py(), &QUERY, "entidb.query", "Query")?.call1((slf, conditions))
     }
 
-    /// Walks over all entities in the order of ids, or from after one, backwards, or only so many.
+    /// A cursor over the entities in the order of ids: behind ``after``, backwards with ``reverse``, at most
+    /// ``limit``.
     #[pyo3(signature = (*, after = None, reverse = false, limit = None))]
     fn scan(
         slf: &Bound<'_, Self>,
@@ -384,13 +386,13 @@ impl Collection {
         Ok(Cursor::new(cursor, true, slf.clone().unbind()))
     }
 
-    /// Counts the answers of a query; for ``Query``.
+    /// Counts the results of a query; for ``Query``.
     fn _find_count(&self, request: &Bound<'_, PyAny>) -> PyResult<u64> {
         let query = Self::query(request)?;
         self.long(request.py(), || self.collection.find_count(&query))
     }
 
-    /// Removes the answers of a query; for ``Query``.
+    /// Deletes the results of a query; for ``Query``.
     fn _find_delete(&self, request: &Bound<'_, PyAny>) -> PyResult<u64> {
         let query = Self::query(request)?;
         self.long(request.py(), || self.collection.find_delete(&query))

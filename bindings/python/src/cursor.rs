@@ -19,9 +19,9 @@ const COUNT_MAX: usize = 256;
 const BYTES_FIRST: usize = 64 << 10;
 const BYTES_MAX: usize = 1 << 20;
 
-/// A walk over the answers of a query, or over a collection.
+/// A cursor over the results of a query, or over a collection.
 ///
-/// Iterate over it. It sees the collection as it was when the walk began. One thread at a time may use it.
+/// Iterate over it. It reads the collection as it was when the cursor was created. One thread at a time may use it.
 #[pyclass(frozen, module = "entidb")]
 pub(crate) struct Cursor {
     state: Mutex<State>,
@@ -119,7 +119,7 @@ impl Cursor {
         self.with(py, |state| state.next(py, self.collection.get()))
     }
 
-    /// The next entities, at most so many, in a list.
+    /// The next entities, at most ``count``, in a list.
     fn take<'py>(&self, py: Python<'py>, count: usize) -> PyResult<Bound<'py, PyList>> {
         self.with(py, |state| {
             let list = PyList::empty(py);
@@ -133,7 +133,7 @@ impl Cursor {
         })
     }
 
-    /// The token of the page that ends with the entity given last, for ``Query.after``; ``None`` before the first.
+    /// The page token of the last entity, for ``Query.after``; ``None`` before the first.
     fn token<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.with(py, |state| match (&state.cursor, state.given.checked_sub(1)) {
             (Some(cursor), Some(position)) => {
@@ -144,7 +144,7 @@ impl Cursor {
         })
     }
 
-    /// Frees the walk and what it holds of the database. A closed walk is at its end.
+    /// Ends the cursor and frees its snapshot.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.end(py)
     }

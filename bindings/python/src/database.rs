@@ -115,7 +115,7 @@ pub(crate) fn open<'py>(
     Database::opened(py, database, Some(path))
 }
 
-/// Open a database that lives in memory and goes with it.
+/// Open a database in memory. It is lost when it is closed.
 #[pyfunction]
 #[pyo3(signature = (**options))]
 pub(crate) fn open_memory<'py>(py: Python<'py>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Bound<'py, Database>> {
@@ -144,13 +144,13 @@ pub(crate) fn format_version() -> u32 {
 
 #[pymethods]
 impl Database {
-    /// The folder it is in; ``None`` for one in memory.
+    /// The folder; ``None`` for a database in memory.
     #[getter]
     fn path(&self) -> Option<&str> {
         self.path.as_deref()
     }
 
-    /// The collection of a name. It comes into being with the first write.
+    /// The collection with this name. It is created with its first entity.
     fn collection(slf: &Bound<'_, Self>, name: &str) -> PyResult<Collection> {
         let this = slf.get();
         let collection = call(slf.py(), || this.database.collection(name))?;
@@ -169,20 +169,20 @@ impl Database {
         Self::collection(slf, name)
     }
 
-    /// Gives a collection another name.
+    /// Renames a collection.
     fn rename_collection(&self, py: Python<'_>, old: &str, new: &str) -> PyResult<()> {
         call(py, || self.database.rename_collection(old, new))
     }
 
-    /// Removes a collection with everything in it.
+    /// Drops a collection with its entities and indexes.
     fn drop_collection(&self, py: Python<'_>, name: &str) -> PyResult<()> {
         call(py, || self.database.drop_collection(name))
     }
 
-    /// Begins a transaction that can write, waiting up to ``timeout`` seconds for another writer.
+    /// Begins a write transaction. Waits up to ``timeout`` seconds while another one is open.
     ///
-    /// By default it waits as long as the option ``lock_timeout_ms`` says. ``durability`` is what its commit promises:
-    /// ``"durable"``, ``"grouped"`` or ``"none"``; by default what the database was opened with.
+    /// The default wait is the option ``lock_timeout_ms``. ``durability`` of the commit is ``"durable"``,
+    /// ``"grouped"`` or ``"none"``; the default is the option of the database.
     #[pyo3(signature = (*, durability = None, timeout = None))]
     fn transaction<'py>(
         slf: &Bound<'py, Self>,
@@ -206,23 +206,23 @@ impl Database {
         Ok(made)
     }
 
-    /// Begins a transaction that reads the database as it is now, whatever is written meanwhile.
+    /// Begins a read transaction: a snapshot of the database as it is now.
     fn begin_read(slf: &Bound<'_, Self>) -> PyResult<Transaction> {
         let (py, this) = (slf.py(), slf.get());
         let transaction = call(py, || this.database.begin_read())?;
         Ok(Transaction::new(transaction, true, durability(py, None)?, slf.clone().unbind()))
     }
 
-    /// The same as ``begin_read``: a view of the database as it is now.
+    /// Same as ``begin_read``: a snapshot of the database as it is now.
     fn snapshot(slf: &Bound<'_, Self>) -> PyResult<Transaction> {
         Self::begin_read(slf)
     }
 
-    /// Reads the changes committed after the position ``since``, or from the oldest that are kept.
+    /// Returns a reader of the changes after the position ``since``, or of all changes that are kept.
     ///
-    /// A position comes from a batch, a feed, ``db.position`` or the ``position`` of a read transaction, and is good for
-    /// the history it is of: where this database has another, it is told as a ``GapError``.
-    /// Iterating gives the changes there are; with ``wait=True`` it waits for more at the end.
+    /// Positions come from a batch, a feed, ``db.position`` or the ``position`` of a read transaction. A position of
+    /// another history of the database raises ``GapError``. Iterating ends after the changes that exist; with
+    /// ``wait=True`` it waits for more.
     #[pyo3(signature = (since = None, *, wait = false))]
     fn changes(slf: &Bound<'_, Self>, since: Option<&Bound<'_, PyAny>>, wait: bool) -> PyResult<ChangeFeed> {
         let (py, this) = (slf.py(), slf.get());
@@ -238,15 +238,15 @@ impl Database {
         Ok(ChangeFeed::new(feed, wait, slf.clone().unbind()))
     }
 
-    /// The position in the change feed after the newest commit: ``db.changes(db.position)`` gives what comes from now on.
+    /// The position in the change feed after the newest commit: ``db.changes(db.position)`` reads later commits only.
     ///
-    /// To copy the data and follow it, take the ``position`` of the read transaction that copied.
+    /// To copy the data and then follow it, use the ``position`` of the read transaction that reads the copy.
     #[getter]
     fn position(&self, py: Python<'_>) -> PyResult<String> {
         call(py, || self.database.position())
     }
 
-    /// Removes changes up to a sequence from the feed.
+    /// Removes the changes up to and including a sequence from the feed.
     fn trim_changes(&self, py: Python<'_>, through: u64) -> PyResult<()> {
         call(py, || self.database.trim_changes(through))
     }
@@ -259,7 +259,7 @@ impl Database {
 
     /// Waits until a commit, by default the newest, is on stable storage.
     ///
-    /// Raises ``DeadlineExceededError`` when that takes more than ``timeout`` seconds.
+    /// Raises ``DeadlineExceededError`` after ``timeout`` seconds.
     #[pyo3(signature = (sequence = None, timeout = None))]
     fn wait_durable(&self, py: Python<'_>, sequence: Option<u64>, timeout: Option<f64>) -> PyResult<()> {
         let timeout_ms = match timeout {
@@ -275,34 +275,34 @@ impl Database {
         })
     }
 
-    /// Moves what is in the log into segments, so that the next opening has nothing to replay.
+    /// Writes the data in the log to segments, so that the next open has nothing to replay.
     fn checkpoint(&self, py: Python<'_>) -> PyResult<()> {
         call(py, || self.database.checkpoint())
     }
 
-    /// Merges segments, which gives the space of old versions back.
+    /// Merges all segments, and frees the space of old versions and deleted data.
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
         call(py, || self.database.compact())
     }
 
-    /// Checks the database and reports every problem found: ``{"ok": True, "problems": [], ...}``.
+    /// Checks the database and reports every problem: ``{"ok": True, "problems": [], ...}``.
     ///
-    /// With ``full=True`` everything is read, and indexes are compared with their documents.
+    /// With ``full=True`` it reads everything, and compares indexes with their documents.
     #[pyo3(signature = (*, full = false))]
     fn verify<'py>(&self, py: Python<'py>, full: bool) -> PyResult<Bound<'py, PyAny>> {
         let level = if full { VerifyLevel::Full } else { VerifyLevel::Quick };
         decode(py, &call(py, || self.database.verify(level))?)
     }
 
-    /// Copies the database as it is now into a new folder, while others read and write.
+    /// Copies the database, as of one commit, to a new folder, while others read and write.
     fn backup(&self, path: &Bound<'_, PyAny>) -> PyResult<()> {
         let target = path_text(path)?;
         call(path.py(), || self.database.backup(&target))
     }
 
-    /// Replaces one key or password by another. No data is rewritten, however large the database is.
+    /// Replaces a key or password. No data is rewritten.
     ///
-    /// Raises ``WrongKeyError`` when the old one opens nothing.
+    /// Raises ``WrongKeyError`` when the old one does not open the database.
     #[pyo3(signature = (*, key = None, password = None, new_key = None, new_password = None))]
     fn change_key(
         &self,
@@ -317,7 +317,8 @@ impl Database {
         call(py, || self.database.change_key(old.lent(), new.lent()))
     }
 
-    /// Adds a key or password beside those there are, at most eight in all; the first is one that opens it already.
+    /// Adds a key or password; the first argument is one that opens the database already. A database has at most
+    /// eight.
     #[pyo3(signature = (*, key = None, password = None, new_key = None, new_password = None))]
     fn add_key(
         &self,
@@ -332,7 +333,7 @@ impl Database {
         call(py, || self.database.add_key(existing.lent(), added.lent()))
     }
 
-    /// Takes a key or password away; the last one stays.
+    /// Removes a key or password. The last one cannot be removed.
     #[pyo3(signature = (*, key = None, password = None))]
     fn remove_key(
         &self,
@@ -344,14 +345,14 @@ impl Database {
         call(py, || self.database.remove_key(key.lent()))
     }
 
-    /// Makes a new data key for every file made from here on. Keys and passwords that open the database stay.
+    /// Encrypts every new file with a new data key. Keys and passwords that open the database stay valid.
     fn rotate_key(&self, py: Python<'_>) -> PyResult<()> {
         call(py, || self.database.rotate_key())
     }
 
-    /// Makes a new data key, rewrites the whole database under it and erases the older ones.
+    /// Rewrites the whole database with a new data key and erases the old ones.
     ///
-    /// False when an open cursor or a backup still reads old files: then call it again once that is gone.
+    /// False if an open cursor or a backup still reads old files: then call it again later.
     fn rekey(&self, py: Python<'_>) -> PyResult<bool> {
         call(py, || self.database.rekey())
     }
@@ -361,7 +362,7 @@ impl Database {
         decode(py, &call(py, || self.database.stats())?)
     }
 
-    /// The options in force. Keys and passwords are not shown.
+    /// The options in use, without keys and passwords.
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         decode(py, &call(py, || self.database.config())?)
     }
@@ -371,8 +372,8 @@ impl Database {
         decode(py, &call(py, || self.database.open_report())?)
     }
 
-    /// Closes the database for everything made from it. Closing twice is fine. Calls of other threads that write are waited
-    /// for; with ``force=True`` nobody is, and what is under way ends with ``ClosedError``.
+    /// Closes the database and everything that came from it. Closing again does nothing. Waits for writing calls of
+    /// other threads; with ``force=True`` it does not wait, and running calls end with ``ClosedError``.
     #[pyo3(signature = (*, force = false))]
     fn close(&self, py: Python<'_>, force: bool) -> PyResult<()> {
         if self.has_ended() {

@@ -15,7 +15,7 @@ use crate::decode::decode;
 use crate::error::{code, note, raise, refuse, refuse_pickle, warn_collected};
 use crate::gil::Busy;
 
-/// What a commit promises, by name.
+/// Durabilities by name.
 pub(crate) fn durability(py: Python<'_>, name: Option<&str>) -> PyResult<Durability> {
     match name {
         None => Ok(Durability::Default),
@@ -29,10 +29,10 @@ pub(crate) fn durability(py: Python<'_>, name: Option<&str>) -> PyResult<Durabil
     }
 }
 
-/// A transaction: all of it happens, or nothing of it.
+/// A transaction: it commits as a whole or not at all.
 ///
-/// ``with db.transaction() as tx:`` commits at the end of the block, and aborts when an exception leaves it. One thread
-/// at a time may use it.
+/// ``with db.transaction() as tx:`` commits at the end of the block, and aborts when an exception leaves it. One
+/// thread at a time may use it.
 #[pyclass(frozen, weakref, module = "entidb")]
 pub(crate) struct Transaction {
     transaction: abi::Transaction,
@@ -72,7 +72,7 @@ impl Transaction {
 
 #[pymethods]
 impl Transaction {
-    /// The collection of a name, as this transaction sees it.
+    /// The collection with this name, as this transaction sees it.
     fn collection(slf: &Bound<'_, Self>, name: &str) -> PyResult<Collection> {
         let this = slf.get();
         let collection = this.busy.call(slf.py(), || this.transaction.collection(name))?;
@@ -91,26 +91,26 @@ impl Transaction {
         Self::collection(slf, name)
     }
 
-    /// Gives a collection another name.
+    /// Renames a collection.
     fn rename_collection(&self, py: Python<'_>, old: &str, new: &str) -> PyResult<()> {
         self.busy.call(py, || self.transaction.rename_collection(old, new))
     }
 
-    /// Removes a collection with everything in it.
+    /// Drops a collection with its entities and indexes.
     fn drop_collection(&self, py: Python<'_>, name: &str) -> PyResult<()> {
         self.busy.call(py, || self.transaction.drop_collection(name))
     }
 
-    /// Marks this place, to come back to with ``rollback_to``.
+    /// Sets a savepoint for ``rollback_to``.
     ///
-    /// ``with tx.savepoint():`` comes back by itself when an exception leaves the block.
+    /// ``with tx.savepoint():`` rolls back when an exception leaves the block.
     fn savepoint(slf: &Bound<'_, Self>) -> PyResult<Savepoint> {
         let this = slf.get();
         let number = this.busy.call(slf.py(), || this.transaction.savepoint())?;
         Ok(Savepoint { number, transaction: slf.clone().unbind() })
     }
 
-    /// Undoes everything since a savepoint.
+    /// Undoes all changes since a savepoint.
     fn rollback_to(slf: &Bound<'_, Self>, savepoint: &Savepoint) -> PyResult<()> {
         let py = slf.py();
         if !savepoint.transaction.is(slf) {
@@ -125,9 +125,9 @@ impl Transaction {
         this.busy.call(py, || this.transaction.rollback_to(savepoint.number))
     }
 
-    /// Makes the changes visible, and gives the sequence of the commit.
+    /// Commits, and returns the sequence of the commit.
     ///
-    /// ``durability`` is ``"durable"``, ``"grouped"`` or ``"none"``; by default what the transaction was begun with.
+    /// ``durability`` is ``"durable"``, ``"grouped"`` or ``"none"``; the default is that of the transaction.
     #[pyo3(signature = (durability = None))]
     fn commit(&self, py: Python<'_>, durability: Option<&str>) -> PyResult<u64> {
         let durability = match durability {
@@ -141,7 +141,7 @@ impl Transaction {
         Ok(sequence)
     }
 
-    /// Forgets the changes.
+    /// Aborts: the changes are lost.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
         self.busy.call(py, || self.transaction.abort())
     }
@@ -152,21 +152,21 @@ impl Transaction {
         self.is_going_on(py)
     }
 
-    /// True when it can only read.
+    /// True for a read transaction.
     #[getter]
     fn is_read_only(&self) -> bool {
         self.read_only
     }
 
-    /// The commit it sees, or the one it became.
+    /// The sequence of the commit that it sees, or that it became.
     #[getter]
     fn sequence(&self, py: Python<'_>) -> PyResult<u64> {
         let committed = self.committed.lock().ok().and_then(|committed| *committed);
         committed.map_or_else(|| self.busy.call(py, || self.transaction.sequence()), Ok)
     }
 
-    /// The position in the change feed after the commit that a read transaction sees: who copies what it sees and reads
-    /// the changes since then misses nothing and gets nothing twice.
+    /// The position in the change feed after the commit that a read transaction sees. A program that copies its data
+    /// and reads the changes from there misses none and gets none twice.
     #[getter]
     fn position(&self, py: Python<'_>) -> PyResult<String> {
         self.busy.call(py, || self.transaction.position())
@@ -223,7 +223,7 @@ impl Drop for Transaction {
     }
 }
 
-/// A place in a transaction to come back to.
+/// A place in a transaction to which its changes can be undone.
 #[pyclass(frozen, module = "entidb")]
 pub(crate) struct Savepoint {
     number: u64,
@@ -232,7 +232,7 @@ pub(crate) struct Savepoint {
 
 #[pymethods]
 impl Savepoint {
-    /// Undoes everything since this place.
+    /// Undoes all changes since the savepoint.
     fn rollback(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
         Transaction::rollback_to(this.transaction.bind(slf.py()), this)

@@ -17,8 +17,8 @@ __all__ = ["Entity"]
 class Entity(dict[Any, Any]):
     """A document that was read, with its ``id`` and its ``version``.
 
-    ``collection.put(entity)`` stores it under the id it has; ``collection.replace(entity.id, entity,
-    version=entity.version)`` does so only when nobody else has changed it since.
+    ``collection.put(entity)`` stores it under its id; ``collection.replace(entity.id, entity,
+    version=entity.version)`` stores it only if it has not changed since.
     """
 
     __slots__ = ("id", "version")

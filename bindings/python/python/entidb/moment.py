@@ -1,4 +1,4 @@
-"""The present moment, as documents hold it."""
+"""The current time, as a document stores it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["now"]
 
 
 def now() -> datetime:
-    """The present moment: an aware ``datetime`` in UTC, to the microsecond."""
+    """The current time: an aware ``datetime`` in UTC, to the microsecond."""
     from datetime import datetime, timezone
 
     return datetime.now(timezone.utc)

@@ -35,22 +35,22 @@ class Patch:
         self.operations = []
 
     def set(self, path: str | Field, value: Any) -> Patch:
-        """Also puts a value at a path; missing maps on the way are made."""
+        """Sets the value at a path, and creates missing maps on the way."""
         self.operations.append((_SET, _steps(path), value))
         return self
 
     def remove(self, path: str | Field) -> Patch:
-        """Also takes the value at a path away; nothing there is no error."""
+        """Removes the value at a path, if there is one."""
         self.operations.append((_REMOVE, _steps(path)))
         return self
 
     def increment(self, path: str | Field, by: Any = 1) -> Patch:
-        """Also adds a number to the number at a path; nothing there counts as zero."""
+        """Adds to the number at a path. A missing number counts as zero."""
         self.operations.append((_INCREMENT, _steps(path), by))
         return self
 
     def append(self, path: str | Field, value: Any) -> Patch:
-        """Also adds a value at the end of the array at a path; nothing there counts as an empty array."""
+        """Appends a value to the array at a path. A missing array counts as empty."""
         self.operations.append((_APPEND, _steps(path), value))
         return self
 

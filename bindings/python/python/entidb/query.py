@@ -1,7 +1,7 @@
-"""Asking for entities: fields, conditions and queries.
+"""Queries: fields, conditions and queries.
 
 Always: a query is immutable, every method gives another one, and nothing is read before it is used.
-Does not know: how answers are found (``Query.explain`` tells). Format: docs/spec/query.md.
+Does not know: how results are found (``Query.explain`` says it). Format: docs/spec/query.md.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ __all__ = ["Explanation", "Expression", "Field", "Index", "Order", "Page", "Quer
 class Expression:
     """A condition on documents, made by comparing fields of ``entidb.f``.
 
-    Conditions are joined with ``&`` and ``|`` and turned round with ``~``. Those joined one after the other by the same
-    sign are one group, however many they are.
+    Conditions are joined with ``&`` and ``|``, and negated with ``~``. Any number joined by the same operator are one group.
     """
 
     __slots__ = ("_node",)
@@ -133,19 +132,19 @@ class Field:
         return Expression(("between", self._path, low, high))
 
     def exists(self) -> Expression:
-        """The field is there, whatever its value."""
+        """The field exists, also with null."""
         return Expression(("exists", self._path))
 
     def is_null(self) -> Expression:
-        """The field is there, and null."""
+        """The field exists and is null."""
         return Expression(("is_null", self._path))
 
     def contains(self, value: Any) -> Expression:
-        """The value is an array that holds this."""
+        """The value is an array that contains this."""
         return Expression(("contains", self._path, value))
 
     def starts_with(self, text: str) -> Expression:
-        """The value is text that begins so."""
+        """The value is text that begins with this."""
         return Expression(("starts_with", self._path, text))
 
     def asc(self) -> Order:
@@ -198,14 +197,14 @@ def _joined(word: str, *nodes: tuple[Any, ...]) -> tuple[Any, ...]:
 def any_of(*conditions: Expression | Iterable[Expression]) -> Expression:
     """At least one of the conditions, given one by one or as an iterable: ``any_of(f.tags == tag for tag in wanted)``.
 
-    Of no conditions none is fulfilled, as with ``any``.
+    Without conditions nothing matches, as with ``any``.
     """
     nodes = [*_each(conditions)]
     return Expression(_joined("or", *nodes) if nodes else ("false",))
 
 
 def all_of(*conditions: Expression | Iterable[Expression]) -> Expression:
-    """All of the conditions, given one by one or as an iterable. No conditions are fulfilled, as with ``all``."""
+    """All of the conditions, given one by one or as an iterable. Without conditions everything matches, as with ``all``."""
     nodes = [*_each(conditions)]
     return Expression(_joined("and", *nodes) if nodes else ("true",))
 
@@ -219,7 +218,7 @@ def _each(conditions: tuple[Expression | Iterable[Expression], ...]) -> Iterator
 
 
 class Index(NamedTuple):
-    """A declared index."""
+    """An index."""
 
     name: str
     columns: list[str]
@@ -232,7 +231,7 @@ class Index(NamedTuple):
 
 
 class Explanation(dict[str, Any]):
-    """How a query is answered; as text, one line for people."""
+    """The plan of a query; as text, one line for people."""
 
     __slots__ = ()
 
@@ -300,7 +299,7 @@ class Query:
         return request
 
     def where(self, *conditions: Expression) -> Query:
-        """Also demands these conditions."""
+        """Adds conditions; all must match."""
         nodes = [_node(condition) for condition in conditions]
         return self._with(_filter=_joined("and", self._filter, *nodes)) if nodes else self
 
@@ -320,15 +319,15 @@ class Query:
         return self._with(_order=tuple(order))
 
     def limit(self, count: int | None) -> Query:
-        """Bounds the number of answers, of all pages together."""
+        """Returns at most ``count`` results, on all pages together."""
         return self._with(_limit=count)
 
     def offset(self, count: int) -> Query:
-        """Leaves out the first ``count`` answers; after a page token nothing is left out again."""
+        """Skips the first ``count`` results, before the first page only."""
         return self._with(_offset=count)
 
     def after(self, token: bytes | None) -> Query:
-        """Goes on after the page or entity a token belongs to; ``None`` begins at the start."""
+        """Continues behind the page or entity of a token; ``None`` begins at the start."""
         return self._with(_after=token)
 
     def __bool__(self) -> NoReturn:
@@ -338,7 +337,7 @@ class Query:
         raise TypeError("a query has no length before it is run; ask count(), or len(query.list())")
 
     def __getitem__(self, part: slice) -> Query:
-        """Some of the answers: ``query[:10]`` is ``limit(10)``, ``query[20:30]`` is ``offset(20)`` and ``limit(10)``."""
+        """A part of the results: ``query[:10]`` is ``limit(10)``, ``query[20:30]`` is ``offset(20)`` and ``limit(10)``."""
         if not isinstance(part, slice):
             raise TypeError("a query is cut with a slice, such as query[:10]; for one answer ask first()")
         start = 0 if part.start is None else index(part.start)
@@ -357,12 +356,12 @@ class Query:
         return self._collection._cursor(self._request())
 
     def list(self) -> _Entities:
-        """All answers."""
+        """All results."""
         with iter(self) as cursor:
             return [*cursor]
 
     def page(self, size: int) -> Page:
-        """A page of at most ``size`` answers, with the token of the next page, which ``after`` takes.
+        """A page of at most ``size`` results, with the token of the next page for ``after``.
 
         ``limit`` and ``offset`` are of the answer as a whole: a limit of 25 gives pages of 10, 10 and 5.
         """
@@ -372,29 +371,29 @@ class Query:
             return page
 
     def ids(self) -> _Ids:
-        """The ids of all answers."""
+        """The ids of all results."""
         with iter(self) as cursor:
             return [entity.id for entity in cursor]
 
     def first(self) -> Entity | None:
-        """The first answer, or ``None``."""
+        """The first result, or ``None``."""
         with iter(self._with(_page=1)) as cursor:
             return next(cursor, None)
 
     def exists(self) -> bool:
-        """Whether there is an answer."""
+        """Whether there is a result."""
         return self.first() is not None
 
     def count(self) -> int:
-        """How many answers there are."""
+        """The number of results."""
         return self._collection._find_count(self._request())
 
     def delete(self) -> int:
-        """Removes the answers, all or none, and gives how many there were."""
+        """Deletes the results, all or none, and returns how many there were."""
         return self._collection._find_delete(self._request())
 
     def explain(self) -> Explanation:
-        """How the answers are found, without finding them."""
+        """The plan of the query, without running it."""
         return self._collection._find_explain(self._request())
 
     def __repr__(self) -> str:

@@ -135,7 +135,7 @@ fn a_dump_loads_into_the_same_database() {
     std::fs::write(&file, format!("{}not json\n", "{\"n\":1}\n".repeat(1001))).unwrap();
     let output = run(&["load", &second, &file, "--into", "plain"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("line 1002") && said.contains("first 1000 entities"), "{said}");
+    assert!(said.contains("line 1002") && said.contains("1000 entities were imported"), "{said}");
 }
 
 #[test]

@@ -37,7 +37,11 @@ pub(crate) struct Frozen {
 impl SuperVersion {
     /// The value of a key at a sequence.
     pub(crate) fn get(&self, key: &[u8], at: Sequence) -> Result<Option<Value>> {
-        self.get_hashed(key, xxh3_64(key), at)
+        let mut read = PointRead::new(at);
+        if !self.read_memtables(key, &mut read)? {
+            self.version.read(key, xxh3_64(key), &mut read)?;
+        }
+        read.finish()
     }
 
     /// The values of keys at a sequence, in the order of the keys.
@@ -50,31 +54,35 @@ impl SuperVersion {
                 *hash = xxh3_64(key);
             }
             self.memtables().filter(|memtable| !memtable.is_empty()).for_each(|memtable| memtable.fetch(some));
-            self.version.fetch(some, &hashes);
-            for (key, hash) in some.iter().zip(hashes) {
-                values.push(self.get_hashed(key, hash, at)?);
+            let located = self.version.locate(some, &hashes);
+            for (number, (key, hash)) in some.iter().zip(hashes).enumerate() {
+                let mut read = PointRead::new(at);
+                if !self.read_memtables(key, &mut read)? {
+                    located.read(number, key, hash, &mut read)?;
+                }
+                values.push(read.finish()?);
             }
         }
         Ok(values)
     }
 
-    fn get_hashed(&self, key: &[u8], hash: u64, at: Sequence) -> Result<Option<Value>> {
-        let mut read = PointRead::new(at);
-        for memtable in self.memtables() {
+    /// Asks the memtables about a key, newest first. Returns true when the answer is known.
+    #[inline]
+    fn read_memtables(&self, key: &[u8], read: &mut PointRead) -> Result<bool> {
+        for memtable in self.memtables().filter(|memtable| !memtable.is_empty()) {
             let done = if memtable.has_no_range_tombstones() {
                 // A counter may have as many additions here as there were commits: they are taken as one.
                 let newest_at = |at| Ok(memtable.get(key, at).map(|it| sum_of_adds(&it).unwrap_or_else(|| found(&it))));
                 read.visit(None, newest_at)?
             } else {
                 let newest_at = |at| Ok(memtable.get(key, at).map(|it| found(&it)));
-                read.visit(memtable.covering(key, at), newest_at)?
+                read.visit(memtable.covering(key, read.at()), newest_at)?
             };
             if done {
-                return read.finish();
+                return Ok(true);
             }
         }
-        self.version.read(key, hash, &mut read)?;
-        read.finish()
+        Ok(false)
     }
 
     /// Gives a view what is to be looked at for its range, behind the sources it has.

@@ -62,6 +62,21 @@ impl Fences {
         self.search(key, |fence, rest| fence <= rest)
     }
 
+    /// As [`not_above`](Self::not_above), when the answer for another key, which may lie nearby, was `near`.
+    #[inline]
+    pub(crate) fn not_above_near(&self, key: &[u8], near: usize) -> usize {
+        if let Some(rest) = key.strip_prefix(self.prefix.as_slice())
+            && let Some(before) = near.checked_sub(1).and_then(|before| self.heads.get(before))
+        {
+            let sought = head_of(rest);
+            // Equal numbers say nothing.
+            if *before < sought && self.heads.get(near).is_none_or(|next| sought < *next) {
+                return near;
+            }
+        }
+        self.not_above(key)
+    }
+
     #[inline]
     fn search(&self, key: &[u8], comes_first: impl Fn(&[u8], &[u8]) -> bool) -> usize {
         let Some(rest) = key.strip_prefix(self.prefix.as_slice()) else {
@@ -126,6 +141,9 @@ mod tests {
             for key in sought.iter().chain(&list).chain(&outside) {
                 prop_assert_eq!(fences.below(key), list.partition_point(|fence| fence < key));
                 prop_assert_eq!(fences.not_above(key), list.partition_point(|fence| fence <= key));
+                for near in 0..=list.len() + 1 {
+                    prop_assert_eq!(fences.not_above_near(key, near), fences.not_above(key));
+                }
             }
             for (index, key) in list.iter().enumerate() {
                 prop_assert_eq!(&fences.key(index), key);

@@ -29,6 +29,7 @@ use entidb_storage::{Directory, Random};
 pub(crate) use block::Block;
 pub(crate) use fences::Fences;
 pub(crate) use open::Segment;
+pub(crate) use point_index::Likely;
 pub(crate) use removals::{Removals, SegmentFile, Waiting};
 pub(crate) use run_cursor::RunCursor;
 pub(crate) use writer::SegmentWriter;

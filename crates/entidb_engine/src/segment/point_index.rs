@@ -54,6 +54,19 @@ pub(crate) struct Candidate {
     pub(crate) coarse: usize,
 }
 
+/// What is known of where a key is in a segment before anything is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Likely {
+    /// Nothing: what would say so is not in memory.
+    Unknown,
+    /// It has no version there.
+    Absent,
+    /// Most likely it is at this place; the next places to look at are those of its hash.
+    At(Candidate),
+    /// In this block, when it is there.
+    In(usize),
+}
+
 /// How many low bits of an ordinal a slot leaves out, for a block with `count` entries.
 #[inline]
 pub(crate) fn ordinal_shift(count: usize) -> u32 {
@@ -100,10 +113,14 @@ impl PointIndex {
 
     /// The first place in the line of a hash where its key may be.
     #[inline]
-    pub(crate) fn first(&self, hash: u64) -> Option<Candidate> {
-        let line = self.lines().get(home(hash, self.count))?;
+    pub(crate) fn likely(&self, hash: u64) -> Likely {
+        let Some(line) = self.lines().get(home(hash, self.count)) else { return Likely::Unknown };
         let wanted = fingerprint(hash);
-        slots(line).find(|slot| slot >> 19 == wanted).map(candidate)
+        match slots(line).find(|slot| slot >> 19 == wanted) {
+            Some(slot) => Likely::At(candidate(slot)),
+            None if word(line, FLAGS) & OVERFLOWED != 0 => Likely::Unknown,
+            None => Likely::Absent,
+        }
     }
 
     /// Asks `visit` about each place the key with this hash may be, until it has an answer.

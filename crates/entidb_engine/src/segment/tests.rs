@@ -12,7 +12,7 @@ use crate::crypto::testing::encrypted_keys;
 use crate::error::{Damage, Error, Result};
 use crate::format::{DatabaseId, EntryKind, FileNumber, Sequence};
 use crate::iterator::sorted::{Entry, Sorted};
-use crate::iterator::{EntryCursor, Span};
+use crate::iterator::{EntryCursor, Found, Span};
 use crate::options::{Compression, ZonePolicy};
 use crate::range_tombstone::RangeTombstones;
 use crate::verify::{VerifyLevel, VerifyReport};
@@ -233,7 +233,13 @@ proptest! {
         prop_assert_eq!(report.entries, entries.len() as u64);
         for entry in &entries {
             for at in [entry.sequence, Sequence(entry.sequence.0.saturating_sub(1)), Sequence::MAX] {
-                let found = segment.get(&entry.key, xxh3_64(&entry.key), at).unwrap();
+                let hash = xxh3_64(&entry.key);
+                let found = segment.get(&entry.key, hash, at).unwrap();
+                let likely = segment.fetch_block(&entry.key, hash);
+                segment.fetch_entry(&entry.key, likely);
+                let together = segment.get_likely(&entry.key, hash, likely, at).unwrap();
+                let seen = |found: &Found| (found.sequence, found.kind, found.value.to_vec());
+                prop_assert_eq!(together.as_ref().map(seen), found.as_ref().map(seen));
                 let expected = entries.iter().find(|other| other.key == entry.key && other.sequence <= at);
                 prop_assert_eq!(found.as_ref().map(|found| found.sequence), expected.map(|entry| entry.sequence));
                 prop_assert_eq!(found.as_ref().map(|found| found.kind), expected.map(|entry| entry.kind));
@@ -242,7 +248,10 @@ proptest! {
             let mut absent = entry.key.clone();
             absent.push(77);
             let is_there = entries.iter().any(|other| other.key == absent);
-            prop_assert_eq!(segment.get(&absent, xxh3_64(&absent), Sequence::MAX).unwrap().is_some(), is_there);
+            let hash = xxh3_64(&absent);
+            prop_assert_eq!(segment.get(&absent, hash, Sequence::MAX).unwrap().is_some(), is_there);
+            let likely = segment.fetch_block(&absent, hash);
+            prop_assert_eq!(segment.get_likely(&absent, hash, likely, Sequence::MAX).unwrap().is_some(), is_there);
         }
         prop_assert!(context.cache.bytes() <= cache_bytes.max(1));
         prop_assert_eq!(segment.approximate_count(&Span::all()).unwrap(), entries.len() as u64);

@@ -8,6 +8,7 @@ mod builder;
 mod edit;
 mod folder;
 mod install;
+mod located;
 mod manifest;
 mod owner;
 mod root;
@@ -24,6 +25,7 @@ pub(crate) use edit::looks;
 pub(crate) use edit::{LEVELS_MAX, SegmentMeta, VersionEdit};
 pub(crate) use folder::{FOLDERS, Survey, create_folders, list_files, number_of, survey};
 pub(crate) use install::{InstallContext, Installer, Switch, write_closed};
+pub(crate) use located::KEYS_AT_ONCE;
 pub(crate) use manifest::{FileNumbers, ManifestRead, ManifestWriter, WalRef, read_manifest};
 pub(crate) use owner::Owner;
 pub(crate) use root::{RootFile, read_root_file, write_root};
@@ -33,9 +35,6 @@ use crate::error::Result;
 use crate::format::FileNumber;
 use crate::iterator::{PointRead, Span};
 use crate::segment::{Segment, SegmentContext, SegmentFile};
-
-/// Keys that are fetched together.
-pub(crate) const KEYS_AT_ONCE: usize = 32;
 
 /// One level: runs, newest first.
 #[derive(Debug, Clone, Default)]
@@ -275,30 +274,6 @@ impl Version {
             }
         }
         Ok(false)
-    }
-
-    /// Fetches what reads of these keys look at, in stages: of all keys what comes first, then of all what that leads to,
-    /// and so on. The waits of a stage overlap, which those of single reads, one after the other, cannot. What is not in
-    /// memory is left to the reads.
-    pub(crate) fn fetch(&self, keys: &[&[u8]], hashes: &[u64; KEYS_AT_ONCE]) {
-        for run in self.runs() {
-            for (key, hash) in keys.iter().zip(hashes) {
-                if let Some(segment) = run.holding(key) {
-                    segment.fetch_line(*hash);
-                }
-            }
-        }
-        for run in self.runs() {
-            let mut likely = [None; KEYS_AT_ONCE];
-            for ((key, hash), likely) in keys.iter().zip(hashes).zip(&mut likely) {
-                *likely = run.holding(key).and_then(|segment| Some((segment, segment.fetch_block(key, *hash)?)));
-            }
-            for (key, likely) in keys.iter().zip(likely) {
-                if let Some((segment, candidate)) = likely {
-                    segment.fetch_entry(key, candidate);
-                }
-            }
-        }
     }
 
     /// About how many entries are in `span`, older versions and deletions counted too.

@@ -125,6 +125,18 @@ impl Run {
         (!segment.meta().is_before(key)).then_some(segment)
     }
 
+    /// As [`holding`](Self::holding), for one key after the other: `near` is where the one before was, and then where this
+    /// one is. Keys that are read together are often in one segment, which is found by two comparisons then.
+    #[inline]
+    pub(crate) fn holding_near(&self, key: &[u8], near: &mut usize) -> Option<&Arc<Segment>> {
+        *near = match self.segments.as_slice() {
+            [_] => self.beginning_at_or_before(key),
+            _ => self.starts.not_above_near(key, *near),
+        };
+        let segment = self.segments.get(near.checked_sub(1)?)?;
+        (!segment.meta().is_before(key)).then_some(segment)
+    }
+
     /// How many segments begin at `key` or before it.
     #[inline]
     fn beginning_at_or_before(&self, key: &[u8]) -> usize {

@@ -94,6 +94,24 @@ fn a_plan_of_nothing_looks_at_no_segment_but_what_is_stale() {
     assert_eq!((cost(100), cost(5000)), (0, 0));
 }
 
+#[test]
+fn keys_that_are_read_together_look_once_at_a_segment_of_each_run() {
+    let two_runs = |edit: VersionEdit| {
+        let older = edit.added.iter().map(|meta| SegmentMeta {
+            number: FileNumber(meta.number.0 + 9000),
+            run: 1,
+            ..meta.clone()
+        });
+        VersionEdit { added: edit.added.iter().cloned().chain(older).collect(), removed: Vec::new() }
+    };
+    let version = Version::empty(context_for_tests()).apply(&two_runs(snapshot_of(1000))).unwrap();
+    let keys: Vec<Arc<[u8]>> = (0..32).map(|number| meta(1, 0, 0, number * number, 0).smallest).collect();
+    let keys: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
+    // Its last key is looked at, and that it is this one's.
+    let count = looks::during(|| drop(version.locate(&keys, &[0; 32])));
+    assert!(count <= 2 * 2 * 32, "{count} looks");
+}
+
 fn numbers_of(edit: &VersionEdit) -> Vec<FileNumber> {
     edit.added.iter().map(|meta| meta.number).collect()
 }

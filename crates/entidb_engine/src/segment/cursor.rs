@@ -37,6 +37,10 @@ pub(crate) struct SegmentCursor {
     key: Vec<u8>,
     /// The key that was left last, while the next is compared with it.
     left: Vec<u8>,
+    /// The entries of a group of the present block, for a walk backward; empty when none is known.
+    group: Vec<EntryPlace>,
+    /// The first of them.
+    group_first: usize,
     /// The block that `aim` found, until `land`.
     aimed: Option<usize>,
     /// Blocks read ahead, with their numbers.
@@ -62,6 +66,8 @@ impl SegmentCursor {
             place: None,
             key: Vec::with_capacity(KEY_BYTES_USUAL),
             left: Vec::new(),
+            group: Vec::new(),
+            group_first: 0,
             aimed: None,
             ahead: VecDeque::new(),
             ahead_bytes: 0,
@@ -99,6 +105,8 @@ impl SegmentCursor {
         let opened = segment.opened()?;
         self.number = number;
         self.block = None;
+        // The same block may lie elsewhere in its next buffer.
+        self.group.clear();
         if !follows && self.caches {
             self.ahead.clear();
             self.ahead_bytes = 0;
@@ -147,6 +155,48 @@ impl SegmentCursor {
             Ok(place)
         });
         self.place = Some(place.map_err(|_| self.senseless())?);
+        self.ordinal = ordinal;
+        Ok(())
+    }
+
+    /// Stands on the entry before the present one. Entries of a group are found from its first on, so it is decoded once for
+    /// all of them.
+    fn stand_back(&mut self, ordinal: usize) -> Result<()> {
+        let Some(block) = self.block.as_ref().filter(|block| !block.layout().has_whole_keys()) else {
+            return self.stand(ordinal);
+        };
+        let (bytes, layout) = (block.bytes(), block.layout());
+        let first = ordinal - ordinal % GROUP_ENTRIES;
+        if self.group.is_empty() || self.group_first != first {
+            self.group.clear();
+            let end = block.count().min(first + GROUP_ENTRIES);
+            let mut at = layout.group_head(bytes, first);
+            for ordinal in first..end {
+                let Some(place) = at else {
+                    self.group.clear();
+                    return Err(self.senseless());
+                };
+                self.group.push(place);
+                if ordinal + 1 < end {
+                    at = layout.entry_at(bytes, place.end, false);
+                }
+            }
+            self.group_first = first;
+            if let Some(before) = (first / GROUP_ENTRIES).checked_sub(1) {
+                block.fetch_group(before);
+            }
+        }
+        let (Some(head), Some(place)) = (self.group.first(), self.group.get(ordinal - first)) else {
+            return Err(self.senseless());
+        };
+        // What the block's keys share stays, whichever of them was here.
+        let prefix_len = layout.prefix_len();
+        let shared = block.suffix(head).get(..place.shared);
+        let Some(shared) = shared.filter(|_| prefix_len <= self.key.len()) else { return Err(self.senseless()) };
+        self.key.truncate(prefix_len);
+        self.key.extend_from_slice(shared);
+        self.key.extend_from_slice(block.suffix(place));
+        self.place = Some(*place);
         self.ordinal = ordinal;
         Ok(())
     }
@@ -344,7 +394,7 @@ impl EntryCursor for SegmentCursor {
         self.guarded(|cursor| {
             match (cursor.place, cursor.ordinal.checked_sub(1)) {
                 (None, _) => return Err(moved_while_invalid()),
-                (Some(_), Some(ordinal)) => cursor.stand(ordinal)?,
+                (Some(_), Some(ordinal)) => cursor.stand_back(ordinal)?,
                 (Some(_), None) => cursor.enter_block_end_before(cursor.number)?,
             }
             cursor.stay_inside();

@@ -204,16 +204,23 @@ fn bound_next(
     let mut low: Side<'_> = None;
     let mut high: Side<'_> = None;
     let mut text = None;
-    let (mut touching, mut answers) = (0_usize, false);
+    // How many terms there are, how many comparisons became a side, and whether one that is a range by itself is that range.
+    let (mut touching, mut sides, mut answers) = (0_usize, 0_usize, false);
     for term in terms {
         match term {
-            Expression::Compare(path, comparison, value) if *path == column.path => match comparison {
-                Comparison::Gt => low = low.or(Some((Bound::Excluded(Element::Value(value)), value))),
-                Comparison::Ge => low = low.or(Some((Bound::Included(Element::Value(value)), value))),
-                Comparison::Lt => high = high.or(Some((Bound::Excluded(Element::Value(value)), value))),
-                Comparison::Le => high = high.or(Some((Bound::Included(Element::Value(value)), value))),
-                Comparison::Eq | Comparison::Ne => continue,
-            },
+            Expression::Compare(path, comparison, value) if *path == column.path => {
+                let (side, bound) = match comparison {
+                    Comparison::Gt => (&mut low, Bound::Excluded(Element::Value(value))),
+                    Comparison::Ge => (&mut low, Bound::Included(Element::Value(value))),
+                    Comparison::Lt => (&mut high, Bound::Excluded(Element::Value(value))),
+                    Comparison::Le => (&mut high, Bound::Included(Element::Value(value))),
+                    Comparison::Eq | Comparison::Ne => continue,
+                };
+                if side.is_none() {
+                    *side = Some((bound, value));
+                    sides += 1;
+                }
+            }
             Expression::Between(path, from, to) if *path == column.path => {
                 low = Some((Bound::Included(Element::Value(from)), from));
                 high = Some((Bound::Included(Element::Value(to)), to));
@@ -238,9 +245,18 @@ fn bound_next(
     if text.is_none() && low.is_none() && high.is_none() {
         return false;
     }
-    // A range with one open end takes in values of other classes, for which the comparison does not hold; and of several
-    // terms the ranges may be wider than their meeting.
-    narrowed.answered += usize::from(answers && touching == 1);
+    // An open side of a range ends with the class of the value on the other side, and a comparison holds within its class
+    // only. Between values of two classes there are others, and of several terms for a side the range may be wider than
+    // their meeting.
+    let is_one_class = match (low, high) {
+        (Some((_, low)), Some((_, high))) => class_of(low) == class_of(high),
+        _ => true,
+    };
+    narrowed.answered += match touching {
+        1 if answers => 1,
+        touching if touching == sides && is_one_class => touching,
+        _ => 0,
+    };
     for prefix in prefixes.drain(..) {
         let bounds = match text {
             Some(start) => text_prefix_bounds(&prefix, start, column.direction),

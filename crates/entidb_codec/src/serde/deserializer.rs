@@ -26,11 +26,13 @@ pub(super) struct Deserializer<'de> {
 
 impl<'de> Deserializer<'de> {
     pub(super) fn new(bytes: &'de [u8], limits: &Limits) -> Self {
-        Self { decoder: Decoder::within(bytes, limits), item: 0, guesses: Guesses::NONE }
+        Self { decoder: Decoder::within(bytes, limits), item: 0, guesses: Guesses::recall() }
     }
 
     pub(super) fn finish(&self) -> Result<()> {
-        self.decoder.finish()
+        self.decoder.finish()?;
+        self.guesses.remember();
+        Ok(())
     }
 
     /// An error of the type itself, at the item it was shown.

@@ -3,12 +3,21 @@
 //! Always: what is recognised equals the key to the byte, so a wrong guess costs time and nothing else.
 //! Does not know: which field a name leads to; the type says that.
 
+use std::cell::Cell;
+
 /// Structs of up to this many fields have their keys recognised; looking among more would cost more
 /// than it saves.
 const FIELDS_MAX: usize = 16;
 
-/// Recognises the keys of structs in a list: one that equals the name of a field is known to be text
-/// without being judged (measured 2026-11: judging short keys was an eighth of reading structs).
+thread_local! {
+    /// What was known at the end of the thread's last document. The next is mostly of the same type.
+    static LAST: Cell<Guesses> = const { Cell::new(Guesses::NONE) };
+}
+
+/// Recognises the keys of structs in a list, and of documents that are read one after the other: one
+/// that equals the name of a field is known to be text without being judged (measured 2026-11: judging
+/// short keys was an eighth of reading structs).
+#[derive(Clone, Copy)]
 pub(super) struct Guesses {
     /// Of the struct type met last.
     fields: &'static [&'static str],
@@ -18,6 +27,18 @@ pub(super) struct Guesses {
 
 impl Guesses {
     pub(super) const NONE: Self = Self { fields: &[], order: [u8::MAX; FIELDS_MAX] };
+
+    /// What is known at the beginning of a document.
+    #[inline]
+    pub(super) fn recall() -> Self {
+        LAST.get()
+    }
+
+    /// Keeps what is known for the thread's next document.
+    #[inline]
+    pub(super) fn remember(&self) {
+        LAST.set(*self);
+    }
 
     /// Says that a struct begins, and whether its keys are worth recognising: from the second of its
     /// type on, because learning the order costs as much as judging the keys of one.

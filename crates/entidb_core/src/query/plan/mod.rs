@@ -69,7 +69,7 @@ pub(crate) fn plan(
 ) -> Result<Plan> {
     let order = match place {
         Some(place) => Some(place.order.clone()),
-        None => (!query.order.is_empty()).then(|| Order::Columns(query.order.clone())),
+        None => (!query.order.is_empty()).then(|| Order::Columns(query.order.as_slice().into())),
     };
     if may_scan && matches!(order, Some(Order::Ids)) {
         return Ok(scan(order));

@@ -28,7 +28,7 @@ pub(crate) enum Order {
     /// By id: that of a scan without an order asked for.
     Ids,
     /// By columns, ties by ordinal in the direction of the last: the order asked for.
-    Columns(Vec<Column>),
+    Columns(Arc<[Column]>),
     /// By the rows of an index, each entity at the first of its rows that the filter asks for.
     Rows(RowOrder),
 }

@@ -71,7 +71,7 @@ impl Place {
                 EntityId::from_slice(rest).map_err(|_| unreadable())?;
                 (Order::Ids, rest)
             }
-            (KIND_COLUMNS, false) => (Order::Columns(query.order.clone()), rest),
+            (KIND_COLUMNS, false) => (Order::Columns(query.order.as_slice().into()), rest),
             (KIND_ROWS, true) => {
                 let (len, rest) = rest.split_first_chunk::<2>().ok_or_else(unreadable)?;
                 let (definition, key) =

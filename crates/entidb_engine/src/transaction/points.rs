@@ -114,11 +114,8 @@ impl Points {
         match self {
             Self::Few(few) => {
                 let change = Change::new(kind, value)?;
-                let before = match few.get_mut(key) {
-                    Some(slot) => Some(std::mem::replace(slot, change)),
-                    None => few.insert(key.into(), change),
-                };
-                Ok(Before::of(before))
+                // Most keys are new ones: looking first would be looking twice.
+                Ok(Before::of(few.insert(key.into(), change)))
             }
             Self::Many(many) => many.set(key, kind, value, keep),
         }

@@ -32,7 +32,7 @@ const REMOVED_AT_ONCE: usize = 1024;
 /// Within a transaction all range deletes are the same commit, whatever sequence it will get.
 const OWN: Sequence = Sequence::ZERO;
 
-/// Buffered changes. Cloned only when an iterator still looks at the old state.
+/// Buffered changes. Copied only when an iterator still looks at the old state.
 #[derive(Debug, Clone)]
 pub(crate) struct WriteBuffer {
     /// From this size on points are kept as many.
@@ -73,6 +73,12 @@ impl WriteBuffer {
             kept_count: 0,
             frees: false,
         }
+    }
+
+    /// The same changes, to go on with while somebody looks at these.
+    pub(crate) fn copied(&self) -> Result<Self> {
+        let points = self.points.copied(self.bytes, self.few_bytes_max)?;
+        Ok(Self { points, ranges: self.ranges.clone(), ..*self })
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -57,6 +57,31 @@ fn counting_folds_into_what_the_transaction_already_says() {
 }
 
 #[test]
+fn more_than_a_few_become_a_tree_when_they_are_copied() {
+    // A copy of a megabyte of changes would be made again for each query that looks while others are made.
+    let shown = |buffer: &WriteBuffer| {
+        let mut shown = Vec::new();
+        let show = |key: &[u8], kind, value: &[u8]| {
+            shown.push((key.to_vec(), kind, value.to_vec()));
+            Ok(())
+        };
+        buffer.visit_points(show).unwrap();
+        shown
+    };
+    let mut buffer = WriteBuffer::new(1 << 30);
+    for (numbers, becomes_a_tree) in [(0_u32..200, false), (200..900, true)] {
+        for number in numbers {
+            buffer.put(&number.to_be_bytes(), &[7; 1000], &mut Savepoints::default()).unwrap();
+        }
+        let copy = buffer.copied().unwrap();
+        assert!(matches!(&buffer.points, Points::Few(_)));
+        assert_eq!(matches!(&copy.points, Points::Many(_)), becomes_a_tree);
+        assert!(shown(&copy) == shown(&buffer));
+        assert_eq!((copy.bytes(), copy.point_count()), (buffer.bytes(), buffer.point_count()));
+    }
+}
+
+#[test]
 fn going_back_to_the_start_leaves_an_empty_buffer() {
     for mut buffer in both() {
         let mut savepoints = Savepoints::default();

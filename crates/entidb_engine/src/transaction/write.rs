@@ -155,7 +155,7 @@ impl WriteTransaction {
         check_key(key)?;
         check_value(value)?;
         self.check_change(key, value)?;
-        Arc::make_mut(&mut self.buffer).put(key, value, &mut self.savepoints)
+        own(&mut self.buffer)?.put(key, value, &mut self.savepoints)
     }
 
     /// Takes a key's value away; fine when it has none.
@@ -165,7 +165,7 @@ impl WriteTransaction {
     pub fn delete(&mut self, key: &[u8]) -> Result<()> {
         check_key(key)?;
         self.check_change(key, &[])?;
-        Arc::make_mut(&mut self.buffer).delete(key, &mut self.savepoints)
+        own(&mut self.buffer)?.delete(key, &mut self.savepoints)
     }
 
     /// Takes the values of all keys in `start..end` away, at the cost of one change however many there are.
@@ -185,7 +185,7 @@ impl WriteTransaction {
         let all = keeping(self.buffer.point_count());
         let kept = if self.fits(cost.saturating_add(all)) { all } else { keeping(self.buffer.count_in(start, end)?) };
         self.check_cost(cost.saturating_add(kept))?;
-        let done = Arc::make_mut(&mut self.buffer).delete_range(start, end, &mut self.savepoints);
+        let done = own(&mut self.buffer)?.delete_range(start, end, &mut self.savepoints);
         self.or_spoil(done)
     }
 
@@ -197,7 +197,7 @@ impl WriteTransaction {
     pub fn add(&mut self, key: &[u8], delta: i64) -> Result<()> {
         check_key(key)?;
         self.check_change(key, &[0; 8])?;
-        Arc::make_mut(&mut self.buffer).add(key, delta, &mut self.savepoints)
+        own(&mut self.buffer)?.add(key, delta, &mut self.savepoints)
     }
 
     /// A place to come back to with [`rollback_to`](WriteTransaction::rollback_to). As long as there is one, each key that
@@ -229,7 +229,7 @@ impl WriteTransaction {
         self.check_whole()?;
         let index = self.savepoints.index(self.token.number(), savepoint)?;
         let Some(earlier) = self.savepoints.go_back(index) else { return Ok(()) };
-        let done = Arc::make_mut(&mut self.buffer).go_back(earlier);
+        let done = own(&mut self.buffer).and_then(|buffer| buffer.go_back(earlier));
         self.or_spoil(done)
     }
 
@@ -313,7 +313,7 @@ impl WriteTransaction {
         // What was replaced or taken back holds memory and is no change any more. It is given back before anything is
         // refused for it, but not for a little at a time: that would copy the rest again and again.
         if self.buffer.stale_bytes() > self.bytes_max / STALE_PART {
-            Arc::make_mut(&mut self.buffer).give_back_stale()?;
+            own(&mut self.buffer)?.give_back_stale()?;
         }
         let size = self.buffer.live_bytes().saturating_add(self.savepoints.bytes()).saturating_add(cost);
         if size > self.bytes_max {
@@ -340,6 +340,15 @@ impl WriteTransaction {
         }
         done
     }
+}
+
+/// The changes, alone: what somebody looks at stays as it is.
+#[inline]
+fn own(buffer: &mut Arc<WriteBuffer>) -> Result<&mut WriteBuffer> {
+    if Arc::strong_count(buffer) > 1 {
+        *buffer = Arc::new(buffer.copied()?);
+    }
+    Ok(Arc::make_mut(buffer))
 }
 
 impl std::fmt::Debug for WriteTransaction {

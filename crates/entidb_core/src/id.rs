@@ -125,6 +125,17 @@ impl FromStr for EntityId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CollectionId(pub u32);
 
+/// The number under which the entities of a collection lie. A collection that is emptied at once takes another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StorageId(pub(crate) u32);
+
+/// Where what belongs to a collection lies: its entities, and all else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Home {
+    pub(crate) collection: CollectionId,
+    pub(crate) storage: StorageId,
+}
+
 /// The number of an index; never used twice in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IndexId(pub u32);

@@ -12,19 +12,21 @@
 //! | 01 | `01 04` | next number for collections and indexes, u32 |
 //! | 01 | `01 05 number` | what a collection or an index counts, counter |
 //! | 01 | `01 06 collection` | next ordinal, u64 |
-//! | 01 | `01 07` | oldest sequence kept in the change feed, u64 |
+//! | 01 | `01 07` | watermark: oldest sequence kept in the change feed and the history, u64 |
 //! | 01 | `01 08` | version of this keyspace, u32 |
 //! | 01 | `01 09 sequence` | id of the session whose first commit it is |
 //! | 01 | `01 0b index` | why an index being built cannot be finished |
-//! | 02 | `02 collection id` | entity: envelope and document |
+//! | 01 | `01 0c sequence collection` | collection record before that commit |
+//! | 02 | `02 storage id` | entity: envelope and document |
 //! | 03 | `03 collection ordinal` | entity id |
 //! | 04 | `04 index tuple [ordinal]` | unique index row: entity id |
 //! | 05 | `05 index tuple ordinal` | index row: entity id |
 //! | 06 | `06 index key id` | nothing: a key of a manual index |
 //! | 07 | `07 index id key` | nothing: the same key, found by its entity |
-//! | 0a | `0a sequence part` | changes of one commit, framed |
+//! | 0a | `0a sequence first` | changes of one commit, framed |
+//! | 0b | `0b storage id sequence` | entity as it was before that commit |
 
-use crate::id::{CollectionId, EntityId, IndexId, Ordinal};
+use crate::id::{CollectionId, EntityId, IndexId, Ordinal, StorageId};
 use entidb_engine::Sequence;
 
 pub(crate) const ZONE_META: u8 = 0x01;
@@ -35,6 +37,8 @@ pub(crate) const ZONE_INDEX: u8 = 0x05;
 pub(crate) const ZONE_MANUAL: u8 = 0x06;
 pub(crate) const ZONE_MANUAL_ENTITY: u8 = 0x07;
 pub(crate) const ZONE_FEED: u8 = 0x0a;
+/// Entities as they were before each commit that changed or removed them.
+pub(crate) const ZONE_HISTORY: u8 = 0x0b;
 
 const META_CATALOG_VERSION: u8 = 0x01;
 const META_COLLECTION: u8 = 0x02;
@@ -47,6 +51,10 @@ const META_KEYSPACE_VERSION: u8 = 0x08;
 const META_SESSION: u8 = 0x09;
 
 const META_BUILD_REFUSAL: u8 = 0x0b;
+const META_CATALOG_HISTORY: u8 = 0x0c;
+
+/// The key of the watermark, by which the feed and the history expire.
+pub(crate) const WATERMARK: &[u8] = &[ZONE_META, META_FEED_OLDEST];
 
 /// The version of this keyspace; a database with a newer one is refused.
 pub(crate) const KEYSPACE_VERSION: u32 = 1;
@@ -133,10 +141,10 @@ pub(crate) fn prefix_end(zone: u8, number: u32) -> [u8; PREFIX_BYTES] {
     }
 }
 
-pub(crate) fn entity(collection: CollectionId, id: &EntityId) -> [u8; 21] {
+pub(crate) fn entity(storage: StorageId, id: &EntityId) -> [u8; 21] {
     let mut key = [0_u8; 21];
     let (head, tail) = key.split_at_mut(PREFIX_BYTES);
-    head.copy_from_slice(&prefix(ZONE_ENTITY, collection.0));
+    head.copy_from_slice(&prefix(ZONE_ENTITY, storage.0));
     tail.copy_from_slice(id.as_bytes());
     key
 }
@@ -165,6 +173,58 @@ pub(crate) fn index_prefix(index: IndexId, unique: bool) -> [u8; PREFIX_BYTES] {
 
 pub(crate) fn index_end(index: IndexId, unique: bool) -> [u8; PREFIX_BYTES] {
     prefix_end(index_zone(unique), index.0)
+}
+
+/// The entity as it was before the commit with this sequence, which changed or removed it.
+pub(crate) fn history(storage: StorageId, id: &EntityId, sequence: Sequence) -> [u8; 29] {
+    let mut key = [0_u8; 29];
+    let (head, rest) = key.split_at_mut(PREFIX_BYTES);
+    let (middle, tail) = rest.split_at_mut(16);
+    head.copy_from_slice(&prefix(ZONE_HISTORY, storage.0));
+    middle.copy_from_slice(id.as_bytes());
+    tail.copy_from_slice(&sequence.0.to_be_bytes());
+    key
+}
+
+/// Behind every row of the history of an entity.
+pub(crate) fn history_end(storage: StorageId, id: &EntityId) -> Vec<u8> {
+    let mut key = history(storage, id, Sequence(u64::MAX)).to_vec();
+    key.push(0);
+    key
+}
+
+/// The entity and the commit of a row of the history.
+pub(crate) fn history_place(key: &[u8]) -> Option<(EntityId, Sequence)> {
+    let (id, sequence) = key.get(PREFIX_BYTES..)?.split_first_chunk::<16>()?;
+    Some((EntityId::from_bytes(*id), Sequence(u64::from_be_bytes(sequence.try_into().ok()?))))
+}
+
+/// The storage in the key of an entity or of a row of the history.
+pub(crate) fn storage_of(key: &[u8]) -> Option<StorageId> {
+    key.get(1..PREFIX_BYTES)?.try_into().ok().map(u32::from_be_bytes).map(StorageId)
+}
+
+/// What the catalog had of a collection before the commit with this sequence.
+pub(crate) fn catalog_history(sequence: Sequence, collection: CollectionId) -> [u8; 14] {
+    let mut key = [0_u8; 14];
+    let (head, rest) = key.split_at_mut(2);
+    let (middle, tail) = rest.split_at_mut(8);
+    head.copy_from_slice(&[ZONE_META, META_CATALOG_HISTORY]);
+    middle.copy_from_slice(&sequence.0.to_be_bytes());
+    tail.copy_from_slice(&collection.0.to_be_bytes());
+    key
+}
+
+/// The commit and the collection of such a key.
+pub(crate) fn catalog_history_place(key: &[u8]) -> Option<(Sequence, CollectionId)> {
+    let (sequence, collection) = key.get(2..)?.split_first_chunk::<8>()?;
+    let collection = u32::from_be_bytes(collection.try_into().ok()?);
+    Some((Sequence(u64::from_be_bytes(*sequence)), CollectionId(collection)))
+}
+
+/// Behind every such key.
+pub(crate) fn catalog_history_end() -> [u8; 2] {
+    [ZONE_META, META_CATALOG_HISTORY + 1]
 }
 
 pub(crate) fn feed(sequence: Sequence, part: u32) -> [u8; 13] {
@@ -205,7 +265,7 @@ mod tests {
     #[test]
     fn keys_give_back_what_went_in() {
         let id = EntityId::from_bytes([9; 16]);
-        assert_eq!(entity_id(&entity(CollectionId(3), &id)), Some(id));
+        assert_eq!(entity_id(&entity(StorageId(3), &id)), Some(id));
         assert_eq!(feed_place(&feed(Sequence(77), 1)), Some((Sequence(77), 1)));
         assert!(session(Sequence(u64::MAX)).as_slice() < sessions_end().as_slice());
         assert_eq!(trailing_u64(&ordinal(CollectionId(1), Ordinal(5))), Some(5));

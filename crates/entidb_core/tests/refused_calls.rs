@@ -101,7 +101,7 @@ fn a_refused_put_leaves_no_collection_behind() {
     notes.put_at(id(1), &doc! { "t": "x".repeat(25 << 10) }).unwrap();
     let before = shown(&tx);
     let other = tx.collection("other").unwrap();
-    assert_eq!(other.put(&doc! { "t": "x".repeat(25 << 10) }).unwrap_err().code(), ErrorCode::TooLarge);
+    assert_eq!(other.put(&doc! { "t": "x".repeat(45 << 10) }).unwrap_err().code(), ErrorCode::TooLarge);
     assert_eq!(other.put_bytes(None, &[0x18, 0x01]).unwrap_err().code(), ErrorCode::NotCanonical);
     assert_eq!(other.insert_bytes(None, &encode(&Value::from(1))).unwrap_err().code(), ErrorCode::WrongType);
     assert_eq!(shown(&tx), before);

@@ -101,44 +101,71 @@ pub struct ZonePolicy {
     pub block_bytes: u32,
     /// How blocks are compressed.
     pub compression: Compression,
+    /// True for zones whose entries may go once they were committed before the watermark, which is the number under
+    /// [`ZonePolicies::watermark_key`]. Merging removes them; whether a read still finds one is not defined, so readers
+    /// compare with the watermark themselves.
+    pub expires: bool,
 }
 
 impl Default for ZonePolicy {
     fn default() -> Self {
-        Self { point_index: true, block_bytes: 8 * 1024, compression: Compression::Lz4 }
+        Self { point_index: true, block_bytes: 8 * 1024, compression: Compression::Lz4, expires: false }
     }
 }
 
 /// One policy for each first byte of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ZonePolicies(Box<[ZonePolicy; 256]>);
+pub struct ZonePolicies {
+    zones: Box<[ZonePolicy; 256]>,
+    watermark_key: Option<&'static [u8]>,
+}
 
 impl ZonePolicies {
     /// The same policy for every zone.
     #[must_use]
     pub fn uniform(policy: ZonePolicy) -> Self {
-        Self(Box::new([policy; 256]))
+        Self { zones: Box::new([policy; 256]), watermark_key: None }
     }
 
     /// The policy of the zone.
     #[must_use]
     pub fn policy(&self, zone: u8) -> ZonePolicy {
-        self.0.get(usize::from(zone)).copied().unwrap_or_default()
+        self.zones.get(usize::from(zone)).copied().unwrap_or_default()
     }
 
     /// Gives a zone another policy.
     #[must_use]
     pub fn with(mut self, zone: u8, policy: ZonePolicy) -> Self {
-        if let Some(slot) = self.0.get_mut(usize::from(zone)) {
+        if let Some(slot) = self.zones.get_mut(usize::from(zone)) {
             *slot = policy;
         }
         self
     }
 
+    /// Names the key under which the watermark is: 8 bytes, big-endian, the oldest commit whose entries stay in the zones
+    /// that expire. It is a key like others, so it is in snapshots and backups and survives crashes like others. It must
+    /// never be made less, and must not be in a zone that expires.
+    #[must_use]
+    pub const fn watermark_at(mut self, key: &'static [u8]) -> Self {
+        self.watermark_key = Some(key);
+        self
+    }
+
+    /// The key of the watermark; without one nothing expires.
+    #[must_use]
+    pub const fn watermark_key(&self) -> Option<&'static [u8]> {
+        self.watermark_key
+    }
+
+    /// The zones whose entries expire.
+    pub(crate) fn expiring(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=u8::MAX).filter(|zone| self.policy(*zone).expires)
+    }
+
     /// For every zone, whether it has a point index.
     #[must_use]
     pub fn point_zones(&self) -> [bool; 256] {
-        self.0.map(|policy| policy.point_index)
+        self.zones.map(|policy| policy.point_index)
     }
 }
 

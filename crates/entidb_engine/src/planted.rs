@@ -111,6 +111,10 @@ pub enum Mistake {
     RemovedWhileRead,
     /// Merging forgets deletions that older segments need.
     DeletesDroppedEarly,
+    /// Merging removes what has expired by the newest watermark, whoever still reads at an older one.
+    WatermarkOfNewest,
+    /// Merging removes what has expired by a watermark that a crash may take back.
+    WatermarkNotDurable,
     /// A counter forgets what it was before the last additions.
     CounterBaseLost,
     /// Going back to a savepoint leaves the last of the changed keys as it is.

@@ -95,6 +95,8 @@ pub struct Stats {
     pub versions_removed: u64,
     /// Deletions compactions removed because nothing was left under them.
     pub deletes_removed: u64,
+    /// Entries that merging removed because they had expired.
+    pub entries_expired: u64,
     /// Compactions that failed in this handle. A damaged segment, and what would be merged with it, is tried again after
     /// 200 ms, and each time after twice as long, up to a minute; everything else is merged meanwhile.
     pub compaction_failures: u64,

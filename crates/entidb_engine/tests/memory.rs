@@ -15,7 +15,7 @@ const ENTRIES: u32 = 45_000;
 
 /// Small blocks, so that a little data has many of them and large indexes.
 fn options() -> Options {
-    let policy = ZonePolicy { point_index: true, block_bytes: 4096, compression: Compression::None };
+    let policy = ZonePolicy { point_index: true, block_bytes: 4096, compression: Compression::None, expires: false };
     Options {
         memory_bytes: BUDGET,
         durability: Durability::None,
@@ -130,7 +130,7 @@ fn values_that_are_kept_take_their_memory_from_the_cache() {
 
 /// Blocks of 512 bytes: their indexes alone are more than the budget.
 fn many_blocks() -> Options {
-    let policy = ZonePolicy { point_index: true, block_bytes: 512, compression: Compression::None };
+    let policy = ZonePolicy { point_index: true, block_bytes: 512, compression: Compression::None, expires: false };
     Options { memory_bytes: 1 << 20, zones: ZonePolicies::uniform(policy), ..options() }
 }
 

@@ -76,6 +76,7 @@ impl History {
                 point_index: dice.coin(),
                 block_bytes: 512 << dice.below(6),
                 compression: if dice.coin() { Compression::Lz4 } else { Compression::None },
+                expires: false,
             };
             zones = zones.with(*zone, policy);
         }

@@ -8,6 +8,7 @@
 pub mod corrupt;
 pub mod crash;
 pub mod engine_subject;
+pub mod expiry;
 pub mod full_disk;
 pub mod gate;
 pub mod history;

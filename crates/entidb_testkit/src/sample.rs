@@ -90,7 +90,7 @@ fn with_random(world: &Simulation, random: &Arc<SeededRandom>) -> Backend {
 #[must_use]
 pub fn options(flavour: Flavour, provider: Arc<dyn Provider>) -> Options {
     let compression = if flavour == Flavour::Plain { Compression::None } else { Compression::Lz4 };
-    let scanned = ZonePolicy { point_index: false, block_bytes: 1024, compression };
+    let scanned = ZonePolicy { point_index: false, block_bytes: 1024, compression, expires: false };
     let looked_up = ZonePolicy { point_index: true, ..scanned };
     Options {
         key: (flavour == Flavour::Encrypted).then(|| KeySource::raw(KEY)),

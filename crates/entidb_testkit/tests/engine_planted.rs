@@ -13,7 +13,7 @@ use entidb_testkit::history::History;
 use entidb_testkit::model::Contents;
 use entidb_testkit::sweep::FaultSweep;
 use entidb_testkit::workload::{Profile, Step};
-use entidb_testkit::{Journal, Row, Stop, Subject};
+use entidb_testkit::{Journal, Row, Stop, Subject, expiry};
 
 /// Those a crash shows.
 const BY_CRASH: [Mistake; 22] = [
@@ -262,6 +262,16 @@ fn every_planted_mistake_that_a_history_shows_is_caught() {
     }
     row.print();
     assert!(missed.is_empty(), "not caught: {missed:#?}");
+}
+
+#[test]
+fn every_planted_mistake_about_what_expires_is_caught() {
+    for mistake in [Mistake::WatermarkOfNewest, Mistake::WatermarkNotDurable] {
+        plant(Some(mistake));
+        let caught = (0..200).any(|seed| expiry::history(seed, 300).is_err());
+        plant(None);
+        assert!(caught, "not caught: {mistake:?}");
+    }
 }
 
 /// The most memory that a small database counts at a time, whose cache is full when what is written needs its room.

@@ -16,7 +16,7 @@ pub(crate) use history::CatalogHistory;
 pub(crate) use record::{CollectionRecord, IndexRecord};
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::id::CollectionId;
+use crate::id::{CollectionId, StorageId};
 
 /// The longest name of a collection or index, in bytes.
 pub(crate) const NAME_BYTES_MAX: usize = 255;
@@ -26,6 +26,8 @@ pub(crate) const NAME_BYTES_MAX: usize = 255;
 pub(crate) struct Catalog {
     by_id: BTreeMap<CollectionId, Arc<CollectionRecord>>,
     by_name: HashMap<String, CollectionId>,
+    /// Collections whose storage has not their own number.
+    moved: HashMap<StorageId, CollectionId>,
 }
 
 impl Catalog {
@@ -52,10 +54,25 @@ impl Catalog {
         all
     }
 
+    /// The collection whose entities lie there.
+    pub(crate) fn by_storage(&self, storage: StorageId) -> Option<&Arc<CollectionRecord>> {
+        let id = self.moved.get(&storage).copied().unwrap_or(CollectionId(storage.0));
+        self.by_id(id).filter(|record| record.storage == storage)
+    }
+
+    /// The collections by their numbers.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Arc<CollectionRecord>> {
+        self.by_id.values()
+    }
+
     /// Adds a collection or puts its new record in the place of the old.
     pub(crate) fn insert(&mut self, record: Arc<CollectionRecord>) {
         if let Some(old) = self.by_id.get(&record.id) {
             self.by_name.remove(&old.name);
+            self.moved.remove(&old.storage);
+        }
+        if record.storage.0 != record.id.0 {
+            self.moved.insert(record.storage, record.id);
         }
         self.by_name.insert(record.name.clone(), record.id);
         self.by_id.insert(record.id, record);
@@ -64,6 +81,7 @@ impl Catalog {
     pub(crate) fn remove(&mut self, id: CollectionId) {
         if let Some(old) = self.by_id.remove(&id) {
             self.by_name.remove(&old.name);
+            self.moved.remove(&old.storage);
         }
     }
 }

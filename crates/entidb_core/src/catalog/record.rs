@@ -10,7 +10,7 @@ use entidb_codec::Value;
 
 use super::IndexDefinition;
 use crate::error::{Error, Result};
-use crate::id::{CollectionId, IndexId};
+use crate::id::{CollectionId, Home, IndexId, StorageId};
 use crate::index::kind::{self, Index, Origin};
 use crate::index::unknown::Unknown;
 
@@ -93,6 +93,8 @@ impl IndexRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CollectionRecord {
     pub(crate) id: CollectionId,
+    /// Under which its entities lie.
+    pub(crate) storage: StorageId,
     pub(crate) name: String,
     /// The indexes with all of their rows.
     pub(crate) indexes: Vec<Arc<IndexRecord>>,
@@ -109,10 +111,16 @@ impl CollectionRecord {
         self.indexes.iter().find(|index| index.definition.name == name)
     }
 
+    /// Where what belongs to it lies.
+    pub(crate) const fn home(&self) -> Home {
+        Home { collection: self.id, storage: self.storage }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let list = |indexes: &[Arc<IndexRecord>]| Value::Array(indexes.iter().map(|index| index.encode()).collect());
         let mut fields = vec![
             ("id", Value::from(u64::from(self.id.0))),
+            ("storage", Value::from(u64::from(self.storage.0))),
             ("name", Value::from(self.name.as_str())),
             ("indexes", list(&self.indexes)),
         ];
@@ -126,15 +134,19 @@ impl CollectionRecord {
         let value =
             entidb_codec::decode(bytes).map_err(|error| Error::corrupt(format!("a collection record: {error}")))?;
         let is_building = value.as_map().is_some_and(|map| map.get(BUILDING).is_some());
-        let known: &[&str] =
-            if is_building { &["id", "name", "indexes", BUILDING] } else { &["id", "name", "indexes"] };
+        let known: &[&str] = if is_building {
+            &["id", "storage", "name", "indexes", BUILDING]
+        } else {
+            &["id", "storage", "name", "indexes"]
+        };
         let fields = Fields::of(&value, known)?;
         let list = |name| {
             fields.array(name)?.iter().map(|index| IndexRecord::decode(index).map(Arc::new)).collect::<Result<Vec<_>>>()
         };
         let building = if is_building { list(BUILDING)? } else { Vec::new() };
         let name = fields.text("name")?.to_owned();
-        Ok(Self { id: CollectionId(fields.number("id")?), name, indexes: list("indexes")?, building })
+        let (id, storage) = (CollectionId(fields.number("id")?), StorageId(fields.number("storage")?));
+        Ok(Self { id, storage, name, indexes: list("indexes")?, building })
     }
 }
 
@@ -193,6 +205,7 @@ mod tests {
         let definition = IndexDefinition::on(["a.b", "-c", "\\-d", "we\\.ird"]).unwrap().unique().multi().named("x");
         let mut record = CollectionRecord {
             id: CollectionId(7),
+            storage: StorageId(8),
             name: "notes".into(),
             indexes: vec![Arc::new(IndexRecord::new(IndexId(9), definition.clone()).unwrap())],
             building: Vec::new(),

@@ -9,19 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use entidb_engine::{Direction, Iter, Sequence};
+use entidb_engine::Sequence;
 
-use super::history::Sessions;
+use super::change::Change;
+use super::commit::{CommitHead, Commits};
 use super::position::{Position, Since};
-use super::record::{Change, decode_part};
 use super::retention::check_kept;
 use crate::database::Shared;
 use crate::error::{Error, ErrorCode, Result};
-use crate::keyspace;
 use crate::transaction::View;
 
 /// A batch is closed before it has more bytes than this, unless it is one change.
 const BATCH_BYTES: usize = 1 << 20;
+/// What a change counts beside its documents.
+const CHANGE_BYTES: usize = 32;
 
 /// Changes of one commit: all of them, or the next of a commit with many.
 ///
@@ -40,6 +41,9 @@ const BATCH_BYTES: usize = 1 << 20;
 pub struct ChangeBatch {
     /// The commit, by its place in the history.
     pub sequence: Sequence,
+    /// When the commit was made: microseconds since 1970-01-01 UTC by the clock of the system, which may have been set back
+    /// between two commits.
+    pub time_micros: i64,
     /// What it changed, in order.
     pub changes: Vec<Change>,
     /// Where to go on after this batch.
@@ -89,6 +93,7 @@ pub struct ChangeCursor {
     /// Where it was before the batch given last.
     before: Option<Position>,
     open: Option<OpenFeed>,
+    with_before: bool,
     closed: Arc<AtomicBool>,
 }
 
@@ -142,13 +147,47 @@ impl ChangeCursor {
                 position
             }
         };
-        Ok(Self { shared, position, before: None, open: None, closed: Arc::default() })
+        Ok(Self { shared, position, before: None, open: None, with_before: false, closed: Arc::default() })
     }
 
     /// What closes this reader from another thread, also while this one waits. Its example is at [`FeedCloser`].
     #[must_use]
     pub fn closer(&self) -> FeedCloser {
         FeedCloser { shared: Arc::clone(&self.shared), closed: Arc::clone(&self.closed) }
+    }
+
+    /// Gives updates and deletes the document as it was before them, too.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// use entidb_core::{decode, doc, Since};
+    /// use std::time::Duration;
+    /// let id = notes.put(&doc! { "n": 1 })?;
+    /// let mut feed = db.changes(Since::Now)?.with_before();
+    /// notes.put_at(id, &doc! { "n": 2 })?;
+    /// let batch = feed.next_batch(Duration::ZERO)?.expect("just committed");
+    /// let before = batch.changes[0].before.as_ref().expect("asked for");
+    /// assert_eq!(decode(before)?, doc! { "n": 1 });
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_before(mut self) -> Self {
+        self.give_before();
+        self
+    }
+
+    /// As [`with_before`](Self::with_before), from the next batch on.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// let mut feed = db.changes(entidb_core::Since::Now)?;
+    /// feed.give_before();
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    pub fn give_before(&mut self) {
+        self.with_before = true;
+        self.open = None;
     }
 
     fn check_not_closed(&self) -> Result<()> {
@@ -244,7 +283,7 @@ impl ChangeCursor {
         if view.sequence()? < self.position.next().0 {
             return Ok(None);
         }
-        self.open = Some(OpenFeed::after(&view, &self.position)?);
+        self.open = Some(OpenFeed::after(&view, &self.position, self.with_before)?);
         self.read_on()
     }
 
@@ -254,7 +293,7 @@ impl ChangeCursor {
         // After an error nothing is open: reading begins again at the position, and meets the same damage.
         let Some(batch) = open.next()? else { return Ok(None) };
         self.before = Some(std::mem::replace(&mut self.position, batch.position));
-        if open.has_part {
+        if open.has_more() {
             self.open = Some(open);
         }
         Ok(Some(batch))
@@ -263,66 +302,47 @@ impl ChangeCursor {
 
 /// The feed of one snapshot, from a position on.
 struct OpenFeed {
-    parts: Iter,
-    /// `parts` stands on a part that is not given yet.
-    has_part: bool,
-    /// The number that part has, unless parts are missing.
-    expected: u32,
-    sessions: Sessions,
+    commits: Commits,
+    /// A change that did not fit into the batch before.
+    held: Option<(u32, Change)>,
 }
 
 impl OpenFeed {
-    fn after(view: &View, position: &Position) -> Result<Self> {
-        let (sequence, part) = position.next();
-        let (start, end) = (keyspace::feed(sequence, part), [keyspace::ZONE_FEED + 1]);
-        let mut parts = view.range(&start, &end, Direction::Forward)?;
-        let has_part = parts.advance()?;
-        Ok(Self { parts, has_part, expected: part, sessions: Sessions::after(view, position.whole())? })
+    fn after(view: &View, position: &Position, with_before: bool) -> Result<Self> {
+        Ok(Self { commits: Commits::after(view, position, with_before)?, held: None })
+    }
+
+    fn has_more(&self) -> bool {
+        self.held.is_some() || self.commits.has_more()
     }
 
     fn next(&mut self) -> Result<Option<ChangeBatch>> {
-        if !self.has_part {
-            return Ok(None);
-        }
-        let sequence = self.expected_place()?;
-        let session = self.sessions.of(sequence)?;
+        let Some(CommitHead { sequence, session, time_micros }) = self.commits.head()? else { return Ok(None) };
         let (mut changes, mut bytes) = (Vec::new(), 0_usize);
-        let next_part = loop {
-            bytes += self.parts.value().len();
-            decode_part(self.parts.value(), &mut changes)?;
-            self.has_part = self.parts.advance()?;
-            self.expected = self.expected.wrapping_add(1);
-            if !self.has_part || self.place()?.0 != sequence {
-                self.expected = 0;
+        let next = loop {
+            let held = self.held.take();
+            let Some((number, change)) = held.map_or_else(|| self.commits.next(), |held| Ok(Some(held)))? else {
                 break None;
+            };
+            let before = change.before.as_ref().map_or(0, Vec::len);
+            bytes = bytes.saturating_add(change.payload.len() + before + CHANGE_BYTES);
+            if bytes > BATCH_BYTES && !changes.is_empty() {
+                self.held = Some((number, change));
+                break Some(number);
             }
-            self.expected_place()?;
-            if bytes.saturating_add(self.parts.value().len()) > BATCH_BYTES {
-                break Some(self.expected);
-            }
+            changes.push(change);
         };
-        Ok(Some(ChangeBatch { sequence, changes, position: Position::new(session, sequence, next_part) }))
-    }
-
-    /// The commit of the part here, which must be the next one of it.
-    fn expected_place(&self) -> Result<Sequence> {
-        match self.place()? {
-            (sequence, part) if part == self.expected => Ok(sequence),
-            (sequence, _) => {
-                Err(Error::corrupt(format!("the changes of commit {sequence}, a part of which is missing,")))
-            }
-        }
-    }
-
-    fn place(&self) -> Result<(Sequence, u32)> {
-        keyspace::feed_place(self.parts.key()).ok_or_else(|| Error::corrupt("a feed key"))
+        let position = Position::new(session, sequence, next);
+        Ok(Some(ChangeBatch { sequence, time_micros, changes, position }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use entidb_engine::Direction;
+
     use super::*;
-    use crate::{Database, doc};
+    use crate::{Database, doc, keyspace};
 
     /// Does something to the keyspace that the database would never do.
     fn tamper(db: &Database, change: impl FnOnce(&mut entidb_engine::WriteTransaction)) {
@@ -362,17 +382,54 @@ mod tests {
 
     #[test]
     fn a_commit_that_lacks_a_part_is_damage() {
-        for missing in [0, 1, 2] {
+        for missing in 0..3 {
             let db = Database::open_memory().unwrap();
             db.create_collection("notes").unwrap();
             let damaged = db.last_sequence().next();
-            let text = "x".repeat(60_000);
-            db.transaction(|tx| {
-                (0..4).try_for_each(|_| tx.collection("notes")?.put(&doc! { "text": text.as_str() }).map(drop))
-            })
-            .unwrap();
-            tamper(&db, |tx| tx.delete(&keyspace::feed(damaged, missing)).unwrap());
-            reads_up_to(&db, damaged);
+            let documents: Vec<_> = (0..10_000).map(|n| doc! { "n": n }).collect();
+            db.collection("notes").unwrap().put_many(&documents).unwrap();
+            let shared = db.changes(Since::Now).unwrap().shared;
+            let (start, end) = (keyspace::feed(damaged, 0), keyspace::feed(damaged.next(), 0));
+            let mut parts =
+                shared.engine().snapshot().unwrap().range(&start[..]..&end[..], Direction::Forward).unwrap();
+            let mut keys = Vec::new();
+            while parts.advance().unwrap() {
+                keys.push(parts.key().to_vec());
+            }
+            assert_eq!(keys.len(), 3);
+            tamper(&db, |tx| tx.delete(&keys[missing]).unwrap());
+            if missing == 0 {
+                reads_up_to(&db, damaged);
+                continue;
+            }
+            // Batches before the missing part are given, and never the end of the commit.
+            let mut feed = db.changes(Since::Oldest).unwrap();
+            let mut errors = 0;
+            for _ in 0..10 {
+                match feed.next_batch(Duration::ZERO) {
+                    Ok(batch) => {
+                        let batch = batch.unwrap();
+                        assert!(batch.sequence < damaged || !batch.ends_commit());
+                    }
+                    Err(error) => {
+                        assert_eq!(error.code(), ErrorCode::Corrupt);
+                        errors += 1;
+                    }
+                }
+            }
+            assert!(errors >= 4, "only {errors} errors");
         }
+    }
+
+    #[test]
+    fn a_change_whose_document_is_missing_is_damage() {
+        let db = Database::open_memory().unwrap();
+        let notes = db.collection("notes").unwrap();
+        notes.put(&doc! { "n": 1 }).unwrap();
+        let damaged = db.last_sequence().next();
+        let id = notes.put(&doc! { "n": 2 }).unwrap();
+        let storage = crate::id::StorageId(1);
+        tamper(&db, |tx| tx.delete(&keyspace::entity(storage, &id)).unwrap());
+        reads_up_to(&db, damaged);
     }
 }

@@ -2,17 +2,24 @@
 //!
 //! Always: only committed changes, in the order of their sequences; a commit may be given in several batches, the last of
 //! which says so. What retention removed, or another history never had, is reported as a gap, never skipped.
-//! Does not know: who reads.
+//! Does not know: who reads, or where documents are found (`history`).
 
+mod change;
+mod commit;
 mod cursor;
-mod history;
+mod pending;
 mod position;
 mod record;
 mod retention;
+mod session;
+mod write;
 
+pub use change::{Change, ChangeKind};
 pub use cursor::{ChangeBatch, ChangeCursor, FeedCloser};
-pub(crate) use history::Session;
+pub(crate) use pending::{Pending, PendingPlace};
 pub use position::{Position, Since};
-pub use record::{Change, ChangeKind};
-pub(crate) use record::{ChangeBuffer, ChangePlace};
-pub(crate) use retention::{trim_by_age, trim_through, trim_unrecorded};
+pub(crate) use retention::{
+    FeedMark, Retention, check_kept, decode_oldest, newest_mark, oldest_kept, trim_through, trim_unrecorded,
+};
+pub(crate) use session::Session;
+pub(crate) use write::{CommitNote, write_changes};

@@ -9,8 +9,9 @@ use std::str::FromStr;
 
 use entidb_engine::Sequence;
 
-use super::history::{SessionId, session_of};
+use super::record::Header;
 use super::retention;
+use super::session::{SessionId, session_of};
 use crate::error::{Error, ErrorCode, Result};
 use crate::keyspace;
 use crate::transaction::View;
@@ -34,13 +35,13 @@ use crate::transaction::View;
 pub struct Position {
     session: SessionId,
     sequence: Sequence,
-    /// The part of the commit to read next; none after the whole of it.
-    part: Option<u32>,
+    /// The number of the change of the commit to read next; none after the whole of it.
+    change: Option<u32>,
 }
 
 impl Position {
-    pub(super) fn new(session: SessionId, sequence: Sequence, part: Option<u32>) -> Self {
-        Self { session, sequence, part }
+    pub(super) fn new(session: SessionId, sequence: Sequence, change: Option<u32>) -> Self {
+        Self { session, sequence, change }
     }
 
     /// After the newest commit a view sees.
@@ -81,20 +82,20 @@ impl Position {
     /// ```
     #[must_use]
     pub const fn is_whole(&self) -> bool {
-        self.part.is_none()
+        self.change.is_none()
     }
 
-    /// The commit and part to read next.
+    /// The commit and the number of the change in it to read next.
     pub(super) fn next(&self) -> (Sequence, u32) {
-        match self.part {
-            Some(part) => (self.sequence, part),
+        match self.change {
+            Some(change) => (self.sequence, change),
             None => (self.sequence.next(), 0),
         }
     }
 
     /// The newest commit that is read to its end.
     pub(super) fn whole(&self) -> Sequence {
-        match self.part {
+        match self.change {
             Some(_) => Sequence(self.sequence.0.saturating_sub(1)),
             None => self.sequence,
         }
@@ -109,10 +110,10 @@ impl Position {
             format!("its newest commit is {newest}")
         } else if session_of(view, sequence)? != self.session {
             format!("another session made its commit {sequence}")
-        } else if let Some(part) = self.part
-            && view.get(&keyspace::feed(sequence, part))?.is_none()
+        } else if let Some(change) = self.change
+            && !has_change(view, sequence, change)?
         {
-            format!("its commit {sequence} has no part {part}")
+            format!("its commit {sequence} has no change {change}")
         } else {
             return Ok(());
         };
@@ -124,11 +125,17 @@ impl Position {
     }
 }
 
+/// Whether a commit has a change with this number.
+fn has_change(view: &View, sequence: Sequence, change: u32) -> Result<bool> {
+    let first = view.get(&keyspace::feed(sequence, 0))?;
+    first.map_or(Ok(false), |first| Ok(change < Header::decode(&first)?.changes))
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.sequence.0)?;
-        if let Some(part) = self.part {
-            write!(f, ":{part}")?;
+        if let Some(change) = self.change {
+            write!(f, ":{change}")?;
         }
         write!(f, "@{}", self.session)
     }
@@ -156,8 +163,8 @@ impl FromStr for Position {
 
 fn read(text: &str) -> Option<Position> {
     let (place, session) = text.split_once('@')?;
-    let (sequence, part) = match place.split_once(':') {
-        Some((sequence, part)) => (sequence, Some(part.parse().ok()?)),
+    let (sequence, change) = match place.split_once(':') {
+        Some((sequence, change)) => (sequence, Some(change.parse().ok()?)),
         None => (place, None),
     };
     let mut id = [0; 16];
@@ -167,7 +174,7 @@ fn read(text: &str) -> Option<Position> {
     for (byte, at) in id.iter_mut().zip((0..session.len()).step_by(2)) {
         *byte = u8::from_str_radix(session.get(at..at + 2)?, 16).ok()?;
     }
-    Some(Position::new(SessionId(id), Sequence(sequence.parse().ok()?), part))
+    Some(Position::new(SessionId(id), Sequence(sequence.parse().ok()?), change))
 }
 
 /// Where reading the change feed begins.
@@ -206,8 +213,8 @@ mod tests {
     fn a_position_reads_back_as_itself_and_nothing_else_is_one() {
         let id = SessionId([0xab; 16]);
         for sequence in [0, 7, u64::MAX] {
-            for part in [None, Some(0), Some(u32::MAX)] {
-                let position = Position::new(id, Sequence(sequence), part);
+            for change in [None, Some(0), Some(u32::MAX)] {
+                let position = Position::new(id, Sequence(sequence), change);
                 assert_eq!(position.to_string().parse::<Position>().unwrap(), position);
             }
         }

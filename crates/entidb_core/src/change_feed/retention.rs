@@ -1,46 +1,128 @@
-//! How long changes stay in the feed.
+//! How long changes stay in the feed, and with them the history.
 //!
-//! Always: what is removed is removed from the old end. The sequence after the newest commit whose changes were removed is
-//! written down in the same commit and never goes back, so a reader is told of a gap exactly when it missed changes. For
-//! readers the limit of commits holds at once, whenever the changes beyond it are removed from the keyspace. The changes
-//! of a commit made while no feed is kept count as removed.
+//! Always: what goes, goes from the old end, by writing one number: the watermark. It is the sequence after the newest
+//! commit whose changes are gone, is written in a commit and never goes back, so a reader is told of a gap exactly when it
+//! missed changes. Merging takes away what is before it. For readers the limit of commits holds at once, whenever the
+//! watermark follows it. The changes of a commit made while no feed is kept count as gone.
 //! Does not know: readers; a reader that comes too late is told of the gap.
 
 use entidb_engine::{Direction, Sequence, WriteTransaction};
 
+use super::record::Header;
 use crate::error::{Error, ErrorCode, Result};
+use crate::history::drop_rows;
 use crate::keyspace;
 use crate::transaction::View;
 
-/// Every how many commits the feed is trimmed, so that most commits pay nothing for it.
+/// Every how many commits the watermark follows the limits, so that most commits pay nothing for it.
 const TRIM_EVERY: u64 = 1024;
+/// Into how many parts the limits of time and bytes are divided: the watermark follows with the first commit of each, too.
+const TRIM_PARTS: u64 = 16;
 
-/// Removes what is older than the number of commits to keep, now and then.
-pub(crate) fn trim_by_age(tx: &mut WriteTransaction, sequence: Sequence, commits_max: u64) -> Result<()> {
-    if !sequence.0.is_multiple_of(TRIM_EVERY) {
-        return Ok(());
-    }
-    newest_expired(sequence, commits_max).map_or(Ok(()), |expired| trim_through(tx, expired))
+/// What the feed and the history have come to with a commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct FeedMark {
+    pub(crate) time_micros: i64,
+    pub(crate) bytes: u64,
 }
 
-/// Removes every change up to and including this sequence.
-pub(crate) fn trim_through(tx: &mut WriteTransaction, last_gone: Sequence) -> Result<()> {
-    let (start, end) = (keyspace::feed(Sequence::ZERO, 0), keyspace::feed(last_gone.next(), 0));
-    let mut parts = tx.range(start..end, Direction::Reverse)?;
-    if !parts.advance()? {
-        return Ok(());
+/// What is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retention {
+    /// Commits; 0 when no feed is kept.
+    pub(crate) commits_max: u64,
+    /// Milliseconds since a commit was made; 0 for any.
+    pub(crate) age_ms_max: u64,
+    /// Bytes of the feed and the history; 0 for any.
+    pub(crate) bytes_max: u64,
+}
+
+impl Retention {
+    /// Moves the watermark behind what is beyond the limits, now and then. `before` and `now` are the marks of the commit
+    /// before this one and of this one.
+    pub(crate) fn trim(
+        self,
+        tx: &mut WriteTransaction,
+        sequence: Sequence,
+        before: FeedMark,
+        now: FeedMark,
+    ) -> Result<()> {
+        let bytes_step = self.bytes_max / TRIM_PARTS + 1;
+        let micros_step = i64::try_from((self.age_ms_max / TRIM_PARTS).saturating_mul(1000)).unwrap_or(i64::MAX).max(1);
+        let is_due = sequence.0.is_multiple_of(TRIM_EVERY)
+            || (self.bytes_max > 0 && before.bytes / bytes_step != now.bytes / bytes_step)
+            || (self.age_ms_max > 0
+                && before.time_micros.div_euclid(micros_step) != now.time_micros.div_euclid(micros_step));
+        if !is_due {
+            return Ok(());
+        }
+        let expired = newest_expired(sequence, self.commits_max).unwrap_or(Sequence::ZERO);
+        match expired.max(self.expired_otherwise(tx, now)?) {
+            Sequence::ZERO => Ok(()),
+            expired => trim_through(tx, expired),
+        }
     }
-    // The commits from there to `last_gone` have no changes: a reader that has read up to there has missed nothing.
-    let (newest, _) = keyspace::feed_place(parts.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
-    drop(parts);
-    tx.delete_range(&start, &keyspace::feed(newest.next(), 0))?;
-    Ok(tx.put(&keyspace::feed_oldest(), &newest.next().0.to_be_bytes())?)
+
+    /// The newest commit of the oldest that are all too old, or more than the bytes to keep.
+    fn expired_otherwise(self, tx: &WriteTransaction, now: FeedMark) -> Result<Sequence> {
+        let mut expired = Sequence::ZERO;
+        if self.age_ms_max == 0 && self.bytes_max == 0 {
+            return Ok(expired);
+        }
+        let age_micros = i64::try_from(self.age_ms_max.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let oldest = decode_oldest(tx.get(&keyspace::feed_oldest())?.as_deref())?;
+        let (start, end) = (keyspace::feed(oldest, 0), keyspace::feed(tx.next_sequence(), 0));
+        let mut parts = tx.range(start.as_slice()..end.as_slice(), Direction::Forward)?;
+        while parts.advance()? {
+            let (sequence, first) = keyspace::feed_place(parts.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
+            if first > 0 {
+                continue;
+            }
+            let header = Header::decode(parts.value())?;
+            let is_old = self.age_ms_max > 0 && now.time_micros.saturating_sub(header.time_micros) > age_micros;
+            let is_much = self.bytes_max > 0 && now.bytes.saturating_sub(header.bytes) >= self.bytes_max;
+            if !is_old && !is_much {
+                break;
+            }
+            expired = sequence;
+        }
+        Ok(expired)
+    }
+}
+
+/// What the feed has come to with the newest commit of a snapshot that is in it.
+pub(crate) fn newest_mark(snapshot: &entidb_engine::Snapshot) -> Result<FeedMark> {
+    let (start, end) = ([keyspace::ZONE_FEED], [keyspace::ZONE_FEED + 1]);
+    let mut parts = snapshot.range(start.as_slice()..end.as_slice(), Direction::Reverse)?;
+    if !parts.advance()? {
+        return Ok(FeedMark::default());
+    }
+    let (sequence, _) = keyspace::feed_place(parts.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
+    let Some(first) = snapshot.get(&keyspace::feed(sequence, 0))? else { return Ok(FeedMark::default()) };
+    let header = Header::decode(&first)?;
+    Ok(FeedMark { time_micros: header.time_micros, bytes: header.bytes })
+}
+
+/// Removes every change up to and including this sequence, and the history up to there.
+pub(crate) fn trim_through(tx: &mut WriteTransaction, last_gone: Sequence) -> Result<()> {
+    let oldest = decode_oldest(tx.get(&keyspace::feed_oldest())?.as_deref())?;
+    if last_gone >= oldest {
+        let (start, end) = (keyspace::feed(oldest, 0), keyspace::feed(last_gone.next(), 0));
+        let mut parts = tx.range(start.as_slice()..end.as_slice(), Direction::Reverse)?;
+        if parts.advance()? {
+            // Commits between that and `last_gone` have no changes: a reader that has read up to it has missed nothing.
+            let (newest, _) = keyspace::feed_place(parts.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
+            drop(parts);
+            tx.put(&keyspace::feed_oldest(), &newest.next().0.to_be_bytes())?;
+        }
+    }
+    drop_rows(tx)
 }
 
 /// Removes every change, those of the commit of this sequence included, which are not in the feed.
 pub(crate) fn trim_unrecorded(tx: &mut WriteTransaction, sequence: Sequence) -> Result<()> {
-    trim_through(tx, sequence)?;
-    Ok(tx.put(&keyspace::feed_oldest(), &sequence.next().0.to_be_bytes())?)
+    tx.put(&keyspace::feed_oldest(), &sequence.next().0.to_be_bytes())?;
+    drop_rows(tx)
 }
 
 /// Fails with `Gap` when changes after this position were removed, or lie beyond the number of commits to keep.
@@ -72,7 +154,7 @@ fn newest_expired(newest: Sequence, commits_max: u64) -> Option<Sequence> {
 }
 
 /// The oldest commit whose changes a reader is given.
-pub(super) fn oldest_kept(view: &View, commits_max: u64) -> Result<Sequence> {
+pub(crate) fn oldest_kept(view: &View, commits_max: u64) -> Result<Sequence> {
     let removed = oldest(view)?;
     Ok(newest_expired(view.sequence()?, commits_max).map_or(removed, |expired| removed.max(expired.next())))
 }
@@ -82,7 +164,7 @@ fn oldest(view: &View) -> Result<Sequence> {
     decode_oldest(view.get(&keyspace::feed_oldest())?.as_deref())
 }
 
-pub(super) fn decode_oldest(stored: Option<&[u8]>) -> Result<Sequence> {
+pub(crate) fn decode_oldest(stored: Option<&[u8]>) -> Result<Sequence> {
     let Some(bytes) = stored else { return Ok(Sequence(1)) };
     keyspace::trailing_u64(bytes).map(Sequence).ok_or_else(|| Error::corrupt("the oldest feed sequence"))
 }

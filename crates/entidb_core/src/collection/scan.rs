@@ -3,12 +3,12 @@
 //! Always: lazy; nothing is read before it is asked for, and what is seen is one snapshot.
 //! Does not know: conditions (`query`).
 
-use entidb_engine::{Direction, Iter};
+use entidb_engine::Direction;
 
 use super::{Collection, Entity};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::history::EntityWalk;
 use crate::id::EntityId;
-use crate::keyspace::{self, ZONE_ENTITY};
 use crate::transaction::View;
 
 /// How to walk a collection.
@@ -72,11 +72,9 @@ impl Collection {
             None => None,
             Some(record) => {
                 let direction = if options.reverse { Direction::Reverse } else { Direction::Forward };
-                let start = keyspace::prefix(ZONE_ENTITY, record.id.0);
-                let end = keyspace::prefix_end(ZONE_ENTITY, record.id.0);
-                let mut iter = view.range(&start, &end, direction)?;
+                let mut iter = EntityWalk::new(&view, record.storage, direction)?;
                 if let Some(after) = options.after {
-                    iter.seek(&keyspace::entity(record.id, &after))?;
+                    iter.seek(record.storage, &after)?;
                 }
                 Some(iter)
             }
@@ -98,7 +96,7 @@ impl Collection {
 pub struct Entities {
     /// None once it has ended.
     view: Option<View>,
-    iter: Option<Iter>,
+    iter: Option<EntityWalk>,
     skip: Option<EntityId>,
     left: u64,
 }
@@ -108,14 +106,13 @@ impl Entities {
         let Some(view) = &self.view else { return Ok(None) };
         view.check()?;
         let Some(iter) = self.iter.as_mut().filter(|_| self.left > 0) else { return Ok(None) };
-        while iter.advance()? {
-            let id = keyspace::entity_id(iter.key()).ok_or_else(|| Error::corrupt("an entity key"))?;
+        while let Some((id, stored)) = iter.next()? {
             // The place to begin after may still be there, as the first that is met.
             if self.skip.take() == Some(id) {
                 continue;
             }
             self.left -= 1;
-            return Entity::new(id, iter.value_owned()).map(Some);
+            return Entity::new(id, stored).map(Some);
         }
         Ok(None)
     }

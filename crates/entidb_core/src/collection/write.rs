@@ -198,7 +198,7 @@ impl Collection {
     pub fn update(&self, id: EntityId, patch: &Patch) -> Result<()> {
         self.write(|state, target| {
             let stored = match state.resolve(target)? {
-                Some(record) => state.get(&keyspace::entity(record.id, &id))?,
+                Some(record) => state.get(&keyspace::entity(record.storage, &id))?,
                 None => None,
             };
             let Some(stored) = stored else {

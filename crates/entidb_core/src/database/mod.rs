@@ -144,6 +144,28 @@ impl Database {
         Ok(ReadTransaction::new(self.shared.begin_read_for("read transaction")?))
     }
 
+    /// The database as it was at an earlier commit, given by its sequence. Queries look at every entity there was, because
+    /// indexes are those of now, and count by walking.
+    ///
+    /// ```
+    /// use entidb_core::{doc, Database};
+    /// let db = Database::open_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// let id = notes.put(&doc! { "n": 1 })?;
+    /// let then = db.last_sequence();
+    /// notes.delete(id)?;
+    /// let past = db.begin_read_at(then)?;
+    /// assert!(past.collection("notes")?.exists(id)?);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Gap` when that is not kept any more, `InvalidArgument` for a commit that was not made, `Unsupported` without a change
+    /// feed, `Closed`.
+    pub fn begin_read_at(&self, at: Sequence) -> Result<ReadTransaction> {
+        Ok(ReadTransaction::new(self.shared.begin_read_at(at)?))
+    }
+
     /// Begins to change the database, waiting up to `lock_timeout_ms` for another writer to end.
     ///
     /// ```

@@ -11,7 +11,7 @@ use entidb_storage::{Backend, RootMode};
 
 use super::shared::read_catalog;
 use super::{Database, Shared};
-use crate::change_feed::Session;
+use crate::change_feed::{Session, newest_mark};
 use crate::error::{Error, ErrorCode, Result};
 use crate::index::clear_unfinished;
 use crate::keyspace;
@@ -182,6 +182,9 @@ fn finish_open(engine: Engine, backend: Backend, options: Options) -> Result<Sha
             }
         }
     }
+    if let Some(session) = &session {
+        session.set_mark(newest_mark(&engine.snapshot()?)?);
+    }
     let mut catalog = read_catalog(&engine.snapshot()?)?;
     if let Some(session) = &session
         && clear_unfinished(&engine, &catalog, session)?
@@ -223,7 +226,13 @@ pub(crate) fn engine_options(options: &Options) -> entidb_engine::Options {
 
 /// Zones read by exact key get a point index; zones only walked in order get larger blocks instead.
 fn zones() -> ZonePolicies {
-    let walked = ZonePolicy { point_index: false, block_bytes: 16 << 10, compression: Compression::Lz4 };
-    let walked_zones = [keyspace::ZONE_INDEX, keyspace::ZONE_MANUAL, keyspace::ZONE_MANUAL_ENTITY, keyspace::ZONE_FEED];
-    walked_zones.into_iter().fold(ZonePolicies::default(), |zones, zone| zones.with(zone, walked))
+    let walked =
+        ZonePolicy { point_index: false, block_bytes: 16 << 10, compression: Compression::Lz4, expires: false };
+    let kept_for_a_time = ZonePolicy { expires: true, ..walked };
+    let walked_zones = [keyspace::ZONE_INDEX, keyspace::ZONE_MANUAL, keyspace::ZONE_MANUAL_ENTITY];
+    let zones = walked_zones.into_iter().fold(ZonePolicies::default(), |zones, zone| zones.with(zone, walked));
+    zones
+        .with(keyspace::ZONE_FEED, kept_for_a_time)
+        .with(keyspace::ZONE_HISTORY, kept_for_a_time)
+        .watermark_at(keyspace::WATERMARK)
 }

@@ -12,13 +12,14 @@ use entidb_storage::{Backend, Clock, Random, Threads};
 use super::counters::Counters;
 use super::write_owner::WriteOwner;
 use crate::catalog::{Catalog, CatalogHistory, CollectionRecord};
-use crate::change_feed::Session;
+use crate::change_feed::{Session, check_kept};
 use crate::error::{Error, ErrorCode, Result};
+use crate::history::catalog_at;
 use crate::id::{EntityId, IdGenerator};
 use crate::index::Builds;
 use crate::keyspace;
 use crate::options::Options;
-use crate::transaction::{Limits, ReadInner, State};
+use crate::transaction::{Limits, ReadInner, State, View};
 
 /// How long work that comes last lets the others go first; waking one takes less.
 const TURN: Duration = Duration::from_millis(1);
@@ -155,7 +156,30 @@ impl Shared {
         self.check_open()?;
         let snapshot = self.engine.snapshot_for(holder)?;
         let catalog = self.catalog_of(&snapshot)?;
-        Ok(Arc::new(ReadInner::new(Arc::clone(self), snapshot, catalog)))
+        Ok(Arc::new(ReadInner::new(Arc::clone(self), snapshot, catalog, None)))
+    }
+
+    /// A read of the database as it was at an earlier commit.
+    pub(crate) fn begin_read_at(self: &Arc<Self>, at: Sequence) -> Result<Arc<ReadInner>> {
+        let now = self.begin_read_for("read of an earlier commit")?;
+        let newest = now.sequence()?;
+        if at == newest {
+            return Ok(now);
+        }
+        if at > newest {
+            let problem = format!("commit {at} is asked for, the newest is {newest}; give one that was made");
+            return Err(Error::new(ErrorCode::InvalidArgument, problem));
+        }
+        if self.options.feed_commits_max == 0 {
+            let problem = "this database keeps no history; open it with feed_commits_max above 0";
+            return Err(Error::new(ErrorCode::Unsupported, problem));
+        }
+        let view = View::Read(Arc::clone(&now));
+        check_kept(&view, at, self.options.feed_commits_max)?;
+        let catalog = catalog_at(&view, now.catalog(), at)?;
+        drop(view);
+        let snapshot = now.snapshot()?.clone();
+        Ok(Arc::new(ReadInner::new(Arc::clone(self), snapshot, Arc::new(catalog), Some(at))))
     }
 
     /// The write lock, with a transaction of the engine. A wait for a transaction of this thread would never end, so it is
@@ -184,7 +208,7 @@ impl Shared {
         self.counters.started();
         let limits = Limits {
             entity_bytes_max: self.options.entity_bytes_max,
-            feed_commits_max: self.options.feed_commits_max,
+            retention: self.options.retention(),
             show_unique_keys: self.options.show_unique_keys,
         };
         Ok(State::new(engine, catalog, limits))

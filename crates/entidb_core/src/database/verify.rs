@@ -11,6 +11,7 @@ use super::Database;
 use crate::catalog::CollectionRecord;
 use crate::collection::envelope::Envelope;
 use crate::error::{Error, Family, Result};
+use crate::history::ended_storages;
 use crate::id::EntityId;
 use crate::index::kind::{self, Verification, Verified};
 use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
@@ -218,12 +219,13 @@ fn note(checked: Result<()>, collection: Option<&str>, report: &mut VerifyReport
 fn verify_numbers(view: &View, report: &mut VerifyReport) -> Result<()> {
     let mut known = BTreeSet::new();
     for record in view.catalog()?.collections() {
-        known.insert(keyspace::prefix(ZONE_ENTITY, record.id.0));
+        known.insert(keyspace::prefix(ZONE_ENTITY, record.storage.0));
         known.insert(keyspace::prefix(ZONE_ORDINAL, record.id.0));
         for index in record.indexes.iter().chain(&record.building) {
             known.extend(index.zones().iter().map(|zone| keyspace::prefix(*zone, index.id.0)));
         }
     }
+    known.extend(ended_storages(view)?.into_iter().map(|storage| keyspace::prefix(ZONE_ENTITY, storage.0)));
     let zones = [ZONE_ENTITY, ZONE_ORDINAL].into_iter().chain(kind::zones());
     for zone in zones {
         let mut keys = view.range(&[zone], &[zone + 1], Direction::Forward)?;
@@ -258,7 +260,8 @@ impl Check<'_> {
             return Ok(());
         }
         let number = self.record.id.0;
-        let (start, end) = (keyspace::prefix(ZONE_ENTITY, number), keyspace::prefix_end(ZONE_ENTITY, number));
+        let storage = self.record.storage.0;
+        let (start, end) = (keyspace::prefix(ZONE_ENTITY, storage), keyspace::prefix_end(ZONE_ENTITY, storage));
         let mut entities = self.view.range(&start, &end, Direction::Forward)?;
         let mut count = 0_u64;
         let record = self.record;
@@ -290,7 +293,7 @@ impl Check<'_> {
             self.problem(&format!("there are {ordinal_count} ordinals for {count} entities"), None);
         }
         for (position, mut index) in indexes.into_iter().enumerate() {
-            self.of_index(position, |view, findings| index.finish(view, record.id, findings))?;
+            self.of_index(position, |view, findings| index.finish(view, record.storage, findings))?;
         }
         Ok(())
     }

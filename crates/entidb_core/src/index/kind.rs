@@ -15,7 +15,7 @@ use super::{manual, ordered};
 use crate::catalog::IndexDefinition;
 use crate::database::Findings;
 use crate::error::{Error, ErrorCode, Result, quoted};
-use crate::id::{CollectionId, EntityId, IndexId, Ordinal};
+use crate::id::{EntityId, IndexId, Ordinal, StorageId};
 use crate::query::{Asked, Offer};
 use crate::transaction::View;
 
@@ -85,7 +85,7 @@ pub(crate) trait Index: Any + Debug + Send + Sync {
 /// A change of one entity, as an index is asked for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change<'a> {
-    pub(crate) collection: CollectionId,
+    pub(crate) storage: StorageId,
     pub(crate) id: EntityId,
     pub(crate) ordinal: Ordinal,
     /// The document before; none when the entity comes into being.
@@ -105,7 +105,7 @@ pub(crate) trait Verification {
     fn entity(&mut self, view: &View, entity: &Verified<'_>, findings: &mut Findings) -> Result<()>;
 
     /// After the last entity: what the index has beyond them.
-    fn finish(&mut self, view: &View, collection: CollectionId, findings: &mut Findings) -> Result<()>;
+    fn finish(&mut self, view: &View, storage: StorageId, findings: &mut Findings) -> Result<()>;
 }
 
 /// An entity that is verified.

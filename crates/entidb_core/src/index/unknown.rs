@@ -10,7 +10,7 @@ use super::kind::{Change, Index, RowCount, Verification, Verified};
 use crate::catalog::IndexDefinition;
 use crate::database::Findings;
 use crate::error::{Error, ErrorCode, Result, quoted};
-use crate::id::{CollectionId, IndexId};
+use crate::id::{IndexId, StorageId};
 use crate::query::{Asked, Offer};
 use crate::transaction::View;
 
@@ -79,7 +79,7 @@ impl Verification for Unverified {
         Ok(())
     }
 
-    fn finish(&mut self, _: &View, _: CollectionId, _: &mut Findings) -> Result<()> {
+    fn finish(&mut self, _: &View, _: StorageId, _: &mut Findings) -> Result<()> {
         Ok(())
     }
 }

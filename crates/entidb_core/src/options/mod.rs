@@ -8,6 +8,7 @@ mod named;
 use entidb_codec::Limits;
 use entidb_engine::Durability;
 
+use crate::change_feed::Retention;
 use crate::error::{Error, ErrorCode, Result};
 
 /// What opens an encrypted database, or makes a new one encrypted.
@@ -97,8 +98,14 @@ pub struct Options {
     pub transaction_bytes_max: u64,
     /// How long to wait for the one writer before `Busy`. Default 5 seconds.
     pub lock_timeout_ms: u64,
-    /// How many commits the change feed keeps; 0 keeps no feed. Default 1,000,000.
+    /// How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000.
     pub feed_commits_max: u64,
+    /// How long a commit stays in the feed and the history, in milliseconds; 0 for as long as the other limits let it. They
+    /// are trimmed with commits, so a database that nobody writes to keeps what it has. Default 0.
+    pub feed_age_ms_max: u64,
+    /// How many bytes of the newest commits the feed and the history keep, before compression; 0 for as many as the other
+    /// limits let them. One commit and a sixteenth may come on top. Default 0.
+    pub feed_bytes_max: u64,
     /// What to do with queries no index serves. Default allow.
     pub scan_policy: ScanPolicy,
     /// Memory a query may use to sort. Default 256 MiB.
@@ -127,6 +134,8 @@ impl Default for Options {
             transaction_bytes_max: 1 << 30,
             lock_timeout_ms: 5_000,
             feed_commits_max: 1_000_000,
+            feed_age_ms_max: 0,
+            feed_bytes_max: 0,
             scan_policy: ScanPolicy::Allow,
             sort_bytes_max: 256 << 20,
             index_build_bytes: 1 << 20,
@@ -139,6 +148,14 @@ impl Default for Options {
 impl Options {
     /// What every language reads and sends.
     pub(crate) const ENTITY_BYTES_MOST: u64 = Limits::DEFAULT.bytes_max as u64;
+
+    pub(crate) const fn retention(&self) -> Retention {
+        Retention {
+            commits_max: self.feed_commits_max,
+            age_ms_max: self.feed_age_ms_max,
+            bytes_max: self.feed_bytes_max,
+        }
+    }
 
     pub(crate) fn check(&self) -> Result<()> {
         let bounds = [

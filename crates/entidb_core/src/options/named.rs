@@ -10,7 +10,7 @@ use super::{Key, Options, ScanPolicy};
 use crate::error::{Error, ErrorCode, Result, quoted};
 
 /// Every name, in the order of the documentation.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 23] = [
     "create",
     "create_new",
     "create_parents",
@@ -26,6 +26,8 @@ const NAMES: [&str; 21] = [
     "transaction_bytes_max",
     "lock_timeout_ms",
     "feed_commits_max",
+    "feed_age_ms_max",
+    "feed_bytes_max",
     "scan_policy",
     "sort_bytes_max",
     "index_build_bytes",
@@ -75,6 +77,8 @@ impl Options {
                 "transaction_bytes_max" => options.transaction_bytes_max = number(name, value)?,
                 "lock_timeout_ms" => options.lock_timeout_ms = number(name, value)?,
                 "feed_commits_max" => options.feed_commits_max = number(name, value)?,
+                "feed_age_ms_max" => options.feed_age_ms_max = number(name, value)?,
+                "feed_bytes_max" => options.feed_bytes_max = number(name, value)?,
                 "scan_policy" => options.scan_policy = scan_policy(value)?,
                 "sort_bytes_max" => options.sort_bytes_max = number(name, value)?,
                 "index_build_bytes" => options.index_build_bytes = number(name, value)?,
@@ -128,6 +132,8 @@ impl Options {
             ("transaction_bytes_max", Value::from(self.transaction_bytes_max)),
             ("lock_timeout_ms", Value::from(self.lock_timeout_ms)),
             ("feed_commits_max", Value::from(self.feed_commits_max)),
+            ("feed_age_ms_max", Value::from(self.feed_age_ms_max)),
+            ("feed_bytes_max", Value::from(self.feed_bytes_max)),
             ("scan_policy", Value::from(scan_policy)),
             ("sort_bytes_max", Value::from(self.sort_bytes_max)),
             ("index_build_bytes", Value::from(self.index_build_bytes)),

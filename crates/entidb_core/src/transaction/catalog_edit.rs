@@ -37,6 +37,11 @@ impl CatalogEdit {
         &self.catalog
     }
 
+    /// The catalog before the transaction.
+    pub(super) fn base(&self) -> &Arc<Catalog> {
+        &self.base
+    }
+
     pub(super) fn is_changed(&self) -> bool {
         self.changes > 0
     }
@@ -99,9 +104,16 @@ impl CatalogEdit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::StorageId;
 
     fn record(id: u32, name: &str) -> CollectionRecord {
-        CollectionRecord { id: CollectionId(id), name: name.to_owned(), indexes: Vec::new(), building: Vec::new() }
+        CollectionRecord {
+            id: CollectionId(id),
+            storage: StorageId(id),
+            name: name.to_owned(),
+            indexes: Vec::new(),
+            building: Vec::new(),
+        }
     }
 
     fn names(edit: &CatalogEdit) -> Vec<String> {

@@ -71,7 +71,7 @@ impl State {
         mode: WriteMode,
     ) -> Result<()> {
         let name = &record.name;
-        let key = keyspace::entity(record.id, &id);
+        let key = keyspace::entity(record.storage, &id);
         let old = self.get(&key)?;
         let before = old.as_deref().map(Envelope::decode).transpose()?;
         check_mode(name, id, mode, before.as_ref())?;
@@ -81,7 +81,7 @@ impl State {
         };
         let old_document = before.as_ref().map(|before| before.document);
         let change = Change {
-            collection: record.id,
+            storage: record.storage,
             id,
             ordinal,
             old: old_document,
@@ -104,10 +104,23 @@ impl State {
             size.value_bytes += id.as_bytes().len() as u64;
         }
         let version = self.next_sequence().0;
+        let leaves = old.as_ref().filter(|_| self.leaves_history(before.as_ref()));
+        let history_key = keyspace::history(record.storage, &id, self.next_sequence());
+        if let Some(old) = leaves {
+            size.changes += 1;
+            size.key_bytes += history_key.len() as u64;
+            size.value_bytes += old.len() as u64;
+        }
         // All memory whose size follows the document is asked for before anything small is written.
         let written = planned
-            .and_then(|()| self.check_room_and_counts(size, document.len(), changes.counts().len()))
-            .and_then(|()| self.put_first(&key, &Envelope::encode(version, ordinal, document)?))
+            .and_then(|()| self.check_room_and_counts(size, changes.counts().len()))
+            .and_then(|()| {
+                let stored = Envelope::encode(version, ordinal, document)?;
+                match leaves {
+                    Some(old) => self.put_first_two((&history_key, old), (&key, &stored)),
+                    None => self.put_first(&key, &stored),
+                }
+            })
             .map_err(|error| error.with_collection(name).with_id(id));
         let done = written.and_then(|()| {
             self.all_or_doom(|engine| {
@@ -126,7 +139,13 @@ impl State {
             self.count_new(record.id, ordinal);
         }
         let kind = if is_new { ChangeKind::Insert } else { ChangeKind::Update };
-        self.record(kind, record, id, document)
+        self.record(kind, record, &[]);
+        Ok(())
+    }
+
+    /// Whether what is there goes into the history when it is replaced or removed: it is of an earlier commit.
+    fn leaves_history(&self, before: Option<&Envelope<'_>>) -> bool {
+        self.keeps_feed() && before.is_some_and(|before| before.version != self.next_sequence().0)
     }
 
     /// Removes an entity. True when it was there.
@@ -134,14 +153,14 @@ impl State {
         interrupt::check()?;
         let Some(record) = self.resolve(target)? else { return Ok(false) };
         let name = &record.name;
-        let key = keyspace::entity(record.id, &id);
+        let key = keyspace::entity(record.storage, &id);
         let Some(old) = self.get(&key)? else { return Ok(false) };
         let before = Envelope::decode(&old)?;
         if let Some(version) = version {
             check_mode(name, id, WriteMode::IfVersion(version), Some(&before))?;
         }
         let change = Change {
-            collection: record.id,
+            storage: record.storage,
             id,
             ordinal: before.ordinal,
             old: Some(before.document),
@@ -153,9 +172,17 @@ impl State {
         let planned = index::plan_changes(&record, self.engine(), &change, &mut changes);
         let ordinal_key = keyspace::ordinal(record.id, before.ordinal);
         let key_bytes = (key.len() + ordinal_key.len()) as u64 + changes.bytes();
-        let size = ChangeSize { changes: 2 + changes.keys(), key_bytes, value_bytes: 0 };
+        let mut size = ChangeSize { changes: 2 + changes.keys(), key_bytes, value_bytes: 0 };
+        let leaves = self.leaves_history(Some(&before));
+        let history_key = keyspace::history(record.storage, &id, self.next_sequence());
+        if leaves {
+            size.changes += 1;
+            size.key_bytes += history_key.len() as u64;
+            size.value_bytes += old.len() as u64;
+        }
         let checked = planned
-            .and_then(|()| self.check_room_and_counts(size, 0, changes.counts().len()))
+            .and_then(|()| self.check_room_and_counts(size, changes.counts().len()))
+            .and_then(|()| if leaves { self.put_history(&history_key, &old) } else { Ok(()) })
             .map_err(|error| error.with_collection(name).with_id(id));
         if checked.is_ok() {
             self.all_or_doom(|engine| {
@@ -168,7 +195,7 @@ impl State {
         self.row_changes = changes;
         checked?;
         self.count(record.id.0, -1);
-        self.record(ChangeKind::Delete, &record, id, &[])?;
+        self.record(ChangeKind::Delete, &record, &[]);
         Ok(true)
     }
 }

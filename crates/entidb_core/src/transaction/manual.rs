@@ -20,7 +20,7 @@ impl State {
     /// Gives an entity a key in a manual index. False when it has the key.
     pub(crate) fn insert_key(&mut self, target: &Target<'_>, index: &str, key: &Value, id: EntityId) -> Result<bool> {
         let (record, index) = self.writable_manual(target, index)?;
-        if self.get(&keyspace::entity(record.id, &id))?.is_none() {
+        if self.get(&keyspace::entity(record.storage, &id))?.is_none() {
             return Err(not_found(&record.name, id));
         }
         let shows_keys = self.limits().show_unique_keys;
@@ -63,7 +63,7 @@ impl State {
         let size = ChangeSize { changes: changes.keys(), key_bytes: changes.bytes(), value_bytes: 0 };
         let checked = planned.and_then(|is_change| {
             if is_change {
-                self.check_room_and_counts(size, 0, changes.counts().len())?;
+                self.check_room_and_counts(size, changes.counts().len())?;
             }
             Ok(is_change)
         });

@@ -16,7 +16,7 @@ mod write;
 
 use std::sync::Arc;
 
-use entidb_engine::{Direction, Iter, Sequence, Value, WriteSnapshot};
+use entidb_engine::{Direction, Iter, Sequence, Value, WriteSnapshot, interrupt};
 
 pub(crate) use entities::{WriteMode, not_found};
 pub(crate) use read::ReadInner;
@@ -28,6 +28,7 @@ pub use write::{Savepoint, WriteTransaction};
 
 use crate::catalog::Catalog;
 use crate::error::Result;
+use crate::history::EntityWalk;
 use crate::id::CollectionId;
 use crate::index::kind::RowCount;
 use crate::keyspace;
@@ -92,13 +93,24 @@ impl View {
     /// The commit the view stands on.
     pub(crate) fn sequence(&self) -> Result<Sequence> {
         match self {
-            Self::Read(read) => Ok(read.snapshot()?.sequence()),
+            Self::Read(read) => read.sequence(),
             Self::Write(view) => Ok(view.base),
+        }
+    }
+
+    /// The earlier commit the view looks at through the history; none for one that looks at what is stored.
+    pub(crate) fn past(&self) -> Option<Sequence> {
+        match self {
+            Self::Read(read) => read.past(),
+            Self::Write(_) => None,
         }
     }
 
     /// The number of entities in a collection: of a write transaction, as it is now.
     pub(crate) fn entity_count(&self, collection: CollectionId) -> Result<u64> {
+        if self.past().is_some() {
+            return self.count_past(collection);
+        }
         self.count(collection.0)
     }
 
@@ -109,6 +121,18 @@ impl View {
             Self::Write(view) => view.write.with(|state| state.count_of(number))?,
         };
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// The number of entities a collection had, by counting them.
+    fn count_past(&self, collection: CollectionId) -> Result<u64> {
+        let Some(storage) = self.catalog()?.by_id(collection).map(|record| record.storage) else { return Ok(0) };
+        let mut entities = EntityWalk::new(self, storage, Direction::Forward)?;
+        let mut count = 0_u64;
+        while entities.next()?.is_some() {
+            interrupt::check()?;
+            count += 1;
+        }
+        Ok(count)
     }
 
     /// About how many keys there are under a number in a zone.

@@ -18,11 +18,23 @@ pub(crate) struct ReadInner {
     shared: Arc<Shared>,
     snapshot: Snapshot,
     catalog: Arc<Catalog>,
+    /// The earlier commit that is read, of which the snapshot has the history.
+    past: Option<Sequence>,
 }
 
 impl ReadInner {
-    pub(crate) fn new(shared: Arc<Shared>, snapshot: Snapshot, catalog: Arc<Catalog>) -> Self {
-        Self { shared, snapshot, catalog }
+    pub(crate) fn new(shared: Arc<Shared>, snapshot: Snapshot, catalog: Arc<Catalog>, past: Option<Sequence>) -> Self {
+        Self { shared, snapshot, catalog, past }
+    }
+
+    /// The earlier commit that is read, if it is not the newest of the snapshot.
+    pub(crate) fn past(&self) -> Option<Sequence> {
+        self.past
+    }
+
+    /// The commit that is read.
+    pub(crate) fn sequence(&self) -> Result<Sequence> {
+        Ok(self.past.unwrap_or(self.snapshot()?.sequence()))
     }
 
     /// The snapshot, unless the database was closed meanwhile.
@@ -106,7 +118,7 @@ impl ReadTransaction {
     /// # Errors
     /// `Closed` when the database was closed.
     pub fn sequence(&self) -> Result<Sequence> {
-        Ok(self.0.snapshot()?.sequence())
+        self.0.sequence()
     }
 
     /// The position in the change feed after the commit it sees: who copies what it sees and then reads the feed from there

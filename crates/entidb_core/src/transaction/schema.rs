@@ -13,7 +13,7 @@ use crate::change_feed::ChangeKind;
 use crate::collection::Target;
 use crate::collection::envelope::Envelope;
 use crate::error::{Error, ErrorCode, Result, quoted};
-use crate::id::{CollectionId, EntityId, IndexId};
+use crate::id::{CollectionId, EntityId, IndexId, StorageId};
 use crate::index::kind::Change;
 use crate::index::{Builds, Changes};
 use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
@@ -35,7 +35,7 @@ pub(crate) enum BegunIndex {
 const KEY_BYTES: u64 = 64;
 
 /// The id in changes that are of no entity.
-pub(super) const NO_ENTITY: EntityId = EntityId::from_bytes([0; 16]);
+const NO_ENTITY: EntityId = EntityId::from_bytes([0; 16]);
 
 impl State {
     pub(crate) fn create_collection(&mut self, name: &str) -> Result<Arc<CollectionRecord>> {
@@ -45,10 +45,16 @@ impl State {
             return Err(Error::new(ErrorCode::CollectionExists, problem).with_collection(name));
         }
         let id = CollectionId(self.take_number()?);
-        let record = CollectionRecord { id, name: name.to_owned(), indexes: Vec::new(), building: Vec::new() };
+        let record = CollectionRecord {
+            id,
+            storage: StorageId(id.0),
+            name: name.to_owned(),
+            indexes: Vec::new(),
+            building: Vec::new(),
+        };
         self.store_collection(&record)?;
         self.engine().put(&keyspace::collection_name(name), &id.0.to_be_bytes())?;
-        self.record(ChangeKind::CollectionCreated, &record, NO_ENTITY, &[])?;
+        self.record(ChangeKind::CollectionCreated, &record, &[]);
         self.put_in_catalog(record);
         self.existing_collection(name)
     }
@@ -67,7 +73,7 @@ impl State {
         self.store_collection(&renamed)?;
         self.engine().delete(&keyspace::collection_name(from))?;
         self.engine().put(&keyspace::collection_name(to), &record.id.0.to_be_bytes())?;
-        self.record(ChangeKind::CollectionRenamed, &record, NO_ENTITY, to.as_bytes())?;
+        self.record(ChangeKind::CollectionRenamed, &record, to.as_bytes());
         self.put_in_catalog(renamed);
         Ok(())
     }
@@ -81,13 +87,14 @@ impl State {
         for index in &record.building {
             self.engine().delete(&keyspace::build_refusal(index.id))?;
         }
-        for zone in [ZONE_ENTITY, ZONE_ORDINAL] {
-            self.clear_zone(zone, record.id.0)?;
+        if !self.keeps_storage(&record) {
+            self.clear_zone(ZONE_ENTITY, record.storage.0)?;
         }
+        self.clear_zone(ZONE_ORDINAL, record.id.0)?;
         self.engine().delete(&keyspace::collection_record(record.id))?;
         self.engine().delete(&keyspace::collection_name(name))?;
         self.forget_collection(record.id)?;
-        self.record(ChangeKind::CollectionDropped, &record, NO_ENTITY, &[])?;
+        self.record(ChangeKind::CollectionDropped, &record, &[]);
         self.drop_from_catalog(record.id);
         Ok(())
     }
@@ -173,7 +180,7 @@ impl State {
         changed.building.retain(|other| other.id != index.id);
         changed.indexes.push(index);
         self.store_collection(&changed)?;
-        self.record(ChangeKind::IndexCreated, record, NO_ENTITY, &payload)?;
+        self.record(ChangeKind::IndexCreated, record, &payload);
         self.put_in_catalog(changed);
         Ok(())
     }
@@ -213,7 +220,7 @@ impl State {
         let mut changed = (*record).clone();
         changed.indexes.retain(|other| other.id != index.id);
         self.store_collection(&changed)?;
-        self.record(ChangeKind::IndexDropped, &record, NO_ENTITY, name.as_bytes())?;
+        self.record(ChangeKind::IndexDropped, &record, name.as_bytes());
         self.put_in_catalog(changed);
         Ok(())
     }
@@ -222,7 +229,7 @@ impl State {
         self.catalog().by_name(name).cloned().ok_or_else(|| no_collection(name))
     }
 
-    fn store_collection(&mut self, record: &CollectionRecord) -> Result<()> {
+    pub(super) fn store_collection(&mut self, record: &CollectionRecord) -> Result<()> {
         let bytes = record.encode();
         Ok(self.engine().put(&keyspace::collection_record(record.id), &bytes)?)
     }
@@ -244,8 +251,9 @@ impl State {
         if !index.is_built_from_entities() {
             return Ok(None);
         }
-        let end = keyspace::prefix_end(ZONE_ENTITY, collection.0);
-        let first = keyspace::entity(collection, &after.unwrap_or(NO_ENTITY));
+        let Some(storage) = self.catalog().by_id(collection).map(|record| record.storage) else { return Ok(None) };
+        let end = keyspace::prefix_end(ZONE_ENTITY, storage.0);
+        let first = keyspace::entity(storage, &after.unwrap_or(NO_ENTITY));
         let mut entities = self.range(&first, &end, Direction::Forward)?;
         let mut reached = None;
         let mut bytes = 0_u64;
@@ -258,7 +266,7 @@ impl State {
             let entity = Envelope::decode(entities.value())?;
             changes.clear();
             let change = Change {
-                collection,
+                storage,
                 id,
                 ordinal: entity.ordinal,
                 old: None,

@@ -12,11 +12,13 @@ use super::Savepoint;
 use super::catalog_edit::{CatalogEdit, CatalogPlace};
 use super::journal::Journal;
 use crate::catalog::{Catalog, CollectionRecord};
-use crate::change_feed::{ChangeBuffer, ChangeKind, ChangePlace, trim_by_age, trim_unrecorded};
+use crate::change_feed::{
+    ChangeKind, CommitNote, FeedMark, Pending, PendingPlace, Retention, trim_unrecorded, write_changes,
+};
 use crate::collection::Target;
 use crate::database::Shared;
 use crate::error::{Error, ErrorCode, Result};
-use crate::id::{CollectionId, EntityId, Ordinal};
+use crate::id::{CollectionId, Ordinal};
 use crate::index;
 use crate::keyspace;
 
@@ -25,7 +27,7 @@ struct Mark {
     savepoint: Savepoint,
     engine: entidb_engine::Savepoint,
     catalog: CatalogPlace,
-    changes: ChangePlace,
+    pending: PendingPlace,
     doomed: Option<Error>,
 }
 
@@ -34,7 +36,8 @@ pub(crate) struct State {
     engine: entidb_engine::WriteTransaction,
     shared_limits: Limits,
     catalog: CatalogEdit,
-    changes: ChangeBuffer,
+    /// What the feed will be told.
+    pub(super) pending: Pending,
     /// Something was changed that the feed does not keep.
     unrecorded: bool,
     /// Something was deleted, and something was written. What is taken back still counts.
@@ -62,7 +65,7 @@ const MARK_BYTES: u64 = 640;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) entity_bytes_max: u64,
-    pub(crate) feed_commits_max: u64,
+    pub(crate) retention: Retention,
     pub(crate) show_unique_keys: bool,
 }
 
@@ -80,7 +83,7 @@ impl State {
             engine,
             shared_limits: limits,
             catalog: CatalogEdit::new(catalog),
-            changes: ChangeBuffer::default(),
+            pending: Pending::default(),
             unrecorded: false,
             deletes: false,
             writes: false,
@@ -177,54 +180,49 @@ impl State {
     }
 
     pub(super) fn keeps_feed(&self) -> bool {
-        self.shared_limits.feed_commits_max > 0
+        self.shared_limits.retention.commits_max > 0
     }
 
-    /// Tells the feed of a change that was made. Where that fails, for want of memory, the change must never be committed.
-    pub(super) fn record(
-        &mut self,
-        kind: ChangeKind,
-        collection: &CollectionRecord,
-        id: EntityId,
-        payload: &[u8],
-    ) -> Result<()> {
+    /// Notes a change for the feed. Of an entity it is found again in the transaction when that commits; what it was before is
+    /// in the history already.
+    pub(super) fn record(&mut self, kind: ChangeKind, collection: &CollectionRecord, payload: &[u8]) {
         match kind {
             ChangeKind::Delete | ChangeKind::CollectionDropped | ChangeKind::IndexDropped => self.deletes = true,
             _ => self.writes = true,
         }
         if !self.keeps_feed() {
             self.unrecorded = true;
-            return Ok(());
+        } else if kind.is_entity() {
+            self.pending.note_entity(&collection.name);
+        } else {
+            self.pending.note_catalog(kind, (collection.id, collection.storage, &collection.name), payload);
         }
-        let result = self.changes.push(&mut self.engine, kind, (collection.id, &collection.name), id, payload);
-        self.doom(result)
     }
 
-    /// Refuses changes that would not fit the transaction together with what commit adds, and one entry of the feed with this
-    /// payload. What is not refused can be written and committed.
-    pub(super) fn check_room(&mut self, changes: ChangeSize, payload: usize) -> Result<()> {
-        self.check_room_and_counts(changes, payload, 0)
+    /// Whether the entities of a collection were there before the transaction, and must stay as history when they go at once.
+    pub(super) fn keeps_storage(&self, record: &CollectionRecord) -> bool {
+        self.keeps_feed() && self.catalog.base().by_id(record.id).is_some_and(|base| base.storage == record.storage)
+    }
+
+    /// Refuses changes that would not fit the transaction together with what commit adds, one more entity in the feed among it.
+    /// What is not refused can be written and committed.
+    pub(super) fn check_room(&mut self, changes: ChangeSize) -> Result<()> {
+        self.check_room_and_counts(changes, 0)
     }
 
     /// As [`check_room`](Self::check_room), where the changes add to so many counts of indexes too.
-    pub(super) fn check_room_and_counts(
-        &mut self,
-        mut changes: ChangeSize,
-        payload: usize,
-        counts: usize,
-    ) -> Result<()> {
+    pub(super) fn check_room_and_counts(&mut self, changes: ChangeSize, counts: usize) -> Result<()> {
         let collections = (self.counts.len().max(self.ordinals.len()) + counts) as u64 + 1;
-        let owed = ChangeSize {
+        let mut owed = ChangeSize {
             changes: OWED_ONCE_CHANGES + collections * OWED_CHANGES,
             key_bytes: OWED_ONCE_BYTES + collections * OWED_BYTES,
             value_bytes: 0,
         };
         if self.keeps_feed() {
-            // The part that is being filled may be closed by this change.
-            let parts = self.changes.owed(payload as u64);
-            changes.changes += parts.changes;
-            changes.key_bytes += parts.key_bytes;
-            changes.value_bytes += parts.value_bytes;
+            let feed = self.pending.owed(collections);
+            owed.changes += feed.changes;
+            owed.key_bytes += feed.key_bytes;
+            owed.value_bytes += feed.value_bytes;
         }
         Ok(self.engine.check_room(changes, owed)?)
     }
@@ -290,6 +288,25 @@ impl State {
         Ok(self.engine.put(key, value)?)
     }
 
+    /// As [`put_first`](Self::put_first), with a row of the history before it.
+    pub(super) fn put_first_two(&mut self, history: (&[u8], &[u8]), first: (&[u8], &[u8])) -> Result<()> {
+        self.put_history(history.0, history.1)?;
+        let result = self.put_first(first.0, first.1);
+        if result.is_err() {
+            // It would speak of a change that was not made.
+            let taken_back = self.engine.delete(history.0).map_err(Error::from);
+            self.doom(taken_back)?;
+        }
+        result
+    }
+
+    /// Writes a row of the history. Where that fails nothing was written.
+    pub(super) fn put_history(&mut self, key: &[u8], stored: &[u8]) -> Result<()> {
+        self.put_first(key, stored)?;
+        self.pending.note_before((key.len() + stored.len()) as u64);
+        Ok(())
+    }
+
     /// Writes several keys that belong together and were checked to fit. Where that fails in spite of it, for want of memory,
     /// what was written must never be committed.
     pub(super) fn all_or_doom(
@@ -310,7 +327,7 @@ impl State {
     /// A place to go back to. Refused when there is no room for it, or none would be left for what commit adds.
     pub(crate) fn savepoint(&mut self) -> Result<Savepoint> {
         let engine = self.engine.savepoint_with(MARK_BYTES)?;
-        if let Err(error) = self.check_room(ChangeSize::default(), 0) {
+        if let Err(error) = self.check_room(ChangeSize::default()) {
             self.engine.release(&engine)?;
             return Err(error);
         }
@@ -322,7 +339,7 @@ impl State {
             savepoint,
             engine,
             catalog: self.catalog.mark(),
-            changes: self.changes.place(),
+            pending: self.pending.place(),
             doomed: self.doomed.clone(),
         });
         Ok(savepoint)
@@ -337,10 +354,9 @@ impl State {
         })?;
         self.marks.truncate(position + 1);
         if let Some(mark) = self.marks.last() {
-            let part = self.changes.part_at(&self.engine, self.engine.next_sequence(), mark.changes)?;
             self.engine.rollback_to(&mark.engine)?;
             self.catalog.go_back(position, mark.catalog);
-            self.changes.go_back(mark.changes, part)?;
+            self.pending.go_back(mark.pending);
             self.counts.go_back(position);
             self.ordinals.go_back(position);
             // What was half written is undone with the rest.
@@ -370,7 +386,7 @@ impl State {
 
     /// Ends what began with a savepoint: after an error it is undone, and the savepoint is given back with those after it.
     pub(crate) fn settle<T>(&mut self, savepoint: Savepoint, result: Result<T>) -> Result<T> {
-        let result = result.and_then(|value| self.check_room(ChangeSize::default(), 0).map(|()| value));
+        let result = result.and_then(|value| self.check_room(ChangeSize::default()).map(|()| value));
         if result.is_err() {
             self.rollback_to(savepoint)?;
         }
@@ -397,11 +413,13 @@ impl State {
         }
         // From here on nothing is taken back, and what commit adds need not be remembered.
         self.release(0)?;
-        if self.deletes && !self.writes {
-            // The feed and the counts are written too, but on a full disk this is what makes room.
+        if self.deletes && !self.writes && !self.pending.has_before() {
+            // The feed and the counts are written too, but on a full disk this is what makes room. What goes into the
+            // history makes none before it is trimmed.
             self.engine.frees_room();
         }
         let sequence = self.engine.next_sequence();
+        let mark = self.write_feed(shared)?;
         for (number, delta) in std::mem::take(&mut self.counts).into_iter() {
             if delta != 0 {
                 self.engine.add(&keyspace::count(number), delta)?;
@@ -410,18 +428,21 @@ impl State {
         for (collection, next) in std::mem::take(&mut self.ordinals).into_iter() {
             self.engine.put(&keyspace::next_ordinal(collection), &next.to_be_bytes())?;
         }
-        self.changes.finish(&mut self.engine)?;
-        match self.shared_limits.feed_commits_max {
-            0 if self.unrecorded => trim_unrecorded(&mut self.engine, sequence)?,
-            0 => {}
-            commits_max => trim_by_age(&mut self.engine, sequence, commits_max)?,
-        }
         if catalog_changed {
             self.engine.put(&keyspace::catalog_version(), &sequence.0.to_be_bytes())?;
             shared.catalogs().push(sequence, Arc::clone(self.catalog.now()));
         }
-        match shared.session()?.commit(self.engine, durability) {
-            Ok(committed) if committed == sequence => Ok(committed),
+        let session = shared.session()?;
+        match self.shared_limits.retention {
+            Retention { commits_max: 0, .. } if self.unrecorded => trim_unrecorded(&mut self.engine, sequence)?,
+            Retention { commits_max: 0, .. } => {}
+            retention => retention.trim(&mut self.engine, sequence, session.mark(), mark)?,
+        }
+        match session.commit(self.engine, durability) {
+            Ok(committed) if committed == sequence => {
+                session.set_mark(mark);
+                Ok(committed)
+            }
             Ok(committed) => Err(Error::internal(format!("commit {committed} was promised sequence {sequence}"))),
             Err(error) => {
                 if catalog_changed {
@@ -430,6 +451,19 @@ impl State {
                 Err(error)
             }
         }
+    }
+
+    /// Tells the feed what changed, and says what it has come to.
+    fn write_feed(&mut self, shared: &Shared) -> Result<FeedMark> {
+        let before = shared.session()?.mark();
+        if !self.keeps_feed() {
+            return Ok(before);
+        }
+        let time_micros = shared.clock().wall_micros();
+        let (base, now) = (self.catalog.base(), self.catalog.now());
+        let note = CommitNote { base, now, time_micros, bytes: before.bytes };
+        let written = write_changes(&mut self.engine, &self.pending, &note)?;
+        Ok(written.map_or(before, |bytes| FeedMark { time_micros, bytes }))
     }
 
     pub(crate) fn abort(self) {

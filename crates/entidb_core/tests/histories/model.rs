@@ -147,6 +147,10 @@ impl Model {
     pub(crate) fn follow(&mut self, changes: &[Change]) {
         for change in changes {
             let name = change.collection.to_string();
+            if let Some(before) = &change.before {
+                let known = self.collections.get(&name).and_then(|entities| entities.documents.get(&change.id));
+                assert_eq!(known.unwrap().1, entidb_core::decode(before).unwrap(), "another document was there before");
+            }
             match change.kind {
                 ChangeKind::CollectionCreated => assert!(self.collections.insert(name, Entities::default()).is_none()),
                 ChangeKind::CollectionDropped => assert!(self.collections.remove(&name).is_some()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entidb_core::{
     BatchItem, Collection, Database, Durability, EntityId, Error, ErrorCode, Options, Patch, Position, ReadTransaction,
-    Sequence, Since, Value, VerifyLevel,
+    ScanOptions, Sequence, Since, Value, VerifyLevel,
 };
 use entidb_storage::simulated::{Personality, Simulation, Variant};
 
@@ -67,6 +67,7 @@ pub(crate) fn history(seed: u64, steps: u64) -> Asked {
     play.check();
     play.replay();
     play.follow();
+    (0..3).for_each(|_| play.look_back());
     assert!(play.db.verify(VerifyLevel::Full).unwrap().problems.is_empty());
     play.questions
 }
@@ -100,6 +101,7 @@ impl Play {
             95 => self.check(),
             96 => self.follow(),
             97 if self.sample.one_in(10) => self.trim(),
+            98 => self.look_back(),
             _ => self.change(),
         }
     }
@@ -295,7 +297,7 @@ impl Play {
         // What was kept is the text.
         let position: Position = position.to_string().parse().unwrap();
         let mut feed = match self.db.changes(position) {
-            Ok(feed) => feed,
+            Ok(feed) => feed.with_before(),
             Err(error) => {
                 assert_eq!(error.code(), ErrorCode::Gap);
                 return self.follow();
@@ -313,6 +315,21 @@ impl Play {
         }
         assert_eq!(plain(&model), plain(&self.model), "a follower went astray after {position}");
         self.follower = Some((feed.position(), model));
+    }
+
+    /// The database as it was at some commit there was, unless that is not kept any more.
+    fn look_back(&mut self) {
+        let place = self.sample.below(self.past.len() as u64) as usize;
+        let Some((sequence, model)) = self.past.iter().nth(place) else { return };
+        match self.db.begin_read_at(Sequence(*sequence)) {
+            Ok(read) => as_of(&read, model),
+            Err(error) => {
+                assert_eq!(error.code(), ErrorCode::Gap);
+                assert!(self.is_trimmed, "{error}");
+            }
+        }
+        let (_, newest) = self.past.last_key_value().unwrap();
+        as_of(&self.db.begin_read_at(self.db.last_sequence()).unwrap(), newest);
     }
 
     /// Changes that are not needed any more go.
@@ -333,6 +350,35 @@ fn plain(model: &Model) -> Plain {
         (documents, entities.indexes.keys().cloned().collect())
     };
     model.collections.iter().map(|(name, found)| (name.clone(), entities(found))).collect()
+}
+
+/// Everything a read of an earlier commit shows, against the model of that commit. Its indexes are those of now.
+fn as_of(read: &ReadTransaction, model: &Model) {
+    assert_eq!(read.collections().unwrap(), model.collections.keys().cloned().collect::<Vec<_>>());
+    for (name, entities) in &model.collections {
+        let collection = read.collection(name).unwrap();
+        let wanted: Vec<(EntityId, Value)> =
+            entities.documents.iter().map(|(id, (_, document))| (*id, document.clone())).collect();
+        let pair = |entity: entidb_core::Result<entidb_core::Entity>| {
+            entity.map(|entity| (entity.id(), entity.value().unwrap())).unwrap()
+        };
+        assert_eq!(collection.iter().unwrap().map(pair).collect::<Vec<_>>(), wanted);
+        let reverse = ScanOptions { reverse: true, ..ScanOptions::default() };
+        let mut back: Vec<_> = collection.scan(reverse).unwrap().map(pair).collect();
+        back.reverse();
+        assert_eq!(back, wanted);
+        if let Some((middle, _)) = wanted.get(wanted.len() / 2) {
+            let after = ScanOptions { after: Some(*middle), ..ScanOptions::default() };
+            let rest: Vec<_> = collection.scan(after).unwrap().map(pair).collect();
+            assert_eq!(rest, wanted[wanted.len() / 2 + 1..]);
+        }
+        assert_eq!(collection.count().unwrap(), wanted.len() as u64);
+        for (id, document) in &wanted {
+            assert_eq!(collection.get(*id).unwrap().unwrap().value().unwrap(), *document);
+        }
+        let everything = collection.find(entidb_core::Expression::all());
+        assert_eq!(everything.list().unwrap().len(), wanted.len());
+    }
 }
 
 /// Everything a view shows, against the model.

@@ -1,6 +1,7 @@
-//! Which sequences somebody still reads at, and which versions that makes indistinguishable.
+//! Which sequences somebody still reads at, which versions that makes indistinguishable, and which entries have expired.
 //!
-//! Always: two sequences are in one stripe when no reader, now or later, can see a state between them.
+//! Always: two sequences are in one stripe when no reader, now or later, can see a state between them. What has expired
+//! has done so for every reader, now or later.
 //! Does not know: keys.
 
 use crate::format::Sequence;
@@ -9,6 +10,10 @@ use crate::format::Sequence;
 #[derive(Debug, Clone)]
 pub(crate) struct LiveSnapshots {
     sequences: Vec<Sequence>,
+    /// Zones whose entries expire.
+    expiring: Vec<u8>,
+    /// In these, entries of commits before this one are nobody's any more.
+    kept_from: Sequence,
 }
 
 impl LiveSnapshots {
@@ -18,7 +23,25 @@ impl LiveSnapshots {
         sequences.push(visible);
         sequences.sort_unstable();
         sequences.dedup();
-        Self { sequences }
+        Self { sequences, expiring: Vec::new(), kept_from: Sequence::ZERO }
+    }
+
+    /// With zones whose entries expire, and the watermark as the oldest of these readers sees it.
+    pub(crate) fn expiring(mut self, zones: impl IntoIterator<Item = u8>, kept_from: Sequence) -> Self {
+        self.expiring = zones.into_iter().collect();
+        self.kept_from = kept_from;
+        self
+    }
+
+    /// True when no reader relies on an entry of this zone and commit.
+    #[inline]
+    pub(crate) fn is_expired(&self, zone: u8, sequence: Sequence) -> bool {
+        sequence < self.kept_from && self.expiring.contains(&zone)
+    }
+
+    /// The zones in which something may have expired, and the first commit that has not.
+    pub(crate) fn expired(&self) -> (&[u8], Sequence) {
+        (if self.kept_from > Sequence::ZERO { &self.expiring } else { &[] }, self.kept_from)
     }
 
     /// The oldest sequence anybody can still read at.
@@ -78,5 +101,14 @@ mod tests {
         let mut sequences = [14, 13, 12, 11, 7, 6, 5].map(Sequence).to_vec();
         live.keep_newest_of_stripes(&mut sequences);
         assert_eq!(sequences, [14, 13, 12, 7, 5].map(Sequence));
+    }
+
+    #[test]
+    fn entries_expire_in_their_zones_and_before_the_watermark_alone() {
+        let live = LiveSnapshots::new([], Sequence(20));
+        assert!(!live.is_expired(7, Sequence(1)) && live.expired().0.is_empty());
+        let live = live.expiring([7, 9], Sequence(5));
+        assert!(live.is_expired(7, Sequence(4)) && live.is_expired(9, Sequence(1)));
+        assert!(!live.is_expired(7, Sequence(5)) && !live.is_expired(8, Sequence(1)));
     }
 }

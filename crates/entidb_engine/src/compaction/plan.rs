@@ -100,7 +100,10 @@ pub(crate) fn plan(
             return down(version, level, &segment).map(Some);
         }
     }
-    plan_cleaning(version, live, resting)
+    match plan_expired(version, live, resting)? {
+        None => plan_cleaning(version, live, resting),
+        plan => Ok(plan),
+    }
 }
 
 /// Everything that overlaps `span` into the last level, from a key on when all before it has been merged already; nothing
@@ -291,8 +294,45 @@ fn cheapest<'a>(
     judged.min_by_key(|(cost, _)| *cost).map(|(_, segment)| Arc::clone(segment))
 }
 
-/// Drops segments whose every entry is deleted by newer range tombstones, and segments of tombstones alone that have
-/// nothing left to hide, without reading them.
+/// The segments of zones whose entries expire.
+fn expiring_segments<'a>(version: &'a Version, live: &'a LiveSnapshots) -> impl Iterator<Item = &'a Arc<Segment>> {
+    let (zones, _) = live.expired();
+    version.runs().flat_map(move |run| zones.iter().flat_map(move |zone| segments_of_zone(run, *zone)))
+}
+
+/// The segments of a run that are in a zone.
+fn segments_of_zone(run: &Run, zone: u8) -> &[Arc<Segment>] {
+    let span = Span::new(vec![zone], zone.checked_add(1).map(|next| vec![next]));
+    run.segments().get(run.overlapping(&span)).unwrap_or_default()
+}
+
+/// True when more than half of the commits a segment is of have expired. What is rewritten on that account begins at the
+/// watermark, so it is not looked at again before that has come half way through what is left.
+fn is_half_expired(meta: &SegmentMeta, live: &LiveSnapshots) -> bool {
+    let (_, kept_from) = live.expired();
+    let expired = kept_from.0.saturating_sub(meta.oldest.0);
+    live.is_expired(zone_of(&meta.smallest), meta.oldest) && expired > meta.newest.0.saturating_sub(meta.oldest.0) / 2
+}
+
+/// Merges a segment of which much has expired, so that it goes.
+fn plan_expired(version: &Version, live: &LiveSnapshots, resting: &Resting) -> Result<Option<Plan>> {
+    let (zones, _) = live.expired();
+    for level in 1..=LAST_LEVEL {
+        let runs = version.levels().get(level).into_iter().flat_map(|level| &level.runs);
+        let segments = runs.flat_map(|run| zones.iter().flat_map(|zone| segments_of_zone(run, *zone)));
+        let wanted = |meta: &SegmentMeta| is_half_expired(meta, live);
+        if let Some(segment) = cheapest(version, level, resting, segments, wanted) {
+            if level < LAST_LEVEL {
+                return down(version, level, &segment).map(Some);
+            }
+            return Ok(Some(Plan::Merge { inputs: vec![run_of([&segment])?], level: LAST_LEVEL as u8, rest: None }));
+        }
+    }
+    Ok(None)
+}
+
+/// Drops segments whose every entry has expired or is deleted by newer range tombstones, and segments of tombstones alone
+/// that have nothing left to hide, without reading them.
 fn deleted_whole(version: &Version, live: &LiveSnapshots, resting: &Resting) -> Result<Option<VersionEdit>> {
     let runs: Vec<&Arc<Run>> = version.runs().collect();
     let mut removed: BTreeSet<FileNumber> = BTreeSet::new();
@@ -317,6 +357,12 @@ fn deleted_whole(version: &Version, live: &LiveSnapshots, resting: &Resting) -> 
                     removed.insert(meta.number);
                 }
             }
+        }
+    }
+    for segment in expiring_segments(version, live) {
+        let meta = segment.meta();
+        if live.is_expired(zone_of(&meta.smallest), meta.newest) && !resting.contains(&meta.number) {
+            removed.insert(meta.number);
         }
     }
     let removed: Vec<FileNumber> = removed.into_iter().collect();

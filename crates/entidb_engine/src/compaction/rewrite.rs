@@ -1,6 +1,6 @@
 //! Merges sources into new segments, in pieces.
 //!
-//! Always: what any live or later snapshot reads is the same before and after. A rewrite that fails or is dropped
+//! Always: what any live or later snapshot reads is the same before and after, but for what has expired. A rewrite that fails or is dropped
 //! leaves the version as it was and removes the files it began. One that ends early, because it has written what it may,
 //! is whole up to a key: sources that end before it go, and those that reach over it begin there from then on.
 //! Does not know: why these sources were chosen (`plan`), or how the result is installed.
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::fold::KeyFold;
 use super::live::LiveSnapshots;
 use super::older::Older;
-use super::output::{Allocate, Output, OutputTarget};
+use super::output::{Allocate, Output, OutputTarget, zone_of};
 use super::piece::Piece;
 use super::tombstones::Tombstones;
 use crate::error::Result;
@@ -38,6 +38,8 @@ pub(crate) struct RewriteStats {
     pub(crate) versions_removed: u64,
     /// Deletions under which nothing was left.
     pub(crate) deletes_removed: u64,
+    /// Entries that had expired.
+    pub(crate) entries_expired: u64,
     /// Fragments of range tombstones that were not carried on.
     pub(crate) fragments_removed: u64,
 }
@@ -174,6 +176,12 @@ impl Rewrite {
             let version = (sequence, self.merge.kind(), self.merge.value());
             let covered = self.tombstones.cover(&self.live, &self.key, sequence);
             piece.spend(&self.key, version.2);
+            if self.live.is_expired(zone_of(&self.key), sequence) {
+                self.merge.next()?;
+                self.stats.entries_in += 1;
+                self.stats.entries_expired += 1;
+                continue;
+            }
             self.fold.offer(&self.live, covered, &self.key, version, &mut self.output.sink(allocate, piece))?;
             self.merge.next()?;
             self.stats.entries_in += 1;

@@ -80,7 +80,7 @@ struct Small {
 
 impl Small {
     fn new(point_index: bool) -> Self {
-        let policy = ZonePolicy { point_index, block_bytes: 512, compression: Compression::Lz4 };
+        let policy = ZonePolicy { point_index, block_bytes: 512, compression: Compression::Lz4, expires: false };
         Self {
             version: Version::empty(context_for_tests()),
             entries: Vec::new(),

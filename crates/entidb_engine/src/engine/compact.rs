@@ -42,6 +42,7 @@ pub(crate) struct CompactionCounts {
     pub(crate) bytes_out: AtomicU64,
     pub(crate) versions_removed: AtomicU64,
     pub(crate) deletes_removed: AtomicU64,
+    pub(crate) entries_expired: AtomicU64,
     pub(crate) failures: AtomicU64,
     failures_now: Mutex<Failures>,
 }
@@ -54,6 +55,7 @@ impl CompactionCounts {
         add(&self.bytes_out, stats.bytes_out);
         add(&self.versions_removed, stats.versions_removed);
         add(&self.deletes_removed, stats.deletes_removed);
+        add(&self.entries_expired, stats.entries_expired);
     }
 
     /// Why the last merge failed, when none has ended well since, or a damaged segment is still there.
@@ -226,7 +228,7 @@ impl Shared {
         let rest = rest.map_or(Ok(None), |rest| plan_rest(version, options, rest, &resting));
         let next = rest.and_then(|next| match next {
             Some(next) => Ok(Some(next)),
-            None => plan(version, options, &self.live(), &resting),
+            None => plan(version, options, &self.live_and_expired(), &resting),
         });
         let begun = next.and_then(|next| match next {
             Some(next) => self.begin(next, None).map(Some),
@@ -321,7 +323,7 @@ impl Shared {
                 debug_assert!(usize::from(level) <= LAST_LEVEL, "a plan goes no deeper than the last level");
                 let level_0_runs = if rest.is_some() { inputs.len().saturating_sub(1) } else { 0 };
                 let begun_nanos = self.backend.clock.monotonic_nanos();
-                let rewrite = Rewrite::merge(&version, &inputs, self.live(), target);
+                let rewrite = Rewrite::merge(&version, &inputs, self.live_and_expired(), target);
                 Ok(Some(Running { rewrite, request, rest, level_0_runs, begun_nanos }))
             }
         }

@@ -96,7 +96,8 @@ impl Shared {
             bytes_max: u64::MAX,
             zones: self.options.zones.clone(),
         };
-        let rewrite = Rewrite::flush(&view.version, frozen.iter().map(source_of).collect(), self.live(), target);
+        let rewrite =
+            Rewrite::flush(&view.version, frozen.iter().map(source_of).collect(), self.live_and_expired(), target);
         let bytes = frozen.iter().map(|frozen| frozen.memtable.written_bytes()).sum();
         self.space.release(segment_bytes_of(bytes));
         let begun_nanos = self.backend.clock.monotonic_nanos();

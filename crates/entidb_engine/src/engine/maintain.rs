@@ -157,6 +157,24 @@ impl Shared {
         self.readers.live(|| self.visible())
     }
 
+    /// As [`live`](Self::live), with what has expired: the watermark as the oldest reader sees it, and no newer than what a
+    /// crash leaves. A watermark that cannot be read removes nothing; who reads it for its own sake is told why.
+    pub(crate) fn live_and_expired(&self) -> LiveSnapshots {
+        let live = self.live();
+        let zones = &self.options.zones;
+        let (Some(key), Some(log)) = (zones.watermark_key(), &self.log) else { return live };
+        let mut at = live.oldest();
+        if makes(Mistake::WatermarkOfNewest) {
+            at = self.visible();
+        }
+        if !makes(Mistake::WatermarkNotDurable) {
+            at = at.min(log.durable());
+        }
+        let stored = self.current.load().get(key, at).ok().flatten();
+        let kept_from = stored.as_deref().and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(u64::from_be_bytes);
+        live.expiring(zones.expiring(), Sequence(kept_from.unwrap_or(0)))
+    }
+
     /// Stops all writing when the failure is one of a flush, or the database is not ours any more; hands the error on.
     pub(crate) fn judge_failure(&self, error: Error) -> Error {
         if let Some(log) = &self.log

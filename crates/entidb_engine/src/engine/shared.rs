@@ -219,6 +219,7 @@ impl Shared {
             compaction_bytes_out: self.compactions.bytes_out.load(Ordering::Relaxed),
             versions_removed: self.compactions.versions_removed.load(Ordering::Relaxed),
             deletes_removed: self.compactions.deletes_removed.load(Ordering::Relaxed),
+            entries_expired: self.compactions.entries_expired.load(Ordering::Relaxed),
             compaction_failures: self.compactions.failures.load(Ordering::Relaxed),
             compaction_failure: self.compactions.failure().map(|error| error.to_string()),
             compaction_debt_bytes: debt_bytes(&view.version, self.plan_options()),

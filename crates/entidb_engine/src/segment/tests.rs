@@ -93,6 +93,7 @@ fn policy() -> impl Strategy<Value = ZonePolicy> {
             point_index,
             block_bytes,
             compression: if compress { Compression::Lz4 } else { Compression::None },
+            expires: false,
         },
     )
 }
@@ -302,7 +303,7 @@ fn every_changed_byte_is_found_with_its_file_and_no_answer_is_wrong() {
         let context = context(encrypted, 1 << 20);
         let entries = sample();
         let tombstones = RangeTombstones::default().with(&[9, 1], &[9, 2], Sequence(3));
-        let policy = ZonePolicy { point_index: true, block_bytes: 512, compression };
+        let policy = ZonePolicy { point_index: true, block_bytes: 512, compression, expires: false };
         let meta = write(&context, 5, policy, &entries, &tombstones);
         let file = context.directory.open("seg/5", OpenMode::Write).unwrap();
         assert_eq!(read_all(&open(&context, &meta)).unwrap(), entries);
@@ -343,7 +344,7 @@ fn every_changed_byte_is_found_with_its_file_and_no_answer_is_wrong() {
 fn verify_lists_every_damaged_unit_and_goes_on() {
     for encrypted in [false, true] {
         let context = context(encrypted, 0);
-        let policy = ZonePolicy { point_index: true, block_bytes: 512, compression: Compression::None };
+        let policy = ZonePolicy { point_index: true, block_bytes: 512, compression: Compression::None, expires: false };
         let meta = write(&context, 5, policy, &sample_of(160), &RangeTombstones::default());
         let segment = open(&context, &meta);
         let index = &segment.opened().unwrap().index;
@@ -410,7 +411,7 @@ fn the_cache_keeps_to_its_budget_and_what_is_read_often_stays() {
             Entry::new(&[&[9_u8][..], &number.to_be_bytes()].concat(), 1, EntryKind::Put, &[number as u8; 60])
         })
         .collect();
-    let policy = ZonePolicy { point_index: true, block_bytes: 1024, compression: Compression::None };
+    let policy = ZonePolicy { point_index: true, block_bytes: 1024, compression: Compression::None, expires: false };
     let meta = write(&context, 5, policy, &entries, &RangeTombstones::default());
     let segment = open(&context, &meta);
     let get = |entry: &Entry| segment.get(&entry.key, xxh3_64(&entry.key), Sequence::MAX).unwrap().unwrap();

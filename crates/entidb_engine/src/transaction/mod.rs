@@ -6,6 +6,7 @@
 mod buffer;
 mod cursor;
 mod iter;
+mod own_changes;
 mod points;
 mod savepoints;
 mod snapshot;
@@ -15,6 +16,7 @@ mod write_snapshot;
 pub(crate) use buffer::WriteBuffer;
 pub(crate) use cursor::source_of;
 pub use iter::{Direction, Iter};
+pub use own_changes::OwnChanges;
 pub use savepoints::Savepoint;
 #[cfg(test)]
 pub(crate) use savepoints::Savepoints;

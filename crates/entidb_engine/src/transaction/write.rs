@@ -15,7 +15,9 @@ use crate::planted::{Mistake, makes};
 use crate::transaction::buffer::WriteBuffer;
 use crate::transaction::points::ENTRY_BYTES;
 use crate::transaction::savepoints::Savepoints;
-use crate::transaction::{Direction, Iter, Savepoint, WriteSnapshot, check_key, check_value, write_snapshot};
+use crate::transaction::{
+    Direction, Iter, OwnChanges, Savepoint, WriteSnapshot, check_key, check_value, write_snapshot,
+};
 use crate::value::Value;
 
 /// Beyond this part of the limit of a transaction, memory of changes that count no more is given back.
@@ -144,6 +146,13 @@ impl WriteTransaction {
     pub fn range(&self, range: impl Into<KeyRange>, direction: Direction) -> Result<Iter> {
         let own = (!self.buffer.is_empty()).then_some(&self.buffer);
         Iter::new(Arc::clone(&self.point.0), own, range.into(), direction)
+    }
+
+    /// The keys of `start..end` that this transaction changed one by one, as they are now: what it changes afterwards does
+    /// not show.
+    #[must_use]
+    pub fn own_changes(&self, start: &[u8], end: &[u8]) -> OwnChanges {
+        OwnChanges::new(&self.buffer, start, end)
     }
 
     /// Gives a key a value.

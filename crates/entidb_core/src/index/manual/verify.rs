@@ -9,7 +9,7 @@ use entidb_engine::Direction;
 use super::{ID_BYTES, Manual, row_entity, tuple_of_entity_row};
 use crate::database::Findings;
 use crate::error::Result;
-use crate::id::CollectionId;
+use crate::id::StorageId;
 use crate::index::kind::{Verification, Verified};
 use crate::keyspace::{self, PREFIX_BYTES, ZONE_MANUAL, ZONE_MANUAL_ENTITY};
 use crate::transaction::View;
@@ -26,7 +26,7 @@ impl<'a> KeyCheck<'a> {
     }
 
     /// Each row by key leads to an entity that is there.
-    fn rows_by_key(&self, view: &View, collection: CollectionId, findings: &mut Findings) -> Result<u64> {
+    fn rows_by_key(&self, view: &View, storage: StorageId, findings: &mut Findings) -> Result<u64> {
         let (start, end) = range(ZONE_MANUAL, self.index);
         let mut rows = view.range(&start, &end, Direction::Forward)?;
         let (mut seen, mut before) = (0_u64, Vec::new());
@@ -34,7 +34,7 @@ impl<'a> KeyCheck<'a> {
             seen += 1;
             findings.row();
             let id = row_entity(rows.key())?;
-            if view.get(&keyspace::entity(collection, &id))?.is_none() {
+            if view.get(&keyspace::entity(storage, &id))?.is_none() {
                 findings.problem("a key is of an entity that does not exist", Some(id));
             }
             let tuple = rows.key().get(PREFIX_BYTES..rows.key().len() - ID_BYTES).unwrap_or_default();
@@ -67,8 +67,8 @@ impl Verification for KeyCheck<'_> {
         Ok(())
     }
 
-    fn finish(&mut self, view: &View, collection: CollectionId, findings: &mut Findings) -> Result<()> {
-        let seen = self.rows_by_key(view, collection, findings)?;
+    fn finish(&mut self, view: &View, storage: StorageId, findings: &mut Findings) -> Result<()> {
+        let seen = self.rows_by_key(view, storage, findings)?;
         let (start, end) = range(ZONE_MANUAL_ENTITY, self.index);
         let mut by_entity = 0_u64;
         let mut rows = view.range(&start, &end, Direction::Forward)?;

@@ -91,7 +91,7 @@ fn holder_of_cut(
         if holder == change.id {
             continue;
         }
-        let Some(stored) = tx.get(&keyspace::entity(change.collection, &holder))? else { continue };
+        let Some(stored) = tx.get(&keyspace::entity(change.storage, &holder))? else { continue };
         let other = Envelope::decode(&stored)?;
         let is_same = |row: &Row| matches!(&row.claim, Claim::Cut(theirs) if **theirs == *tuple);
         if rows(index, other.document, other.ordinal)?.iter().any(is_same) {

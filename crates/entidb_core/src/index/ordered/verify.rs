@@ -11,7 +11,7 @@ use super::Ordered;
 use super::rows::{row_id, rows};
 use crate::database::Findings;
 use crate::error::Result;
-use crate::id::CollectionId;
+use crate::id::StorageId;
 use crate::index::kind::{Verification, Verified};
 use crate::keyspace;
 use crate::transaction::View;
@@ -41,7 +41,7 @@ impl Verification for RowCheck<'_> {
     }
 
     /// An index has no more rows than its entities give.
-    fn finish(&mut self, view: &View, collection: CollectionId, findings: &mut Findings) -> Result<()> {
+    fn finish(&mut self, view: &View, storage: StorageId, findings: &mut Findings) -> Result<()> {
         let (index, expected) = (self.index, self.expected);
         let (start, end) =
             (keyspace::index_prefix(index.id, index.unique), keyspace::index_end(index.id, index.unique));
@@ -52,7 +52,7 @@ impl Verification for RowCheck<'_> {
             seen += 1;
             findings.row();
             let id = row_id(found.value())?;
-            if seen > expected && view.get(&keyspace::entity(collection, &id))?.is_none() {
+            if seen > expected && view.get(&keyspace::entity(storage, &id))?.is_none() {
                 strays.insert(id);
             }
         }

@@ -15,7 +15,7 @@ use super::kind::{Change, Index, Kind, Origin, RowCount, Verification, Verified}
 use crate::catalog::{Column, IndexDefinition};
 use crate::database::Findings;
 use crate::error::{Error, ErrorCode, Result};
-use crate::id::{CollectionId, IndexId, Ordinal};
+use crate::id::{CollectionId, IndexId, Ordinal, StorageId};
 use crate::keyspace;
 use crate::query::sources::{Access, Candidate, Opening, Source, Walked, Who};
 use crate::query::{Asked, Comparison, Expression, Offer, Order};
@@ -140,7 +140,7 @@ impl Verification for Tallied<'_> {
         Ok(())
     }
 
-    fn finish(&mut self, view: &View, _: CollectionId, findings: &mut Findings) -> Result<()> {
+    fn finish(&mut self, view: &View, _: StorageId, findings: &mut Findings) -> Result<()> {
         let id = self.index.id.0;
         let (start, end) = (keyspace::prefix(ZONE, id), keyspace::prefix_end(ZONE, id));
         let mut rows = view.range(&start, &end, Walk::Forward)?;

@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 
 use crate::collection::Entity;
 use crate::error::{Error, Result};
-use crate::id::{CollectionId, EntityId};
+use crate::history::stored;
+use crate::id::{EntityId, Home, StorageId};
 use crate::keyspace;
 use crate::query::sources::{Candidate, Source, Who};
 use crate::transaction::View;
@@ -19,7 +20,7 @@ const BATCH_FIRST: usize = 4;
 /// The entities of a source.
 pub(crate) struct Fetch {
     view: View,
-    collection: CollectionId,
+    home: Home,
     source: Box<dyn Source>,
     /// Entities that were read and not given yet.
     ready: VecDeque<Entity>,
@@ -29,9 +30,9 @@ pub(crate) struct Fetch {
 }
 
 impl Fetch {
-    pub(crate) fn new(view: View, collection: CollectionId, source: Box<dyn Source>) -> Self {
+    pub(crate) fn new(view: View, home: Home, source: Box<dyn Source>) -> Self {
         let (ready, candidates) = (VecDeque::new(), Vec::new());
-        Self { view, collection, source, ready, candidates, batch: 1, ended: false }
+        Self { view, home, source, ready, candidates, batch: 1, ended: false }
     }
 
     /// How many candidates there are, where each is an entity and none was given.
@@ -50,7 +51,7 @@ impl Fetch {
             self.ended = self.candidates.is_empty();
             let grown = if wanted.is_none() { self.batch.max(BATCH_FIRST) * 2 } else { self.batch * 2 };
             self.batch = grown.min(BATCH_MAX);
-            fetch(&self.view, self.collection, &mut self.candidates, &*self.source, &mut self.ready)?;
+            fetch(&self.view, self.home, &mut self.candidates, &*self.source, &mut self.ready)?;
             self.source.settle(&mut self.ready)?;
         }
         Ok(self.ready.pop_front())
@@ -60,7 +61,7 @@ impl Fetch {
 /// The entities of candidates, in their order.
 fn fetch(
     view: &View,
-    collection: CollectionId,
+    home: Home,
     candidates: &mut Vec<Candidate>,
     source: &dyn Source,
     entities: &mut VecDeque<Entity>,
@@ -73,26 +74,21 @@ fn fetch(
         }
         return Ok(());
     }
-    let ids = ids_of(view, collection, candidates, source)?;
-    for (id, entity) in ids.iter().zip(by_ids(view, collection, &ids)?) {
+    let ids = ids_of(view, home, candidates, source)?;
+    for (id, entity) in ids.iter().zip(by_ids(view, home.storage, &ids)?) {
         entities.push_back(entity.ok_or_else(|| source.missing(Who::Id(*id)))?);
     }
     Ok(())
 }
 
 /// The ids of candidates, of those too whose ordinals alone are known.
-fn ids_of(
-    view: &View,
-    collection: CollectionId,
-    candidates: &[Candidate],
-    source: &dyn Source,
-) -> Result<Vec<EntityId>> {
+fn ids_of(view: &View, home: Home, candidates: &[Candidate], source: &dyn Source) -> Result<Vec<EntityId>> {
     let mut ids = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         ids.push(match candidate.who {
             Who::Id(id) => id,
             Who::Ordinal(ordinal) => {
-                let found = view.get(&keyspace::ordinal(collection, ordinal))?;
+                let found = view.get(&keyspace::ordinal(home.collection, ordinal))?;
                 let found = found.ok_or_else(|| source.missing(candidate.who))?;
                 EntityId::from_slice(&found).map_err(|_| Error::corrupt("the id under an ordinal"))?
             }
@@ -102,8 +98,12 @@ fn ids_of(
 }
 
 /// The entities with these ids, in one batched read.
-pub(crate) fn by_ids(view: &View, collection: CollectionId, ids: &[EntityId]) -> Result<Vec<Option<Entity>>> {
-    let keys: Vec<[u8; 21]> = ids.iter().map(|id| keyspace::entity(collection, id)).collect();
+pub(crate) fn by_ids(view: &View, storage: StorageId, ids: &[EntityId]) -> Result<Vec<Option<Entity>>> {
+    if view.past().is_some() {
+        let entity = |id: &EntityId| stored(view, storage, *id)?.map(|stored| Entity::new(*id, stored)).transpose();
+        return ids.iter().map(entity).collect();
+    }
+    let keys: Vec<[u8; 21]> = ids.iter().map(|id| keyspace::entity(storage, id)).collect();
     let keys: Vec<&[u8]> = keys.iter().map(<[u8; 21]>::as_slice).collect();
     let stored = view.multi_get(&keys)?;
     ids.iter().zip(stored).map(|(id, stored)| stored.map(|stored| Entity::new(*id, stored)).transpose()).collect()

@@ -11,7 +11,7 @@ use super::token::{Place, fingerprint};
 use crate::catalog::CollectionRecord;
 use crate::collection::{Collection, Entity};
 use crate::error::{Error, ErrorCode, Result};
-use crate::id::CollectionId;
+use crate::id::{CollectionId, Home, StorageId};
 use crate::options::ScanPolicy;
 use crate::query::Query;
 use crate::query::language::{conjuncts, matches};
@@ -34,7 +34,7 @@ use crate::transaction::View;
 /// ```
 pub struct Found {
     query: Query,
-    collection: CollectionId,
+    home: Home,
     /// None once it has ended.
     view: Option<View>,
     /// The entities to look at; none once it has ended.
@@ -87,11 +87,12 @@ impl Found {
     ) -> Result<Self> {
         query.normalize()?;
         let shared = Arc::clone(collection.scope().shared());
-        let collection = record.as_ref().map_or(CollectionId(0), |record| record.id);
+        let nowhere = Home { collection: CollectionId(0), storage: StorageId(0) };
+        let home = record.as_ref().map_or(nowhere, |record| record.home());
         let mut found = Self {
             skip: query.offset,
             query,
-            collection,
+            home,
             view: None,
             fetch: None,
             sorted: false,
@@ -119,12 +120,12 @@ impl Found {
         let offer = chosen.offer;
         let opening = Opening {
             view: &view,
-            collection: record.id,
+            home,
             order: (!offer.sorts).then_some(&offer.order),
             after: place.as_ref().filter(|_| !offer.sorts),
             sort_bytes_max,
         };
-        let fetch = Fetch::new(view.clone(), record.id, offer.access.open(&opening)?);
+        let fetch = Fetch::new(view.clone(), home, offer.access.open(&opening)?);
         (found.order, found.exact, found.sorted) = (offer.order, offer.exact, offer.sorts);
         found.fetch = if found.sorted { found.sort(&view, fetch, place)? } else { Some(Box::new(fetch)) };
         found.view = Some(view);
@@ -172,7 +173,7 @@ impl Found {
             }
         }
         let ids = sorter.finish().into_iter().map(|(_, id)| id).collect();
-        Ok(Some(Box::new(Fetch::new(view.clone(), self.collection, Box::new(IdSource(ids))))))
+        Ok(Some(Box::new(Fetch::new(view.clone(), self.home, Box::new(IdSource(ids))))))
     }
 
     fn next_match(&mut self) -> Result<Option<Entity>> {
@@ -330,7 +331,7 @@ impl Found {
     pub fn token_of(&self, place: &PagePlace) -> Result<Vec<u8>> {
         let key = self.order.key(&place.entity)?;
         let place = Place { given: place.given, order: self.order.clone(), key };
-        place.encode(fingerprint(self.collection, &self.query)?)
+        place.encode(fingerprint(self.home.collection, &self.query)?)
     }
 
     /// How many entities were looked at so far.

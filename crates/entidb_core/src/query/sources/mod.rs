@@ -19,7 +19,7 @@ pub(crate) use scan::ScanAccess;
 
 use crate::collection::Entity;
 use crate::error::{Error, Result};
-use crate::id::{CollectionId, EntityId, Ordinal};
+use crate::id::{CollectionId, EntityId, Home, Ordinal};
 use crate::query::results::{Order, Place};
 use crate::transaction::View;
 
@@ -39,7 +39,7 @@ pub(crate) trait Access: Debug + Send + Sync {
 #[derive(Clone, Copy)]
 pub(crate) struct Opening<'a> {
     pub(crate) view: &'a View,
-    pub(crate) collection: CollectionId,
+    pub(crate) home: Home,
     /// The order in which the candidates are to come; none when they are sorted afterwards.
     pub(crate) order: Option<&'a Order>,
     /// The place in that order after which they begin.

@@ -14,7 +14,7 @@ use entidb_engine::{Direction, Iter};
 use super::{Access, Candidate, Opening, Source, Walked, Who};
 use crate::collection::Entity;
 use crate::error::{Error, Result};
-use crate::id::{CollectionId, EntityId};
+use crate::id::{CollectionId, EntityId, StorageId};
 use crate::index::ordered::{Ordered, TUPLE_BYTES_MAX, cut_start, inside, ordinal_bytes, row_id, rows};
 use crate::keyspace::{self, PREFIX_BYTES};
 use crate::query::operators::{Sorter, by_ids};
@@ -62,7 +62,7 @@ impl Access for RowAccess {
 
 struct RowWalk {
     view: View,
-    collection: CollectionId,
+    storage: StorageId,
     index: Arc<Ordered>,
     ranges: Arc<[Bounds]>,
     /// The next range to walk, counted in the direction of the walk.
@@ -150,7 +150,7 @@ impl RowWalk {
         let direction = access.walk;
         let mut walk = Self {
             view: opening.view.clone(),
-            collection: opening.collection,
+            storage: opening.home.storage,
             index: Arc::clone(&access.index),
             ranges: Arc::clone(&access.ranges),
             next_range: 0,
@@ -293,7 +293,7 @@ impl RowWalk {
             let is_last = self.unread || !self.advance()?;
             if is_last || ids.len() >= GROUP_READ {
                 let ids = std::mem::take(&mut ids);
-                for (id, entity) in ids.iter().zip(by_ids(&self.view, self.collection, &ids)?) {
+                for (id, entity) in ids.iter().zip(by_ids(&self.view, self.storage, &ids)?) {
                     let entity = entity.ok_or_else(|| self.missing(Who::Id(*id)))?;
                     sorter.push(order.key(&entity)?, entity.id())?;
                 }

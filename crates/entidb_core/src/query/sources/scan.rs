@@ -2,12 +2,12 @@
 //!
 //! Always: a batch holds few bytes, however large entities are. Does not know: indexes.
 
-use entidb_engine::{Direction, Iter};
+use entidb_engine::Direction;
 
 use super::{Access, Candidate, Opening, Source, Walked, Who};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::history::EntityWalk;
 use crate::id::{CollectionId, EntityId};
-use crate::keyspace::{self, ZONE_ENTITY};
 use crate::transaction::View;
 
 /// A batch ends with the entity that takes it over so many bytes.
@@ -18,15 +18,13 @@ pub(crate) struct ScanAccess;
 
 impl Access for ScanAccess {
     fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Source>> {
-        let collection = opening.collection;
-        let start = keyspace::prefix(ZONE_ENTITY, collection.0);
-        let end = keyspace::prefix_end(ZONE_ENTITY, collection.0);
-        let mut iter = opening.view.range(&start, &end, Direction::Forward)?;
+        let storage = opening.home.storage;
+        let mut entities = EntityWalk::new(opening.view, storage, Direction::Forward)?;
         let after = opening.after.and_then(|place| EntityId::from_slice(&place.key).ok());
         if let Some(id) = &after {
-            iter.seek(&keyspace::entity(collection, id))?;
+            entities.seek(storage, id)?;
         }
-        Ok(Box::new(Scan { iter, after }))
+        Ok(Box::new(Scan { entities, after }))
     }
 
     fn walked(&self) -> Walked {
@@ -39,20 +37,21 @@ impl Access for ScanAccess {
 }
 
 struct Scan {
-    iter: Iter,
+    entities: EntityWalk,
     after: Option<EntityId>,
 }
 
 impl Source for Scan {
     fn read(&mut self, most: usize, batch: &mut Vec<Candidate>) -> Result<()> {
         let mut bytes = 0;
-        while batch.len() < most && bytes < BATCH_BYTES && self.iter.advance()? {
-            let id = keyspace::entity_id(self.iter.key()).ok_or_else(|| Error::corrupt("an entity key"))?;
+        while batch.len() < most
+            && bytes < BATCH_BYTES
+            && let Some((id, stored)) = self.entities.next()?
+        {
             // The last answer may still be there, as the first that is met.
             if self.after.take() == Some(id) {
                 continue;
             }
-            let stored = self.iter.value_owned();
             bytes += stored.len();
             batch.push(Candidate { who: Who::Id(id), stored: Some(stored) });
         }

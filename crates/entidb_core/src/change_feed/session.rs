@@ -7,12 +7,12 @@
 //! Does not know: positions. Format: docs/spec/keyspace.md, "Sessions".
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use entidb_engine::{Direction, Durability, Iter, Sequence, WriteTransaction};
 use entidb_storage::Random;
 
-use super::retention;
+use super::retention::{self, FeedMark};
 use crate::error::{Error, Result};
 use crate::keyspace;
 use crate::transaction::View;
@@ -44,13 +44,28 @@ pub(crate) struct Session {
     id: SessionId,
     /// A commit with the id of the session was made.
     noted: AtomicBool,
+    /// What the feed has come to. Changed by who may write alone.
+    bytes: AtomicU64,
+    time_micros: AtomicI64,
 }
 
 impl Session {
     pub(crate) fn begin(random: &dyn Random) -> Result<Self> {
         let mut id = [0; 16];
         random.fill(&mut id)?;
-        Ok(Self { id: SessionId(id), noted: AtomicBool::new(false) })
+        let (bytes, time_micros) = (AtomicU64::new(0), AtomicI64::new(0));
+        Ok(Self { id: SessionId(id), noted: AtomicBool::new(false), bytes, time_micros })
+    }
+
+    /// What the feed has come to.
+    pub(crate) fn mark(&self) -> FeedMark {
+        FeedMark { time_micros: self.time_micros.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+    }
+
+    /// The feed has come to this.
+    pub(crate) fn set_mark(&self, mark: FeedMark) {
+        self.time_micros.store(mark.time_micros, Ordering::Relaxed);
+        self.bytes.store(mark.bytes, Ordering::Relaxed);
     }
 
     /// Commits as the transaction was told, or with this durability.

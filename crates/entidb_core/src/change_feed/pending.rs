@@ -1,0 +1,131 @@
+//! What an open write transaction will tell the feed.
+//!
+//! Always: what entities were changed is read from the transaction itself when it commits, so here is only how many they
+//! may be; changes of the catalog are kept in full. Going back to a place is cutting off.
+//! Does not know: savepoints, or how a commit is written (`write`).
+
+use entidb_engine::ChangeSize;
+
+use super::change::ChangeKind;
+use super::record::{CATALOG_BYTES, ENTITY_BYTES, Header, NAME_BYTES, NAME_HEAD, PART_BYTES};
+use crate::id::{CollectionId, StorageId};
+
+/// The key of a part, and that of a row of the history of the catalog.
+const PART_KEY_BYTES: u64 = 13;
+const ROW_KEY_BYTES: u64 = 14;
+
+/// A change of the catalog, in the order it was made.
+#[derive(Debug)]
+pub(super) struct CatalogChange {
+    pub(super) kind: ChangeKind,
+    pub(super) collection: CollectionId,
+    pub(super) storage: StorageId,
+    pub(super) name: String,
+    pub(super) payload: Vec<u8>,
+}
+
+impl CatalogChange {
+    fn bytes(&self) -> u64 {
+        // The name once in the feed, and once in the history of the catalog.
+        (CATALOG_BYTES + 2 * NAME_BYTES + self.payload.len()) as u64
+    }
+}
+
+/// The changes that are not written to the feed yet.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    pub(super) catalog: Vec<CatalogChange>,
+    catalog_bytes: u64,
+    counts: Counts,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    /// Entities that were changed, some of them perhaps more than once.
+    entities: u64,
+    /// Entities whose state before was put into the history, and the bytes that took.
+    before: u64,
+    before_bytes: u64,
+    /// What naming one of their collections takes at most.
+    name_bytes: u64,
+    /// Collections that were emptied at once, and the bytes to tell of it.
+    cleared: u64,
+    cleared_bytes: u64,
+}
+
+/// A place to go back to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PendingPlace {
+    catalog: usize,
+    counts: Counts,
+}
+
+impl Pending {
+    pub(crate) fn note_catalog(
+        &mut self,
+        kind: ChangeKind,
+        (collection, storage, name): (CollectionId, StorageId, &str),
+        payload: &[u8],
+    ) {
+        let change = CatalogChange { kind, collection, storage, name: name.to_owned(), payload: payload.to_vec() };
+        self.catalog_bytes += change.bytes();
+        self.catalog.push(change);
+    }
+
+    pub(crate) fn note_entity(&mut self, collection: &str) {
+        self.counts.entities += 1;
+        self.counts.name_bytes = self.counts.name_bytes.max((NAME_HEAD + collection.len()) as u64);
+    }
+
+    /// A collection was emptied at once: it is named for that in the feed, and once in the history of the catalog.
+    pub(crate) fn note_cleared(&mut self) {
+        self.counts.cleared += 1;
+        self.counts.cleared_bytes += (CATALOG_BYTES + 2 * NAME_BYTES) as u64;
+    }
+
+    /// An entity's state before was put into the history, which took these bytes.
+    pub(crate) fn note_before(&mut self, bytes: u64) {
+        self.counts.before += 1;
+        self.counts.before_bytes += bytes;
+    }
+
+    pub(super) fn has_entities(&self) -> bool {
+        self.counts.entities > 0
+    }
+
+    /// True when states before were put into the history.
+    pub(crate) fn has_before(&self) -> bool {
+        self.counts.before > 0
+    }
+
+    pub(super) fn before_bytes(&self) -> u64 {
+        self.counts.before_bytes
+    }
+
+    pub(crate) fn place(&self) -> PendingPlace {
+        PendingPlace { catalog: self.catalog.len(), counts: self.counts }
+    }
+
+    pub(crate) fn go_back(&mut self, place: PendingPlace) {
+        let gone: u64 = self.catalog.drain(place.catalog.min(self.catalog.len())..).map(|change| change.bytes()).sum();
+        self.catalog_bytes = self.catalog_bytes.saturating_sub(gone);
+        self.counts = place.counts;
+    }
+
+    /// The most that is to be put into the transaction at its commit, with one change of an entity more, and changes in so
+    /// many collections.
+    pub(crate) fn owed(&self, collections: u64) -> ChangeSize {
+        let entities = (self.counts.entities + 1) * ENTITY_BYTES as u64;
+        // Each collection may be named for its entities, and one more that is not known yet.
+        let names = collections.saturating_sub(1) * self.counts.name_bytes + NAME_BYTES as u64;
+        let bytes = entities + names + self.catalog_bytes + self.counts.cleared_bytes + Header::BYTES as u64;
+        // A part ends when the next entry does not fit, and the next begins with the name of its collection.
+        let more_parts = bytes / (PART_BYTES as u64 / 2);
+        let rows = self.catalog.len() as u64 + self.counts.cleared;
+        ChangeSize {
+            changes: 1 + more_parts + rows,
+            key_bytes: (1 + more_parts) * PART_KEY_BYTES + rows * ROW_KEY_BYTES,
+            value_bytes: bytes + more_parts * NAME_BYTES as u64,
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Writing what a transaction changed to the feed, when it commits.
+//!
+//! Always: the feed tells the difference between before and after the commit: an entity once, however often it was changed,
+//! and not at all when it came and went. First come changes of the catalog in the order they were made, then collections
+//! that were emptied at once, then entities by storage and id. Memory is that of two parts, however much changed.
+//! Does not know: how long changes are kept (`retention`).
+
+use entidb_engine::{OwnChanges, Sequence, WriteTransaction, interrupt};
+
+use super::change::ChangeKind;
+use super::pending::Pending;
+use super::record::{self, Header, NAME_BYTES, PART_BYTES};
+use crate::catalog::{Catalog, CollectionRecord};
+use crate::error::{Error, Result};
+use crate::history::CatalogRow;
+use crate::id::{CollectionId, EntityId, StorageId};
+use crate::keyspace::{self, ZONE_ENTITY, ZONE_HISTORY};
+
+/// What a commit is to be told with.
+pub(crate) struct CommitNote<'a> {
+    /// The catalog before it and with it.
+    pub(crate) base: &'a Catalog,
+    pub(crate) now: &'a Catalog,
+    pub(crate) time_micros: i64,
+    /// Bytes that the feed and the history have taken before it.
+    pub(crate) bytes: u64,
+}
+
+/// Writes the changes of a transaction to the feed. Returns the bytes that the feed and the history have taken with it;
+/// nothing when nothing changed.
+pub(crate) fn write_changes(
+    tx: &mut WriteTransaction,
+    pending: &Pending,
+    note: &CommitNote<'_>,
+) -> Result<Option<u64>> {
+    let mut writer = Writer::new(tx);
+    for change in &pending.catalog {
+        writer.name(change.collection, change.storage, &change.name)?;
+        writer.push(1, 5 + change.payload.len(), |part| record::push_catalog(part, change.kind, &change.payload))?;
+    }
+    let cleared = if std::ptr::eq(note.base, note.now) { Vec::new() } else { note_catalog(&mut writer, note)? };
+    for (collection, storage) in &cleared {
+        let count = writer.left_to_clear(collection, *storage)?;
+        if count > 0 {
+            writer.name(collection.id, *storage, &collection.name)?;
+            writer.push(count, 5, |part| {
+                record::push_cleared(part, count);
+                Ok(())
+            })?;
+        }
+    }
+    if pending.has_entities() {
+        writer.entities(pending, note)?;
+    }
+    writer.finish(pending, note)
+}
+
+/// Notes of each collection what the catalog had before. Gives those that were emptied at once, with their old storage.
+fn note_catalog<'a>(writer: &mut Writer<'_>, note: &CommitNote<'a>) -> Result<Vec<(&'a CollectionRecord, StorageId)>> {
+    let mut cleared = Vec::new();
+    let mut rows: Vec<(CollectionId, CatalogRow)> = Vec::new();
+    for old in note.base.records() {
+        let new = note.now.by_id(old.id);
+        let same = |new: &CollectionRecord| (&new.name, new.storage) == (&old.name, old.storage);
+        if new.is_some_and(|new| same(new)) {
+            continue;
+        }
+        let ends_storage = new.is_none_or(|new| new.storage != old.storage);
+        if let Some(new) = new.filter(|_| ends_storage) {
+            cleared.push((new.as_ref(), old.storage));
+        }
+        rows.push((old.id, CatalogRow::There { name: old.name.clone(), storage: old.storage, ends_storage }));
+    }
+    let created = note.now.records().filter(|new| note.base.by_id(new.id).is_none());
+    rows.extend(created.map(|new| (new.id, CatalogRow::Absent)));
+    for (collection, row) in rows {
+        writer.tx.put(&keyspace::catalog_history(writer.sequence, collection), &row.encode())?;
+    }
+    Ok(cleared)
+}
+
+struct Writer<'a> {
+    tx: &'a mut WriteTransaction,
+    sequence: Sequence,
+    /// The part that is being filled, and the number of its first change.
+    part: Vec<u8>,
+    first: u32,
+    /// The number of the next change.
+    next: u32,
+    /// The first part, once it is full: its header is known last.
+    begin: Option<Vec<u8>>,
+    bytes: u64,
+    /// The collection that the part names for what comes next.
+    named: Option<(CollectionId, StorageId, String)>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(tx: &'a mut WriteTransaction) -> Self {
+        let sequence = tx.next_sequence();
+        let part = vec![0; Header::BYTES];
+        Self { tx, sequence, part, first: 0, next: 0, begin: None, bytes: 0, named: None }
+    }
+
+    /// What comes next is of this collection.
+    fn name(&mut self, collection: CollectionId, storage: StorageId, name: &str) -> Result<()> {
+        let wanted = (collection, storage, name);
+        if self.named.as_ref().is_none_or(|(id, storage, name)| (*id, *storage, name.as_str()) != wanted) {
+            self.named = Some((collection, storage, name.to_owned()));
+            self.make_room(NAME_BYTES)?;
+            record::push_name(&mut self.part, collection, storage, name)?;
+        }
+        Ok(())
+    }
+
+    /// Adds an entry that is this many changes and takes this many bytes.
+    fn push(&mut self, changes: u32, bytes: usize, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        if self.make_room(bytes)?
+            && let Some((collection, storage, name)) = &self.named
+        {
+            record::push_name(&mut self.part, *collection, *storage, name)?;
+        }
+        write(&mut self.part)?;
+        self.next = self.next.checked_add(changes).ok_or_else(|| Error::internal("a commit has too many changes"))?;
+        Ok(())
+    }
+
+    /// Closes the part when so many bytes do not fit into it; true when a new one was begun.
+    fn make_room(&mut self, bytes: usize) -> Result<bool> {
+        // A part without changes would have the number of the next.
+        if self.part.len() + bytes <= PART_BYTES || self.next == self.first {
+            return Ok(false);
+        }
+        let part = std::mem::take(&mut self.part);
+        self.bytes += part.len() as u64 + 13;
+        if self.first == 0 {
+            self.begin = Some(part);
+        } else {
+            self.tx.put(&keyspace::feed(self.sequence, self.first), &part)?;
+            self.part = part;
+            self.part.clear();
+        }
+        self.first = self.next;
+        Ok(true)
+    }
+
+    /// How many entities of a storage that was given up are deleted by that, and not by a change of their own before it.
+    fn left_to_clear(&self, collection: &CollectionRecord, storage: StorageId) -> Result<u32> {
+        let mut count = self.tx.counter(&keyspace::count(collection.id.0))?;
+        let (start, end) = (keyspace::prefix(ZONE_HISTORY, storage.0), keyspace::prefix_end(ZONE_HISTORY, storage.0));
+        let mut changed = self.tx.own_changes(&start, &end);
+        while changed.advance()? {
+            count -= i64::from(changed.value().is_some());
+        }
+        u32::try_from(count.max(0)).map_err(|_| Error::internal("a collection has too many entities to clear"))
+    }
+
+    /// Adds the entities that are not after the transaction what they were before.
+    fn entities(&mut self, pending: &Pending, note: &CommitNote<'_>) -> Result<()> {
+        let mut walk = Walk::from(self.tx, &[ZONE_ENTITY], pending.has_before());
+        let mut storage = None;
+        let mut owner = Owner::Gone;
+        while walk.entities.advance()? {
+            interrupt::check()?;
+            let key = walk.entities.key();
+            let (Some(found), Some(id)) = (keyspace::storage_of(key), keyspace::entity_id(key)) else {
+                return Err(Error::internal("a transaction changed what is no entity"));
+            };
+            let is_there = walk.entities.value().is_some();
+            let was_there = walk.was_there(found, &id)?;
+            if storage != Some(found) {
+                storage = Some(found);
+                owner = Owner::of(found, note);
+            }
+            let (record, kind) = match (&owner, was_there, is_there) {
+                (Owner::Gone, ..) => continue,
+                (Owner::Has(record), true, true) => (*record, ChangeKind::Update),
+                (Owner::Has(record), false, true) => (*record, ChangeKind::Insert),
+                (Owner::Has(record), true, false) | (Owner::Had(record), true, _) => (*record, ChangeKind::Delete),
+                (_, false, _) => continue,
+            };
+            let first = self.first;
+            self.name(record.id, found, &record.name)?;
+            self.push(1, record::ENTITY_BYTES, |part| {
+                record::push_entity(part, kind, id);
+                Ok(())
+            })?;
+            if self.first != first {
+                // What the walk looks at is copied with the next change of the transaction, so it begins anew, which is
+                // once for thousands of entities.
+                let mut after = keyspace::entity(found, &id).to_vec();
+                after.push(0);
+                walk = Walk::from(self.tx, &after, pending.has_before());
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, pending: &Pending, note: &CommitNote<'_>) -> Result<Option<u64>> {
+        if self.next == 0 {
+            return Ok(None);
+        }
+        let mut begin = match self.begin.take() {
+            None => std::mem::take(&mut self.part),
+            Some(begin) => {
+                if self.next > self.first {
+                    self.bytes += self.part.len() as u64 + 13;
+                    self.tx.put(&keyspace::feed(self.sequence, self.first), &self.part)?;
+                }
+                begin
+            }
+        };
+        if self.first == 0 {
+            self.bytes += begin.len() as u64 + 13;
+        }
+        let bytes = note.bytes.saturating_add(self.bytes).saturating_add(pending.before_bytes());
+        let header = Header { time_micros: note.time_micros, changes: self.next, bytes };
+        if let Some(place) = begin.get_mut(..Header::BYTES) {
+            place.copy_from_slice(&header.encode());
+        }
+        self.tx.put(&keyspace::feed(self.sequence, 0), &begin)?;
+        Ok(Some(bytes))
+    }
+}
+
+/// Whose a storage is.
+enum Owner<'a> {
+    /// This collection has it.
+    Has(&'a CollectionRecord),
+    /// This collection had it before the transaction emptied it.
+    Had(&'a CollectionRecord),
+    /// Its collection was dropped, and its entities have no changes of their own.
+    Gone,
+}
+
+impl<'a> Owner<'a> {
+    fn of(storage: StorageId, note: &CommitNote<'a>) -> Self {
+        if let Some(record) = note.now.by_storage(storage) {
+            return Self::Has(record);
+        }
+        let before = note.base.by_storage(storage);
+        before.and_then(|before| note.now.by_id(before.id)).map_or(Self::Gone, |record| Self::Had(record))
+    }
+}
+
+/// The entities a transaction changed, and beside them its rows of the history.
+struct Walk {
+    entities: OwnChanges,
+    /// None when there are no such rows.
+    before: Option<OwnChanges>,
+    is_begun: bool,
+}
+
+impl Walk {
+    fn from(tx: &WriteTransaction, start: &[u8], has_before: bool) -> Self {
+        let entities = tx.own_changes(start, &[ZONE_ENTITY + 1]);
+        let first = [&[ZONE_HISTORY], start.get(1..).unwrap_or_default()].concat();
+        let before = has_before.then(|| tx.own_changes(&first, &[ZONE_HISTORY + 1]));
+        Self { entities, before, is_begun: false }
+    }
+
+    /// Whether an entity was there before the transaction. Asked in the order of storages and ids.
+    fn was_there(&mut self, storage: StorageId, id: &EntityId) -> Result<bool> {
+        let Some(before) = &mut self.before else { return Ok(false) };
+        if !self.is_begun {
+            self.is_begun = true;
+            before.advance()?;
+        }
+        let wanted = (storage, *id);
+        loop {
+            let key = before.key();
+            let (Some(found), Some((entity, _))) = (keyspace::storage_of(key), keyspace::history_place(key)) else {
+                return Ok(false);
+            };
+            if (found, entity) >= wanted {
+                return Ok((found, entity) == wanted && before.value().is_some());
+            }
+            before.advance()?;
+        }
+    }
+}

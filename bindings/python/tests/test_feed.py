@@ -20,7 +20,7 @@ def test_commits_come_whole_and_in_order(db):
     commits = list(db.changes())
     told = [[(c.kind, c.collection) for c in commit.changes] for commit in commits]
     assert told == [
-        [("collection_created", "notes"), ("insert", "notes"), ("collection_created", "tasks"), ("insert", "tasks")],
+        [("collection_created", "notes"), ("collection_created", "tasks"), ("insert", "notes"), ("insert", "tasks")],
         [("update", "notes")],
         [("delete", "tasks")],
     ]

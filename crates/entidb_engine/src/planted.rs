@@ -19,6 +19,8 @@ pub enum Mistake {
     UnknownIsSuccess,
     /// A commit that is being written when writing stops is reported as refused.
     WrittenGroupForgotten,
+    /// A flush that was held back for others counts as held back when it is made.
+    HeldFlushForgotten,
     /// Readers see a commit before it is durable.
     VisibleBeforeDurable,
     /// The name of a log file is not flushed.

@@ -23,16 +23,18 @@ use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 /// A thread's stack: recovery and merging need more than the scheduler's default.
 const STACK_BYTES: usize = 1 << 20;
 /// Steps after which a run counts as one that never ends.
-const STEPS_MAX: usize = 20_000_000;
+const STEPS_MAX: usize = 5_000_000;
 /// Changes of priority in a run of the second scheduler, which lets one thread run for long.
 const PREEMPTIONS: usize = 5;
 
 const SHAPE: Shape = Shape {
     profile: Profile { steps: 14, keys: 12, upkeep_one_in: 0, ..Profile::LONG },
+    writers: 2,
     device: Device::Large,
     faults: false,
     encrypted: false,
     range_deletes: 0,
+    closes: false,
 };
 
 /// Plays runs of a shape, half of them with threads that take turns at random, half with threads that run for long.
@@ -156,6 +158,26 @@ fn many_range_deletes_do() {
 #[test]
 fn a_listed_file_that_is_forgotten_is_caught() {
     is_caught(Mistake::ListedFileForgotten, Shape { encrypted: true, ..SHAPE }, 2_000);
+}
+
+/// More writers than a flush is held back for, with keys that are rotated beside them.
+#[test]
+fn writers_who_share_flushes_end_while_keys_are_rotated() {
+    let profile = Profile { steps: 8, ..SHAPE.profile };
+    schedules("13 schedules, shared flushes", count(40), Shape { profile, writers: 4, encrypted: true, ..SHAPE });
+}
+
+#[test]
+fn a_flush_that_is_held_back_and_begun_by_nobody_is_caught() {
+    let profile = Profile { steps: 8, ..SHAPE.profile };
+    is_caught(Mistake::HeldFlushForgotten, Shape { profile, writers: 4, ..SHAPE }, 200);
+}
+
+/// A keyring that was being changed, or a log file that was being made, was written to when the folder was given back.
+#[test]
+fn a_database_that_is_closed_beside_everything_is_left_alone_and_whole() {
+    schedules("13 schedules, close", count(60), Shape { closes: true, ..SHAPE });
+    schedules("13 schedules, close, encrypted", count(60), Shape { closes: true, encrypted: true, ..SHAPE });
 }
 
 /// Two writers whose log goes on in its next file again and again, by itself, by checkpoints and with memtables flushed,

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options, Sequence, Snapshot};
-use entidb_storage::ErrorKind;
 use entidb_storage::simulated::{Dice, Fault, FaultKind, Frozen, Personality, Simulation, Variant, mix};
+use entidb_storage::{ErrorKind, Operation};
 use entidb_testkit::engine_subject::{apply, contents, encrypted_options, small_options};
 use entidb_testkit::model::{Bytes, Change, Contents, Key};
 use entidb_testkit::workload::{Profile, Step, steps};
@@ -18,8 +18,6 @@ use parking_lot::Mutex;
 
 use super::machine;
 
-/// Writers of a run.
-const WRITERS: u64 = 2;
 /// Power failures looked at in a run.
 const FAILURES: u64 = 3;
 /// Variants of each that are recovered.
@@ -32,6 +30,7 @@ const REFUSALS_MAX: u32 = 200;
 pub(crate) struct Shape {
     /// Each writer's steps.
     pub(crate) profile: Profile,
+    pub(crate) writers: u64,
     /// Whether the device is small and others fill it, how, and whether that ends by itself.
     pub(crate) device: Device,
     /// Whether values are encrypted and keys rotated.
@@ -40,6 +39,8 @@ pub(crate) struct Shape {
     pub(crate) faults: bool,
     /// How many range deletes go before the rest.
     pub(crate) range_deletes: u64,
+    /// Whether the database is closed while all of them are at work.
+    pub(crate) closes: bool,
 }
 
 /// The size of the device. In the end it is taken away.
@@ -143,7 +144,7 @@ pub(crate) fn play(seed: u64, shape: Shape) -> Reached {
     }
     let journal = Arc::new(Mutex::new(Journal::default()));
     let mut threads = Vec::new();
-    for number in 0..WRITERS {
+    for number in 0..shape.writers {
         let (engine, journal) = (engine.clone(), Arc::clone(&journal));
         let seed = mix(seed, 100 + number);
         threads.push(shuttle::thread::spawn(move || write(&engine, &journal, seed, shape)));
@@ -152,8 +153,9 @@ pub(crate) fn play(seed: u64, shape: Shape) -> Reached {
         let (engine, journal) = (engine.clone(), Arc::clone(&journal));
         threads.push(shuttle::thread::spawn(move || read(&engine, &journal, mix(seed, 200), shape)));
     }
-    {
-        let (engine, seed) = (engine.clone(), mix(seed, 300));
+    // Keys may be changed from several threads at once.
+    for number in 0..=u64::from(shape.encrypted) {
+        let (engine, seed) = (engine.clone(), mix(seed, 300 + number));
         threads.push(shuttle::thread::spawn(move || look_after(&engine, seed, shape)));
     }
     {
@@ -164,8 +166,12 @@ pub(crate) fn play(seed: u64, shape: Shape) -> Reached {
         let (world, seed) = (world.clone(), mix(seed, 500));
         threads.push(shuttle::thread::spawn(move || squeeze(&world, small, seed)));
     }
+    let closed_at = shape.closes.then(|| close_beside(&engine, &world, mix(seed, 600)));
     for thread in threads {
         thread.join().unwrap();
+    }
+    if let Some(closed_at) = closed_at {
+        leaves_alone(&world, closed_at);
     }
     world.set_capacity_bytes(None);
     if shape.device != Device::Large {
@@ -331,6 +337,29 @@ fn go_on(engine: &Engine, journal: &Mutex<Journal>) {
     panic!("writing does not go on although there is room");
 }
 
+/// Closes the database at some moment. Returns how many calls to the storage there were when that was done.
+fn close_beside(engine: &Engine, world: &Simulation, seed: u64) -> u64 {
+    for _ in 0..Dice::new(seed).below(1_500) {
+        shuttle::thread::yield_now();
+    }
+    engine.close().unwrap();
+    world.calls()
+}
+
+/// After `close` the folder may be somebody else's: nothing is changed in it any more, and nothing of it is open.
+fn leaves_alone(world: &Simulation, closed_at: u64) {
+    let late = world.trace().into_iter().skip(usize::try_from(closed_at).unwrap());
+    let changes: Vec<_> = late.filter(|call| changes_something(call.operation)).collect();
+    assert!(changes.is_empty(), "after close: {changes:?}");
+    assert_eq!(world.open_files(), 0, "files that are open after close");
+}
+
+fn changes_something(operation: Operation) -> bool {
+    use Operation as Op;
+    matches!(operation, Op::CreateFolder | Op::Remove | Op::RemoveFolder | Op::Rename | Op::HardLink)
+        || matches!(operation, Op::Write | Op::SetLen | Op::Preallocate | Op::FlushNames | Op::FlushData | Op::FlushAll)
+}
+
 /// Takes what is free on the device and gives it back, again and again.
 fn squeeze(world: &Simulation, small: u64, seed: u64) {
     let mut dice = Dice::new(seed);
@@ -351,7 +380,13 @@ fn read(engine: &Engine, journal: &Mutex<Journal>, seed: u64, shape: Shape) {
     let mut dice = Dice::new(seed);
     let mut long: Option<(Snapshot, Contents)> = None;
     for _ in 0..shape.profile.steps {
-        let snapshot = engine.snapshot().unwrap();
+        let snapshot = match engine.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                shape.allow(&error);
+                return;
+            }
+        };
         let seen = match all_of(&snapshot, &mut dice) {
             Ok(seen) => seen,
             Err(error) => {
@@ -400,6 +435,7 @@ fn look_after(engine: &Engine, seed: u64, shape: Shape) {
             0 | 1 => engine.checkpoint().map(drop),
             2 => engine.compact(),
             3 if shape.encrypted => engine.rotate_key().map(drop),
+            6 if shape.encrypted => engine.rekey().map(drop),
             4 => {
                 let copy = Simulation::new(Personality::PosixStrict, seed);
                 engine.backup(&copy.backend()).map(drop)
@@ -432,8 +468,10 @@ impl Shape {
     /// Judges an error: only a full device and an injected failure may cause one.
     fn allow(self, error: &Error) {
         let allowed = match error {
+            Error::Storage(inner) if inner.kind == ErrorKind::Closed => self.closes,
             Error::Storage(inner) => self.faults || self.device != Device::Large && inner.kind == ErrorKind::NoSpace,
             Error::WritesStopped { .. } | Error::CommitUnknown { .. } => self.faults,
+            Error::Closed => self.closes,
             _ => false,
         };
         assert!(allowed, "{error:?}");

@@ -86,7 +86,9 @@ impl Log {
         let reached = state.written;
         let bytes_before = state.unflushed_bytes;
         // Whoever held it back may be served by it, and then begins none.
-        state.gather.begun();
+        if !makes(Mistake::HeldFlushForgotten) {
+            state.gather.begun();
+        }
         // Nobody writes now, so this covers all that is written. What is pending keeps its own time.
         state.written_due_nanos = None;
         drop(state);

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use crate::sync::Mutex;
+use crate::sync::{FairMutex, Mutex};
 use arc_swap::ArcSwap;
 use entidb_storage::{Backend, ErrorKind, Lock, Process};
 
@@ -354,9 +354,9 @@ pub(crate) fn begin_session(
     let removals = Arc::clone(&version.context().removals);
     removals.add_orphans(later.into_iter().map(|number| (number, 0)));
     let shared = Shared {
-        merging: Mutex::new(Merging::default()),
-        ingesting: Mutex::new(()),
-        flushing: Mutex::new(None),
+        merging: FairMutex::new(Merging::default()),
+        ingesting: FairMutex::new(()),
+        flushing: FairMutex::new(None),
         process: Process::current(),
         backend,
         options,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::sync::Mutex;
+use crate::sync::{FairMutex, Mutex};
 use arc_swap::ArcSwap;
 use entidb_storage::{Backend, Lock, Process};
 
@@ -38,11 +38,11 @@ pub(crate) struct Shared {
     // The order in which these are taken, and what each protects, is in `upkeep`. They come before the folder's lock,
     // because files of unfinished work are removed when they are dropped, and by then the folder must still be ours.
     /// The merge under way, and the requests for compaction.
-    pub(crate) merging: Mutex<Merging>,
+    pub(crate) merging: FairMutex<Merging>,
     /// Held while a large transaction becomes segments.
-    pub(crate) ingesting: Mutex<()>,
+    pub(crate) ingesting: FairMutex<()>,
     /// The memtable being written to segments.
-    pub(crate) flushing: Mutex<Option<MemtableFlush>>,
+    pub(crate) flushing: FairMutex<Option<MemtableFlush>>,
     pub(crate) backend: Backend,
     /// The process that opened the database. A child of it leaves everything alone: it has none of the threads, a lock may
     /// be held by one of them for ever, and files and nonces are the parent's.

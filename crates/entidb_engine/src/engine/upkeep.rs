@@ -13,7 +13,8 @@
 //! 4. `installer`: the manifest. The version changes under it only ([`Shared::install`](super::Shared)), and each change
 //!    applies to the version that is current then, which may be newer than the one its maker planned with.
 //!
-//! The right to write comes before all of them and the commit lock after all but `installer`; a commit takes none of the
+//! Whoever waits for one of them comes before a thread that gives it back and goes on with the next piece
+//! ([`FairMutex`]). The right to write comes before all of them and the commit lock after all but `installer`; a commit takes none of the
 //! four. What makes a memtable or a large transaction and a merge fit together in either order:
 //!
 //! - memtables and transactions only add runs to level 0, each newer than every run before it;
@@ -25,7 +26,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{FairMutex, MutexGuard};
 
 use crate::engine::shared::Shared;
 use crate::error::Result;
@@ -43,7 +44,7 @@ pub(crate) enum InOtherHands {
 }
 
 impl InOtherHands {
-    fn lock<T>(self, lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    fn lock<T>(self, lock: &FairMutex<T>) -> Option<MutexGuard<'_, T>> {
         match self {
             Self::Wait => Some(lock.lock()),
             Self::Leave => lock.try_lock(),

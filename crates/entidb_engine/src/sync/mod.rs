@@ -11,3 +11,6 @@ pub(crate) use entidb_storage::sync::{Condvar, Mutex, MutexGuard, RwLock};
 mod scheduled;
 #[cfg(shuttle)]
 pub(crate) use scheduled::{Condvar, Mutex, MutexGuard, RwLock};
+
+mod fair;
+pub(crate) use fair::FairMutex;

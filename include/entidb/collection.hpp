@@ -17,6 +17,8 @@ struct Frame {
     std::optional<Bytes> document = {};
 };
 
+class ManualIndex;
+
 /// Many entities in one buffer.
 class Frames {
   public:
@@ -238,12 +240,15 @@ class Collection {
             return entidb_collection_drop_index(get(), detail::raw(name), name.size(), error);
         });
     }
-    /// The indexes: an array of maps with `name`, `columns`, `unique` and `multi`.
+    /// The indexes: an array of maps with `name`, `kind`, `columns`, `unique` and `multi`.
     Document indexes() const {
         Buffer out;
         detail::call([&](auto error) { return entidb_collection_indexes(get(), out.out(), error); });
         return Document(std::move(out));
     }
+
+    /// The manual index of this name. It must not outlive the collection.
+    ManualIndex manual_index(std::string name) const;
 
     /// A cursor over the entities in the order of their ids.
     Cursor scan(const Scan& bounds = {}) const {
@@ -328,6 +333,126 @@ class Collection {
 
     detail::Owned<entidb_collection, entidb_collection_free> collection_;
 };
+
+/// A range of the keys of a manual index: `KeyRange().from("a").below("b").limit(10)`. A side without a bound ends where values of
+/// another type than the other bound begin.
+class KeyRange {
+  public:
+    /// Begins at this key.
+    KeyRange& from(Value key) { return bound(from_, from_open_, std::move(key), false); }
+    /// Begins after this key.
+    KeyRange& above(Value key) { return bound(from_, from_open_, std::move(key), true); }
+    /// Ends with this key.
+    KeyRange& to(Value key) { return bound(to_, to_open_, std::move(key), false); }
+    /// Ends before this key.
+    KeyRange& below(Value key) { return bound(to_, to_open_, std::move(key), true); }
+    /// Goes from the last key to the first.
+    KeyRange& reverse(bool yes = true) {
+        reverse_ = yes;
+        return *this;
+    }
+    /// Ends after this number of keys. A call returns at most ENTIDB_KEYS_MAX.
+    KeyRange& limit(std::uint64_t count) {
+        limit_ = count;
+        return *this;
+    }
+    /// Continues after this key of this entity.
+    KeyRange& after(Value key, Id id) {
+        after_ = std::pair<Value, Id>{std::move(key), id};
+        return *this;
+    }
+
+    Buffer encode() const {
+        Value::Map fields{{"from_open", from_open_}, {"to_open", to_open_}, {"reverse", reverse_}};
+        if (from_) fields.emplace_back("from", *from_);
+        if (to_) fields.emplace_back("to", *to_);
+        if (limit_) fields.emplace_back("limit", *limit_);
+        if (after_) fields.emplace_back("after", Value::Array{after_->first, Value(after_->second)});
+        return Value(std::move(fields)).encode();
+    }
+
+  private:
+    KeyRange& bound(std::optional<Value>& side, bool& is_open, Value key, bool open) {
+        side = std::move(key);
+        is_open = open;
+        return *this;
+    }
+
+    std::optional<Value> from_;
+    std::optional<Value> to_;
+    bool from_open_ = false;
+    bool to_open_ = false;
+    bool reverse_ = false;
+    std::optional<std::uint64_t> limit_;
+    std::optional<std::pair<Value, Id>> after_;
+};
+
+/// The keys of an index of the kind "manual": any value, or an array of values where a key has several parts. A key goes with its
+/// entity, in the same commit.
+class ManualIndex {
+  public:
+    ManualIndex(const entidb_collection* collection, std::string name)
+        : collection_(collection), name_(std::move(name)) {
+        size();
+    }
+
+    /// Gives an entity a key; false when it has the key already.
+    bool insert(const Input& key, const Id& id) const {
+        std::int32_t inserted = 0;
+        detail::call([&](auto error) {
+            Bytes bytes = key.bytes();
+            return entidb_collection_insert_key(collection_, detail::raw(name_), name_.size(), bytes.data(), bytes.size(),
+                                                id.data(), &inserted, error);
+        });
+        return inserted != 0;
+    }
+    /// Takes a key from an entity; false when it has no such key.
+    bool remove(const Input& key, const Id& id) const {
+        std::int32_t removed = 0;
+        detail::call([&](auto error) {
+            Bytes bytes = key.bytes();
+            return entidb_collection_remove_key(collection_, detail::raw(name_), name_.size(), bytes.data(), bytes.size(),
+                                                id.data(), &removed, error);
+        });
+        return removed != 0;
+    }
+    /// The ids of the entities that have a key, sorted.
+    std::vector<Id> lookup(const Input& key) const {
+        Buffer out;
+        detail::call([&](auto error) {
+            Bytes bytes = key.bytes();
+            return entidb_collection_lookup_key(collection_, detail::raw(name_), name_.size(), bytes.data(), bytes.size(),
+                                                out.out(), error);
+        });
+        std::vector<Id> ids;
+        for (std::size_t at = 0; at < out.size(); at += 16) ids.push_back(Id::of(out.data() + at));
+        return ids;
+    }
+    /// Keys in order: an array of arrays of a key and the 16 bytes of an id.
+    Document range(const KeyRange& range = {}) const {
+        Buffer asked = range.encode();
+        Buffer out;
+        detail::call([&](auto error) {
+            return entidb_collection_range_keys(collection_, detail::raw(name_), name_.size(), asked.data(), asked.size(),
+                                                out.out(), error);
+        });
+        return Document(std::move(out));
+    }
+    /// The number of keys, of all entities together.
+    std::uint64_t size() const {
+        std::uint64_t count = 0;
+        detail::call([&](auto error) {
+            return entidb_collection_count_keys(collection_, detail::raw(name_), name_.size(), &count, error);
+        });
+        return count;
+    }
+
+  private:
+    const entidb_collection* collection_;
+    std::string name_;
+};
+
+inline ManualIndex Collection::manual_index(std::string name) const { return ManualIndex(get(), std::move(name)); }
 
 }  // namespace entidb
 

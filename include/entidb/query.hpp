@@ -280,6 +280,13 @@ class Index {
     /// Fields in a list.
     explicit Index(std::vector<std::string> columns) : columns_(std::move(columns)) {}
 
+    /// An index whose keys come from the program, see `Collection::manual_index`.
+    static Index manual(std::string_view name) {
+        Index index{std::vector<std::string>()};
+        index.kind_ = "manual";
+        return index.name(name);
+    }
+
     /// Names the index. Without a name it is made from the columns.
     Index& name(std::string_view name) {
         name_ = name;
@@ -298,13 +305,14 @@ class Index {
 
     Buffer encode() const {
         Value::Array paths(columns_.begin(), columns_.end());
-        Value::Map fields{{"columns", std::move(paths)}, {"unique", unique_}, {"multi", multi_}};
+        Value::Map fields{{"kind", kind_}, {"columns", std::move(paths)}, {"unique", unique_}, {"multi", multi_}};
         if (!name_.empty()) fields.emplace_back("name", name_);
         return Value(std::move(fields)).encode();
     }
 
   private:
     std::vector<std::string> columns_;
+    std::string kind_ = "ordered";
     std::string name_;
     bool unique_ = false;
     bool multi_ = false;

@@ -81,6 +81,29 @@ int main(void) {
     CHECK("indexes are listed", entidb_collection_indexes(notes, &listed, &error) == ENTIDB_OK && entidb_document_lookup(listed.data, listed.len, BYTES("0.name"), &item, NULL) == ENTIDB_OK && item.kind == ENTIDB_KIND_TEXT && item.bytes.len == 1);
     entidb_buffer_free(&listed);
 
+    entidb_buffer manual = {0}, pairs = {0}, holders = {0};
+    entidb_encoder *encoder = NULL;
+    CHECK("a definition is written", entidb_encoder_new(&encoder, &error) == ENTIDB_OK && entidb_encoder_begin_map(encoder, 2) == ENTIDB_OK
+        && entidb_encoder_key(encoder, BYTES("kind")) == ENTIDB_OK && entidb_encoder_text(encoder, BYTES("manual")) == ENTIDB_OK
+        && entidb_encoder_key(encoder, BYTES("name")) == ENTIDB_OK && entidb_encoder_text(encoder, BYTES("keys")) == ENTIDB_OK
+        && entidb_encoder_end(encoder) == ENTIDB_OK && entidb_encoder_finish(encoder, &manual, &error) == ENTIDB_OK);
+    entidb_encoder_free(encoder);
+    uint64_t key_count = 0;
+    int32_t inserted = 0;
+    const uint8_t *holder = many.data;
+    CHECK("a manual index is made", entidb_collection_create_index(notes, manual.data, manual.len, &created, &error) == ENTIDB_OK && created == 1);
+    CHECK("an entity is given a key", entidb_collection_insert_key(notes, BYTES("keys"), BYTES("\x61k"), holder, &inserted, &error) == ENTIDB_OK && inserted == 1);
+    CHECK("once", entidb_collection_insert_key(notes, BYTES("keys"), BYTES("\x61k"), holder, &inserted, &error) == ENTIDB_OK && inserted == 0);
+    CHECK("the key leads to it", entidb_collection_lookup_key(notes, BYTES("keys"), BYTES("\x61k"), &holders, &error) == ENTIDB_OK && holders.len == 16 && memcmp(holders.data, holder, 16) == 0);
+    CHECK("keys are listed", entidb_collection_range_keys(notes, BYTES("keys"), BYTES("\xa0"), &pairs, &error) == ENTIDB_OK && entidb_document_lookup(pairs.data, pairs.len, BYTES("0.1"), &item, NULL) == ENTIDB_OK && item.kind == ENTIDB_KIND_BYTES && item.bytes.len == 16);
+    CHECK("and counted", entidb_collection_count_keys(notes, BYTES("keys"), &key_count, &error) == ENTIDB_OK && key_count == 1);
+    CHECK("a key is taken away", entidb_collection_remove_key(notes, BYTES("keys"), BYTES("\x61k"), holder, NULL, &error) == ENTIDB_OK);
+    CHECK("another kind takes none", entidb_collection_count_keys(notes, BYTES("n"), &key_count, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("half a value is no key", entidb_collection_lookup_key(notes, BYTES("keys"), BYTES("\x62k"), &frames, NULL) == ENTIDB_ERROR_TRUNCATED);
+    entidb_buffer_free(&manual);
+    entidb_buffer_free(&pairs);
+    entidb_buffer_free(&holders);
+
     entidb_buffer ask = query("ge", "n", 11);
     entidb_cursor *cursor = NULL;
     CHECK("a find gives a cursor", entidb_collection_find(notes, ask.data, ask.len, &cursor, &error) == ENTIDB_OK);

@@ -316,8 +316,34 @@ struct blob random_patch(struct worker *w) {
     return odd(w, done(w, &out));
 }
 
+struct blob random_value(struct worker *w) {
+    struct out out = {0};
+    value(w, &out, 1);
+    return odd(w, done(w, &out));
+}
+
+struct blob random_key_range(struct worker *w) {
+    struct out out = {0};
+    int to = chance(w, 50), from = chance(w, 50), after = rarely(w, 4), limit = chance(w, 40), reverse = chance(w, 30);
+    head(&out, 5, (uint64_t)(to + from + after + limit + reverse));
+    if (to) text(&out, "to"), value(w, &out, 1);
+    if (from) text(&out, "from"), value(w, &out, 1);
+    if (after) text(&out, "after"), head(&out, 4, 2), value(w, &out, 1), head(&out, 2, 16), put(&out, random_id(w), 16);
+    if (limit) text(&out, "limit"), head(&out, 0, below(w, 9));
+    if (reverse) text(&out, "reverse"), byte(&out, 0xf5);
+    return odd(w, done(w, &out));
+}
+
 struct blob random_definition(struct worker *w) {
     struct out out = {0};
+    if (rarely(w, 3)) {
+        int unique = rarely(w, 3);
+        head(&out, 5, (uint64_t)(2 + unique));
+        text(&out, "kind"), text(&out, "manual");
+        text(&out, "name"), text(&out, "keys");
+        if (unique) text(&out, "unique"), byte(&out, 0xf5);
+        return odd(w, done(w, &out));
+    }
     int name = chance(w, 50), multi = rarely(w, 4), unique = rarely(w, 4);
     head(&out, 5, (uint64_t)(1 + name + multi + unique));
     if (name) text(&out, "name"), text(&out, chance(w, 70) ? "by_n" : "by_t");

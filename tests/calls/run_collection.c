@@ -148,6 +148,41 @@ void run_collection_drop_index(struct worker *w) {
     GIVES_NOTHING(collection_drop_index, pick(w, COLLECTION), name.data, name.len);
 }
 
+static struct blob index_name(struct worker *w) {
+    return chance(w, 85) ? of(w, "keys", 4) : random_name(w);
+}
+
+void run_collection_insert_key(struct worker *w) {
+    struct blob name = index_name(w), key = random_value(w);
+    int32_t inserted = 7, *out = place(w, &inserted);
+    entidb_error **error = error_place(w);
+    entidb_status status = STATUS(collection_insert_key, pick(w, COLLECTION), name.data, name.len, key.data, key.len, rarely(w, 60) ? NULL : random_id(w), out, error);
+    if (status == ENTIDB_OK && out != NULL && inserted != 0 && inserted != 1) found(w, "gave %d", inserted);
+}
+
+void run_collection_remove_key(struct worker *w) {
+    struct blob name = index_name(w), key = random_value(w);
+    int32_t removed = 7, *out = place(w, &removed);
+    entidb_error **error = error_place(w);
+    entidb_status status = STATUS(collection_remove_key, pick(w, COLLECTION), name.data, name.len, key.data, key.len, rarely(w, 60) ? NULL : random_id(w), out, error);
+    if (status == ENTIDB_OK && out != NULL && removed != 0 && removed != 1) found(w, "gave %d", removed);
+}
+
+void run_collection_lookup_key(struct worker *w) {
+    struct blob name = index_name(w), key = random_value(w);
+    GIVES_BYTES(collection_lookup_key, NULL, pick(w, COLLECTION), name.data, name.len, key.data, key.len);
+}
+
+void run_collection_range_keys(struct worker *w) {
+    struct blob name = index_name(w), range = random_key_range(w);
+    GIVES_BYTES(collection_range_keys, w->documents, pick(w, COLLECTION), name.data, name.len, range.data, range.len);
+}
+
+void run_collection_count_keys(struct worker *w) {
+    struct blob name = index_name(w);
+    GIVES_NUMBER(collection_count_keys, uint64_t, pick(w, COLLECTION), name.data, name.len);
+}
+
 void run_collection_indexes(struct worker *w) {
     GIVES_BYTES(collection_indexes, w->documents, pick(w, COLLECTION));
 }

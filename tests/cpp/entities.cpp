@@ -212,6 +212,20 @@ static void entities(const Database& db) {
     CHECK("entities outlive their cursor's steps", kept[0]["n"].as_int() == 9 && kept[2]["n"].as_int() == 7);
     CHECK("a scan has no page token", thrown([&] { scan.token(); }) == ENTIDB_ERROR_UNSUPPORTED);
     CHECK("answers are removed", notes.find_remove(field("n") >= 100) == 2);
+    notes.create_index(entidb::Index::manual("keys").unique());
+    auto keys = notes.manual_index("keys");
+    Id first = notes.scan().begin()->id();
+    CHECK("a key is given once", keys.insert("b", first) && !keys.insert("b", first));
+    CHECK("and another", keys.insert(Value::Array{1, "x"}, first) && keys.insert(7, first) && keys.size() == 3);
+    CHECK("a key is looked up", keys.lookup("b") == std::vector<Id>{first} && keys.lookup("c").empty());
+    auto ranged = keys.range();
+    CHECK("keys come in their order", ranged.view().size() == 3 && ranged["0.0"].as_int() == 7 && ranged["1.0"].as_text() == "b");
+    entidb::KeyRange rest;
+    rest.after(7, first).limit(1);
+    CHECK("and go on after one", keys.range(rest)["0.0"].as_text() == "b" && keys.range(rest).view().size() == 1);
+    CHECK("a key is taken once", keys.remove("b", first) && !keys.remove("b", first));
+    CHECK("an index of another kind has no keys", thrown([&] { notes.manual_index("n"); }) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    notes.drop_index("keys");
     notes.drop_index("by_tag");
     CHECK("an index is dropped once", thrown([&] { notes.drop_index("by_tag"); }) == ENTIDB_ERROR_INDEX_NOT_FOUND);
 }

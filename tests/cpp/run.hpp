@@ -244,6 +244,7 @@ class Run {
         if (what == "count") return std::to_string(collection.count());
         if (what == "find_count") return std::to_string(collection.find_count(query(step.at("query"))));
         if (what == "find_delete") return std::to_string(collection.find_remove(query(step.at("query"))));
+        if (what.size() > 4 && step.find("index") != nullptr) return keys(what, step, collection);
         if (what == "explain") return std::string(collection.explain(query(step.at("query")))["text"].as_text());
         std::vector<std::string> all;
         if (what == "get") {
@@ -263,8 +264,10 @@ class Run {
             for (const Entity& entity : collection.scan(bounds)) all.push_back(shown(entity));
         } else if (what == "create_index") {
             std::vector<std::string> columns;
-            for (const Json& field : step.at("fields").items) columns.push_back(field.text);
-            entidb::Index index(std::move(columns));
+            if (const Json* fields = step.find("fields")) {
+                for (const Json& field : fields->items) columns.push_back(field.text);
+            }
+            entidb::Index index = step.find("kind") ? entidb::Index::manual("") : entidb::Index(std::move(columns));
             if (const Json* name = step.find("name")) index.name(name->text);
             index.unique(step.is("unique")).multi(step.is("multi"));
             return yes(collection.create_index(index));
@@ -278,6 +281,26 @@ class Run {
             throw std::runtime_error("no step " + what);
         }
         return joined(all, "; ");
+    }
+
+    static std::string keys(const std::string& what, const Json& step, const Collection& collection) {
+        entidb::ManualIndex index = collection.manual_index(step.at("index").text);
+        if (what == "insert_key") return yes(index.insert(value(step.at("key")), id(step.at("id"))));
+        if (what == "remove_key") return yes(index.remove(value(step.at("key")), id(step.at("id"))));
+        if (what == "count_keys") return std::to_string(index.size());
+        std::vector<std::string> all;
+        if (what == "lookup_key") {
+            for (const Id& found : index.lookup(value(step.at("key")))) all.push_back(decimal(found));
+            return joined(all, ", ");
+        }
+        entidb::KeyRange range;
+        if (const Json* from = step.find("from")) step.is("from_open") ? range.above(value(*from)) : range.from(value(*from));
+        if (const Json* to = step.find("to")) step.is("to_open") ? range.below(value(*to)) : range.to(value(*to));
+        if (const Json* limit = step.find("limit")) range.limit(limit->number());
+        range.reverse(step.is("reverse"));
+        auto found = index.range(range);
+        for (const auto& pair : found.view()) all.push_back(decimal(Id::of(pair.value["1"].as_bytes().data())));
+        return joined(all, ", ");
     }
 
     static std::string find(const Json& step, const Collection& collection, bool only_ids) {

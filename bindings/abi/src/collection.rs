@@ -38,6 +38,10 @@ impl Collection {
         Self(pointer)
     }
 
+    pub(crate) const fn as_ptr(&self) -> *const ffi::entidb_collection {
+        self.0
+    }
+
     /// Stores a document and gives its id.
     ///
     /// # Errors

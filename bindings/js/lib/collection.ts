@@ -11,6 +11,7 @@ import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } f
 import { type Document, type Entity, Frames, placeOf, readEntity } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
 import { isDetached } from "./judge";
+import { ManualIndex } from "./manual";
 import { type Patch, operationsOf } from "./patch";
 import { type Asked, type Explanation, Query } from "./query";
 import { type Handle, call, goOn, numbers, raw, thrown } from "./raw";
@@ -60,18 +61,32 @@ export interface IndexOptions {
   multi?: boolean;
 }
 
+/** An index whose keys the program gives, see `manualIndex`. */
+export interface ManualIndexOptions {
+  kind: "manual";
+  /** The name. */
+  name: string;
+  /** A key is of one entity at most. */
+  unique?: boolean;
+}
+
 /** The definition of an index. */
 export interface IndexDefinition {
   name: string;
+  /** `ordered` by fields, or `manual`, with keys the program gives. */
+  kind: string;
   columns: string[];
   unique: boolean;
   multi: boolean;
+  /** What else its kind was told. */
+  options?: Record<string, unknown>;
 }
 
 const PUT = 0;
 const INSERT = 1;
 const REPLACE = 2;
 const DECLARED = ["name", "unique", "multi"] as const;
+const MANUAL = ["kind", "name", "unique"] as const;
 
 /** Entities and bytes of the first batch when all results are wanted, and of the next ones. */
 const GATHERED_COUNT = 256;
@@ -398,9 +413,19 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
    * Creates an index on one or several fields; `-` before a field orders it descending. Returns when it is built: true if it was created,
    * false if the same index exists already.
    *
+   * With `{ kind: "manual", name }` alone the index has no fields: its keys come from the program, see `manualIndex`.
+   *
    * @throws IndexExistsError when an index of this name has another definition; UniqueViolationError when entities have the same key.
    */
-  createIndex(first: OrderOf<T>, ...rest: readonly (OrderOf<T> | IndexOptions)[]): boolean {
+  createIndex(manual: ManualIndexOptions): boolean;
+  createIndex(first: OrderOf<T>, ...rest: readonly (OrderOf<T> | IndexOptions)[]): boolean;
+  createIndex(first: OrderOf<T> | ManualIndexOptions, ...rest: readonly (OrderOf<T> | IndexOptions)[]): boolean {
+    if (typeof first === "object" && first !== null && rest.length === 0) {
+      const { kind, name, unique } = first as ManualIndexOptions;
+      only(first, MANUAL, "createIndex");
+      const definition = encodeValue({ kind: text(kind, "the kind of an index"), name: text(name, "the name of an index"), unique });
+      return call(() => raw.collectionCreateIndex(this.#live, definition));
+    }
     const last = rest.at(-1);
     const options = typeof last === "object" && last !== null ? (last as IndexOptions) : undefined;
     only(options, DECLARED, "createIndex");
@@ -417,6 +442,22 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   /** The indexes. */
   indexes(): IndexDefinition[] {
     return decodeValue(call(() => raw.collectionIndexes(this.#live))) as IndexDefinition[];
+  }
+
+  /**
+   * The manual index of this name: keys the program gives to entities, to find them by what the database cannot read.
+   *
+   * ```ts
+   * people.createIndex({ kind: "manual", name: "by_phone" });
+   * people.manualIndex("by_phone").insert("+49 30 1234", id);
+   * ```
+   *
+   * @throws IndexNotFoundError when there is none of this name; InvalidArgumentError when it is of another kind.
+   */
+  manualIndex(name: string): ManualIndex {
+    const index = new ManualIndex(text(name, "the name of an index"), () => this.#live);
+    void index.size;
+    return index;
   }
 
   /** @internal A cursor over the results of a query. */

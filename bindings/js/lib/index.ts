@@ -13,6 +13,7 @@ export {
   type CollectionOptions,
   type IndexDefinition,
   type IndexOptions,
+  type ManualIndexOptions,
   type PutOptions,
   type ReplaceOptions,
   type ScanOptions,
@@ -24,6 +25,7 @@ export { type Document, type Entity, type EntityFields, idOf, versionOf } from "
 export * from "./errors.g";
 export { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
 export type { Key } from "./keys";
+export { type KeyRange, ManualIndex } from "./manual";
 export type { Options } from "./options";
 export { Patch, patch } from "./patch";
 export type { Path, Step } from "./path";

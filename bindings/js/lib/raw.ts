@@ -74,6 +74,11 @@ export interface Raw {
   collectionCreateIndex(collection: Handle, definition: Uint8Array): boolean;
   collectionDropIndex(collection: Handle, name: string): void;
   collectionIndexes(collection: Handle): Buffer;
+  collectionInsertKey(collection: Handle, index: string, key: Uint8Array, id: Uint8Array): boolean;
+  collectionRemoveKey(collection: Handle, index: string, key: Uint8Array, id: Uint8Array): boolean;
+  collectionLookupKey(collection: Handle, index: string, key: Uint8Array): Buffer;
+  collectionRangeKeys(collection: Handle, index: string, range: Uint8Array): Buffer;
+  collectionCountKeys(collection: Handle, index: string): number;
   collectionScan(): number;
   collectionFind(): number;
   collectionFindCount(collection: Handle, bufferIndex: number, length: number): number;

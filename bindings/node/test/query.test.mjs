@@ -1,7 +1,7 @@
 // Indexes and queries.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Query, all, any, f, fields, not, openMemory } from "entidb";
+import { Query, all, any, f, fields, idOf, idToBytes, not, openMemory } from "entidb";
 
 function people() {
   const db = openMemory();
@@ -252,6 +252,39 @@ test("explain tells of the index", () => {
   const explanation = collection.find(f.age.gt(1)).explain();
   assert.deepEqual([explanation.index, explanation.scan, explanation.collection], ["age", false, "people"]);
   assert.match(explanation.text, /index age of people/);
+});
+
+test("keys of a manual index are what the program gives", () => {
+  const collection = people();
+  assert.equal(collection.createIndex({ kind: "manual", name: "by_phone", unique: true }), true);
+  const index = collection.manualIndex("by_phone");
+  const ids = collection.scan({ limit: 3 }).toArray().map(idOf);
+  assert.equal(index.insert("b", ids[0]), true);
+  assert.equal(index.insert("b", ids[0]), false);
+  index.insert(["a", 1], ids[1]);
+  index.insert(2, idToBytes(ids[2]));
+  assert.deepEqual(index.lookup("b"), [ids[0]]);
+  assert.deepEqual(index.lookup("c"), []);
+  assert.deepEqual([...index], [[2, ids[2]], ["b", ids[0]], [["a", 1], ids[1]]]);
+  assert.deepEqual([...index.range({ from: 1, to: "z" })].map(([key]) => key), [2, "b"]);
+  assert.deepEqual([...index.range({ from: 2, fromOpen: true })], []);
+  assert.deepEqual([...index.range({ reverse: true, limit: 2 })].map(([key]) => key), [["a", 1], "b"]);
+  assert.equal(index.size, 3);
+  assert.throws(() => index.insert("b", ids[1]), { code: "UNIQUE_VIOLATION", id: ids[0], index: "by_phone" });
+  assert.throws(() => index.insert("d", "0".repeat(32)), { code: "ENTITY_NOT_FOUND" });
+  assert.throws(() => index.range({ form: 1 }), { code: "INVALID_ARGUMENT" });
+  assert.throws(() => index.range({ limit: -1 }), { code: "INVALID_ARGUMENT" });
+  assert.throws(() => collection.createIndex({ kind: "manual" }), { code: "INVALID_ARGUMENT" });
+  assert.throws(() => collection.createIndex({ kind: "manual", name: "x", multi: true }), { code: "INVALID_ARGUMENT" });
+  assert.equal(index.remove("b", ids[0]), true);
+  assert.equal(index.remove("b", ids[0]), false);
+  collection.delete(ids[2]);
+  assert.deepEqual([...index].map(([, id]) => id), [ids[1]]);
+  collection.createIndex("age");
+  assert.throws(() => collection.manualIndex("age"), { code: "INVALID_ARGUMENT" });
+  assert.throws(() => collection.manualIndex("none"), { code: "INDEX_NOT_FOUND" });
+  for (let number = 0; number < 1200; number++) index.insert(number, ids[0]);
+  assert.deepEqual([...index.range({ from: 0 })].map(([key]) => key), Array.from({ length: 1200 }, (_, number) => number));
 });
 
 test("indexes are declared, listed and dropped", () => {

@@ -165,9 +165,24 @@ export class Run {
       case "explain":
         return this.query(step).explain().text;
       case "create_index":
+        if (step.kind !== undefined) return notes().createIndex({ kind: step.kind, name: step.name, unique: step.unique });
         return notes().createIndex(...step.fields, { name: step.name, unique: step.unique, multi: step.multi });
       case "drop_index":
         return notes().dropIndex(step.name);
+      case "insert_key":
+        return notes().manualIndex(step.index).insert(fromJson(step.key), id);
+      case "remove_key":
+        return notes().manualIndex(step.index).remove(fromJson(step.key), id);
+      case "lookup_key":
+        return joined(notes().manualIndex(step.index).lookup(fromJson(step.key)).map(numberOfId), ", ");
+      case "range_keys": {
+        const range = { fromOpen: step.from_open, toOpen: step.to_open, reverse: step.reverse, limit: step.limit };
+        if (step.from !== undefined) range.from = fromJson(step.from);
+        if (step.to !== undefined) range.to = fromJson(step.to);
+        return joined([...notes().manualIndex(step.index).range(range)].map(([, at]) => numberOfId(at)), ", ");
+      }
+      case "count_keys":
+        return notes().manualIndex(step.index).size;
       case "indexes":
         return joined(notes().indexes().map((index) => index.name), ", ");
       case "collections":

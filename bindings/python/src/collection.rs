@@ -20,6 +20,7 @@ use crate::value::EntityId;
 
 static QUERY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static INDEX: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static MANUAL_INDEX: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static EXPLANATION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static PATCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
@@ -307,14 +308,16 @@ impl Collection {
     /// Creates an index on fields and builds it; false if the same index exists already.
     ///
     /// A field is a dotted path, with ``-`` before it for descending order. ``unique`` refuses two entities with the
-    /// same key; ``multi`` gives an array one row for each element.
-    #[pyo3(signature = (*paths, unique = false, multi = false, name = None))]
+    /// same key; ``multi`` gives an array one row for each element. An index of the kind ``manual`` has a name and
+    /// no fields: its keys come from the program, see ``manual_index``.
+    #[pyo3(signature = (*paths, unique = false, multi = false, name = None, kind = "ordered"))]
     fn create_index(
         &self,
         paths: &Bound<'_, PyTuple>,
         unique: bool,
         multi: bool,
         name: Option<&str>,
+        kind: &str,
     ) -> PyResult<bool> {
         let py = paths.py();
         let definition = PyDict::new(py);
@@ -325,6 +328,7 @@ impl Collection {
                 Err(_) => columns.append(path.call_method0("column")?)?,
             }
         }
+        definition.set_item(intern!(py, "kind"), kind)?;
         definition.set_item(intern!(py, "columns"), columns)?;
         definition.set_item(intern!(py, "unique"), unique)?;
         definition.set_item(intern!(py, "multi"), multi)?;
@@ -348,6 +352,42 @@ impl Collection {
             list.append(class.call((), Some(definition?.cast::<PyDict>()?))?)?;
         }
         Ok(list)
+    }
+
+    /// The manual index of this name.
+    fn manual_index<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        // So that one that is not there, or is of another kind, is refused here.
+        this.pace.call(py, || this.collection.count_keys(name))?;
+        facade(py, &MANUAL_INDEX, "entidb.manual", "ManualIndex")?.call1((slf, name))
+    }
+
+    fn _insert_key(&self, index: &str, key: &Bound<'_, PyAny>, id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (bytes, id) = (encode(key)?, EntityId::from_host(id)?);
+        self.change(key.py(), || self.collection.insert_key(index, &bytes, &id))
+    }
+
+    fn _remove_key(&self, index: &str, key: &Bound<'_, PyAny>, id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (bytes, id) = (encode(key)?, EntityId::from_host(id)?);
+        self.change(key.py(), || self.collection.remove_key(index, &bytes, &id))
+    }
+
+    fn _lookup_key<'py>(&self, index: &str, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let (py, bytes) = (key.py(), encode(key)?);
+        let found = PyList::empty(py);
+        for id in self.pace.call(py, || self.collection.lookup_key(index, &bytes))? {
+            found.append(host_id(py, id)?)?;
+        }
+        Ok(found)
+    }
+
+    fn _range_keys<'py>(&self, index: &str, range: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, bytes) = (range.py(), encode(range)?);
+        decode(py, &self.long(py, || self.collection.range_keys(index, &bytes))?)
+    }
+
+    fn _count_keys(&self, py: Python<'_>, index: &str) -> PyResult<u64> {
+        self.pace.call(py, || self.collection.count_keys(index))
     }
 
     /// A query for the entities that match all conditions, or for all entities.

@@ -179,8 +179,29 @@ class Runner:
         return str(self.query(s).explain())
 
     def do_create_index(self, s):
-        options = {name: s[name] for name in ("name", "unique", "multi") if name in s}
-        return yes(self.into(s).create_index(*s["fields"], **options))
+        options = {name: s[name] for name in ("name", "unique", "multi", "kind") if name in s}
+        return yes(self.into(s).create_index(*s.get("fields", ()), **options))
+
+    def keys(self, s):
+        return self.into(s).manual_index(s["index"])
+
+    def do_insert_key(self, s):
+        return yes(self.keys(s).insert(value_from(s["key"]), id_of(s["id"])))
+
+    def do_remove_key(self, s):
+        return yes(self.keys(s).remove(value_from(s["key"]), id_of(s["id"])))
+
+    def do_lookup_key(self, s):
+        return names(str(number(id)) for id in self.keys(s).lookup(value_from(s["key"])))
+
+    def do_range_keys(self, s):
+        bounds = {to: value_from(s[name]) for name, to in (("from", "start"), ("to", "stop")) if name in s}
+        options = {to: s[name] for name, to in (("from_open", "open_start"), ("to_open", "open_stop")) if name in s}
+        options |= {name: s[name] for name in ("reverse", "limit") if name in s}
+        return names(str(number(id)) for _, id in self.keys(s).range(**bounds, **options))
+
+    def do_count_keys(self, s):
+        return str(len(self.keys(s)))
 
     def do_drop_index(self, s):
         self.into(s).drop_index(s["name"])

@@ -197,6 +197,48 @@ def test_scans_are_counted_and_can_be_forbidden():
         assert db.stats()["index_finds"] >= 1
 
 
+def test_keys_of_a_manual_index_are_what_the_program_gives(people):
+    assert people.create_index(name="by_phone", kind="manual", unique=True) is True
+    assert people.indexes()[0] == entidb.Index("by_phone", [], True, False, "manual")
+    index = people.manual_index("by_phone")
+    ids = [entity.id for entity in people.scan(limit=3)]
+    assert index.insert("b", ids[0]) is True and index.insert("b", ids[0]) is False
+    assert index.insert(["a", 1], str(ids[1])) is True and index.insert(2.0, ids[2].uuid) is True
+    assert index.lookup("b") == [ids[0]] and index.lookup("c") == []
+    assert list(index) == [(2, ids[2]), ("b", ids[0]), (["a", 1], ids[1])]
+    assert list(index.range(1, "z")) == [(2, ids[2]), ("b", ids[0])]
+    assert list(index.range(2, open_start=True)) == [] and len(list(index.range(stop=2))) == 1
+    assert [key for key, _ in index.range(reverse=True, limit=2)] == [["a", 1], "b"]
+    assert "b" in index and "c" not in index and len(index) == 3 and index
+    with pytest.raises(entidb.UniqueViolationError) as refused:
+        index.insert("b", ids[1])
+    assert (refused.value.id, refused.value.index) == (ids[0], "by_phone")
+    with pytest.raises(entidb.EntityNotFoundError):
+        index.insert("d", entidb.EntityId(bytes(16)))
+    assert index.remove("b", ids[0]) is True and index.remove("b", ids[0]) is False
+    people.delete(ids[2])
+    assert list(index) == [(["a", 1], ids[1])]
+    people.create_index("age")
+    with pytest.raises(entidb.InvalidArgumentError):
+        people.manual_index("age")
+    with pytest.raises(entidb.IndexNotFoundError):
+        people.manual_index("none")
+    with pytest.raises(ValueError, match="limit"):
+        index.range(limit=-1)
+
+
+def test_a_range_of_keys_comes_in_pages(db, people):
+    people.create_index(name="numbers", kind="manual")
+    index = people.manual_index("numbers")
+    id = next(iter(people.scan(limit=1))).id
+    with db.transaction() as tx:
+        numbers = tx.collection("people").manual_index("numbers")
+        for number in range(2500):
+            numbers.insert(number, id)
+    assert [key for key, _ in index] == [*range(2500)]
+    assert [key for key, _ in index.range(reverse=True, limit=1500)] == [*range(2499, 999, -1)]
+
+
 def test_indexes_are_declared_listed_and_dropped(people):
     assert people.create_index("age") is True
     assert people.create_index("age") is False

@@ -45,7 +45,7 @@ pub(crate) fn make_of_read(collection: Collection, ended: &Arc<AtomicBool>) -> *
 }
 
 /// The collection of a handle, unless its transaction is over.
-fn target<'a>(touched: &mut Touched, pointer: *const entidb_collection) -> Result<&'a Collection, Error> {
+pub(crate) fn target<'a>(touched: &mut Touched, pointer: *const entidb_collection) -> Result<&'a Collection, Error> {
     target_and_end(touched, pointer).map(|(collection, _)| collection)
 }
 
@@ -362,7 +362,8 @@ fn unframe(frames: &[u8]) -> Result<Vec<BatchItem<'_>>, Error> {
 }
 
 /// Creates an index and builds it. The definition is a CBOR map of `columns` (paths; `-` before a path for descending
-/// order), `name`, `unique` and `multi`. Sets `*out_created` to 0 if the same index exists already.
+/// order), `name`, `unique` and `multi`; or of `kind` "manual", `name` and `unique` for an index whose keys come from
+/// `entidb_collection_insert_key`. Sets `*out_created` to 0 if the same index exists already.
 ///
 /// Threads: any. Blocks: until the index is built.
 /// Errors: INDEX_EXISTS, UNIQUE_VIOLATION, INVALID_ARGUMENT, and those of `entidb_collection_put`.

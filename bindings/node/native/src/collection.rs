@@ -187,6 +187,42 @@ pub fn collection_indexes(handle: f64) -> Result<Buffer> {
     with(handle, |collection: &Collection| collection.indexes()).map(|indexes| Buffer::from(indexes.to_vec()))
 }
 
+/// Gives an entity a key of a manual index, CBOR; false when it has the key.
+#[napi]
+pub fn collection_insert_key(handle: f64, index: String, key: &[u8], id: &[u8]) -> Result<bool> {
+    let id = whole_id(id)?;
+    with(handle, |collection: &Collection| collection.insert_key(&index, key, id))
+}
+
+/// Takes a key from an entity; false when it has no such key.
+#[napi]
+pub fn collection_remove_key(handle: f64, index: String, key: &[u8], id: &[u8]) -> Result<bool> {
+    let id = whole_id(id)?;
+    with(handle, |collection: &Collection| collection.remove_key(&index, key, id))
+}
+
+/// The ids of the entities that have a key, 16 bytes each.
+#[napi]
+pub fn collection_lookup_key(handle: f64, index: String, key: &[u8]) -> Result<Buffer> {
+    with(handle, |collection: &Collection| collection.lookup_key(&index, key)).map(|ids| Buffer::from(ids.concat()))
+}
+
+/// Keys of a range with their ids, CBOR.
+#[napi]
+pub fn collection_range_keys(handle: f64, index: String, range: &[u8]) -> Result<Buffer> {
+    with(handle, |collection: &Collection| collection.range_keys(&index, range)).map(|keys| Buffer::from(keys.to_vec()))
+}
+
+/// The number of keys.
+#[napi]
+pub fn collection_count_keys(handle: f64, index: String) -> Result<f64> {
+    with(handle, |collection: &Collection| collection.count_keys(&index)).map(count)
+}
+
+fn whole_id(id: &[u8]) -> Result<&[u8; 16]> {
+    id.try_into().map_err(|_| refused("an id has 16 bytes"))
+}
+
 /// Walks all entities in the order of ids, after the one whose id is at the start of the buffer where one does. As `collection_find` in
 /// what it gives. Numbers: whether there is an id, whether to go backwards, the limit or −1, the most entities and bytes.
 #[napi]

@@ -80,6 +80,8 @@ const condition = all(typed.title.eq("x"), any(typed.flag.eq(true), not(typed.ta
 notes.find(condition).orderBy("-at", "author.name", "lines.0.price", "tree.below.0.value", "more.a").limit(1).page(1).entities[0]?.title;
 notes.createIndex("tags", { multi: true });
 notes.createIndex("author.name", "-at", { unique: true });
+notes.createIndex({ kind: "manual", name: "by_phone", unique: true });
+for (const [key, at] of notes.manualIndex("by_phone").range({ from: 1, to: ["x"], reverse: true })) console.log(key, at.length);
 
 // Members of functions and objects are fields of `f`.
 for (const field of [

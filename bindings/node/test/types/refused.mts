@@ -43,6 +43,10 @@ notes.find().orderBy("-author.nam");
 // @ts-expect-error
 notes.createIndex("tag", { multi: true });
 // @ts-expect-error
+notes.createIndex({ kind: "manual" });
+// @ts-expect-error
+notes.manualIndex("by_phone").range({ form: 1 });
+// @ts-expect-error
 notes.update("x", { titel: "Hi" });
 // @ts-expect-error
 notes.update("x", { "author.nam": "Ada" });

@@ -38,6 +38,7 @@ from .changes import Change, ChangeBatch
 from .entity import Entity
 from .errors import *  # noqa: F403 - the generated module lists what it has
 from .exchange import json_default
+from .manual import ManualIndex
 from .moment import now
 from .patch import Patch
 from .query import Explanation, Expression, Field, Index, Order, Page, Query, all_of, any_of, f
@@ -56,6 +57,7 @@ __all__ = [
     "Expression",
     "Field",
     "Index",
+    "ManualIndex",
     "Order",
     "Page",
     "Patch",

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Write;
+use std::ops::Bound;
 use std::time::Duration;
 
 use entidb_core::codec::{Operation, Patch, Path};
 use entidb_core::{
-    BatchItem, ChangeCursor, ChangeKind, Collection, Database, Entity, EntityId, IndexDefinition, Options,
+    BatchItem, ChangeCursor, ChangeKind, Collection, Database, Entity, EntityId, IndexDefinition, KeyRange, Options,
     ReadTransaction, Result, Savepoint, ScanOptions, Since, Value, VerifyLevel, WriteTransaction,
 };
 use serde_json::Value as Json;
@@ -314,6 +315,13 @@ impl Run {
                 let found = collection.scan(options)?.map(|entity| Ok(shown(&entity?))).collect::<Result<Vec<_>>>()?;
                 Ok(joined(&found, "; "))
             }
+            "create_index" if step.get("kind").is_some() => {
+                let mut definition =
+                    IndexDefinition::of_kind(step["kind"].as_str().unwrap(), step["name"].as_str().unwrap());
+                definition.unique = step["unique"].as_bool().unwrap_or(false);
+                Ok(collection.create_index(definition)?.to_string())
+            }
+            "insert_key" | "remove_key" | "lookup_key" | "range_keys" | "count_keys" => keys(&collection, what, step),
             "create_index" => {
                 let fields = step["fields"].as_array().unwrap().iter().map(|field| field.as_str().unwrap());
                 let mut definition = IndexDefinition::on(fields)?;
@@ -358,5 +366,28 @@ fn find(collection: &Collection, step: &Json) -> Result<Vec<Entity>> {
         let Some(token) = found.token else { return Ok(all) };
         asked.after = Some(token);
         assert!(all.len() < 10_000, "the pages do not end");
+    }
+}
+
+fn keys(collection: &Collection, what: &str, step: &Json) -> Result<String> {
+    let index = collection.manual_index(step["index"].as_str().unwrap())?;
+    let key = || from_json(&step["key"]);
+    let numbers = |ids: Vec<EntityId>| joined(&ids.iter().map(|id| number(id).to_string()).collect::<Vec<_>>(), ", ");
+    match what {
+        "insert_key" => Ok(index.insert(key(), id(&step["id"]))?.to_string()),
+        "remove_key" => Ok(index.remove(key(), id(&step["id"]))?.to_string()),
+        "lookup_key" => Ok(numbers(index.lookup(key())?)),
+        "count_keys" => Ok(index.len()?.to_string()),
+        _ => {
+            let mut range = KeyRange { limit: step["limit"].as_u64(), ..KeyRange::default() };
+            let bound = |name: &str, open: &str| match (step.get(name), step[open] == true) {
+                (None, _) => Bound::Unbounded,
+                (Some(key), true) => Bound::Excluded(from_json(key)),
+                (Some(key), false) => Bound::Included(from_json(key)),
+            };
+            (range.from, range.to) = (bound("from", "from_open"), bound("to", "to_open"));
+            range.reverse = step["reverse"] == true;
+            Ok(numbers(index.range(range)?.map(|found| found.map(|(_, id)| id)).collect::<Result<_>>()?))
+        }
     }
 }

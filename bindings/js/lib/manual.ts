@@ -1,0 +1,108 @@
+/**
+ * Manual indexes: keys the program gives to entities, to find them by what the database cannot read.
+ *
+ * Always: a key goes with its entity, in the same commit. Does not know: how keys are kept.
+ */
+import { only, whole } from "./argument";
+import { decodeValue } from "./decode";
+import { encodeValue } from "./encode";
+import { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
+import { type Handle, call, raw } from "./raw";
+
+/** Which keys of a manual index, and in which order. A side that is left out ends with the class of the other side's value, as in a query. */
+export interface KeyRange {
+  /** The least key. */
+  from?: unknown;
+  /** The greatest key. */
+  to?: unknown;
+  /** Leaves out `from` itself. */
+  fromOpen?: boolean;
+  /** Leaves out `to` itself. */
+  toOpen?: boolean;
+  /** Goes from the last to the first. */
+  reverse?: boolean;
+  /** Ends after so many. */
+  limit?: number;
+}
+
+const RANGE = ["from", "to", "fromOpen", "toOpen", "reverse", "limit"] as const;
+
+/** Keys that are read at once. */
+const PAGE = 1000;
+
+/** The keys of an index of the kind `manual`; made by `Collection.manualIndex`. A key is any value, or an array of values where it has several parts. */
+export class ManualIndex implements Iterable<[key: unknown, id: Id]> {
+  /** The name of the index. */
+  readonly name: string;
+  readonly #live: () => Handle;
+
+  /** @internal */
+  constructor(name: string, live: () => Handle) {
+    this.name = name;
+    this.#live = live;
+  }
+
+  /**
+   * Gives an entity a key; false when it has the key already.
+   *
+   * @throws EntityNotFoundError when there is no such entity; UniqueViolationError when another one has the key of a unique index.
+   */
+  insert(key: unknown, id: IdLike): boolean {
+    return call(() => raw.collectionInsertKey(this.#live(), this.name, encodeValue(key), idToBytes(id)));
+  }
+
+  /** Takes a key from an entity; false when it has no such key. */
+  remove(key: unknown, id: IdLike): boolean {
+    return call(() => raw.collectionRemoveKey(this.#live(), this.name, encodeValue(key), idToBytes(id)));
+  }
+
+  /** The ids of the entities that have a key, sorted. */
+  lookup(key: unknown): Id[] {
+    const found = call(() => raw.collectionLookupKey(this.#live(), this.name, encodeValue(key)));
+    const ids: Id[] = [];
+    for (let at = 0; at < found.length; at += 16) ids.push(idFromBytes(found.subarray(at, at + 16)));
+    return ids;
+  }
+
+  /**
+   * Keys with the ids of their entities, in order. They are read some at a time, as they are then; those of a transaction are all of
+   * one state.
+   *
+   * ```ts
+   * for (const [key, id] of index.range({ from: 3, to: 5 })) console.log(key, id);
+   * ```
+   */
+  range(range: KeyRange = {}): IterableIterator<[key: unknown, id: Id]> {
+    only(range, RANGE, "range");
+    const limit = range.limit === undefined ? Infinity : whole(range.limit, "the limit of a range");
+    const wanted: Record<string, unknown> = {};
+    if ("from" in range && range.from !== undefined) wanted["from"] = range.from;
+    if ("to" in range && range.to !== undefined) wanted["to"] = range.to;
+    wanted["from_open"] = range.fromOpen === true;
+    wanted["to_open"] = range.toOpen === true;
+    wanted["reverse"] = range.reverse === true;
+    return this.#pages(wanted, limit);
+  }
+
+  *#pages(wanted: Record<string, unknown>, limit: number): IterableIterator<[key: unknown, id: Id]> {
+    for (let left = limit; left > 0; ) {
+      const asked = Math.min(PAGE, left);
+      const range = encodeValue({ ...wanted, limit: asked });
+      const page = decodeValue(call(() => raw.collectionRangeKeys(this.#live(), this.name, range))) as [unknown, Uint8Array][];
+      for (const [key, id] of page) yield [key, idFromBytes(id)];
+      const last = page.at(-1);
+      if (last === undefined || page.length < asked) return;
+      wanted["after"] = last;
+      left -= asked;
+    }
+  }
+
+  /** The number of keys, of all entities together. */
+  get size(): number {
+    return call(() => raw.collectionCountKeys(this.#live(), this.name));
+  }
+
+  [Symbol.iterator](): IterableIterator<[key: unknown, id: Id]> {
+    return this.range();
+  }
+}

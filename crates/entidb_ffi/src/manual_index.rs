@@ -1,0 +1,165 @@
+//! Manual indexes: keys the application gives to entities.
+//!
+//! Always: keys are CBOR values, in the order of values. Does not know: how they are kept.
+
+use entidb_core::{KeyRange, ManualIndex, Value};
+
+use crate::boundary::{call_unit, give};
+use crate::bytes::{self, entidb_buffer};
+use crate::collection::{entidb_collection, target};
+use crate::error::entidb_error;
+use crate::handle::Touched;
+use crate::status::entidb_status;
+
+/// The most keys that one `entidb_collection_range_keys` gives.
+pub const ENTIDB_KEYS_MAX: u64 = 1000;
+
+fn index(
+    touched: &mut Touched,
+    collection: *const entidb_collection,
+    name: *const u8,
+    name_len: usize,
+) -> Result<ManualIndex, entidb_core::Error> {
+    target(touched, collection)?.manual_index(bytes::text(name, name_len, "index")?)
+}
+
+fn value(data: *const u8, len: usize, name: &str) -> Result<Value, entidb_core::Error> {
+    Ok(entidb_core::decode(bytes::slice(data, len, name)?)?)
+}
+
+/// Gives an entity a key, a CBOR value, in an index of the kind `manual`. `*out_inserted` is 0 when it has the key already.
+/// An entity that is deleted takes its keys with it.
+///
+/// Threads: any. Blocks: as `entidb_collection_put`.
+/// Errors: ENTITY_NOT_FOUND, UNIQUE_VIOLATION when another entity has the key of a unique index, TOO_LARGE for a key of more
+/// than 4,000 bytes in ordered form, INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, and those of
+/// `entidb_collection_put`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_collection_insert_key(
+    collection: *const entidb_collection,
+    index_name: *const u8,
+    index_name_len: usize,
+    key: *const u8,
+    key_len: usize,
+    id: *const u8,
+    out_inserted: *mut i32,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let index = index(touched, collection, index_name, index_name_len)?;
+        let inserted = index.insert(value(key, key_len, "key")?, bytes::id(id, "id")?)?;
+        if out_inserted.is_null() { Ok(()) } else { give(out_inserted, i32::from(inserted), "out_inserted") }
+    })
+}
+
+/// Takes a key from an entity. `*out_removed` is 0 when it has no such key.
+///
+/// Threads: any. Blocks: as `entidb_collection_put`.
+/// Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, and those of `entidb_collection_delete`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_collection_remove_key(
+    collection: *const entidb_collection,
+    index_name: *const u8,
+    index_name_len: usize,
+    key: *const u8,
+    key_len: usize,
+    id: *const u8,
+    out_removed: *mut i32,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let index = index(touched, collection, index_name, index_name_len)?;
+        let removed = index.remove(value(key, key_len, "key")?, bytes::id(id, "id")?)?;
+        if out_removed.is_null() { Ok(()) } else { give(out_removed, i32::from(removed), "out_removed") }
+    })
+}
+
+/// Gives the ids of the entities that have a key, 16 bytes each, in their order.
+///
+/// Threads: any. Blocks: on the disk.
+/// Owns: `*out_ids` on success; free with `entidb_buffer_free`.
+/// Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, and those of `entidb_collection_get`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_collection_lookup_key(
+    collection: *const entidb_collection,
+    index_name: *const u8,
+    index_name_len: usize,
+    key: *const u8,
+    key_len: usize,
+    out_ids: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_ids, entidb_buffer::EMPTY, "out_ids")?;
+        let ids = index(touched, collection, index_name, index_name_len)?.lookup(value(key, key_len, "key")?)?;
+        let mut found = Vec::with_capacity(ids.len() * 16);
+        ids.iter().for_each(|id| found.extend_from_slice(id.as_bytes()));
+        give(out_ids, entidb_buffer::of(found), "out_ids")
+    })
+}
+
+/// Gives keys in their order with the ids of their entities: a CBOR array of arrays of a key and an
+/// id, 16 bytes. `range` is a CBOR map of
+/// `from`, `to`, `from_open` and `to_open` (true where the bound itself is left out), `reverse`, `limit` and `after` (an
+/// array of a key and an id after which to go on), each where wanted. At most `ENTIDB_KEYS_MAX` keys come at once: go on with
+/// `after` until fewer come than were asked for. A collection of a read transaction gives all of them of one commit. An open side
+/// ends with the class of the other side's value, as in a query.
+///
+/// Threads: any. Blocks: on the disk.
+/// Owns: `*out_keys` on success; free with `entidb_buffer_free`.
+/// Errors: INVALID_ARGUMENT for a range that is none or an index of another kind, INDEX_NOT_FOUND, TOO_LARGE, and those of
+/// `entidb_collection_get`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_collection_range_keys(
+    collection: *const entidb_collection,
+    index_name: *const u8,
+    index_name_len: usize,
+    range: *const u8,
+    range_len: usize,
+    out_keys: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_keys, entidb_buffer::EMPTY, "out_keys")?;
+        let index = index(touched, collection, index_name, index_name_len)?;
+        let mut range = KeyRange::from_value(&value(range, range_len, "range")?)?;
+        range.limit = Some(range.limit.unwrap_or(ENTIDB_KEYS_MAX).min(ENTIDB_KEYS_MAX));
+        let pair =
+            |(key, id): (Value, entidb_core::EntityId)| Value::Array(vec![key, Value::Bytes(id.as_bytes().to_vec())]);
+        let keys = index.range(range)?.map(|found| found.map(pair)).collect::<Result<Vec<_>, _>>()?;
+        give(out_keys, entidb_buffer::of(entidb_core::encode(&Value::Array(keys))), "out_keys")
+    })
+}
+
+/// The number of keys of a manual index, of all entities together.
+///
+/// Threads: any. Blocks: on the disk.
+/// Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, and those of `entidb_collection_get`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_collection_count_keys(
+    collection: *const entidb_collection,
+    index_name: *const u8,
+    index_name_len: usize,
+    out_count: *mut u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_count, 0, "out_count")?;
+        give(out_count, index(touched, collection, index_name, index_name_len)?.len()?, "out_count")
+    })
+}

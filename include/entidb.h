@@ -132,6 +132,11 @@
 #define ENTIDB_KIND_OTHER 10
 
 /**
+ * The most keys that one `entidb_collection_range_keys` gives.
+ */
+#define ENTIDB_KEYS_MAX 1000
+
+/**
  * As the options of the database say, or in those the library: for every setting and every timeout.
  */
 #define ENTIDB_DEFAULT UINT64_MAX
@@ -1248,7 +1253,8 @@ entidb_status entidb_collection_put_many(const entidb_collection *collection,
 
 /**
  * Creates an index and builds it. The definition is a CBOR map of `columns` (paths; `-` before a path for descending
- * order), `name`, `unique` and `multi`. Sets `*out_created` to 0 if the same index exists already.
+ * order), `name`, `unique` and `multi`; or of `kind` "manual", `name` and `unique` for an index whose keys come from
+ * `entidb_collection_insert_key`. Sets `*out_created` to 0 if the same index exists already.
  *
  * Threads: any. Blocks: until the index is built.
  * Errors: INDEX_EXISTS, UNIQUE_VIOLATION, INVALID_ARGUMENT, and those of `entidb_collection_put`.
@@ -2159,6 +2165,97 @@ entidb_status entidb_database_rotate_key(const entidb_database *database,
 entidb_status entidb_database_rekey(const entidb_database *database,
                                     int32_t *out_complete,
                                     entidb_error **out_error);
+
+/**
+ * Gives an entity a key, a CBOR value, in an index of the kind `manual`. `*out_inserted` is 0 when it has the key already.
+ * An entity that is deleted takes its keys with it.
+ *
+ * Threads: any. Blocks: as `entidb_collection_put`.
+ * Errors: ENTITY_NOT_FOUND, UNIQUE_VIOLATION when another entity has the key of a unique index, TOO_LARGE for a key of more
+ * than 4,000 bytes in ordered form, INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, and those of
+ * `entidb_collection_put`.
+ *
+ * Safety: As `entidb_collection_put`.
+ */
+entidb_status entidb_collection_insert_key(const entidb_collection *collection,
+                                           const uint8_t *index_name,
+                                           size_t index_name_len,
+                                           const uint8_t *key,
+                                           size_t key_len,
+                                           const uint8_t *id,
+                                           int32_t *out_inserted,
+                                           entidb_error **out_error);
+
+/**
+ * Takes a key from an entity. `*out_removed` is 0 when it has no such key.
+ *
+ * Threads: any. Blocks: as `entidb_collection_put`.
+ * Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, and those of `entidb_collection_delete`.
+ *
+ * Safety: As `entidb_collection_put`.
+ */
+entidb_status entidb_collection_remove_key(const entidb_collection *collection,
+                                           const uint8_t *index_name,
+                                           size_t index_name_len,
+                                           const uint8_t *key,
+                                           size_t key_len,
+                                           const uint8_t *id,
+                                           int32_t *out_removed,
+                                           entidb_error **out_error);
+
+/**
+ * Gives the ids of the entities that have a key, 16 bytes each, in their order.
+ *
+ * Threads: any. Blocks: on the disk.
+ * Owns: `*out_ids` on success; free with `entidb_buffer_free`.
+ * Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, and those of `entidb_collection_get`.
+ *
+ * Safety: As `entidb_collection_put`.
+ */
+entidb_status entidb_collection_lookup_key(const entidb_collection *collection,
+                                           const uint8_t *index_name,
+                                           size_t index_name_len,
+                                           const uint8_t *key,
+                                           size_t key_len,
+                                           entidb_buffer *out_ids,
+                                           entidb_error **out_error);
+
+/**
+ * Gives keys in their order with the ids of their entities: a CBOR array of arrays of a key and an
+ * id, 16 bytes. `range` is a CBOR map of
+ * `from`, `to`, `from_open` and `to_open` (true where the bound itself is left out), `reverse`, `limit` and `after` (an
+ * array of a key and an id after which to go on), each where wanted. At most `ENTIDB_KEYS_MAX` keys come at once: go on with
+ * `after` until fewer come than were asked for. A collection of a read transaction gives all of them of one commit. An open side
+ * ends with the class of the other side's value, as in a query.
+ *
+ * Threads: any. Blocks: on the disk.
+ * Owns: `*out_keys` on success; free with `entidb_buffer_free`.
+ * Errors: INVALID_ARGUMENT for a range that is none or an index of another kind, INDEX_NOT_FOUND, TOO_LARGE, and those of
+ * `entidb_collection_get`.
+ *
+ * Safety: As `entidb_collection_put`.
+ */
+entidb_status entidb_collection_range_keys(const entidb_collection *collection,
+                                           const uint8_t *index_name,
+                                           size_t index_name_len,
+                                           const uint8_t *range,
+                                           size_t range_len,
+                                           entidb_buffer *out_keys,
+                                           entidb_error **out_error);
+
+/**
+ * The number of keys of a manual index, of all entities together.
+ *
+ * Threads: any. Blocks: on the disk.
+ * Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, and those of `entidb_collection_get`.
+ *
+ * Safety: As `entidb_collection_put`.
+ */
+entidb_status entidb_collection_count_keys(const entidb_collection *collection,
+                                           const uint8_t *index_name,
+                                           size_t index_name_len,
+                                           uint64_t *out_count,
+                                           entidb_error **out_error);
 
 /**
  * Fills the options with what a database opens with when nothing is said. NULL is left alone.

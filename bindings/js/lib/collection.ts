@@ -420,7 +420,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   createIndex(manual: ManualIndexOptions): boolean;
   createIndex(first: OrderOf<T>, ...rest: readonly (OrderOf<T> | IndexOptions)[]): boolean;
   createIndex(first: OrderOf<T> | ManualIndexOptions, ...rest: readonly (OrderOf<T> | IndexOptions)[]): boolean {
-    if (typeof first === "object" && first !== null && rest.length === 0) {
+    if (typeof first === "object" && first !== null && "kind" in first) {
       const { kind, name, unique } = first as ManualIndexOptions;
       only(first, MANUAL, "createIndex");
       const definition = encodeValue({ kind: text(kind, "the kind of an index"), name: text(name, "the name of an index"), unique });

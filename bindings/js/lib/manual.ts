@@ -25,7 +25,18 @@ export interface KeyRange {
   limit?: number;
 }
 
-const RANGE = ["from", "to", "fromOpen", "toOpen", "reverse", "limit"] as const;
+/** The names in a range. */
+const RANGE = Object.keys({ from: 0, to: 0, fromOpen: 0, toOpen: 0, reverse: 0, limit: 0 });
+
+/** A range as the library takes it. */
+interface Wanted {
+  from?: unknown;
+  to?: unknown;
+  from_open: boolean;
+  to_open: boolean;
+  reverse: boolean;
+  after?: [unknown, Uint8Array];
+}
 
 /** Keys that are read at once. */
 const PAGE = 1000;
@@ -75,16 +86,14 @@ export class ManualIndex implements Iterable<[key: unknown, id: Id]> {
   range(range: KeyRange = {}): IterableIterator<[key: unknown, id: Id]> {
     only(range, RANGE, "range");
     const limit = range.limit === undefined ? Infinity : whole(range.limit, "the limit of a range");
-    const wanted: Record<string, unknown> = {};
-    if ("from" in range && range.from !== undefined) wanted["from"] = range.from;
-    if ("to" in range && range.to !== undefined) wanted["to"] = range.to;
-    wanted["from_open"] = range.fromOpen === true;
-    wanted["to_open"] = range.toOpen === true;
-    wanted["reverse"] = range.reverse === true;
+    const { from, to } = range;
+    const wanted: Wanted = { from_open: range.fromOpen === true, to_open: range.toOpen === true, reverse: range.reverse === true };
+    if (from !== undefined) wanted.from = from;
+    if (to !== undefined) wanted.to = to;
     return this.#pages(wanted, limit);
   }
 
-  *#pages(wanted: Record<string, unknown>, limit: number): IterableIterator<[key: unknown, id: Id]> {
+  *#pages(wanted: Wanted, limit: number): IterableIterator<[key: unknown, id: Id]> {
     for (let left = limit; left > 0; ) {
       const asked = Math.min(PAGE, left);
       const range = encodeValue({ ...wanted, limit: asked });
@@ -92,7 +101,7 @@ export class ManualIndex implements Iterable<[key: unknown, id: Id]> {
       for (const [key, id] of page) yield [key, idFromBytes(id)];
       const last = page.at(-1);
       if (last === undefined || page.length < asked) return;
-      wanted["after"] = last;
+      wanted.after = last;
       left -= asked;
     }
   }

@@ -82,12 +82,12 @@ int main(void) {
     entidb_buffer_free(&listed);
 
     entidb_buffer manual = {0}, pairs = {0}, holders = {0};
-    entidb_encoder *encoder = NULL;
-    CHECK("a definition is written", entidb_encoder_new(&encoder, &error) == ENTIDB_OK && entidb_encoder_begin_map(encoder, 2) == ENTIDB_OK
-        && entidb_encoder_key(encoder, BYTES("kind")) == ENTIDB_OK && entidb_encoder_text(encoder, BYTES("manual")) == ENTIDB_OK
-        && entidb_encoder_key(encoder, BYTES("name")) == ENTIDB_OK && entidb_encoder_text(encoder, BYTES("keys")) == ENTIDB_OK
-        && entidb_encoder_end(encoder) == ENTIDB_OK && entidb_encoder_finish(encoder, &manual, &error) == ENTIDB_OK);
-    entidb_encoder_free(encoder);
+    entidb_encoder *shape = NULL;
+    CHECK("a definition is written", entidb_encoder_new(&shape, &error) == ENTIDB_OK && entidb_encoder_begin_map(shape, 2) == ENTIDB_OK
+        && entidb_encoder_key(shape, BYTES("kind")) == ENTIDB_OK && entidb_encoder_text(shape, BYTES("manual")) == ENTIDB_OK
+        && entidb_encoder_key(shape, BYTES("name")) == ENTIDB_OK && entidb_encoder_text(shape, BYTES("keys")) == ENTIDB_OK
+        && entidb_encoder_end(shape) == ENTIDB_OK && entidb_encoder_finish(shape, &manual, &error) == ENTIDB_OK);
+    entidb_encoder_free(shape);
     uint64_t key_count = 0;
     int32_t inserted = 0;
     const uint8_t *holder = many.data;

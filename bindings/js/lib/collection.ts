@@ -452,7 +452,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
    * people.manualIndex("by_phone").insert("+49 30 1234", id);
    * ```
    *
-   * @throws IndexNotFoundError when there is none of this name; InvalidArgumentError when it is of another kind.
+   * @throws IndexNotFoundError when there is no index of this name; INVALID_ARGUMENT when it is of another kind.
    */
   manualIndex(name: string): ManualIndex {
     const index = new ManualIndex(text(name, "the name of an index"), () => this.#live);

@@ -219,8 +219,9 @@ def test_keys_of_a_manual_index_are_what_the_program_gives(people):
     people.delete(ids[2])
     assert list(index) == [(["a", 1], ids[1])]
     people.create_index("age")
-    with pytest.raises(entidb.InvalidArgumentError):
+    with pytest.raises(entidb.EntidbError) as caught:
         people.manual_index("age")
+    assert (caught.value.name, caught.value.index) == ("INVALID_ARGUMENT", "age")
     with pytest.raises(entidb.IndexNotFoundError):
         people.manual_index("none")
     with pytest.raises(ValueError, match="limit"):

@@ -6,15 +6,17 @@ Always: a key goes with its entity, in the same commit. Does not know: how keys 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Final
 
 from ._entidb import EntityId
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+    from uuid import UUID
+
     from ._entidb import Collection
 
-_Id: TypeAlias = EntityId | UUID | bytes | str
+    _Id: TypeAlias = EntityId | UUID | bytes | str
 
 _PAGE: Final = 1000
 

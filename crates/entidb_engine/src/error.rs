@@ -26,6 +26,14 @@ pub enum Error {
     /// The storage below failed.
     #[error(transparent)]
     Storage(entidb_storage::Error),
+    /// The disk or the quota is full, and a commit was refused before anything of it was written.
+    #[error("no room is left {} ({cause})", no_room_text(*frees))]
+    NoRoom {
+        /// The commit only deletes.
+        frees: bool,
+        /// What found no room.
+        cause: entidb_storage::Error,
+    },
     /// Bytes on disk are not what was written.
     #[error("{file} is {} at byte {offset}: {detail}; restore a backup, or salvage what still verifies", damage_word(*damage))]
     Corrupt {
@@ -208,6 +216,16 @@ impl From<entidb_storage::Error> for Error {
     }
 }
 
+fn no_room_text(frees: bool) -> &'static str {
+    if frees {
+        "on the disk or in the quota, not even to note what this change deletes; nothing of it is kept, all that was committed \
+         is, and reading and close still work; free some on the disk, 256 KiB at least, and the change can be made again"
+    } else {
+        "on the disk or in the quota for this change; nothing of it is kept, all that was committed is, and reading, deleting, \
+         compact and close still work; delete what is not needed, or free room on the disk, and writing goes on by itself"
+    }
+}
+
 fn damage_word(damage: Damage) -> &'static str {
     match damage {
         Damage::Damaged => "damaged",
@@ -221,6 +239,16 @@ impl Error {
     #[must_use]
     pub const fn is_interruption(&self) -> bool {
         matches!(self, Self::Cancelled | Self::DeadlineExceeded { .. })
+    }
+
+    /// True when the disk or the quota is full.
+    #[must_use]
+    pub fn is_no_space(&self) -> bool {
+        match self {
+            Self::Storage(inner) => inner.kind == entidb_storage::ErrorKind::NoSpace,
+            Self::NoRoom { .. } => true,
+            _ => false,
+        }
     }
 
     /// Damage found in a file.

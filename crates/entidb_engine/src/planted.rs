@@ -99,6 +99,12 @@ pub enum Mistake {
     RangeStatesDroppedEarly,
     /// The reserve of a full disk is never given up.
     ReserveKept,
+    /// A reserve that was given up is not made again.
+    ReserveNotMadeAgain,
+    /// The manifest has no room for its next records.
+    ManifestTailNotKept,
+    /// Work that found no room is tried again at once.
+    NoRest,
     /// Files that nobody reads go only when there is nothing left to merge.
     RemovedAfterMerging,
     /// A transaction whose record found no room stops writing where there is none for a fresh manifest either.

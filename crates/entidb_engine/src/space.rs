@@ -9,7 +9,7 @@
 //! Format: docs/spec/file-format.md, "RESERVE".
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use entidb_storage::{Directory, ErrorKind, OpenMode, Operation};
 
@@ -45,7 +45,7 @@ const LOG_PART: u64 = 8;
 /// What is left when the memtables are written: room for records of the manifest, and for the file that begins the log
 /// anew, so that those before it can go.
 pub(crate) const RECORDS_BYTES: u64 = 16 * 1024;
-const LEFT_BYTES: u64 = LOG_BYTES_LEAST + RECORDS_BYTES;
+pub(crate) const LEFT_BYTES: u64 = LOG_BYTES_LEAST + RECORDS_BYTES;
 /// What is in memtables takes no more than this part of the room, or else no more than the reserve, so that it can be
 /// written when others have taken the rest.
 const COVERED_PART: u64 = 4;
@@ -86,6 +86,10 @@ pub(crate) struct Space {
     state: Mutex<State>,
     /// Something was refused, and nobody has looked since whether memtables hold deletions.
     is_wanted: AtomicBool,
+    /// When somebody looked last, what is in memtables could not be written: others had taken what was left for it.
+    is_overdrawn: AtomicBool,
+    /// What is written of the memtable that is being written.
+    flushed_bytes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -141,7 +145,7 @@ impl State {
 
 /// True for the error of a full disk.
 pub(crate) fn is_no_space(error: &Error) -> bool {
-    matches!(error, Error::Storage(inner) if inner.kind == ErrorKind::NoSpace)
+    error.is_no_space()
 }
 
 /// What a full disk says to who wants to write this.
@@ -160,7 +164,13 @@ impl Space {
         // One that does not open is none, and cannot be given up.
         let held = directory.open(RESERVE, OpenMode::Read).and_then(|file| file.len()).unwrap_or(0);
         let state = State { held, wanted: held, ..State::default() };
-        Self { directory, state: Mutex::new(state), is_wanted: AtomicBool::new(false) }
+        Self {
+            directory,
+            state: Mutex::new(state),
+            is_wanted: AtomicBool::new(false),
+            is_overdrawn: AtomicBool::new(false),
+            flushed_bytes: AtomicU64::new(0),
+        }
     }
 
     /// Bytes that may be written for a purpose; nothing where nobody knows. What is to be the reserve again is nobody's.
@@ -211,6 +221,29 @@ impl Space {
     /// Says that somebody has looked.
     pub(crate) fn is_looked_to(&self) {
         self.is_wanted.store(false, Ordering::Relaxed);
+    }
+
+    /// Says whether what is in memtables can be written. Where it cannot, nothing is added to it, although the log may have
+    /// room.
+    pub(crate) fn overdraw(&self, is_overdrawn: bool) {
+        if self.is_overdrawn.load(Ordering::Relaxed) != is_overdrawn {
+            self.is_overdrawn.store(is_overdrawn, Ordering::Relaxed);
+        }
+    }
+
+    /// Says how much is written of the memtable that is being written.
+    pub(crate) fn flushed_so_far(&self, bytes: u64) {
+        self.flushed_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How much is written of the memtable that is being written.
+    pub(crate) fn flushed(&self) -> u64 {
+        self.flushed_bytes.load(Ordering::Relaxed)
+    }
+
+    /// True when what is in memtables could not be written when somebody looked last.
+    pub(crate) fn is_overdrawn(&self) -> bool {
+        self.is_overdrawn.load(Ordering::Relaxed)
     }
 
     /// How large the next file of the log may be, which was wanted to be `wanted` and must be `least`, when this many bytes
@@ -302,10 +335,22 @@ impl Space {
         true
     }
 
+    /// True when there is less of the reserve than wanted, and room enough that making it again is in nobody's way.
+    pub(crate) fn is_reserve_due(&self) -> bool {
+        let (missing, beside) = {
+            let state = self.state.lock();
+            (state.wanted.saturating_sub(state.held), state.wanted.saturating_add(state.for_merging))
+        };
+        missing > 0 && self.directory.free_bytes().is_ok_and(|free| free >= missing.saturating_add(beside))
+    }
+
     /// Makes the reserve of a database of this size, whose segments end at `segment_bytes`, or makes it again, where that
     /// leaves as much room as it takes; after a shortage as far as there is room, before others take it. True when there is
     /// more of it than before. Where there is less room than the system says, each try comes after a rest twice as long.
     pub(crate) fn keep_reserve(&self, database_bytes: u64, segment_bytes: u64, now_nanos: u64) -> bool {
+        if makes(Mistake::ReserveNotMadeAgain) && self.state.lock().wanted > 0 {
+            return false;
+        }
         let free = self.directory.free_bytes().ok();
         let mut state = self.state.lock();
         let nearly_full = NEARLY_FULL_BYTES << u32::from(state.wanted > 0);
@@ -382,7 +427,10 @@ impl Space {
         let mut state = self.state.lock();
         let rest = state.rest_of(work);
         let has_more = |(now, then): (u64, u64)| now > then.saturating_add(then / 8).saturating_add(LOG_BYTES_LEAST);
-        rest.nanos == 0 || now_nanos >= rest.until_nanos || room.zip(rest.room).is_some_and(has_more)
+        rest.nanos == 0
+            || makes(Mistake::NoRest)
+            || now_nanos >= rest.until_nanos
+            || room.zip(rest.room).is_some_and(has_more)
     }
 
     /// Says whether work found room.

@@ -182,7 +182,7 @@ fn a_compaction_ends_with_the_failure_though_merges_of_level_0_come_first_and_fa
         }
         let result = compaction.join().unwrap();
         assert!(ended, "it did not end; after close: {result:?}");
-        assert!(matches!(&result, Err(Error::Storage(error)) if error.kind == ErrorKind::NoSpace), "{result:?}");
+        assert!(matches!(&result, Err(error) if error.is_no_space()), "{result:?}");
     });
     engine.compact().unwrap();
     engine.close().unwrap();
@@ -244,7 +244,7 @@ fn a_disk_that_was_full_and_is_not_any_more_is_like_one_that_never_was() {
     let mut transaction = engine.begin_write().unwrap();
     transaction.put(&[1, 1], &noise(1, 100_000)).unwrap();
     let refused = transaction.commit();
-    assert!(matches!(&refused, Err(Error::Storage(error)) if error.kind == ErrorKind::NoSpace), "{refused:?}");
+    assert!(matches!(&refused, Err(error) if error.is_no_space()), "{refused:?}");
     filler.set_len(0).unwrap();
     gate.hold(|file, thread| file.starts_with("seg/") && thread == "entidb-merges");
     for number in 0..20 {

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use entidb_engine::{Durability, Engine, Error, KeyRange, KeySource, Options, Result, Sequence};
+use entidb_storage::Operation;
 use entidb_storage::simulated::{Call, Fault, FaultKind, Personality, Simulation, Variant};
-use entidb_storage::{ErrorKind, Operation};
 
 fn put(engine: &Engine, key: &[u8], durability: Durability) -> Result<Sequence> {
     let mut transaction = engine.begin_write()?;
@@ -17,7 +17,7 @@ fn keys(engine: &Engine) -> u64 {
 }
 
 fn is_no_space(error: &Error) -> bool {
-    matches!(error, Error::Storage(inner) if inner.kind == ErrorKind::NoSpace)
+    error.is_no_space()
 }
 
 #[test]

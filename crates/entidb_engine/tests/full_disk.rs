@@ -130,7 +130,7 @@ fn full() -> (Simulation, u64) {
 }
 
 fn is_no_space(error: &Error) -> bool {
-    matches!(error, Error::Storage(inner) if inner.kind == ErrorKind::NoSpace)
+    error.is_no_space()
 }
 
 /// A new log file and a new manifest are made before anything of the old session goes, so it did not open.
@@ -256,4 +256,51 @@ fn a_full_disk_whose_data_is_deleted_takes_new_data_by_itself() {
         transaction.commit().unwrap();
     }
     check(&engine, kept + 2_000, |number| (number >= kept).then_some(1));
+}
+
+/// Before each piece there had to be room for all of the memtable, although the pieces before had taken their part of it: a flush
+/// that had written more than was left never went on, and kept what it had taken.
+#[test]
+fn a_flush_in_pieces_ends_when_there_is_room_for_all_of_it_once() {
+    let world = Simulation::new(Personality::Ext4Ordered, 7);
+    let options = Options { memtable_bytes: 20 << 20, memory_bytes: 256 << 20, auto_checkpoint: false, ..small() };
+    let engine = Engine::open(world.backend(), options).unwrap();
+    for number in 0..32 {
+        if number == 17 {
+            world.set_capacity_bytes(Some(world.used_bytes() + (30 << 20)));
+        }
+        let mut transaction = engine.begin_write().unwrap();
+        transaction.put(&key(number), &noise(number, 1 << 20)).unwrap();
+        transaction.commit().unwrap();
+        if engine.stats().memtables_frozen > 0 {
+            break;
+        }
+    }
+    assert_eq!((engine.stats().memtables_frozen, engine.stats().memtable_flushes), (1, 0));
+    for _ in 0..20 {
+        engine.maintain(1).unwrap();
+    }
+    assert_eq!((engine.stats().memtables_frozen, engine.stats().memtable_flushes), (0, 1));
+}
+
+/// A record of the manifest and of a close needs no room on the disk, and what is deleted in memory alone is written when others
+/// take the room, though nothing was refused.
+#[test]
+fn what_is_deleted_when_others_take_all_room_at_once_makes_room_by_itself() {
+    let world = Simulation::new(Personality::Ext4Ordered, 8);
+    world.set_capacity_bytes(Some(4 << 20));
+    let engine =
+        Engine::open(world.backend(), Options { memtable_bytes: 1 << 20, wal_bytes: 1 << 20, ..small() }).unwrap();
+    while engine.maintain(16).unwrap() {}
+    // More than the reserve takes, and less than the log does.
+    fill(&engine, 0..300, 1);
+    world.set_capacity_bytes(Some(world.used_bytes()));
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.delete_range(&key(0), &key(300)).unwrap();
+    transaction.commit().unwrap();
+    while engine.maintain(16).unwrap() {}
+    fill(&engine, 0..100, 2);
+    check(&engine, 100, |_| Some(2));
+    engine.close().unwrap();
+    check(&Engine::open(world.backend(), small()).unwrap(), 100, |_| Some(2));
 }

@@ -8,14 +8,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use entidb_engine::{Direction, Engine, Error, FileKind, KeyRange, Options, VerifyLevel};
+use entidb_storage::Backend;
 use entidb_storage::simulated::{Dice, Personality, Simulation, mix_bytes};
-use entidb_storage::{Backend, ErrorKind};
 use parking_lot::Mutex;
 
 use crate::meter::Meter;
 
 /// The zones that are written to.
 const ZONES: [u8; 3] = [1, 2, 7];
+/// Writes to segments that may be in vain in one rest: with and without the reserve, by a flush and by a merge.
+pub const IN_VAIN_MAX: usize = 8;
+/// The reserve of a small database on a small disk.
+const RESERVE_BYTES_MIN: u64 = 128 * 1024;
+/// Files are counted after so many commits.
+const COMMITS_UNLOOKED: u64 = 10;
 /// Commits that are tried on a full disk.
 const TRIES: u64 = 24;
 /// Steps of background work in which everything that can be done must be done.
@@ -27,8 +33,8 @@ pub struct SmallDisk {
     pub backend: Backend,
     /// Its size.
     pub bytes: u64,
-    /// Lets somebody else take all that is free on it (true), or give that back.
-    pub squeeze: Box<dyn Fn(bool)>,
+    /// Lets somebody else take all that is free on it (true), or give that back. Returns how large it is for us then.
+    pub squeeze: Box<dyn Fn(bool) -> u64>,
     /// Lets some time pass.
     pub rest: Box<dyn Fn()>,
 }
@@ -74,8 +80,11 @@ impl SmallDisk {
         let world = Simulation::new(Personality::Ext4Ordered, seed);
         world.set_capacity_bytes(Some(bytes));
         let (other, clock) = (world.clone(), world.clock());
-        let squeeze =
-            move |squeezed: bool| other.set_capacity_bytes(Some(if squeezed { other.used_bytes() } else { bytes }));
+        let squeeze = move |squeezed: bool| {
+            let left = if squeezed { other.used_bytes() } else { bytes };
+            other.set_capacity_bytes(Some(left));
+            left
+        };
         let rest = move || clock.advance_nanos(300_000_000);
         let disk = Self { backend: world.backend(), bytes, squeeze: Box::new(squeeze), rest: Box::new(rest) };
         (world, disk)
@@ -129,6 +138,8 @@ pub struct FullDisk<'a> {
     promises: SharedPromises,
     dice: Dice,
     cycled: Cycled,
+    /// Commits since files were counted.
+    commits_unlooked: u64,
 }
 
 /// Why a run ends early.
@@ -137,7 +148,7 @@ pub type Wrong = String;
 /// True for the error of a full disk.
 #[must_use]
 pub fn is_no_space(error: &Error) -> bool {
-    matches!(error, Error::Storage(inner) if inner.kind == ErrorKind::NoSpace)
+    error.is_no_space()
 }
 
 fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
@@ -199,6 +210,7 @@ impl<'a> FullDisk<'a> {
             promises: Arc::new(Mutex::new(promises)),
             dice: Dice::new(seed),
             cycled: Cycled { percent_least: 100, ..Cycled::default() },
+            commits_unlooked: 0,
         };
         new.open()?;
         Ok(new)
@@ -253,6 +265,7 @@ impl<'a> FullDisk<'a> {
         self.compare("after deleting")?;
         if cycle % 3 == 2 {
             self.settle()?;
+            self.reserve_is_back()?;
         } else {
             self.engine()?.compact().map_err(|error| format!("compaction after deleting: {error}"))?;
         }
@@ -275,7 +288,7 @@ impl<'a> FullDisk<'a> {
     pub fn sudden_cycle(&mut self, cycle: u64, patience: usize) -> Result<(), Wrong> {
         let most = self.dice.below(self.disk.bytes / 2);
         self.fill_up_to(most)?;
-        (self.disk.squeeze)(true);
+        let ours = (self.disk.squeeze)(true);
         self.stay_full()?;
         if cycle % 3 == 2 {
             self.reopen(cycle.is_multiple_of(2))?;
@@ -284,7 +297,7 @@ impl<'a> FullDisk<'a> {
         if cycle.is_multiple_of(2) {
             // What is in memory may be more than there is room for, but nothing is left of it then.
             self.free(vec![Change::DeleteRange(vec![0], vec![u8::MAX])])?;
-            self.takes_again(patience)?;
+            self.takes_again(ours, patience)?;
         }
         (self.disk.squeeze)(false);
         self.settle()?;
@@ -302,8 +315,12 @@ impl<'a> FullDisk<'a> {
         let held = self.engine()?.stats().reserve_bytes;
         world.set_capacity_bytes(Some(world.used_bytes() - held + 24_000));
         let keys: Vec<Vec<u8>> = self.model.keys().step_by(4).cloned().collect();
+        let mut refused = Vec::new();
         for some in keys.chunks(20) {
-            self.commit(some.iter().cloned().map(Change::Delete).collect())?;
+            let deletions: Vec<Change> = some.iter().cloned().map(Change::Delete).collect();
+            if !self.commit(deletions.clone())? {
+                refused.push(deletions);
+            }
         }
         match self.engine()?.checkpoint() {
             Err(error) if !is_no_space(&error) => return Err(format!("a checkpoint: {error}")),
@@ -312,8 +329,21 @@ impl<'a> FullDisk<'a> {
         self.stay_full()?;
         (self.disk.squeeze)(false);
         self.settle()?;
+        // The disk is as full as it was, if none of them got in.
+        refused.into_iter().try_for_each(|deletions| self.free(deletions))?;
+        self.settle()?;
         self.go_on()?;
         self.compare("after there was no room for merges")
+    }
+
+    /// With room again, what was given up of the reserve is made again.
+    fn reserve_is_back(&self) -> Result<(), Wrong> {
+        let held = self.engine()?.stats().reserve_bytes;
+        let free = self.disk.backend.directory.free_bytes().map_err(|error| error.to_string())?;
+        if held < RESERVE_BYTES_MIN && free > 4 * RESERVE_BYTES_MIN {
+            return Err(format!("the reserve has {held} bytes, and {free} are free"));
+        }
+        Ok(())
     }
 
     fn open(&mut self) -> Result<(), Wrong> {
@@ -445,16 +475,18 @@ impl<'a> FullDisk<'a> {
         *next
     }
 
-    /// Waits until the disk takes more when everything is deleted, and others still have the rest of it.
-    fn takes_again(&mut self, patience: usize) -> Result<(), Wrong> {
+    /// Waits until the disk takes more when everything is deleted, and others still have all of it but `ours`.
+    fn takes_again(&mut self, ours: u64, patience: usize) -> Result<(), Wrong> {
+        // A part of what is ours beside the reserve, the log and the manifest.
+        let wanted = (ours.saturating_sub(2 * RESERVE_BYTES_MIN) / 3).min(self.disk.bytes / 16);
         for _ in 0..patience {
             self.settle()?;
             self.fill_up_to(self.disk.bytes / 8)?;
-            if self.live_bytes() >= self.disk.bytes / 16 {
+            if self.live_bytes() >= wanted {
                 return Ok(());
             }
         }
-        Err("writing does not go on when everything is deleted".to_owned())
+        Err(format!("of {ours} bytes that are ours less than {wanted} take new data when everything is deleted"))
     }
 
     /// Writes, none of which may be refused.
@@ -575,6 +607,12 @@ impl<'a> FullDisk<'a> {
     }
 
     fn files(&mut self) -> Result<(), Wrong> {
+        // Listing them takes longer than the commit before it.
+        self.commits_unlooked += 1;
+        if self.commits_unlooked < COMMITS_UNLOOKED {
+            return Ok(());
+        }
+        self.commits_unlooked = 0;
         let files = self.file_count();
         self.cycled.files_most = self.cycled.files_most.max(files);
         if files > self.filling.files_max {
@@ -599,4 +637,52 @@ impl<'a> FullDisk<'a> {
             Some((key, _)) => Err(format!("reads {when} do not show {key:?}")),
         }
     }
+}
+
+/// Lets memtables and merges want room on a disk that says it has some and has none, as for a user with a quota. Returns how
+/// often a write to a segment found none while no time passed.
+///
+/// # Errors
+/// What the engine says.
+pub fn begun_in_vain(seed: u64) -> Result<usize, Wrong> {
+    let (world, disk) = SmallDisk::simulated(3 << 20, seed);
+    let mut full = FullDisk::new(&disk, Filling::SMALL, seed)?;
+    full.fill_up_to(disk.bytes / 3)?;
+    world.set_overstated_bytes(64 << 20);
+    world.set_capacity_bytes(Some(world.used_bytes()));
+    let in_vain = || world.trace().iter().filter(|call| call.failed && call.path.starts_with("seg/")).count();
+    let before = in_vain();
+    // The log has room for some more.
+    full.fill_up_to(disk.bytes / 3)?;
+    for _ in 0..200 {
+        full.maintain(1)?;
+    }
+    let in_vain = in_vain() - before;
+    world.set_overstated_bytes(0);
+    (disk.squeeze)(false);
+    full.settle()?;
+    full.go_on()?;
+    full.compare("with room again")?;
+    Ok(in_vain)
+}
+
+/// Closes a database in order on a disk without any room, whose reserve is gone.
+///
+/// # Errors
+/// What the engine says.
+pub fn close_without_room(seed: u64) -> Result<(), Wrong> {
+    let (world, disk) = SmallDisk::simulated(3 << 20, seed);
+    let mut full = FullDisk::new(&disk, Filling::SMALL, seed)?;
+    full.fill_up_to(disk.bytes / 4)?;
+    full.settle()?;
+    full.engine()?.checkpoint().map_err(|error| error.to_string())?;
+    world.lose_file("RESERVE");
+    (disk.squeeze)(true);
+    // The log has room for it.
+    full.free(vec![Change::DeleteRange(vec![0], vec![2])])?;
+    let engine = full.engine.take();
+    engine.map_or(Ok(()), |engine| engine.close()).map_err(|error| format!("closing: {error}"))?;
+    (disk.squeeze)(false);
+    full.open()?;
+    full.compare("after opening with room again")
 }

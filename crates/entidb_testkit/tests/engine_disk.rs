@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use entidb_engine::{Engine, Options};
 use entidb_storage::simulated::{Frozen, Variant};
-use entidb_testkit::full_disk::{Filling, FullDisk, SmallDisk, found_in, is_no_space, small_disk_options};
+use entidb_testkit::full_disk::{
+    Filling, FullDisk, IN_VAIN_MAX, SmallDisk, begun_in_vain, close_without_room, found_in, is_no_space,
+    small_disk_options,
+};
 use entidb_testkit::{Row, Tier};
 use parking_lot::Mutex;
 
@@ -51,6 +54,25 @@ fn a_disk_that_others_fill_at_once_loses_nothing_and_writing_goes_on() {
     }
     row.print();
     assert!(wrong.is_empty(), "{} seeds: {}", wrong.len(), wrong.join("\n"));
+}
+
+/// A merge that finds no room wrote what it could and removed it again, as often as somebody asked for a step.
+#[test]
+fn work_that_finds_no_room_is_not_begun_again_until_time_has_passed() {
+    for seed in 1..4 {
+        let begun = begun_in_vain(seed).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+        println!("seed {seed}: {begun} writes");
+        assert!(begun > 0, "seed {seed} shows nothing");
+        assert!(begun <= IN_VAIN_MAX, "seed {seed}: {begun} writes to segments in vain");
+    }
+}
+
+/// Closing writes a record, and found no room for it.
+#[test]
+fn a_database_closes_in_order_without_any_room_and_without_a_reserve() {
+    for seed in 1..4 {
+        close_without_room(seed).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+    }
 }
 
 /// The seed with the most cycles.

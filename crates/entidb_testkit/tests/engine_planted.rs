@@ -8,7 +8,7 @@ use entidb_storage::Backend;
 use entidb_storage::simulated::{FaultKind, Personality, Simulation, Variant};
 use entidb_testkit::crash::{CrashTest, Effort};
 use entidb_testkit::engine_subject::{EngineSubject, encrypted_options, judge_error};
-use entidb_testkit::full_disk::{Cycled, Filling, FullDisk, SmallDisk};
+use entidb_testkit::full_disk::{Cycled, Filling, FullDisk, IN_VAIN_MAX, SmallDisk, begun_in_vain, close_without_room};
 use entidb_testkit::history::History;
 use entidb_testkit::model::Contents;
 use entidb_testkit::sweep::FaultSweep;
@@ -57,7 +57,7 @@ const BY_REKEYING: [(Mistake, FaultKind); 3] = [
 ];
 
 /// Those that a disk shows which fills and empties.
-const BY_FILLING: [Mistake; 2] = [Mistake::ReserveKept, Mistake::RemovedAfterMerging];
+const BY_FILLING: [Mistake; 3] = [Mistake::ReserveKept, Mistake::ReserveNotMadeAgain, Mistake::RemovedAfterMerging];
 
 /// Those that give wrong answers, or take more than their bound, without any of these.
 const BY_HISTORY: [Mistake; 9] = [
@@ -337,4 +337,20 @@ fn every_planted_mistake_that_a_full_disk_shows_is_caught() {
     }
     row.print();
     assert!(missed.is_empty(), "not caught: {missed:#?}");
+}
+
+#[test]
+fn work_without_room_that_never_rests_and_a_manifest_without_room_are_caught() {
+    let with = |mistake| {
+        plant(mistake);
+        let found = (begun_in_vain(1), close_without_room(1));
+        plant(None);
+        found
+    };
+    let (sound, closed) = with(None);
+    assert!(sound.as_ref().is_ok_and(|begun| *begun <= IN_VAIN_MAX) && closed.is_ok(), "{sound:?} {closed:?}");
+    let (restless, _) = with(Some(Mistake::NoRest));
+    assert!(restless.as_ref().is_ok_and(|begun| *begun > 2 * IN_VAIN_MAX), "{restless:?}");
+    let (_, closed) = with(Some(Mistake::ManifestTailNotKept));
+    assert!(closed.is_err());
 }

@@ -23,7 +23,7 @@ use entidb_testkit::{Row, Tier};
 
 const AT: &str = "ENTIDB_DISK_AT";
 /// Options of the file system that is mounted.
-const MOUNT: [&str; 5] = ["mount", "-t", "tmpfs", "-o", "size=8m"];
+const MOUNT: [&str; 5] = ["mount", "-t", "tmpfs", "-o", "size=4m"];
 
 /// A folder that is removed when dropped.
 struct Place(PathBuf);
@@ -80,7 +80,7 @@ fn fill_and_empty(path: &Path) {
         backend,
         bytes,
         // Others who take all that is free are the simulation's.
-        squeeze: Box::new(|_| {}),
+        squeeze: Box::new(move |_| bytes),
         rest: Box::new(move || clock.advance(Duration::from_millis(300))),
     };
     let filling = Filling { keys: bytes / 500, files_max: 1_000, ..Filling::SMALL };

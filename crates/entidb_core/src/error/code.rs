@@ -86,7 +86,7 @@ pub enum ErrorCode {
     LibraryMismatch = 211,
     /// The operating system reported an error on a file.
     Io = 301,
-    /// The disk or the quota is full; reads go on and nothing acknowledged is lost.
+    /// The disk or the quota is full: nothing of the refused call is kept, and all that was committed is.
     NoSpace = 302,
     /// There is not enough memory for this call; the database stays usable.
     OutOfMemory = 303,
@@ -560,7 +560,9 @@ impl ErrorCode {
             Self::SnapshotExpired => "the commit asked for is older than the history that is kept",
             Self::LibraryMismatch => "the binding and the library were built for different versions of the C ABI",
             Self::Io => "the operating system reported an error on a file",
-            Self::NoSpace => "the disk or the quota is full; reads go on and nothing acknowledged is lost",
+            Self::NoSpace => {
+                "the disk or the quota is full: nothing of the refused call is kept, and all that was committed is"
+            }
             Self::OutOfMemory => "there is not enough memory for this call; the database stays usable",
             Self::WritesStopped => {
                 "an earlier flush or write failed, so the database takes no more writes; reads go on"
@@ -668,7 +670,7 @@ impl ErrorCode {
             Self::LibraryMismatch => "install both in the same version",
             Self::Io => "look at the path, the operation and the system's code in the message, and check the device",
             Self::NoSpace => {
-                "free space; or delete entities, trim the change feed (it keeps deleted documents) and compact; writing then resumes"
+                "delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions, compact and close work"
             }
             Self::OutOfMemory => "do less in one call, or lower the cache and memtable sizes",
             Self::WritesStopped => "fix the cause the message names, then close and reopen the database",

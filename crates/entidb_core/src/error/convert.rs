@@ -86,6 +86,7 @@ impl From<entidb_engine::Error> for Error {
         let message = error.to_string();
         match error {
             Engine::Storage(storage) => storage.into(),
+            Engine::NoRoom { cause, .. } => Self::new(ErrorCode::NoSpace, message).with_path(&cause.path),
             Engine::Corrupt { damage, file, offset, .. } => {
                 let code = match damage {
                     Damage::Tampered => ErrorCode::Tampered,

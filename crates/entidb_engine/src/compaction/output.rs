@@ -16,6 +16,7 @@ use crate::options::ZonePolicies;
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::{Fragment, RangeTombstones};
 use crate::segment::{SegmentContext, SegmentWriter};
+use crate::space::no_space;
 use crate::version::{Run, SegmentMeta};
 
 /// Segments of the level after the next that one output may overlap, so that compacting it later stays small.
@@ -51,6 +52,8 @@ pub(super) struct Output {
     /// Segments that are sealed, and their bytes.
     sealed: Vec<SegmentMeta>,
     sealed_bytes: u64,
+    /// There is no room for more than this.
+    room: u64,
     grandparents: Option<Arc<Run>>,
     grandparents_before: usize,
 }
@@ -65,6 +68,7 @@ impl Output {
             begun: Vec::new(),
             sealed: Vec::new(),
             sealed_bytes: 0,
+            room: u64::MAX,
             grandparents,
             grandparents_before: 0,
         }
@@ -111,7 +115,8 @@ impl Output {
                 none.insert(SegmentWriter::create(&self.context, number, policy)?)
             }
         };
-        writer.add(key, sequence, kind, value)
+        writer.add(key, sequence, kind, value)?;
+        if self.is_over() { Err(no_space(FileKind::Segment.folder())) } else { Ok(()) }
     }
 
     fn ends_before(&self, writer: &SegmentWriter, key: &[u8]) -> bool {
@@ -170,10 +175,24 @@ impl Output {
         self.target.bytes_max = self.target.bytes_max.min(bytes);
     }
 
+    /// Fails the rewrite before it takes more room than this.
+    pub(super) fn limit(&mut self, room: u64) {
+        self.room = room;
+    }
+
+    /// True when it has taken more room than there is for it.
+    pub(super) fn is_over(&self) -> bool {
+        self.written_bytes() > self.room
+    }
+
+    /// Bytes of the segments so far.
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.sealed_bytes.saturating_add(self.writer.as_ref().map_or(0, SegmentWriter::bytes))
+    }
+
     /// True when the rewrite is to end before the next key. Only what is written counts, so that each rewrite makes progress.
     pub(super) fn is_full(&self) -> bool {
-        let writing = self.writer.as_ref().map_or(0, SegmentWriter::bytes);
-        self.sealed_bytes.saturating_add(writing) >= self.target.bytes_max
+        self.written_bytes() >= self.target.bytes_max
     }
 
     /// Seals what is left and makes the names of all outputs durable.

@@ -59,6 +59,8 @@ pub(crate) struct Rewrite {
     started: bool,
     /// The key before which it ended, when it ended early.
     reached: Option<Vec<u8>>,
+    /// It failed because it would have taken more room than it may.
+    is_over: bool,
     result: Option<VersionEdit>,
 }
 
@@ -131,6 +133,7 @@ impl Rewrite {
             stats: RewriteStats::default(),
             started: false,
             reached: None,
+            is_over: false,
             result: None,
         }
     }
@@ -138,6 +141,11 @@ impl Rewrite {
     /// Lets it end before the next key, once it has written this much.
     pub(crate) fn make_way(&mut self, bytes: u64) {
         self.output.end_at(bytes);
+    }
+
+    /// Fails, as on a full disk, before it has written more than this.
+    pub(crate) fn limit(&mut self, room: u64) {
+        self.output.limit(room);
     }
 
     /// Goes on for a piece. Returns true when the rewrite is done; then call [`finish`](Self::finish).
@@ -148,7 +156,10 @@ impl Rewrite {
         if self.result.is_some() {
             return Ok(true);
         }
-        self.advance(allocate, piece).inspect_err(|_| self.output.discard())
+        self.advance(allocate, piece).inspect_err(|_| {
+            self.is_over = self.output.is_over();
+            self.output.discard();
+        })
     }
 
     fn advance(&mut self, allocate: Allocate<'_>, piece: &mut Piece<'_>) -> Result<bool> {
@@ -242,6 +253,16 @@ impl Rewrite {
         let older = &self.older;
         let key = &self.key;
         self.fold.end(key, || older.has_nothing_of(key), &mut self.output.sink(allocate, piece))
+    }
+
+    /// Bytes of the segments so far.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.output.written_bytes()
+    }
+
+    /// True when it failed because it would have taken more room than it may, whatever the disk has.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// The key from which on the sources are as they were, when the rewrite ended early.

@@ -49,7 +49,9 @@ fn end_session(shared: &Shared) -> Result<()> {
     match installer {
         Some(mut installer) => {
             let context = shared.install_context(log);
-            shared.space.release(crate::space::RECORDS_BYTES);
+            if installer.wants_tail() {
+                shared.space.release(crate::space::RECORDS_BYTES);
+            }
             let closed = installer.close(&context, &shared.current.load().version, wals);
             shared.unneeded.lock().extend(installer.take_unneeded());
             shared.remove_unneeded();

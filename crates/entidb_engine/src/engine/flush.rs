@@ -16,7 +16,7 @@ use crate::format::Sequence;
 use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
-use crate::space::{Purpose, RECORDS_BYTES, Work, is_no_space, segment_bytes_of};
+use crate::space::{LEFT_BYTES, Purpose, RECORDS_BYTES, Work, is_no_space, segment_bytes_of};
 
 /// Memtables being written.
 pub(crate) struct MemtableFlush {
@@ -43,12 +43,16 @@ impl Shared {
         let Some(flush) = flushing.as_mut() else { return Ok(false) };
         let mut piece = Piece::bounded(self.backend.clock.as_ref());
         match flush.rewrite.step(&|| self.numbers.next(), &mut piece) {
-            Ok(false) => return Ok(true),
+            Ok(false) => {
+                self.space.flushed_so_far(flush.rewrite.written_bytes());
+                return Ok(true);
+            }
             Ok(true) => {}
             Err(error) => {
                 // Half a memtable is worth nothing: the next piece begins anew.
-                *flushing = None;
-                return self.flush_found_no_room(error);
+                self.space.flushed_so_far(0);
+                let is_over = flushing.take().is_some_and(|flush| flush.rewrite.is_over());
+                return self.flush_found_no_room(error, is_over);
             }
         }
         let Some(MemtableFlush { frozen, rewrite, begun_nanos }) = flushing.take() else { return Ok(true) };
@@ -57,8 +61,10 @@ impl Shared {
         };
         let last = frozen.first().map_or(Sequence::ZERO, |newest| newest.last);
         let floor = if makes(Mistake::FloorTooHigh) { last.next() } else { last };
-        if let Err(error) = self.install(&edit, floor, &frozen) {
-            return self.flush_found_no_room(error);
+        let installed = self.install(&edit, floor, &frozen);
+        self.space.flushed_so_far(0);
+        if let Err(error) = installed {
+            return self.flush_found_no_room(error, false);
         }
         self.space.tried(Work::Flush, true, 0);
         self.memtable_flushes.fetch_add(1, Ordering::Relaxed);
@@ -67,10 +73,11 @@ impl Shared {
         Ok(true)
     }
 
-    /// Lets the next piece begin anew with the reserve, when a full disk was in the way and there is one.
-    fn flush_found_no_room(&self, error: Error) -> Result<bool> {
+    /// Lets the next piece begin anew with the reserve, when a full disk was in the way and there is one. Where the reserve
+    /// was counted on already it stays: what it would have to leave would be gone.
+    fn flush_found_no_room(&self, error: Error, is_over: bool) -> Result<bool> {
         if is_no_space(&error) {
-            if self.space.give_up_reserve() {
+            if !is_over && self.space.give_up_reserve() {
                 return Ok(true);
             }
             self.space.tried(Work::Flush, false, self.backend.clock.monotonic_nanos());
@@ -96,10 +103,14 @@ impl Shared {
             bytes_max: u64::MAX,
             zones: self.options.zones.clone(),
         };
-        let rewrite =
+        let mut rewrite =
             Rewrite::flush(&view.version, frozen.iter().map(source_of).collect(), self.live_and_expired(), target);
-        let bytes = frozen.iter().map(|frozen| frozen.memtable.written_bytes()).sum();
-        self.space.release(segment_bytes_of(bytes));
+        let bytes = segment_bytes_of(frozen.iter().map(|frozen| frozen.memtable.written_bytes()).sum());
+        // How much of it is deleted is not known. What it leaves in any case is what lets the files of the log go then.
+        let room =
+            self.space.room(Purpose::Free).map_or(u64::MAX, |room| room.saturating_sub(self.beside(newest.last)));
+        rewrite.limit(room);
+        self.space.release(bytes.min(room));
         let begun_nanos = self.backend.clock.monotonic_nanos();
         Ok(Some(MemtableFlush { frozen, rewrite, begun_nanos }))
     }
@@ -107,22 +118,38 @@ impl Shared {
     /// The oldest frozen memtable, or all of them where the disk has no room for that one.
     fn next_to_flush(&self, view: &SuperVersion) -> Vec<Frozen> {
         match view.frozen.last() {
-            Some(oldest) if self.has_room_for(&oldest.memtable) => vec![oldest.clone()],
+            Some(oldest) if self.has_room_for(oldest) => vec![oldest.clone()],
             _ => view.frozen.clone(),
         }
     }
 
-    /// True when there is room for it, and then still some to write memtables that are deleted.
-    fn has_room_for(&self, memtable: &Memtable) -> bool {
-        let bytes = segment_bytes_of(memtable.written_bytes()).saturating_add(RECORDS_BYTES);
-        self.space.has_room(Purpose::Free, bytes)
+    /// True when there is room for it, and for what follows.
+    fn has_room_for(&self, frozen: &Frozen) -> bool {
+        // Of one that is being written a part has its room already: the rest would not be written for want of what it took.
+        let bytes = segment_bytes_of(frozen.memtable.written_bytes()).saturating_sub(self.space.flushed());
+        self.space.has_room(Purpose::Free, bytes.saturating_add(self.beside(frozen.last)))
+    }
+
+    /// What must be left when commits up to this one are in segments: room for records, and for a file of the log where none
+    /// can go before the log has begun anew.
+    fn beside(&self, last: Sequence) -> u64 {
+        let frees_files = self.log.as_ref().is_some_and(|log| log.has_files_before(last));
+        if frees_files { RECORDS_BYTES } else { LEFT_BYTES }
+    }
+
+    /// True when the memtables can be written to segments, whatever in them is deleted. They are when a file of the log is
+    /// made for them, until others take what is left.
+    pub(crate) fn memtables_fit(&self) -> bool {
+        // Of the memtable that is being written a part has its room already.
+        let bytes = segment_bytes_of(self.unflushed_bytes()).saturating_sub(self.space.flushed());
+        bytes == 0 || self.space.has_room(Purpose::Free, bytes.saturating_add(LEFT_BYTES))
     }
 
     /// True when the disk has room for the oldest frozen memtable, or some of them hold deletions, so that all of them may
     /// take little. Somebody who asks for a flush gets a try even so.
     pub(crate) fn has_room_to_flush(&self) -> bool {
         let view = self.current.load();
-        let has_room = view.frozen.last().is_none_or(|oldest| self.has_room_for(&oldest.memtable));
+        let has_room = view.frozen.last().is_none_or(|oldest| self.has_room_for(oldest));
         has_room || view.frozen.iter().any(|frozen| frozen.memtable.has_deletions())
     }
 

@@ -8,6 +8,8 @@
 
 use std::sync::atomic::Ordering;
 
+use entidb_storage::ErrorKind;
+
 use crate::engine::shared::Shared;
 use crate::engine::upkeep::InOtherHands;
 use crate::error::{Error, Result};
@@ -19,8 +21,9 @@ use crate::transaction::WriteBuffer;
 
 /// The least that is worth merging at once: a segment that is smaller takes more beside its entries than it is worth.
 const MERGE_BYTES_LEAST: u64 = 32 * 1024;
-/// Pieces of merging that one deletion waits for, each of up to 20 ms.
+/// Pieces of merging that one deletion waits for, each of up to 20 ms, and a put that finds a full disk.
 const PIECES_MAX: usize = 4_000;
+const PIECES_OF_PUT_MAX: usize = 250;
 
 /// How often a commit has asked for room in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,8 +33,10 @@ pub(crate) enum Tries {
     None,
     /// In vain; room was made then.
     MadeRoom,
-    /// In vain; what was deleted in memory made room.
+    /// In vain; what was deleted before was written and merged.
     Deleted,
+    /// In vain even so; with the room that made, the log was emptied.
+    Emptied,
     /// In vain even so; from here on the reserve is used.
     FromReserve,
     /// In vain; memtables were written and segments merged.
@@ -43,7 +48,7 @@ pub(crate) enum Tries {
 impl Tries {
     pub(crate) const fn purpose(self) -> Purpose {
         match self {
-            Self::None | Self::MadeRoom | Self::Deleted => Purpose::Add,
+            Self::None | Self::MadeRoom | Self::Deleted | Self::Emptied => Purpose::Add,
             Self::FromReserve => Purpose::Free,
             Self::Merged => Purpose::Tight,
             Self::Last => Purpose::Last,
@@ -65,19 +70,29 @@ impl Shared {
         let room_for = |purpose| self.space.log_bytes(purpose, least, least, self.unflushed_bytes()).is_some();
         *tries = if buffer.frees() {
             match *tries {
-                Tries::None | Tries::MadeRoom | Tries::Deleted => Tries::FromReserve,
+                Tries::None | Tries::MadeRoom | Tries::Deleted | Tries::Emptied => Tries::FromReserve,
                 Tries::FromReserve => {
                     self.write_and_merge(&|| room_for(Purpose::Free))?;
                     Tries::Merged
                 }
                 Tries::Merged => Tries::Last,
-                Tries::Last => return Err(self.refused(error)),
+                Tries::Last => return Err(self.refused(buffer.frees(), error)),
             }
-        } else if matches!(tries, Tries::None | Tries::MadeRoom) && self.memtables_hold_deletions() {
-            self.write_and_merge(&|| room_for(Purpose::Add))?;
-            Tries::Deleted
         } else {
-            return Err(self.refused(error));
+            let is_enough = || room_for(Purpose::Add) || self.is_worth_emptying();
+            match *tries {
+                Tries::None | Tries::MadeRoom if self.memtables_hold_deletions() => {
+                    self.write_and_merge(&is_enough)?;
+                    Tries::Deleted
+                }
+                Tries::None | Tries::MadeRoom => {
+                    // What was deleted or replaced before may be in segments, and no merge may have got to it yet.
+                    self.merge_until(PIECES_OF_PUT_MAX, &is_enough)?;
+                    Tries::Deleted
+                }
+                Tries::Deleted if self.empty_the_log()? => Tries::Emptied,
+                _ => return Err(self.refused(buffer.frees(), error)),
+            }
         };
         Ok(())
     }
@@ -87,13 +102,16 @@ impl Shared {
         self.current.load().memtables().any(|memtable| memtable.has_deletions())
     }
 
-    /// Hands on why something was refused, and lets the background make what room it can.
-    fn refused(&self, error: Error) -> Error {
+    /// Says why a commit is refused, and lets the background make what room it can.
+    pub(crate) fn refused(&self, frees: bool, error: Error) -> Error {
         self.space.refuse();
         self.idle.store(false, Ordering::Release);
         self.signals.memtables.wake();
         self.signals.merges.wake();
-        error
+        match error {
+            Error::Storage(cause) if cause.kind == ErrorKind::NoSpace => Error::NoRoom { frees, cause },
+            other => other,
+        }
     }
 
     /// Does one step on the thread whose commit was refused, where no other thread does them.
@@ -115,7 +133,8 @@ impl Shared {
             self.write_and_merge(&has_room)?;
         }
         // Before anything is written: it would be removed again.
-        if has_room() { Ok(()) } else { Err(self.refused(no_space(FileKind::Segment.folder()))) }
+        let frees = purpose != Purpose::Add;
+        if has_room() { Ok(()) } else { Err(self.refused(frees, no_space(FileKind::Segment.folder()))) }
     }
 
     /// Removes files that nobody needs.
@@ -132,16 +151,17 @@ impl Shared {
     /// for more beside them. True when that was done.
     fn empty_the_log(&self) -> Result<bool> {
         self.give_up_unneeded();
-        let log = self.log()?;
+        if self.is_worth_emptying() { self.try_checkpoint() } else { Ok(false) }
+    }
+
+    fn is_worth_emptying(&self) -> bool {
+        let Some(log) = &self.log else { return false };
         let unflushed = self.unflushed_bytes().min(log.bytes());
         let comes = segment_bytes_of(unflushed).saturating_add(2 * LOG_BYTES_LEAST);
         let frees = log.disk_bytes() > comes && self.space.has_room(Purpose::Free, unflushed);
         let leaves = unflushed > 0 && self.space.has_room(Purpose::Add, comes.saturating_add(2 * LOG_BYTES_LEAST));
         let may_try = || self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos());
-        if !(frees || leaves) || !may_try() {
-            return Ok(false);
-        }
-        self.try_checkpoint()
+        (frees || leaves) && may_try()
     }
 
     /// True when there was room for it.
@@ -160,7 +180,12 @@ impl Shared {
         if self.unflushed_bytes() > 0 && !self.try_checkpoint()? && self.give_up_merge() {
             self.try_checkpoint()?;
         }
-        for _ in 0..PIECES_MAX {
+        self.merge_until(PIECES_MAX, is_enough)
+    }
+
+    /// Merges until there is room enough, or no merge is worth it or finds room.
+    fn merge_until(&self, pieces_max: usize, is_enough: &dyn Fn() -> bool) -> Result<()> {
+        for _ in 0..pieces_max {
             if is_enough() {
                 break;
             }
@@ -189,10 +214,15 @@ impl Shared {
     pub(crate) fn room_to_merge(&self, bytes: u64, is_asked_for: bool) -> Result<u64> {
         let now = self.backend.clock.monotonic_nanos();
         let purpose = if is_asked_for || self.space.is_short() { Purpose::Free } else { Purpose::Add };
-        let Some(room) = self.space.room_to_merge(purpose, self.unflushed_bytes()) else { return Ok(u64::MAX) };
+        let is_resting = !is_asked_for && !self.space.may_try(Work::Merge, now);
+        let room = match self.space.room_to_merge(purpose, self.unflushed_bytes()) {
+            Some(room) => room,
+            // Where nobody tells, only trying does, and not again and again.
+            None if is_resting => return Err(no_space(FileKind::Segment.folder())),
+            None => return Ok(u64::MAX),
+        };
         let needed = segment_bytes_of(bytes);
         let part = needed.min(room);
-        let is_resting = !is_asked_for && !self.space.may_try(Work::Merge, now);
         if part < MERGE_BYTES_LEAST.min(needed) || is_resting {
             // Not begun: it would write what it can, and remove it again.
             self.space.note(false);

@@ -108,7 +108,7 @@ impl Shared {
                 self.backend.directory.remove(&FileKind::Segment.path(number))?;
             }
         }
-        if self.space.is_short() {
+        if self.space.is_short() && installer.wants_tail() {
             self.space.release(RECORDS_BYTES);
         }
         let mut installed = installer.install(&context, switch);

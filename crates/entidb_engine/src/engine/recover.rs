@@ -39,8 +39,9 @@ use crate::segment::SegmentContext;
 use crate::space::{LOG_BYTES_LEAST, Purpose, Space, is_no_space};
 use crate::stats::OpenReport;
 use crate::version::{
-    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, Owner, RootFile, Survey, Switch, Version,
-    VersionBuilder, VersionEdit, WalRef, create_folders, list_files, number_of, read_manifest, read_root_file, survey,
+    FOLDERS, FileNumbers, InstallContext, Installer, ManifestRead, Owner, RootFile, Survey, Switch, TAIL_BYTES,
+    Version, VersionBuilder, VersionEdit, WalRef, create_folders, list_files, number_of, read_manifest, read_root_file,
+    survey,
 };
 use crate::wal::{Log, LogContext, Replayed, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WalFile, replay};
 
@@ -54,6 +55,8 @@ const NUMBER_MAX: FileNumber = FileNumber(u64::MAX / 2);
 const MEMTABLE_CHUNK_BYTES: (usize, usize) = (64 * 1024, 2 << 20);
 /// A memtable has room for so many times what it is meant to hold.
 const MEMTABLE_CHUNKS_SPARE: usize = 8;
+/// What a segment takes in a manifest, about.
+const MANIFEST_SEGMENT_BYTES: u64 = 256;
 /// The surviving commits are copied in units of about this size.
 const COPY_UNIT_BYTES: usize = 1 << 20;
 
@@ -306,6 +309,10 @@ pub(crate) fn begin_session(
             // On a disk this full what nobody lists goes first; it would go later anyway.
             while !remove_others(&backend, &mut session.survey, &found, &session.listed)?.1.is_empty() {}
         }
+        // What others would take once it is free stays as it is, where a file of the log and a manifest need less.
+        let manifest_bytes =
+            (version.len() as u64).saturating_mul(MANIFEST_SEGMENT_BYTES).saturating_add(2 * TAIL_BYTES);
+        space.release(begin.first_bytes.saturating_add(manifest_bytes));
         let mine = numbers.peek();
         let state = (version, memtable, session.floor);
         let mut begun = begin.files(&session, state.clone(), last, &memtable_config);

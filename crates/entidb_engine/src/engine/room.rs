@@ -11,6 +11,7 @@ use crate::engine::shared::Shared;
 use crate::engine::upkeep::InOtherHands;
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::space::is_no_space;
 use crate::transaction::WriteBuffer;
 use crate::version::{Version, ZoneRuns};
 
@@ -31,8 +32,8 @@ enum Crowded {
 }
 
 impl Shared {
-    /// Waits, or works, until there is room for these changes. Those that free room do not wait for merges that a full disk
-    /// holds up, because they are what makes room for them.
+    /// Waits, or works, until there is room for these changes. Those that free room do not wait for flushes and merges that a
+    /// full disk holds up, because they are what makes room for them; the log bounds how much of them there is.
     pub(crate) fn make_room(&self, buffer: &WriteBuffer) -> Result<()> {
         let mut waited = false;
         while let Some(crowded) = self.crowded(buffer) {
@@ -52,7 +53,7 @@ impl Shared {
                 if self.crowded(buffer).is_some()
                     && let Some(error) = self.hindrance(crowded, failed)
                 {
-                    return Err(error);
+                    return self.refuse_unless_freeing(buffer, error);
                 }
                 continue;
             }
@@ -62,7 +63,7 @@ impl Shared {
                 Ok(false) => return self.hindrance(crowded, None).map_or(Ok(()), Err),
                 Err(error) => {
                     if let Some(error) = self.hindrance(crowded, Some(error)) {
-                        return Err(error);
+                        return self.refuse_unless_freeing(buffer, error);
                     }
                 }
             }
@@ -85,6 +86,15 @@ impl Shared {
             (Crowded::Zone(zone), Some(Error::Corrupt { .. }) | None) => self.damage_in(zone),
             (Crowded::Zone(zone), Some(error)) if self.is_of_segment(&error) => self.damage_in(zone),
             (_, failed) => failed,
+        }
+    }
+
+    /// A full disk holds up the flush or the merge that would make room, and what deletes may end that.
+    fn refuse_unless_freeing(&self, buffer: &WriteBuffer, error: Error) -> Result<()> {
+        match is_no_space(&error) {
+            true if buffer.frees() => Ok(()),
+            true => Err(self.refused(false, error)),
+            false => Err(error),
         }
     }
 

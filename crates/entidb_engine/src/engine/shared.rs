@@ -28,7 +28,7 @@ use crate::memtable::{Memtable, MemtableConfig, ReplayedRanges};
 use crate::options::{Durability, Options};
 use crate::planted::{Mistake, makes};
 use crate::segment::Removals;
-use crate::space::Space;
+use crate::space::{Space, no_space};
 use crate::stats::{OpenReport, Stats};
 use crate::transaction::WriteBuffer;
 use crate::version::{FileNumbers, InstallContext, Installer};
@@ -148,7 +148,12 @@ impl Shared {
             let mut bytes = std::mem::take(&mut commit.scratch);
             bytes.clear();
             encode_commit(buffer, &mut bytes)?;
-            match log.reserve(bytes.len(), tries.purpose(), &|| self.unflushed_bytes()) {
+            let reserved = if self.is_overdrawn_for(buffer) {
+                Err(no_space(FileKind::Wal.folder()))
+            } else {
+                log.reserve(bytes.len(), tries.purpose(), &|| self.unflushed_bytes())
+            };
+            match reserved {
                 Ok(()) => break (commit, bytes),
                 Err(error) => {
                     drop(commit);

@@ -33,6 +33,7 @@ use crate::error::Result;
 use crate::format::FileKind;
 use crate::planted::{Mistake, makes};
 use crate::space::{Work, is_no_space, no_space};
+use crate::transaction::WriteBuffer;
 
 /// What somebody does who finds the work in other hands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,10 +91,18 @@ impl Shared {
         if log.wants_spare() && log.prepare_ahead(&|| self.unflushed_bytes())? {
             return Ok(true);
         }
-        let has_frozen = !self.current.load().frozen.is_empty();
-        let may_flush =
-            || self.has_room_to_flush() && self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos());
-        if has_frozen && !may_flush() {
+        self.space.overdraw(!self.memtables_fit());
+        let (has_frozen, has_deletions) = {
+            let view = self.current.load();
+            (!view.frozen.is_empty(), view.active.has_deletions())
+        };
+        let may_try = || self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos());
+        if has_frozen && !(self.has_room_to_flush() && may_try()) {
+            if has_deletions && may_try() {
+                // What is deleted since may leave so little of all of it that there is room for that.
+                self.freeze()?;
+                return Ok(true);
+            }
             return Err(no_space(FileKind::Segment.folder()));
         }
         let Some(mut flushing) = busy.lock(&self.flushing) else { return Ok(true) };
@@ -107,6 +116,12 @@ impl Shared {
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// True when these changes would go to memtables that there is no room to write. Others have taken it since the file of
+    /// the log was made, and what is added now would be stuck there as well.
+    pub(crate) fn is_overdrawn_for(&self, buffer: &WriteBuffer) -> bool {
+        self.space.is_overdrawn() && !buffer.frees() && !self.memtables_fit()
     }
 
     /// Removes a few files nobody reads, or does one piece of merging; false when there is nothing to do.
@@ -128,6 +143,10 @@ impl Shared {
             return Ok(true);
         }
         let Some(mut merging) = busy.lock(&self.merging) else { return Ok(true) };
+        // Before merging, which may take long: others may take the room.
+        if self.space.is_reserve_due() && self.keep_reserve_unless_flushing() {
+            return Ok(true);
+        }
         if self.compaction_piece(&mut merging)? {
             return Ok(true);
         }
@@ -135,9 +154,13 @@ impl Shared {
         if self.remove_some() {
             return Ok(true);
         }
-        // What a flush was promised is not for the reserve. Closed meanwhile, the folder may be somebody else's.
+        Ok(self.keep_reserve_unless_flushing())
+    }
+
+    /// What a flush was promised is not for the reserve. Closed meanwhile, the folder may be somebody else's.
+    fn keep_reserve_unless_flushing(&self) -> bool {
         let flushing = self.flushing.try_lock();
-        Ok(flushing.is_some_and(|flushing| flushing.is_none() && !self.is_closed() && self.keep_reserve()))
+        flushing.is_some_and(|flushing| flushing.is_none() && !self.is_closed() && self.keep_reserve())
     }
 
     /// Flushes commits whose interval is over.
@@ -152,12 +175,14 @@ impl Shared {
     /// failure is not the commit's: the writer that will have to wait because of it meets it again. A commit that is done
     /// waits for no work of others.
     pub(crate) fn step_inline(&self) {
-        let has_thread = self.options.background && self.backend.threads.parallelism() > 0;
+        if self.options.background && self.backend.threads.parallelism() > 0 {
+            return;
+        }
         let idle = self.idle.load(Ordering::Acquire)
             && self.log.as_ref().is_none_or(|log| !log.wants_spare())
             && !self.removals.is_due(|| self.backend.clock.monotonic_nanos())
             && !self.checkpoint_is_due();
-        if has_thread || idle {
+        if idle {
             return;
         }
         let _ = self.step(InOtherHands::Leave);
@@ -172,9 +197,9 @@ impl Shared {
         self.options.auto_checkpoint && is_long() || self.memtable_may_make_room()
     }
 
-    /// True when something was refused for want of room, and the memtable holds deletions: as long as they are in memory
-    /// alone, merging cannot give back what they delete.
+    /// True when something was refused for want of room, or the memtables find none, and the memtable holds deletions: as long
+    /// as they are in memory alone, merging cannot give back what they delete, nor do the memtables get smaller.
     fn memtable_may_make_room(&self) -> bool {
-        self.space.is_wanted() && self.current.load().active.has_deletions()
+        (self.space.is_wanted() || self.space.is_overdrawn()) && self.current.load().active.has_deletions()
     }
 }

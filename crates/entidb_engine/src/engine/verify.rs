@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::{FileKind, FileNumber};
 use crate::interrupt;
 use crate::verify::{VerifyLevel, VerifyReport};
-use crate::version::{read_manifest, read_root_file, survey};
+use crate::version::{Installer, read_manifest, read_root_file, survey};
 
 pub(crate) fn verify(shared: &Shared, level: VerifyLevel) -> Result<VerifyReport> {
     let mut report = VerifyReport::default();
@@ -55,9 +55,15 @@ fn verify_manifest(shared: &Shared, report: &mut VerifyReport) -> Result<()> {
     if let Some(read) = report.note(0, read) {
         report.units = report.units.saturating_add(read.records.len() as u64);
         let len_known = installer.as_ref().is_some_and(|installer| !installer.is_broken());
+        let path = || FileKind::Manifest.path(number);
         if len_known && read.bytes_dropped > 0 {
             let detail = format!("the last {} bytes are no record", read.bytes_dropped);
-            report.problems.push(Error::damaged(FileKind::Manifest.path(number), 0, detail));
+            report.problems.push(Error::damaged(path(), 0, detail));
+        } else if let Some(len) = installer.as_ref().filter(|_| len_known).map(Installer::manifest_len)
+            && len != read.len
+        {
+            let detail = format!("its records end here, and {len} bytes of them were written");
+            report.problems.push(Error::damaged(path(), read.len, detail));
         }
     }
     drop(installer);

@@ -14,6 +14,7 @@ use crate::crypto::Keys;
 use crate::error::{Error, Result};
 use crate::format::{FileKind, FileNumber, ManifestRecord, ManifestRecordKind, Root, Sequence};
 use crate::planted::{Mistake, makes};
+use crate::space::is_no_space;
 use crate::version::{FileNumbers, ManifestWriter, Owner, Version, VersionEdit, WalRef, write_root};
 
 /// The files a session's switches are recorded with.
@@ -108,6 +109,16 @@ impl Installer {
         self.writer.number()
     }
 
+    /// Where the last record of the manifest ends.
+    pub(crate) fn manifest_len(&self) -> u64 {
+        self.writer.len()
+    }
+
+    /// True when the next record may need room of the disk.
+    pub(crate) fn wants_tail(&self) -> bool {
+        self.broken || self.writer.wants_tail()
+    }
+
     /// True when the manifest may end in a record that failed, or ROOT may name another one.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
@@ -150,17 +161,25 @@ impl Installer {
     }
 
     fn record(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> std::result::Result<(), Failed> {
-        if self.broken || self.writer.wants_rewrite() {
-            self.rewrite(context, switch)
-        } else {
-            let record = record_of(context, self.record_generation, switch.edit, switch.floor, switch.wals);
-            self.broken = true;
-            if let Err(error) = self.writer.append(ManifestRecordKind::Edit, &record) {
-                return Err(Failed { may_be_there: !wrote_too_little(&error), error });
-            }
-            self.broken = false;
-            Ok(())
+        if self.broken {
+            return self.rewrite(context, switch);
         }
+        if self.writer.wants_rewrite() {
+            let Switch { version, edit, floor, .. } = switch;
+            match self.create(context, Switch { version, edit, floor, wals: switch.wals.clone() }) {
+                Ok(fresh) => return self.go_on_in(context, fresh),
+                // The manifest stays as long as it is, and has room for the record.
+                Err(failed) if is_no_space(&failed.error) => {}
+                Err(failed) => return Err(failed),
+            }
+        }
+        let record = record_of(context, self.record_generation, switch.edit, switch.floor, switch.wals);
+        self.broken = true;
+        if let Err(error) = self.writer.append(ManifestRecordKind::Edit, &record) {
+            return Err(Failed { may_be_there: !wrote_too_little(&error), error });
+        }
+        self.broken = false;
+        Ok(())
     }
 
     /// Goes on in a fresh manifest that says the same.
@@ -194,9 +213,18 @@ impl Installer {
     }
 
     fn rewrite(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> std::result::Result<(), Failed> {
-        // ROOT names no manifest that was not made.
-        let fresh = create_manifest(context, self.record_generation, switch)
-            .map_err(|error| Failed { error, may_be_there: makes(Mistake::UnwrittenRecordDoubted) })?;
+        let fresh = self.create(context, switch)?;
+        self.go_on_in(context, fresh)
+    }
+
+    /// Makes a fresh manifest, which ROOT does not name yet.
+    fn create(&self, context: &InstallContext<'_>, switch: Switch<'_>) -> std::result::Result<ManifestWriter, Failed> {
+        create_manifest(context, self.record_generation, switch)
+            .map_err(|error| Failed { error, may_be_there: makes(Mistake::UnwrittenRecordDoubted) })
+    }
+
+    /// Lets ROOT name a fresh manifest.
+    fn go_on_in(&mut self, context: &InstallContext<'_>, fresh: ManifestWriter) -> std::result::Result<(), Failed> {
         let root = context.root(self.next_root, fresh.number(), None);
         // From here on the slot may be there, whatever the write of it says.
         self.broken |= !makes(Mistake::RootFailureForgotten);

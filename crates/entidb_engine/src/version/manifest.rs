@@ -1,7 +1,8 @@
 //! The manifest: an append-only list of changes to the set of live files.
 //!
 //! Always: a record is on stable storage before anyone relies on it; a file is written by one handle in one life; a
-//! damaged record is refused unless it is the torn end of a file whose writer never got an answer.
+//! damaged record is refused unless it is the torn end of a file whose writer never got an answer. Behind the last record the
+//! file has zeros, so that the next records need no room of a disk that is full.
 //! Does not know: what a version means to readers.
 //! Format: docs/spec/file-format.md, "Manifest".
 
@@ -23,6 +24,12 @@ use crate::window::Window;
 
 /// No record is longer than its length can say.
 const RECORD_BYTES_MAX: u64 = (1 << 32) + 64;
+/// The zeros behind the last record of a manifest in use: dozens of records of a few segments each.
+pub(crate) const TAIL_BYTES: u64 = 16 * 1024;
+/// With fewer of them there are more made, as soon as the disk has room for them.
+const TAIL_BYTES_MIN: u64 = TAIL_BYTES / 2;
+/// More zeros than these are no tail: a file could be made to have any number of them.
+const TAIL_BYTES_MAX: u64 = 4 * TAIL_BYTES;
 
 /// A log file as the manifest lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,13 +64,15 @@ pub(crate) struct ManifestWriter {
     file: Arc<dyn File>,
     protection: Protection,
     offset: u64,
+    /// Where the zeros behind the last record end.
+    end: u64,
     record_number: u32,
     previous_tag: Tag,
     snapshot_bytes: u64,
 }
 
 impl ManifestWriter {
-    /// Makes a manifest with its first record, all of it on stable storage.
+    /// Makes a manifest with its first record, all of it on stable storage, and room for the next ones where the disk has it.
     pub(crate) fn create(
         backend: &Backend,
         keys: &Keys,
@@ -78,6 +87,7 @@ impl ManifestWriter {
             file,
             protection,
             offset: 0,
+            end: 0,
             record_number: 0,
             previous_tag: [0; TAG_BYTES],
             snapshot_bytes: 0,
@@ -98,7 +108,9 @@ impl ManifestWriter {
         self.seal(ManifestRecordKind::Snapshot, snapshot, &mut bytes)?;
         self.file.write_all_at(0, &bytes)?;
         self.offset = bytes.len() as u64;
+        self.end = self.offset;
         self.snapshot_bytes = self.offset;
+        self.keep_tail();
         if !makes(Mistake::ManifestNotFlushed) {
             self.file.flush_all()?;
         }
@@ -112,8 +124,30 @@ impl ManifestWriter {
         self.number
     }
 
+    /// Where the last record ends.
     pub(crate) fn len(&self) -> u64 {
         self.offset
+    }
+
+    /// True when the next records may need room of the disk.
+    pub(crate) fn wants_tail(&self) -> bool {
+        self.end.saturating_sub(self.offset) < TAIL_BYTES_MIN
+    }
+
+    /// Takes room for the next records, where there is any. Nothing of it needs to be on stable storage: it is the room
+    /// that is wanted.
+    fn keep_tail(&mut self) {
+        if !self.wants_tail() || makes(Mistake::ManifestTailNotKept) {
+            return;
+        }
+        let end = self.offset.saturating_add(TAIL_BYTES);
+        match self.file.preallocate(self.end, end.saturating_sub(self.end)) {
+            Ok(()) => self.end = end,
+            // What there was room for would be in the way of others who need it. A record that finds no room says so.
+            Err(_) => {
+                let _ = self.file.set_len(self.end);
+            }
+        }
     }
 
     /// True when the changes outweigh what they change, and a fresh manifest would be much shorter.
@@ -127,8 +161,13 @@ impl ManifestWriter {
         self.seal(kind, record, &mut bytes)?;
         self.file.write_all_at(self.offset, &bytes)?;
         self.offset = self.offset.saturating_add(bytes.len() as u64);
+        self.end = self.end.max(self.offset);
         if !makes(Mistake::ManifestRecordNotFlushed) {
             self.file.flush_data()?;
+        }
+        // Behind a record that closes nothing follows, and what is not flushed may be anything after a crash.
+        if kind != ManifestRecordKind::Closed {
+            self.keep_tail();
         }
         Ok(())
     }
@@ -164,6 +203,8 @@ fn unit_of(number: u32, offset: u64, header: &[u8], previous_tag: Tag) -> Unit<'
 pub(crate) struct ManifestRead {
     /// Every record's kind and content, in order.
     pub(crate) records: Vec<(ManifestRecordKind, ManifestRecord)>,
+    /// Where the last of them ends.
+    pub(crate) len: u64,
     /// Bytes of a torn end that were dropped.
     pub(crate) bytes_dropped: u64,
     /// What was wrong with them.
@@ -192,10 +233,10 @@ pub(crate) fn read_manifest(
     let header = FileHeader::decode(&path, window.rest(0)?)?;
     header.expect(FileKind::Manifest, number, keys.database_id())?;
     let protection = keys.open_file(&header)?;
-    let mut read = ManifestRead { records: Vec::new(), bytes_dropped: 0, torn: None };
+    let mut read = ManifestRead { records: Vec::new(), len: 0, bytes_dropped: 0, torn: None };
     let mut offset = MANIFEST_RECORDS_AT;
     let mut previous_tag = [0; TAG_BYTES];
-    while offset < len {
+    while offset < len && !is_tail(&mut window, offset)? {
         let expected = u32::try_from(read.records.len()).unwrap_or(u32::MAX);
         match record_at(&protection, &mut window, offset, expected, previous_tag)? {
             Ok((kind, record, bytes, tag)) => {
@@ -230,7 +271,18 @@ pub(crate) fn read_manifest(
     if read.records.is_empty() {
         return Err(Error::damaged(path, offset, "the manifest has no records"));
     }
+    read.len = offset;
     Ok(read)
+}
+
+/// True when nothing but the zeros behind the last record begins here.
+fn is_tail(window: &mut Window, offset: u64) -> Result<bool> {
+    let left = window.len().saturating_sub(offset);
+    if left > TAIL_BYTES_MAX {
+        return Ok(false);
+    }
+    let left = usize::try_from(left).unwrap_or(usize::MAX);
+    Ok(window.at(offset, left)?.is_some_and(|rest| rest.iter().all(|byte| *byte == 0)))
 }
 
 type RecordAt = (ManifestRecordKind, ManifestRecord, u64, Tag);

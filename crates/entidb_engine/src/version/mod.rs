@@ -26,7 +26,7 @@ pub(crate) use edit::{LEVELS_MAX, SegmentMeta, VersionEdit};
 pub(crate) use folder::{FOLDERS, Survey, create_folders, list_files, number_of, survey};
 pub(crate) use install::{InstallContext, Installer, Switch, write_closed};
 pub(crate) use located::KEYS_AT_ONCE;
-pub(crate) use manifest::{FileNumbers, ManifestRead, ManifestWriter, WalRef, read_manifest};
+pub(crate) use manifest::{FileNumbers, ManifestRead, ManifestWriter, TAIL_BYTES, WalRef, read_manifest};
 pub(crate) use owner::Owner;
 pub(crate) use root::{RootFile, read_root_file, write_root};
 pub(crate) use run::Run;

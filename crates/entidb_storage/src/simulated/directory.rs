@@ -277,7 +277,9 @@ impl Directory for SimulatedDirectory {
     }
 
     fn free_bytes(&self) -> Result<u64> {
-        self.call(Operation::FreeBytes, &Arc::from(""), |state, _, _| Ok(state.free_bytes().unwrap_or(FREE_BYTES)))
+        self.call(Operation::FreeBytes, &Arc::from(""), |state, _, _| {
+            Ok(state.free_bytes().map_or(FREE_BYTES, |free| free.saturating_add(state.overstated_bytes)))
+        })
     }
 
     fn open_files_max(&self) -> Option<u64> {

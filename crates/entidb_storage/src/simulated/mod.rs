@@ -159,6 +159,11 @@ impl Simulation {
         self.world.state.lock().capacity_bytes = capacity_bytes;
     }
 
+    /// Lets the device tell of more room than it has, as one does whose user has a quota.
+    pub fn set_overstated_bytes(&self, overstated_bytes: u64) {
+        self.world.state.lock().overstated_bytes = overstated_bytes;
+    }
+
     /// Gives the process a limit of open files, or takes it away.
     pub fn set_open_files_max(&self, open_files_max: Option<usize>) {
         self.world.state.lock().open_files_max = open_files_max;

@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) cache_law: CacheLaw,
     pub(super) flushes_lie: bool,
     pub(super) capacity_bytes: Option<u64>,
+    /// Told to be free beyond what is.
+    pub(super) overstated_bytes: u64,
     pub(super) open_files_max: Option<usize>,
     pub(super) power_off_at: Option<u64>,
     pub(super) calls_max: Option<u64>,
@@ -99,6 +101,7 @@ impl World {
                 cache_law: laws.after_failed_flush,
                 flushes_lie: false,
                 capacity_bytes: None,
+                overstated_bytes: 0,
                 open_files_max: None,
                 power_off_at: None,
                 calls_max: None,

@@ -469,7 +469,9 @@ impl Shape {
     fn allow(self, error: &Error) {
         let allowed = match error {
             Error::Storage(inner) if inner.kind == ErrorKind::Closed => self.closes,
-            Error::Storage(inner) => self.faults || self.device != Device::Large && inner.kind == ErrorKind::NoSpace,
+            Error::Storage(_) | Error::NoRoom { .. } => {
+                self.faults || self.device != Device::Large && error.is_no_space()
+            }
             Error::WritesStopped { .. } | Error::CommitUnknown { .. } => self.faults,
             Error::Closed => self.closes,
             _ => false,
@@ -479,5 +481,5 @@ impl Shape {
 }
 
 fn is_no_space(error: &Error) -> bool {
-    matches!(error, Error::Storage(inner) if inner.kind == ErrorKind::NoSpace)
+    error.is_no_space()
 }

@@ -2,6 +2,7 @@
 //!
 //! Always: the file was written before it is measured, so that a flush finds its blocks and its length as they were.
 //! Does not know: what else the device does meanwhile.
+#![expect(clippy::disallowed_methods, reason = "a bench wants real time")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};

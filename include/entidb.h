@@ -7,129 +7,154 @@
 #include <stdint.h>
 
 /**
- * An entity was inserted; the payload is its document. A `kind` of `entidb_change`.
+ * Make the database when there is none. Default true. `entidb_options_set_flag`.
  */
-#define ENTIDB_CHANGE_INSERT 1
+#define ENTIDB_OPTION_CREATE "create"
 
 /**
- * An entity was updated; the payload is its new document.
+ * Fail when there is a database already. Default false. `entidb_options_set_flag`.
  */
-#define ENTIDB_CHANGE_UPDATE 2
+#define ENTIDB_OPTION_CREATE_NEW "create_new"
 
 /**
- * An entity was deleted.
+ * Make the folders above the database too, where it is made. Without it a path with a mistake in it makes none. Default
+ * false. `entidb_options_set_flag`.
  */
-#define ENTIDB_CHANGE_DELETE 3
+#define ENTIDB_OPTION_CREATE_PARENTS "create_parents"
 
 /**
- * A collection was created.
+ * Refuse all changes, and let others read at the same time. Default false. `entidb_options_set_flag`.
  */
-#define ENTIDB_CHANGE_COLLECTION_CREATED 4
+#define ENTIDB_OPTION_READ_ONLY "read_only"
 
 /**
- * A collection was renamed; the payload is the new name, UTF-8.
+ * The key of an encrypted database: 32 bytes. A new database is encrypted when a key or a password is given.
+ * `entidb_options_set_bytes`.
  */
-#define ENTIDB_CHANGE_COLLECTION_RENAMED 5
+#define ENTIDB_OPTION_KEY "key"
 
 /**
- * A collection was dropped.
+ * The password of an encrypted database. Not together with a key. `entidb_options_set_bytes`.
  */
-#define ENTIDB_CHANGE_COLLECTION_DROPPED 6
+#define ENTIDB_OPTION_PASSWORD "password"
 
 /**
- * An index was created; the payload is its definition, CBOR.
+ * What a commit promises when it returns. Default durable. `entidb_options_set_text`: `durable`, `grouped`, `none`.
  */
-#define ENTIDB_CHANGE_INDEX_CREATED 7
+#define ENTIDB_OPTION_DURABILITY "durability"
 
 /**
- * An index was dropped; the payload is its name, UTF-8.
+ * The longest time between a grouped commit and its flush. Default 20 ms. `entidb_options_set_number`, 1 ms to 60,000
+ * ms.
  */
-#define ENTIDB_CHANGE_INDEX_DROPPED 8
+#define ENTIDB_OPTION_GROUPED_INTERVAL_MS "grouped_interval_ms"
 
 /**
- * Insert or replace an entity. A `mode` of `entidb_collection_put`.
+ * Memory for newest writes, cached blocks and indexes. Open transactions and sorting queries use memory beside it.
+ * Default 256 MiB. `entidb_options_set_number`, 1 MiB to 16 TiB.
  */
-#define ENTIDB_PUT 0
+#define ENTIDB_OPTION_MEMORY_BYTES "memory_bytes"
 
 /**
- * Insert an entity; it must not exist.
+ * Newest writes held in memory before they go to a segment. Four times as much is in memory while they go, so more than
+ * an eighth of memory_bytes may be more than it holds. 0 means an eighth of memory_bytes, at most 32 MiB. Default 0.
+ * `entidb_options_set_number`, 0, or 16 KiB to 1 GiB.
  */
-#define ENTIDB_INSERT 1
+#define ENTIDB_OPTION_MEMTABLE_BYTES "memtable_bytes"
 
 /**
- * Replace an entity; it must exist.
+ * The size of the log at which a checkpoint is made. The next opening replays at most about as much. 0 means no
+ * checkpoint but those a program asks for. Default 256 MiB. `entidb_options_set_number`, 0, or 64 KiB to 1 TiB.
  */
-#define ENTIDB_REPLACE 2
+#define ENTIDB_OPTION_CHECKPOINT_BYTES "checkpoint_bytes"
 
 /**
- * Replace an entity; it must have the given version.
+ * How data files hold their blocks. Files that are there keep theirs until they are merged. Default lz4.
+ * `entidb_options_set_text`: `lz4`, `none`.
  */
-#define ENTIDB_REPLACE_VERSION 3
+#define ENTIDB_OPTION_COMPRESSION "compression"
 
 /**
- * Check footers, counts and the list of files. A `level` of `entidb_database_verify`.
+ * Data files that may be open at once. About a dozen other files come to them. 0 means a quarter of what the process
+ * may have. Default 0. `entidb_options_set_number`, 0, or 4 to 1,048,576.
  */
-#define ENTIDB_VERIFY_QUICK 0
+#define ENTIDB_OPTION_OPEN_FILES_MAX "open_files_max"
 
 /**
- * Read every block, and compare every index with the entities.
+ * The largest document, encoded. Default 64 MiB. `entidb_options_set_number`, 64 bytes to 64 MiB.
  */
-#define ENTIDB_VERIFY_FULL 1
+#define ENTIDB_OPTION_ENTITY_BYTES_MAX "entity_bytes_max"
 
 /**
- * Null. A `kind` of `entidb_item`.
+ * The most a transaction may change. Default 1 GiB. `entidb_options_set_number`, 4 KiB to 4 GiB.
  */
-#define ENTIDB_KIND_NULL 0
+#define ENTIDB_OPTION_TRANSACTION_BYTES_MAX "transaction_bytes_max"
 
 /**
- * A bool: `number` is 0 or 1.
+ * How long a write waits for another write transaction to end. Default 5,000 ms. `entidb_options_set_number`, 0 to
+ * 86,400,000 ms.
  */
-#define ENTIDB_KIND_BOOL 1
+#define ENTIDB_OPTION_LOCK_TIMEOUT_MS "lock_timeout_ms"
 
 /**
- * An integer that fits `number`.
+ * How long a write transaction may be left without a call while another write waits, before it is aborted. Its next
+ * call says TRANSACTION_ENDED and why. 0 means as long as it likes. Default 60,000 ms. `entidb_options_set_number`, 0,
+ * or 1 ms to 86,400,000 ms.
  */
-#define ENTIDB_KIND_INT 2
+#define ENTIDB_OPTION_TRANSACTION_IDLE_MS_MAX "transaction_idle_ms_max"
 
 /**
- * An integer above the range of `int64_t`: cast `number` to `uint64_t`.
+ * How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000.
+ * `entidb_options_set_number`, 0 or more.
  */
-#define ENTIDB_KIND_UINT 3
+#define ENTIDB_OPTION_FEED_COMMITS_MAX "feed_commits_max"
 
 /**
- * A float in `real`.
+ * How long a commit stays in the feed and the history; 0 for as long as the other limits let it. They are trimmed with
+ * commits, so a database that nobody writes to keeps what it has. Default 0. `entidb_options_set_number`, 0 or more.
  */
-#define ENTIDB_KIND_DOUBLE 4
+#define ENTIDB_OPTION_FEED_AGE_MS_MAX "feed_age_ms_max"
 
 /**
- * Text in `bytes`, UTF-8.
+ * How many bytes of the newest commits the feed and the history keep, before compression; 0 for as many as the other
+ * limits let them. One commit and a sixteenth may come on top. Default 0. `entidb_options_set_number`, 0 or more.
  */
-#define ENTIDB_KIND_TEXT 5
+#define ENTIDB_OPTION_FEED_BYTES_MAX "feed_bytes_max"
 
 /**
- * Bytes in `bytes`.
+ * What happens to a query that no index serves. Default allow. `entidb_options_set_text`: `allow`, `forbid`,
+ * `forbid_unbounded`.
  */
-#define ENTIDB_KIND_BYTES 6
+#define ENTIDB_OPTION_SCAN_POLICY "scan_policy"
 
 /**
- * An array of `number` items; `bytes` is its encoding, to be read as a document.
+ * Memory a query may use to sort. Default 256 MiB. `entidb_options_set_number`, 64 KiB to 1 TiB.
  */
-#define ENTIDB_KIND_ARRAY 7
+#define ENTIDB_OPTION_SORT_BYTES_MAX "sort_bytes_max"
 
 /**
- * A map of `number` entries; `bytes` is its encoding, to be read as a document.
+ * How much of an index one step of building it writes. Other changes come between the steps. Default 1 MiB.
+ * `entidb_options_set_number`, 1 byte or more.
  */
-#define ENTIDB_KIND_MAP 8
+#define ENTIDB_OPTION_INDEX_BUILD_BYTES "index_build_bytes"
 
 /**
- * A timestamp: `number` is microseconds since 1970 UTC.
+ * Show the key in the message of a unique violation. Otherwise no message shows what documents hold. Default false.
+ * `entidb_options_set_flag`.
  */
-#define ENTIDB_KIND_TIMESTAMP 9
+#define ENTIDB_OPTION_SHOW_UNIQUE_KEYS "show_unique_keys"
 
 /**
- * Any other value: `bytes` is its encoding.
+ * Memory that deriving a key from a new password takes. 0 means 64 MiB. Default 0. `entidb_options_set_number`, 0, or
+ * 19 MiB to 256 MiB.
  */
-#define ENTIDB_KIND_OTHER 10
+#define ENTIDB_OPTION_PASSWORD_MEMORY_KIB "password_memory_kib"
+
+
+/**
+ * Bytes of the text of an id, with the NUL at its end: for `entidb_id_text`.
+ */
+#define ENTIDB_ID_TEXT_BYTES 37
 
 /**
  * The most keys that one `entidb_collection_range_keys` gives.
@@ -137,7 +162,201 @@
 #define ENTIDB_KEYS_MAX 1000
 
 /**
- * As the options of the database say, or in those the library: for every setting and every timeout.
+ * Commit with the durability of the options. For `entidb_transaction_commit`.
+ */
+#define ENTIDB_DURABILITY_DEFAULT 0
+
+/**
+ * The commit is on stable storage when the call returns. For `entidb_transaction_commit`.
+ */
+#define ENTIDB_DURABILITY_DURABLE 1
+
+/**
+ * The operating system has the commit when the call returns; it is on stable storage soon after. For
+ * `entidb_transaction_commit`.
+ */
+#define ENTIDB_DURABILITY_GROUPED 2
+
+/**
+ * The commit is in memory when the call returns. For `entidb_transaction_commit`.
+ */
+#define ENTIDB_DURABILITY_NONE 3
+
+/**
+ * Insert or replace an entity. For the `mode` of `entidb_collection_put`.
+ */
+#define ENTIDB_PUT 0
+
+/**
+ * Insert an entity; it must not exist. For the `mode` of `entidb_collection_put`.
+ */
+#define ENTIDB_INSERT 1
+
+/**
+ * Replace an entity; it must exist. For the `mode` of `entidb_collection_put`.
+ */
+#define ENTIDB_REPLACE 2
+
+/**
+ * Replace an entity; it must have the given version. For the `mode` of `entidb_collection_put`.
+ */
+#define ENTIDB_REPLACE_VERSION 3
+
+/**
+ * Check footers, counts and the list of files. For the `level` of `entidb_database_verify`.
+ */
+#define ENTIDB_VERIFY_QUICK 0
+
+/**
+ * Read every block, and compare every index with the entities. For the `level` of `entidb_database_verify`.
+ */
+#define ENTIDB_VERIFY_FULL 1
+
+/**
+ * An entity was inserted; the payload is its document. For the `kind` of `entidb_change`.
+ */
+#define ENTIDB_CHANGE_INSERT 1
+
+/**
+ * An entity was updated; the payload is its new document. For the `kind` of `entidb_change`.
+ */
+#define ENTIDB_CHANGE_UPDATE 2
+
+/**
+ * An entity was deleted. For the `kind` of `entidb_change`.
+ */
+#define ENTIDB_CHANGE_DELETE 3
+
+/**
+ * A collection was created. For the `kind` of `entidb_change`.
+ */
+#define ENTIDB_CHANGE_COLLECTION_CREATED 4
+
+/**
+ * A collection was renamed; the payload is the new name, UTF-8. For the `kind` of `entidb_change`.
+ */
+#define ENTIDB_CHANGE_COLLECTION_RENAMED 5
+
+/**
+ * A collection was dropped. For the `kind` of `entidb_change`.
+ */
+#define ENTIDB_CHANGE_COLLECTION_DROPPED 6
+
+/**
+ * An index was created; the payload is its definition, CBOR. For the `kind` of `entidb_change`.
+ */
+#define ENTIDB_CHANGE_INDEX_CREATED 7
+
+/**
+ * An index was dropped; the payload is its name, UTF-8. For the `kind` of `entidb_change`.
+ */
+#define ENTIDB_CHANGE_INDEX_DROPPED 8
+
+/**
+ * Null. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_NULL 0
+
+/**
+ * A bool: `number` is 0 or 1. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_BOOL 1
+
+/**
+ * An integer that fits `number`. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_INT 2
+
+/**
+ * An integer above the range of `int64_t`: cast `number` to `uint64_t`. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_UINT 3
+
+/**
+ * A float in `real`. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_DOUBLE 4
+
+/**
+ * Text in `bytes`, UTF-8. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_TEXT 5
+
+/**
+ * Bytes in `bytes`. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_BYTES 6
+
+/**
+ * An array of `number` items; `bytes` is its encoding, to be read as a document. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_ARRAY 7
+
+/**
+ * A map of `number` entries; `bytes` is its encoding, to be read as a document. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_MAP 8
+
+/**
+ * A timestamp: `number` is microseconds since 1970 UTC. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_TIMESTAMP 9
+
+/**
+ * Any other value: `bytes` is its encoding. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_OTHER 10
+
+/**
+ * The id of an entity: 16 bytes in `bytes`. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_ID 11
+
+/**
+ * A UUID: 16 bytes in `bytes`. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_UUID 12
+
+/**
+ * A decimal: `number` times ten to the power of `detail`; `bytes` is its encoding. One beyond these is of the kind
+ * other. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_DECIMAL 13
+
+/**
+ * A vector of `number` elements of the kind in `detail`; `bytes` is the elements, little-endian. For the `kind` of
+ * `entidb_item`.
+ */
+#define ENTIDB_KIND_VECTOR 14
+
+/**
+ * A value under the tag whose bits are in `number`, as `uint64_t`; `bytes` is the encoding of the value, a document to
+ * look into. For the `kind` of `entidb_item`.
+ */
+#define ENTIDB_KIND_TAGGED 15
+
+/**
+ * Half-width floats. For `entidb_encoder_vector` and the `detail` of a vector in `entidb_item`.
+ */
+#define ENTIDB_VECTOR_F16 1
+
+/**
+ * Single-width floats. For `entidb_encoder_vector` and the `detail` of a vector in `entidb_item`.
+ */
+#define ENTIDB_VECTOR_F32 2
+
+/**
+ * Double-width floats. For `entidb_encoder_vector` and the `detail` of a vector in `entidb_item`.
+ */
+#define ENTIDB_VECTOR_F64 3
+
+/**
+ * Signed bytes. For `entidb_encoder_vector` and the `detail` of a vector in `entidb_item`.
+ */
+#define ENTIDB_VECTOR_I8 4
+
+/**
+ * As the options of the database say: for the wait for the write lock.
  */
 #define ENTIDB_DEFAULT UINT64_MAX
 
@@ -145,66 +364,6 @@
  * Without a limit, or an end: for every timeout, and for every count of what is wanted.
  */
 #define ENTIDB_NO_LIMIT (UINT64_MAX - 1)
-
-/**
- * Do not make a database when there is none. For `flags` of `entidb_open_options`.
- */
-#define ENTIDB_OPEN_EXISTING 1
-
-/**
- * Fail when there is a database already.
- */
-#define ENTIDB_OPEN_CREATE_NEW 2
-
-/**
- * Refuse all changes.
- */
-#define ENTIDB_OPEN_READ_ONLY 4
-
-/**
- * Make the folders above the database too, where it is made.
- */
-#define ENTIDB_OPEN_CREATE_PARENTS 8
-
-/**
- * Show the key in the message of a unique violation; otherwise no message shows what documents hold.
- */
-#define ENTIDB_OPEN_SHOW_UNIQUE_KEYS 16
-
-/**
- * Run queries no index serves. For `scan_policy` of `entidb_open_options`.
- */
-#define ENTIDB_SCAN_ALLOW 0
-
-/**
- * Refuse queries no index serves.
- */
-#define ENTIDB_SCAN_FORBID 1
-
-/**
- * Refuse queries no index serves unless they have a limit.
- */
-#define ENTIDB_SCAN_FORBID_UNBOUNDED 2
-
-/**
- * Commit with the durability of the options. A `durability` of `entidb_transaction_commit`.
- */
-#define ENTIDB_DURABILITY_DEFAULT 0
-
-/**
- * The commit is on stable storage when the call returns.
- */
-#define ENTIDB_DURABILITY_DURABLE 1
-
-/**
- * The operating system has the commit when the call returns; it is on stable storage soon after.
- */
-#define ENTIDB_DURABILITY_GROUPED 2
-
-/**
- * The commit is in memory when the call returns.
- */
-#define ENTIDB_DURABILITY_NONE 3
 
 /**
  * The version of this ABI: `major * 1000 + minor`. A minor version adds, a major version changes.
@@ -248,6 +407,11 @@ typedef struct entidb_encoder entidb_encoder;
 typedef struct entidb_error entidb_error;
 
 /**
+ * Options being gathered. Movable: any thread, one call at a time. Free with `entidb_options_free`.
+ */
+typedef struct entidb_options entidb_options;
+
+/**
  * A transaction. Movable: any thread, one call at a time. Free with `entidb_transaction_free`.
  */
 typedef struct entidb_transaction entidb_transaction;
@@ -256,6 +420,11 @@ typedef struct entidb_transaction entidb_transaction;
  * An entity as it was read. Free with `entidb_value_free`.
  */
 typedef struct entidb_value entidb_value;
+
+/**
+ * The result of a call: `ENTIDB_OK`, another outcome, or `ENTIDB_ERROR_...`.
+ */
+typedef int32_t entidb_status;
 
 /**
  * Bytes owned by the caller, who frees them with `entidb_buffer_free`.
@@ -274,11 +443,6 @@ typedef struct {
      */
     size_t capacity;
 } entidb_buffer;
-
-/**
- * The result of a call: `ENTIDB_OK`, another outcome, or `ENTIDB_ERROR_...`.
- */
-typedef int32_t entidb_status;
 
 /**
  * Bytes that the library owns. The function that returns them says how long they are valid.
@@ -343,68 +507,6 @@ typedef struct {
 } entidb_change;
 
 /**
- * How to open a database. Let `entidb_open_options_init` fill it, then set what you want otherwise.
- */
-typedef struct {
-    /**
-     * The size of this struct.
-     */
-    uint32_t struct_size;
-    /**
-     * `ENTIDB_OPEN_...` flags.
-     */
-    uint32_t flags;
-    /**
-     * One of `ENTIDB_DURABILITY_...`.
-     */
-    uint32_t durability;
-    /**
-     * One of `ENTIDB_SCAN_...`.
-     */
-    uint32_t scan_policy;
-    /**
-     * 32 bytes of key, or NULL.
-     */
-    const uint8_t *key;
-    /**
-     * 32 with a key, 0 without.
-     */
-    size_t key_len;
-    /**
-     * A password, or NULL. Not together with a key.
-     */
-    const uint8_t *password;
-    /**
-     * Its length.
-     */
-    size_t password_len;
-    /**
-     * Memory for caches and newest writes.
-     */
-    uint64_t memory_bytes;
-    /**
-     * The largest document.
-     */
-    uint64_t entity_bytes_max;
-    /**
-     * The most a transaction may change.
-     */
-    uint64_t transaction_bytes_max;
-    /**
-     * How long to wait for another writer, in milliseconds; 0 for not at all.
-     */
-    uint64_t lock_timeout_ms;
-    /**
-     * Commits the change feed keeps; 0 for no feed.
-     */
-    uint64_t feed_commits_max;
-    /**
-     * Data files that may be open at once, at least 4; by default a quarter of what the process may have.
-     */
-    uint64_t open_files_max;
-} entidb_open_options;
-
-/**
  * One value of a document.
  */
 typedef struct {
@@ -413,9 +515,9 @@ typedef struct {
      */
     uint32_t kind;
     /**
-     * Always 0.
+     * What the kind says, otherwise 0.
      */
-    uint32_t reserved;
+    int32_t detail;
     /**
      * What the kind says.
      */
@@ -921,6 +1023,61 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * Reads a backup, or any database that nobody has open, and checks every byte and every index of it. Gives the report of
+ * `entidb_database_verify`. Of the options the key or password counts, and the rest is left alone.
+ *
+ * Threads: any. Blocks: on the disk, as long as reading everything takes.
+ * Owns: `*out_report` on success; free with `entidb_buffer_free`.
+ * Errors: DATABASE_NOT_FOUND, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT and TAMPERED where it does not open at all, WRONG_KEY,
+ * ENCRYPTION_REQUIRED, NOT_ENCRYPTED, DATABASE_LOCKED, PERMISSION_DENIED, NOT_A_DIRECTORY, TOO_LARGE for a log larger than memory,
+ * UNKNOWN_OPTION, INVALID_ARGUMENT, encoding errors with the offset for options that are no CBOR, IO.
+ *
+ * Safety: Texts and bytes are readable for their lengths; out-pointers are NULL or may be written. So for every function here.
+ */
+entidb_status entidb_backup_validate(const uint8_t *backup,
+                                     size_t backup_len,
+                                     const uint8_t *options,
+                                     size_t options_len,
+                                     entidb_buffer *out_report,
+                                     entidb_error **out_error);
+
+/**
+ * Makes a database in a new or an empty folder of a backup, which is checked before. `out_report` may be NULL; it gets a CBOR
+ * map of `sequence`, `files` and `bytes`. Of the options the key or password counts.
+ *
+ * Threads: any. Blocks: on the disk.
+ * Owns: `*out_report` on success; free with `entidb_buffer_free`.
+ * Errors: as `entidb_backup_validate`, CORRUPT when the check finds a problem, and as `entidb_database_backup`. Nothing is left in
+ * the folder then.
+ *
+ * Safety: As `entidb_backup_validate`.
+ */
+entidb_status entidb_backup_restore(const uint8_t *backup,
+                                    size_t backup_len,
+                                    const uint8_t *path,
+                                    size_t path_len,
+                                    const uint8_t *options,
+                                    size_t options_len,
+                                    entidb_buffer *out_report,
+                                    entidb_error **out_error);
+
+/**
+ * Makes a database in memory of a backup, which is checked before, and opens it with the options.
+ *
+ * Threads: any. Blocks: on the disk.
+ * Owns: `*out_database` on success; free with `entidb_database_free`.
+ * Errors: as `entidb_backup_restore`, OUT_OF_MEMORY.
+ *
+ * Safety: As `entidb_backup_validate`.
+ */
+entidb_status entidb_backup_open_memory(const uint8_t *backup,
+                                        size_t backup_len,
+                                        const uint8_t *options,
+                                        size_t options_len,
+                                        entidb_database **out_database,
+                                        entidb_error **out_error);
 
 /**
  * Frees the memory of a buffer and empties it. Accepts NULL and an empty buffer.
@@ -1438,43 +1595,28 @@ entidb_status entidb_cursor_token(entidb_cursor *cursor,
 void entidb_cursor_free(entidb_cursor *cursor);
 
 /**
- * Opens the database in a folder, and creates it if the options allow. `options` may be NULL.
+ * Opens the database in a folder, and creates it if the options allow. `options` is a CBOR map of names and values, as
+ * `entidb_options_encode` returns it; with length 0 all options have their defaults.
  *
  * Threads: any. Blocks: for recovery.
  * Owns: `*out_database` on success; free with `entidb_database_free`.
  * Errors: DATABASE_LOCKED, DATABASE_NOT_FOUND, ALREADY_EXISTS, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT, TAMPERED,
- * WRONG_KEY, ENCRYPTION_REQUIRED, NOT_ENCRYPTED, PERMISSION_DENIED, NOT_A_DIRECTORY, INVALID_ARGUMENT,
- * UNKNOWN_OPTION, IO.
+ * WRONG_KEY, ENCRYPTION_REQUIRED, NOT_ENCRYPTED, PERMISSION_DENIED, NOT_A_DIRECTORY, UNKNOWN_OPTION for an unknown name,
+ * INVALID_ARGUMENT, encoding errors with the offset for options that are not CBOR, IO.
  *
- * Safety: `database` handles are live ones of this library; texts and bytes are readable for their lengths; `options` is
- * NULL or readable for its `struct_size`; out-pointers are NULL or may be written.
+ * Safety: `database` handles are live ones of this library; texts and bytes are readable for their lengths; out-pointers are
+ * NULL or may be written.
  */
 entidb_status entidb_database_open(const uint8_t *path,
                                    size_t path_len,
-                                   const entidb_open_options *options,
+                                   const uint8_t *options,
+                                   size_t options_len,
                                    entidb_database **out_database,
                                    entidb_error **out_error);
 
 /**
- * Like `entidb_database_open`, with the options as a CBOR map of names and values. An unknown name is an error that
- * suggests the nearest name. Without bytes all options have their defaults.
- *
- * Threads: any. Blocks: for recovery.
- * Owns: `*out_database` on success; free with `entidb_database_free`.
- * Errors: as `entidb_database_open`, and encoding errors with the offset.
- *
- * Safety: As `entidb_database_open`.
- */
-entidb_status entidb_database_open_named(const uint8_t *path,
-                                         size_t path_len,
-                                         const uint8_t *options,
-                                         size_t options_len,
-                                         entidb_database **out_database,
-                                         entidb_error **out_error);
-
-/**
  * Opens a database in memory. It is lost when its last handle is freed. The options are those of
- * `entidb_database_open_named`.
+ * `entidb_database_open`.
  *
  * Threads: any.
  * Owns: `*out_database` on success; free with `entidb_database_free`.
@@ -1701,24 +1843,32 @@ entidb_status entidb_database_wait_durable(const entidb_database *database,
                                            entidb_error **out_error);
 
 /**
- * Writes the data in the log to segments, and shortens the log.
+ * Writes the data in the log to segments, and shortens the log. `out_report` may be NULL; otherwise it receives a CBOR map
+ * of `sequence` (the last commit in segments), `wal_bytes_before` and `wal_bytes` (commits that are in the log only).
  *
  * Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
+ * Owns: `*out_report` on success; free with `entidb_buffer_free`.
  * Errors: READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED, IO.
  *
  * Safety: As `entidb_database_open`.
  */
-entidb_status entidb_database_checkpoint(const entidb_database *database, entidb_error **out_error);
+entidb_status entidb_database_checkpoint(const entidb_database *database,
+                                         entidb_buffer *out_report,
+                                         entidb_error **out_error);
 
 /**
- * Merges all segments and removes old versions and deleted data.
+ * Merges all segments and removes old versions and deleted data. `out_report` may be NULL; otherwise it receives a CBOR map
+ * of `segments_before`, `segments`, `segment_bytes_before` and `segment_bytes`.
  *
  * Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
+ * Owns: `*out_report` on success; free with `entidb_buffer_free`.
  * Errors: as `entidb_database_checkpoint`.
  *
  * Safety: As `entidb_database_open`.
  */
-entidb_status entidb_database_compact(const entidb_database *database, entidb_error **out_error);
+entidb_status entidb_database_compact(const entidb_database *database,
+                                      entidb_buffer *out_report,
+                                      entidb_error **out_error);
 
 /**
  * Checks the database and returns a report, a CBOR map: `ok`, `problems` (an array of maps with `what` and, where
@@ -1737,9 +1887,11 @@ entidb_status entidb_database_verify(const entidb_database *database,
                                      entidb_error **out_error);
 
 /**
- * Copies the database, as of one commit, to a new folder, which is a database of its own.
+ * Copies the database, as of one commit, to a new folder, which is a database of its own. The copy is read back and
+ * checked. `out_report` may be NULL; otherwise it receives a CBOR map of `sequence`, `files` and `bytes`.
  *
  * Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
+ * Owns: `*out_report` on success; free with `entidb_buffer_free`.
  * Errors: TARGET_NOT_EMPTY, NOT_A_DIRECTORY, NO_SPACE, PERMISSION_DENIED, READ_ONLY, CLOSED, IO.
  *
  * Safety: As `entidb_database_open`.
@@ -1747,6 +1899,7 @@ entidb_status entidb_database_verify(const entidb_database *database,
 entidb_status entidb_database_backup(const entidb_database *database,
                                      const uint8_t *path,
                                      size_t path_len,
+                                     entidb_buffer *out_report,
                                      entidb_error **out_error);
 
 /**
@@ -1813,8 +1966,8 @@ entidb_status entidb_document_lookup(const uint8_t *document,
  * key, text or an integer; in an array it has the kind `ENTIDB_KIND_NULL`. `out_key` may be NULL.
  *
  * Threads: any.
- * Errors: WRONG_TYPE when the document is neither, INVALID_ARGUMENT for an offset that no call returned, encoding
- * errors with the offset for damaged bytes.
+ * Errors: WRONG_TYPE when the document is neither, INVALID_ARGUMENT for an offset that no call returned,
+ * encoding errors with the offset for damaged bytes.
  *
  * Safety: `document` is readable for its length; `offset` may be read and written; the others are NULL or may be written.
  */
@@ -1920,6 +2073,50 @@ entidb_status entidb_encoder_timestamp(entidb_encoder *encoder, int64_t micros);
  * Safety: As `entidb_encoder_new`.
  */
 entidb_status entidb_encoder_id(entidb_encoder *encoder, const uint8_t *id);
+
+/**
+ * Writes a UUID: 16 bytes.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_uuid(entidb_encoder *encoder, const uint8_t *uuid);
+
+/**
+ * Writes a decimal: `mantissa` times ten to the power of `exponent`. INVALID_ARGUMENT for an exponent that no decimal has.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_decimal(entidb_encoder *encoder,
+                                     int64_t mantissa,
+                                     int64_t exponent);
+
+/**
+ * Writes a vector of a kind, one of `ENTIDB_VECTOR_...`, from the bytes of its elements, little-endian. INVALID_ARGUMENT for
+ * another kind and for bytes that are not whole elements.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_vector(entidb_encoder *encoder,
+                                    uint32_t kind,
+                                    const uint8_t *elements,
+                                    size_t elements_len);
+
+/**
+ * Begins a value under a tag of CBOR, which is the next one; end it with `entidb_encoder_end`. `entidb_encoder_finish` refuses what
+ * is not of the form that a known tag has.
+ *
+ * Threads: any, one call at a time.
+ *
+ * Safety: As `entidb_encoder_new`.
+ */
+entidb_status entidb_encoder_begin_tag(entidb_encoder *encoder,
+                                       uint64_t tag);
 
 /**
  * Writes an encoded value, such as a document inside a document. It must be canonical CBOR.
@@ -2088,6 +2285,43 @@ const uint8_t *entidb_code_hint(entidb_status code, size_t *out_len);
 const uint8_t *entidb_code_name(entidb_status code, size_t *out_len);
 
 /**
+ * Makes an id that no other call makes, in the order of time: for programs that must know an id before the entity is stored.
+ * `out_id` gets its 16 bytes.
+ *
+ * Threads: any.
+ * Errors: INVALID_ARGUMENT, CLOSED.
+ *
+ * Safety: `database` is a live database of this library; texts are readable for their lengths, ids 16 bytes that are readable or may be
+ * written; other out-pointers are NULL or may be written. So for every function here.
+ */
+entidb_status entidb_database_new_id(const entidb_database *database,
+                                     uint8_t *out_id,
+                                     entidb_error **out_error);
+
+/**
+ * Writes the text of an id and a NUL: `ENTIDB_ID_TEXT_BYTES` bytes.
+ *
+ * Threads: any.
+ * Errors: INVALID_ARGUMENT.
+ *
+ * Safety: As `entidb_database_new_id`; `out_text` has room for `ENTIDB_ID_TEXT_BYTES` bytes.
+ */
+entidb_status entidb_id_text(const uint8_t *id, char *out_text, entidb_error **out_error);
+
+/**
+ * Reads the text of an id, with hyphens or without. `out_id` gets its 16 bytes.
+ *
+ * Threads: any.
+ * Errors: INVALID_ARGUMENT for text that is no id.
+ *
+ * Safety: As `entidb_database_new_id`.
+ */
+entidb_status entidb_id_parse(const uint8_t *text,
+                              size_t text_len,
+                              uint8_t *out_id,
+                              entidb_error **out_error);
+
+/**
  * Sets the function that calls of this thread ask, every 10 ms while they work or wait, on any database; NULL
  * removes it. If it returns anything but 0, the call ends with CANCELLED and changes nothing: a transaction is as it
  * was before the call, a feed keeps its position, a cursor has ended. A commit that is applied, and closing, are not
@@ -2099,6 +2333,20 @@ const uint8_t *entidb_code_name(entidb_status code, size_t *out_len);
  */
 void entidb_interrupt_set(entidb_interrupt ask,
                           void *user_data);
+
+/**
+ * Returns the keys and passwords that open the database, a CBOR array of maps: `slot`, `kind` (`key` or `password`) and, for a
+ * password, `password_memory_kib`, what one guess takes. It never holds a key.
+ *
+ * Threads: any.
+ * Owns: `*out_keys` on success; free with `entidb_buffer_free`.
+ * Errors: NOT_ENCRYPTED, CLOSED.
+ *
+ * Safety: As `entidb_database_change_key`.
+ */
+entidb_status entidb_database_keys(const entidb_database *database,
+                                   entidb_buffer *out_keys,
+                                   entidb_error **out_error);
 
 /**
  * Replaces a key or password. No data is rewritten. After a crash either the old or the new one opens the database.
@@ -2258,13 +2506,90 @@ entidb_status entidb_collection_count_keys(const entidb_collection *collection,
                                            entidb_error **out_error);
 
 /**
- * Fills the options with what a database opens with when nothing is said. NULL is left alone.
+ * Makes options with nothing set.
+ *
+ * Threads: any.
+ * Owns: `*out_options` on success; free with `entidb_options_free`.
+ * Errors: INVALID_ARGUMENT.
+ *
+ * Safety: Handles are live ones of this library; names end in NUL; texts and bytes are readable for their lengths; out-pointers are
+ * NULL or may be written. So for every function here.
+ */
+entidb_status entidb_options_new(entidb_options **out_options,
+                                 entidb_error **out_error);
+
+/**
+ * Sets an option that is true or false: 0 for false. `name` is one of `ENTIDB_OPTION_...`, or such text, ended by NUL.
+ * Setting an option again replaces its value.
+ *
+ * Threads: any, one call at a time.
+ * Errors: UNKNOWN_OPTION for a name that is not known, INVALID_ARGUMENT for a value of another type or out of bounds,
+ * INVALID_HANDLE, CONCURRENT_USE. `entidb_options_encode` reports them again, with a message.
+ *
+ * Safety: As `entidb_options_new`.
+ */
+entidb_status entidb_options_set_flag(entidb_options *options,
+                                      const char *name,
+                                      int32_t value);
+
+/**
+ * Sets an option that is a number.
+ *
+ * Threads: any, one call at a time.
+ * Errors: as `entidb_options_set_flag`.
+ *
+ * Safety: As `entidb_options_new`.
+ */
+entidb_status entidb_options_set_number(entidb_options *options, const char *name, uint64_t value);
+
+/**
+ * Sets an option that is a word, or a password, by text, UTF-8.
+ *
+ * Threads: any, one call at a time.
+ * Errors: as `entidb_options_set_flag`.
+ *
+ * Safety: As `entidb_options_new`.
+ */
+entidb_status entidb_options_set_text(entidb_options *options,
+                                      const char *name,
+                                      const uint8_t *text,
+                                      size_t text_len);
+
+/**
+ * Sets an option that is bytes: a key, or a password.
+ *
+ * Threads: any, one call at a time.
+ * Errors: as `entidb_options_set_flag`.
+ *
+ * Safety: As `entidb_options_new`.
+ */
+entidb_status entidb_options_set_bytes(entidb_options *options,
+                                       const char *name,
+                                       const uint8_t *data,
+                                       size_t data_len);
+
+/**
+ * Gives the options as `entidb_database_open` takes them: a CBOR map of names and values. The options stay as they are.
+ *
+ * Threads: any, one call at a time.
+ * Owns: `*out_map` on success; free with `entidb_buffer_free`.
+ * Errors: UNKNOWN_OPTION and INVALID_ARGUMENT, as a setter refused; INVALID_ARGUMENT for options that contradict each other,
+ * INVALID_HANDLE, CONCURRENT_USE.
+ *
+ * Safety: As `entidb_options_new`.
+ */
+entidb_status entidb_options_encode(const entidb_options *options,
+                                    entidb_buffer *out_map,
+                                    entidb_error **out_error);
+
+/**
+ * Frees options. NULL is fine.
  *
  * Threads: any.
  *
- * Safety: `options` is NULL or may be written.
+ * Safety: As `entidb_options_new`; the options are not used afterwards.
  */
-void entidb_open_options_init(entidb_open_options *options);
+void entidb_options_free(entidb_options *options);
 
 /**
  * Returns a handle of the collection as this transaction sees it. The handle stays valid after the transaction; its

@@ -89,7 +89,7 @@ int main(void) {
     entidb_error *error = NULL;
     entidb_database *db = NULL;
     entidb_collection *notes = NULL;
-    must(entidb_database_open(TEXT("notes.entidb"), NULL, &db, &error), error);
+    must(entidb_database_open(TEXT("notes.entidb"), NULL, 0, &db, &error), error);
     must(entidb_database_collection(db, TEXT("notes"), &notes, &error), error);
 
     /* Each put outside a transaction is a transaction of its own, on stable storage when the call returns. */
@@ -120,7 +120,7 @@ int main(void) {
     must(entidb_database_close(db, &error), error);
     entidb_database_free(db);
 
-    must(entidb_database_open(TEXT("notes.entidb"), NULL, &db, &error), error);
+    must(entidb_database_open(TEXT("notes.entidb"), NULL, 0, &db, &error), error);
     must(entidb_database_collection(db, TEXT("notes"), &notes, &error), error);
     must(entidb_collection_count(notes, &count, &error), error);
     printf("%" PRIu64 " notes after a reopen\n", count);

@@ -7,6 +7,7 @@
 
 #include "collection.hpp"
 #include "document.hpp"
+#include "interface.hpp"
 
 namespace entidb {
 
@@ -25,14 +26,6 @@ inline std::uint64_t wait_ms(std::chrono::milliseconds wait) noexcept {
 }
 
 }  // namespace detail
-
-/// What a commit waits for.
-enum class Durability : std::uint32_t {
-    Default = ENTIDB_DURABILITY_DEFAULT,
-    Durable = ENTIDB_DURABILITY_DURABLE,
-    Grouped = ENTIDB_DURABILITY_GROUPED,
-    None = ENTIDB_DURABILITY_NONE,
-};
 
 /// A read or write transaction. One thread at a time. The destructor aborts it if it is open.
 class Transaction {
@@ -123,8 +116,7 @@ class Change {
     std::uint32_t kind() const noexcept { return change_.kind; }
     /// The kind by its name: `insert`, `update`, `delete`, `collection_created`, ...
     std::string_view kind_name() const noexcept {
-        static constexpr std::string_view names[] = {"unknown", "insert", "update", "delete", "collection_created", "collection_renamed", "collection_dropped", "index_created", "index_dropped"};
-        return names[change_.kind < std::size(names) ? change_.kind : 0];
+        return detail::change_kind_words[change_.kind < std::size(detail::change_kind_words) ? change_.kind : 0];
     }
     /// The name of the collection at that commit.
     std::string_view collection() const noexcept { return text(change_.collection); }
@@ -274,21 +266,15 @@ class Database {
   public:
     explicit Database(entidb_database* taken) noexcept : database_(taken) {}
 
-    /// Opens the database in a folder, making it when there is none. Options by name: `map({{"durability", "none"}})`.
-    static Database open(std::string_view path, const Value& options = Value(Value::Map())) {
+    /// Opens the database in a folder, making it when there is none: `Database::open(path, Options().read_only())`.
+    static Database open(std::string_view path, const Options& options = {}) {
         Buffer named = options.encode();
         return made([&](auto out, auto error) {
-            return entidb_database_open_named(detail::raw(path), path.size(), named.data(), named.size(), out, error);
-        });
-    }
-    /// Opens with the options of C.
-    static Database open(std::string_view path, const entidb_open_options& options) {
-        return made([&](auto out, auto error) {
-            return entidb_database_open(detail::raw(path), path.size(), &options, out, error);
+            return entidb_database_open(detail::raw(path), path.size(), named.data(), named.size(), out, error);
         });
     }
     /// Opens a database in memory.
-    static Database open_memory(const Value& options = Value(Value::Map())) {
+    static Database open_memory(const Options& options = {}) {
         Buffer named = options.encode();
         return made([&](auto out, auto error) {
             return entidb_database_open_memory(named.data(), named.size(), out, error);
@@ -336,6 +322,13 @@ class Database {
         detail::call([&](auto error) {
             return entidb_database_drop_collection(get(), detail::raw(name), name.size(), error);
         });
+    }
+
+    /// An id that no other call makes, in the order of time, for an entity that is stored later.
+    Id new_id() const {
+        Id id;
+        detail::call([&](auto error) { return entidb_database_new_id(get(), id.bytes.data(), error); });
+        return id;
     }
 
     /// Begins a read transaction: a snapshot of the database as it is now.
@@ -395,12 +388,12 @@ class Database {
         detail::call([&](auto error) { return entidb_database_wait_durable(get(), sequence, wait_ms, error); });
     }
     /// Writes the data in the log to segments, and shortens the log.
-    void checkpoint() const {
-        detail::call([&](auto error) { return entidb_database_checkpoint(get(), error); });
+    Document checkpoint() const {
+        return document([&](auto out, auto error) { return entidb_database_checkpoint(get(), out, error); });
     }
     /// Merges all segments and removes old versions and deleted data.
-    void compact() const {
-        detail::call([&](auto error) { return entidb_database_compact(get(), error); });
+    Document compact() const {
+        return document([&](auto out, auto error) { return entidb_database_compact(get(), out, error); });
     }
     /// Checks the database: a map of `ok`, `problems` and counts.
     Document verify(Verify level = Verify::Full) const {
@@ -409,8 +402,33 @@ class Database {
         });
     }
     /// Copies the database, as of one commit, to a new folder, which is a database of its own.
-    void backup(std::string_view path) const {
-        detail::call([&](auto error) { return entidb_database_backup(get(), detail::raw(path), path.size(), error); });
+    Document backup(std::string_view path) const {
+        return document([&](auto out, auto error) { return entidb_database_backup(get(), detail::raw(path), path.size(), out, error); });
+    }
+    /// Checks a backup, or any database that nobody has open: the report of `verify`. Of the options the key counts.
+    static Document validate_backup(std::string_view backup, const Options& options = {}) {
+        Buffer named = options.encode();
+        return document([&](auto out, auto error) {
+            return entidb_backup_validate(detail::raw(backup), backup.size(), named.data(), named.size(), out, error);
+        });
+    }
+    /// Makes a database in a new folder of a backup, which is checked before. Of the options the key counts.
+    static Document restore(std::string_view backup, std::string_view path, const Options& options = {}) {
+        Buffer named = options.encode();
+        return document([&](auto out, auto error) {
+            return entidb_backup_restore(detail::raw(backup), backup.size(), detail::raw(path), path.size(), named.data(), named.size(), out, error);
+        });
+    }
+    /// Makes a database in memory of a backup, which is checked before, and opens it.
+    static Database restore_memory(std::string_view backup, const Options& options = {}) {
+        Buffer named = options.encode();
+        return made([&](auto out, auto error) {
+            return entidb_backup_open_memory(detail::raw(backup), backup.size(), named.data(), named.size(), out, error);
+        });
+    }
+    /// The keys and passwords that open it, an array of maps. Nothing says what they are.
+    Document keys() const {
+        return document([&](auto out, auto error) { return entidb_database_keys(get(), out, error); });
     }
     /// Replaces a key or password. No data is rewritten.
     void change_key(const Key& from, const Key& to) const {

@@ -37,6 +37,10 @@ struct Id {
         return id;
     }
     const std::uint8_t* data() const noexcept { return bytes.data(); }
+    /// Reads 32 hexadecimal digits, with or without the hyphens of a UUID.
+    static Id parse(std::string_view text);
+    /// The text: five groups of hexadecimal digits.
+    std::string text() const;
     friend bool operator==(const Id& a, const Id& b) noexcept { return a.bytes == b.bytes; }
     friend bool operator!=(const Id& a, const Id& b) noexcept { return a.bytes != b.bytes; }
     friend bool operator<(const Id& a, const Id& b) noexcept { return a.bytes < b.bytes; }
@@ -51,6 +55,19 @@ struct Timestamp {
         return {std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch()).count()};
     }
     friend bool operator==(Timestamp a, Timestamp b) noexcept { return a.micros == b.micros; }
+};
+
+/// A UUID: 16 bytes.
+struct Uuid {
+    std::array<std::uint8_t, 16> bytes{};
+    friend bool operator==(const Uuid& a, const Uuid& b) noexcept { return a.bytes == b.bytes; }
+};
+
+/// A decimal: the mantissa times ten to the power of the exponent.
+struct Decimal {
+    std::int64_t mantissa = 0;
+    std::int64_t exponent = 0;
+    friend bool operator==(Decimal a, Decimal b) noexcept { return a.mantissa == b.mantissa && a.exponent == b.exponent; }
 };
 
 /// Bytes that another object owns.
@@ -230,6 +247,16 @@ class Value {
         return value;
     }
 
+    Value(Uuid uuid) : held_(uuid) {}
+    Value(Decimal decimal) : held_(decimal) {}
+    Value(const std::vector<float>& vector) : held_(vector) {}
+    /// A value under a tag of CBOR.
+    static Value tagged(std::uint64_t tag, const Value& value) {
+        Value made;
+        made.held_ = Tagged{tag, std::make_shared<const Value>(value)};
+        return made;
+    }
+
     /// Adds an item to an array. A null becomes an array first.
     Value& push(Value item) {
         if (std::holds_alternative<std::nullptr_t>(held_)) held_ = Array();
@@ -259,6 +286,11 @@ class Value {
         std::vector<std::uint8_t> bytes;
     };
 
+    struct Tagged {
+        std::uint64_t tag;
+        std::shared_ptr<const Value> value;
+    };
+
     // What a piece has to complain about, the encoder says again when it is finished.
     void write(entidb_encoder* to) const {
         std::visit([to](const auto& held) { write(to, held); }, held_);
@@ -276,6 +308,23 @@ class Value {
     }
     static void write(entidb_encoder* to, Timestamp moment) { entidb_encoder_timestamp(to, moment.micros); }
     static void write(entidb_encoder* to, const Id& id) { entidb_encoder_id(to, id.data()); }
+    static void write(entidb_encoder* to, const Uuid& uuid) { entidb_encoder_uuid(to, uuid.bytes.data()); }
+    static void write(entidb_encoder* to, Decimal decimal) { entidb_encoder_decimal(to, decimal.mantissa, decimal.exponent); }
+    static void write(entidb_encoder* to, const std::vector<float>& vector) {
+        std::vector<std::uint8_t> bytes;
+        bytes.reserve(vector.size() * 4);
+        for (float element : vector) {
+            std::uint32_t bits = 0;
+            std::memcpy(&bits, &element, sizeof bits);
+            for (int shift = 0; shift < 32; shift += 8) bytes.push_back(static_cast<std::uint8_t>(bits >> shift));
+        }
+        entidb_encoder_vector(to, ENTIDB_VECTOR_F32, bytes.data(), bytes.size());
+    }
+    static void write(entidb_encoder* to, const Tagged& tagged) {
+        entidb_encoder_begin_tag(to, tagged.tag);
+        tagged.value->write(to);
+        entidb_encoder_end(to);
+    }
     static void write(entidb_encoder* to, const Encoded& whole) {
         entidb_encoder_document(to, whole.bytes.data(), whole.bytes.size());
     }
@@ -294,9 +343,21 @@ class Value {
     }
 
     std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, std::vector<std::uint8_t>,
-                 Timestamp, Id, Encoded, Array, Map>
+                 Timestamp, Id, Uuid, Decimal, std::vector<float>, Tagged, Encoded, Array, Map>
         held_ = nullptr;
 };
+
+inline Id Id::parse(std::string_view text) {
+    Id id;
+    detail::call([&](auto error) { return entidb_id_parse(detail::raw(text), text.size(), id.bytes.data(), error); });
+    return id;
+}
+
+inline std::string Id::text() const {
+    char text[ENTIDB_ID_TEXT_BYTES];
+    detail::call([&](auto error) { return entidb_id_text(bytes.data(), text, error); });
+    return text;
+}
 
 /// An array of values.
 inline Value array(std::initializer_list<Value> items) { return Value(Value::Array(items)); }
@@ -341,6 +402,32 @@ class View {
     }
     Bytes as_bytes() const { return Bytes(need(ENTIDB_KIND_BYTES, "bytes").bytes); }
     Timestamp as_timestamp() const { return {need(ENTIDB_KIND_TIMESTAMP, "a timestamp").number}; }
+    Id as_id() const { return Id::of(need(ENTIDB_KIND_ID, "an id").bytes.data); }
+    Uuid as_uuid() const {
+        Uuid uuid;
+        std::memcpy(uuid.bytes.data(), need(ENTIDB_KIND_UUID, "a UUID").bytes.data, uuid.bytes.size());
+        return uuid;
+    }
+    Decimal as_decimal() const {
+        const entidb_item& item = need(ENTIDB_KIND_DECIMAL, "a decimal");
+        return {item.number, item.detail};
+    }
+    /// The elements of a vector of 32-bit floats.
+    std::vector<float> as_floats() const {
+        const entidb_item& item = need(ENTIDB_KIND_VECTOR, "a vector");
+        if (item.detail != ENTIDB_VECTOR_F32) throw Error(ENTIDB_ERROR_WRONG_TYPE, "a vector of 32-bit floats was asked for, another kind found");
+        std::vector<float> elements(item.bytes.len / 4);
+        for (std::size_t i = 0; i < elements.size(); i++) {
+            std::uint32_t bits = 0;
+            for (std::size_t byte = 0; byte < 4; byte++) bits |= static_cast<std::uint32_t>(item.bytes.data[i * 4 + byte]) << (8 * byte);
+            std::memcpy(&elements[i], &bits, sizeof bits);
+        }
+        return elements;
+    }
+    /// The tag of a tagged value.
+    std::uint64_t tag() const { return static_cast<std::uint64_t>(need(ENTIDB_KIND_TAGGED, "a tagged value").number); }
+    /// The value under the tag of a tagged value.
+    View tagged() const { return View(Bytes(need(ENTIDB_KIND_TAGGED, "a tagged value").bytes)); }
     /// The encoding of a map, an array, or a value without a type in C++; empty for values that the other functions
     /// read.
     Bytes encoded() const noexcept {
@@ -379,7 +466,8 @@ class View {
     const entidb_item& need(std::uint32_t kind, const char* wanted) const {
         if (item_.kind == kind) return item_;
         static constexpr const char* names[] = {"null",  "a bool",   "an integer", "an integer beyond int64_t", "a float", "text",
-                                                "bytes", "an array", "a map",      "a timestamp"};
+                                                "bytes", "an array", "a map",      "a timestamp", "another type", "an id",
+                                                "a UUID", "a decimal", "a vector", "a tagged value"};
         const char* found = item_.kind < std::size(names) ? names[item_.kind] : "another type";
         throw Error(ENTIDB_ERROR_WRONG_TYPE, std::string(wanted) + " was asked for, " + found + " found");
     }

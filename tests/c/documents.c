@@ -57,6 +57,43 @@ int main(void) {
     CHECK("the encoder is good again", entidb_encoder_finish(encoder, &none, NULL) == ENTIDB_OK && none.len == 1);
     CHECK("no encoder is refused", entidb_encoder_document(NULL, inner.data, inner.len) == ENTIDB_ERROR_INVALID_HANDLE);
 
+    /* Every type of value, written and read. */
+    const uint8_t uuid[16] = {1, 2, 3};
+    const float elements[2] = {0.5f, -1.0f};
+    entidb_buffer typed = {0};
+    entidb_item item;
+    entidb_encoder_begin_map(encoder, 4);
+    entidb_encoder_key(encoder, BYTES("uuid"));
+    CHECK("a UUID is written", entidb_encoder_uuid(encoder, uuid) == ENTIDB_OK);
+    entidb_encoder_key(encoder, BYTES("price"));
+    CHECK("a decimal", entidb_encoder_decimal(encoder, -1299, -2) == ENTIDB_OK);
+    entidb_encoder_key(encoder, BYTES("vector"));
+    CHECK("a vector", entidb_encoder_vector(encoder, ENTIDB_VECTOR_F32, (const uint8_t *)elements, sizeof elements) == ENTIDB_OK);
+    entidb_encoder_key(encoder, BYTES("tagged"));
+    CHECK("a tag", entidb_encoder_begin_tag(encoder, 4711) == ENTIDB_OK && entidb_encoder_int(encoder, 7) == ENTIDB_OK && entidb_encoder_end(encoder) == ENTIDB_OK);
+    entidb_encoder_end(encoder);
+    CHECK("all of them are a document", entidb_encoder_finish(encoder, &typed, &error) == ENTIDB_OK);
+#define TYPED(path) (entidb_document_lookup(typed.data, typed.len, BYTES(path), &item, &error) == ENTIDB_OK)
+    CHECK("the UUID is read", TYPED("uuid") && item.kind == ENTIDB_KIND_UUID && item.bytes.len == 16 && memcmp(item.bytes.data, uuid, 16) == 0);
+    CHECK("the decimal", TYPED("price") && item.kind == ENTIDB_KIND_DECIMAL && item.number == -1299 && item.detail == -2);
+    CHECK("the vector", TYPED("vector") && item.kind == ENTIDB_KIND_VECTOR && item.detail == ENTIDB_VECTOR_F32 && item.number == 2 && item.bytes.len == sizeof elements && memcmp(item.bytes.data, elements, sizeof elements) == 0);
+    CHECK("the tag with its value", TYPED("tagged") && item.kind == ENTIDB_KIND_TAGGED && item.number == 4711 && item.bytes.len == 1 && item.bytes.data[0] == 7);
+    entidb_buffer_free(&typed);
+    CHECK("half an element is refused", entidb_encoder_vector(encoder, ENTIDB_VECTOR_F32, (const uint8_t *)elements, 3) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("and another kind", entidb_encoder_vector(encoder, 99, NULL, 0) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_encoder_uuid(encoder, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("which spoils the document", entidb_encoder_finish(encoder, &typed, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+
+    /* Ids and their text. */
+    uint8_t first[16] = {0}, second[16] = {0}, again[16] = {0};
+    char written[ENTIDB_ID_TEXT_BYTES];
+    entidb_database *ids = NULL;
+    entidb_database_open_memory(NULL, 0, &ids, NULL);
+    CHECK("ids are made in order", entidb_database_new_id(ids, first, &error) == ENTIDB_OK && entidb_database_new_id(ids, second, &error) == ENTIDB_OK && memcmp(first, second, 16) < 0);
+    CHECK("and written", entidb_id_text(first, written, &error) == ENTIDB_OK && strlen(written) == 36);
+    CHECK("and read", entidb_id_parse(BYTES(written), again, &error) == ENTIDB_OK && memcmp(first, again, 16) == 0);
+    CHECK("what is no id is refused", entidb_id_parse(BYTES("no id"), again, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_id_text(NULL, written, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_id_text(first, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_database_new_id(ids, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    entidb_database_free(ids);
+
     /* A collection of a read transaction ends with it. */
     entidb_database *db = NULL;
     entidb_transaction *read = NULL;

@@ -181,7 +181,7 @@ int main(void) {
     CHECK("a float is read", AT("real") && item.kind == ENTIDB_KIND_DOUBLE && item.real == 2.5);
     CHECK("bytes are read", AT("bytes") && item.kind == ENTIDB_KIND_BYTES && item.bytes.len == 16);
     CHECK("a moment is read", AT("at") && item.kind == ENTIDB_KIND_TIMESTAMP && item.number == -5);
-    CHECK("an id is another kind", AT("id") && item.kind == ENTIDB_KIND_OTHER && item.bytes.len > 16);
+    CHECK("an id is its 16 bytes", AT("id") && item.kind == ENTIDB_KIND_ID && item.bytes.len == 16);
     CHECK("the whole is a map", AT("") && item.kind == ENTIDB_KIND_MAP && item.number == 7 && item.bytes.len == all.len);
     CHECK("what is not there is an outcome", entidb_document_lookup(all.data, all.len, BYTES("x.y"), &item, &error) == ENTIDB_NOT_FOUND);
     entidb_buffer_free(&all);

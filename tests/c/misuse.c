@@ -66,43 +66,35 @@ int main(void) {
               status == ENTIDB_ERROR_INVALID_ARGUMENT && open == 1;
           }));
 
-    entidb_open_options options;
-    unsigned char larger[sizeof options + 32];
     entidb_database *other = NULL;
-    memset(&options, 0, sizeof options);
-    entidb_open_options_init(NULL);
-    CHECK("options without a size are refused", entidb_database_open(BYTES("/tmp/entidb-c-none"), &options, &other, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
-    options.struct_size = sizeof options;
-    options.flags = 1u << 30;
-    CHECK("unknown flags are refused", entidb_database_open(BYTES("/tmp/entidb-c-none"), &options, &other, NULL) == ENTIDB_ERROR_UNKNOWN_OPTION);
-    options.flags = ENTIDB_OPEN_EXISTING;
-    memset(larger, 0, sizeof larger);
-    memset(larger + sizeof options, 0xff, 8);
-    options.struct_size = sizeof larger;
-    memcpy(larger, &options, sizeof options);
-    CHECK("a number of zero means zero", entidb_database_open(BYTES("/tmp/entidb-c-none"), &options, &other, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
-    entidb_open_options_init(&options);
-    options.flags = ENTIDB_OPEN_EXISTING;
-    options.struct_size = sizeof larger;
-    memcpy(larger, &options, sizeof options);
-    CHECK("a larger struct with nothing said is accepted", entidb_database_open(BYTES("/tmp/entidb-c-none"), (entidb_open_options *)(void *)larger, &other, NULL) == ENTIDB_ERROR_DATABASE_NOT_FOUND);
-    larger[sizeof options + 5] = 1;
-    CHECK("with more in it, not", entidb_database_open(BYTES("/tmp/entidb-c-none"), (entidb_open_options *)(void *)larger, &other, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
-    options.struct_size = 8;
-    options.memory_bytes = 0;
-    CHECK("a smaller struct is accepted", entidb_database_open(BYTES("/tmp/entidb-c-none"), &options, &other, NULL) == ENTIDB_ERROR_DATABASE_NOT_FOUND);
-    entidb_open_options_init(&options);
-    options.key = id;
-    options.key_len = 5;
-    CHECK("a key of the wrong length is refused", entidb_database_open(BYTES("/tmp/entidb-c-none"), &options, &other, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
-    CHECK("options by name open a folder", ({
+    entidb_options *options = NULL;
+    entidb_buffer map = {0};
+    CHECK("options are made", entidb_options_new(&options, &error) == ENTIDB_OK && entidb_options_new(NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("an option that is misspelt is refused", entidb_options_set_flag(options, "readonly", 1) == ENTIDB_ERROR_UNKNOWN_OPTION);
+    CHECK("and told the right name at the end", entidb_options_encode(options, &map, &error) == ENTIDB_ERROR_UNKNOWN_OPTION && map.data == NULL && strstr(entidb_error_message(error), "read_only") != NULL);
+    take(&error);
+    entidb_options_free(options);
+    options = NULL;
+    CHECK("a number out of bounds is refused", entidb_options_new(&options, &error) == ENTIDB_OK && entidb_options_set_number(options, ENTIDB_OPTION_MEMORY_BYTES, 0) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("with its bounds", entidb_options_encode(options, &map, &error) == ENTIDB_ERROR_INVALID_ARGUMENT && strstr(entidb_error_message(error), "memory_bytes is 0; give a value from 1048576") != NULL);
+    take(&error);
+    CHECK("a value of another type too", entidb_options_set_number(options, ENTIDB_OPTION_CREATE, 1) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_options_set_flag(options, ENTIDB_OPTION_MEMORY_BYTES, 1) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_options_set_text(options, ENTIDB_OPTION_KEY, BYTES("short")) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("a word that is none", entidb_options_set_text(options, ENTIDB_OPTION_COMPRESSION, BYTES("zip")) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_options_set_text(options, ENTIDB_OPTION_DURABILITY, (const uint8_t *)"\xff", 1) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("a key of the wrong length", entidb_options_set_bytes(options, ENTIDB_OPTION_KEY, id, 5) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("a name that is none", entidb_options_set_flag(options, NULL, 1) == ENTIDB_ERROR_INVALID_ARGUMENT && entidb_options_set_flag(options, "\xff", 1) == ENTIDB_ERROR_UNKNOWN_OPTION);
+    CHECK("options that are none", entidb_options_set_flag(NULL, "create", 1) == ENTIDB_ERROR_INVALID_HANDLE && entidb_options_encode(NULL, &map, NULL) == ENTIDB_ERROR_INVALID_HANDLE);
+    entidb_options_free(options);
+    options = NULL;
+    CHECK("options that contradict each other are refused when they are taken", entidb_options_new(&options, &error) == ENTIDB_OK && entidb_options_set_flag(options, "read_only", 1) == ENTIDB_OK && entidb_options_set_flag(options, "create_new", 1) == ENTIDB_OK && entidb_options_encode(options, &map, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    entidb_options_free(options);
+    CHECK("options open a folder", ({
               /* { "create": false } */
-              entidb_status status = entidb_database_open_named(BYTES("/tmp/entidb-c-none"), (const uint8_t *)"\xa1\x66" "create\xf4", 9, &other, NULL);
+              entidb_status status = entidb_database_open(BYTES("/tmp/entidb-c-none"), (const uint8_t *)"\xa1\x66" "create\xf4", 9, &other, NULL);
               status == ENTIDB_ERROR_DATABASE_NOT_FOUND && other == NULL;
           }));
-    CHECK("an option of the wrong kind is refused by name", entidb_database_open_named(BYTES("/tmp/entidb-c-none"), (const uint8_t *)"\xa1\x66" "create\x01", 9, &other, &error) == ENTIDB_ERROR_INVALID_ARGUMENT && strstr(entidb_error_message(error), "create") != NULL);
+    CHECK("an option of the wrong kind is refused by name", entidb_database_open(BYTES("/tmp/entidb-c-none"), (const uint8_t *)"\xa1\x66" "create\x01", 9, &other, &error) == ENTIDB_ERROR_INVALID_ARGUMENT && strstr(entidb_error_message(error), "create") != NULL);
     take(&error);
-    CHECK("no place for a database of named options is refused", entidb_database_open_named(BYTES("/tmp/entidb-c-none"), NULL, 0, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+    CHECK("no place for a database is refused", entidb_database_open(BYTES("/tmp/entidb-c-none"), NULL, 0, NULL, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
     CHECK("a misspelt option is told the right name", entidb_database_open_memory((const uint8_t *)"\xa1\x68read_onl\xf5", 11, &other, &error) == ENTIDB_ERROR_UNKNOWN_OPTION && strstr(entidb_error_message(error), "read_only") != NULL);
     take(&error);
 

@@ -15,7 +15,10 @@
 
 /* Every function of the header and how often it is chosen: 0 where it is called beside another only. */
 #define FUNCTIONS(X)                                                                                                    \
-    X(abi_version, 1) X(buffer_free, 1) X(cancel_cancel, 1) X(cancel_check, 3) X(cancel_enter, 2) X(cancel_free, 3)     \
+    X(abi_version, 1) X(backup_open_memory, 1) X(backup_restore, 1) X(backup_validate, 1) X(database_keys, 2)             \
+    X(database_new_id, 2) X(encoder_begin_tag, 2) X(encoder_decimal, 2) X(encoder_uuid, 2) X(encoder_vector, 2)         \
+    X(id_parse, 2) X(id_text, 2)                                                                                        \
+    X(buffer_free, 1) X(cancel_cancel, 1) X(cancel_check, 3) X(cancel_enter, 2) X(cancel_free, 3)     \
     X(cancel_leave, 12) X(cancel_new, 3) X(change_batch_next, 6) X(change_batch_read, 4) X(change_feed_close, 1)        \
     X(change_feed_free, 3) X(change_feed_next, 10) X(change_feed_position, 3) X(change_feed_unread, 3) X(code_hint, 1)  \
     X(code_name, 1) X(collection_count, 10) X(collection_count_keys, 3) X(collection_create_index, 3)                   \
@@ -30,7 +33,7 @@
     X(database_checkpoint, 1) X(database_close, 1) X(database_close_now, 1) X(database_collection, 14)                  \
     X(database_collections, 4) X(database_compact, 1) X(database_config, 2) X(database_create_collection, 3)            \
     X(database_drop_collection, 2) X(database_free, 1) X(database_is_closed, 3) X(database_last_sequence, 3)            \
-    X(database_open, 1) X(database_open_memory, 1) X(database_open_named, 2) X(database_open_report, 2)                 \
+    X(database_open, 3) X(database_open_memory, 1) X(database_open_report, 2)                                           \
     X(database_position, 4) X(database_rekey, 1) X(database_remove_key, 3) X(database_rename_collection, 3)             \
     X(database_rotate_key, 1) X(database_stats, 2) X(database_trim_changes, 2) X(database_verify, 1)                    \
     X(database_wait_durable, 3) X(document_lookup, 12) X(document_next, 8) X(encoder_begin_array, 3)                    \
@@ -39,7 +42,8 @@
     X(encoder_new, 3) X(encoder_null, 2) X(encoder_text, 2) X(encoder_timestamp, 2) X(encoder_uint, 2)                  \
     X(error_code, 2) X(error_collection, 2) X(error_free, 2) X(error_id, 2) X(error_index, 2) X(error_message, 2)       \
     X(error_offset, 2) X(error_os_code, 2) X(error_path, 2) X(format_version, 1) X(has_feature, 1) X(interrupt_set, 2)  \
-    X(open_options_init, 1) X(transaction_abort, 5) X(transaction_collection, 14) X(transaction_collections, 3)         \
+    X(options_encode, 3) X(options_free, 2) X(options_new, 3) X(options_set_bytes, 2) X(options_set_flag, 3)              \
+    X(options_set_number, 3) X(options_set_text, 3) X(transaction_abort, 5) X(transaction_collection, 14) X(transaction_collections, 3)         \
     X(transaction_commit, 10) X(transaction_create_collection, 3) X(transaction_drop_collection, 2)                     \
     X(transaction_free, 5) X(transaction_is_open, 3) X(transaction_position, 2) X(transaction_rename_collection, 2)     \
     X(transaction_rollback_to, 5) X(transaction_savepoint, 5) X(transaction_sequence, 4) X(value_bytes, 2)              \
@@ -53,7 +57,7 @@ enum function {
 };
 
 /* The kinds of handle. */
-enum kind { DATABASE, COLLECTION, TRANSACTION, CURSOR, FEED, ENCODER, VALUE, ERROR, CANCEL, KIND_COUNT };
+enum kind { DATABASE, COLLECTION, TRANSACTION, CURSOR, FEED, ENCODER, OPTIONS, VALUE, ERROR, CANCEL, KIND_COUNT };
 
 /* A handle and how many hands hold it; the last one frees it. */
 struct held {

@@ -33,6 +33,7 @@ void free_handle(struct worker *w, enum kind kind, void *pointer) {
     case CURSOR: NOTHING(cursor_free, pointer); break;
     case FEED: NOTHING(change_feed_free, pointer); break;
     case ENCODER: NOTHING(encoder_free, pointer); break;
+    case OPTIONS: NOTHING(options_free, pointer); break;
     case VALUE: NOTHING(value_free, pointer); break;
     case ERROR: NOTHING(error_free, pointer); break;
     case CANCEL: NOTHING(cancel_free, pointer); break;
@@ -351,6 +352,7 @@ static int look_from_child(struct worker *w) {
             case CURSOR: status = entidb_cursor_next(pointer, &value, &error); break;
             case FEED: status = entidb_change_feed_next(pointer, 0, &buffer, &error); break;
             case ENCODER: status = entidb_encoder_finish(pointer, &buffer, &error); break;
+            case OPTIONS: status = entidb_options_encode(pointer, &buffer, &error); break;
             case VALUE: {
                 entidb_bytes bytes = {0};
                 entidb_value_bytes(pointer, &bytes);

@@ -94,7 +94,7 @@ static void step(struct worker *w) {
 static void *work(void *argument_of_thread) {
     struct worker *w = argument_of_thread;
     run_database_open_memory(w);
-    run_database_open_named(w);
+    run_database_open(w);
     while (w->calls < calls_of_round) step(w);
     entidb_interrupt_set(NULL, NULL);
     w->armed = 0;

@@ -180,7 +180,7 @@ static void open_database(struct worker *w, struct model *model) {
     entidb_error **error = error_place(w);
     entidb_status status;
     if (model->on_disk) {
-        status = STATUS(database_open_named, (const uint8_t *)"model", 5, options.data, options.len, &database, error);
+        status = STATUS(database_open, (const uint8_t *)"model", 5, options.data, options.len, &database, error);
     } else {
         status = STATUS(database_open_memory, options.data, options.len, &database, error);
         if (status == ENTIDB_OK) memset(model->numbers, 0, sizeof model->numbers);

@@ -17,6 +17,15 @@ FUNCTIONS(X)
         take_buffer(w, &buffer, status, kept);                                       \
     } while (0)
 
+/* A call that gives a report, which its caller may leave out. */
+#define GIVES_REPORT(function, ...)                                                  \
+    do {                                                                             \
+        entidb_buffer buffer = empty_buffer(), *out = place(w, &buffer);             \
+        entidb_error **error = error_place(w);                                       \
+        entidb_status status = STATUS(function, __VA_ARGS__, out, error);            \
+        if (out != NULL || status != ENTIDB_OK) take_buffer(w, &buffer, status, w->documents); \
+    } while (0)
+
 /* A call that gives a handle. */
 #define GIVES_HANDLE(function, type, kind, ...)                                      \
     do {                                                                             \

@@ -2,43 +2,8 @@
 #include "run.h"
 
 void run_database_open(struct worker *w) {
-    entidb_open_options options;
-    struct blob where = random_place(w);
-    NOTHING(open_options_init, &options);
-    options.flags = rarely(w, 8) ? (uint32_t)next(w) : (uint32_t)below(w, 8);
-    options.durability = rarely(w, 20) ? (uint32_t)next(w) : (uint32_t)below(w, 4);
-    options.scan_policy = rarely(w, 20) ? (uint32_t)next(w) : 0;
-    options.memory_bytes = 1 << 20;
-    options.lock_timeout_ms = below(w, 3);
-    options.feed_commits_max = below(w, 50);
-    options.entity_bytes_max = rarely(w, 10) ? random_number(w) : 4096;
-    options.transaction_bytes_max = rarely(w, 10) ? random_number(w) : 65536;
-    if (rarely(w, 10)) options.memory_bytes = random_number(w) % (1 << 22);
-    if (rarely(w, 6)) options.open_files_max = random_number(w);
-    if (rarely(w, 6)) {
-        options.key = argument(w, 32);
-        memset((void *)(uintptr_t)options.key, 7, 32);
-        options.key_len = rarely(w, 3) ? below(w, 33) : 32;
-    }
-    if (rarely(w, 40)) {
-        options.password = (const uint8_t *)"secret";
-        options.password_len = rarely(w, 4) ? SIZE_MAX : 6;
-    }
-    /* The struct in memory of the size it states. */
-    uint32_t size = rarely(w, 8) ? (uint32_t)random_number(w) : sizeof options;
-    if (size > 8192) size = rarely(w, 2) ? 0 : 8192;
-    uint8_t *memory = argument(w, size < 4 ? 4 : size);
-    memset(memory, rarely(w, 3) ? 1 : 0xff, size < 4 ? 4 : size);
-    memcpy(memory, &options, size < sizeof options ? size : sizeof options);
-    memcpy(memory, &size, 4);
-    /* Less than the field of waiting is read of a small one: then a wait is as long as by default. */
-    if (size < sizeof options && size >= 4) where = of(w, "file", 4);
-    GIVES_HANDLE(database_open, entidb_database, DATABASE, where.data, where.len, (const entidb_open_options *)(void *)memory);
-}
-
-void run_database_open_named(struct worker *w) {
     struct blob where = random_place(w), options = random_options(w);
-    GIVES_HANDLE(database_open_named, entidb_database, DATABASE, where.data, where.len, options.data, options.len);
+    GIVES_HANDLE(database_open, entidb_database, DATABASE, where.data, where.len, options.data, options.len);
 }
 
 void run_database_open_memory(struct worker *w) {
@@ -121,11 +86,11 @@ void run_database_wait_durable(struct worker *w) {
 }
 
 void run_database_checkpoint(struct worker *w) {
-    GIVES_NOTHING(database_checkpoint, pick(w, DATABASE));
+    GIVES_REPORT(database_checkpoint, pick(w, DATABASE));
 }
 
 void run_database_compact(struct worker *w) {
-    GIVES_NOTHING(database_compact, pick(w, DATABASE));
+    GIVES_REPORT(database_compact, pick(w, DATABASE));
 }
 
 /* What a check says must be that all is well: nothing here damages a file. */
@@ -150,7 +115,25 @@ void run_database_backup(struct worker *w) {
     char name[32];
     snprintf(name, sizeof name, "backup%d", (int)below(w, 40));
     struct blob where = rarely(w, 4) ? random_place(w) : of(w, name, strlen(name));
-    GIVES_NOTHING(database_backup, pick(w, DATABASE), where.data, where.len);
+    GIVES_REPORT(database_backup, pick(w, DATABASE), where.data, where.len);
+}
+
+void run_backup_validate(struct worker *w) {
+    struct blob where = random_place(w), options = rarely(w, 3) ? random_options(w) : of(w, "", 0);
+    GIVES_BYTES(backup_validate, w->documents, where.data, where.len, options.data, options.len);
+}
+
+void run_backup_restore(struct worker *w) {
+    char name[32];
+    snprintf(name, sizeof name, "restored%d", (int)below(w, 40));
+    struct blob from = random_place(w), to = rarely(w, 4) ? random_place(w) : of(w, name, strlen(name));
+    struct blob options = rarely(w, 3) ? random_options(w) : of(w, "", 0);
+    GIVES_REPORT(backup_restore, from.data, from.len, to.data, to.len, options.data, options.len);
+}
+
+void run_backup_open_memory(struct worker *w) {
+    struct blob where = random_place(w), options = random_options(w);
+    GIVES_HANDLE(backup_open_memory, entidb_database, DATABASE, where.data, where.len, options.data, options.len);
 }
 
 void run_database_stats(struct worker *w) {
@@ -165,8 +148,53 @@ void run_database_open_report(struct worker *w) {
     GIVES_BYTES(database_open_report, w->documents, pick(w, DATABASE));
 }
 
-void run_open_options_init(struct worker *w) {
-    entidb_open_options options;
-    memset(&options, 0x5a, sizeof options);
-    NOTHING(open_options_init, rarely(w, 8) ? NULL : &options);
+/* The name of an option, or what is none, ended by NUL in memory of its own. */
+static const char *option_name(struct worker *w, const char *const names[], uint64_t count) {
+    static const char *const odd_names[] = {"", "readonly", "KEY", "key ", "\xff", "create_parents_and_a_name_that_never_ends"};
+    if (rarely(w, 40)) return NULL;
+    const char *name = rarely(w, 12) ? odd_names[below(w, 6)] : names[below(w, count)];
+    return memcpy(argument(w, strlen(name) + 1), name, strlen(name) + 1);
+}
+
+void run_options_new(struct worker *w) {
+    entidb_options *options = poison(), **out = place(w, &options);
+    entidb_error **error = error_place(w);
+    entidb_status status = STATUS(options_new, out, error);
+    adopt(w, OPTIONS, options, status);
+}
+
+void run_options_set_flag(struct worker *w) {
+    static const char *const names[] = {ENTIDB_OPTION_CREATE, ENTIDB_OPTION_CREATE_NEW, ENTIDB_OPTION_READ_ONLY, ENTIDB_OPTION_MEMORY_BYTES};
+    (void)STATUS(options_set_flag, pick(w, OPTIONS), option_name(w, names, 4), (int32_t)next(w));
+}
+
+void run_options_set_number(struct worker *w) {
+    static const char *const names[] = {ENTIDB_OPTION_MEMORY_BYTES, ENTIDB_OPTION_LOCK_TIMEOUT_MS, ENTIDB_OPTION_SORT_BYTES_MAX, ENTIDB_OPTION_CREATE};
+    (void)STATUS(options_set_number, pick(w, OPTIONS), option_name(w, names, 4), random_number(w));
+}
+
+void run_options_set_text(struct worker *w) {
+    static const char *const names[] = {ENTIDB_OPTION_DURABILITY, ENTIDB_OPTION_SCAN_POLICY, ENTIDB_OPTION_COMPRESSION, ENTIDB_OPTION_PASSWORD};
+    static const char *const words[] = {"durable", "grouped", "none", "allow", "forbid", "lz4", "\xff", ""};
+    const char *word = words[below(w, 8)];
+    struct blob text = odd(w, of(w, word, strlen(word)));
+    (void)STATUS(options_set_text, pick(w, OPTIONS), option_name(w, names, 4), text.data, text.len);
+}
+
+void run_options_set_bytes(struct worker *w) {
+    static const char *const names[] = {ENTIDB_OPTION_KEY, ENTIDB_OPTION_PASSWORD, ENTIDB_OPTION_DURABILITY};
+    struct blob bytes = odd(w, of(w, database_key, rarely(w, 3) ? below(w, 33) : sizeof database_key));
+    (void)STATUS(options_set_bytes, pick(w, OPTIONS), option_name(w, names, 3), bytes.data, bytes.len);
+}
+
+void run_options_encode(struct worker *w) {
+    entidb_buffer map = empty_buffer(), *out = place(w, &map);
+    entidb_error **error = error_place(w);
+    entidb_status status = STATUS(options_encode, pick(w, OPTIONS), out, error);
+    take_buffer(w, &map, status, w->documents);
+}
+
+void run_options_free(struct worker *w) {
+    discard(w, OPTIONS);
+    NOTHING(options_free, NULL);
 }

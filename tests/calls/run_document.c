@@ -2,7 +2,8 @@
 #include "run.h"
 
 static void check_item(struct worker *w, const entidb_item *item, struct blob document) {
-    if (item->kind > ENTIDB_KIND_OTHER || item->reserved != 0) found(w, "an item of the kind %u", item->kind);
+    int has_detail = item->kind == ENTIDB_KIND_DECIMAL || item->kind == ENTIDB_KIND_VECTOR;
+    if (item->kind > ENTIDB_KIND_TAGGED || (item->detail != 0 && !has_detail)) found(w, "an item of the kind %u", item->kind);
     check_lent(w, &item->bytes, document);
 }
 
@@ -63,6 +64,37 @@ void run_encoder_new(struct worker *w) {
         take_buffer(w, &buffer, finished, w->documents);
     }
     adopt(w, ENCODER, encoder, status);
+}
+
+void run_encoder_uuid(struct worker *w) { (void)STATUS(encoder_uuid, pick(w, ENCODER), rarely(w, 20) ? NULL : random_id(w)); }
+void run_encoder_begin_tag(struct worker *w) { (void)STATUS(encoder_begin_tag, pick(w, ENCODER), random_number(w)); }
+void run_encoder_decimal(struct worker *w) {
+    (void)STATUS(encoder_decimal, pick(w, ENCODER), (int64_t)random_number(w), rarely(w, 4) ? (int64_t)random_number(w) : -2);
+}
+void run_encoder_vector(struct worker *w) {
+    struct blob bytes = random_name(w);
+    (void)STATUS(encoder_vector, pick(w, ENCODER), (uint32_t)below(w, 6), bytes.data, bytes.len);
+}
+
+void run_database_new_id(struct worker *w) {
+    uint8_t *id = rarely(w, 20) ? NULL : argument(w, 16);
+    GIVES_NOTHING(database_new_id, pick(w, DATABASE), id);
+}
+
+void run_id_text(struct worker *w) {
+    char *text = rarely(w, 20) ? NULL : argument(w, ENTIDB_ID_TEXT_BYTES);
+    const uint8_t *id = rarely(w, 20) ? NULL : random_id(w);
+    entidb_error **error = error_place(w);
+    entidb_status status = STATUS(id_text, id, text, error);
+    if (status == ENTIDB_OK && strlen(text) != ENTIDB_ID_TEXT_BYTES - 1) found(w, "the text of an id has another length");
+}
+
+void run_id_parse(struct worker *w) {
+    static const char *const texts[] = {"01890a5d-ac96-774b-bcce-b302099a8057", "01890a5dac96774bbcceb302099a8057", "", "01890a5d-ac96"};
+    const char *chosen = texts[below(w, 4)];
+    struct blob text = odd(w, of(w, chosen, strlen(chosen)));
+    uint8_t *id = rarely(w, 20) ? NULL : argument(w, 16);
+    GIVES_NOTHING(id_parse, text.data, text.len, id);
 }
 
 void run_encoder_null(struct worker *w) { (void)STATUS(encoder_null, pick(w, ENCODER)); }

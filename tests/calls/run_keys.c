@@ -22,6 +22,10 @@ static const entidb_key *passing_key(struct worker *w) {
     return key_of(w, 1 + below(w, 2));
 }
 
+void run_database_keys(struct worker *w) {
+    GIVES_BYTES(database_keys, w->documents, pick(w, DATABASE));
+}
+
 void run_database_add_key(struct worker *w) {
     /* Seldom a key that is there anyway: there is room for eight. */
     GIVES_NOTHING(database_add_key, pick(w, DATABASE), any_key(w), rarely(w, 8) ? any_key(w) : passing_key(w));

@@ -60,7 +60,16 @@ static void documents() {
     CHECK("a float is read", doc["real"].as_double() == 1.5);
     CHECK("bytes are read", doc["bytes"].as_bytes() == Bytes(blob));
     CHECK("a timestamp is read", doc["at"].as_timestamp() == entidb::Timestamp{1234567});
-    CHECK("an id is its encoding", doc["id"].kind() == ENTIDB_KIND_OTHER && doc["id"].encoded().size() > 16);
+    CHECK("an id is read as one", doc["id"].kind() == ENTIDB_KIND_ID && doc["id"].as_id().text().size() == 36);
+    const entidb::Uuid uuid{{1, 2, 3}};
+    const std::vector<float> floats{0.5f, -1.0f};
+    const auto typed_bytes = map({{"uuid", uuid}, {"price", entidb::Decimal{-1299, -2}}, {"vector", floats}, {"tagged", entidb::Value::tagged(4711, 7)}}).encode();
+    const entidb::View typed{Bytes(typed_bytes)};
+    CHECK("values of every type are read as they were written", typed["uuid"].as_uuid() == uuid && (typed["price"].as_decimal() == entidb::Decimal{-1299, -2}) && typed["vector"].as_floats() == floats && typed["tagged"].tag() == 4711 && typed["tagged"].tagged().as_int() == 7);
+    CHECK("and as nothing else", thrown([&] { typed["price"].as_uuid(); }) == ENTIDB_ERROR_WRONG_TYPE && thrown([&] { typed["uuid"].as_floats(); }) == ENTIDB_ERROR_WRONG_TYPE);
+    auto maker = Database::open_memory();
+    const auto made = maker.new_id();
+    CHECK("an id survives its text", entidb::Id::parse(made.text()) == made && made < maker.new_id() && thrown([&] { entidb::Id::parse("none"); }) == ENTIDB_ERROR_INVALID_ARGUMENT);
     CHECK("positions are part of a path", doc["list.2.0"].as_int() == 3 && doc["list"]["1"].as_text() == "two");
     CHECK("a backslash makes a dot part of a name", doc["a\\.b.c"].as_int() == 2);
     CHECK("a bad path is refused", thrown([&] { doc.at("a..b"); }) != ENTIDB_OK);
@@ -344,14 +353,16 @@ static void maintenance() {
         CHECK("after close everything says so", db.is_closed() && thrown([&] { notes.count(); }) == ENTIDB_ERROR_CLOSED && thrown([&] { db.begin_read(); }) == ENTIDB_ERROR_CLOSED);
         CHECK("an entity lives on", (*note)["n"].as_int() == 1);
     }
-    entidb_open_options options;
-    entidb_open_options_init(&options);
-    options.flags = ENTIDB_OPEN_EXISTING | ENTIDB_OPEN_READ_ONLY;
+    auto options = entidb::Options().create(false).read_only().lock_timeout_ms(7).durability(entidb::Durability::Grouped);
     {
         auto db = Database::open(copy.string(), options);
+        auto config = db.config();
+        CHECK("its options are read back", config["lock_timeout_ms"].as_int() == 7 && config["read_only"].as_bool() && config["durability"].as_text() == "grouped");
         CHECK("the backup opens, read-only", db.collection("notes").count() == 2 && thrown([&] { db.collection("notes").put(map({})); }) == ENTIDB_ERROR_READ_ONLY);
     }
     CHECK("what is not there is not opened", thrown([&] { Database::open((folder / "none").string(), options); }) == ENTIDB_ERROR_DATABASE_NOT_FOUND);
+    CHECK("an option set twice has its last value", Database::open_memory(entidb::Options().memory_bytes(1 << 21).memory_bytes(1 << 22)).config()["memory_bytes"].as_int() == 1 << 22);
+    CHECK("a value out of bounds names them", thrown([&] { Database::open_memory(entidb::Options().compression(entidb::Compression::None).memory_bytes(1)); }) == ENTIDB_ERROR_INVALID_ARGUMENT);
     CHECK("an option nobody knows is refused", thrown([&] { Database::open(folder.string(), map({{"readonly", true}})); }) == ENTIDB_ERROR_UNKNOWN_OPTION);
     fs::remove_all(folder);
     fs::remove_all(copy);

@@ -174,6 +174,7 @@ class Run {
         auto name = [&](const char* field) { return step.at(field).text; };
         if (what == "collections") return joined(in ? in->collections() : db_.collections(), ", ");
         if (what == "verify") return yes(db_.verify()["ok"].as_bool());
+        if (what == "config") return config(name("name"));
         if (what == "changes") return changes(name("since"));
         if (what == "create_collection") in ? in->create_collection(name("name")) : db_.create_collection(name("name"));
         else if (what == "drop_collection") in ? in->drop_collection(name("name")) : db_.drop_collection(name("name"));
@@ -186,9 +187,22 @@ class Run {
         return "ok";
     }
 
+    std::string config(const std::string& name) {
+        auto options = db_.config();
+        auto value = options[name];
+        if (value.kind() == ENTIDB_KIND_TEXT) return std::string(value.as_text());
+        if (value.kind() == ENTIDB_KIND_BOOL) return yes(value.as_bool());
+        return std::to_string(value.as_int());
+    }
+
     void reopen(const Json& step) {
         close();
-        auto kept = options_;
+        // Put back also when the database does not open.
+        struct Kept {
+            std::vector<std::pair<std::string, Json>>& options;
+            std::vector<std::pair<std::string, Json>> before;
+            ~Kept() { options = std::move(before); }
+        } kept{options_, options_};
         if (const Json* more = step.find("options")) {
             for (const auto& [name, held] : more->members) {
                 options_.erase(std::remove_if(options_.begin(), options_.end(), [&](const auto& option) { return option.first == name; }), options_.end());
@@ -196,7 +210,6 @@ class Run {
             }
         }
         open();
-        options_ = kept;
     }
 
     std::string changes(const std::string& name) {

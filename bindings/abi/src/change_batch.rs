@@ -5,9 +5,9 @@
 
 use entidb_ffi as ffi;
 
-use crate::Id;
 use crate::bytes::Buffer;
 use crate::error::{Error, Result};
+use crate::{Id, modes};
 
 /// Changes of one commit.
 #[derive(Debug)]
@@ -43,17 +43,9 @@ impl Change<'_> {
     /// # Errors
     /// For a kind this version does not know.
     pub fn kind_name(&self) -> Result<&'static str> {
-        Ok(match self.kind {
-            ffi::ENTIDB_CHANGE_INSERT => "insert",
-            ffi::ENTIDB_CHANGE_UPDATE => "update",
-            ffi::ENTIDB_CHANGE_DELETE => "delete",
-            ffi::ENTIDB_CHANGE_COLLECTION_CREATED => "collection_created",
-            ffi::ENTIDB_CHANGE_COLLECTION_RENAMED => "collection_renamed",
-            ffi::ENTIDB_CHANGE_COLLECTION_DROPPED => "collection_dropped",
-            ffi::ENTIDB_CHANGE_INDEX_CREATED => "index_created",
-            ffi::ENTIDB_CHANGE_INDEX_DROPPED => "index_dropped",
-            other => return Err(Error::new(ffi::ENTIDB_ERROR_INTERNAL, format!("a change has the kind {other}"))),
-        })
+        let other = self.kind;
+        modes::change_kind_word(other)
+            .ok_or_else(|| Error::new(ffi::ENTIDB_ERROR_INTERNAL, format!("a change has the kind {other}")))
     }
 
     /// Whether it is of an entity.

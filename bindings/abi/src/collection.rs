@@ -6,10 +6,8 @@ use entidb_ffi as ffi;
 
 use crate::bytes::Buffer;
 use crate::error::Result;
+use crate::modes::PUT_FRAME_HEAD_BYTES;
 use crate::{Cursor, Entity, Frames, Id, call};
-
-/// What a frame takes beside its document: length, mark and id.
-const FRAME_HEAD_BYTES: usize = 21;
 
 /// When a document may be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +163,7 @@ impl Collection {
         write: impl FnOnce(&mut Vec<u8>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let start = frames.len();
-        if frames.try_reserve(FRAME_HEAD_BYTES).is_err() {
+        if frames.try_reserve(PUT_FRAME_HEAD_BYTES).is_err() {
             let problem = "no memory for the documents of a batch; store fewer at once";
             return Err(crate::Error::new(ffi::ENTIDB_ERROR_OUT_OF_MEMORY, problem).into());
         }

@@ -6,6 +6,7 @@ use entidb_ffi as ffi;
 
 use crate::bytes::Buffer;
 use crate::error::Result;
+use crate::modes::{FRAME_ABSENT_BYTES, FRAME_HEAD_BYTES};
 use crate::{Entity, Id, call};
 
 /// A walk over entities.
@@ -16,11 +17,6 @@ pub struct Cursor(*mut ffi::entidb_cursor);
 unsafe impl Send for Cursor {}
 // SAFETY: two calls at once give CONCURRENT_USE, not a race.
 unsafe impl Sync for Cursor {}
-
-/// Bytes of a frame before its document.
-const FRAME_HEAD: usize = 28;
-/// Bytes of a frame of an id that is not there.
-const ABSENT_BYTES: usize = 20;
 
 impl Cursor {
     pub(crate) fn own(pointer: *mut ffi::entidb_cursor) -> Self {
@@ -111,8 +107,8 @@ impl Frames {
             && let Some(len) = rest.first_chunk::<4>()
         {
             let len = match u32::from_le_bytes(*len) {
-                u32::MAX => ABSENT_BYTES,
-                document => FRAME_HEAD + document as usize,
+                u32::MAX => FRAME_ABSENT_BYTES,
+                document => FRAME_HEAD_BYTES + document as usize,
             };
             rest = rest.get(len..).unwrap_or_default();
             count += 1;
@@ -127,13 +123,13 @@ impl Frames {
         let (id, after) = after.split_first_chunk::<16>()?;
         let len = u32::from_le_bytes(*len);
         if len == u32::MAX {
-            self.offset += ABSENT_BYTES;
+            self.offset += FRAME_ABSENT_BYTES;
             return Some(Frame { id: *id, found: None });
         }
         let (version, after) = after.split_first_chunk::<8>()?;
         let len = usize::try_from(len).ok()?;
         let document = after.get(..len)?;
-        self.offset += FRAME_HEAD + len;
+        self.offset += FRAME_HEAD_BYTES + len;
         Some(Frame { id: *id, found: Some((u64::from_le_bytes(*version), document)) })
     }
 }

@@ -34,14 +34,12 @@ impl Database {
     /// Opens the database in a folder, with options as a CBOR map of names.
     ///
     /// # Errors
-    /// Those of `entidb_database_open_named`.
+    /// Those of `entidb_database_open`.
     pub fn open(path: &str, options: &[u8]) -> Result<Self> {
         crate::check_library()?;
         let made = call::handle(|out, error| {
             // SAFETY: path and options are readable and the places may be written.
-            unsafe {
-                ffi::entidb_database_open_named(path.as_ptr(), path.len(), options.as_ptr(), options.len(), out, error)
-            }
+            unsafe { ffi::entidb_database_open(path.as_ptr(), path.len(), options.as_ptr(), options.len(), out, error) }
         })?;
         Ok(Self(made))
     }
@@ -57,6 +55,48 @@ impl Database {
             unsafe { ffi::entidb_database_open_memory(options.as_ptr(), options.len(), out, error) }
         })?;
         Ok(Self(made))
+    }
+
+    /// Makes a database in memory of a backup.
+    ///
+    /// # Errors
+    /// Those of `entidb_backup_open_memory`.
+    pub fn restore_memory(backup: &str, options: &[u8]) -> Result<Self> {
+        crate::check_library()?;
+        let (options, options_len) = (options.as_ptr(), options.len());
+        let made = call::handle(|out, error| {
+            // SAFETY: path and options are readable and the places may be written.
+            unsafe { ffi::entidb_backup_open_memory(backup.as_ptr(), backup.len(), options, options_len, out, error) }
+        })?;
+        Ok(Self(made))
+    }
+
+    /// Makes a database in a new folder of a backup; the report is CBOR.
+    ///
+    /// # Errors
+    /// Those of `entidb_backup_restore`.
+    pub fn restore(backup: &str, path: &str, options: &[u8]) -> Result<Buffer> {
+        crate::check_library()?;
+        let (backup, backup_len) = (backup.as_ptr(), backup.len());
+        let (path, path_len) = (path.as_ptr(), path.len());
+        let (options, options_len) = (options.as_ptr(), options.len());
+        Buffer::fill(|out, error| {
+            // SAFETY: paths and options are readable and the places may be written.
+            unsafe { ffi::entidb_backup_restore(backup, backup_len, path, path_len, options, options_len, out, error) }
+        })
+    }
+
+    /// Checks a backup; the report is CBOR.
+    ///
+    /// # Errors
+    /// Those of `entidb_backup_validate`.
+    pub fn validate_backup(backup: &str, options: &[u8]) -> Result<Buffer> {
+        crate::check_library()?;
+        let (options, options_len) = (options.as_ptr(), options.len());
+        Buffer::fill(|out, error| {
+            // SAFETY: path and options are readable and the places may be written.
+            unsafe { ffi::entidb_backup_validate(backup.as_ptr(), backup.len(), options, options_len, out, error) }
+        })
     }
 
     /// Closes it for every handle.
@@ -213,22 +253,22 @@ impl Database {
         call::done(|error| unsafe { ffi::entidb_database_wait_durable(self.0, sequence, timeout_ms, error) })
     }
 
-    /// Puts the newest writes into segments.
+    /// Puts the newest writes into segments; the report is CBOR.
     ///
     /// # Errors
     /// Those of `entidb_database_checkpoint`.
-    pub fn checkpoint(&self) -> Result<()> {
-        // SAFETY: the database is live.
-        call::done(|error| unsafe { ffi::entidb_database_checkpoint(self.0, error) })
+    pub fn checkpoint(&self) -> Result<Buffer> {
+        // SAFETY: the database is live and the places may be written.
+        Buffer::fill(|out, error| unsafe { ffi::entidb_database_checkpoint(self.0, out, error) })
     }
 
-    /// Merges all segments.
+    /// Merges all segments; the report is CBOR.
     ///
     /// # Errors
     /// Those of `entidb_database_compact`.
-    pub fn compact(&self) -> Result<()> {
-        // SAFETY: the database is live.
-        call::done(|error| unsafe { ffi::entidb_database_compact(self.0, error) })
+    pub fn compact(&self) -> Result<Buffer> {
+        // SAFETY: the database is live and the places may be written.
+        Buffer::fill(|out, error| unsafe { ffi::entidb_database_compact(self.0, out, error) })
     }
 
     /// Checks the database; the report is CBOR.
@@ -244,13 +284,15 @@ impl Database {
         Buffer::fill(|out, error| unsafe { ffi::entidb_database_verify(self.0, level, out, error) })
     }
 
-    /// Copies the database into a new folder.
+    /// Copies the database into a new folder; the report is CBOR.
     ///
     /// # Errors
     /// Those of `entidb_database_backup`.
-    pub fn backup(&self, path: &str) -> Result<()> {
-        // SAFETY: the database is live and the path readable.
-        call::done(|error| unsafe { ffi::entidb_database_backup(self.0, path.as_ptr(), path.len(), error) })
+    pub fn backup(&self, path: &str) -> Result<Buffer> {
+        Buffer::fill(|out, error| {
+            // SAFETY: the database is live, the path readable, the places may be written.
+            unsafe { ffi::entidb_database_backup(self.0, path.as_ptr(), path.len(), out, error) }
+        })
     }
 
     /// Counters and sizes, CBOR.

@@ -4,6 +4,7 @@
 
 use entidb_ffi as ffi;
 
+use crate::bytes::Buffer;
 use crate::error::Result;
 use crate::{Database, call};
 
@@ -28,6 +29,15 @@ impl Key<'_> {
 }
 
 impl Database {
+    /// The keys and passwords that open it, CBOR.
+    ///
+    /// # Errors
+    /// Those of `entidb_database_keys`.
+    pub fn keys(&self) -> Result<Buffer> {
+        // SAFETY: the database is live and the places may be written.
+        Buffer::fill(|out, error| unsafe { ffi::entidb_database_keys(self.raw(), out, error) })
+    }
+
     /// Replaces one key or password by another.
     ///
     /// # Errors

@@ -8,20 +8,6 @@ use crate::bytes::Buffer;
 use crate::error::Result;
 use crate::{Collection, call};
 
-/// What a commit promises when it returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// As the database was opened.
-    #[default]
-    Default,
-    /// On stable storage.
-    Durable,
-    /// With the operating system, on stable storage soon after.
-    Grouped,
-    /// In memory.
-    None,
-}
-
 /// A transaction.
 #[derive(Debug)]
 pub struct Transaction(*mut ffi::entidb_transaction);
@@ -124,17 +110,11 @@ impl Transaction {
         Buffer::fill_text(|out, error| unsafe { ffi::entidb_transaction_position(self.0, out, error) })
     }
 
-    /// Commits, and gives the sequence.
+    /// Commits, and gives the sequence. The durability is one of [`modes`](crate::modes).
     ///
     /// # Errors
     /// Those of `entidb_transaction_commit`.
-    pub fn commit(&self, durability: Durability) -> Result<u64> {
-        let durability = match durability {
-            Durability::Default => ffi::ENTIDB_DURABILITY_DEFAULT,
-            Durability::Durable => ffi::ENTIDB_DURABILITY_DURABLE,
-            Durability::Grouped => ffi::ENTIDB_DURABILITY_GROUPED,
-            Durability::None => ffi::ENTIDB_DURABILITY_NONE,
-        };
+    pub fn commit(&self, durability: u32) -> Result<u64> {
         // SAFETY: the transaction is live and the places may be written.
         call::value(|out, error| unsafe { ffi::entidb_transaction_commit(self.0, durability, out, error) })
     }

@@ -3,18 +3,19 @@
  *
  * Always: an error names the argument and the type it got, never its content. Does not know: what an argument is for.
  */
+import { code } from "./codes.g";
 import { errorFrom, type EntidbError } from "./errors.g";
 import { types } from "./host";
 
 /** @internal An argument that makes no sense. */
 export function refused(message: string, context = {}): EntidbError {
-  return errorFrom(101, message, context);
+  return errorFrom(code.INVALID_ARGUMENT, message, context);
 }
 
 /** @internal A text the native half can take. */
 export function text(value: unknown, what: string): string {
   if (typeof value !== "string") throw refused(`${what} is text, not ${kindOf(value)}`);
-  if (!value.isWellFormed()) throw errorFrom(505, `${what} holds half of a surrogate pair, which is no text`);
+  if (!value.isWellFormed()) throw errorFrom(code.INVALID_UTF8, `${what} holds half of a surrogate pair, which is no text`);
   return value;
 }
 
@@ -76,7 +77,7 @@ export function only(options: object | undefined, names: readonly string[], wher
   if (options === null || typeof options !== "object") throw refused(`the options of ${where} are an object, not ${kindOf(options)}`);
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue;
-    throw errorFrom(103, `${where} has no option ${JSON.stringify(name)}; did you mean ${nearest(name, names)}?`);
+    throw errorFrom(code.UNKNOWN_OPTION, `${where} has no option ${JSON.stringify(name)}; did you mean ${nearest(name, names)}?`);
   }
 }
 

@@ -9,21 +9,12 @@ import { milliseconds } from "./argument";
 import type { IndexDefinition } from "./collection";
 import { Decoder, early } from "./decode";
 import type { Document } from "./entity";
+import { code } from "./codes.g";
 import { errorFrom } from "./errors.g";
 import { type Id, idAt } from "./id";
+import { CHANGE_KIND_WORDS, type ChangeKind } from "./interface.g";
 import { type Handle, call, raw } from "./raw";
 import type { Scope } from "./scope";
-
-/** The kind of a change. */
-export type ChangeKind =
-  | "insert"
-  | "update"
-  | "delete"
-  | "collection_created"
-  | "collection_renamed"
-  | "collection_dropped"
-  | "index_created"
-  | "index_dropped";
 
 /** One change of a commit. */
 export interface Change<T = Document> {
@@ -51,19 +42,6 @@ export interface ChangeBatch {
   endsCommit: boolean;
 }
 
-/** By their numbers in a batch. */
-const KINDS: readonly (ChangeKind | undefined)[] = [
-  undefined,
-  "insert",
-  "update",
-  "delete",
-  "collection_created",
-  "collection_renamed",
-  "collection_dropped",
-  "index_created",
-  "index_dropped",
-];
-
 function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
   const decoder = new Decoder(bytes);
   const count = decoder.uint32(8);
@@ -75,13 +53,13 @@ function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
     endsCommit: (bytes[12]! & 1) === 1,
   };
   for (let n = 0; n < count; n++) {
-    const kind = KINDS[bytes[at]!];
-    if (kind === undefined) throw errorFrom(401, "a batch of changes is not what was written", { offset: at });
+    const kind = CHANGE_KIND_WORDS[bytes[at]!];
+    if (kind === undefined) throw errorFrom(code.CORRUPT, "a batch of changes is not what was written", { offset: at });
     const name = at + 2 + bytes[at + 1]!;
     const change: Change = { kind, collection: bytes.toString("utf8", at + 2, name) };
     const start = name + 20;
     const end = start + decoder.uint32(name + 16);
-    if (end > bytes.length) throw errorFrom(401, "a batch of changes ends too early", { offset: at });
+    if (end > bytes.length) throw errorFrom(code.CORRUPT, "a batch of changes ends too early", { offset: at });
     const value = (isExact: boolean): unknown => {
       decoder.begin(start, end, isExact);
       const read = decoder.value();
@@ -95,7 +73,7 @@ function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
     batch.changes.push(change);
     at = end;
   }
-  if (at !== bytes.length) throw errorFrom(401, "a batch of changes goes on after its end", { offset: at });
+  if (at !== bytes.length) throw errorFrom(code.CORRUPT, "a batch of changes goes on after its end", { offset: at });
   return batch;
 }
 
@@ -125,7 +103,7 @@ export class ChangeFeed implements Iterable<ChangeBatch> {
 
   get #live(): Handle {
     if (this.#scope.isOver) throw this.#scope.refusal();
-    if (this.#isClosed) throw errorFrom(203, "this change feed was closed; take a new one with changes()");
+    if (this.#isClosed) throw errorFrom(code.CLOSED, "this change feed was closed; take a new one with changes()");
     return this.#handle;
   }
 

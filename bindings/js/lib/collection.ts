@@ -10,6 +10,7 @@ import { decodeValue } from "./decode";
 import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, placeOf, readEntity } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
+import { WRITE_MODE_INSERT, WRITE_MODE_PUT, WRITE_MODE_REPLACE } from "./interface.g";
 import { isDetached } from "./judge";
 import { ManualIndex } from "./manual";
 import { type Patch, operationsOf } from "./patch";
@@ -82,9 +83,6 @@ export interface IndexDefinition {
   options?: Record<string, unknown>;
 }
 
-const PUT = 0;
-const INSERT = 1;
-const REPLACE = 2;
 const DECLARED = ["name", "unique", "multi"] as const;
 const MANUAL = ["kind", "name", "unique"] as const;
 
@@ -139,13 +137,13 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
    */
   put(document: T, options?: PutOptions): Id {
     if (options !== undefined) only(options, ["id"], "put");
-    return this.#store(document, options?.id === undefined ? placeOf(document) : options.id, PUT, 0);
+    return this.#store(document, options?.id === undefined ? placeOf(document) : options.id, WRITE_MODE_PUT, 0);
   }
 
   /** Stores a document under an id that must not exist. @throws AlreadyExistsError. */
   insert(document: T, options?: PutOptions): Id {
     if (options !== undefined) only(options, ["id"], "insert");
-    return this.#store(document, options?.id === undefined ? placeOf(document) : options.id, INSERT, 0);
+    return this.#store(document, options?.id === undefined ? placeOf(document) : options.id, WRITE_MODE_INSERT, 0);
   }
 
   /**
@@ -155,7 +153,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
    */
   replace(id: IdLike, document: T, options?: ReplaceOptions): void {
     only(options, ["version"], "replace");
-    this.#store(document, id, REPLACE, versionOption(options?.version));
+    this.#store(document, id, WRITE_MODE_REPLACE, versionOption(options?.version));
   }
 
   #store(document: unknown, id: IdLike | undefined, mode: number, version: number): Id {
@@ -204,7 +202,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
       encoder.reserve(length);
       encoder.bytes.set(document.length === length ? document : document.subarray(0, length), 16);
       encoder.at += length;
-      return this.#send(encoder, options?.id, PUT, 0);
+      return this.#send(encoder, options?.id, WRITE_MODE_PUT, 0);
     });
   }
 

@@ -11,30 +11,16 @@ import { decodeValue } from "./decode";
 import { encodeValue } from "./encode";
 import type { Document } from "./entity";
 import { warn } from "./host";
+import type {
+  BackupReport, CheckpointReport, CompactReport, Config, Durability, KeySlot, OpenReport, Options, Stats, VerifyReport,
+} from "./interface.g";
 import { type Key, keyOf } from "./keys";
-import { type Options, camelKeys, optionsOf } from "./options";
+import { camelKeys, optionsOf } from "./options";
 import { type Handle, call, raw } from "./raw";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";
-import { type Durability, Snapshot, Transaction, durabilityOf, warnAbandoned, within } from "./transaction";
+import { Snapshot, Transaction, durabilityOf, warnAbandoned, within } from "./transaction";
 import { EntityId } from "./values";
-
-/** The report of a verification. */
-export interface VerifyReport {
-  /** True if there are no problems. */
-  ok: boolean;
-  /** The problems, and where they are. */
-  problems: { what: string; file?: string; offset?: number; collection?: string; index?: string; id?: string }[];
-  segments: number;
-  units: number;
-  entities: number;
-  indexRows: number;
-  /** Names in the folder that are not files of the database; harmless. The first of them. */
-  ignored: string[];
-  /** The number of such names. */
-  ignoredCount: number;
-  [name: string]: unknown;
-}
 
 /** Options of a transaction. */
 export interface TransactionOptions {
@@ -49,10 +35,10 @@ export class Database {
   readonly #scope: Scope;
 
   /** @internal */
-  constructor(path: string | undefined, options: unknown) {
+  constructor(path: string | undefined, options: unknown, backup?: string) {
     const given = encodeValue(optionsOf(options));
     this.path = path;
-    const handle = call(() => raw.openNative(path, given));
+    const handle = call(() => (backup === undefined ? raw.openNative(path, given) : raw.restoreMemory(backup, given)));
     this.#scope = new Scope(handle, "database", undefined, path);
     abandoned.register(this, { handle, path }, this);
   }
@@ -162,28 +148,30 @@ export class Database {
   }
 
   /** Writes the data in the log to segments, so that the next open has nothing to replay. */
-  checkpoint(): void {
-    call(() => raw.databaseCheckpoint(this.#scope.live));
+  checkpoint(): CheckpointReport {
+    return reportOf(call(() => raw.databaseCheckpoint(this.#scope.live)));
   }
 
   /** Merges all segments, and frees the space of old versions and deleted data. */
-  compact(): void {
-    call(() => raw.databaseCompact(this.#scope.live));
+  compact(): CompactReport {
+    return reportOf(call(() => raw.databaseCompact(this.#scope.live)));
   }
 
   /** Checks footers, counts and lists; with `full` every byte, and indexes against entities. */
   verify(options?: { full?: boolean }): VerifyReport {
     only(options, ["full"], "verify");
-    const report = camelKeys(decodeValue(call(() => raw.databaseVerify(this.#scope.live, options?.full === true)))) as VerifyReport;
-    for (const problem of report.problems) {
-      if ((problem.id as unknown) instanceof EntityId) problem.id = String(problem.id);
-    }
-    return report;
+    return verifyReportOf(call(() => raw.databaseVerify(this.#scope.live, options?.full === true)));
   }
 
   /** Copies the database, as of one commit, to a new folder, which is a database of its own. */
-  backup(path: string): void {
-    call(() => raw.databaseBackup(this.#scope.live, text(path, "the path of a backup")));
+  backup(path: string): BackupReport {
+    return reportOf(call(() => raw.databaseBackup(this.#scope.live, text(path, "the path of a backup"))));
+  }
+
+  /** The slots of the keys and passwords that open the database, never the keys themselves. @throws NotEncryptedError. */
+  keys(): KeySlot[] {
+    const slots = decodeValue(call(() => raw.databaseKeys(this.#scope.live))) as unknown[];
+    return slots.map((slot) => camelKeys(slot) as unknown as KeySlot);
   }
 
   /**
@@ -222,18 +210,18 @@ export class Database {
   }
 
   /** Counters since opening, and current sizes. */
-  stats(): Record<string, number> {
-    return camelKeys(decodeValue(call(() => raw.databaseStats(this.#scope.live)))) as Record<string, number>;
+  stats(): Stats {
+    return reportOf(call(() => raw.databaseStats(this.#scope.live)));
   }
 
   /** The options in use. They say whether there is a key, never which. */
-  config(): Options & { encrypted: boolean } {
-    return camelKeys(decodeValue(call(() => raw.databaseConfig(this.#scope.live)))) as unknown as Options & { encrypted: boolean };
+  config(): Config {
+    return reportOf(call(() => raw.databaseConfig(this.#scope.live)));
   }
 
   /** What opening found: whether the last close was clean, and what was replayed. */
-  openReport(): Record<string, unknown> {
-    return camelKeys(decodeValue(call(() => raw.databaseOpenReport(this.#scope.live))));
+  openReport(): OpenReport {
+    return reportOf(call(() => raw.databaseOpenReport(this.#scope.live)));
   }
 
   /**
@@ -272,6 +260,19 @@ export class Database {
   }
 }
 
+/** A report of the library, by the names of JavaScript. */
+function reportOf<R>(bytes: Uint8Array): R {
+  return camelKeys(decodeValue(bytes)) as unknown as R;
+}
+
+function verifyReportOf(bytes: Uint8Array): VerifyReport {
+  const report = reportOf<VerifyReport>(bytes);
+  for (const problem of report.problems) {
+    if ((problem.id as unknown) instanceof EntityId) problem.id = String(problem.id);
+  }
+  return report;
+}
+
 const abandoned = new FinalizationRegistry<{ handle: Handle; path: string | undefined }>(({ handle, path }) => {
   warn(`the database ${path ?? "in memory"} was dropped while it was open; call close(), or use \`using\``, "ENTIDB_NOT_CLOSED");
   try {
@@ -298,4 +299,30 @@ export function open(path: string, options?: Options): Database {
 /** Opens a database in memory. It behaves like one on disk. */
 export function openMemory(options?: Options): Database {
   return new Database(undefined, options);
+}
+
+/**
+ * Checks every byte and every index of a backup, or of any database that nobody has open. Of the options a key or a password counts.
+ *
+ * @throws DatabaseNotFoundError, WrongKeyError; CorruptError where it does not open at all.
+ */
+export function validateBackup(path: string, options?: Options): VerifyReport {
+  const [backup, given] = [text(path, "the path of a backup"), encodeValue(optionsOf(options))];
+  return verifyReportOf(call(() => raw.validateBackup(backup, given)));
+}
+
+/**
+ * Makes a database in a new folder of a backup, which is checked before. Of the options a key or a password counts.
+ *
+ * @throws CorruptError when the check finds a problem; TargetNotEmptyError.
+ */
+export function restore(backup: string, path: string, options?: Options): BackupReport {
+  const [from, to] = [text(backup, "the path of a backup"), text(path, "the path of a database")];
+  const given = encodeValue(optionsOf(options));
+  return reportOf(call(() => raw.restore(from, to, given)));
+}
+
+/** Makes a database in memory of a backup, which is checked before, and opens it. @throws CorruptError when the check finds a problem. */
+export function restoreMemory(backup: string, options?: Options): Database {
+  return new Database(undefined, options, text(backup, "the path of a backup"));
 }

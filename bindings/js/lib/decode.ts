@@ -5,6 +5,7 @@
  * Does not know: where bytes come from.
  * Format: docs/spec/encoding.md.
  */
+import { code } from "./codes.g";
 import { errorFrom } from "./errors.g";
 import { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector, type VectorKind, halfToNumber } from "./values";
 
@@ -36,8 +37,8 @@ export class Decoder {
 
   /** Judges that the document ended where it should. */
   finish(): void {
-    if (this.at > this.#end) throw errorFrom(401, "a document that was read ends too early", { offset: this.#end });
-    if (this.at < this.#end) throw errorFrom(401, "a document that was read goes on after its end", { offset: this.at });
+    if (this.at > this.#end) throw errorFrom(code.CORRUPT, "a document that was read ends too early", { offset: this.#end });
+    if (this.at < this.#end) throw errorFrom(code.CORRUPT, "a document that was read goes on after its end", { offset: this.at });
   }
 
   /** A number of 32 bits, little-endian. */
@@ -56,7 +57,7 @@ export class Decoder {
   }
 
   #bad(): Error {
-    return errorFrom(401, "a document that was read is not what was stored", { offset: this.at });
+    return errorFrom(code.CORRUPT, "a document that was read is not what was stored", { offset: this.at });
   }
 
   /** The argument of a head whose first byte was read. */
@@ -323,5 +324,5 @@ export function decodeValue(bytes: Uint8Array, exact = false): unknown {
 
 /** @internal What reading past the end of a buffer throws, as the error it is. */
 export function early(error: unknown, offset: number): unknown {
-  return error instanceof RangeError ? errorFrom(401, "a document that was read ends too early", { offset }) : error;
+  return error instanceof RangeError ? errorFrom(code.CORRUPT, "a document that was read ends too early", { offset }) : error;
 }

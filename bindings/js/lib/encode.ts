@@ -8,6 +8,7 @@
  */
 import { Decoder } from "./decode";
 import { isEntity } from "./entity";
+import { code } from "./codes.g";
 import { errorFrom } from "./errors.g";
 import { types } from "./host";
 import { writeId } from "./id";
@@ -506,7 +507,7 @@ export function encodeInto(encoder: Encoder, value: unknown): void {
   } catch (error) {
     if (error !== UNENCODABLE) throw error;
     judge(value);
-    throw errorFrom(514, "the value changed while it was encoded");
+    throw errorFrom(code.UNREPRESENTABLE, "the value changed while it was encoded");
   }
 }
 

@@ -8,6 +8,7 @@ import { refused } from "./argument";
 import { type Decoder, early } from "./decode";
 import { inspect } from "./host";
 import { type Id, idOfWords, word } from "./id";
+import { FRAME_ABSENT_BYTES, FRAME_HEAD_BYTES } from "./interface.g";
 
 /** A document: what a collection without a type of its own holds. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -168,11 +169,6 @@ export function readEntity(decoder: Decoder, at: number, end: number, exact: boo
   return entity;
 }
 
-/** Bytes of a frame before its document: length, id, version. */
-const FRAME_HEAD = 28;
-/** Bytes of a frame of an id that is not there. */
-const ABSENT = 20;
-
 /** @internal Entities one behind the other in a buffer. */
 export class Frames {
   readonly #decoder: Decoder;
@@ -195,9 +191,9 @@ export class Frames {
     const decoder = this.#decoder;
     const at = this.#at;
     const length = decoder.uint32(at);
-    const start = at + FRAME_HEAD;
+    const start = at + FRAME_HEAD_BYTES;
     if (length === 0xffff_ffff) {
-      this.#at = at + ABSENT;
+      this.#at = at + FRAME_ABSENT_BYTES;
       return undefined;
     }
     const end = start + length;

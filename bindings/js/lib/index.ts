@@ -7,7 +7,7 @@ import "./dispose";
 import { raw } from "./raw";
 
 export { cbor } from "./cbor";
-export { type Change, type ChangeBatch, ChangeFeed, type ChangeKind } from "./changes";
+export { type Change, type ChangeBatch, ChangeFeed } from "./changes";
 export {
   Collection,
   type CollectionOptions,
@@ -19,14 +19,29 @@ export {
   type ScanOptions,
 } from "./collection";
 export { Cursor } from "./cursor";
-export { Database, type TransactionOptions, type VerifyReport, open, openMemory } from "./database";
+export { Database, type TransactionOptions, open, openMemory, restore, restoreMemory, validateBackup } from "./database";
 export { deadline } from "./deadline";
 export { type Document, type Entity, type EntityFields, idOf, versionOf } from "./entity";
 export * from "./errors.g";
 export { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
+export type {
+  BackupReport,
+  ChangeKind,
+  CheckpointReport,
+  CompactReport,
+  Compression,
+  Config,
+  Durability,
+  KeySlot,
+  OpenReport,
+  Options,
+  Problem,
+  ScanPolicy,
+  Stats,
+  VerifyReport,
+} from "./interface.g";
 export type { Key } from "./keys";
 export { type KeyRange, ManualIndex } from "./manual";
-export type { Options } from "./options";
 export { Patch, patch } from "./patch";
 export type { Path, Step } from "./path";
 export {
@@ -47,7 +62,7 @@ export {
   not,
 } from "./query";
 export type { Changes, OrderOf, PathOf, Storable, ValueAt } from "./shape";
-export { type Durability, Snapshot, Transaction } from "./transaction";
+export { Snapshot, Transaction } from "./transaction";
 export { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector, type VectorKind } from "./values";
 
 /** The version of the library. */

@@ -6,6 +6,7 @@
  */
 import { kindOf } from "./argument";
 import { isEntity } from "./entity";
+import { code } from "./codes.g";
 import { errorFrom } from "./errors.g";
 import { inspect, types } from "./host";
 import { Tagged, Vector, isValue } from "./values";
@@ -95,12 +96,12 @@ export function judge(document: unknown): void {
 
 function judged(value: unknown, path: string, above: Set<object>): void {
   const where = path === "" ? "the document" : path;
-  const refuse = (why: string): Error => errorFrom(514, `${where} ${why}`);
+  const refuse = (why: string): Error => errorFrom(code.UNREPRESENTABLE, `${where} ${why}`);
   if (typeof value === "string" && !value.isWellFormed()) {
-    throw errorFrom(505, `${where} holds half of a surrogate pair, which is no text`);
+    throw errorFrom(code.INVALID_UTF8, `${where} holds half of a surrogate pair, which is no text`);
   }
   if (typeof value === "bigint" && (value >= 1n << 64n || value < -(1n << 64n))) {
-    throw errorFrom(510, `${where} is an integer of more than 64 bits`);
+    throw errorFrom(code.NUMBER_OUT_OF_RANGE, `${where} is an integer of more than 64 bits`);
   }
   if (value === undefined) throw refuse("is undefined; leave the field out, or store null");
   if (typeof value === "function" || typeof value === "symbol") throw refuse(`is a ${typeof value}, which has no form in a document`);
@@ -123,7 +124,7 @@ function judged(value: unknown, path: string, above: Set<object>): void {
   if (!Array.isArray(value) && !isMap && !(value instanceof Tagged) && !isPlain(value) && !(path === "" && isEntity(value))) {
     throw refuse(`is ${kindOf(value)}, which has no form in a document; store ${instead(value)}`);
   }
-  if (above.size >= DEPTH_MAX) throw errorFrom(503, `the document nests more than ${DEPTH_MAX} deep, at ${where.slice(0, 200)}`);
+  if (above.size >= DEPTH_MAX) throw errorFrom(code.TOO_DEEP, `the document nests more than ${DEPTH_MAX} deep, at ${where.slice(0, 200)}`);
   above.add(value);
   const below = (name: string): string => (path === "" ? name : `${path}.${name}`);
   if (hasSymbols(value)) {
@@ -143,17 +144,17 @@ function judged(value: unknown, path: string, above: Set<object>): void {
     const seen = new Set<string>();
     for (const [key, item] of value) {
       const good = typeof key === "string" || typeof key === "bigint" || (typeof key === "number" && Number.isSafeInteger(key));
-      if (!good) throw errorFrom(509, `${where} has the key ${kindOf(key)}; keys of a Map are texts and integers`);
+      if (!good) throw errorFrom(code.INVALID_KEY, `${where} has the key ${kindOf(key)}; keys of a Map are texts and integers`);
       judged(key, below(String(key)), above);
       if (item === undefined) continue;
       const name = typeof key === "string" ? `"${key}"` : String(key);
-      if (seen.has(name)) throw errorFrom(504, `${where} has the key ${name} twice, as a number and as a bigint`);
+      if (seen.has(name)) throw errorFrom(code.DUPLICATE_KEY, `${where} has the key ${name} twice, as a number and as a bigint`);
       seen.add(name);
       judged(item, below(String(key)), above);
     }
   } else {
     for (const [name, item] of Object.entries(value)) {
-      if (!name.isWellFormed()) throw errorFrom(505, `${where} has a key that holds half of a surrogate pair`);
+      if (!name.isWellFormed()) throw errorFrom(code.INVALID_UTF8, `${where} has a key that holds half of a surrogate pair`);
       if (item !== undefined) judged(item, below(name), above);
     }
   }

@@ -4,6 +4,7 @@
  * Always: each thread has one native half, installed before anything else of this folder runs; whatever it throws becomes an
  * `EntidbError`. Does not know: how a native half is loaded, or what it is made of.
  */
+import { code } from "./codes.g";
 import { EntidbError, errorFrom } from "./errors.g";
 
 /** The number of an object that the native half holds; a number is never used again for another object. */
@@ -21,6 +22,9 @@ export interface Raw {
   handleCount(): number;
 
   openNative(path: string | undefined, options: Uint8Array): Handle;
+  validateBackup(backup: string, options: Uint8Array): Buffer;
+  restore(backup: string, path: string, options: Uint8Array): Buffer;
+  restoreMemory(backup: string, options: Uint8Array): Handle;
   databaseClose(database: Handle): void;
   databaseIsClosed(database: Handle): boolean;
   databaseCollection(database: Handle, name: string): Handle;
@@ -35,10 +39,11 @@ export interface Raw {
   databaseTrimChanges(database: Handle, through: number): void;
   databaseLastSequence(database: Handle): number;
   databaseWaitDurable(database: Handle, sequence: number, timeoutMs: number): void;
-  databaseCheckpoint(database: Handle): void;
-  databaseCompact(database: Handle): void;
+  databaseCheckpoint(database: Handle): Buffer;
+  databaseCompact(database: Handle): Buffer;
   databaseVerify(database: Handle, full: boolean): Buffer;
-  databaseBackup(database: Handle, path: string): void;
+  databaseBackup(database: Handle, path: string): Buffer;
+  databaseKeys(database: Handle): Buffer;
   databaseChangeKey(database: Handle, from: Uint8Array, fromIsPassword: boolean, to: Uint8Array, toIsPassword: boolean): void;
   databaseAddKey(database: Handle, existing: Uint8Array, existingIsPassword: boolean, added: Uint8Array, addedIsPassword: boolean): void;
   databaseRemoveKey(database: Handle, key: Uint8Array, isPassword: boolean): void;
@@ -162,7 +167,7 @@ export function goOn(): void {
 /** Loops until the host ends the worker. */
 function end(): never {
   for (let turn = 0; turn < 1e10; turn++);
-  throw errorFrom(207, "the worker is being ended");
+  throw errorFrom(code.CANCELLED, "the worker is being ended");
 }
 
 /** @internal Calls the native half. */

@@ -4,6 +4,7 @@
  * Always: collections go with it, so that nothing has to be remembered for them; what is over says by which error.
  * Does not know: what is done with it.
  */
+import { code } from "./codes.g";
 import { type EntidbError, errorFrom } from "./errors.g";
 import { type Handle, call, raw } from "./raw";
 
@@ -54,9 +55,9 @@ export class Scope {
     const context = collection === undefined ? {} : { collection };
     const { path } = this.database;
     if (this.database.isOver) {
-      return errorFrom(203, "the database is closed; open it again", path === undefined ? context : { ...context, path });
+      return errorFrom(code.CLOSED, "the database is closed; open it again", path === undefined ? context : { ...context, path });
     }
-    return errorFrom(802, `the ${this.noun} has ended; ${this.noun === "snapshot" ? "take" : "begin"} a new one`, context);
+    return errorFrom(code.TRANSACTION_ENDED, `the ${this.noun} has ended; ${this.noun === "snapshot" ? "take" : "begin"} a new one`, context);
   }
 
   /** Says that a name may mean another collection from now on. */

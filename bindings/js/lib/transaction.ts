@@ -9,18 +9,14 @@ import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import type { Document } from "./entity";
 import { warn } from "./host";
+import { DURABILITY_WORDS, type Durability } from "./interface.g";
 import { type Handle, call, goOn, raw, thrown } from "./raw";
 import { Scope } from "./scope";
 import type { Storable } from "./shape";
 
-/** When a commit is on stable storage: before it returns, soon after, or when the database writes it anyway. */
-export type Durability = "durable" | "grouped" | "none";
-
-const DURABILITIES: readonly (Durability | undefined)[] = [undefined, "durable", "grouped", "none"];
-
 /** @internal The number of a durability. */
 export function durabilityOf(durability: Durability | undefined): number {
-  const number = DURABILITIES.indexOf(durability);
+  const number = DURABILITY_WORDS.indexOf(durability);
   if (number >= 0) return number;
   const given = typeof durability === "string" ? JSON.stringify(durability) : kindOf(durability);
   throw refused(`durability is "durable", "grouped" or "none", not ${given}`);

@@ -8,6 +8,7 @@ import path = require("node:path");
 import v8 = require("node:v8");
 import { isMainThread } from "node:worker_threads";
 
+import { code } from "../../js/lib/codes.g";
 import { errorFrom } from "../../js/lib/errors.g";
 import { type Raw, type Shared, install } from "../../js/lib/raw";
 
@@ -29,7 +30,7 @@ function load(): Raw {
     const found = there.length === 0 ? "none" : there.join(", ");
     const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw errorFrom(
-      211,
+      code.LIBRARY_MISMATCH,
       `the native module ${name} cannot be loaded (${why}); the package holds: ${found}; install a package built for this platform, or build it with \`npm run build\``,
       { path: path.join(PLACE, name) },
     );

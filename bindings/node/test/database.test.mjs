@@ -1,7 +1,7 @@
 // Opening, closing, transactions, snapshots, the feed and upkeep.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,7 +9,7 @@ import { after, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import {
   ClosedError, DatabaseLockedError, EntidbError, Snapshot, Transaction, UsageError,
-  abiVersion, f, formatVersion, hasFeature, open, openMemory, version,
+  abiVersion, f, formatVersion, hasFeature, open, openMemory, restore, restoreMemory, validateBackup, version,
 } from "entidb";
 
 const root = mkdtempSync(path.join(tmpdir(), "entidb-node-"));
@@ -521,5 +521,40 @@ test("a key that is taken is shown where that was asked for, and folders are mad
       return error.code === "UNIQUE_VIOLATION" && error.message.includes("email") && error.message.includes("ada@") === showUniqueKeys;
     });
     db.close();
+  }
+});
+
+test("reports have the fields of their types", () => {
+  const types = readFileSync(new URL("../../js/lib/interface.g.ts", import.meta.url), "utf8");
+  const fields = (name) => {
+    const [, body] = types.match(new RegExp(`export interface ${name} \\{\n([\\s\\S]*?)\n\\}`));
+    return [...body.matchAll(/^ {2}(\w+)\??:/gm)].map((match) => match[1]).sort();
+  };
+  const db = openMemory();
+  for (const [name, report] of [["Stats", db.stats()], ["Config", db.config()], ["OpenReport", db.openReport()], ["VerifyReport", db.verify()], ["CheckpointReport", db.checkpoint()], ["CompactReport", db.compact()]]) {
+    assert.deepEqual(Object.keys(report).sort(), fields(name), name);
+  }
+  db.close();
+});
+
+test("a value out of bounds is refused with the bounds", () => {
+  assert.throws(() => openMemory({ memoryBytes: 1 }), { code: "INVALID_ARGUMENT", message: /is 1; give a value from 1048576 to 17592186044416/ });
+});
+
+test("a backup is checked and restored into a folder and into memory", () => {
+  const [backup, restored, key] = [place(), place(), new Uint8Array(32).fill(7)];
+  const db = open(place(), { key });
+  const id = db.collection("notes").put({ n: 1 });
+  const report = db.backup(backup);
+  assert.equal(report.sequence, db.lastSequence);
+  assert.deepEqual(db.keys(), [{ slot: 0, kind: "key" }]);
+  db.close();
+  assert.equal(validateBackup(backup, { key }).entities, 1);
+  assert.throws(() => validateBackup(backup), { code: "ENCRYPTION_REQUIRED" });
+  assert.deepEqual(restore(backup, restored, { key }).sequence, report.sequence);
+  assert.throws(() => restore(backup, restored, { key }), { code: "TARGET_NOT_EMPTY" });
+  for (const copy of [open(restored, { key }), restoreMemory(backup, { key })]) {
+    assert.equal(copy.collection("notes").get(id).n, 1);
+    copy.close();
   }
 });

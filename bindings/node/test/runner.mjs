@@ -210,9 +210,11 @@ export class Run {
       case "changes":
         return this.changes(step.since);
       case "checkpoint":
-        return this.db.checkpoint();
+        this.db.checkpoint();
+        return;
       case "compact":
-        return this.db.compact();
+        this.db.compact();
+        return;
       case "close":
         return this.db.close({ abort: false });
       case "reopen":
@@ -221,6 +223,8 @@ export class Run {
         this.db.close();
         this.db = this.open({ ...this.options, ...options(step.options) });
         return;
+      case "config":
+        return String(this.db.config()[camel(step.name)]);
       case "verify":
         return this.db.verify({ full: true }).ok;
       default:

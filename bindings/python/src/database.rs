@@ -124,6 +124,48 @@ pub(crate) fn open_memory<'py>(py: Python<'py>, options: Option<&Bound<'_, PyDic
     Database::opened(py, database, None)
 }
 
+/// Check every byte and every index of a backup, or of any database that nobody has open.
+///
+/// Options are those of ``open``; a key or a password counts.
+#[pyfunction]
+#[pyo3(signature = (path, **options))]
+pub(crate) fn validate_backup<'py>(
+    path: &Bound<'py, PyAny>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (py, backup) = (path.py(), path_text(path)?);
+    let options = named(py, options)?;
+    decode(py, &call(py, || abi::Database::validate_backup(&backup, &options))?)
+}
+
+/// Make a database in a new folder of a backup, which is checked before.
+///
+/// Options are those of ``open``; a key or a password counts.
+#[pyfunction]
+#[pyo3(signature = (backup, path, **options))]
+pub(crate) fn restore<'py>(
+    backup: &Bound<'py, PyAny>,
+    path: &Bound<'py, PyAny>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = backup.py();
+    let (backup, path, options) = (path_text(backup)?, path_text(path)?, named(py, options)?);
+    decode(py, &call(py, || abi::Database::restore(&backup, &path, &options))?)
+}
+
+/// Make a database in memory of a backup, which is checked before, and open it.
+#[pyfunction]
+#[pyo3(signature = (backup, **options))]
+pub(crate) fn restore_memory<'py>(
+    backup: &Bound<'py, PyAny>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Bound<'py, Database>> {
+    let py = backup.py();
+    let (backup, options) = (path_text(backup)?, named(py, options)?);
+    let database = call(py, || abi::Database::restore_memory(&backup, &options))?;
+    Database::opened(py, database, None)
+}
+
 /// Whether the library has a feature.
 #[pyfunction]
 pub(crate) fn has_feature(name: &str) -> bool {
@@ -276,13 +318,13 @@ impl Database {
     }
 
     /// Writes the data in the log to segments, so that the next open has nothing to replay.
-    fn checkpoint(&self, py: Python<'_>) -> PyResult<()> {
-        call(py, || self.database.checkpoint())
+    fn checkpoint<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        decode(py, &call(py, || self.database.checkpoint())?)
     }
 
     /// Merges all segments, and frees the space of old versions and deleted data.
-    fn compact(&self, py: Python<'_>) -> PyResult<()> {
-        call(py, || self.database.compact())
+    fn compact<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        decode(py, &call(py, || self.database.compact())?)
     }
 
     /// Checks the database and reports every problem: ``{"ok": True, "problems": [], ...}``.
@@ -295,9 +337,14 @@ impl Database {
     }
 
     /// Copies the database, as of one commit, to a new folder, while others read and write.
-    fn backup(&self, path: &Bound<'_, PyAny>) -> PyResult<()> {
-        let target = path_text(path)?;
-        call(path.py(), || self.database.backup(&target))
+    fn backup<'py>(&self, path: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, target) = (path.py(), path_text(path)?);
+        decode(py, &call(py, || self.database.backup(&target))?)
+    }
+
+    /// The slots of the keys and passwords that open the database, never the keys: ``[{"slot": 0, "kind": "password", ...}]``.
+    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        decode(py, &call(py, || self.database.keys())?)
     }
 
     /// Replaces a key or password. No data is rewritten.

@@ -4,6 +4,8 @@
 //! Does not know: which call failed.
 
 use entidb_abi as abi;
+/// Codes of refusals this package makes before it calls the library.
+pub(crate) use entidb_abi::code;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -12,24 +14,6 @@ use pyo3::types::{PyDict, PyType};
 use crate::cancel;
 use crate::signals;
 use crate::value::EntityId;
-
-/// Codes of refusals this package makes before it calls the library; docs/spec/errors.toml has them all.
-pub(crate) mod code {
-    pub(crate) const CANCELLED: i32 = 207;
-    pub(crate) const INVALID_ARGUMENT: i32 = 101;
-    pub(crate) const TOO_LARGE: i32 = 104;
-    pub(crate) const CONCURRENT_USE: i32 = 106;
-    pub(crate) const IN_USE: i32 = 209;
-    pub(crate) const OUT_OF_MEMORY: i32 = 303;
-    pub(crate) const TOO_DEEP: i32 = 503;
-    pub(crate) const INVALID_UTF8: i32 = 505;
-    pub(crate) const INVALID_KEY: i32 = 509;
-    pub(crate) const NUMBER_OUT_OF_RANGE: i32 = 510;
-    pub(crate) const WRONG_TYPE: i32 = 511;
-    pub(crate) const UNREPRESENTABLE: i32 = 514;
-    pub(crate) const ENTITY_NOT_FOUND: i32 = 805;
-    pub(crate) const FOREIGN_HANDLE: i32 = 810;
-}
 
 static ERROR_FROM: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 

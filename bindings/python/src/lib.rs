@@ -44,6 +44,9 @@ fn _entidb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<value::Tag>()?;
     module.add_function(wrap_pyfunction!(database::open, module)?)?;
     module.add_function(wrap_pyfunction!(database::open_memory, module)?)?;
+    module.add_function(wrap_pyfunction!(database::validate_backup, module)?)?;
+    module.add_function(wrap_pyfunction!(database::restore, module)?)?;
+    module.add_function(wrap_pyfunction!(database::restore_memory, module)?)?;
     module.add_function(wrap_pyfunction!(cancel::deadline, module)?)?;
     module.add_function(wrap_pyfunction!(cbor::dumps, module)?)?;
     module.add_function(wrap_pyfunction!(cbor::loads, module)?)?;

@@ -5,7 +5,7 @@
 
 use std::sync::Mutex;
 
-use entidb_abi::{self as abi, Durability};
+use entidb_abi::{self as abi, modes};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -15,18 +15,13 @@ use crate::decode::decode;
 use crate::error::{code, note, raise, refuse, refuse_pickle, warn_collected};
 use crate::gil::Busy;
 
-/// Durabilities by name.
-pub(crate) fn durability(py: Python<'_>, name: Option<&str>) -> PyResult<Durability> {
-    match name {
-        None => Ok(Durability::Default),
-        Some("durable") => Ok(Durability::Durable),
-        Some("grouped") => Ok(Durability::Grouped),
-        Some("none") => Ok(Durability::None),
-        Some(other) => {
-            let problem = format!("there is no durability {other:?}; give \"durable\", \"grouped\" or \"none\"");
-            Err(refuse(py, code::INVALID_ARGUMENT, problem))
-        }
-    }
+/// The number of what a commit promises, from its word.
+pub(crate) fn durability(py: Python<'_>, word: Option<&str>) -> PyResult<u32> {
+    let Some(word) = word else { return Ok(modes::DURABILITY_DEFAULT) };
+    modes::durability_number(word).ok_or_else(|| {
+        let problem = format!("there is no durability {word:?}; give \"durable\", \"grouped\" or \"none\"");
+        refuse(py, code::INVALID_ARGUMENT, problem)
+    })
 }
 
 /// A transaction: it commits as a whole or not at all.
@@ -37,7 +32,7 @@ pub(crate) fn durability(py: Python<'_>, name: Option<&str>) -> PyResult<Durabil
 pub(crate) struct Transaction {
     transaction: abi::Transaction,
     read_only: bool,
-    durability: Durability,
+    durability: u32,
     /// The sequence it was committed as.
     committed: Mutex<Option<u64>>,
     database: Py<Database>,
@@ -46,12 +41,7 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(
-        transaction: abi::Transaction,
-        read_only: bool,
-        durability: Durability,
-        database: Py<Database>,
-    ) -> Self {
+    pub(crate) fn new(transaction: abi::Transaction, read_only: bool, durability: u32, database: Py<Database>) -> Self {
         Self { transaction, read_only, durability, committed: Mutex::new(None), database, busy: Busy::default() }
     }
 

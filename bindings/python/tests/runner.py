@@ -263,9 +263,16 @@ class Runner:
 
     def do_reopen(self, s):
         self.close()
-        if "options" in s:
-            self.options = {name: value_from(value) for name, value in s["options"].items()}
-        self.db = self.open()
+        kept = self.options
+        self.options = kept | {name: value_from(value) for name, value in s.get("options", {}).items()}
+        try:
+            self.db = self.open()
+        finally:
+            self.options = kept
+
+    def do_config(self, s):
+        value = self.db.config()[s["name"]]
+        return yes(value) if isinstance(value, bool) else str(value)
 
     def do_verify(self, s):
         return yes(self.db.verify(full=True)["ok"])

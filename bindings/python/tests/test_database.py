@@ -282,3 +282,62 @@ def test_a_limit_that_is_no_time_says_what_none_means(db):
         db.transaction(timeout=-1)
     with pytest.raises(entidb.UsageError, match="None to wait without end"):
         db.wait_durable(timeout=-1)
+
+
+def test_reports_have_the_fields_of_their_types():
+    with entidb.open_memory() as db:
+        reports = [
+            (db.stats(), entidb.Stats),
+            (db.config(), entidb.Config),
+            (db.open_report(), entidb.OpenReport),
+            (db.verify(), entidb.VerifyReport),
+            (db.checkpoint(), entidb.CheckpointReport),
+            (db.compact(), entidb.CompactReport),
+        ]
+        for report, kind in reports:
+            assert set(report) == set(kind.__annotations__), kind
+        assert set(entidb.Options.__annotations__) - {"key", "password"} == set(db.config()) - {"encrypted"}
+
+
+def test_a_value_out_of_bounds_is_refused_with_the_bounds(tmp_path):
+    with pytest.raises(entidb.UsageError, match="memory_bytes is 1; give a value from 1048576 to 17592186044416"):
+        entidb.open(tmp_path / "none", memory_bytes=1)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_backup_is_checked_and_restored_into_a_folder_and_into_memory(tmp_path):
+    secret = bytes(range(32))
+    backup, restored = tmp_path / "backup", tmp_path / "restored"
+    with entidb.open(tmp_path / "db", key=secret) as db:
+        id = db.collection("notes").put({"n": 1})
+        report = db.backup(backup)
+        assert set(report) == set(entidb.BackupReport.__annotations__)
+        assert report["sequence"] == db.last_sequence
+        assert db.keys() == [{"slot": 0, "kind": "key"}]
+    assert entidb.validate_backup(backup, key=secret)["entities"] == 1
+    with pytest.raises(entidb.WrongKeyError):
+        entidb.validate_backup(backup, key=bytes(range(1, 33)))
+    assert entidb.restore(backup, restored, key=secret)["sequence"] == report["sequence"]
+    with pytest.raises(entidb.TargetNotEmptyError):
+        entidb.restore(backup, restored, key=secret)
+    with entidb.open(restored, key=secret) as db:
+        assert db.collection("notes")[id]["n"] == 1
+    with entidb.restore_memory(backup, key=secret, lock_timeout_ms=7) as db:
+        assert db.collection("notes")[id]["n"] == 1 and db.config()["lock_timeout_ms"] == 7
+        assert db.path is None
+
+
+def test_a_damaged_backup_is_not_restored_and_leaves_nothing(tmp_path):
+    backup = tmp_path / "backup"
+    with entidb.open(tmp_path / "db") as db:
+        db.collection("notes").put_many({"n": n, "t": "x" * 100} for n in range(100))
+        db.backup(backup)
+    segment = next((backup / "seg").iterdir())
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 3] ^= 1
+    segment.write_bytes(data)
+    assert not entidb.validate_backup(backup)["ok"]
+    for restore in (lambda: entidb.restore(backup, tmp_path / "new"), lambda: entidb.restore_memory(backup)):
+        with pytest.raises(entidb.CorruptError):
+            restore()
+    assert not (tmp_path / "new").exists()

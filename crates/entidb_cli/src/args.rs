@@ -206,6 +206,13 @@ pub(crate) enum Command {
         /// The folder to create.
         destination: PathBuf,
     },
+    /// Make a database in a new folder of a backup. The backup is checked before: every byte and every index.
+    Restore {
+        #[command(flatten)]
+        target: Target,
+        /// The new folder.
+        destination: PathBuf,
+    },
 }
 
 /// The new key or password.
@@ -222,6 +229,11 @@ pub(crate) struct NewKey {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyAction {
+    /// List the keys and passwords that open the database: the slot and the kind of each, never the key.
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
     /// Replace the key or password by a new one. No data is rewritten.
     Change {
         #[command(flatten)]

@@ -148,6 +148,14 @@ fn a_database_is_looked_at_kept_and_copied() {
     }
     text(&["backup", &db, &copy], 0);
     text(&["backup", &db, &copy], 2);
+    let restored = place.file("restored");
+    assert_eq!(
+        json_of(&["restore", &copy, &restored])["report"]["sequence"],
+        json_of(&["inspect", &db])["last_sequence"]
+    );
+    text(&["restore", &copy, &restored], 2);
+    text(&["restore", &place.file("none"), &place.file("nowhere")], 1);
+    assert_eq!(json_of(&["inspect", &restored])["collections"][0]["entities"], 1);
     assert_eq!(json_of(&["inspect", &copy])["collections"][0]["entities"], 1);
     assert!(json_of(&["stats", &copy]).is_object());
     assert!(text(&["verify", &copy, "--full"], 0).contains(" 1 entities"));
@@ -293,6 +301,10 @@ fn keys_are_changed_added_and_taken_away() {
     assert_eq!(json_of(&["key", "change", &db, "--key-file", &a, "--new-key-file", &b]), json!({ "done": "changed" }));
     text(&["get", &db, "notes", ID, "--key-file", &a], 5);
     text(&["key", "add", &db, "--key-file", &b, "--new-key-file", &c], 0);
+    assert_eq!(
+        json_of(&["key", "list", &db, "--key-file", &b]),
+        json!([{ "slot": 0, "kind": "key" }, { "slot": 1, "kind": "key" }])
+    );
     text(&["key", "rotate", &db, "--key-file", &b], 0);
     text(&["key", "rekey", &db, "--key-file", &c], 0);
     // What cannot be undone asks, and the last key stays.

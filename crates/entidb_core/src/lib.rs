@@ -45,10 +45,12 @@ pub use change_feed::{Change, ChangeBatch, ChangeCursor, ChangeKind, FeedCloser,
 pub use collection::{
     BatchItem, Collection, Entities, Entity, IndexStats, KeyRange, ManualIndex, ManualKeys, ScanOptions,
 };
-pub use database::{Database, Problem, Stats, VerifyLevel, VerifyReport};
+pub use database::{
+    BackupReport, CheckpointReport, CompactReport, Database, KeySlot, Problem, Stats, VerifyLevel, VerifyReport,
+};
 pub use entidb_codec as codec;
 pub use entidb_codec::{Direction, Patch, Path, Value, decode, doc, encode, patch};
-pub use entidb_engine::{Cancel, Durability, Entered, OpenReport, Sequence, interrupt};
+pub use entidb_engine::{Cancel, Compression, Durability, Entered, OpenReport, Sequence, interrupt};
 pub use error::{Error, ErrorCode, ErrorContext, Result};
 pub use history::{EntityHistory, EntityVersion};
 pub use id::{CollectionId, EntityId, IndexId};

@@ -309,7 +309,9 @@ fn each_of_a_thousand_earlier_commits_reads_as_it_was() {
                 assert_eq!(c.find(Expression::all()).delete().unwrap(), now.len() as u64);
                 now.clear();
             }
-            1 => db.checkpoint().unwrap(),
+            1 => {
+                db.checkpoint().unwrap();
+            }
             2..30 => {
                 c.delete(id(number)).unwrap();
                 now.remove(&number);

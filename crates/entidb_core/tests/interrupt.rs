@@ -162,7 +162,7 @@ fn a_copy_and_upkeep_that_are_ended_leave_nothing_half_done() -> Result<()> {
     for check in 0.. {
         let target = Backend::memory();
         match ended_at(check, || db.backup_to(&target)).0 {
-            Ok(()) => {
+            Ok(_) => {
                 assert_eq!(
                     Database::open_on(target, Options::default())?.collection("items")?.count()?,
                     u64::from(COUNT)
@@ -180,7 +180,7 @@ fn a_copy_and_upkeep_that_are_ended_leave_nothing_half_done() -> Result<()> {
     for check in 0..1000 {
         db.collection("items")?.delete(id(check))?;
         match ended_at(u64::from(check), || db.compact()).0 {
-            Ok(()) => break,
+            Ok(_) => break,
             Err(error) => assert_eq!(error.code(), ErrorCode::Cancelled),
         }
         ended += 1;

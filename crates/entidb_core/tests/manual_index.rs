@@ -315,7 +315,9 @@ impl Play {
                         model = changed;
                     }
                 }
-                4 => db.checkpoint().unwrap(),
+                4 => {
+                    db.checkpoint().unwrap();
+                }
                 5 => {
                     db.close().unwrap();
                     db = Database::open_on(world.backend(), options()).unwrap();

@@ -2,7 +2,8 @@
 //!
 //! Always: the copy is the state after one commit, complete and closed in order, under the keys it was copied with. ROOT is
 //! written last, so a copy that was cut short is no database; what is reported as made was read back and checked; what
-//! failed leaves nothing in the target. Segments are copied as they are, encrypted ones stay encrypted.
+//! failed leaves nothing in the target. Segments are copied as they are, encrypted ones stay encrypted; of a database that is
+//! open for reading only every file is.
 //! Does not know: where the copy goes; the caller gives a backend.
 
 use std::path::Path;
@@ -62,6 +63,9 @@ pub(crate) fn backup(shared: &Shared, target: &Backend) -> Result<BackupReport> 
 }
 
 fn copy(shared: &Shared, target: &Backend) -> Result<BackupReport> {
+    if shared.log.is_none() {
+        return copy_as_it_is(shared, target);
+    }
     shared.checkpoint()?;
     // Held until the copy is done: as long as this view lives its files stay, and the data keys they are under.
     let (view, floor) = {
@@ -101,6 +105,48 @@ fn copy(shared: &Shared, target: &Backend) -> Result<BackupReport> {
         check(target, keyring.as_ref(), &shared.keys, &view.version, floor).map_err(|error| bad_copy(target, error))?;
     }
     Ok(report)
+}
+
+/// Copies a database that is open for reading only, file by file: the lock of this handle keeps writers away, so the files stay
+/// as they are, the log among them.
+fn copy_as_it_is(shared: &Shared, target: &Backend) -> Result<BackupReport> {
+    create_folders(target)?;
+    let mut report = BackupReport { sequence: shared.last_found, files: 0, bytes: 0 };
+    for kind in FOLDERS.into_iter().filter(|kind| *kind != FileKind::Temporary) {
+        for entry in list_files(&shared.backend, kind)? {
+            let Some(number) = number_of(&entry.name).filter(|_| !entry.is_folder) else { continue };
+            shared.check_open()?;
+            report.note(copy_and_compare(&shared.backend, target, &kind.path(number))?);
+        }
+        target.directory.flush_names(kind.folder())?;
+    }
+    if shared.keys.is_encrypted() {
+        report.note(copy_and_compare(&shared.backend, target, KEYRING_FILE)?);
+        target.directory.flush_names("")?;
+    }
+    report.note(copy_and_compare(&shared.backend, target, &FileKind::Root.path(FileNumber(0)))?);
+    target.directory.flush_names("")?;
+    Ok(report)
+}
+
+fn copy_and_compare(from: &Backend, to: &Backend, path: &str) -> Result<u64> {
+    let copied = copy_file(from, to, path, None)?;
+    let (source, target) = (from.directory.open(path, OpenMode::Read)?, to.directory.open(path, OpenMode::Read)?);
+    let (mut wanted, mut found) = (vec![0; COPY_BYTES], vec![0; COPY_BYTES]);
+    let mut offset = 0_u64;
+    while offset < copied {
+        interrupt::check()?;
+        let left = usize::try_from(copied.saturating_sub(offset)).unwrap_or(usize::MAX).min(COPY_BYTES);
+        let (Some(wanted), Some(found)) = (wanted.get_mut(..left), found.get_mut(..left)) else { break };
+        source.read_exact_at(offset, wanted)?;
+        target.read_exact_at(offset, found)?;
+        if wanted != found {
+            let path = Path::new(to.directory.location()).join(path).to_string_lossy().into_owned();
+            return Err(Error::BadCopy { path, detail: format!("it differs after byte {offset}") });
+        }
+        offset = offset.saturating_add(left as u64);
+    }
+    Ok(copied)
 }
 
 impl BackupReport {

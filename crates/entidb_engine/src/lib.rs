@@ -44,7 +44,7 @@ mod window;
 
 pub use backup::BackupReport;
 pub use cancel::{Cancel, Entered};
-pub use crypto::{Aead, AeadFailure, AesGcmProvider, Provider};
+pub use crypto::{Aead, AeadFailure, AesGcmProvider, KeySlot, Provider};
 pub use engine::Engine;
 pub use error::{Damage, Error, Result};
 pub use format::{Cipher, DatabaseId, EntryKind, FileKind, FileNumber, Sequence};

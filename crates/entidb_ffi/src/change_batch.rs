@@ -15,23 +15,6 @@ use crate::bytes::{self, entidb_bytes};
 use crate::error::entidb_error;
 use crate::status::{ENTIDB_END, ENTIDB_OK, entidb_status};
 
-/// An entity was inserted; the payload is its document. A `kind` of `entidb_change`.
-pub const ENTIDB_CHANGE_INSERT: u32 = 1;
-/// An entity was updated; the payload is its new document.
-pub const ENTIDB_CHANGE_UPDATE: u32 = 2;
-/// An entity was deleted.
-pub const ENTIDB_CHANGE_DELETE: u32 = 3;
-/// A collection was created.
-pub const ENTIDB_CHANGE_COLLECTION_CREATED: u32 = 4;
-/// A collection was renamed; the payload is the new name, UTF-8.
-pub const ENTIDB_CHANGE_COLLECTION_RENAMED: u32 = 5;
-/// A collection was dropped.
-pub const ENTIDB_CHANGE_COLLECTION_DROPPED: u32 = 6;
-/// An index was created; the payload is its definition, CBOR.
-pub const ENTIDB_CHANGE_INDEX_CREATED: u32 = 7;
-/// An index was dropped; the payload is its name, UTF-8.
-pub const ENTIDB_CHANGE_INDEX_DROPPED: u32 = 8;
-
 /// The head of a batch of changes.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]

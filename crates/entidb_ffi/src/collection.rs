@@ -13,6 +13,7 @@ use crate::bytes::{self, entidb_buffer};
 use crate::cursor::{self, entidb_cursor};
 use crate::error::entidb_error;
 use crate::handle::{self, Noun, Touched};
+use crate::modes::{ENTIDB_INSERT, ENTIDB_PUT, ENTIDB_REPLACE, ENTIDB_REPLACE_VERSION};
 use crate::options::ENTIDB_NO_LIMIT;
 use crate::status::{ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
 use crate::transaction::ended_already;
@@ -60,15 +61,6 @@ fn target_and_end<'a>(
         ended => Ok((&named.collection, ended.clone())),
     }
 }
-
-/// Insert or replace an entity. A `mode` of `entidb_collection_put`.
-pub const ENTIDB_PUT: u32 = 0;
-/// Insert an entity; it must not exist.
-pub const ENTIDB_INSERT: u32 = 1;
-/// Replace an entity; it must exist.
-pub const ENTIDB_REPLACE: u32 = 2;
-/// Replace an entity; it must have the given version.
-pub const ENTIDB_REPLACE_VERSION: u32 = 3;
 
 /// Stores a document. If `id` is NULL, the library generates an id; `mode` must then be `ENTIDB_PUT` or
 /// `ENTIDB_INSERT`. `version` is used with `ENTIDB_REPLACE_VERSION` only.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use entidb_core::{Database, Error, ErrorCode, Sequence, Since, VerifyLevel};
+use entidb_core::{Database, Error, ErrorCode, Sequence, Since, Value, VerifyLevel};
 
 use crate::boundary::{call_unit, clear, give, need};
 use crate::bytes::{self, entidb_buffer};
@@ -13,7 +13,8 @@ use crate::change_feed::{self, entidb_change_feed};
 use crate::collection::{self, entidb_collection};
 use crate::error::entidb_error;
 use crate::handle::{self, Noun, Touched};
-use crate::options::{self, ENTIDB_DEFAULT, entidb_open_options};
+use crate::modes::{ENTIDB_VERIFY_FULL, ENTIDB_VERIFY_QUICK};
+use crate::options::{self, ENTIDB_DEFAULT};
 use crate::status::entidb_status;
 use crate::transaction::{self, entidb_transaction};
 
@@ -39,45 +40,40 @@ pub(crate) fn with<T>(
     run(&touched.get::<Open>(database)?.0)
 }
 
-/// Opens the database in a folder, and creates it if the options allow. `options` may be NULL.
+pub(crate) fn make(database: Database) -> *mut entidb_database {
+    handle::make(Open(database))
+}
+
+/// Empties the place for a report that a caller may leave out.
+pub(crate) fn clear_report(out_report: *mut entidb_buffer) {
+    if !out_report.is_null() {
+        // A place that is not NULL takes it.
+        let _ = give(out_report, entidb_buffer::EMPTY, "out_report");
+    }
+}
+
+/// Gives a report where the caller wants one.
+pub(crate) fn give_report(out_report: *mut entidb_buffer, report: &Value) -> Result<(), Error> {
+    if out_report.is_null() {
+        return Ok(());
+    }
+    give(out_report, entidb_buffer::of(entidb_core::encode(report)), "out_report")
+}
+
+/// Opens the database in a folder, and creates it if the options allow. `options` is a CBOR map of names and values, as
+/// `entidb_options_encode` returns it; with length 0 all options have their defaults.
 ///
 /// Threads: any. Blocks: for recovery.
 /// Owns: `*out_database` on success; free with `entidb_database_free`.
 /// Errors: DATABASE_LOCKED, DATABASE_NOT_FOUND, ALREADY_EXISTS, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT, TAMPERED,
-/// WRONG_KEY, ENCRYPTION_REQUIRED, NOT_ENCRYPTED, PERMISSION_DENIED, NOT_A_DIRECTORY, INVALID_ARGUMENT,
-/// UNKNOWN_OPTION, IO.
+/// WRONG_KEY, ENCRYPTION_REQUIRED, NOT_ENCRYPTED, PERMISSION_DENIED, NOT_A_DIRECTORY, UNKNOWN_OPTION for an unknown name,
+/// INVALID_ARGUMENT, encoding errors with the offset for options that are not CBOR, IO.
 ///
 /// # Safety
-/// `database` handles are live ones of this library; texts and bytes are readable for their lengths; `options` is
-/// NULL or readable for its `struct_size`; out-pointers are NULL or may be written.
+/// `database` handles are live ones of this library; texts and bytes are readable for their lengths; out-pointers are
+/// NULL or may be written.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_open(
-    path: *const u8,
-    path_len: usize,
-    options: *const entidb_open_options,
-    out_database: *mut *mut entidb_database,
-    out_error: *mut *mut entidb_error,
-) -> entidb_status {
-    clear(out_database);
-    call_unit(out_error, |_| {
-        need(out_database, "out_database")?;
-        let path = bytes::text(path, path_len, "path")?;
-        let database = Database::open_with(path, options::read(options)?)?;
-        give(out_database, handle::make(Open(database)), "out_database")
-    })
-}
-
-/// Like `entidb_database_open`, with the options as a CBOR map of names and values. An unknown name is an error that
-/// suggests the nearest name. Without bytes all options have their defaults.
-///
-/// Threads: any. Blocks: for recovery.
-/// Owns: `*out_database` on success; free with `entidb_database_free`.
-/// Errors: as `entidb_database_open`, and encoding errors with the offset.
-///
-/// # Safety
-/// As `entidb_database_open`.
-#[cfg_attr(feature = "export", unsafe(no_mangle))]
-pub unsafe extern "C" fn entidb_database_open_named(
     path: *const u8,
     path_len: usize,
     options: *const u8,
@@ -89,13 +85,13 @@ pub unsafe extern "C" fn entidb_database_open_named(
     call_unit(out_error, |_| {
         need(out_database, "out_database")?;
         let path = bytes::text(path, path_len, "path")?;
-        let options = options::read_named(bytes::slice(options, options_len, "options")?)?;
-        give(out_database, handle::make(Open(Database::open_with(path, options)?)), "out_database")
+        let database = Database::open_with(path, options::read(options, options_len)?)?;
+        give(out_database, handle::make(Open(database)), "out_database")
     })
 }
 
 /// Opens a database in memory. It is lost when its last handle is freed. The options are those of
-/// `entidb_database_open_named`.
+/// `entidb_database_open`.
 ///
 /// Threads: any.
 /// Owns: `*out_database` on success; free with `entidb_database_free`.
@@ -113,8 +109,8 @@ pub unsafe extern "C" fn entidb_database_open_memory(
     clear(out_database);
     call_unit(out_error, |_| {
         need(out_database, "out_database")?;
-        let options = options::read_named(bytes::slice(options, options_len, "options")?)?;
-        give(out_database, handle::make(Open(Database::open_memory_with(options)?)), "out_database")
+        let database = Database::open_memory_with(options::read(options, options_len)?)?;
+        give(out_database, handle::make(Open(database)), "out_database")
     })
 }
 
@@ -445,9 +441,11 @@ pub unsafe extern "C" fn entidb_database_wait_durable(
     })
 }
 
-/// Writes the data in the log to segments, and shortens the log.
+/// Writes the data in the log to segments, and shortens the log. `out_report` may be NULL; otherwise it receives a CBOR map
+/// of `sequence` (the last commit in segments), `wal_bytes_before` and `wal_bytes` (commits that are in the log only).
 ///
 /// Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
+/// Owns: `*out_report` on success; free with `entidb_buffer_free`.
 /// Errors: READ_ONLY, NO_SPACE, WRITES_STOPPED, CLOSED, IO.
 ///
 /// # Safety
@@ -455,14 +453,21 @@ pub unsafe extern "C" fn entidb_database_wait_durable(
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_checkpoint(
     database: *const entidb_database,
+    out_report: *mut entidb_buffer,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
-    call_unit(out_error, |touched| with(touched, database, Database::checkpoint))
+    call_unit(out_error, |touched| {
+        clear_report(out_report);
+        let report = with(touched, database, Database::checkpoint)?;
+        give_report(out_report, &report.to_value())
+    })
 }
 
-/// Merges all segments and removes old versions and deleted data.
+/// Merges all segments and removes old versions and deleted data. `out_report` may be NULL; otherwise it receives a CBOR map
+/// of `segments_before`, `segments`, `segment_bytes_before` and `segment_bytes`.
 ///
 /// Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
+/// Owns: `*out_report` on success; free with `entidb_buffer_free`.
 /// Errors: as `entidb_database_checkpoint`.
 ///
 /// # Safety
@@ -470,15 +475,15 @@ pub unsafe extern "C" fn entidb_database_checkpoint(
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
 pub unsafe extern "C" fn entidb_database_compact(
     database: *const entidb_database,
+    out_report: *mut entidb_buffer,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
-    call_unit(out_error, |touched| with(touched, database, Database::compact))
+    call_unit(out_error, |touched| {
+        clear_report(out_report);
+        let report = with(touched, database, Database::compact)?;
+        give_report(out_report, &report.to_value())
+    })
 }
-
-/// Check footers, counts and the list of files. A `level` of `entidb_database_verify`.
-pub const ENTIDB_VERIFY_QUICK: u32 = 0;
-/// Read every block, and compare every index with the entities.
-pub const ENTIDB_VERIFY_FULL: u32 = 1;
 
 /// Checks the database and returns a report, a CBOR map: `ok`, `problems` (an array of maps with `what` and, where
 /// they apply, `file`, `offset`, `collection`, `index`, `id`), counts of what was checked, and `bytes_dropped` (at
@@ -512,9 +517,11 @@ pub unsafe extern "C" fn entidb_database_verify(
     })
 }
 
-/// Copies the database, as of one commit, to a new folder, which is a database of its own.
+/// Copies the database, as of one commit, to a new folder, which is a database of its own. The copy is read back and
+/// checked. `out_report` may be NULL; otherwise it receives a CBOR map of `sequence`, `files` and `bytes`.
 ///
 /// Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
+/// Owns: `*out_report` on success; free with `entidb_buffer_free`.
 /// Errors: TARGET_NOT_EMPTY, NOT_A_DIRECTORY, NO_SPACE, PERMISSION_DENIED, READ_ONLY, CLOSED, IO.
 ///
 /// # Safety
@@ -524,11 +531,14 @@ pub unsafe extern "C" fn entidb_database_backup(
     database: *const entidb_database,
     path: *const u8,
     path_len: usize,
+    out_report: *mut entidb_buffer,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     call_unit(out_error, |touched| {
+        clear_report(out_report);
         let path = bytes::text(path, path_len, "path")?;
-        with(touched, database, |open| open.backup(path))
+        let report = with(touched, database, |open| open.backup(path))?;
+        give_report(out_report, &report.to_value())
     })
 }
 

@@ -2,36 +2,21 @@
 //!
 //! Always: nothing is copied; what is lent lives as long as the caller's document. Does not know: databases.
 
-use entidb_core::codec::{Decoder, Event, KeyOrder, KeyRef, Limits, Path, ValueRef, lookup, path, validate_within};
+use entidb_core::codec::{
+    Decoder, Event, KeyOrder, KeyRef, Limits, Path, ValueRef, VectorKind, lookup, path, validate_within,
+};
 use entidb_core::{Error, ErrorCode};
 
 use crate::boundary::{call, give, need, read};
 use crate::bytes::{self, entidb_bytes};
 use crate::error::entidb_error;
+use crate::modes::{
+    ENTIDB_KIND_ARRAY, ENTIDB_KIND_BOOL, ENTIDB_KIND_BYTES, ENTIDB_KIND_DECIMAL, ENTIDB_KIND_DOUBLE, ENTIDB_KIND_ID,
+    ENTIDB_KIND_INT, ENTIDB_KIND_MAP, ENTIDB_KIND_NULL, ENTIDB_KIND_OTHER, ENTIDB_KIND_TAGGED, ENTIDB_KIND_TEXT,
+    ENTIDB_KIND_TIMESTAMP, ENTIDB_KIND_UINT, ENTIDB_KIND_UUID, ENTIDB_KIND_VECTOR, ENTIDB_VECTOR_F16,
+    ENTIDB_VECTOR_F32, ENTIDB_VECTOR_F64, ENTIDB_VECTOR_I8,
+};
 use crate::status::{ENTIDB_END, ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
-
-/// Null. A `kind` of `entidb_item`.
-pub const ENTIDB_KIND_NULL: u32 = 0;
-/// A bool: `number` is 0 or 1.
-pub const ENTIDB_KIND_BOOL: u32 = 1;
-/// An integer that fits `number`.
-pub const ENTIDB_KIND_INT: u32 = 2;
-/// An integer above the range of `int64_t`: cast `number` to `uint64_t`.
-pub const ENTIDB_KIND_UINT: u32 = 3;
-/// A float in `real`.
-pub const ENTIDB_KIND_DOUBLE: u32 = 4;
-/// Text in `bytes`, UTF-8.
-pub const ENTIDB_KIND_TEXT: u32 = 5;
-/// Bytes in `bytes`.
-pub const ENTIDB_KIND_BYTES: u32 = 6;
-/// An array of `number` items; `bytes` is its encoding, to be read as a document.
-pub const ENTIDB_KIND_ARRAY: u32 = 7;
-/// A map of `number` entries; `bytes` is its encoding, to be read as a document.
-pub const ENTIDB_KIND_MAP: u32 = 8;
-/// A timestamp: `number` is microseconds since 1970 UTC.
-pub const ENTIDB_KIND_TIMESTAMP: u32 = 9;
-/// Any other value: `bytes` is its encoding.
-pub const ENTIDB_KIND_OTHER: u32 = 10;
 
 /// One value of a document.
 #[repr(C)]
@@ -39,8 +24,8 @@ pub const ENTIDB_KIND_OTHER: u32 = 10;
 pub struct entidb_item {
     /// One of `ENTIDB_KIND_...`.
     pub kind: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// What the kind says, otherwise 0.
+    pub detail: i32,
     /// What the kind says.
     pub number: i64,
     /// The float of `ENTIDB_KIND_DOUBLE`, otherwise 0.
@@ -83,8 +68,8 @@ pub unsafe extern "C" fn entidb_document_lookup(
 /// key, text or an integer; in an array it has the kind `ENTIDB_KIND_NULL`. `out_key` may be NULL.
 ///
 /// Threads: any.
-/// Errors: WRONG_TYPE when the document is neither, INVALID_ARGUMENT for an offset that no call returned, encoding
-/// errors with the offset for damaged bytes.
+/// Errors: WRONG_TYPE when the document is neither, INVALID_ARGUMENT for an offset that no call returned,
+/// encoding errors with the offset for damaged bytes.
 ///
 /// # Safety
 /// `document` is readable for its length; `offset` may be read and written; the others are NULL or may be written.
@@ -151,11 +136,21 @@ fn entry(document: &[u8], at: usize) -> Result<Option<Entry>, Error> {
     Ok(Some(Entry { key, value: item(value, raw)?, end: at + reader.offset() }))
 }
 
+/// The number of a kind of vector.
+fn vector_kind(kind: VectorKind) -> u32 {
+    match kind {
+        VectorKind::F16 => ENTIDB_VECTOR_F16,
+        VectorKind::F32 => ENTIDB_VECTOR_F32,
+        VectorKind::F64 => ENTIDB_VECTOR_F64,
+        VectorKind::I8 => ENTIDB_VECTOR_I8,
+    }
+}
+
 fn item(value: ValueRef<'_>, raw: &[u8]) -> Result<entidb_item, Error> {
     let count = |len: usize| {
         i64::try_from(len).map_err(|_| Error::new(ErrorCode::TooLarge, "the array or map has too many items to count"))
     };
-    let plain = |kind, number| entidb_item { kind, reserved: 0, number, real: 0.0, bytes: entidb_bytes::EMPTY };
+    let plain = |kind, number| entidb_item { kind, detail: 0, number, real: 0.0, bytes: entidb_bytes::EMPTY };
     let lent = |kind, number, bytes: &[u8]| entidb_item { bytes: entidb_bytes::of(bytes), ..plain(kind, number) };
     Ok(match value {
         ValueRef::Null => plain(ENTIDB_KIND_NULL, 0),
@@ -171,6 +166,25 @@ fn item(value: ValueRef<'_>, raw: &[u8]) -> Result<entidb_item, Error> {
         ValueRef::Array(array) => lent(ENTIDB_KIND_ARRAY, count(array.len())?, raw),
         ValueRef::Map(map) => lent(ENTIDB_KIND_MAP, count(map.len())?, raw),
         ValueRef::Timestamp(moment) => plain(ENTIDB_KIND_TIMESTAMP, moment.micros()),
-        _ => lent(ENTIDB_KIND_OTHER, 0, raw),
+        ValueRef::EntityId(_) => lent(ENTIDB_KIND_ID, 0, raw.last_chunk::<16>().map_or(&[], |id| id.as_slice())),
+        ValueRef::Uuid(_) => lent(ENTIDB_KIND_UUID, 0, raw.last_chunk::<16>().map_or(&[], |id| id.as_slice())),
+        ValueRef::Decimal(decimal) => match (i64::try_from(decimal.mantissa()), i32::try_from(decimal.exponent())) {
+            (Ok(mantissa), Ok(detail)) => entidb_item { detail, ..lent(ENTIDB_KIND_DECIMAL, mantissa, raw) },
+            _ => lent(ENTIDB_KIND_OTHER, 0, raw),
+        },
+        ValueRef::Vector(vector) => {
+            let detail = vector_kind(vector.kind()).cast_signed();
+            entidb_item { detail, ..lent(ENTIDB_KIND_VECTOR, count(vector.len())?, vector.le_bytes()) }
+        }
+        ValueRef::Tagged(tagged) => {
+            let head = match tagged.tag() {
+                0..24 => 1,
+                24..0x100 => 2,
+                0x100..0x1_0000 => 3,
+                0x1_0000..0x1_0000_0000 => 5,
+                _ => 9,
+            };
+            lent(ENTIDB_KIND_TAGGED, tagged.tag().cast_signed(), raw.get(head..).unwrap_or_default())
+        }
     })
 }

@@ -3,7 +3,7 @@
 //! Always: what `finish` gives is canonical CBOR; the entries of a map may come in any order. A mistake in the order of
 //! calls is remembered and reported by `finish`. Does not know: databases.
 
-use entidb_core::codec::{self, Timestamp};
+use entidb_core::codec::{self, Decimal, Timestamp, Vector, VectorKind};
 use entidb_core::{Error, ErrorCode};
 use entidb_storage::sync::Mutex;
 
@@ -11,6 +11,7 @@ use crate::boundary::{call_unit, clear, give, need, quiet};
 use crate::bytes::{self, entidb_buffer};
 use crate::error::entidb_error;
 use crate::handle::{self, Noun, Touched};
+use crate::modes::{ENTIDB_VECTOR_F16, ENTIDB_VECTOR_F32, ENTIDB_VECTOR_F64, ENTIDB_VECTOR_I8};
 use crate::status::{ENTIDB_ERROR_PANIC, ENTIDB_OK, entidb_status};
 
 /// A document being written. Movable: any thread, one call at a time. Free with `entidb_encoder_free`.
@@ -207,6 +208,91 @@ pub unsafe extern "C" fn entidb_encoder_timestamp(encoder: *mut entidb_encoder, 
 pub unsafe extern "C" fn entidb_encoder_id(encoder: *mut entidb_encoder, id: *const u8) -> entidb_status {
     piece(encoder, |open| {
         open.entity_id(bytes::id(id, "id")?.as_bytes());
+        Ok(())
+    })
+}
+
+/// Writes a UUID: 16 bytes.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_uuid(encoder: *mut entidb_encoder, uuid: *const u8) -> entidb_status {
+    piece(encoder, |open| {
+        open.uuid(bytes::id(uuid, "uuid")?.as_bytes());
+        Ok(())
+    })
+}
+
+/// Writes a decimal: `mantissa` times ten to the power of `exponent`. INVALID_ARGUMENT for an exponent that no decimal has.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_decimal(
+    encoder: *mut entidb_encoder,
+    mantissa: i64,
+    exponent: i64,
+) -> entidb_status {
+    piece(encoder, |open| {
+        let decimal = Decimal::new(i128::from(mantissa), exponent)
+            .map_err(|error| Error::new(ErrorCode::InvalidArgument, error.to_string()))?;
+        open.decimal(decimal);
+        Ok(())
+    })
+}
+
+/// Writes a vector of a kind, one of `ENTIDB_VECTOR_...`, from the bytes of its elements, little-endian. INVALID_ARGUMENT for
+/// another kind and for bytes that are not whole elements.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_vector(
+    encoder: *mut entidb_encoder,
+    kind: u32,
+    elements: *const u8,
+    elements_len: usize,
+) -> entidb_status {
+    piece(encoder, |open| {
+        let kind = match kind {
+            ENTIDB_VECTOR_F16 => VectorKind::F16,
+            ENTIDB_VECTOR_F32 => VectorKind::F32,
+            ENTIDB_VECTOR_F64 => VectorKind::F64,
+            ENTIDB_VECTOR_I8 => VectorKind::I8,
+            other => {
+                let problem = format!("kind is {other}; give one of ENTIDB_VECTOR_...");
+                return Err(Error::new(ErrorCode::InvalidArgument, problem));
+            }
+        };
+        let elements = bytes::slice(elements, elements_len, "elements")?;
+        let vector = Vector::from_le_bytes(kind, elements.to_vec()).ok_or_else(|| {
+            let size = kind.element_bytes();
+            let problem = format!("elements has {elements_len} bytes; give a multiple of {size}");
+            Error::new(ErrorCode::InvalidArgument, problem)
+        })?;
+        open.vector(vector.as_view());
+        Ok(())
+    })
+}
+
+/// Begins a value under a tag of CBOR, which is the next one; end it with `entidb_encoder_end`. `entidb_encoder_finish` refuses what
+/// is not of the form that a known tag has.
+///
+/// Threads: any, one call at a time.
+///
+/// # Safety
+/// As `entidb_encoder_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_encoder_begin_tag(encoder: *mut entidb_encoder, tag: u64) -> entidb_status {
+    piece(encoder, |open| {
+        open.begin_tag(tag);
         Ok(())
     })
 }

@@ -4,9 +4,10 @@
 //!
 //! Unsafe: reading the caller's keys.
 
-use entidb_core::{Error, ErrorCode, Key};
+use entidb_core::{Error, ErrorCode, Key, Value};
 
 use crate::boundary::{call_unit, give, need};
+use crate::bytes::entidb_buffer;
 use crate::database::{self, entidb_database};
 use crate::error::entidb_error;
 use crate::options;
@@ -35,6 +36,29 @@ fn read(pointer: *const entidb_key, name: &str) -> Result<Key, Error> {
     let given = unsafe { pointer.read_unaligned() };
     options::key(given.key, given.key_len, given.password, given.password_len)?
         .ok_or_else(|| refuse("holds neither a key nor a password; give one of them"))
+}
+
+/// Returns the keys and passwords that open the database, a CBOR array of maps: `slot`, `kind` (`key` or `password`) and, for a
+/// password, `password_memory_kib`, what one guess takes. It never holds a key.
+///
+/// Threads: any.
+/// Owns: `*out_keys` on success; free with `entidb_buffer_free`.
+/// Errors: NOT_ENCRYPTED, CLOSED.
+///
+/// # Safety
+/// As `entidb_database_change_key`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_keys(
+    database: *const entidb_database,
+    out_keys: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_keys, entidb_buffer::EMPTY, "out_keys")?;
+        let keys = database::with(touched, database, |open| open.keys())?;
+        let keys = Value::Array(keys.iter().map(entidb_core::KeySlot::to_value).collect());
+        give(out_keys, entidb_buffer::of(entidb_core::encode(&keys)), "out_keys")
+    })
 }
 
 /// Replaces a key or password. No data is rewritten. After a crash either the old or the new one opens the database.

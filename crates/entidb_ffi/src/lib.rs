@@ -6,6 +6,7 @@
 //! Unsafe: this is the one crate where raw pointers of the caller become references. `handle`, `bytes`, `boundary` and
 //! `options` do it; the noun modules only call them.
 
+mod backup;
 mod boundary;
 mod bytes;
 mod cancel;
@@ -18,15 +19,18 @@ mod document;
 mod encoder;
 mod error;
 mod handle;
+mod id;
 mod interrupt;
 mod keys;
 mod manual_index;
+mod modes;
 mod options;
 mod status;
 mod transaction;
 mod value;
 mod version;
 
+pub use backup::*;
 pub use bytes::*;
 pub use cancel::*;
 pub use change_batch::*;
@@ -37,9 +41,11 @@ pub use database::*;
 pub use document::*;
 pub use encoder::*;
 pub use error::*;
+pub use id::*;
 pub use interrupt::*;
 pub use keys::*;
 pub use manual_index::*;
+pub use modes::*;
 pub use options::*;
 pub use status::*;
 pub use transaction::*;

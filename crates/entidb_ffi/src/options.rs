@@ -1,22 +1,24 @@
-//! Options for opening a database, as a sized struct or as a CBOR map of names.
+//! Options for opening a database: a CBOR map of names and values, and a handle that builds one.
 //!
-//! Always: a number means itself, zero too, except `ENTIDB_DEFAULT` and `ENTIDB_NO_LIMIT`; a larger struct than this library
-//! knows is accepted when the rest is as `entidb_open_options_init` leaves it.
-//! Does not know: what the options do.
+//! Always: the map is the one way in which options cross; a name that is not known and a value out of bounds are refused when
+//! they are set, and again when they are encoded. A number means itself, zero too, except `ENTIDB_DEFAULT` and `ENTIDB_NO_LIMIT`.
+//! Does not know: which options there are; `entidb_core` does.
 //!
-//! Unsafe: reading the caller's struct by the size it states.
+//! Unsafe: reading names that end in NUL.
 
-use std::mem::MaybeUninit;
+use std::ffi::{CStr, c_char};
 use std::time::Duration;
 
-use entidb_core::{Durability, Error, ErrorCode, Key, Options, ScanPolicy};
+use entidb_core::{Error, ErrorCode, Key, Options, Value};
+use entidb_storage::sync::Mutex;
 
-use crate::bytes;
-use crate::transaction::{
-    ENTIDB_DURABILITY_DEFAULT, ENTIDB_DURABILITY_DURABLE, ENTIDB_DURABILITY_GROUPED, ENTIDB_DURABILITY_NONE,
-};
+use crate::boundary::{call_unit, clear, give, need, quiet};
+use crate::bytes::{self, entidb_buffer};
+use crate::error::entidb_error;
+use crate::handle::{self, Noun, Touched};
+use crate::status::{ENTIDB_ERROR_PANIC, ENTIDB_OK, entidb_status};
 
-/// As the options of the database say, or in those the library: for every setting and every timeout.
+/// As the options of the database say: for the wait for the write lock.
 pub const ENTIDB_DEFAULT: u64 = u64::MAX;
 /// Without a limit, or an end: for every timeout, and for every count of what is wanted.
 pub const ENTIDB_NO_LIMIT: u64 = u64::MAX - 1;
@@ -31,121 +33,199 @@ pub(crate) fn wait(timeout_ms: u64) -> Result<Duration, Error> {
     Ok(Duration::from_millis(timeout_ms))
 }
 
-/// Do not make a database when there is none. For `flags` of `entidb_open_options`.
-pub const ENTIDB_OPEN_EXISTING: u32 = 1;
-/// Fail when there is a database already.
-pub const ENTIDB_OPEN_CREATE_NEW: u32 = 2;
-/// Refuse all changes.
-pub const ENTIDB_OPEN_READ_ONLY: u32 = 4;
-/// Make the folders above the database too, where it is made.
-pub const ENTIDB_OPEN_CREATE_PARENTS: u32 = 8;
-/// Show the key in the message of a unique violation; otherwise no message shows what documents hold.
-pub const ENTIDB_OPEN_SHOW_UNIQUE_KEYS: u32 = 16;
-
-/// Every flag there is.
-const FLAGS: u32 = ENTIDB_OPEN_EXISTING
-    | ENTIDB_OPEN_CREATE_NEW
-    | ENTIDB_OPEN_READ_ONLY
-    | ENTIDB_OPEN_CREATE_PARENTS
-    | ENTIDB_OPEN_SHOW_UNIQUE_KEYS;
-
-/// Run queries no index serves. For `scan_policy` of `entidb_open_options`.
-pub const ENTIDB_SCAN_ALLOW: u32 = 0;
-/// Refuse queries no index serves.
-pub const ENTIDB_SCAN_FORBID: u32 = 1;
-/// Refuse queries no index serves unless they have a limit.
-pub const ENTIDB_SCAN_FORBID_UNBOUNDED: u32 = 2;
-
-/// How to open a database. Let `entidb_open_options_init` fill it, then set what you want otherwise.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct entidb_open_options {
-    /// The size of this struct.
-    pub struct_size: u32,
-    /// `ENTIDB_OPEN_...` flags.
-    pub flags: u32,
-    /// One of `ENTIDB_DURABILITY_...`.
-    pub durability: u32,
-    /// One of `ENTIDB_SCAN_...`.
-    pub scan_policy: u32,
-    /// 32 bytes of key, or NULL.
-    pub key: *const u8,
-    /// 32 with a key, 0 without.
-    pub key_len: usize,
-    /// A password, or NULL. Not together with a key.
-    pub password: *const u8,
-    /// Its length.
-    pub password_len: usize,
-    /// Memory for caches and newest writes.
-    pub memory_bytes: u64,
-    /// The largest document.
-    pub entity_bytes_max: u64,
-    /// The most a transaction may change.
-    pub transaction_bytes_max: u64,
-    /// How long to wait for another writer, in milliseconds; 0 for not at all.
-    pub lock_timeout_ms: u64,
-    /// Commits the change feed keeps; 0 for no feed.
-    pub feed_commits_max: u64,
-    /// Data files that may be open at once, at least 4; by default a quarter of what the process may have.
-    pub open_files_max: u64,
+/// Options being gathered. Movable: any thread, one call at a time. Free with `entidb_options_free`.
+#[expect(non_camel_case_types, reason = "the name is the name in C")]
+pub struct entidb_options {
+    _private: [u8; 0],
 }
 
-/// Nothing set.
-const DEFAULTS: entidb_open_options = entidb_open_options {
-    struct_size: size_of::<entidb_open_options>() as u32,
-    flags: 0,
-    durability: ENTIDB_DURABILITY_DEFAULT,
-    scan_policy: ENTIDB_SCAN_ALLOW,
-    key: std::ptr::null(),
-    key_len: 0,
-    password: std::ptr::null(),
-    password_len: 0,
-    memory_bytes: ENTIDB_DEFAULT,
-    entity_bytes_max: ENTIDB_DEFAULT,
-    transaction_bytes_max: ENTIDB_DEFAULT,
-    lock_timeout_ms: ENTIDB_DEFAULT,
-    feed_commits_max: ENTIDB_DEFAULT,
-    open_files_max: ENTIDB_DEFAULT,
-};
+struct Gathered(Mutex<Open>);
 
-/// Fills the options with what a database opens with when nothing is said. NULL is left alone.
+#[derive(Default)]
+struct Open {
+    named: Vec<(String, Value)>,
+    /// The first option that was refused: without it a database would be opened otherwise than was meant.
+    refused: Option<Error>,
+}
+
+impl Noun for Gathered {
+    type Opaque = entidb_options;
+    const TAG: u32 = 0x4f50_5449;
+    const NAME: &'static str = "options";
+}
+
+fn concurrent() -> Error {
+    Error::new(ErrorCode::ConcurrentUse, "another thread is using these options; give each thread its own")
+}
+
+/// Sets one option. One that is refused spoils the options, so that encoding them fails for callers that look only there.
+fn set(
+    options: *mut entidb_options,
+    name: *const c_char,
+    value: impl FnOnce() -> Result<Value, Error>,
+) -> entidb_status {
+    quiet(ENTIDB_ERROR_PANIC, || {
+        let mut touched = Touched::default();
+        let done = touched
+            .get::<Gathered>(options)
+            .and_then(|gathered| gathered.0.try_lock().ok_or_else(concurrent))
+            .and_then(|mut open| {
+                let judged = named(name).and_then(|name| {
+                    let value = value()?;
+                    let alone = Value::Map([(name, value.clone())].into_iter().collect());
+                    Options::from_value(&alone)?;
+                    Ok((name.to_owned(), value))
+                });
+                match judged {
+                    Ok((name, value)) => {
+                        open.named.retain(|(known, _)| *known != name);
+                        open.named.push((name, value));
+                        Ok(())
+                    }
+                    Err(error) => {
+                        open.refused.get_or_insert_with(|| error.clone());
+                        Err(error)
+                    }
+                }
+            });
+        done.map_or_else(|error| error.code().number(), |()| ENTIDB_OK)
+    })
+}
+
+fn named<'a>(name: *const c_char) -> Result<&'a str, Error> {
+    if name.is_null() {
+        return Err(Error::new(ErrorCode::InvalidArgument, "name is NULL; give one of ENTIDB_OPTION_..."));
+    }
+    // SAFETY: the caller promises that a non-null name ends in NUL.
+    let name = unsafe { CStr::from_ptr(name) };
+    name.to_str().map_err(|_| Error::new(ErrorCode::UnknownOption, "the name of an option is not UTF-8"))
+}
+
+/// Makes options with nothing set.
+///
+/// Threads: any.
+/// Owns: `*out_options` on success; free with `entidb_options_free`.
+/// Errors: INVALID_ARGUMENT.
+///
+/// # Safety
+/// Handles are live ones of this library; names end in NUL; texts and bytes are readable for their lengths; out-pointers are
+/// NULL or may be written. So for every function here.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_options_new(
+    out_options: *mut *mut entidb_options,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_options);
+    call_unit(out_error, |_| {
+        need(out_options, "out_options")?;
+        give(out_options, handle::make(Gathered(Mutex::default())), "out_options")
+    })
+}
+
+/// Sets an option that is true or false: 0 for false. `name` is one of `ENTIDB_OPTION_...`, or such text, ended by NUL.
+/// Setting an option again replaces its value.
+///
+/// Threads: any, one call at a time.
+/// Errors: UNKNOWN_OPTION for a name that is not known, INVALID_ARGUMENT for a value of another type or out of bounds,
+/// INVALID_HANDLE, CONCURRENT_USE. `entidb_options_encode` reports them again, with a message.
+///
+/// # Safety
+/// As `entidb_options_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_options_set_flag(
+    options: *mut entidb_options,
+    name: *const c_char,
+    value: i32,
+) -> entidb_status {
+    set(options, name, || Ok(Value::Bool(value != 0)))
+}
+
+/// Sets an option that is a number.
+///
+/// Threads: any, one call at a time.
+/// Errors: as `entidb_options_set_flag`.
+///
+/// # Safety
+/// As `entidb_options_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_options_set_number(
+    options: *mut entidb_options,
+    name: *const c_char,
+    value: u64,
+) -> entidb_status {
+    set(options, name, || Ok(Value::from(value)))
+}
+
+/// Sets an option that is a word, or a password, by text, UTF-8.
+///
+/// Threads: any, one call at a time.
+/// Errors: as `entidb_options_set_flag`.
+///
+/// # Safety
+/// As `entidb_options_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_options_set_text(
+    options: *mut entidb_options,
+    name: *const c_char,
+    text: *const u8,
+    text_len: usize,
+) -> entidb_status {
+    set(options, name, || Ok(Value::from(bytes::text(text, text_len, "text")?)))
+}
+
+/// Sets an option that is bytes: a key, or a password.
+///
+/// Threads: any, one call at a time.
+/// Errors: as `entidb_options_set_flag`.
+///
+/// # Safety
+/// As `entidb_options_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_options_set_bytes(
+    options: *mut entidb_options,
+    name: *const c_char,
+    data: *const u8,
+    data_len: usize,
+) -> entidb_status {
+    set(options, name, || Ok(Value::Bytes(bytes::slice(data, data_len, "data")?.to_vec())))
+}
+
+/// Gives the options as `entidb_database_open` takes them: a CBOR map of names and values. The options stay as they are.
+///
+/// Threads: any, one call at a time.
+/// Owns: `*out_map` on success; free with `entidb_buffer_free`.
+/// Errors: UNKNOWN_OPTION and INVALID_ARGUMENT, as a setter refused; INVALID_ARGUMENT for options that contradict each other,
+/// INVALID_HANDLE, CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_options_new`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_options_encode(
+    options: *const entidb_options,
+    out_map: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_map, entidb_buffer::EMPTY, "out_map")?;
+        let open = touched.get::<Gathered>(options)?.0.try_lock().ok_or_else(concurrent)?;
+        if let Some(refused) = &open.refused {
+            return Err(refused.clone());
+        }
+        let map = Value::Map(open.named.iter().map(|(name, value)| (name.as_str(), value.clone())).collect());
+        Options::from_value(&map)?;
+        give(out_map, entidb_buffer::of(entidb_core::encode(&map)), "out_map")
+    })
+}
+
+/// Frees options. NULL is fine.
 ///
 /// Threads: any.
 ///
 /// # Safety
-/// `options` is NULL or may be written.
+/// As `entidb_options_new`; the options are not used afterwards.
 #[cfg_attr(feature = "export", unsafe(no_mangle))]
-pub unsafe extern "C" fn entidb_open_options_init(options: *mut entidb_open_options) {
-    if !options.is_null() {
-        // SAFETY: the caller promises that it may be written; it need not be aligned or hold anything.
-        unsafe { options.write_unaligned(DEFAULTS) };
-    }
-}
-
-/// The options of a struct of the caller's; the defaults for NULL.
-pub(crate) fn read(pointer: *const entidb_open_options) -> Result<Options, Error> {
-    if pointer.is_null() {
-        return Ok(Options::default());
-    }
-    let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem));
-    // SAFETY: the caller promises a struct that begins with its size.
-    let stated = unsafe { pointer.cast::<u32>().read_unaligned() } as usize;
-    let known = size_of::<entidb_open_options>();
-    if !(size_of::<u32>()..=4096).contains(&stated) {
-        return refuse(format!("struct_size is {stated}; set it to sizeof(entidb_open_options)"));
-    }
-    let given = bytes::slice(pointer.cast(), stated, "options")?;
-    // What a newer library would leave there for nothing said: numbers of all ones, the rest zero.
-    if given.iter().skip(known).any(|byte| *byte != 0 && *byte != u8::MAX) {
-        return refuse("the options set fields this library does not know; use a newer EntiDB".to_owned());
-    }
-    let mut options = MaybeUninit::new(DEFAULTS);
-    // Copied as bytes of a struct, so that its pointers stay pointers.
-    // SAFETY: both places have `min(stated, known)` bytes, and they do not overlap: one is our stack.
-    unsafe { std::ptr::copy_nonoverlapping(given.as_ptr(), options.as_mut_ptr().cast(), stated.min(known)) };
-    // SAFETY: it began whole, and whatever the caller wrote over it is a value of its fields: integers and pointers.
-    let options = unsafe { options.assume_init() };
-    convert(&options)
+pub unsafe extern "C" fn entidb_options_free(options: *mut entidb_options) {
+    handle::free::<Gathered>(options);
 }
 
 /// A key or a password; neither for none.
@@ -168,52 +248,10 @@ pub(crate) fn key(
     }
 }
 
-fn convert(given: &entidb_open_options) -> Result<Options, Error> {
-    let refuse = |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem));
-    let mut options = Options::default();
-    let unknown = given.flags & !FLAGS;
-    if unknown != 0 {
-        return Err(Error::new(
-            ErrorCode::UnknownOption,
-            format!("flags has the unknown bits {unknown:#x}; use ENTIDB_OPEN_..."),
-        ));
-    }
-    options.create = given.flags & ENTIDB_OPEN_EXISTING == 0;
-    options.create_new = given.flags & ENTIDB_OPEN_CREATE_NEW != 0;
-    options.read_only = given.flags & ENTIDB_OPEN_READ_ONLY != 0;
-    options.create_parents = given.flags & ENTIDB_OPEN_CREATE_PARENTS != 0;
-    options.show_unique_keys = given.flags & ENTIDB_OPEN_SHOW_UNIQUE_KEYS != 0;
-    options.durability = match given.durability {
-        ENTIDB_DURABILITY_DEFAULT | ENTIDB_DURABILITY_DURABLE => Durability::Durable,
-        ENTIDB_DURABILITY_GROUPED => Durability::Grouped { interval_ms: 20 },
-        ENTIDB_DURABILITY_NONE => Durability::None,
-        other => return refuse(format!("durability is {other}; give one of ENTIDB_DURABILITY_...")),
-    };
-    options.scan_policy = match given.scan_policy {
-        ENTIDB_SCAN_ALLOW => ScanPolicy::Allow,
-        ENTIDB_SCAN_FORBID => ScanPolicy::Forbid,
-        ENTIDB_SCAN_FORBID_UNBOUNDED => ScanPolicy::ForbidUnbounded,
-        other => return refuse(format!("scan_policy is {other}; give one of ENTIDB_SCAN_...")),
-    };
-    options.key = key(given.key, given.key_len, given.password, given.password_len)?;
-    let set = |field: &mut u64, value: u64| {
-        if value != ENTIDB_DEFAULT {
-            *field = value;
-        }
-    };
-    set(&mut options.memory_bytes, given.memory_bytes);
-    set(&mut options.open_files_max, given.open_files_max);
-    set(&mut options.entity_bytes_max, given.entity_bytes_max);
-    set(&mut options.transaction_bytes_max, given.transaction_bytes_max);
-    set(&mut options.lock_timeout_ms, given.lock_timeout_ms);
-    set(&mut options.feed_commits_max, given.feed_commits_max);
-    Ok(options)
-}
-
 /// The options in a CBOR map of names; the defaults for no bytes.
-pub(crate) fn read_named(options: &[u8]) -> Result<Options, Error> {
-    if options.is_empty() {
-        return Ok(Options::default());
+pub(crate) fn read(options: *const u8, options_len: usize) -> Result<Options, Error> {
+    match bytes::slice(options, options_len, "options")? {
+        [] => Ok(Options::default()),
+        options => Options::from_value(&entidb_core::decode(options)?),
     }
-    Options::from_value(&entidb_core::decode(options)?)
 }

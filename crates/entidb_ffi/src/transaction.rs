@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use entidb_core::{Durability, Error, ErrorCode, ReadTransaction, Savepoint, Value, WriteTransaction};
+use entidb_core::{Durability, Error, ErrorCode, Options, ReadTransaction, Savepoint, Value, WriteTransaction};
 use entidb_storage::sync::Mutex;
 
 use crate::boundary::{call_unit, clear, give, need};
@@ -14,6 +14,9 @@ use crate::bytes::{self, entidb_buffer};
 use crate::collection::{self, entidb_collection};
 use crate::error::entidb_error;
 use crate::handle::{self, Noun, Touched};
+use crate::modes::{
+    ENTIDB_DURABILITY_DEFAULT, ENTIDB_DURABILITY_DURABLE, ENTIDB_DURABILITY_GROUPED, ENTIDB_DURABILITY_NONE,
+};
 use crate::status::entidb_status;
 
 /// A transaction. Movable: any thread, one call at a time. Free with `entidb_transaction_free`.
@@ -75,14 +78,21 @@ fn writing<T>(
     })
 }
 
-/// Commit with the durability of the options. A `durability` of `entidb_transaction_commit`.
-pub const ENTIDB_DURABILITY_DEFAULT: u32 = 0;
-/// The commit is on stable storage when the call returns.
-pub const ENTIDB_DURABILITY_DURABLE: u32 = 1;
-/// The operating system has the commit when the call returns; it is on stable storage soon after.
-pub const ENTIDB_DURABILITY_GROUPED: u32 = 2;
-/// The commit is in memory when the call returns.
-pub const ENTIDB_DURABILITY_NONE: u32 = 3;
+/// What a commit promises, given the options of its database; none for what these say.
+type Promise = fn(&Options) -> Durability;
+
+fn promise(durability: u32) -> Result<Option<Promise>, Error> {
+    Ok(match durability {
+        ENTIDB_DURABILITY_DEFAULT => None,
+        ENTIDB_DURABILITY_DURABLE => Some(|_| Durability::Durable),
+        ENTIDB_DURABILITY_GROUPED => Some(Options::grouped),
+        ENTIDB_DURABILITY_NONE => Some(|_| Durability::None),
+        other => {
+            let problem = format!("durability is {other}; give one of ENTIDB_DURABILITY_...");
+            return Err(Error::new(ErrorCode::InvalidArgument, problem));
+        }
+    })
+}
 
 /// Returns a handle of the collection as this transaction sees it. The handle stays valid after the transaction; its
 /// calls then fail with TRANSACTION_ENDED.
@@ -317,23 +327,14 @@ pub unsafe extern "C" fn entidb_transaction_commit(
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     call_unit(out_error, |touched| {
-        let durability = match durability {
-            ENTIDB_DURABILITY_DEFAULT => None,
-            ENTIDB_DURABILITY_DURABLE => Some(Durability::Durable),
-            ENTIDB_DURABILITY_GROUPED => Some(Durability::Grouped { interval_ms: 20 }),
-            ENTIDB_DURABILITY_NONE => Some(Durability::None),
-            other => {
-                let problem = format!("durability is {other}; pass one of ENTIDB_DURABILITY_...");
-                return Err(Error::new(ErrorCode::InvalidArgument, problem));
-            }
-        };
+        let promise = promise(durability)?;
         let sequence = with(touched, transaction, |kind| match kind {
             Kind::Read(read, ended) => {
                 let sequence = read.take().ok_or_else(ended_already)?.sequence();
                 ended.store(true, Ordering::Release);
                 sequence
             }
-            Kind::Write(write) => write.finish(durability),
+            Kind::Write(write) => write.finish(promise.map(|promise| promise(write.options()))),
         })?;
         if out_sequence.is_null() { Ok(()) } else { give(out_sequence, sequence.0, "out_sequence") }
     })

@@ -6,10 +6,7 @@
 
 use std::mem::{align_of, offset_of, size_of};
 
-use entidb_ffi::{
-    entidb_buffer, entidb_bytes, entidb_change, entidb_change_batch_head, entidb_item, entidb_open_options,
-    entidb_status,
-};
+use entidb_ffi::{entidb_buffer, entidb_bytes, entidb_change, entidb_change_batch_head, entidb_item, entidb_status};
 
 #[test]
 fn lent_and_owned_bytes_are_two_and_three_words() {
@@ -26,7 +23,7 @@ fn an_item_has_no_hidden_gap() {
     assert_eq!((size_of::<entidb_item>(), align_of::<entidb_item>()), (40, 8));
     let offsets = [
         offset_of!(entidb_item, kind),
-        offset_of!(entidb_item, reserved),
+        offset_of!(entidb_item, detail),
         offset_of!(entidb_item, number),
         offset_of!(entidb_item, real),
         offset_of!(entidb_item, bytes),
@@ -53,28 +50,6 @@ fn a_change_and_the_head_of_a_batch_have_no_hidden_gap() {
         offset_of!(entidb_change_batch_head, position),
     ];
     assert_eq!(offsets, [0, 8, 12, 16]);
-}
-
-#[test]
-fn the_options_begin_with_their_size_and_only_grow_at_the_end() {
-    assert_eq!((size_of::<entidb_open_options>(), align_of::<entidb_open_options>()), (96, 8));
-    let offsets = [
-        offset_of!(entidb_open_options, struct_size),
-        offset_of!(entidb_open_options, flags),
-        offset_of!(entidb_open_options, durability),
-        offset_of!(entidb_open_options, scan_policy),
-        offset_of!(entidb_open_options, key),
-        offset_of!(entidb_open_options, key_len),
-        offset_of!(entidb_open_options, password),
-        offset_of!(entidb_open_options, password_len),
-        offset_of!(entidb_open_options, memory_bytes),
-        offset_of!(entidb_open_options, entity_bytes_max),
-        offset_of!(entidb_open_options, transaction_bytes_max),
-        offset_of!(entidb_open_options, lock_timeout_ms),
-        offset_of!(entidb_open_options, feed_commits_max),
-        offset_of!(entidb_open_options, open_files_max),
-    ];
-    assert_eq!(offsets, [0, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88]);
 }
 
 #[test]

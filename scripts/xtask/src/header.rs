@@ -1,11 +1,12 @@
-//! Writes `include/entidb.h` and the list of symbols from `entidb_ffi`.
+//! Writes `include/entidb.h`, the list of symbols and the page of functions from `entidb_ffi`.
 //!
-//! Always: both are committed, so that a change of the ABI is a diff someone reads.
+//! Always: all are committed, so that a change of the ABI is a diff someone reads.
 //! Does not know: what a function does; its contract comment comes with it from the crate.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use crate::codegen::api::{API, Api, c, functions};
 use crate::failure::{During, Failure, Result};
 use crate::process::Process;
 use crate::repository::Repository;
@@ -18,6 +19,9 @@ pub(crate) const HEADER: &str = "include/entidb.h";
 
 /// The names the shared library exports, one a line.
 pub(crate) const SYMBOLS: &str = "include/entidb.symbols";
+
+/// The reference page of the functions.
+const PAGE: &str = "docs/reference/functions.md";
 
 /// How cbindgen lays the header out.
 const CONFIGURATION: &str = "crates/entidb_ffi/cbindgen.toml";
@@ -53,12 +57,15 @@ fn readable(repository: &Repository) -> Result<std::path::PathBuf> {
 /// How the crate marks an exported function.
 const NAMED_WHERE_EXPORTED: &str = "#[cfg_attr(feature = \"export\", unsafe(no_mangle))]";
 
-/// The header and the symbols as the crate gives them now.
-fn generate(repository: &Repository) -> Result<[(&'static str, String); 2]> {
+/// The header, the symbols and the page of functions as the crate gives them now.
+fn generate(repository: &Repository) -> Result<[(&'static str, String); 3]> {
     let text =
         if repository.has(CONFIGURATION) { repository.read(CONFIGURATION)? } else { CONFIGURATION_DEFAULT.to_owned() };
-    let configuration: cbindgen::Config =
+    let mut configuration: cbindgen::Config =
         toml::from_str(&text).during(format_args!("{CONFIGURATION} does not parse"))?;
+    // cbindgen has no defines of text.
+    let api = Api::parse(&repository.read(API)?)?;
+    configuration.after_includes = Some(c::defines(&api));
     let bindings = cbindgen::Builder::new()
         .with_src(readable(repository)?)
         .with_config(configuration)
@@ -78,7 +85,8 @@ fn generate(repository: &Repository) -> Result<[(&'static str, String); 2]> {
     for name in names {
         let _ = writeln!(symbols, "{name}");
     }
-    Ok([(HEADER, header), (SYMBOLS, symbols)])
+    let page = functions::render(&api, &header)?;
+    Ok([(HEADER, header), (SYMBOLS, symbols), (PAGE, page)])
 }
 
 /// Writes what differs and returns the paths written.

@@ -3,7 +3,7 @@
 //! Always: a call takes its bytes from its buffer and writes its result there: an id is 16 bytes, documents, patches
 //! and queries are CBOR. Does not know: what either means to JavaScript.
 
-use entidb_abi::{Collection, WriteMode};
+use entidb_abi::{Collection, WriteMode, modes};
 use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -61,16 +61,16 @@ pub fn collection_put_new() -> Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Stores the document that follows its id in the buffer. Numbers: the length of the document, a mode (0 put, 1 insert,
-/// 2 replace), the version it must have, 0 for any.
+/// Stores the document that follows its id in the buffer. Numbers: the length of the document, a mode (put, insert or
+/// replace), the version it must have, 0 for any.
 #[napi]
 pub fn collection_put() -> Result<()> {
     call(|table, call| {
         let mode = match (call.whole(1), call.integer(2)) {
-            (0, _) => WriteMode::Put,
-            (1, _) => WriteMode::Insert,
-            (2, 0) => WriteMode::Replace,
-            (2, number) => WriteMode::ReplaceVersion(version(number)?),
+            (modes::WRITE_MODE_PUT, _) => WriteMode::Put,
+            (modes::WRITE_MODE_INSERT, _) => WriteMode::Insert,
+            (modes::WRITE_MODE_REPLACE, 0) => WriteMode::Replace,
+            (modes::WRITE_MODE_REPLACE, number) => WriteMode::ReplaceVersion(version(number)?),
             _ => return Err(refused("the mode is put, insert or replace")),
         };
         let (collection, io) = of(table, call)?;

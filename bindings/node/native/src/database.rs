@@ -20,6 +20,25 @@ pub fn open_native(path: Option<String>, options: &[u8]) -> Result<f64> {
     table(|table| table.handles.hold(opened, None))
 }
 
+/// Checks a backup; the report is CBOR.
+#[napi]
+pub fn validate_backup(backup: String, options: &[u8]) -> Result<Buffer> {
+    given(Database::validate_backup(&backup, options)).map(|report| bytes(&report))
+}
+
+/// Makes a database in a new folder of a backup; the report is CBOR.
+#[napi]
+pub fn restore(backup: String, path: String, options: &[u8]) -> Result<Buffer> {
+    given(Database::restore(&backup, &path, options)).map(|report| bytes(&report))
+}
+
+/// Makes a database in memory of a backup, and opens it.
+#[napi]
+pub fn restore_memory(backup: String, options: &[u8]) -> Result<f64> {
+    let opened = given(Database::restore_memory(&backup, options))?;
+    table(|table| table.handles.hold(opened, None))
+}
+
 fn bytes(buffer: &entidb_abi::Buffer) -> Buffer {
     Buffer::from(buffer.to_vec())
 }
@@ -117,16 +136,16 @@ pub fn database_wait_durable(handle: f64, sequence: i64, timeout_ms: u32) -> Res
     })
 }
 
-/// Puts the newest writes into segments.
+/// Puts the newest writes into segments; the report is CBOR.
 #[napi]
-pub fn database_checkpoint(handle: f64) -> Result<()> {
-    with(handle, |database: &Database| database.checkpoint())
+pub fn database_checkpoint(handle: f64) -> Result<Buffer> {
+    with(handle, |database: &Database| database.checkpoint()).map(|report| bytes(&report))
 }
 
-/// Merges all segments.
+/// Merges all segments; the report is CBOR.
 #[napi]
-pub fn database_compact(handle: f64) -> Result<()> {
-    with(handle, |database: &Database| database.compact())
+pub fn database_compact(handle: f64) -> Result<Buffer> {
+    with(handle, |database: &Database| database.compact()).map(|report| bytes(&report))
 }
 
 /// Checks the database; the report is CBOR.
@@ -136,10 +155,10 @@ pub fn database_verify(handle: f64, full: bool) -> Result<Buffer> {
     with(handle, |database: &Database| database.verify(level)).map(|report| bytes(&report))
 }
 
-/// Copies the database into a new folder.
+/// Copies the database into a new folder; the report is CBOR.
 #[napi]
-pub fn database_backup(handle: f64, path: String) -> Result<()> {
-    with(handle, |database: &Database| database.backup(&path))
+pub fn database_backup(handle: f64, path: String) -> Result<Buffer> {
+    with(handle, |database: &Database| database.backup(&path)).map(|report| bytes(&report))
 }
 
 /// Counters and sizes, CBOR.

@@ -4,17 +4,10 @@
 
 use std::fmt::Write;
 
-use entidb_abi::Id;
+use entidb_abi::{Id, code};
 use napi::{Error, Result, Status};
 
 use crate::ending;
-
-/// The code of an argument that makes no sense.
-const INVALID_ARGUMENT: i32 = 101;
-/// The code of a handle that is none.
-pub(crate) const INVALID_HANDLE: i32 = 102;
-/// The code of more than there can be.
-pub(crate) const TOO_LARGE: i32 = 104;
 
 /// The failure as JavaScript gets it: its message is a JSON object.
 pub(crate) fn thrown(error: &entidb_abi::Error) -> Error {
@@ -47,7 +40,7 @@ pub(crate) fn given<T>(result: entidb_abi::Result<T>) -> Result<T> {
 
 /// Refuses an argument.
 pub(crate) fn refused(message: &str) -> Error {
-    thrown(&entidb_abi::Error::new(INVALID_ARGUMENT, message))
+    thrown(&entidb_abi::Error::new(code::INVALID_ARGUMENT, message))
 }
 
 /// The id at the start of a buffer.

@@ -4,12 +4,19 @@
 
 use entidb_abi::{Database, Key};
 use napi::Result;
+use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::table::with;
 
 fn key(bytes: &[u8], is_password: bool) -> Key<'_> {
     if is_password { Key::Password(bytes) } else { Key::Raw(bytes) }
+}
+
+/// The keys and passwords that open it, CBOR.
+#[napi]
+pub fn database_keys(handle: f64) -> Result<Buffer> {
+    with(handle, |database: &Database| database.keys()).map(|keys| Buffer::from(keys.to_vec()))
 }
 
 /// Replaces one key or password by another.

@@ -7,14 +7,14 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use entidb_abi::{ChangeFeed, Collection, Cursor, Database, Transaction};
+use entidb_abi::{ChangeFeed, Collection, Cursor, Database, Transaction, code};
 use napi::bindgen_prelude::Buffer;
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::buffer::{Buffers, Call};
 use crate::ending;
-use crate::failure::{INVALID_HANDLE, thrown};
+use crate::failure::thrown;
 
 /// What stands behind a number.
 pub(crate) enum Held {
@@ -91,7 +91,7 @@ pub(crate) struct Handles {
 
 fn unknown(what: &str) -> napi::Error {
     let problem = format!("a {what} of this thread was expected, and the handle is none; was it closed?");
-    thrown(&entidb_abi::Error::new(INVALID_HANDLE, problem))
+    thrown(&entidb_abi::Error::new(code::INVALID_HANDLE, problem))
 }
 
 /// What does not survive the cast is no number that was given.
@@ -122,7 +122,7 @@ impl Handles {
             }
             None => {
                 let problem = "a thread holds at most 1,048,576 handles; close what is not used any more";
-                return Err(thrown(&entidb_abi::Error::new(crate::failure::TOO_LARGE, problem)));
+                return Err(thrown(&entidb_abi::Error::new(code::TOO_LARGE, problem)));
             }
         };
         let count = GIVEN.fetch_add(1, Ordering::Relaxed) & COUNT_MASK;

@@ -3,7 +3,7 @@
 //! Always: one that ended is let go of with the collections taken from it. Letting go of an open one aborts it.
 //! Does not know: what is changed.
 
-use entidb_abi::{Durability, Transaction};
+use entidb_abi::Transaction;
 use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -69,13 +69,6 @@ pub fn transaction_position(handle: f64) -> Result<String> {
 /// Commits, and gives the sequence. It is let go of when it has ended, also by a failure.
 #[napi]
 pub fn transaction_commit(handle: f64, durability: u32) -> Result<f64> {
-    let durability = match durability {
-        0 => Durability::Default,
-        1 => Durability::Durable,
-        2 => Durability::Grouped,
-        3 => Durability::None,
-        _ => return Err(refused("durability is \"durable\", \"grouped\" or \"none\"")),
-    };
     table(|table| {
         let transaction = table.handles.get::<Transaction>(handle)?;
         let result = given(transaction.commit(durability)).map(count);

@@ -32,23 +32,43 @@ from ._entidb import (
     has_feature,
     open,
     open_memory,
+    restore,
+    restore_memory,
+    validate_backup,
 )
 from ._entidb import version as __version__
 from .changes import Change, ChangeBatch
 from .entity import Entity
 from .errors import *  # noqa: F403 - the generated module lists what it has
 from .exchange import json_default
+from .interface import (
+    BackupReport,
+    CheckpointReport,
+    CompactReport,
+    Config,
+    KeySlot,
+    MemoryOptions,
+    OpenReport,
+    Options,
+    Problem,
+    Stats,
+    VerifyReport,
+)
 from .manual import ManualIndex
 from .moment import now
 from .patch import Patch
 from .query import Explanation, Expression, Field, Index, Order, Page, Query, all_of, any_of, f
 
 __all__ = [
+    "BackupReport",
     "Cancel",
     "Change",
     "ChangeBatch",
     "ChangeFeed",
+    "CheckpointReport",
     "Collection",
+    "CompactReport",
+    "Config",
     "Cursor",
     "Database",
     "Entity",
@@ -57,16 +77,23 @@ __all__ = [
     "Expression",
     "Field",
     "Index",
+    "KeySlot",
     "ManualIndex",
+    "MemoryOptions",
+    "OpenReport",
+    "Options",
     "Order",
     "Page",
     "Patch",
+    "Problem",
     "Query",
     "Savepoint",
+    "Stats",
     "Tag",
     "Timestamp",
     "Transaction",
     "Vector",
+    "VerifyReport",
     "__version__",
     "abi_version",
     "all_of",
@@ -81,5 +108,8 @@ __all__ = [
     "now",
     "open",
     "open_memory",
+    "restore",
+    "restore_memory",
+    "validate_backup",
 ]
 __all__ += errors.__all__

@@ -9,10 +9,30 @@ use serde_json::json;
 use super::{Use, key_of, open};
 use crate::args::{KeyAction, NewKey, Target};
 use crate::failure::{Failure, NO, Result};
+use crate::json::from_value;
 use crate::output::Output;
 
 pub(super) fn run(action: &KeyAction, output: &Output) -> Result<u8> {
     match action {
+        KeyAction::List { target } => {
+            let db = open(target, Use::Read)?;
+            let slots = db.keys()?;
+            db.close()?;
+            output.result(
+                || {
+                    let lines: Vec<String> = slots
+                        .iter()
+                        .map(|slot| match slot.password_memory_kib {
+                            Some(kib) => format!("slot {}: password, {kib} KiB for a guess", slot.slot),
+                            None => format!("slot {}: key of 32 bytes", slot.slot),
+                        })
+                        .collect();
+                    lines.join("\n")
+                },
+                || json!(slots.iter().map(|slot| from_value(&slot.to_value())).collect::<Vec<_>>()),
+            )?;
+            Ok(0)
+        }
         KeyAction::Change { target, new } => {
             let (db, old) = opened(target)?;
             db.change_key(&old, &coming(new)?)?;

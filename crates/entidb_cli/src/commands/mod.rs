@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<u8> {
         Command::Checkpoint { target } => upkeep::checkpoint(&target, output),
         Command::Compact { target } => upkeep::compact(&target, output),
         Command::Backup { target, destination } => upkeep::backup(&target, &destination, output),
+        Command::Restore { target, destination } => upkeep::restore(&target, &destination, output),
     }
 }
 

@@ -3,12 +3,30 @@
 //! Always: a crash leaves the old key or the new one; readers and the writer go on meanwhile. Does not know: how keys are kept
 //! (`entidb_engine`).
 
-use super::Database;
 use super::open::key_source;
+use super::{Database, KeySlot};
 use crate::error::Result;
 use crate::options::Key;
 
 impl Database {
+    /// The keys and passwords that open the database, in the order of their slots. Nothing says what they are.
+    ///
+    /// ```
+    /// use entidb_core::{Database, Key, Options};
+    /// let first = Key::Raw([1; 32]);
+    /// let db = Database::open_memory_with(Options { key: Some(first.clone()), ..Options::default() })?;
+    /// db.add_key(&first, &Key::Raw([2; 32]))?;
+    /// assert_eq!(db.keys()?.len(), 2);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `NotEncrypted`, `Closed`.
+    pub fn keys(&self) -> Result<Vec<KeySlot>> {
+        self.shared.check_open()?;
+        Ok(self.shared.engine().keys()?.into_iter().map(KeySlot::from).collect())
+    }
+
     /// Replaces one key or password by another. No data is rewritten, however large the database is.
     ///
     /// ```

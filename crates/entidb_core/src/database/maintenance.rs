@@ -5,12 +5,11 @@
 use std::path::Path;
 
 use entidb_engine::{Sequence, interrupt};
-use entidb_storage::{Backend, ErrorKind, FileDirectory, RootMode};
+use entidb_storage::Backend;
 
-use super::open::check_path;
-use super::{Database, Problem, Stats, VerifyLevel, VerifyReport};
+use super::{BackupReport, CheckpointReport, CompactReport, Database, Problem, Stats, VerifyLevel, VerifyReport};
 use crate::change_feed::trim_through;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::transaction::View;
 
 impl Database {
@@ -81,10 +80,12 @@ impl Database {
     ///
     /// # Errors
     /// `ReadOnly`, `NoSpace`, `WritesStopped`, `Closed`, `Io`.
-    pub fn checkpoint(&self) -> Result<()> {
+    pub fn checkpoint(&self) -> Result<CheckpointReport> {
         self.shared.check_open()?;
-        self.shared.engine().checkpoint()?;
-        Ok(())
+        let wal_bytes_before = self.shared.engine().stats().wal_bytes;
+        let sequence = self.shared.engine().checkpoint()?;
+        let wal_bytes = self.shared.engine().stats().wal_bytes;
+        Ok(CheckpointReport { sequence, wal_bytes_before, wal_bytes })
     }
 
     /// Merges all segments, dropping what nobody can see any more.
@@ -100,9 +101,17 @@ impl Database {
     ///
     /// # Errors
     /// As [`checkpoint`](Self::checkpoint).
-    pub fn compact(&self) -> Result<()> {
+    pub fn compact(&self) -> Result<CompactReport> {
         self.shared.check_open()?;
-        Ok(self.shared.engine().compact()?)
+        let before = self.shared.engine().stats();
+        self.shared.engine().compact()?;
+        let after = self.shared.engine().stats();
+        Ok(CompactReport {
+            segments_before: before.segments,
+            segments: after.segments,
+            segment_bytes_before: before.segment_bytes,
+            segment_bytes: after.segment_bytes,
+        })
     }
 
     /// Copies the database, as it is at one commit, into a new folder that opens as a database. The copy is read back and
@@ -121,22 +130,13 @@ impl Database {
     ///
     /// # Errors
     /// `TargetNotEmpty`, `NoSpace`, `PermissionDenied`, `Closed`, `Io`.
-    pub fn backup(&self, path: impl AsRef<Path>) -> Result<()> {
+    pub fn backup(&self, path: impl AsRef<Path>) -> Result<BackupReport> {
         self.shared.check_open()?;
         let path = path.as_ref();
-        check_path(path)?;
-        let (target, made) = match Backend::file(path, RootMode::Existing) {
-            Err(error) if error.kind == ErrorKind::NotFound => (Backend::file(path, RootMode::CreateIfMissing)?, true),
-            found => (found?, false),
-        };
-        if !target.directory.list("")?.is_empty() {
-            let problem = "the target of a backup holds something already; give a new or an empty folder";
-            return Err(Error::new(ErrorCode::TargetNotEmpty, problem).with_path(&path.display().to_string()));
-        }
+        let (target, made) = Self::empty_target(path)?;
         let done = self.backup_to(&target);
         if done.is_err() && made {
-            drop(target);
-            let _ = FileDirectory::remove_empty_root(path);
+            Self::remove_target(target, path);
         }
         done
     }
@@ -157,10 +157,9 @@ impl Database {
     ///
     /// # Errors
     /// As [`backup`](Self::backup).
-    pub fn backup_to(&self, target: &Backend) -> Result<()> {
+    pub fn backup_to(&self, target: &Backend) -> Result<BackupReport> {
         self.shared.check_open()?;
-        self.shared.engine().backup(target)?;
-        Ok(())
+        Ok(self.shared.engine().backup(target)?.into())
     }
 
     pub(super) fn verify_engine(&self, level: VerifyLevel, report: &mut VerifyReport) -> Result<()> {

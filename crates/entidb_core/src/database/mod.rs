@@ -4,9 +4,12 @@
 //! Does not know: what is stored, or how.
 
 mod counters;
+mod idle;
 mod keys;
 mod maintenance;
 mod open;
+mod reports;
+mod restore;
 mod shared;
 mod verify;
 mod write_owner;
@@ -19,6 +22,7 @@ use entidb_engine::{OpenReport, Sequence};
 
 pub use counters::Stats;
 pub(crate) use open::engine_options;
+pub use reports::{BackupReport, CheckpointReport, CompactReport, KeySlot};
 pub(crate) use shared::Shared;
 pub(crate) use verify::Findings;
 pub use verify::{Problem, VerifyLevel, VerifyReport};
@@ -26,6 +30,7 @@ pub use verify::{Problem, VerifyLevel, VerifyReport};
 use crate::change_feed::{ChangeCursor, Position, Since};
 use crate::collection::{Collection, Scope};
 use crate::error::Result;
+use crate::id::EntityId;
 use crate::options::Options;
 use crate::transaction::{ReadTransaction, WriteTransaction};
 
@@ -124,6 +129,23 @@ impl Database {
     /// `CollectionNotFound`, and those of a commit.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
         self.transaction(|tx| tx.drop_collection(name))
+    }
+
+    /// An id that no other call makes, in the order of time, for an entity that is stored later.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// let id = db.new_id()?;
+    /// db.collection("notes")?.put_at(id, &entidb_core::doc! { "self": (id.to_string()) })?;
+    /// assert!(db.new_id()? > id);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Closed`, `Io`.
+    pub fn new_id(&self) -> Result<EntityId> {
+        self.shared.check_open()?;
+        self.shared.next_id()
     }
 
     /// Begins to read the database as it is now.

@@ -212,25 +212,30 @@ pub(crate) fn engine_options(options: &Options) -> entidb_engine::Options {
         open_files_max: options.open_files_max,
         // The engine counts bookkeeping too; a document may be as large as a transaction may.
         transaction_bytes_max: options.transaction_bytes_max,
-        zones: zones(),
+        zones: zones(options.compression),
         ..entidb_engine::Options::default()
     };
     if options.memtable_bytes > 0 {
         engine.memtable_bytes = options.memtable_bytes;
     }
+    match options.checkpoint_bytes {
+        0 => engine.auto_checkpoint = false,
+        bytes => engine.wal_bytes = bytes,
+    }
     if options.password_memory_kib > 0 {
-        engine.kdf = KdfParameters { memory_kib: options.password_memory_kib, ..engine.kdf };
+        let memory_kib = u32::try_from(options.password_memory_kib).unwrap_or(u32::MAX);
+        engine.kdf = KdfParameters { memory_kib, ..engine.kdf };
     }
     engine
 }
 
 /// Zones read by exact key get a point index; zones only walked in order get larger blocks instead.
-fn zones() -> ZonePolicies {
-    let walked =
-        ZonePolicy { point_index: false, block_bytes: 16 << 10, compression: Compression::Lz4, expires: false };
+fn zones(compression: Compression) -> ZonePolicies {
+    let read = ZonePolicies::uniform(ZonePolicy { compression, ..ZonePolicy::default() });
+    let walked = ZonePolicy { point_index: false, block_bytes: 16 << 10, compression, expires: false };
     let kept_for_a_time = ZonePolicy { expires: true, ..walked };
     let walked_zones = [keyspace::ZONE_INDEX, keyspace::ZONE_MANUAL, keyspace::ZONE_MANUAL_ENTITY];
-    let zones = walked_zones.into_iter().fold(ZonePolicies::default(), |zones, zone| zones.with(zone, walked));
+    let zones = walked_zones.into_iter().fold(read, |zones, zone| zones.with(zone, walked));
     zones
         .with(keyspace::ZONE_FEED, kept_for_a_time)
         .with(keyspace::ZONE_HISTORY, kept_for_a_time)

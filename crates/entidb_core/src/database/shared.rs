@@ -10,6 +10,7 @@ use entidb_engine::{Engine, Sequence, Snapshot};
 use entidb_storage::{Backend, Clock, Random, Threads};
 
 use super::counters::Counters;
+use super::idle::IdleWatch;
 use super::write_owner::WriteOwner;
 use crate::catalog::{Catalog, CatalogHistory, CollectionRecord};
 use crate::change_feed::{Session, check_kept};
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     /// How many wait for the write lock.
     waiting: AtomicUsize,
     owner: WriteOwner,
+    idle: IdleWatch,
     closed: AtomicBool,
 }
 
@@ -70,6 +72,7 @@ impl Shared {
             builds: Builds::default(),
             waiting: AtomicUsize::new(0),
             owner: WriteOwner::default(),
+            idle: IdleWatch::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -102,6 +105,11 @@ impl Shared {
     /// The thread of the open write transaction.
     pub(crate) fn write_owner(&self) -> &WriteOwner {
         &self.owner
+    }
+
+    /// What watches it while others wait.
+    pub(crate) fn idle(&self) -> &IdleWatch {
+        &self.idle
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -193,9 +201,35 @@ impl Shared {
             return Err(Error::new(ErrorCode::Deadlock, problem).with_path(self.location()));
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let engine = self.engine.begin_write_timeout(timeout);
+        let engine = self.take_lock(timeout);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         Ok(engine?)
+    }
+
+    /// The write lock, from an idle transaction too when it was idle for too long. Whoever finds the lock free looks at no clock.
+    fn take_lock(
+        &self,
+        timeout: Duration,
+    ) -> std::result::Result<entidb_engine::WriteTransaction, entidb_engine::Error> {
+        let busy = match self.engine.begin_write_timeout(Duration::ZERO) {
+            Err(busy @ entidb_engine::Error::Busy) => busy,
+            done => return done,
+        };
+        let limit = Duration::from_millis(self.options.transaction_idle_ms_max);
+        let begun = self.clock.monotonic_nanos();
+        loop {
+            let waited = Duration::from_nanos(self.clock.monotonic_nanos().saturating_sub(begun));
+            let left = timeout.saturating_sub(waited);
+            let idle = self.idle.left(&*self.clock, limit);
+            if left.is_zero() && idle != Some(Duration::ZERO) {
+                return Err(busy);
+            }
+            let slice = idle.map_or(left, |idle| idle.min(left));
+            match self.engine.begin_write_timeout(slice) {
+                Err(entidb_engine::Error::Busy) => {}
+                done => return done,
+            }
+        }
     }
 
     /// The state of a new write transaction.
@@ -249,7 +283,7 @@ impl Shared {
             None
         } else {
             let timeout = self.options.lock_timeout_ms;
-            match self.engine.begin_write_timeout(Duration::from_millis(timeout)) {
+            match self.take_lock(Duration::from_millis(timeout)) {
                 Ok(writer) => Some(writer),
                 Err(entidb_engine::Error::Busy) => {
                     let problem = format!(

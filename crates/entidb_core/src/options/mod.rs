@@ -4,12 +4,15 @@
 //! Does not know: how the engine uses them.
 
 mod named;
+mod table;
 
 use entidb_codec::Limits;
 use entidb_engine::Durability;
 
 use crate::change_feed::Retention;
 use crate::error::{Error, ErrorCode, Result};
+
+pub use table::Options;
 
 /// What opens an encrypted database, or makes a new one encrypted.
 ///
@@ -61,90 +64,6 @@ pub enum ScanPolicy {
     ForbidUnbounded,
 }
 
-/// Settings of a database for one session of use.
-///
-/// ```
-/// use entidb_core::{Database, Options};
-/// let db = Database::open_memory_with(Options { entity_bytes_max: 1 << 20, ..Options::default() })?;
-/// assert_eq!(db.options().entity_bytes_max, 1 << 20);
-/// # Ok::<(), entidb_core::Error>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Make the database when there is none. Default true.
-    pub create: bool,
-    /// Fail when there is one already. Default false.
-    pub create_new: bool,
-    /// Make the folders above it too, where the database is made. Default false: a path with a mistake in it makes none.
-    pub create_parents: bool,
-    /// Refuse all changes, and let others read at the same time. Default false.
-    pub read_only: bool,
-    /// The key of an encrypted database. Default none.
-    pub key: Option<Key>,
-    /// What a commit promises when it returns. Default durable.
-    pub durability: Durability,
-    /// Memory for newest writes, cached blocks and indexes. Beside it are transactions that are not committed yet, and what
-    /// queries sort. Default 256 MiB.
-    pub memory_bytes: u64,
-    /// Newest writes held in memory before they go to a segment; four times as much is in memory while they go. 0 takes an
-    /// eighth of `memory_bytes`, at most 32 MiB; more than that eighth may be more than `memory_bytes` holds. Default 0.
-    pub memtable_bytes: u64,
-    /// Data files that may be open at once, at least 4; about a dozen other files come to them. 0 takes a quarter of what
-    /// the process may have. Default 0.
-    pub open_files_max: u64,
-    /// The largest document, encoded. Default 64 MiB, which is the most.
-    pub entity_bytes_max: u64,
-    /// The most a transaction may change. Default 1 GiB, at most 4 GiB.
-    pub transaction_bytes_max: u64,
-    /// How long to wait for the one writer before `Busy`. Default 5 seconds.
-    pub lock_timeout_ms: u64,
-    /// How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000.
-    pub feed_commits_max: u64,
-    /// How long a commit stays in the feed and the history, in milliseconds; 0 for as long as the other limits let it. They
-    /// are trimmed with commits, so a database that nobody writes to keeps what it has. Default 0.
-    pub feed_age_ms_max: u64,
-    /// How many bytes of the newest commits the feed and the history keep, before compression; 0 for as many as the other
-    /// limits let them. One commit and a sixteenth may come on top. Default 0.
-    pub feed_bytes_max: u64,
-    /// What to do with queries no index serves. Default allow.
-    pub scan_policy: ScanPolicy,
-    /// Memory a query may use to sort. Default 256 MiB.
-    pub sort_bytes_max: u64,
-    /// How much of an index one step of building it writes; other changes come between the steps. Default 1 MiB.
-    pub index_build_bytes: u64,
-    /// Show the key in the message of a unique violation. Default false: no message shows what documents hold.
-    pub show_unique_keys: bool,
-    /// Argon2id memory for a new password, in KiB. 0 takes the engine's default of 64 MiB.
-    pub password_memory_kib: u32,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            create: true,
-            create_new: false,
-            create_parents: false,
-            read_only: false,
-            key: None,
-            durability: Durability::Durable,
-            memory_bytes: 256 << 20,
-            memtable_bytes: 0,
-            open_files_max: 0,
-            entity_bytes_max: 64 << 20,
-            transaction_bytes_max: 1 << 30,
-            lock_timeout_ms: 5_000,
-            feed_commits_max: 1_000_000,
-            feed_age_ms_max: 0,
-            feed_bytes_max: 0,
-            scan_policy: ScanPolicy::Allow,
-            sort_bytes_max: 256 << 20,
-            index_build_bytes: 1 << 20,
-            show_unique_keys: false,
-            password_memory_kib: 0,
-        }
-    }
-}
-
 impl Options {
     /// What every language reads and sends.
     pub(crate) const ENTITY_BYTES_MOST: u64 = Limits::DEFAULT.bytes_max as u64;
@@ -157,29 +76,22 @@ impl Options {
         }
     }
 
+    /// What a grouped commit waits for.
+    ///
+    /// ```
+    /// use entidb_core::{Durability, Options};
+    /// let options = Options { grouped_interval_ms: 5, ..Options::default() };
+    /// assert_eq!(options.grouped(), Durability::Grouped { interval_ms: 5 });
+    /// ```
+    #[must_use]
+    pub fn grouped(&self) -> Durability {
+        let interval_ms = u32::try_from(named::grouped_interval_ms(self)).unwrap_or(u32::MAX);
+        Durability::Grouped { interval_ms }
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
-        let bounds = [
-            ("memory_bytes", self.memory_bytes, 1 << 20, 1 << 44),
-            ("entity_bytes_max", self.entity_bytes_max, 64, Self::ENTITY_BYTES_MOST),
-            ("transaction_bytes_max", self.transaction_bytes_max, 4096, 1 << 32),
-            ("lock_timeout_ms", self.lock_timeout_ms, 0, 86_400_000),
-            ("sort_bytes_max", self.sort_bytes_max, 1 << 16, 1 << 40),
-        ];
-        let interval = match self.durability {
-            Durability::Grouped { interval_ms } => Some(("grouped_interval_ms", u64::from(interval_ms), 1, 60_000)),
-            Durability::Durable | Durability::None => None,
-        };
-        let kib = u64::from(self.password_memory_kib);
-        let memory = (kib > 0).then_some(("password_memory_kib", kib, 19_456, 262_144));
-        for (name, value, least, most) in bounds.into_iter().chain(interval).chain(memory) {
-            if value < least || value > most {
-                let problem = format!("{name} is {value}; give a value from {least} to {most}");
-                return Err(Error::new(ErrorCode::InvalidArgument, problem));
-            }
-        }
-        if matches!(self.open_files_max, 1..4 | 0x10_0001..) {
-            let problem = format!("open_files_max is {}; give a value from 4 to 1048576, or 0", self.open_files_max);
-            return Err(Error::new(ErrorCode::InvalidArgument, problem));
+        for setting in table::SETTINGS {
+            setting.judge(self)?;
         }
         if self.read_only && self.create_new {
             let problem = "create_new needs writing, and the options say read_only; choose one";

@@ -1,42 +1,97 @@
 //! Options by name: how other languages give them and read them back.
 //!
-//! Always: a name that is not known is refused with the nearest one that is. Keys and passwords are never read back.
-//! Does not know: what the options do.
+//! Always: a name that is not known is refused with the nearest one that is, a value out of bounds with the bounds. Keys and
+//! passwords are never read back. Does not know: which options there are (`table`), or what they do.
+
+use std::fmt::Write;
 
 use entidb_codec::Value;
 use entidb_engine::Durability;
 
-use super::{Key, Options, ScanPolicy};
+use super::table::SETTINGS;
+use super::{Key, Options};
 use crate::error::{Error, ErrorCode, Result, quoted};
 
-/// Every name, in the order of the documentation.
-const NAMES: [&str; 23] = [
-    "create",
-    "create_new",
-    "create_parents",
-    "read_only",
-    "key",
-    "password",
-    "durability",
-    "grouped_interval_ms",
-    "memory_bytes",
-    "memtable_bytes",
-    "open_files_max",
-    "entity_bytes_max",
-    "transaction_bytes_max",
-    "lock_timeout_ms",
-    "feed_commits_max",
-    "feed_age_ms_max",
-    "feed_bytes_max",
-    "scan_policy",
-    "sort_bytes_max",
-    "index_build_bytes",
-    "show_unique_keys",
-    "password_memory_kib",
-    "encrypted",
-];
+/// One option: its name, what it takes, and where it is kept.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+}
 
-const GROUPED_INTERVAL_MS: u32 = 20;
+/// What an option takes.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Flag {
+        get: fn(&Options) -> bool,
+        set: fn(&mut Options, bool),
+    },
+    Number {
+        least: u64,
+        most: u64,
+        /// Whether 0 is fine below the least.
+        zero: bool,
+        get: fn(&Options) -> u64,
+        set: fn(&mut Options, u64),
+    },
+    Choice {
+        words: &'static [&'static str],
+        get: fn(&Options) -> &'static str,
+        set: fn(&mut Options, &str),
+    },
+    Key,
+    Password,
+}
+
+impl Setting {
+    /// Refuses a number out of its bounds.
+    pub(super) fn judge(&self, options: &Options) -> Result<()> {
+        match self.kind {
+            Kind::Number { get, .. } => self.judge_number(get(options)),
+            _ => Ok(()),
+        }
+    }
+
+    fn judge_number(&self, value: u64) -> Result<()> {
+        let Kind::Number { least, most, zero, .. } = self.kind else { return Ok(()) };
+        if (least..=most).contains(&value) || (zero && value == 0) {
+            return Ok(());
+        }
+        let bounds = if most == u64::MAX { format!("at least {least}") } else { format!("from {least} to {most}") };
+        let or = if zero { ", or 0" } else { "" };
+        let problem = format!("{} is {value}; give a value {bounds}{or}", self.name);
+        Err(Error::new(ErrorCode::InvalidArgument, problem))
+    }
+
+    fn apply(&self, options: &mut Options, value: &Value) -> Result<()> {
+        let name = self.name;
+        match &self.kind {
+            Kind::Flag { set, .. } => set(options, value.as_bool().ok_or_else(|| wrong(name, "true or false", value))?),
+            Kind::Number { set, .. } => {
+                let number = number(name, value)?;
+                self.judge_number(number)?;
+                set(options, number);
+            }
+            Kind::Choice { words, set, .. } => match value.as_text() {
+                Some(word) if words.contains(&word) => set(options, word),
+                _ => return Err(no_choice(name, words, value)),
+            },
+            Kind::Key => options.key = Some(raw_key(value)?),
+            Kind::Password => options.key = Some(password(value)?),
+        }
+        Ok(())
+    }
+
+    /// The value, unless it is secret.
+    fn show(&self, options: &Options) -> Option<Value> {
+        match self.kind {
+            Kind::Flag { get, .. } => Some(Value::Bool(get(options))),
+            Kind::Number { get, .. } => Some(Value::from(get(options))),
+            Kind::Choice { get, .. } => Some(Value::from(get(options))),
+            Kind::Key | Kind::Password => None,
+        }
+    }
+}
 
 impl Options {
     /// The options in a map of names and values; what is not named keeps its default.
@@ -57,42 +112,21 @@ impl Options {
         let Value::Map(map) = value else {
             return Err(Error::new(ErrorCode::InvalidArgument, "options are a map of names and values"));
         };
-        let mut options = Self::default();
-        let mut interval = GROUPED_INTERVAL_MS;
-        for (name, value) in map.iter() {
+        for (name, _) in map.iter() {
             let name = name.as_text().ok_or_else(|| unknown("a number"))?;
-            match name {
-                "create" => options.create = flag(name, value)?,
-                "create_new" => options.create_new = flag(name, value)?,
-                "create_parents" => options.create_parents = flag(name, value)?,
-                "read_only" => options.read_only = flag(name, value)?,
-                "key" => options.key = Some(raw_key(value)?),
-                "password" => options.key = Some(password(value)?),
-                "durability" => options.durability = durability(value)?,
-                "grouped_interval_ms" => interval = narrow(name, number(name, value)?)?,
-                "memory_bytes" => options.memory_bytes = number(name, value)?,
-                "memtable_bytes" => options.memtable_bytes = number(name, value)?,
-                "open_files_max" => options.open_files_max = number(name, value)?,
-                "entity_bytes_max" => options.entity_bytes_max = number(name, value)?,
-                "transaction_bytes_max" => options.transaction_bytes_max = number(name, value)?,
-                "lock_timeout_ms" => options.lock_timeout_ms = number(name, value)?,
-                "feed_commits_max" => options.feed_commits_max = number(name, value)?,
-                "feed_age_ms_max" => options.feed_age_ms_max = number(name, value)?,
-                "feed_bytes_max" => options.feed_bytes_max = number(name, value)?,
-                "scan_policy" => options.scan_policy = scan_policy(value)?,
-                "sort_bytes_max" => options.sort_bytes_max = number(name, value)?,
-                "index_build_bytes" => options.index_build_bytes = number(name, value)?,
-                "show_unique_keys" => options.show_unique_keys = flag(name, value)?,
-                "password_memory_kib" => options.password_memory_kib = narrow(name, number(name, value)?)?,
-                other => return Err(unknown(other)),
+            if !SETTINGS.iter().any(|setting| setting.name == name) {
+                return Err(unknown(name));
             }
         }
         if map.get("key").is_some() && map.get("password").is_some() {
             let problem = "key and password are both given; a database opens with one of them";
             return Err(Error::new(ErrorCode::InvalidArgument, problem));
         }
-        if let Durability::Grouped { interval_ms } = &mut options.durability {
-            *interval_ms = interval;
+        let mut options = Self::default();
+        for setting in SETTINGS {
+            if let Some(value) = map.get(setting.name) {
+                setting.apply(&mut options, value)?;
+            }
         }
         options.check()?;
         Ok(options)
@@ -107,41 +141,41 @@ impl Options {
     /// ```
     #[must_use]
     pub fn to_value(&self) -> Value {
-        let (durability, interval) = match self.durability {
-            Durability::Durable => ("durable", GROUPED_INTERVAL_MS),
-            Durability::Grouped { interval_ms } => ("grouped", interval_ms),
-            Durability::None => ("none", GROUPED_INTERVAL_MS),
-        };
-        let scan_policy = match self.scan_policy {
-            ScanPolicy::Allow => "allow",
-            ScanPolicy::Forbid => "forbid",
-            ScanPolicy::ForbidUnbounded => "forbid_unbounded",
-        };
-        let fields = [
-            ("create", Value::Bool(self.create)),
-            ("create_new", Value::Bool(self.create_new)),
-            ("create_parents", Value::Bool(self.create_parents)),
-            ("read_only", Value::Bool(self.read_only)),
-            ("encrypted", Value::Bool(self.key.is_some())),
-            ("durability", Value::from(durability)),
-            ("grouped_interval_ms", Value::from(u64::from(interval))),
-            ("memory_bytes", Value::from(self.memory_bytes)),
-            ("memtable_bytes", Value::from(self.memtable_bytes)),
-            ("open_files_max", Value::from(self.open_files_max)),
-            ("entity_bytes_max", Value::from(self.entity_bytes_max)),
-            ("transaction_bytes_max", Value::from(self.transaction_bytes_max)),
-            ("lock_timeout_ms", Value::from(self.lock_timeout_ms)),
-            ("feed_commits_max", Value::from(self.feed_commits_max)),
-            ("feed_age_ms_max", Value::from(self.feed_age_ms_max)),
-            ("feed_bytes_max", Value::from(self.feed_bytes_max)),
-            ("scan_policy", Value::from(scan_policy)),
-            ("sort_bytes_max", Value::from(self.sort_bytes_max)),
-            ("index_build_bytes", Value::from(self.index_build_bytes)),
-            ("show_unique_keys", Value::Bool(self.show_unique_keys)),
-            ("password_memory_kib", Value::from(u64::from(self.password_memory_kib))),
-        ];
-        Value::Map(fields.into_iter().collect())
+        let shown = SETTINGS.iter().filter_map(|setting| Some((setting.name, setting.show(self)?)));
+        let encrypted = ("encrypted", Value::Bool(self.key.is_some()));
+        Value::Map(shown.chain(std::iter::once(encrypted)).collect())
     }
+}
+
+/// How often a grouped commit is flushed; of a database that groups, what it groups by.
+pub(super) fn grouped_interval_ms(options: &Options) -> u64 {
+    match options.durability {
+        Durability::Grouped { interval_ms } => u64::from(interval_ms),
+        Durability::Durable | Durability::None => options.grouped_interval_ms,
+    }
+}
+
+pub(super) fn set_grouped_interval_ms(options: &mut Options, value: u64) {
+    options.grouped_interval_ms = value;
+    if let Durability::Grouped { interval_ms } = &mut options.durability {
+        *interval_ms = u32::try_from(value).unwrap_or(u32::MAX);
+    }
+}
+
+pub(super) fn durability(options: &Options) -> &'static str {
+    match options.durability {
+        Durability::Durable => "durable",
+        Durability::Grouped { .. } => "grouped",
+        Durability::None => "none",
+    }
+}
+
+pub(super) fn set_durability(options: &mut Options, word: &str) {
+    options.durability = match word {
+        "grouped" => options.grouped(),
+        "none" => Durability::None,
+        _ => Durability::Durable,
+    };
 }
 
 fn wrong(name: &str, wanted: &str, value: &Value) -> Error {
@@ -150,18 +184,23 @@ fn wrong(name: &str, wanted: &str, value: &Value) -> Error {
 }
 
 /// As `wrong`, for an option that takes one of a few words: what was given may be another word.
-fn no_choice(name: &str, wanted: &str, value: &Value) -> Error {
+fn no_choice(name: &str, words: &[&str], value: &Value) -> Error {
+    let mut wanted = String::new();
+    for (at, word) in words.iter().enumerate() {
+        let joint = match at {
+            0 => "",
+            _ if at + 1 == words.len() => " or ",
+            _ => ", ",
+        };
+        let _ = write!(wanted, "{joint}{word:?}");
+    }
     match value.as_text() {
         Some(given) => {
             let given: String = given.chars().take(40).collect();
             Error::new(ErrorCode::InvalidArgument, format!("the option {name} takes {wanted}, not {given:?}"))
         }
-        None => wrong(name, wanted, value),
+        None => wrong(name, &wanted, value),
     }
-}
-
-fn flag(name: &str, value: &Value) -> Result<bool> {
-    value.as_bool().ok_or_else(|| wrong(name, "true or false", value))
 }
 
 fn number(name: &str, value: &Value) -> Result<u64> {
@@ -172,12 +211,6 @@ fn number(name: &str, value: &Value) -> Result<u64> {
             Error::new(ErrorCode::InvalidArgument, problem)
         }
         other => wrong(name, "a whole number of at least 0", other),
-    })
-}
-
-fn narrow(name: &str, number: u64) -> Result<u32> {
-    u32::try_from(number).map_err(|_| {
-        Error::new(ErrorCode::InvalidArgument, format!("the option {name} is {number}; {} is the most", u32::MAX))
     })
 }
 
@@ -196,26 +229,8 @@ fn password(value: &Value) -> Result<Key> {
     }
 }
 
-fn durability(value: &Value) -> Result<Durability> {
-    match value.as_text() {
-        Some("durable") => Ok(Durability::Durable),
-        Some("grouped") => Ok(Durability::Grouped { interval_ms: GROUPED_INTERVAL_MS }),
-        Some("none") => Ok(Durability::None),
-        _ => Err(no_choice("durability", "\"durable\", \"grouped\" or \"none\"", value)),
-    }
-}
-
-fn scan_policy(value: &Value) -> Result<ScanPolicy> {
-    match value.as_text() {
-        Some("allow") => Ok(ScanPolicy::Allow),
-        Some("forbid") => Ok(ScanPolicy::Forbid),
-        Some("forbid_unbounded") => Ok(ScanPolicy::ForbidUnbounded),
-        _ => Err(no_choice("scan_policy", "\"allow\", \"forbid\" or \"forbid_unbounded\"", value)),
-    }
-}
-
 fn unknown(name: &str) -> Error {
-    let nearest = NAMES.iter().filter(|known| **known != "encrypted").min_by_key(|known| distance(name, known));
+    let nearest = SETTINGS.iter().map(|setting| setting.name).min_by_key(|known| distance(name, known));
     let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
     Error::new(ErrorCode::UnknownOption, format!("there is no option {}{hint}", quoted(name)))
 }
@@ -244,6 +259,8 @@ mod tests {
     use super::*;
     use entidb_codec::doc;
 
+    use crate::options::ScanPolicy;
+
     #[test]
     fn options_survive_their_names() {
         let options = Options {
@@ -255,6 +272,29 @@ mod tests {
         let mut value = options.to_value();
         value.as_map_mut().unwrap().remove("encrypted");
         assert_eq!(Options::from_value(&value).unwrap().to_value(), options.to_value());
+    }
+
+    #[test]
+    fn a_value_out_of_bounds_is_told_the_bounds() {
+        for (value, bounds) in [
+            (doc! { "memory_bytes": 1 }, "memory_bytes is 1; give a value from 1048576 to 17592186044416"),
+            (doc! { "open_files_max": 3 }, "open_files_max is 3; give a value from 4 to 1048576, or 0"),
+            (doc! { "grouped_interval_ms": 60_001 }, "grouped_interval_ms is 60001; give a value from 1 to 60000"),
+            (doc! { "index_build_bytes": 0 }, "index_build_bytes is 0; give a value at least 1"),
+        ] {
+            assert_eq!(Options::from_value(&value).unwrap_err().message(), bounds);
+        }
+    }
+
+    #[test]
+    fn grouped_commits_of_any_database_have_the_interval_it_was_given() {
+        for word in ["durable", "grouped", "none"] {
+            let options = Options::from_value(&doc! { "durability": word, "grouped_interval_ms": 7 }).unwrap();
+            assert_eq!(options.grouped(), Durability::Grouped { interval_ms: 7 });
+            assert_eq!(options.to_value().as_map().unwrap().get("grouped_interval_ms"), Some(&7.into()));
+        }
+        let options = Options { durability: Durability::Grouped { interval_ms: 9 }, ..Options::default() };
+        assert_eq!(options.grouped(), Durability::Grouped { interval_ms: 9 });
     }
 
     #[test]
@@ -289,6 +329,10 @@ mod tests {
         for value in [
             doc! { "memory_bytes": 1 },
             doc! { "open_files_max": 3 },
+            doc! { "memtable_bytes": 1 },
+            doc! { "checkpoint_bytes": 1 },
+            doc! { "compression": "zip" },
+            doc! { "grouped_interval_ms": 0 },
             doc! { "create": 1 },
             doc! { "key": "short" },
             doc! { "durability": "maybe" },

@@ -4,6 +4,7 @@
 //! Does not know: what a change does to indexes (`state`).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use entidb_engine::{Durability, Sequence};
 use entidb_storage::sync::Mutex;
@@ -12,10 +13,15 @@ use super::State;
 use crate::collection::{Collection, Scope};
 use crate::database::Shared;
 use crate::error::{Error, ErrorCode, Result};
+use crate::options::Options;
 
 pub(crate) struct WriteInner {
     shared: Arc<Shared>,
     state: Mutex<Option<State>>,
+    /// Counts the beginnings and ends of calls. Changed by who has the state.
+    calls: AtomicU64,
+    /// Whether it was aborted for a writer that waited.
+    was_idle: AtomicBool,
 }
 
 impl WriteInner {
@@ -24,10 +30,11 @@ impl WriteInner {
     pub(crate) fn with<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         self.shared.check_open()?;
         let mut state = self.state.lock();
-        let state = state.as_mut().ok_or_else(ended)?;
+        let state = state.as_mut().ok_or_else(|| self.ended())?;
         state.check_no_panic()?;
         self.shared.write_owner().set();
-        let mut watched = Watched { state, is_done: false };
+        count(&self.calls);
+        let mut watched = Watched { state, calls: &self.calls, is_done: false };
         let result = run(watched.state);
         watched.is_done = true;
         result
@@ -39,16 +46,49 @@ impl WriteInner {
 
     fn take(&self) -> Result<State> {
         let mut state = self.state.lock();
-        let taken = state.take().ok_or_else(ended)?;
+        let taken = state.take().ok_or_else(|| self.ended())?;
         // While this thread ends it, and before the next transaction can begin.
         self.shared.write_owner().clear();
         Ok(taken)
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Aborts it for a writer that waits, unless it is in a call or had one since this count.
+    pub(crate) fn end_idle(&self, calls: u64) -> bool {
+        let Some(mut state) = self.state.try_lock() else { return false };
+        if self.calls() != calls {
+            return false;
+        }
+        let Some(taken) = state.take() else { return false };
+        self.was_idle.store(true, Ordering::Relaxed);
+        self.shared.write_owner().clear();
+        drop(state);
+        taken.abort();
+        self.shared.counters().aborted();
+        true
+    }
+
+    fn ended(&self) -> Error {
+        let problem = if self.was_idle.load(Ordering::Relaxed) {
+            let limit = self.shared.options().transaction_idle_ms_max;
+            format!(
+                "the transaction was aborted, because nothing was called on it for {limit} ms while another write waited \
+                 (transaction_idle_ms_max); begin it again"
+            )
+        } else {
+            "the transaction was committed or aborted already; begin another".to_owned()
+        };
+        Error::new(ErrorCode::TransactionEnded, problem)
     }
 }
 
 /// A transaction while something runs on it.
 struct Watched<'a> {
     state: &'a mut State,
+    calls: &'a AtomicU64,
     is_done: bool,
 }
 
@@ -57,11 +97,13 @@ impl Drop for Watched<'_> {
         if !self.is_done {
             self.state.note_panic();
         }
+        count(self.calls);
     }
 }
 
-fn ended() -> Error {
-    Error::new(ErrorCode::TransactionEnded, "the transaction was committed or aborted already; begin another")
+/// One more. Only who has the state counts, so nothing is lost between the two.
+fn count(calls: &AtomicU64) {
+    calls.store(calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
 /// A place in a write transaction to go back to.
@@ -130,7 +172,14 @@ pub struct WriteTransaction(Arc<WriteInner>);
 impl WriteTransaction {
     pub(crate) fn new(shared: Arc<Shared>, state: State) -> Self {
         shared.write_owner().set();
-        Self(Arc::new(WriteInner { shared, state: Mutex::new(Some(state)) }))
+        let inner = Arc::new(WriteInner {
+            shared,
+            state: Mutex::new(Some(state)),
+            calls: AtomicU64::new(0),
+            was_idle: AtomicBool::new(false),
+        });
+        inner.shared.idle().begun(&inner);
+        Self(inner)
     }
 
     pub(crate) fn inner(&self) -> &Arc<WriteInner> {
@@ -329,6 +378,19 @@ impl WriteTransaction {
         let sequence = state.commit(&self.0.shared, durability)?;
         self.0.shared.counters().committed();
         Ok(sequence)
+    }
+
+    /// The options the database was opened with.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// assert_eq!(tx.options().lock_timeout_ms, db.options().lock_timeout_ms);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        self.0.shared.options()
     }
 
     /// Forgets the changes.

@@ -160,7 +160,7 @@ impl Run {
         match what {
             "begin" | "commit" | "abort" | "savepoint" | "rollback" => self.transact(what, step),
             "collections" | "create_collection" | "drop_collection" | "rename_collection" | "changes"
-            | "checkpoint" | "compact" | "close" | "reopen" | "verify" => self.whole(what, step),
+            | "checkpoint" | "compact" | "close" | "reopen" | "verify" | "config" => self.whole(what, step),
             _ => self.entities(what, step),
         }
     }
@@ -220,8 +220,12 @@ impl Run {
                 None => self.db.rename_collection(name("from"), name("to"))?,
             },
             "changes" => return self.changes(name("since")),
-            "checkpoint" => self.db.checkpoint()?,
-            "compact" => self.db.compact()?,
+            "checkpoint" => {
+                self.db.checkpoint()?;
+            }
+            "compact" => {
+                self.db.compact()?;
+            }
             "close" => self.db.close()?,
             "reopen" => {
                 self.transactions.clear();
@@ -233,6 +237,13 @@ impl Run {
                     }
                 }
                 self.db = open(self.folder.as_deref(), &options)?;
+            }
+            "config" => {
+                let config = self.db.options().to_value();
+                let value = config.as_map().unwrap().get(step["name"].as_str().unwrap()).unwrap();
+                let number = || value.as_u64().map(|number| number.to_string());
+                let flag = || value.as_bool().map(|flag| flag.to_string());
+                return Ok(value.as_text().map(str::to_owned).or_else(number).or_else(flag).unwrap());
             }
             _ => return Ok(self.db.verify(VerifyLevel::Full)?.is_ok().to_string()),
         }

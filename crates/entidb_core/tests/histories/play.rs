@@ -92,8 +92,12 @@ impl Play {
                     compare(|name| read.collection(name).unwrap(), &read.collections().unwrap(), &model);
                 }
             }
-            89 => self.db.checkpoint().unwrap(),
-            90 if self.sample.one_in(4) => self.db.compact().unwrap(),
+            89 => {
+                self.db.checkpoint().unwrap();
+            }
+            90 if self.sample.one_in(4) => {
+                self.db.compact().unwrap();
+            }
             91 => self.schema(),
             92 if self.sample.one_in(3) => self.reopen(seed),
             93 if self.sample.one_in(3) => self.crash(seed),

@@ -24,11 +24,20 @@ use crate::error::{Damage, Error, Result};
 use crate::format::FileNumber;
 use crate::format::file_header::{Cipher, DatabaseId, FileHeader, FileKind};
 use crate::format::keyring_copy::{
-    COPY_BYTES, DATA_KEY_BYTES, DATA_KEYS_MAX, KEYRING_FILE, KeyringCopy, SLOTS_MAX, Slot,
+    COPY_BYTES, DATA_KEY_BYTES, DATA_KEYS_MAX, KEYRING_FILE, KeyringCopy, SLOTS_MAX, Slot, SlotKind,
 };
 use crate::format::unit::{ENCRYPTED_TRAILER_BYTES, Stream, Unit};
 use crate::options::{KdfParameters, KeySource};
 use crate::planted::{Mistake, makes};
+
+/// One key or password that opens a database. Nothing says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeySlot {
+    /// The number of its slot, from 0.
+    pub number: u64,
+    /// What one guess at a password costs; none for a key of 32 bytes.
+    pub password: Option<KdfParameters>,
+}
 
 /// What a keyring needs from outside.
 #[derive(Clone)]
@@ -161,6 +170,20 @@ impl Keyring {
     /// right, and must before a file is written under a data key that perhaps only the newer copy has.
     pub(crate) fn needs_repair(&self) -> bool {
         self.copies_damaged > 0 || self.copies_differ
+    }
+
+    /// What is in the slots that are in use.
+    pub(crate) fn describe(&self) -> Vec<KeySlot> {
+        let filled = self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.as_ref()?)));
+        filled
+            .map(|(number, slot)| KeySlot {
+                number: number as u64,
+                password: match slot.kind {
+                    SlotKind::Raw => None,
+                    SlotKind::Password(cost) => Some(cost),
+                },
+            })
+            .collect()
     }
 
     /// How many slots are in use.

@@ -14,6 +14,7 @@ mod provider;
 
 #[cfg(test)]
 pub(crate) use key::Secret;
+pub use keyring::KeySlot;
 pub(crate) use keyring::{Keyring, Surroundings};
 pub(crate) use keys::Keys;
 pub(crate) use protection::Protection;

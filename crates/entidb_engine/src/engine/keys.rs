@@ -7,12 +7,23 @@ use std::collections::BTreeSet;
 
 use entidb_storage::OpenMode;
 
+use crate::crypto::KeySlot;
 use crate::engine::{Engine, Shared};
 use crate::error::{Error, Result};
 use crate::format::{FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber};
 use crate::options::KeySource;
 
 impl Engine {
+    /// The keys and passwords that open the database, in the order of their slots.
+    ///
+    /// # Errors
+    /// `NotEncrypted`, `Closed`.
+    pub fn keys(&self) -> Result<Vec<KeySlot>> {
+        self.shared.check_open()?;
+        let keyring = self.shared.keyring.lock();
+        Ok(keyring.as_ref().ok_or(Error::NotEncrypted)?.describe())
+    }
+
     /// Replaces one key or password by another. No data is rewritten; a crash leaves the old one or the new one.
     ///
     /// # Errors

@@ -274,8 +274,8 @@ impl Engine {
         self.shared.compact_span(&Span::from(&range.into()))
     }
 
-    /// Copies the database as it is after its last commit into an empty folder, while reads and writes go on. The copy
-    /// opens with the keys the database has when this returns. Every byte of it is read back and checked before that; a
+    /// Copies the database as it is after its last commit into an empty folder, while reads and writes go on; one that is
+    /// open for reading only file by file. The copy opens with the keys the database has when this returns. Every byte of it is read back and checked before that; a
     /// backup that fails leaves the folder empty.
     ///
     /// # Errors

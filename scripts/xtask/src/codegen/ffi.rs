@@ -44,6 +44,26 @@ pub(crate) fn render(table: &Table) -> String {
     out
 }
 
+/// The text of `bindings/abi/src/code.rs`, before formatting: the numbers of errors under their names.
+pub(crate) fn render_codes(table: &Table) -> String {
+    let mut out = format!(
+        "//! {BANNER}\n//!\n\
+         //! The numbers of errors, for the packages that refuse a call before it reaches the library.\n//!\n\
+         //! Always: each is that of the C ABI.\n\
+         //! Does not know: what an error says.\n\n"
+    );
+    for code in &table.codes {
+        let _ = writeln!(
+            out,
+            "/// {}.\npub const {}: i32 = entidb_ffi::ENTIDB_ERROR_{};",
+            capital(&code.meaning),
+            code.name,
+            code.name
+        );
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::table::tests::SAMPLE;
@@ -54,5 +74,7 @@ mod tests {
         let text = render(&Table::parse(SAMPLE).unwrap());
         assert!(text.contains("pub const ENTIDB_NOT_FOUND: entidb_status = 1;"), "{text}");
         assert!(text.contains("pub const ENTIDB_ERROR_DATABASE_LOCKED: entidb_status = 201;"), "{text}");
+        let text = render_codes(&Table::parse(SAMPLE).unwrap());
+        assert!(text.contains("pub const BUSY: i32 = entidb_ffi::ENTIDB_ERROR_BUSY;"), "{text}");
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Always: the same source gives the same bytes; a file is only touched when its content changes.
 //! Does not know: the C header, which comes from Rust source and not from a table (`header`).
-//! Sources: docs/spec/errors.toml.
+//! Sources: docs/spec/errors.toml, docs/spec/api.toml.
 
+pub(crate) mod api;
 mod dart;
 mod ffi;
 mod markdown;
@@ -18,6 +19,7 @@ use std::process::{Command, Stdio};
 use crate::failure::{During, Failure, Result};
 use crate::repository::Repository;
 
+use api::{API, Api};
 pub(crate) use table::Table;
 #[cfg(test)]
 pub(crate) use table::tests::SAMPLE;
@@ -40,9 +42,16 @@ pub(crate) struct Generated {
 /// Everything the sources give for the packages that exist.
 pub(crate) fn generate(repository: &Repository) -> Result<Vec<Generated>> {
     let table = Table::parse(&repository.read(ERRORS)?)?;
+    let api = Api::parse(&repository.read(API)?)?;
     let mut files = vec![
         Generated { path: "crates/entidb_core/src/error/code.rs", text: formatted(repository, &rust::render(&table))? },
+        Generated {
+            path: "crates/entidb_core/src/options/table.rs",
+            text: formatted(repository, &api::rust::render(&api))?,
+        },
         Generated { path: "docs/reference/errors.md", text: markdown::render(&table) },
+        Generated { path: "docs/reference/options.md", text: api::markdown::options(&api) },
+        Generated { path: "docs/reference/reports.md", text: api::markdown::reports(&api) },
     ];
     // A package gets its file on the day it has content; until then there is nothing to import it.
     if repository.has_content("crates/entidb_ffi/src/lib.rs") {
@@ -50,12 +59,27 @@ pub(crate) fn generate(repository: &Repository) -> Result<Vec<Generated>> {
             path: "crates/entidb_ffi/src/status.rs",
             text: formatted(repository, &ffi::render(&table))?,
         });
+        files.push(Generated {
+            path: "crates/entidb_ffi/src/modes.rs",
+            text: formatted(repository, &api::c::modes(&api))?,
+        });
+        files.push(Generated { path: "include/entidb/interface.hpp", text: api::cpp::render(&api) });
+    }
+    if repository.has_content("bindings/abi/src/lib.rs") {
+        files.push(Generated {
+            path: "bindings/abi/src/code.rs",
+            text: formatted(repository, &ffi::render_codes(&table))?,
+        });
+        files.push(Generated { path: "bindings/abi/src/modes.rs", text: formatted(repository, &api::c::words(&api))? });
     }
     if repository.has("bindings/python/pyproject.toml") {
         files.push(Generated { path: "bindings/python/python/entidb/errors.py", text: python::render(&table) });
+        files.push(Generated { path: "bindings/python/python/entidb/interface.py", text: api::python::render(&api) });
     }
     if repository.has("bindings/node/package.json") {
         files.push(Generated { path: "bindings/js/lib/errors.g.ts", text: typescript::render(&table) });
+        files.push(Generated { path: "bindings/js/lib/codes.g.ts", text: typescript::render_codes(&table) });
+        files.push(Generated { path: "bindings/js/lib/interface.g.ts", text: api::typescript::render(&api) });
     }
     if repository.has("bindings/dart/pubspec.yaml") {
         files.push(Generated { path: "bindings/dart/lib/src/errors.g.dart", text: dart::render(&table) });

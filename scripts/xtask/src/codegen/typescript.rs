@@ -70,6 +70,16 @@ pub(crate) fn render(table: &Table) -> String {
     out.replace("@FAMILIES@", &named.join(" | ")).replace("@GROUPS@", &groups.join(" | "))
 }
 
+/// The text of `bindings/node/lib/codes.g.ts`: numbers for refusals the package makes by itself.
+pub(crate) fn render_codes(table: &Table) -> String {
+    let mut out = format!("// {BANNER}\n\n/** The number of every code. */\nexport const code = {{\n");
+    for code in &table.codes {
+        let _ = writeln!(out, "  {}: {},", code.name, code.number);
+    }
+    out.push_str("} as const;\n");
+    out
+}
+
 const HEAD: &str = r#"//
 // The errors of EntiDB: one class per family, and one per code that programs tell apart.
 // `error.code` is the name of the code, the same in every language, and `error.number` its number.
@@ -180,6 +190,8 @@ mod tests {
         assert!(text.contains("export class StateError extends EntidbError"), "{text}");
         assert!(text.contains("export class DatabaseLockedError extends StateError"), "{text}");
         assert!(text.contains("[202, [StateError, \"BUSY\""), "{text}");
+        let codes = render_codes(&Table::parse(SAMPLE).unwrap());
+        assert!(codes.contains("DATABASE_LOCKED: 201,"), "{codes}");
         assert!(!text.contains('@'.to_string().as_str()) || text.contains("@internal"), "{text}");
     }
 }

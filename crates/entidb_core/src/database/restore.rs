@@ -1,0 +1,125 @@
+//! Backups: checking one, and making a database of it.
+//!
+//! Always: a backup is read and never written; one with a problem is not restored; what failed leaves nothing behind.
+//! Does not know: how files are copied (`entidb_engine::backup`).
+
+use std::path::Path;
+
+use entidb_storage::{Backend, ErrorKind, FileDirectory, RootMode};
+
+use super::open::check_path;
+use super::{BackupReport, Database, VerifyLevel, VerifyReport};
+use crate::error::{Error, ErrorCode, Result};
+use crate::options::{Key, Options};
+
+impl Database {
+    /// Reads a backup, or any database that nobody has open, and checks every byte and every index of it.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("entidb-validate-{}", std::process::id()));
+    /// use entidb_core::Database;
+    /// Database::open_memory()?.backup(&folder)?;
+    /// assert!(Database::validate_backup(&folder, None)?.is_ok());
+    /// # std::fs::remove_dir_all(&folder).ok();
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with), and `Cancelled`. Damage is in the report where the backup opens at all.
+    pub fn validate_backup(path: impl AsRef<Path>, key: Option<Key>) -> Result<VerifyReport> {
+        let db = open_backup(path.as_ref(), key)?;
+        let report = db.verify(VerifyLevel::Full);
+        db.close()?;
+        report
+    }
+
+    /// Makes a database in a new folder of a backup, which is checked before. The database opens with the keys of the backup.
+    ///
+    /// ```
+    /// # let base = std::env::temp_dir().join(format!("entidb-restore-{}", std::process::id()));
+    /// # let (backup, folder) = (base.join("backup"), base.join("db"));
+    /// # std::fs::create_dir_all(&base).ok();
+    /// use entidb_core::{doc, Database};
+    /// let db = Database::open_memory()?;
+    /// db.collection("notes")?.put(&doc! { "n": 1 })?;
+    /// db.backup(&backup)?;
+    /// Database::restore(&backup, &folder, None)?;
+    /// assert_eq!(Database::open(&folder)?.collection("notes")?.count()?, 1);
+    /// # std::fs::remove_dir_all(&base).ok();
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`validate_backup`](Self::validate_backup) for the backup, `Corrupt` where a check finds a problem, and as
+    /// [`backup`](Self::backup) for the new folder.
+    pub fn restore(backup: impl AsRef<Path>, target: impl AsRef<Path>, key: Option<Key>) -> Result<BackupReport> {
+        let db = open_whole(backup.as_ref(), key)?;
+        let done = db.backup(target);
+        db.close()?;
+        done
+    }
+
+    /// Makes a database in memory of a backup, which is checked before. The options say the key of the backup.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("entidb-memory-{}", std::process::id()));
+    /// use entidb_core::{doc, Database, Options};
+    /// let db = Database::open_memory()?;
+    /// db.collection("notes")?.put(&doc! { "n": 1 })?;
+    /// db.backup(&folder)?;
+    /// let copy = Database::restore_memory(&folder, Options::default())?;
+    /// assert_eq!(copy.collection("notes")?.count()?, 1);
+    /// # std::fs::remove_dir_all(&folder).ok();
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`restore`](Self::restore), and `OutOfMemory`.
+    pub fn restore_memory(backup: impl AsRef<Path>, options: Options) -> Result<Self> {
+        options.check()?;
+        let db = open_whole(backup.as_ref(), options.key.clone())?;
+        let memory = Backend::memory();
+        let done = db.backup_to(&memory);
+        db.close()?;
+        done?;
+        Self::open_on(memory, options)
+    }
+
+    /// The backend of a new or an empty folder, and whether this made the folder.
+    pub(super) fn empty_target(path: &Path) -> Result<(Backend, bool)> {
+        check_path(path)?;
+        let (target, made) = match Backend::file(path, RootMode::Existing) {
+            Err(error) if error.kind == ErrorKind::NotFound => (Backend::file(path, RootMode::CreateIfMissing)?, true),
+            found => (found?, false),
+        };
+        if !target.directory.list("")?.is_empty() {
+            let problem = "the target of a backup holds something already; give a new or an empty folder";
+            return Err(Error::new(ErrorCode::TargetNotEmpty, problem).with_path(&path.display().to_string()));
+        }
+        Ok((target, made))
+    }
+
+    /// Removes the folder that `empty_target` made.
+    pub(super) fn remove_target(target: Backend, path: &Path) {
+        drop(target);
+        let _ = FileDirectory::remove_empty_root(path);
+    }
+}
+
+fn open_backup(path: &Path, key: Option<Key>) -> Result<Database> {
+    Database::open_with(path, Options { create: false, read_only: true, key, ..Options::default() })
+}
+
+/// A backup in which nothing is wrong.
+fn open_whole(path: &Path, key: Option<Key>) -> Result<Database> {
+    let db = open_backup(path, key)?;
+    let report = db.verify(VerifyLevel::Full)?;
+    let Some(problem) = report.problems.first() else { return Ok(db) };
+    let count = report.problems.len();
+    let problem = format!(
+        "the backup has {count} problem(s), the first: {}; it is not restored; take another backup, or `entidb verify` for all \
+         of them",
+        problem.what
+    );
+    Err(Error::new(ErrorCode::Corrupt, problem).with_path(&path.display().to_string()))
+}

@@ -57,7 +57,7 @@ pub const SNAPSHOT_EXPIRED: i32 = entidb_ffi::ENTIDB_ERROR_SNAPSHOT_EXPIRED;
 pub const LIBRARY_MISMATCH: i32 = entidb_ffi::ENTIDB_ERROR_LIBRARY_MISMATCH;
 /// The operating system reported an error on a file.
 pub const IO: i32 = entidb_ffi::ENTIDB_ERROR_IO;
-/// The disk or the quota is full; reads go on and nothing acknowledged is lost.
+/// The disk or the quota is full: nothing of the refused call is kept, and all that was committed is.
 pub const NO_SPACE: i32 = entidb_ffi::ENTIDB_ERROR_NO_SPACE;
 /// There is not enough memory for this call; the database stays usable.
 pub const OUT_OF_MEMORY: i32 = entidb_ffi::ENTIDB_ERROR_OUT_OF_MEMORY;

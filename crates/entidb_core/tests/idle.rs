@@ -3,6 +3,7 @@
 //! Always: limits that must not be met are far away. Does not know: how long a wait takes.
 
 #![expect(clippy::unwrap_used, reason = "tests panic")]
+#![expect(clippy::disallowed_methods, reason = "a writer waits in a thread of its own")]
 
 use entidb_core::{Database, ErrorCode, Options, doc};
 

@@ -4,7 +4,7 @@
 //!
 //! Unsafe: writing ids and text to places of a stated size.
 
-use entidb_core::{Database, EntityId, Error};
+use entidb_core::{Database, EntityId};
 
 use crate::boundary::{call_unit, need};
 use crate::bytes;
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn entidb_id_parse(
 ) -> entidb_status {
     call_unit(out_error, |_| {
         need(out_id, "out_id")?;
-        let id = bytes::text(text, text_len, "text")?.parse::<EntityId>().map_err(Error::from)?;
+        let id = bytes::text(text, text_len, "text")?.parse::<EntityId>()?;
         bytes::give_id(out_id, id);
         Ok(())
     })

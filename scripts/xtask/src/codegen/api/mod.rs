@@ -251,7 +251,7 @@ fn amount(number: u64, unit: Option<Unit>) -> String {
     };
     let bytes = number << shift;
     for (size, name) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
-        if bytes > 0 && bytes % (1 << size) == 0 {
+        if bytes > 0 && bytes.is_multiple_of(1 << size) {
             return format!("{} {name}", grouped(bytes >> size));
         }
     }
@@ -267,7 +267,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -21,7 +21,7 @@ use entidb_codec::Value;
 /// users.create_index(IndexDefinition::on(["age"])?)?;
 /// let explanation = users.find(field("age").ge(18)).explain()?;
 /// assert_eq!(explanation.index.as_deref(), Some("age"));
-/// assert_eq!(explanation.to_string(), "index age of users, 1 range, forward; filter each");
+/// assert_eq!(explanation.to_string(), "index age of users, 1 range, forward");
 /// # Ok::<(), entidb_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -407,11 +407,11 @@ fn refused<T>(sentence: String) -> Result<T> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A small table every writer's test can use.
-    pub(in super::super) const SAMPLE: &str = r#"
+    pub(crate) const SAMPLE: &str = r#"
         [[enum]]
         name = "pace"
         c = "ENTIDB_PACE_"

@@ -154,7 +154,7 @@ fn a_database_is_looked_at_kept_and_copied() {
         json_of(&["inspect", &db])["last_sequence"]
     );
     text(&["restore", &copy, &restored], 2);
-    text(&["restore", &place.file("none"), &place.file("nowhere")], 1);
+    text(&["restore", &place.file("none"), &place.file("nowhere")], 2);
     assert_eq!(json_of(&["inspect", &restored])["collections"][0]["entities"], 1);
     assert_eq!(json_of(&["inspect", &copy])["collections"][0]["entities"], 1);
     assert!(json_of(&["stats", &copy]).is_object());

@@ -50,7 +50,7 @@ pub(super) fn inspect(target: &Target, output: &Output) -> Result<u8> {
         || {
             json!({
                 "path": db.location(), "library": env!("CARGO_PKG_VERSION"), "format": entidb_core::FORMAT_VERSION,
-                "open": report, "collections": collections, "stats": from_value(&stats.to_value()),
+                "last_sequence": db.last_sequence().0, "open": report, "collections": collections, "stats": from_value(&stats.to_value()),
             })
         },
     )?;

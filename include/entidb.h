@@ -467,6 +467,10 @@ typedef struct {
      */
     uint64_t sequence;
     /**
+     * The time of the commit: microseconds since 1970-01-01 UTC by the clock of the system.
+     */
+    int64_t time_micros;
+    /**
      * Number of changes in the batch.
      */
     uint32_t count;
@@ -504,6 +508,11 @@ typedef struct {
      * The payload that the kind names, otherwise empty. Valid as long as the batch.
      */
     entidb_bytes payload;
+    /**
+     * The document before an update or delete, after `entidb_change_feed_with_before`; otherwise empty. Valid as long as
+     * the batch.
+     */
+    entidb_bytes before;
 } entidb_change;
 
 /**
@@ -1211,6 +1220,17 @@ entidb_status entidb_change_feed_next(entidb_change_feed *feed,
                                       entidb_error **out_error);
 
 /**
+ * From the next batch on, returns with each update and delete the document before it, in `before` of `entidb_change`.
+ *
+ * Threads: any, one call at a time.
+ * Errors: CONCURRENT_USE.
+ *
+ * Safety: As `entidb_change_feed_next`.
+ */
+entidb_status entidb_change_feed_with_before(entidb_change_feed *feed,
+                                             entidb_error **out_error);
+
+/**
  * Makes the next call return the last batch again, for a caller that could not process it. Does nothing when no
  * batch was returned yet.
  *
@@ -1308,6 +1328,41 @@ entidb_status entidb_collection_get(const entidb_collection *collection,
                                     const uint8_t *id,
                                     entidb_value **out_value,
                                     entidb_error **out_error);
+
+/**
+ * Returns the entity with this id as it was after an earlier commit, given by its sequence, or `ENTIDB_NOT_FOUND`.
+ *
+ * Threads: any. Blocks: for disk access.
+ * Owns: `*out_value` on success; free with `entidb_value_free`.
+ * Errors: GAP when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
+ * the database keeps no change feed; otherwise as `entidb_collection_get`.
+ *
+ * Safety: As `entidb_collection_put`.
+ */
+entidb_status entidb_collection_get_as_of(const entidb_collection *collection,
+                                          const uint8_t *id,
+                                          uint64_t sequence,
+                                          entidb_value **out_value,
+                                          entidb_error **out_error);
+
+/**
+ * Returns versions of an entity, oldest first: those written after the commit `after`, 0 for all that are kept. Each
+ * version is 8 bytes, little-endian, with the sequence of the commit that replaced or deleted it, 0 for the current one,
+ * and a frame as of `entidb_cursor_next_batch`. A call returns about 1 MiB; pass the last version returned as `after` to
+ * continue. No bytes: there are no more.
+ *
+ * Threads: any. Blocks: for disk access.
+ * Owns: `*out_frames` on success; free with `entidb_buffer_free`.
+ * Errors: UNSUPPORTED when the database keeps no change feed, and for a collection of a write transaction or of a read of
+ * an earlier commit; otherwise as `entidb_collection_get`.
+ *
+ * Safety: As `entidb_collection_put`.
+ */
+entidb_status entidb_collection_history(const entidb_collection *collection,
+                                        const uint8_t *id,
+                                        uint64_t after,
+                                        entidb_buffer *out_frames,
+                                        entidb_error **out_error);
 
 /**
  * Returns the entities with these ids from one snapshot, in the order of the ids, framed as by
@@ -1757,6 +1812,22 @@ entidb_status entidb_database_drop_collection(const entidb_database *database,
 entidb_status entidb_database_begin_read(const entidb_database *database,
                                          entidb_transaction **out_transaction,
                                          entidb_error **out_error);
+
+/**
+ * Begins a read transaction on the database as it was after an earlier commit, given by its sequence. Queries in it scan
+ * all entities, because indexes hold the newest commit only.
+ *
+ * Threads: any. Blocks: for disk access.
+ * Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
+ * Errors: GAP when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
+ * the database keeps no change feed; CLOSED.
+ *
+ * Safety: As `entidb_database_open`.
+ */
+entidb_status entidb_database_begin_read_at(const entidb_database *database,
+                                            uint64_t sequence,
+                                            entidb_transaction **out_transaction,
+                                            entidb_error **out_error);
 
 /**
  * Begins a write transaction. Waits up to `timeout_ms` while another one is open: 0 does not wait, `ENTIDB_DEFAULT`

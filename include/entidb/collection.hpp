@@ -26,11 +26,11 @@ class Frames {
         const std::uint8_t* at = bytes_.data();
         const std::uint8_t* end = at + bytes_.size();
         while (at != end) {
-            std::uint32_t len = little<std::uint32_t>(at);
+            std::uint32_t len = detail::little<std::uint32_t>(at);
             Frame frame{Id::of(at + 4)};
             at += 20;
             if (len != UINT32_MAX) {
-                frame.version = little<std::uint64_t>(at);
+                frame.version = detail::little<std::uint64_t>(at);
                 frame.document = Bytes(at + 8, len);
                 at += 8 + static_cast<std::size_t>(len);
             }
@@ -44,15 +44,44 @@ class Frames {
     const Frame& operator[](std::size_t position) const { return frames_.at(position); }
 
   private:
-    template <class T>
-    static T little(const std::uint8_t* from) noexcept {
-        T number = 0;
-        for (std::size_t at = sizeof(T); at > 0; at--) number = static_cast<T>(number << 8 | from[at - 1]);
-        return number;
-    }
-
     Buffer bytes_;
     std::vector<Frame> frames_;
+};
+
+/// An entity as it was for a time. It must not outlive the `Versions` it is of.
+struct EntityVersion {
+    /// The commit that wrote it.
+    std::uint64_t version = 0;
+    /// The commit that replaced or deleted it; nothing for what is there now.
+    std::optional<std::uint64_t> until = {};
+    Bytes document = {};
+};
+
+/// Versions of one entity in one buffer, the oldest first.
+class Versions {
+  public:
+    explicit Versions(Buffer bytes) : bytes_(std::move(bytes)) {
+        const std::uint8_t* at = bytes_.data();
+        const std::uint8_t* end = at + bytes_.size();
+        while (at != end) {
+            std::uint64_t until = detail::little<std::uint64_t>(at);
+            std::uint32_t len = detail::little<std::uint32_t>(at + 8);
+            EntityVersion version{detail::little<std::uint64_t>(at + 28)};
+            if (until != 0) version.until = until;
+            version.document = Bytes(at + 36, len);
+            at += 36 + static_cast<std::size_t>(len);
+            versions_.push_back(version);
+        }
+    }
+
+    auto begin() const noexcept { return versions_.begin(); }
+    auto end() const noexcept { return versions_.end(); }
+    std::size_t size() const noexcept { return versions_.size(); }
+    const EntityVersion& operator[](std::size_t position) const { return versions_.at(position); }
+
+  private:
+    Buffer bytes_;
+    std::vector<EntityVersion> versions_;
 };
 
 /// A lazy cursor over entities of one snapshot. Use it in a range-for, or call `next` or `next_batch`.
@@ -190,6 +219,21 @@ class Collection {
             detail::call([&](auto error) { return entidb_collection_get(get(), id.data(), &value, error); });
         if (status == ENTIDB_NOT_FOUND) return std::nullopt;
         return Entity(value);
+    }
+    /// The entity as it was after an earlier commit, given by its sequence, if there was one.
+    std::optional<Entity> get_as_of(const Id& id, std::uint64_t sequence) const {
+        entidb_value* value = nullptr;
+        entidb_status status = detail::call(
+            [&](auto error) { return entidb_collection_get_as_of(get(), id.data(), sequence, &value, error); });
+        if (status == ENTIDB_NOT_FOUND) return std::nullopt;
+        return Entity(value);
+    }
+    /// Versions the entity has had, the oldest first: about 1 MiB of those that were written after a commit. Go on after the
+    /// version given last until none come.
+    Versions history(const Id& id, std::uint64_t after = 0) const {
+        Buffer out;
+        detail::call([&](auto error) { return entidb_collection_history(get(), id.data(), after, out.out(), error); });
+        return Versions(std::move(out));
     }
     /// The entities with these ids, from one snapshot and in the order of the ids.
     Frames get_many(const std::vector<Id>& ids) const {

@@ -129,6 +129,8 @@ class Change {
         bool has = change_.kind <= ENTIDB_CHANGE_UPDATE || change_.kind == ENTIDB_CHANGE_INDEX_CREATED;
         return has ? Bytes(change_.payload) : Bytes();
     }
+    /// The document before an update or a delete, when the feed was asked for it; empty otherwise.
+    Bytes before() const noexcept { return Bytes(change_.before); }
     /// A view of the document.
     View view() const { return View(document()); }
     /// The new name of a renamed collection, or the name of a dropped index; empty otherwise.
@@ -154,6 +156,8 @@ class ChangeBatch {
 
     /// The commit.
     std::uint64_t sequence() const noexcept { return head_.sequence; }
+    /// When the commit was made: microseconds since 1970-01-01 UTC, by the clock of the system.
+    std::int64_t time_micros() const noexcept { return head_.time_micros; }
     /// The number of changes.
     std::size_t size() const noexcept { return head_.count; }
     /// True for the last batch of a commit. Most commits have one batch.
@@ -227,6 +231,10 @@ class ChangeFeed {
     /// nothing.
     void close() const {
         detail::call([&](auto error) { return entidb_change_feed_close(feed_.get(), error); });
+    }
+    /// From the next batch on, gives updates and deletes the document as it was before them, too.
+    void with_before() {
+        detail::call([&](auto error) { return entidb_change_feed_with_before(feed_.get(), error); });
     }
     /// Makes the next call return the last batch again.
     void unread() {
@@ -335,6 +343,13 @@ class Database {
     Transaction begin_read() const {
         entidb_transaction* begun = nullptr;
         detail::call([&](auto error) { return entidb_database_begin_read(get(), &begun, error); });
+        return Transaction(begun);
+    }
+    /// Begins a read transaction on the database as it was after an earlier commit, given by its sequence. Queries in it
+    /// scan all entities, because indexes hold the newest commit only.
+    Transaction begin_read_at(std::uint64_t sequence) const {
+        entidb_transaction* begun = nullptr;
+        detail::call([&](auto error) { return entidb_database_begin_read_at(get(), sequence, &begun, error); });
         return Transaction(begun);
     }
     /// Begins a write transaction. Waits while another one is open, for `lock_timeout_ms` of the options unless

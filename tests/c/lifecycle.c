@@ -156,6 +156,28 @@ int main(void) {
         CHECK("then the rest", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK);
         entidb_buffer_free(&batch);
     }
+    {
+        entidb_collection *then = NULL;
+        entidb_transaction *past = NULL;
+        entidb_value *value = NULL;
+        entidb_buffer versions = {0};
+        const uint8_t doc_one[] = {0xa1, 0x61, 'n', 1}, doc_two[] = {0xa1, 0x61, 'n', 2}, at[16] = {9};
+        uint64_t first = 0;
+        CHECK("an entity is changed", entidb_database_collection(db, BYTES("past"), &then, &error) == ENTIDB_OK && entidb_collection_put(then, at, doc_one, sizeof doc_one, ENTIDB_PUT, 0, NULL, &error) == ENTIDB_OK && entidb_database_last_sequence(db, &first, &error) == ENTIDB_OK && entidb_collection_put(then, at, doc_two, sizeof doc_two, ENTIDB_PUT, 0, NULL, &error) == ENTIDB_OK);
+        CHECK("and read as it was", entidb_collection_get_as_of(then, at, first, &value, &error) == ENTIDB_OK);
+        entidb_value_free(value);
+        CHECK("with the versions it had", entidb_collection_history(then, at, 0, &versions, &error) == ENTIDB_OK && versions.len == 2 * (8 + 28 + sizeof doc_one));
+        entidb_buffer_free(&versions);
+        CHECK("the database is read as it was", entidb_database_begin_read_at(db, first, &past, &error) == ENTIDB_OK);
+        entidb_transaction_free(past);
+        CHECK("not as it will be", entidb_database_begin_read_at(db, first + 1000, &past, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);
+        CHECK("the feed gives the document before", entidb_change_feed_with_before(feed, &error) == ENTIDB_OK && entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK && entidb_change_batch_read(batch.data, batch.len, &head, &error) == ENTIDB_OK && head.time_micros > 0);
+        entidb_buffer_free(&batch);
+        offset = 0;
+        CHECK("of an update", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK && entidb_change_batch_next(batch.data, batch.len, &offset, &change, &error) == ENTIDB_OK && change.before.len == sizeof doc_one && memcmp(change.before.data, doc_one, sizeof doc_one) == 0);
+        entidb_buffer_free(&batch);
+        entidb_collection_free(then);
+    }
     CHECK("then nothing, in time", entidb_change_feed_next(feed, 10, &batch, &error) == ENTIDB_TIMEOUT && error == NULL);
     int asked = 0;
     entidb_interrupt_set(third_time, &asked);

@@ -15,6 +15,8 @@ pub struct ChangeBatch {
     buffer: Buffer,
     /// The commit.
     pub sequence: u64,
+    /// When it was made: microseconds since 1970-01-01 UTC.
+    pub time_micros: i64,
     /// Whether the commit ends with this batch.
     pub ends_commit: bool,
     /// Where to go on after it.
@@ -35,6 +37,8 @@ pub struct Change<'a> {
     pub id: Id,
     /// A document, a definition or a name.
     pub payload: &'a [u8],
+    /// The document before, where the feed gives it.
+    pub before: Option<&'a [u8]>,
 }
 
 impl Change<'_> {
@@ -96,23 +100,30 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(usize::from(len))?).map_err(|_| wrong())
     }
 
+    fn long(&mut self) -> Result<&'a [u8]> {
+        let len = usize::try_from(u32::from_le_bytes(self.array()?)).map_err(|_| wrong())?;
+        self.take(len)
+    }
+
     fn change(&mut self) -> Result<Change<'a>> {
         let [kind] = self.array()?;
         let collection = self.short_text()?;
         let id = self.array()?;
-        let len = usize::try_from(u32::from_le_bytes(self.array()?)).map_err(|_| wrong())?;
-        Ok(Change { kind: u32::from(kind), collection, id, payload: self.take(len)? })
+        let payload = self.long()?;
+        let before = if kind & modes::CHANGE_HAS_BEFORE == 0 { None } else { Some(self.long()?) };
+        Ok(Change { kind: u32::from(kind & !modes::CHANGE_HAS_BEFORE), collection, id, payload, before })
     }
 }
 
 impl ChangeBatch {
     pub(crate) fn read(buffer: Buffer) -> Result<Self> {
         let mut reader = Reader(&buffer);
-        let (sequence, count) = (u64::from_le_bytes(reader.array()?), u32::from_le_bytes(reader.array()?));
+        let (sequence, time_micros) = (u64::from_le_bytes(reader.array()?), i64::from_le_bytes(reader.array()?));
+        let count = u32::from_le_bytes(reader.array()?);
         let [flags] = reader.array()?;
         let position = reader.short_text()?.to_owned();
         let start = buffer.len() - reader.0.len();
-        Ok(Self { sequence, ends_commit: flags & 1 == 1, position, count, start, buffer })
+        Ok(Self { sequence, time_micros, ends_commit: flags & modes::CHANGE_BATCH_ENDS_COMMIT != 0, position, count, start, buffer })
     }
 
     /// The whole batch, for a host that reads it itself.

@@ -43,6 +43,15 @@ impl ChangeFeed {
         call::done(|error| unsafe { ffi::entidb_change_feed_close(self.0, error) })
     }
 
+    /// Gives the document before an update or a delete too, from the next batch on.
+    ///
+    /// # Errors
+    /// Those of `entidb_change_feed_with_before`.
+    pub fn give_before(&self) -> Result<()> {
+        // SAFETY: the feed is live.
+        call::done(|error| unsafe { ffi::entidb_change_feed_with_before(self.0, error) })
+    }
+
     /// Takes the batch given last back.
     ///
     /// # Errors

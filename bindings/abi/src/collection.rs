@@ -84,6 +84,32 @@ impl Collection {
         Ok((outcome == ffi::ENTIDB_OK).then(|| Entity::own(value)))
     }
 
+    /// The entity as it was after an earlier commit.
+    ///
+    /// # Errors
+    /// Those of `entidb_collection_get_as_of`.
+    pub fn get_as_of(&self, id: &Id, sequence: u64) -> Result<Option<Entity>> {
+        let mut value = std::ptr::null_mut();
+        let outcome = call::outcome(|error| {
+            // SAFETY: the collection is live, the id readable, the places may be written.
+            unsafe { ffi::entidb_collection_get_as_of(self.0, id.as_ptr(), sequence, &raw mut value, error) }
+        })?;
+        Ok((outcome == ffi::ENTIDB_OK).then(|| Entity::own(value)))
+    }
+
+    /// Versions of an entity that were written after a sequence, the oldest first, about 1 MiB of them. Read them with
+    /// `Frames::next_version`.
+    ///
+    /// # Errors
+    /// Those of `entidb_collection_history`.
+    pub fn history(&self, id: &Id, after: u64) -> Result<Frames> {
+        let buffer = Buffer::fill(|out, error| {
+            // SAFETY: the collection is live, the id readable, the places may be written.
+            unsafe { ffi::entidb_collection_history(self.0, id.as_ptr(), after, out, error) }
+        })?;
+        Ok(Frames::new(buffer))
+    }
+
     /// The entities with these ids, in their order.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use entidb_ffi as ffi;
 
 use crate::bytes::Buffer;
 use crate::error::Result;
-use crate::modes::{FRAME_ABSENT_BYTES, FRAME_HEAD_BYTES};
+use crate::modes::{FRAME_ABSENT_BYTES, FRAME_HEAD_BYTES, VERSION_UNTIL_BYTES};
 use crate::{Entity, Id, call};
 
 /// A walk over entities.
@@ -116,6 +116,14 @@ impl Frames {
         count
     }
 
+    /// The next version of an entity, and the sequence of the commit that ended it; none for what is there now.
+    pub fn next_version(&mut self) -> Option<(Option<u64>, Frame<'_>)> {
+        let (until, _) = self.buffer.get(self.offset..)?.split_first_chunk::<VERSION_UNTIL_BYTES>()?;
+        let until = u64::from_le_bytes(*until);
+        self.offset += VERSION_UNTIL_BYTES;
+        self.next_frame().map(|frame| ((until > 0).then_some(until), frame))
+    }
+
     /// The next entity of the buffer.
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         let rest = self.buffer.get(self.offset..)?;
@@ -126,7 +134,7 @@ impl Frames {
             self.offset += FRAME_ABSENT_BYTES;
             return Some(Frame { id: *id, found: None });
         }
-        let (version, after) = after.split_first_chunk::<8>()?;
+        let (version, after) = after.split_first_chunk::<VERSION_UNTIL_BYTES>()?;
         let len = usize::try_from(len).ok()?;
         let document = after.get(..len)?;
         self.offset += FRAME_HEAD_BYTES + len;

@@ -187,6 +187,18 @@ impl Database {
         Ok(Transaction::own(made))
     }
 
+    /// Begins to read the database as it was after an earlier commit.
+    ///
+    /// # Errors
+    /// Those of `entidb_database_begin_read_at`.
+    pub fn begin_read_at(&self, sequence: u64) -> Result<Transaction> {
+        let made = call::handle(|out, error| {
+            // SAFETY: the database is live and the places may be written.
+            unsafe { ffi::entidb_database_begin_read_at(self.0, sequence, out, error) }
+        })?;
+        Ok(Transaction::own(made))
+    }
+
     /// Begins to change, waiting so long for another writer, or as the options say.
     ///
     /// # Errors

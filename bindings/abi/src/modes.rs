@@ -17,6 +17,20 @@ pub const FRAME_ABSENT_BYTES: usize = 20;
 /// id follows (1), id (16).
 pub const PUT_FRAME_HEAD_BYTES: usize = 21;
 
+/// What stands before each frame of `entidb_collection_history`: the sequence of the commit that replaced or deleted
+/// the version, 0 for the current one.
+pub const VERSION_UNTIL_BYTES: usize = 8;
+
+/// What stands before the position in a batch of `entidb_change_feed_next`: sequence (8 bytes), time (8), count of
+/// changes (4), flags (1), length of the position (1).
+pub const CHANGE_BATCH_HEAD_BYTES: usize = 22;
+
+/// The flag of a batch that ends its commit.
+pub const CHANGE_BATCH_ENDS_COMMIT: u8 = 1;
+
+/// Added to the kind of a change in a batch when the document before follows its payload.
+pub const CHANGE_HAS_BEFORE: u8 = 128;
+
 /// Commit with the durability of the options.
 pub const DURABILITY_DEFAULT: u32 = ffi::ENTIDB_DURABILITY_DEFAULT;
 

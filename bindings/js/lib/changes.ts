@@ -12,7 +12,7 @@ import type { Document } from "./entity";
 import { code } from "./codes.g";
 import { errorFrom } from "./errors.g";
 import { type Id, idAt } from "./id";
-import { CHANGE_KIND_WORDS, type ChangeKind } from "./interface.g";
+import { CHANGE_BATCH_ENDS_COMMIT, CHANGE_BATCH_HEAD_BYTES, CHANGE_HAS_BEFORE, CHANGE_KIND_WORDS, type ChangeKind } from "./interface.g";
 import { type Handle, call, raw } from "./raw";
 import type { Scope } from "./scope";
 
@@ -29,6 +29,8 @@ export interface Change<T = Document> {
   name?: string;
   /** The index that was created. */
   index?: IndexDefinition;
+  /** The document before an update or delete, from `db.changes({ before: true })`. */
+  before?: T;
 }
 
 /** Changes of one commit: all of them, or the next part of a large commit. */
@@ -40,28 +42,32 @@ export interface ChangeBatch {
   position: string;
   /** True for the last batch of a commit. Most commits have one batch. */
   endsCommit: boolean;
+  /** When the commit was made, by the clock of the system, which may have been set back between two commits. */
+  time: Date;
 }
 
 function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
   const decoder = new Decoder(bytes);
-  const count = decoder.uint32(8);
-  let at = 14 + bytes[13]!;
+  const count = decoder.uint32(16);
+  let at = CHANGE_BATCH_HEAD_BYTES + bytes[21]!;
   const batch: ChangeBatch = {
     sequence: decoder.uint64(0),
     changes: [],
-    position: bytes.toString("latin1", 14, at),
-    endsCommit: (bytes[12]! & 1) === 1,
+    position: bytes.toString("latin1", CHANGE_BATCH_HEAD_BYTES, at),
+    endsCommit: (bytes[20]! & CHANGE_BATCH_ENDS_COMMIT) !== 0,
+    time: new Date(Number(bytes.readBigInt64LE(8) / 1000n)),
   };
   for (let n = 0; n < count; n++) {
-    const kind = CHANGE_KIND_WORDS[bytes[at]!];
+    const kind = CHANGE_KIND_WORDS[bytes[at]! & ~CHANGE_HAS_BEFORE];
+    const hasBefore = (bytes[at]! & CHANGE_HAS_BEFORE) !== 0;
     if (kind === undefined) throw errorFrom(code.CORRUPT, "a batch of changes is not what was written", { offset: at });
     const name = at + 2 + bytes[at + 1]!;
     const change: Change = { kind, collection: bytes.toString("utf8", at + 2, name) };
     const start = name + 20;
     const end = start + decoder.uint32(name + 16);
     if (end > bytes.length) throw errorFrom(code.CORRUPT, "a batch of changes ends too early", { offset: at });
-    const value = (isExact: boolean): unknown => {
-      decoder.begin(start, end, isExact);
+    const value = (isExact: boolean, from = start, to = end): unknown => {
+      decoder.begin(from, to, isExact);
       const read = decoder.value();
       decoder.finish();
       return read;
@@ -70,8 +76,13 @@ function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
     if (kind === "insert" || kind === "update") change.document = value(exact) as Document;
     else if (kind === "index_created") change.index = value(false) as IndexDefinition;
     else if (kind === "collection_renamed" || kind === "index_dropped") change.name = bytes.toString("utf8", start, end);
-    batch.changes.push(change);
     at = end;
+    if (hasBefore) {
+      at = end + 4 + decoder.uint32(end);
+      if (at > bytes.length) throw errorFrom(code.CORRUPT, "a batch of changes ends too early", { offset: end });
+      change.before = value(exact, end + 4, at) as Document;
+    }
+    batch.changes.push(change);
   }
   if (at !== bytes.length) throw errorFrom(code.CORRUPT, "a batch of changes goes on after its end", { offset: at });
   return batch;

@@ -6,11 +6,11 @@
  */
 import { kindOf, only, refused, text, whole } from "./argument";
 import { Cursor, nextBatch } from "./cursor";
-import { decodeValue } from "./decode";
+import { Decoder, decodeValue } from "./decode";
 import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, placeOf, readEntity } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
-import { WRITE_MODE_INSERT, WRITE_MODE_PUT, WRITE_MODE_REPLACE } from "./interface.g";
+import { FRAME_HEAD_BYTES, VERSION_UNTIL_BYTES, WRITE_MODE_INSERT, WRITE_MODE_PUT, WRITE_MODE_REPLACE } from "./interface.g";
 import { isDetached } from "./judge";
 import { ManualIndex } from "./manual";
 import { type Patch, operationsOf } from "./patch";
@@ -34,6 +34,13 @@ export interface PutOptions {
    * The id. Without one, an entity that was read is stored under its id, and a document gets a new id. New ids sort by time.
    */
   id?: IdLike;
+}
+
+/** An entity as it was for a time; its version is the commit that wrote it. */
+export interface EntityVersion<T = Document> {
+  entity: Entity<T>;
+  /** The commit that replaced or deleted it; not there for what is there now. */
+  until?: number;
 }
 
 /** Options of `replace` and `delete`. */
@@ -244,8 +251,12 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     });
   }
 
-  /** The entity with this id. */
-  get(id: IdLike): Entity<T> | undefined {
+  /** The entity with this id; with `at` as it was after that commit, given by its sequence. */
+  get(id: IdLike, options?: { at?: number }): Entity<T> | undefined {
+    if (options !== undefined) {
+      only(options, ["at"], "get");
+      if (options.at !== undefined) return this.#getAsOf(id, whole(options.at, "the sequence to read at"));
+    }
     const encoder = lent();
     try {
       const told = writeId(id, encoder.bytes, 0);
@@ -256,6 +267,32 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
       return readEntity(decoder, HEAD, end, this.#exact, text, decoder.uint64(0)) as Entity<T>;
     } finally {
       returned(encoder);
+    }
+  }
+
+  #getAsOf(id: IdLike, at: number): Entity<T> | undefined {
+    const packed = packIds([id]);
+    const bytes = call(() => raw.collectionGetAsOf(this.#live, packed, at));
+    if (bytes === null) return undefined;
+    return new Frames(new Decoder(bytes), 0, bytes.length, this.#exact).next() as Entity<T>;
+  }
+
+  /** The versions the entity has had and that are kept, the oldest first; those before a delete are among them. */
+  history(id: IdLike): EntityVersion<T>[] {
+    const packed = packIds([id]);
+    const versions: EntityVersion<T>[] = [];
+    for (let after = 0; ; after = versions[versions.length - 1]!.entity.version) {
+      const bytes = call(() => raw.collectionHistory(this.#live, packed, after));
+      if (bytes.length === 0) return versions;
+      const decoder = new Decoder(bytes);
+      for (let at = 0; at < bytes.length; ) {
+        const until = decoder.uint64(at);
+        const frame = at + VERSION_UNTIL_BYTES;
+        const end = frame + FRAME_HEAD_BYTES + decoder.uint32(frame);
+        const entity = new Frames(decoder, frame, end, this.#exact).next() as Entity<T>;
+        versions.push(until === 0 ? { entity } : { entity, until });
+        at = end;
+      }
     }
   }
 

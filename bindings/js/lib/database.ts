@@ -103,24 +103,40 @@ export class Database {
     return new Transaction(call(() => raw.databaseBeginWrite(this.#scope.live, wait)), "transaction", this.#scope, this);
   }
 
-  /** A snapshot of the database as it is now. Close it, or use `using`. */
-  snapshot(): Snapshot {
-    return new Snapshot(call(() => raw.databaseBeginRead(this.#scope.live)), "snapshot", this.#scope, this).watched();
+  /**
+   * A snapshot of the database as it is now; with `at` as it was after that commit, given by its sequence, where queries scan all
+   * entities, because indexes hold the newest commit only. Close it, or use `using`.
+   *
+   * @throws GapError when retention removed what is needed.
+   */
+  snapshot(options?: { at?: number }): Snapshot {
+    only(options, ["at"], "snapshot");
+    const at = options?.at;
+    const sequence = at === undefined ? undefined : whole(at, "the sequence to read at");
+    const begin = () =>
+      sequence === undefined
+        ? raw.databaseBeginRead(this.#scope.live)
+        : raw.databaseBeginReadAt(this.#scope.live, sequence);
+    return new Snapshot(call(begin), "snapshot", this.#scope, this).watched();
   }
 
   /**
    * A reader of the changes after a position, or of all changes that are kept. Positions come from a batch, a feed, `db.position` or the
    * `position` of a snapshot.
    *
+   * With `before` each update and delete has the document before it, too.
+   *
    * @throws GapError when changes after the position were removed, or this database has another history.
    */
-  changes(options?: { since?: string; exact?: boolean }): ChangeFeed {
-    only(options, ["since", "exact"], "changes");
+  changes(options?: { since?: string; exact?: boolean; before?: boolean }): ChangeFeed {
+    only(options, ["since", "exact", "before"], "changes");
     const since = options?.since;
     if (since !== undefined && typeof since !== "string") {
       throw refused(`since is a position, such as batch.position or db.position, not ${kindOf(since)}`);
     }
-    return new ChangeFeed(call(() => raw.databaseChanges(this.#scope.live, since)), options?.exact === true, this.#scope, this);
+    const handle = call(() => raw.databaseChanges(this.#scope.live, since));
+    if (options?.before === true) call(() => raw.feedWithBefore(handle));
+    return new ChangeFeed(handle, options?.exact === true, this.#scope, this);
   }
 
   /** Removes the changes up to and including a sequence from the feed. */

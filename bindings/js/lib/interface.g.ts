@@ -172,6 +172,18 @@ export const FRAME_ABSENT_BYTES = 20;
 /** @internal The most that stands before a document in the frames of `entidb_collection_put_many`: length (4 bytes), whether an id follows (1), id (16). */
 export const PUT_FRAME_HEAD_BYTES = 21;
 
+/** @internal What stands before each frame of `entidb_collection_history`: the sequence of the commit that replaced or deleted the version, 0 for the current one. */
+export const VERSION_UNTIL_BYTES = 8;
+
+/** @internal What stands before the position in a batch of `entidb_change_feed_next`: sequence (8 bytes), time (8), count of changes (4), flags (1), length of the position (1). */
+export const CHANGE_BATCH_HEAD_BYTES = 22;
+
+/** @internal The flag of a batch that ends its commit. */
+export const CHANGE_BATCH_ENDS_COMMIT = 1;
+
+/** @internal Added to the kind of a change in a batch when the document before follows its payload. */
+export const CHANGE_HAS_BEFORE = 128;
+
 /** How a database is opened. What is not given keeps its default. */
 export interface Options {
   /** Make the database when there is none. Default true. */

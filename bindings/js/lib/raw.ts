@@ -33,6 +33,7 @@ export interface Raw {
   databaseRenameCollection(database: Handle, from: string, to: string): void;
   databaseDropCollection(database: Handle, name: string): void;
   databaseBeginRead(database: Handle): Handle;
+  databaseBeginReadAt(database: Handle, sequence: number): Handle;
   databaseBeginWrite(database: Handle, timeoutMs: number): Handle;
   databaseChanges(database: Handle, since: string | undefined): Handle;
   databasePosition(database: Handle): string;
@@ -70,6 +71,8 @@ export interface Raw {
   collectionPut(): void;
   collectionUpdate(): void;
   collectionGet(): number;
+  collectionGetAsOf(collection: Handle, id: Uint8Array, sequence: number): Buffer | null;
+  collectionHistory(collection: Handle, id: Uint8Array, after: number): Buffer;
   collectionGetMany(collection: Handle, bufferIndex: number, length: number): number;
   collectionExists(): boolean;
   collectionCount(collection: Handle): number;
@@ -93,6 +96,7 @@ export interface Raw {
   cursorNextBatch(): number;
   cursorToken(cursor: Handle, position: number): Buffer | null;
   feedNext(feed: Handle, timeoutMs: number): Buffer | null;
+  feedWithBefore(feed: Handle): void;
   feedUnread(feed: Handle): void;
   feedPosition(feed: Handle): string;
 

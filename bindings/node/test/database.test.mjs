@@ -322,6 +322,28 @@ test("a snapshot stays as it was", () => {
   assert.throws(() => then.get(id), { code: "TRANSACTION_ENDED" });
 });
 
+test("the past is read while it is kept", () => {
+  const db = openMemory();
+  const notes = db.collection("notes");
+  const id = notes.put({ n: 1 });
+  const then = db.lastSequence;
+  const since = db.position;
+  notes.put({ n: 2 }, { id });
+  notes.delete(id);
+  assert.equal(notes.get(id, { at: then }).n, 1);
+  assert.equal(notes.get(id), undefined);
+  const past = db.snapshot({ at: then });
+  assert.deepEqual([...past.collection("notes").scan()].map((note) => note.n), [1]);
+  past.close();
+  const versions = notes.history(id);
+  assert.deepEqual(versions.map((version) => [version.entity.n, version.until]), [[1, then + 1], [2, then + 2]]);
+  const [update, deleted] = [...db.changes({ since, before: true })].map((commit) => commit.changes[0]);
+  assert.deepEqual([update.before, update.document, deleted.before], [{ n: 1 }, { n: 2 }, { n: 2 }]);
+  assert.ok([...db.changes()][0].time.getFullYear() >= 2024);
+  db.trimChanges(then + 1);
+  assert.throws(() => notes.get(id, { at: then }), { code: "GAP" });
+});
+
 test("the feed tells of commits, from a place, without waiting and with", () => {
   const db = openMemory();
   const feed = db.changes();

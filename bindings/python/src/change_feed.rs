@@ -14,6 +14,7 @@ use pyo3::types::{PyList, PyString, PyType};
 use crate::database::Database;
 use crate::decode::decode;
 use crate::error::{call, code, raise, refuse, refuse_pickle};
+use crate::moment;
 use crate::value::EntityId;
 
 /// A wait is cut into pieces of this length, so that Ctrl-C is heard.
@@ -93,14 +94,21 @@ fn batch_of<'py>(py: Python<'py>, batch: &abi::ChangeBatch) -> PyResult<Bound<'p
         let document = change.document().map(|bytes| decode(py, bytes)).transpose()?;
         let index = change.index().map(|bytes| decode(py, bytes)).transpose()?;
         let kind = PyString::intern(py, change.kind_name()?);
-        changes.append(make.call1((kind, change.collection, id, document, change.name(), index))?)?;
+        let before = change.before.map(|bytes| decode(py, bytes)).transpose()?;
+        changes.append(make.call1((kind, change.collection, id, document, change.name(), index, before))?)?;
         Ok::<_, Failed>(())
     });
     made.map_err(|failed| match failed {
         Failed::Library(error) => raise(py, &error),
         Failed::Raised(error) => error,
     })?;
-    class(py, &BATCH, "ChangeBatch")?.call1((batch.sequence, changes, &batch.position, batch.ends_commit))
+    class(py, &BATCH, "ChangeBatch")?.call1((
+        batch.sequence,
+        changes,
+        &batch.position,
+        batch.ends_commit,
+        moment::to_host(py, batch.time_micros)?,
+    ))
 }
 
 /// Seconds as callers give them, where `None` means what `none` says.

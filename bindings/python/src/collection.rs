@@ -204,14 +204,45 @@ impl Collection {
         with_bytes(data, |bytes| host_id(py, self.store(py, id.as_ref(), bytes, WriteMode::Put)?))
     }
 
-    /// The entity with this id, or ``default``.
-    #[pyo3(signature = (id, default = None))]
+    /// The entity with this id, or ``default``; with ``at`` as it was after that commit, given by its sequence.
+    #[pyo3(signature = (id, default = None, *, at = None))]
     fn get<'py>(
         &self,
         id: &Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
+        at: Option<u64>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(self.read(id, &EntityId::from_host(id)?)?.or(default))
+        let found = match at {
+            None => self.read(id, &EntityId::from_host(id)?)?,
+            Some(at) => {
+                let (py, key) = (id.py(), EntityId::from_host(id)?);
+                let found = self.long(py, || self.collection.get_as_of(&key, at))?;
+                let made = |found: abi::Entity| {
+                    entity(py, EntityId::object(py, key, Some(id))?, found.version(), found.bytes())
+                };
+                found.map(made).transpose()?
+            }
+        };
+        Ok(found.or(default))
+    }
+
+    /// The versions the entity has had and that are kept, the oldest first; those before a delete are among them.
+    fn history<'py>(&self, id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let (py, key) = (id.py(), EntityId::from_host(id)?);
+        let list = PyList::empty(py);
+        let make = py.import("entidb.changes")?.getattr("EntityVersion")?;
+        let mut after = 0;
+        loop {
+            let mut frames = self.long(py, || self.collection.history(&key, after))?;
+            let before = list.len();
+            while let Some((until, frame)) = frames.next_version() {
+                after = frame.found.map_or(after, |(version, _)| version);
+                list.append(make.call1((framed(py, &frame)?, until))?)?;
+            }
+            if list.len() == before {
+                return Ok(list);
+            }
+        }
     }
 
     /// The document with this id as canonical CBOR, or ``None``.

@@ -249,24 +249,37 @@ impl Database {
     }
 
     /// Begins a read transaction: a snapshot of the database as it is now.
-    fn begin_read(slf: &Bound<'_, Self>) -> PyResult<Transaction> {
+    ///
+    /// With ``at`` a snapshot of the database as it was after that commit, given by its sequence. Queries in it scan all
+    /// entities, because indexes hold the newest commit only.
+    #[pyo3(signature = (*, at = None))]
+    fn begin_read(slf: &Bound<'_, Self>, at: Option<u64>) -> PyResult<Transaction> {
         let (py, this) = (slf.py(), slf.get());
-        let transaction = call(py, || this.database.begin_read())?;
+        let transaction = call(py, || match at {
+            Some(at) => this.database.begin_read_at(at),
+            None => this.database.begin_read(),
+        })?;
         Ok(Transaction::new(transaction, true, durability(py, None)?, slf.clone().unbind()))
     }
 
-    /// Same as ``begin_read``: a snapshot of the database as it is now.
-    fn snapshot(slf: &Bound<'_, Self>) -> PyResult<Transaction> {
-        Self::begin_read(slf)
+    /// Same as ``begin_read``: a snapshot of the database as it is now, or as it was after the commit ``at``.
+    #[pyo3(signature = (*, at = None))]
+    fn snapshot(slf: &Bound<'_, Self>, at: Option<u64>) -> PyResult<Transaction> {
+        Self::begin_read(slf, at)
     }
 
     /// Returns a reader of the changes after the position ``since``, or of all changes that are kept.
     ///
     /// Positions come from a batch, a feed, ``db.position`` or the ``position`` of a read transaction. A position of
     /// another history of the database raises ``GapError``. Iterating ends after the changes that exist; with
-    /// ``wait=True`` it waits for more.
-    #[pyo3(signature = (since = None, *, wait = false))]
-    fn changes(slf: &Bound<'_, Self>, since: Option<&Bound<'_, PyAny>>, wait: bool) -> PyResult<ChangeFeed> {
+    /// ``wait=True`` it waits for more. With ``before=True`` each update and delete has the document before it, too.
+    #[pyo3(signature = (since = None, *, wait = false, before = false))]
+    fn changes(
+        slf: &Bound<'_, Self>,
+        since: Option<&Bound<'_, PyAny>>,
+        wait: bool,
+        before: bool,
+    ) -> PyResult<ChangeFeed> {
         let (py, this) = (slf.py(), slf.get());
         let since = match since {
             None => None,
@@ -277,6 +290,9 @@ impl Database {
             })?),
         };
         let feed = call(py, || this.database.changes(since.as_deref()))?;
+        if before {
+            call(py, || feed.give_before())?;
+        }
         Ok(ChangeFeed::new(feed, wait, slf.clone().unbind()))
     }
 

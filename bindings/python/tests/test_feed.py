@@ -234,3 +234,25 @@ def test_the_feed_survives_reopening(disk):
     db.collection("notes").put({"n": 2})
     [commit] = disk().changes(since=place)
     assert commit.changes[0].document == {"n": 2}
+
+
+def test_the_past_is_read_while_it_is_kept(db):
+    notes = db.collection("notes")
+    id = notes.put({"n": 1})
+    then = db.last_sequence()
+    place = db.position
+    notes.put({"n": 2}, id)
+    notes.delete(id)
+    assert notes.get(id, at=then) == {"n": 1} and notes.get(id) is None
+    with db.snapshot(at=then) as past:
+        assert [e["n"] for e in past.collection("notes")] == [1]
+    versions = notes.history(id)
+    assert [v.entity["n"] for v in versions] == [1, 2]
+    assert [v.until for v in versions] == [then + 1, then + 2]
+    [update, delete] = [commit.changes[0] for commit in db.changes(since=place, before=True)]
+    assert (update.before, update.document) == ({"n": 1}, {"n": 2})
+    assert (delete.before, delete.document) == ({"n": 2}, None)
+    assert next(iter(db.changes())).time.year >= 2024
+    db.trim_changes(then + 1)
+    with pytest.raises(entidb.GapError):
+        notes.get(id, at=then)

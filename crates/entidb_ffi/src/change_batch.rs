@@ -4,11 +4,11 @@
 //! were stored, so whatever could be written can be read.
 //! Does not know: feeds, or what a document holds.
 //!
-//! A batch: `u64 sequence | u32 count of changes | u8 flags | u8 n | n bytes of position, text`, then for each change
-//! `u8 kind | u8 n | n bytes of the collection's name | 16 bytes id | u32 n | n bytes of payload`. Integers are
-//! little-endian. Flag 1: the batch ends its commit.
+//! A batch: `u64 sequence | i64 time | u32 count of changes | u8 flags | u8 n | n bytes of position, text`, then for each
+//! change `u8 kind | u8 n | n bytes of the collection's name | 16 bytes id | u32 n | n bytes of payload`. Integers are
+//! little-endian. Flag 1: the batch ends its commit. A kind plus 128: `u32 n | n bytes of the document before` follow.
 
-use entidb_core::{ChangeBatch, Error, ErrorCode};
+use entidb_core::{Change, ChangeBatch, Error, ErrorCode};
 
 use crate::boundary::{call, call_unit, give, need, read};
 use crate::bytes::{self, entidb_bytes};
@@ -21,6 +21,8 @@ use crate::status::{ENTIDB_END, ENTIDB_OK, entidb_status};
 pub struct entidb_change_batch_head {
     /// The commit.
     pub sequence: u64,
+    /// The time of the commit: microseconds since 1970-01-01 UTC by the clock of the system.
+    pub time_micros: i64,
     /// Number of changes in the batch.
     pub count: u32,
     /// 1 if the batch ends its commit, 0 if more batches of the commit follow.
@@ -43,25 +45,36 @@ pub struct entidb_change {
     pub collection: entidb_bytes,
     /// The payload that the kind names, otherwise empty. Valid as long as the batch.
     pub payload: entidb_bytes,
+    /// The document before an update or delete, after `entidb_change_feed_with_before`; otherwise empty. Valid as long as
+    /// the batch.
+    pub before: entidb_bytes,
 }
 
 const ENDS_COMMIT: u8 = 1;
+/// Added to a kind when the document before follows.
+const HAS_BEFORE: u8 = 128;
 
 /// The bytes of a batch.
 pub(crate) fn encode(batch: &ChangeBatch) -> Result<Vec<u8>, Error> {
     let position = batch.position.to_string();
-    let sizes = batch.changes.iter().map(|change| 22 + change.collection.len() + change.payload.len());
-    let mut out = Vec::with_capacity(14 + position.len() + sizes.sum::<usize>());
+    let before = |change: &Change| change.before.as_ref().map_or(0, |before| 4 + before.len());
+    let size = |change: &Change| 22 + change.collection.len() + change.payload.len() + before(change);
+    let mut out = Vec::with_capacity(22 + position.len() + batch.changes.iter().map(size).sum::<usize>());
     out.extend_from_slice(&batch.sequence.0.to_le_bytes());
+    out.extend_from_slice(&batch.time_micros.to_le_bytes());
     out.extend_from_slice(&length(batch.changes.len())?.to_le_bytes());
     out.push(if batch.ends_commit() { ENDS_COMMIT } else { 0 });
     put_short(&mut out, position.as_bytes())?;
     for change in &batch.changes {
-        out.push(change.kind as u8);
+        out.push(change.kind as u8 | if change.before.is_some() { HAS_BEFORE } else { 0 });
         put_short(&mut out, change.collection.as_bytes())?;
         out.extend_from_slice(change.id.as_bytes());
         out.extend_from_slice(&length(change.payload.len())?.to_le_bytes());
         out.extend_from_slice(&change.payload);
+        if let Some(before) = &change.before {
+            out.extend_from_slice(&length(before.len())?.to_le_bytes());
+            out.extend_from_slice(before);
+        }
     }
     Ok(out)
 }
@@ -102,20 +115,27 @@ impl<'a> Reader<'a> {
         self.take(usize::from(len))
     }
 
+    fn long(&mut self) -> Result<&'a [u8], Error> {
+        let len = u32::from_le_bytes(self.array()?);
+        self.take(usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
     fn head(&mut self) -> Result<entidb_change_batch_head, Error> {
-        let (sequence, count) = (u64::from_le_bytes(self.array()?), u32::from_le_bytes(self.array()?));
+        let (sequence, time_micros) = (u64::from_le_bytes(self.array()?), i64::from_le_bytes(self.array()?));
+        let count = u32::from_le_bytes(self.array()?);
         let [flags] = self.array()?;
         let position = entidb_bytes::of(self.short()?);
-        Ok(entidb_change_batch_head { sequence, count, ends_commit: u32::from(flags & ENDS_COMMIT), position })
+        let ends_commit = u32::from(flags & ENDS_COMMIT);
+        Ok(entidb_change_batch_head { sequence, time_micros, count, ends_commit, position })
     }
 
     fn change(&mut self) -> Result<entidb_change, Error> {
         let [kind] = self.array()?;
         let collection = entidb_bytes::of(self.short()?);
         let id = self.array()?;
-        let len = usize::try_from(u32::from_le_bytes(self.array()?)).unwrap_or(usize::MAX);
-        let payload = entidb_bytes::of(self.take(len)?);
-        Ok(entidb_change { kind: u32::from(kind), reserved: 0, id, collection, payload })
+        let payload = entidb_bytes::of(self.long()?);
+        let before = entidb_bytes::of(if kind & HAS_BEFORE == 0 { &[] } else { self.long()? });
+        Ok(entidb_change { kind: u32::from(kind & !HAS_BEFORE), reserved: 0, id, collection, payload, before })
     }
 }
 

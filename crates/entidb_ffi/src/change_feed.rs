@@ -82,6 +82,24 @@ pub unsafe extern "C" fn entidb_change_feed_next(
     })
 }
 
+/// From the next batch on, returns with each update and delete the document before it, in `before` of `entidb_change`.
+///
+/// Threads: any, one call at a time.
+/// Errors: CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_change_feed_next`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_change_feed_with_before(
+    feed: *mut entidb_change_feed,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        cursor(touched, feed)?.give_before();
+        Ok(())
+    })
+}
+
 /// Makes the next call return the last batch again, for a caller that could not process it. Does nothing when no
 /// batch was returned yet.
 ///

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use entidb_core::{BatchItem, Collection, Error, ErrorCode, IndexDefinition, Patch, Query, ScanOptions, Value};
+use entidb_core::{
+    BatchItem, Collection, Error, ErrorCode, IndexDefinition, Patch, Query, ScanOptions, Sequence, Value,
+};
 
 use crate::boundary::{call, call_unit, clear, give, need};
 use crate::bytes::{self, entidb_buffer};
@@ -18,6 +20,9 @@ use crate::options::ENTIDB_NO_LIMIT;
 use crate::status::{ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
 use crate::transaction::ended_already;
 use crate::value::{self, entidb_value};
+
+/// The size at which a batch of versions ends.
+const HISTORY_BYTES: usize = 1 << 20;
 
 /// A collection of entities. Shareable: any number of threads at once. Free with `entidb_collection_free`.
 #[expect(non_camel_case_types, reason = "the name is the name in C")]
@@ -160,6 +165,73 @@ pub unsafe extern "C" fn entidb_collection_get(
             }
             None => Ok(ENTIDB_NOT_FOUND),
         }
+    })
+}
+
+/// Returns the entity with this id as it was after an earlier commit, given by its sequence, or `ENTIDB_NOT_FOUND`.
+///
+/// Threads: any. Blocks: for disk access.
+/// Owns: `*out_value` on success; free with `entidb_value_free`.
+/// Errors: GAP when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
+/// the database keeps no change feed; otherwise as `entidb_collection_get`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_collection_get_as_of(
+    collection: *const entidb_collection,
+    id: *const u8,
+    sequence: u64,
+    out_value: *mut *mut entidb_value,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_value);
+    call(out_error, |touched| {
+        need(out_value, "out_value")?;
+        match target(touched, collection)?.get_as_of(bytes::id(id, "id")?, Sequence(sequence))? {
+            Some(entity) => {
+                give(out_value, value::make(entity), "out_value")?;
+                Ok(ENTIDB_OK)
+            }
+            None => Ok(ENTIDB_NOT_FOUND),
+        }
+    })
+}
+
+/// Returns versions of an entity, oldest first: those written after the commit `after`, 0 for all that are kept. Each
+/// version is 8 bytes, little-endian, with the sequence of the commit that replaced or deleted it, 0 for the current one,
+/// and a frame as of `entidb_cursor_next_batch`. A call returns about 1 MiB; pass the last version returned as `after` to
+/// continue. No bytes: there are no more.
+///
+/// Threads: any. Blocks: for disk access.
+/// Owns: `*out_frames` on success; free with `entidb_buffer_free`.
+/// Errors: UNSUPPORTED when the database keeps no change feed, and for a collection of a write transaction or of a read of
+/// an earlier commit; otherwise as `entidb_collection_get`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_collection_history(
+    collection: *const entidb_collection,
+    id: *const u8,
+    after: u64,
+    out_frames: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_frames, entidb_buffer::EMPTY, "out_frames")?;
+        let mut frames = Vec::new();
+        for version in target(touched, collection)?.history(bytes::id(id, "id")?)? {
+            let version = version?;
+            if version.entity.version() > after {
+                frames.extend_from_slice(&version.until.map_or(0, |until| until.0).to_le_bytes());
+                cursor::frame(&version.entity, &mut frames)?;
+            }
+            if frames.len() >= HISTORY_BYTES {
+                break;
+            }
+        }
+        give(out_frames, entidb_buffer::of(frames), "out_frames")
     })
 }
 

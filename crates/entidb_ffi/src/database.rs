@@ -308,6 +308,31 @@ pub unsafe extern "C" fn entidb_database_begin_read(
     })
 }
 
+/// Begins a read transaction on the database as it was after an earlier commit, given by its sequence. Queries in it scan
+/// all entities, because indexes hold the newest commit only.
+///
+/// Threads: any. Blocks: for disk access.
+/// Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
+/// Errors: GAP when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
+/// the database keeps no change feed; CLOSED.
+///
+/// # Safety
+/// As `entidb_database_open`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_begin_read_at(
+    database: *const entidb_database,
+    sequence: u64,
+    out_transaction: *mut *mut entidb_transaction,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_transaction);
+    call_unit(out_error, |touched| {
+        need(out_transaction, "out_transaction")?;
+        let begun = with(touched, database, |open| open.begin_read_at(Sequence(sequence)))?;
+        give(out_transaction, transaction::make_read(begun), "out_transaction")
+    })
+}
+
 /// Begins a write transaction. Waits up to `timeout_ms` while another one is open: 0 does not wait, `ENTIDB_DEFAULT`
 /// waits for `lock_timeout_ms` of the options, `ENTIDB_NO_LIMIT` without end.
 ///

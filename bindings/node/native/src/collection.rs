@@ -107,6 +107,30 @@ pub fn collection_get() -> Result<f64> {
     })
 }
 
+fn one_id(bytes: &[u8]) -> Result<[u8; 16]> {
+    bytes.try_into().map_err(|_| refused("an id has 16 bytes"))
+}
+
+/// The entity as it was after an earlier commit, framed; null when it was not there.
+#[napi]
+pub fn collection_get_as_of(handle: f64, id: &[u8], sequence: i64) -> Result<Option<Buffer>> {
+    let (id, sequence) = (one_id(id)?, version(sequence)?);
+    let found = with(handle, |collection: &Collection| collection.get_as_of(&id, sequence))?;
+    Ok(found.map(|entity| {
+        let document = entity.bytes();
+        let len = u32::try_from(document.len()).unwrap_or(u32::MAX);
+        Buffer::from([&len.to_le_bytes()[..], &id, &entity.version().to_le_bytes(), document].concat())
+    }))
+}
+
+/// Versions of an entity that were written after a sequence: each 8 bytes with the sequence that ended it, and a frame.
+#[napi]
+pub fn collection_history(handle: f64, id: &[u8], after: i64) -> Result<Buffer> {
+    let (id, after) = (one_id(id)?, version(after)?);
+    let frames = with(handle, |collection: &Collection| collection.history(&id, after))?;
+    Ok(Buffer::from(frames.as_bytes().to_vec()))
+}
+
 /// The entities whose ids are in the buffer, framed behind a head.
 #[napi]
 pub fn collection_get_many(handle: f64, buffer_index: u32, len: u32) -> Result<f64> {

@@ -68,6 +68,12 @@ pub fn feed_next(handle: f64, timeout_ms: u32) -> Result<Option<Buffer>> {
     Ok(batch.map(|batch| Buffer::from(batch.as_bytes().to_vec())))
 }
 
+/// From the next batch on, gives the document before updates and deletes too.
+#[napi]
+pub fn feed_with_before(handle: f64) -> Result<()> {
+    with(handle, |feed: &ChangeFeed| feed.give_before())
+}
+
 /// Takes the batch given last back.
 #[napi]
 pub fn feed_unread(handle: f64) -> Result<()> {

@@ -98,6 +98,13 @@ pub fn database_begin_read(handle: f64) -> Result<f64> {
     take(handle, |database: &Database| database.begin_read())
 }
 
+/// Begins to read the database as it was after an earlier commit.
+#[napi]
+pub fn database_begin_read_at(handle: f64, sequence: i64) -> Result<f64> {
+    let sequence = u64::try_from(sequence).unwrap_or(0);
+    take(handle, |database: &Database| database.begin_read_at(sequence))
+}
+
 /// Begins to change, waiting up to the given milliseconds for another write transaction; negative means the default of the options.
 #[napi]
 pub fn database_begin_write(handle: f64, timeout_ms: i64) -> Result<f64> {

@@ -37,7 +37,7 @@ from ._entidb import (
     validate_backup,
 )
 from ._entidb import version as __version__
-from .changes import Change, ChangeBatch
+from .changes import Change, ChangeBatch, EntityVersion
 from .entity import Entity
 from .errors import *  # noqa: F403 - the generated module lists what it has
 from .exchange import json_default
@@ -73,6 +73,7 @@ __all__ = [
     "Database",
     "Entity",
     "EntityId",
+    "EntityVersion",
     "Explanation",
     "Expression",
     "Field",

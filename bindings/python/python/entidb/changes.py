@@ -1,15 +1,25 @@
-"""What the change feed gives: changes, in batches.
+"""What the change feed and the history give: changes, in batches, and versions of an entity.
 
 Always: a batch is of one commit. Does not know: how it was read.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from ._entidb import EntityId
+from .entity import Entity
 
-__all__ = ["Change", "ChangeBatch"]
+__all__ = ["Change", "ChangeBatch", "EntityVersion"]
+
+
+class EntityVersion(NamedTuple):
+    """An entity as it was for a time; ``entity.version`` is the commit that wrote it."""
+
+    entity: Entity
+    #: The commit that replaced or deleted it; ``None`` for what is there now.
+    until: int | None
 
 
 class Change:
@@ -19,7 +29,7 @@ class Change:
     ``"collection_dropped"``, ``"index_created"`` or ``"index_dropped"``.
     """
 
-    __slots__ = ("collection", "document", "id", "index", "kind", "name")
+    __slots__ = ("before", "collection", "document", "id", "index", "kind", "name")
 
     kind: str
     collection: str
@@ -31,6 +41,8 @@ class Change:
     name: str | None
     #: The definition of a created index.
     index: dict[str, Any] | None
+    #: The document before an update or delete, from ``db.changes(before=True)``.
+    before: dict[Any, Any] | None
 
     def __init__(
         self,
@@ -40,6 +52,7 @@ class Change:
         document: dict[Any, Any] | None = None,
         name: str | None = None,
         index: dict[str, Any] | None = None,
+        before: dict[Any, Any] | None = None,
     ) -> None:
         self.kind = kind
         self.collection = collection
@@ -47,9 +60,10 @@ class Change:
         self.document = document
         self.name = name
         self.index = index
+        self.before = before
 
     def _parts(self) -> tuple[Any, ...]:
-        return self.kind, self.collection, self.id, self.document, self.name, self.index
+        return self.kind, self.collection, self.id, self.document, self.name, self.index, self.before
 
     def __eq__(self, other: object) -> bool:
         return self._parts() == other._parts() if isinstance(other, Change) else NotImplemented
@@ -57,7 +71,7 @@ class Change:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        shown = [f"{name}={value!r}" for name in ("id", "document", "name", "index") if (value := getattr(self, name))]
+        shown = [f"{name}={value!r}" for name in ("id", "document", "name", "index", "before") if (value := getattr(self, name))]
         return f"Change({', '.join([repr(self.kind), repr(self.collection), *shown])})"
 
 
@@ -71,3 +85,5 @@ class ChangeBatch(NamedTuple):
     position: str
     #: Whether it is the last batch of its commit, which most often is the only one.
     ends_commit: bool
+    #: When the commit was made, by the clock of the system, which may have been set back between two commits.
+    time: datetime

@@ -78,7 +78,8 @@ pub(in super::super) fn words(api: &Api) -> String {
     );
     for layout in &api.layouts {
         let text = wrapped(&format!("{}.", layout.sentence), "/// ", 120);
-        let _ = write!(out, "{text}pub const {}: usize = {};\n\n", layout.name.to_uppercase(), layout.bytes);
+        let kind = if layout.bit.is_some() { "u8" } else { "usize" };
+        let _ = write!(out, "{text}pub const {}: {kind} = {};\n\n", layout.name.to_uppercase(), layout.number());
     }
     for found in api.enums.iter().filter(|found| !found.only_c) {
         let Some(c) = &found.c else { continue };

@@ -70,13 +70,23 @@ pub(super) struct Choice {
     pub(super) sentence: String,
 }
 
-/// The size of something that crosses as bytes.
+/// The size of something that crosses as bytes, or a bit of one of its bytes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Layout {
     pub(super) name: String,
-    pub(super) bytes: u32,
+    /// A size.
+    pub(super) bytes: Option<u32>,
+    /// The value of a bit.
+    pub(super) bit: Option<u8>,
     pub(super) sentence: String,
+}
+
+impl Layout {
+    /// The size, or the value of the bit.
+    pub(super) fn number(&self) -> u32 {
+        self.bytes.or(self.bit.map(u32::from)).unwrap_or_default()
+    }
 }
 
 /// A function of C that waits and that no deadline and no token ends.
@@ -336,6 +346,9 @@ impl Api {
         for layout in &self.layouts {
             unique(&mut names, "layout", &layout.name)?;
             sentence(&layout.sentence)?;
+            if layout.bytes.is_some() == layout.bit.is_some() {
+                return refused(format!("{}: a layout has either bytes or a bit", layout.name));
+            }
         }
         for listed in &self.uncancellable {
             sentence(&listed.sentence)?;

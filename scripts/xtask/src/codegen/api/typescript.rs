@@ -19,7 +19,7 @@ pub(in super::super) fn render(api: &Api) -> String {
             "\n/** @internal {}. */\nexport const {} = {};\n",
             layout.sentence,
             layout.name.to_uppercase(),
-            layout.bytes
+            layout.number()
         );
     }
     out.push_str(

@@ -177,6 +177,8 @@ int main(void) {
         CHECK("of an update", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK && entidb_change_batch_next(batch.data, batch.len, &offset, &change, &error) == ENTIDB_OK && change.before.len == sizeof doc_one && memcmp(change.before.data, doc_one, sizeof doc_one) == 0);
         entidb_buffer_free(&batch);
         entidb_collection_free(then);
+        CHECK("and it goes", entidb_database_drop_collection(db, BYTES("past"), &error) == ENTIDB_OK && entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK);
+        entidb_buffer_free(&batch);
     }
     CHECK("then nothing, in time", entidb_change_feed_next(feed, 10, &batch, &error) == ENTIDB_TIMEOUT && error == NULL);
     int asked = 0;

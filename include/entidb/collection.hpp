@@ -10,6 +10,16 @@
 
 namespace entidb {
 
+namespace detail {
+/// A number, little-endian.
+template <class T>
+T little(const std::uint8_t* from) noexcept {
+    T number = 0;
+    for (std::size_t at = sizeof(T); at > 0; at--) number = static_cast<T>(number << 8 | from[at - 1]);
+    return number;
+}
+}  // namespace detail
+
 /// One entity of a batch. Without a version and a document if no entity has the id.
 struct Frame {
     Id id;

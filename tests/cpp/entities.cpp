@@ -116,6 +116,23 @@ static_assert(moves_only<Database> && moves_only<entidb::Transaction> && moves_o
 static_assert(moves_only<Entity> && moves_only<entidb::ChangeFeed> && moves_only<entidb::Buffer> && moves_only<entidb::Document>);
 
 /// A document as deep as one may be is read by the feed as it was written: the feed adds nothing around it.
+static void the_past() {
+    auto db = Database::open_memory();
+    auto notes = db.collection("notes");
+    const Id id = notes.put(map({{"n", 1}}));
+    const std::uint64_t then = db.last_sequence();
+    const std::string since = db.position();
+    notes.put(id, map({{"n", 2}}));
+    CHECK("an entity is read as it was", notes.get_as_of(id, then)->version() == then);
+    CHECK("and the database", db.begin_read_at(then).sequence() == then);
+    auto versions = notes.history(id);
+    CHECK("with the versions it had", versions.size() == 2 && versions[0].until == then + 1 && !versions[1].until);
+    auto feed = db.changes(since);
+    feed.with_before();
+    auto batch = feed.next();
+    CHECK("the feed gives the document before", batch && batch->time_micros() > 0 && batch->begin()->before().size() == versions[0].document.size());
+}
+
 static void deep_changes() {
     auto db = Database::open_memory();
     Value nested = map({{"leaf", 1}});
@@ -372,6 +389,7 @@ int main() {
     CHECK("the library has a version", !entidb::version().empty() && entidb::has_feature("memory") && !entidb::has_feature("magic"));
     documents();
     claims();
+    the_past();
     deep_changes();
     auto db = Database::open_memory();
     entities(db);

@@ -2509,7 +2509,8 @@ entidb_status entidb_collection_insert_key(const entidb_collection *collection,
  * Takes a key from an entity. `*out_removed` is 0 when it has no such key.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
- * Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, and those of `entidb_collection_delete`.
+ * Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, encoding errors of the key, and those of
+ * `entidb_collection_delete`.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -2527,7 +2528,8 @@ entidb_status entidb_collection_remove_key(const entidb_collection *collection,
  *
  * Threads: any. Blocks: on the disk.
  * Owns: `*out_ids` on success; free with `entidb_buffer_free`.
- * Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, and those of `entidb_collection_get`.
+ * Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, encoding errors of the key, and those of
+ * `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.
  */
@@ -2549,8 +2551,8 @@ entidb_status entidb_collection_lookup_key(const entidb_collection *collection,
  *
  * Threads: any. Blocks: on the disk.
  * Owns: `*out_keys` on success; free with `entidb_buffer_free`.
- * Errors: INVALID_ARGUMENT for a range that is none or an index of another kind, INDEX_NOT_FOUND, TOO_LARGE, and those of
- * `entidb_collection_get`.
+ * Errors: INVALID_ARGUMENT for a range that is none or an index of another kind, INDEX_NOT_FOUND, TOO_LARGE, encoding errors of
+ * the range, and those of `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.
  */

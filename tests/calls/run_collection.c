@@ -51,6 +51,20 @@ void run_collection_get(struct worker *w) {
     take_value(w, value, status, id);
 }
 
+void run_collection_get_as_of(struct worker *w) {
+    uint8_t *id = rarely(w, 60) ? NULL : random_id(w);
+    entidb_value *value = poison(), **out = place(w, &value);
+    entidb_error **error = error_place(w);
+    entidb_status status = STATUS(collection_get_as_of, pick(w, COLLECTION), id, random_number(w), out, error);
+    take_value(w, value, status, id);
+}
+
+void run_collection_history(struct worker *w) {
+    uint8_t *id = rarely(w, 60) ? NULL : random_id(w);
+    uint64_t after = chance(w, 60) ? 0 : random_number(w);
+    GIVES_BYTES(collection_history, w->documents, pick(w, COLLECTION), id, after);
+}
+
 void run_cursor_next(struct worker *w) {
     for (uint64_t steps = 1 + below(w, 4); steps > 0; steps--) {
         entidb_value *value = poison(), **out = place(w, &value);

@@ -63,6 +63,10 @@ void run_database_begin_read(struct worker *w) {
     GIVES_HANDLE(database_begin_read, entidb_transaction, TRANSACTION, pick(w, DATABASE));
 }
 
+void run_database_begin_read_at(struct worker *w) {
+    GIVES_HANDLE(database_begin_read_at, entidb_transaction, TRANSACTION, pick(w, DATABASE), random_number(w));
+}
+
 void run_database_begin_write(struct worker *w) {
     uint64_t timeout = rarely(w, 6) ? ENTIDB_DEFAULT : random_timeout(w);
     GIVES_HANDLE(database_begin_write, entidb_transaction, TRANSACTION, pick(w, DATABASE), timeout);

@@ -74,6 +74,10 @@ void run_change_feed_unread(struct worker *w) {
     GIVES_NOTHING(change_feed_unread, pick(w, FEED));
 }
 
+void run_change_feed_with_before(struct worker *w) {
+    GIVES_NOTHING(change_feed_with_before, pick(w, FEED));
+}
+
 void run_change_feed_position(struct worker *w) {
     GIVES_BYTES(change_feed_position, w->positions, pick(w, FEED));
 }
@@ -110,5 +114,6 @@ void run_change_batch_next(struct worker *w) {
         }
         check_lent(w, &change.collection, batch);
         check_lent(w, &change.payload, batch);
+        check_lent(w, &change.before, batch);
     }
 }

@@ -123,7 +123,15 @@ impl ChangeBatch {
         let [flags] = reader.array()?;
         let position = reader.short_text()?.to_owned();
         let start = buffer.len() - reader.0.len();
-        Ok(Self { sequence, time_micros, ends_commit: flags & modes::CHANGE_BATCH_ENDS_COMMIT != 0, position, count, start, buffer })
+        Ok(Self {
+            sequence,
+            time_micros,
+            ends_commit: flags & modes::CHANGE_BATCH_ENDS_COMMIT != 0,
+            position,
+            count,
+            start,
+            buffer,
+        })
     }
 
     /// The whole batch, for a host that reads it itself.

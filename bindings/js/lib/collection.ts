@@ -8,7 +8,7 @@ import { kindOf, only, refused, text, whole } from "./argument";
 import { Cursor, nextBatch } from "./cursor";
 import { Decoder, decodeValue } from "./decode";
 import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
-import { type Document, type Entity, Frames, placeOf, readEntity } from "./entity";
+import { type Document, type Entity, Frames, placeOf, readEntity, versionOf } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
 import { FRAME_HEAD_BYTES, VERSION_UNTIL_BYTES, WRITE_MODE_INSERT, WRITE_MODE_PUT, WRITE_MODE_REPLACE } from "./interface.g";
 import { isDetached } from "./judge";
@@ -281,7 +281,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   history(id: IdLike): EntityVersion<T>[] {
     const packed = packIds([id]);
     const versions: EntityVersion<T>[] = [];
-    for (let after = 0; ; after = versions[versions.length - 1]!.entity.version) {
+    for (let after = 0; ; after = versionOf(versions[versions.length - 1]!.entity as object)) {
       const bytes = call(() => raw.collectionHistory(this.#live, packed, after));
       if (bytes.length === 0) return versions;
       const decoder = new Decoder(bytes);

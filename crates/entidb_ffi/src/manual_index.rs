@@ -58,7 +58,8 @@ pub unsafe extern "C" fn entidb_collection_insert_key(
 /// Takes a key from an entity. `*out_removed` is 0 when it has no such key.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
-/// Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, and those of `entidb_collection_delete`.
+/// Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, encoding errors of the key, and those of
+/// `entidb_collection_delete`.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -84,7 +85,8 @@ pub unsafe extern "C" fn entidb_collection_remove_key(
 ///
 /// Threads: any. Blocks: on the disk.
 /// Owns: `*out_ids` on success; free with `entidb_buffer_free`.
-/// Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, and those of `entidb_collection_get`.
+/// Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, encoding errors of the key, and those of
+/// `entidb_collection_get`.
 ///
 /// # Safety
 /// As `entidb_collection_put`.
@@ -116,8 +118,8 @@ pub unsafe extern "C" fn entidb_collection_lookup_key(
 ///
 /// Threads: any. Blocks: on the disk.
 /// Owns: `*out_keys` on success; free with `entidb_buffer_free`.
-/// Errors: INVALID_ARGUMENT for a range that is none or an index of another kind, INDEX_NOT_FOUND, TOO_LARGE, and those of
-/// `entidb_collection_get`.
+/// Errors: INVALID_ARGUMENT for a range that is none or an index of another kind, INDEX_NOT_FOUND, TOO_LARGE, encoding errors of
+/// the range, and those of `entidb_collection_get`.
 ///
 /// # Safety
 /// As `entidb_collection_put`.

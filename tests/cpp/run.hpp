@@ -153,9 +153,13 @@ class Run {
         return name == nullptr ? std::nullopt : std::optional<std::uint64_t>(versions_.at(name->text));
     }
 
+    std::uint64_t commit(const Json& step, const char* field) const { return commits_.at(step.at(field).text); }
+
     std::string transact(const std::string& what, const Json& step) {
         if (what == "begin") {
-            Transaction begun = step.is("read") ? db_.begin_read() : db_.begin_write(std::chrono::milliseconds(0));
+            Transaction begun = !step.is("read") ? db_.begin_write(std::chrono::milliseconds(0))
+                                : step.find("at")  ? db_.begin_read_at(commit(step, "at"))
+                                                   : db_.begin_read();
             transactions_.insert_or_assign(step.at("as").text, std::move(begun));
         } else if (what == "commit") {
             transaction(step)->commit();
@@ -175,10 +179,12 @@ class Run {
         if (what == "collections") return joined(in ? in->collections() : db_.collections(), ", ");
         if (what == "verify") return yes(db_.verify()["ok"].as_bool());
         if (what == "config") return config(name("name"));
-        if (what == "changes") return changes(name("since"));
+        if (what == "changes") return changes(name("since"), step.is("before"));
         if (what == "create_collection") in ? in->create_collection(name("name")) : db_.create_collection(name("name"));
         else if (what == "drop_collection") in ? in->drop_collection(name("name")) : db_.drop_collection(name("name"));
         else if (what == "rename_collection") in ? in->rename_collection(name("from"), name("to")) : db_.rename_collection(name("from"), name("to"));
+        else if (what == "mark") commits_[name("as")] = db_.last_sequence();
+        else if (what == "trim") db_.trim_changes(commit(step, "through"));
         else if (what == "checkpoint") db_.checkpoint();
         else if (what == "compact") db_.compact();
         else if (what == "close") db_.close();
@@ -212,9 +218,10 @@ class Run {
         open();
     }
 
-    std::string changes(const std::string& name) {
+    std::string changes(const std::string& name, bool before) {
         auto feed = feeds_.find(name);
         if (feed == feeds_.end()) feed = feeds_.emplace(name, db_.changes()).first;
+        if (before) feed->second.with_before();
         std::vector<std::string> commits;
         while (auto batch = feed->second.next()) {
             std::vector<std::string> parts;
@@ -222,6 +229,7 @@ class Run {
                 std::string text = std::string(change.kind_name()) + " " + std::string(change.collection());
                 if (auto id = change.id()) text += " " + decimal(*id);
                 if (change.kind() <= ENTIDB_CHANGE_UPDATE) text += " " + hex(change.document());
+                if (change.before().size() > 0) text += " before " + hex(change.before());
                 parts.push_back(text);
             }
             commits.push_back(joined(parts, " + "));
@@ -261,9 +269,19 @@ class Run {
         if (what == "explain") return std::string(collection.explain(query(step.at("query")))["text"].as_text());
         std::vector<std::string> all;
         if (what == "get") {
-            auto found = collection.get(id(step.at("id")));
+            const Id which = id(step.at("id"));
+            auto found = step.find("at") ? collection.get_as_of(which, commit(step, "at")) : collection.get(which);
             if (const Json* under = step.find("remember"); under != nullptr && found) versions_[under->text] = found->version();
             return found ? shown(*found) : "none";
+        }
+        if (what == "history") {
+            const Id which = id(step.at("id"));
+            auto versions = collection.history(which);
+            while (versions.size() > 0) {
+                for (const auto& version : versions) all.push_back(shown(which, version.document) + (version.until ? " ended" : ""));
+                versions = collection.history(which, versions[versions.size() - 1].version);
+            }
+            return joined(all, "; ");
         }
         if (what == "get_many") {
             for (const auto& frame : collection.get_many(ids(step.at("ids")))) {
@@ -344,7 +362,7 @@ class Run {
     fs::path folder_;
     std::vector<std::pair<std::string, Json>> options_;
     Database db_;
-    std::map<std::string, std::uint64_t> savepoints_, versions_;
+    std::map<std::string, std::uint64_t> savepoints_, versions_, commits_;
     std::map<std::string, entidb::ChangeFeed> feeds_;
     std::map<std::string, Transaction> transactions_;
 };

@@ -69,6 +69,7 @@ export class Run {
     this.transactions = new Map();
     this.savepoints = new Map();
     this.versions = new Map();
+    this.commits = new Map();
     this.feeds = new Map();
   }
 
@@ -138,9 +139,13 @@ export class Run {
       case "put_many":
         return void notes().putMany(step.docs.map(([, doc]) => fromJson(doc)), { ids: step.docs.map(([at]) => idOfNumber(at)) });
       case "get": {
-        const found = notes().get(id);
+        const found = step.at === undefined ? notes().get(id) : notes().get(id, { at: this.commits.get(step.at) });
         if (found !== undefined && step.remember !== undefined) this.versions.set(step.remember, found.version);
         return found === undefined ? "none" : shown(found);
+      }
+      case "history": {
+        const versions = notes().history(id);
+        return joined(versions.map(({ entity, until }) => `${shown(entity)}${until === undefined ? "" : " ended"}`), "; ");
       }
       case "get_many":
         return joined(notes().getMany(step.ids.map(idOfNumber)).map((found) => (found === undefined ? "none" : shown(found))), "; ");
@@ -194,7 +199,7 @@ export class Run {
       case "rename_collection":
         return this.space(step).renameCollection(step.from, step.to);
       case "begin":
-        return void this.transactions.set(step.as, step.read ? this.db.snapshot() : this.db.begin({ timeoutMs: 0 }));
+        return void this.transactions.set(step.as, step.read ? this.snapshot(step) : this.db.begin({ timeoutMs: 0 }));
       case "commit": {
         const transaction = this.transactions.get(step.tx);
         if (transaction instanceof Transaction) transaction.commit();
@@ -208,7 +213,11 @@ export class Run {
       case "rollback":
         return this.transactions.get(step.tx).rollbackTo(this.savepoints.get(step.to));
       case "changes":
-        return this.changes(step.since);
+        return this.changes(step);
+      case "mark":
+        return void this.commits.set(step.as, this.db.lastSequence);
+      case "trim":
+        return this.db.trimChanges(this.commits.get(step.through));
       case "checkpoint":
         this.db.checkpoint();
         return;
@@ -232,13 +241,19 @@ export class Run {
     }
   }
 
-  changes(name) {
-    if (!this.feeds.has(name)) this.feeds.set(name, this.db.changes(exact));
+  snapshot({ at }) {
+    return at === undefined ? this.db.snapshot() : this.db.snapshot({ at: this.commits.get(at) });
+  }
+
+  changes({ since, before = false }) {
+    if (!this.feeds.has(since)) this.feeds.set(since, this.db.changes({ ...exact, before }));
     const commits = [];
-    for (const commit of this.feeds.get(name)) {
+    for (const commit of this.feeds.get(since)) {
       const changes = commit.changes.map((change) => {
         const id = change.id === undefined ? "" : ` ${numberOfId(change.id)}`;
-        return `${change.kind} ${change.collection}${id}${"document" in change ? ` ${hex(cbor.encode(change.document))}` : ""}`;
+        const document = "document" in change ? ` ${hex(cbor.encode(change.document))}` : "";
+        const old = "before" in change ? ` before ${hex(cbor.encode(change.before))}` : "";
+        return `${change.kind} ${change.collection}${id}${document}${old}`;
       });
       commits.push(changes.join(" + "));
     }

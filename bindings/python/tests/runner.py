@@ -70,6 +70,7 @@ class Runner:
         self.folder = folder
         self.options = {name: value_from(value) for name, value in (options or {}).items()}
         self.transactions, self.savepoints, self.versions, self.places = {}, {}, {}, {}
+        self.commits = {}
         self.db = self.open()
 
     def open(self):
@@ -145,10 +146,16 @@ class Runner:
         self.into(s).put_many([value_from(doc) for _, doc in s["docs"]], [id_of(id) for id, _ in s["docs"]])
 
     def do_get(self, s):
-        entity = self.into(s).get(id_of(s["id"]))
+        at = {"at": self.commits[s["at"]]} if "at" in s else {}
+        entity = self.into(s).get(id_of(s["id"]), **at)
         if entity is not None and "remember" in s:
             self.versions[s["remember"]] = entity.version
         return shown(entity)
+
+    def do_history(self, s):
+        versions = self.into(s).history(id_of(s["id"]))
+        shown_all = (shown(version.entity) + (" ended" if version.until else "") for version in versions)
+        return "; ".join(shown_all) or "empty"
 
     def do_get_many(self, s):
         return several(self.into(s).get_many([id_of(id) for id in s["ids"]]))
@@ -222,7 +229,9 @@ class Runner:
         self.where(s).rename_collection(s["from"], s["to"])
 
     def do_begin(self, s):
-        self.transactions[s["as"]] = self.db.begin_read() if s.get("read") else self.db.transaction(timeout=0)
+        at = self.commits[s["at"]] if "at" in s else None
+        begun = self.db.begin_read(at=at) if s.get("read") else self.db.transaction(timeout=0)
+        self.transactions[s["as"]] = begun
 
     def do_commit(self, s):
         self.transactions[s["tx"]].commit()
@@ -237,7 +246,7 @@ class Runner:
         self.transactions[s["tx"]].rollback_to(self.savepoints[s["to"]])
 
     def do_changes(self, s):
-        feed = self.db.changes(self.places.get(s["since"]))
+        feed = self.db.changes(self.places.get(s["since"]), before=s.get("before", False))
         commits = []
         for batch in feed:
             self.places[s["since"]] = batch.position
@@ -250,7 +259,15 @@ class Runner:
             line += f" {number(change.id)}"
         if change.document is not None:
             line += f" {entidb.cbor.dumps(change.document).hex()}"
+        if change.before is not None:
+            line += f" before {entidb.cbor.dumps(change.before).hex()}"
         return line
+
+    def do_mark(self, s):
+        self.commits[s["as"]] = self.db.last_sequence
+
+    def do_trim(self, s):
+        self.db.trim_changes(self.commits[s["through"]])
 
     def do_checkpoint(self, s):
         self.db.checkpoint()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use entidb_core::codec::{Operation, Patch, Path};
 use entidb_core::{
     BatchItem, ChangeCursor, ChangeKind, Collection, Database, Entity, EntityId, IndexDefinition, KeyRange, Options,
-    ReadTransaction, Result, Savepoint, ScanOptions, Since, Value, VerifyLevel, WriteTransaction,
+    ReadTransaction, Result, Savepoint, ScanOptions, Sequence, Since, Value, VerifyLevel, WriteTransaction,
 };
 use serde_json::Value as Json;
 
@@ -29,6 +29,7 @@ pub(crate) struct Run {
     transactions: HashMap<String, Transaction>,
     savepoints: HashMap<String, Savepoint>,
     versions: HashMap<String, u64>,
+    commits: HashMap<String, Sequence>,
     feeds: HashMap<String, ChangeCursor>,
 }
 
@@ -43,6 +44,7 @@ impl Run {
             transactions: HashMap::new(),
             savepoints: HashMap::new(),
             versions: HashMap::new(),
+            commits: HashMap::new(),
             feeds: HashMap::new(),
         })
     }
@@ -155,12 +157,16 @@ impl Run {
         step.get("if").map(|name| self.versions[name.as_str().unwrap()])
     }
 
+    fn at(&self, step: &Json) -> Option<Sequence> {
+        step.get("at").map(|name| self.commits[name.as_str().unwrap()])
+    }
+
     fn step(&mut self, step: &Json) -> Result<String> {
         let what = step["do"].as_str().unwrap();
         match what {
             "begin" | "commit" | "abort" | "savepoint" | "rollback" => self.transact(what, step),
-            "collections" | "create_collection" | "drop_collection" | "rename_collection" | "changes"
-            | "checkpoint" | "compact" | "close" | "reopen" | "verify" | "config" => self.whole(what, step),
+            "collections" | "create_collection" | "drop_collection" | "rename_collection" | "changes" | "mark"
+            | "trim" | "checkpoint" | "compact" | "close" | "reopen" | "verify" | "config" => self.whole(what, step),
             _ => self.entities(what, step),
         }
     }
@@ -169,7 +175,10 @@ impl Run {
         let name = |field: &str| step[field].as_str().unwrap().to_owned();
         match what {
             "begin" if step["read"].as_bool().unwrap_or(false) => {
-                let read = self.db.begin_read()?;
+                let read = match self.at(step) {
+                    None => self.db.begin_read()?,
+                    Some(sequence) => self.db.begin_read_at(sequence)?,
+                };
                 self.transactions.insert(name("as"), Transaction::Read(read, true));
             }
             "begin" => {
@@ -219,7 +228,11 @@ impl Run {
                 Some(write) => write.rename_collection(name("from"), name("to"))?,
                 None => self.db.rename_collection(name("from"), name("to"))?,
             },
-            "changes" => return self.changes(name("since")),
+            "changes" => return self.changes(name("since"), step["before"].as_bool().unwrap_or(false)),
+            "mark" => {
+                self.commits.insert(name("as").to_owned(), self.db.last_sequence());
+            }
+            "trim" => self.db.trim_changes(self.commits[name("through")])?,
             "checkpoint" => {
                 self.db.checkpoint()?;
             }
@@ -250,11 +263,14 @@ impl Run {
         Ok("ok".to_owned())
     }
 
-    fn changes(&mut self, name: &str) -> Result<String> {
+    fn changes(&mut self, name: &str, before: bool) -> Result<String> {
         let feed = match self.feeds.entry(name.to_owned()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(self.db.changes(Since::Oldest)?),
         };
+        if before {
+            feed.give_before();
+        }
         let mut commits = Vec::new();
         while let Some(batch) = feed.next_batch(Duration::ZERO)? {
             assert!(batch.ends_commit());
@@ -268,6 +284,9 @@ impl Run {
                     }
                     if matches!(change.kind, ChangeKind::Insert | ChangeKind::Update) {
                         write!(text, " {}", hex(&change.payload)).unwrap();
+                    }
+                    if let Some(before) = &change.before {
+                        write!(text, " before {}", hex(before)).unwrap();
                     }
                     text
                 })
@@ -303,11 +322,22 @@ impl Run {
                 collection.put_batch(&items).and_then(|_| done())
             }
             "get" => {
-                let found = collection.get(id(&step["id"]))?;
+                let found = match self.at(step) {
+                    None => collection.get(id(&step["id"]))?,
+                    Some(sequence) => collection.get_as_of(id(&step["id"]), sequence)?,
+                };
                 if let (Some(entity), Some(name)) = (&found, step.get("remember")) {
                     self.versions.insert(name.as_str().unwrap().to_owned(), entity.version());
                 }
                 Ok(found.as_ref().map_or_else(|| "none".to_owned(), shown))
+            }
+            "history" => {
+                let mut versions = Vec::new();
+                for version in collection.history(id(&step["id"]))? {
+                    let version = version?;
+                    versions.push(shown(&version.entity) + if version.until.is_some() { " ended" } else { "" });
+                }
+                Ok(joined(&versions, "; "))
             }
             "get_many" => {
                 let found = collection.get_many(&ids(&step["ids"]))?;

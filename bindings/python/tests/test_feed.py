@@ -239,7 +239,7 @@ def test_the_feed_survives_reopening(disk):
 def test_the_past_is_read_while_it_is_kept(db):
     notes = db.collection("notes")
     id = notes.put({"n": 1})
-    then = db.last_sequence()
+    then = db.last_sequence
     place = db.position
     notes.put({"n": 2}, id)
     notes.delete(id)

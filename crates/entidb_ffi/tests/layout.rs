@@ -33,23 +33,25 @@ fn an_item_has_no_hidden_gap() {
 
 #[test]
 fn a_change_and_the_head_of_a_batch_have_no_hidden_gap() {
-    assert_eq!((size_of::<entidb_change>(), align_of::<entidb_change>()), (56, 8));
+    assert_eq!((size_of::<entidb_change>(), align_of::<entidb_change>()), (72, 8));
     let offsets = [
         offset_of!(entidb_change, kind),
         offset_of!(entidb_change, reserved),
         offset_of!(entidb_change, id),
         offset_of!(entidb_change, collection),
         offset_of!(entidb_change, payload),
+        offset_of!(entidb_change, before),
     ];
-    assert_eq!(offsets, [0, 4, 8, 24, 40]);
-    assert_eq!((size_of::<entidb_change_batch_head>(), align_of::<entidb_change_batch_head>()), (32, 8));
+    assert_eq!(offsets, [0, 4, 8, 24, 40, 56]);
+    assert_eq!((size_of::<entidb_change_batch_head>(), align_of::<entidb_change_batch_head>()), (40, 8));
     let offsets = [
         offset_of!(entidb_change_batch_head, sequence),
+        offset_of!(entidb_change_batch_head, time_micros),
         offset_of!(entidb_change_batch_head, count),
         offset_of!(entidb_change_batch_head, ends_commit),
         offset_of!(entidb_change_batch_head, position),
     ];
-    assert_eq!(offsets, [0, 8, 12, 16]);
+    assert_eq!(offsets, [0, 8, 16, 20, 24]);
 }
 
 #[test]

@@ -107,7 +107,8 @@ pub enum Mistake {
     NoRest,
     /// Files that nobody reads go only when there is nothing left to merge.
     RemovedAfterMerging,
-    /// A transaction whose record found no room stops writing where there is none for a fresh manifest either.
+    /// The manifest has no room for its next records, and a transaction whose record found none stops writing where there is
+    /// none for a fresh manifest either.
     UnwrittenRecordDoubted,
     /// Segments that are read stay open, however many they are.
     OpenFilesUnbounded,

@@ -137,7 +137,8 @@ impl ManifestWriter {
     /// Takes room for the next records, where there is any. Nothing of it needs to be on stable storage: it is the room
     /// that is wanted.
     fn keep_tail(&mut self) {
-        if !self.wants_tail() || makes(Mistake::ManifestTailNotKept) {
+        // Without this room a record meets a full disk, which is what the second of these mistakes is about.
+        if !self.wants_tail() || makes(Mistake::ManifestTailNotKept) || makes(Mistake::UnwrittenRecordDoubted) {
             return;
         }
         let end = self.offset.saturating_add(TAIL_BYTES);

@@ -183,6 +183,7 @@ struct blob good_options(struct worker *w, int encrypted);
 uint8_t *random_id(struct worker *w);
 struct blob random_ids(struct worker *w, size_t *count);
 uint64_t random_number(struct worker *w);
+uint64_t random_sequence(struct worker *w);
 uint64_t random_timeout(struct worker *w);
 struct blob kept_or_odd(struct worker *w, struct blob *kept);
 

@@ -131,6 +131,15 @@ void *pick(struct worker *w, enum kind kind) {
     return held == NULL ? NULL : held->pointer;
 }
 
+/* A sequence to read as of: mostly one of the newest of a database that is held, whichever it is. Asking for it is not counted. */
+uint64_t random_sequence(struct worker *w) {
+    uint64_t newest = 0;
+    struct held *held = chance(w, 80) ? pick_held(w, DATABASE) : NULL;
+    if (held == NULL || entidb_database_last_sequence(held->pointer, &newest, NULL) != ENTIDB_OK || newest == 0)
+        return random_number(w);
+    return newest - below(w, newest < 12 ? newest : 12);
+}
+
 void enter(struct worker *w, enum function function) {
     w->calls++;
     atomic_fetch_add_explicit(&table[function].calls, 1, memory_order_relaxed);

@@ -55,7 +55,7 @@ void run_collection_get_as_of(struct worker *w) {
     uint8_t *id = rarely(w, 60) ? NULL : random_id(w);
     entidb_value *value = poison(), **out = place(w, &value);
     entidb_error **error = error_place(w);
-    entidb_status status = STATUS(collection_get_as_of, pick(w, COLLECTION), id, random_number(w), out, error);
+    entidb_status status = STATUS(collection_get_as_of, pick(w, COLLECTION), id, random_sequence(w), out, error);
     take_value(w, value, status, id);
 }
 

@@ -64,7 +64,7 @@ void run_database_begin_read(struct worker *w) {
 }
 
 void run_database_begin_read_at(struct worker *w) {
-    GIVES_HANDLE(database_begin_read_at, entidb_transaction, TRANSACTION, pick(w, DATABASE), random_number(w));
+    GIVES_HANDLE(database_begin_read_at, entidb_transaction, TRANSACTION, pick(w, DATABASE), random_sequence(w));
 }
 
 void run_database_begin_write(struct worker *w) {

@@ -1963,7 +1963,8 @@ entidb_status entidb_database_verify(const entidb_database *database,
  *
  * Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
  * Owns: `*out_report` on success; free with `entidb_buffer_free`.
- * Errors: TARGET_NOT_EMPTY, NOT_A_DIRECTORY, NO_SPACE, PERMISSION_DENIED, READ_ONLY, CLOSED, IO.
+ * Errors: TARGET_NOT_EMPTY, DATABASE_LOCKED while the folder is being written by another call, NOT_A_DIRECTORY, NO_SPACE,
+ * PERMISSION_DENIED, READ_ONLY, CLOSED, IO.
  *
  * Safety: As `entidb_database_open`.
  */

@@ -75,6 +75,7 @@ impl Engine for Ours {
     }
 
     fn settle(&mut self) -> Result<(), Failure> {
-        Ok(self.db.checkpoint()?)
+        self.db.checkpoint()?;
+        Ok(())
     }
 }

@@ -94,6 +94,9 @@ struct worker {
     /* Memory of the arguments of the call that runs. */
     void *arguments[64];
     int argument_count;
+    /* Handles that left the hand during the step that runs, which may still call with them. */
+    struct held *replaced[128];
+    int replaced_count;
     /* The place for an error; what it held before the call is a pointer that must not stay. */
     entidb_error *error;
     int has_error_place;

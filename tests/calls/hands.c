@@ -61,11 +61,14 @@ void share(struct worker *w, struct held *held) {
     let_go(w, before);
 }
 
+/* Puts a handle into the hand. The one it replaces is freed when the step is over: a step may have chosen it already. */
 void keep(struct worker *w, struct held *held) {
     struct held **at = &w->hand[held->kind][below(w, HAND)];
-    struct held *before = *at;
+    if (*at != NULL) {
+        if (w->replaced_count >= (int)(sizeof w->replaced / sizeof *w->replaced)) abort();
+        w->replaced[w->replaced_count++] = *at;
+    }
     *at = held;
-    let_go(w, before);
 }
 
 static void take(struct worker *w, enum kind kind) {
@@ -319,6 +322,7 @@ void *argument(struct worker *w, size_t len) {
 }
 
 void release_arguments(struct worker *w) {
+    while (w->replaced_count > 0) let_go(w, w->replaced[--w->replaced_count]);
     while (w->argument_count > 0) free(w->arguments[--w->argument_count]);
 }
 

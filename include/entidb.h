@@ -1034,14 +1034,14 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Reads a backup, or any database that nobody has open, and checks every byte and every index of it. Gives the report of
- * `entidb_database_verify`. Of the options the key or password counts, and the rest is left alone.
+ * Checks every byte and every index of a backup, or of any database that is not open. Returns the report of
+ * `entidb_database_verify`. Of the options it uses the key or password.
  *
- * Threads: any. Blocks: on the disk, as long as reading everything takes.
+ * Threads: any. Blocks: for disk reads of the whole backup.
  * Owns: `*out_report` on success; free with `entidb_buffer_free`.
- * Errors: DATABASE_NOT_FOUND, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT and TAMPERED where it does not open at all, WRONG_KEY,
+ * Errors: DATABASE_NOT_FOUND, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT and TAMPERED when it cannot be opened, WRONG_KEY,
  * ENCRYPTION_REQUIRED, NOT_ENCRYPTED, DATABASE_LOCKED, PERMISSION_DENIED, NOT_A_DIRECTORY, TOO_LARGE for a log larger than memory,
- * UNKNOWN_OPTION, INVALID_ARGUMENT, encoding errors with the offset for options that are no CBOR, IO.
+ * UNKNOWN_OPTION, INVALID_ARGUMENT, encoding errors with the offset for options that are not CBOR, IO.
  *
  * Safety: Texts and bytes are readable for their lengths; out-pointers are NULL or may be written. So for every function here.
  */
@@ -1053,10 +1053,10 @@ entidb_status entidb_backup_validate(const uint8_t *backup,
                                      entidb_error **out_error);
 
 /**
- * Makes a database in a new or an empty folder of a backup, which is checked before. `out_report` may be NULL; it gets a CBOR
- * map of `sequence`, `files` and `bytes`. Of the options the key or password counts.
+ * Restores a backup into a new or empty folder, after checking it. `out_report` may be NULL; otherwise it receives a CBOR
+ * map of `sequence`, `files` and `bytes`. Of the options it uses the key or password.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk reads and writes.
  * Owns: `*out_report` on success; free with `entidb_buffer_free`.
  * Errors: as `entidb_backup_validate`, CORRUPT when the check finds a problem, and as `entidb_database_backup`. Nothing is left in
  * the folder then.
@@ -1073,9 +1073,9 @@ entidb_status entidb_backup_restore(const uint8_t *backup,
                                     entidb_error **out_error);
 
 /**
- * Makes a database in memory of a backup, which is checked before, and opens it with the options.
+ * Restores a backup into memory, after checking it, and opens it with the options.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk reads.
  * Owns: `*out_database` on success; free with `entidb_database_free`.
  * Errors: as `entidb_backup_restore`, OUT_OF_MEMORY.
  *
@@ -2487,8 +2487,8 @@ entidb_status entidb_database_rekey(const entidb_database *database,
                                     entidb_error **out_error);
 
 /**
- * Gives an entity a key, a CBOR value, in an index of the kind `manual`. `*out_inserted` is 0 when it has the key already.
- * An entity that is deleted takes its keys with it.
+ * Adds a key, a CBOR value, to an entity in an index of the kind `manual`. `*out_inserted` is 0 when the entity has the key
+ * already. Deleting an entity removes its keys.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
  * Errors: ENTITY_NOT_FOUND, UNIQUE_VIOLATION when another entity has the key of a unique index, TOO_LARGE for a key of more
@@ -2507,7 +2507,7 @@ entidb_status entidb_collection_insert_key(const entidb_collection *collection,
                                            entidb_error **out_error);
 
 /**
- * Takes a key from an entity. `*out_removed` is 0 when it has no such key.
+ * Removes a key from an entity. `*out_removed` is 0 when the entity does not have it.
  *
  * Threads: any. Blocks: as `entidb_collection_put`.
  * Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, encoding errors of the key, and those of
@@ -2525,9 +2525,9 @@ entidb_status entidb_collection_remove_key(const entidb_collection *collection,
                                            entidb_error **out_error);
 
 /**
- * Gives the ids of the entities that have a key, 16 bytes each, in their order.
+ * Returns the ids of the entities with a key, 16 bytes each, in order.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk access.
  * Owns: `*out_ids` on success; free with `entidb_buffer_free`.
  * Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, encoding errors of the key, and those of
  * `entidb_collection_get`.
@@ -2543,16 +2543,15 @@ entidb_status entidb_collection_lookup_key(const entidb_collection *collection,
                                            entidb_error **out_error);
 
 /**
- * Gives keys in their order with the ids of their entities: a CBOR array of arrays of a key and an
- * id, 16 bytes. `range` is a CBOR map of
- * `from`, `to`, `from_open` and `to_open` (true where the bound itself is left out), `reverse`, `limit` and `after` (an
- * array of a key and an id after which to go on), each where wanted. At most `ENTIDB_KEYS_MAX` keys come at once: go on with
- * `after` until fewer come than were asked for. A collection of a read transaction gives all of them of one commit. An open side
- * ends with the class of the other side's value, as in a query.
+ * Returns keys in order, with the ids of their entities: a CBOR array of arrays of a key and an id of 16 bytes. `range` is a
+ * CBOR map of optional fields: `from`, `to`, `from_open` and `to_open` (true excludes the bound), `reverse`, `limit`, and
+ * `after` (an array of a key and an id to continue after). A call returns at most `ENTIDB_KEYS_MAX` keys: continue with
+ * `after` until a call returns fewer than its limit. In a read transaction all pages are of one commit. A side without a
+ * bound ends with the class of the other side's value, as in a query.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk access.
  * Owns: `*out_keys` on success; free with `entidb_buffer_free`.
- * Errors: INVALID_ARGUMENT for a range that is none or an index of another kind, INDEX_NOT_FOUND, TOO_LARGE, encoding errors of
+ * Errors: INVALID_ARGUMENT for a malformed range or an index of another kind, INDEX_NOT_FOUND, TOO_LARGE, encoding errors of
  * the range, and those of `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.
@@ -2566,9 +2565,9 @@ entidb_status entidb_collection_range_keys(const entidb_collection *collection,
                                            entidb_error **out_error);
 
 /**
- * The number of keys of a manual index, of all entities together.
+ * Returns the number of keys of a manual index, over all entities.
  *
- * Threads: any. Blocks: on the disk.
+ * Threads: any. Blocks: for disk access.
  * Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, and those of `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.

@@ -1,25 +1,25 @@
-//! Backups: checking one, and making a database of it.
+//! Checking a backup, and restoring a database from it.
 //!
-//! Always: a backup is read and never written. Options are those of `entidb_database_open`; a backup needs its key of them.
+//! Always: a backup is only read. `options` are those of `entidb_database_open`, of which these calls use the key.
 //! Does not know: how a backup is made; `entidb_database_backup` does that.
 
 use entidb_core::{Database, Options};
 
-use crate::boundary::{call_unit, clear, give, need};
+use crate::boundary::{call_unit, give};
 use crate::bytes::{self, entidb_buffer};
 use crate::database::{self, entidb_database};
 use crate::error::entidb_error;
 use crate::options;
 use crate::status::entidb_status;
 
-/// Reads a backup, or any database that nobody has open, and checks every byte and every index of it. Gives the report of
-/// `entidb_database_verify`. Of the options the key or password counts, and the rest is left alone.
+/// Checks every byte and every index of a backup, or of any database that is not open. Returns the report of
+/// `entidb_database_verify`. Of the options it uses the key or password.
 ///
-/// Threads: any. Blocks: on the disk, as long as reading everything takes.
+/// Threads: any. Blocks: for disk reads of the whole backup.
 /// Owns: `*out_report` on success; free with `entidb_buffer_free`.
-/// Errors: DATABASE_NOT_FOUND, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT and TAMPERED where it does not open at all, WRONG_KEY,
+/// Errors: DATABASE_NOT_FOUND, NOT_A_DATABASE, FORMAT_TOO_NEW, CORRUPT and TAMPERED when it cannot be opened, WRONG_KEY,
 /// ENCRYPTION_REQUIRED, NOT_ENCRYPTED, DATABASE_LOCKED, PERMISSION_DENIED, NOT_A_DIRECTORY, TOO_LARGE for a log larger than memory,
-/// UNKNOWN_OPTION, INVALID_ARGUMENT, encoding errors with the offset for options that are no CBOR, IO.
+/// UNKNOWN_OPTION, INVALID_ARGUMENT, encoding errors with the offset for options that are not CBOR, IO.
 ///
 /// # Safety
 /// Texts and bytes are readable for their lengths; out-pointers are NULL or may be written. So for every function here.
@@ -41,10 +41,10 @@ pub unsafe extern "C" fn entidb_backup_validate(
     })
 }
 
-/// Makes a database in a new or an empty folder of a backup, which is checked before. `out_report` may be NULL; it gets a CBOR
-/// map of `sequence`, `files` and `bytes`. Of the options the key or password counts.
+/// Restores a backup into a new or empty folder, after checking it. `out_report` may be NULL; otherwise it receives a CBOR
+/// map of `sequence`, `files` and `bytes`. Of the options it uses the key or password.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk reads and writes.
 /// Owns: `*out_report` on success; free with `entidb_buffer_free`.
 /// Errors: as `entidb_backup_validate`, CORRUPT when the check finds a problem, and as `entidb_database_backup`. Nothing is left in
 /// the folder then.
@@ -71,9 +71,9 @@ pub unsafe extern "C" fn entidb_backup_restore(
     })
 }
 
-/// Makes a database in memory of a backup, which is checked before, and opens it with the options.
+/// Restores a backup into memory, after checking it, and opens it with the options.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk reads.
 /// Owns: `*out_database` on success; free with `entidb_database_free`.
 /// Errors: as `entidb_backup_restore`, OUT_OF_MEMORY.
 ///
@@ -88,11 +88,8 @@ pub unsafe extern "C" fn entidb_backup_open_memory(
     out_database: *mut *mut entidb_database,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
-    clear(out_database);
-    call_unit(out_error, |_| {
-        need(out_database, "out_database")?;
+    database::give_opened(out_database, out_error, || {
         let backup = bytes::text(backup, backup_len, "backup")?;
-        let restored = Database::restore_memory(backup, options::read(options, options_len)?)?;
-        give(out_database, database::make(restored), "out_database")
+        Database::restore_memory(backup, options::read(options, options_len)?)
     })
 }

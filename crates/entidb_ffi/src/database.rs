@@ -40,8 +40,17 @@ pub(crate) fn with<T>(
     run(&touched.get::<Open>(database)?.0)
 }
 
-pub(crate) fn make(database: Database) -> *mut entidb_database {
-    handle::make(Open(database))
+/// Gives the handle of the database that `open` returns.
+pub(crate) fn give_opened(
+    out_database: *mut *mut entidb_database,
+    out_error: *mut *mut entidb_error,
+    open: impl FnOnce() -> Result<Database, Error>,
+) -> entidb_status {
+    clear(out_database);
+    call_unit(out_error, |_| {
+        need(out_database, "out_database")?;
+        give(out_database, handle::make(Open(open()?)), "out_database")
+    })
 }
 
 /// Empties the place for a report that a caller may leave out.
@@ -81,12 +90,9 @@ pub unsafe extern "C" fn entidb_database_open(
     out_database: *mut *mut entidb_database,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
-    clear(out_database);
-    call_unit(out_error, |_| {
-        need(out_database, "out_database")?;
+    give_opened(out_database, out_error, || {
         let path = bytes::text(path, path_len, "path")?;
-        let database = Database::open_with(path, options::read(options, options_len)?)?;
-        give(out_database, handle::make(Open(database)), "out_database")
+        Database::open_with(path, options::read(options, options_len)?)
     })
 }
 
@@ -106,12 +112,7 @@ pub unsafe extern "C" fn entidb_database_open_memory(
     out_database: *mut *mut entidb_database,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
-    clear(out_database);
-    call_unit(out_error, |_| {
-        need(out_database, "out_database")?;
-        let database = Database::open_memory_with(options::read(options, options_len)?)?;
-        give(out_database, handle::make(Open(database)), "out_database")
-    })
+    give_opened(out_database, out_error, || Database::open_memory_with(options::read(options, options_len)?))
 }
 
 /// Closes the database for all of its handles: flushes every commit and marks a clean end. Closing again does

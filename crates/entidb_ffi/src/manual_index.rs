@@ -2,7 +2,7 @@
 //!
 //! Always: keys are CBOR values, in the order of values. Does not know: how they are kept.
 
-use entidb_core::{KeyRange, ManualIndex, Value};
+use entidb_core::{EntityId, KeyRange, ManualIndex, Value};
 
 use crate::boundary::{call_unit, give};
 use crate::bytes::{self, entidb_buffer};
@@ -27,8 +27,22 @@ fn value(data: *const u8, len: usize, name: &str) -> Result<Value, entidb_core::
     Ok(entidb_core::decode(bytes::slice(data, len, name)?)?)
 }
 
-/// Gives an entity a key, a CBOR value, in an index of the kind `manual`. `*out_inserted` is 0 when it has the key already.
-/// An entity that is deleted takes its keys with it.
+/// Changes a key of an entity, and gives 1 where that made a difference. The place for it may be NULL.
+fn change(
+    touched: &mut Touched,
+    (collection, index_name, index_name_len): (*const entidb_collection, *const u8, usize),
+    (key, key_len): (*const u8, usize),
+    id: *const u8,
+    out_changed: (*mut i32, &str),
+    act: impl FnOnce(&ManualIndex, Value, EntityId) -> Result<bool, entidb_core::Error>,
+) -> Result<(), entidb_core::Error> {
+    let index = index(touched, collection, index_name, index_name_len)?;
+    let changed = act(&index, value(key, key_len, "key")?, bytes::id(id, "id")?)?;
+    if out_changed.0.is_null() { Ok(()) } else { give(out_changed.0, i32::from(changed), out_changed.1) }
+}
+
+/// Adds a key, a CBOR value, to an entity in an index of the kind `manual`. `*out_inserted` is 0 when the entity has the key
+/// already. Deleting an entity removes its keys.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
 /// Errors: ENTITY_NOT_FOUND, UNIQUE_VIOLATION when another entity has the key of a unique index, TOO_LARGE for a key of more
@@ -48,14 +62,13 @@ pub unsafe extern "C" fn entidb_collection_insert_key(
     out_inserted: *mut i32,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
+    let (index, out) = ((collection, index_name, index_name_len), (out_inserted, "out_inserted"));
     call_unit(out_error, |touched| {
-        let index = index(touched, collection, index_name, index_name_len)?;
-        let inserted = index.insert(value(key, key_len, "key")?, bytes::id(id, "id")?)?;
-        if out_inserted.is_null() { Ok(()) } else { give(out_inserted, i32::from(inserted), "out_inserted") }
+        change(touched, index, (key, key_len), id, out, |index, key, id| index.insert(key, id))
     })
 }
 
-/// Takes a key from an entity. `*out_removed` is 0 when it has no such key.
+/// Removes a key from an entity. `*out_removed` is 0 when the entity does not have it.
 ///
 /// Threads: any. Blocks: as `entidb_collection_put`.
 /// Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, encoding errors of the key, and those of
@@ -74,16 +87,15 @@ pub unsafe extern "C" fn entidb_collection_remove_key(
     out_removed: *mut i32,
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
+    let (index, out) = ((collection, index_name, index_name_len), (out_removed, "out_removed"));
     call_unit(out_error, |touched| {
-        let index = index(touched, collection, index_name, index_name_len)?;
-        let removed = index.remove(value(key, key_len, "key")?, bytes::id(id, "id")?)?;
-        if out_removed.is_null() { Ok(()) } else { give(out_removed, i32::from(removed), "out_removed") }
+        change(touched, index, (key, key_len), id, out, |index, key, id| index.remove(key, id))
     })
 }
 
-/// Gives the ids of the entities that have a key, 16 bytes each, in their order.
+/// Returns the ids of the entities with a key, 16 bytes each, in order.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk access.
 /// Owns: `*out_ids` on success; free with `entidb_buffer_free`.
 /// Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, TOO_LARGE, encoding errors of the key, and those of
 /// `entidb_collection_get`.
@@ -109,16 +121,15 @@ pub unsafe extern "C" fn entidb_collection_lookup_key(
     })
 }
 
-/// Gives keys in their order with the ids of their entities: a CBOR array of arrays of a key and an
-/// id, 16 bytes. `range` is a CBOR map of
-/// `from`, `to`, `from_open` and `to_open` (true where the bound itself is left out), `reverse`, `limit` and `after` (an
-/// array of a key and an id after which to go on), each where wanted. At most `ENTIDB_KEYS_MAX` keys come at once: go on with
-/// `after` until fewer come than were asked for. A collection of a read transaction gives all of them of one commit. An open side
-/// ends with the class of the other side's value, as in a query.
+/// Returns keys in order, with the ids of their entities: a CBOR array of arrays of a key and an id of 16 bytes. `range` is a
+/// CBOR map of optional fields: `from`, `to`, `from_open` and `to_open` (true excludes the bound), `reverse`, `limit`, and
+/// `after` (an array of a key and an id to continue after). A call returns at most `ENTIDB_KEYS_MAX` keys: continue with
+/// `after` until a call returns fewer than its limit. In a read transaction all pages are of one commit. A side without a
+/// bound ends with the class of the other side's value, as in a query.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk access.
 /// Owns: `*out_keys` on success; free with `entidb_buffer_free`.
-/// Errors: INVALID_ARGUMENT for a range that is none or an index of another kind, INDEX_NOT_FOUND, TOO_LARGE, encoding errors of
+/// Errors: INVALID_ARGUMENT for a malformed range or an index of another kind, INDEX_NOT_FOUND, TOO_LARGE, encoding errors of
 /// the range, and those of `entidb_collection_get`.
 ///
 /// # Safety
@@ -138,16 +149,15 @@ pub unsafe extern "C" fn entidb_collection_range_keys(
         let index = index(touched, collection, index_name, index_name_len)?;
         let mut range = KeyRange::from_value(&value(range, range_len, "range")?)?;
         range.limit = Some(range.limit.unwrap_or(ENTIDB_KEYS_MAX).min(ENTIDB_KEYS_MAX));
-        let pair =
-            |(key, id): (Value, entidb_core::EntityId)| Value::Array(vec![key, Value::Bytes(id.as_bytes().to_vec())]);
+        let pair = |(key, id): (Value, EntityId)| Value::Array(vec![key, Value::Bytes(id.as_bytes().to_vec())]);
         let keys = index.range(range)?.map(|found| found.map(pair)).collect::<Result<Vec<_>, _>>()?;
         give(out_keys, entidb_buffer::of(entidb_core::encode(&Value::Array(keys))), "out_keys")
     })
 }
 
-/// The number of keys of a manual index, of all entities together.
+/// Returns the number of keys of a manual index, over all entities.
 ///
-/// Threads: any. Blocks: on the disk.
+/// Threads: any. Blocks: for disk access.
 /// Errors: INDEX_NOT_FOUND, INVALID_ARGUMENT for an index of another kind, and those of `entidb_collection_get`.
 ///
 /// # Safety

@@ -11,7 +11,7 @@ use super::record::{CATALOG_BYTES, ENTITY_BYTES, Header, NAME_BYTES, NAME_HEAD, 
 use crate::id::{CollectionId, StorageId};
 
 /// The key of a part, and that of a row of the history of the catalog.
-const PART_KEY_BYTES: u64 = 13;
+pub(super) const PART_KEY_BYTES: u64 = 13;
 const ROW_KEY_BYTES: u64 = 14;
 
 /// A change of the catalog, in the order it was made.

@@ -8,7 +8,7 @@
 use entidb_engine::{OwnChanges, Sequence, WriteTransaction, interrupt};
 
 use super::change::ChangeKind;
-use super::pending::Pending;
+use super::pending::{PART_KEY_BYTES, Pending};
 use super::record::{self, Header, NAME_BYTES, PART_BYTES};
 use crate::catalog::{Catalog, CollectionRecord};
 use crate::error::{Error, Result};
@@ -131,7 +131,7 @@ impl<'a> Writer<'a> {
             return Ok(false);
         }
         let part = std::mem::take(&mut self.part);
-        self.bytes += part.len() as u64 + 13;
+        self.bytes += part_bytes(&part);
         if self.first == 0 {
             self.begin = Some(part);
         } else {
@@ -203,14 +203,14 @@ impl<'a> Writer<'a> {
             None => std::mem::take(&mut self.part),
             Some(begin) => {
                 if self.next > self.first {
-                    self.bytes += self.part.len() as u64 + 13;
+                    self.bytes += part_bytes(&self.part);
                     self.tx.put(&keyspace::feed(self.sequence, self.first), &self.part)?;
                 }
                 begin
             }
         };
         if self.first == 0 {
-            self.bytes += begin.len() as u64 + 13;
+            self.bytes += part_bytes(&begin);
         }
         let bytes = note.bytes.saturating_add(self.bytes).saturating_add(pending.before_bytes());
         let header = Header { time_micros: note.time_micros, changes: self.next, bytes };
@@ -220,6 +220,11 @@ impl<'a> Writer<'a> {
         self.tx.put(&keyspace::feed(self.sequence, 0), &begin)?;
         Ok(Some(bytes))
     }
+}
+
+/// What a part takes, with its key.
+fn part_bytes(part: &[u8]) -> u64 {
+    part.len() as u64 + PART_KEY_BYTES
 }
 
 /// Whose a storage is.

@@ -1,6 +1,6 @@
-//! Backups: checking one, and making a database of it.
+//! Checking a backup, and restoring a database from it.
 //!
-//! Always: a backup is read and never written; one with a problem is not restored; what failed leaves nothing behind.
+//! Always: a backup is only read; a damaged one is not restored; a failed restore leaves nothing behind.
 //! Does not know: how files are copied (`entidb_engine::backup`).
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::options::{Key, Options};
 
 impl Database {
-    /// Reads a backup, or any database that nobody has open, and checks every byte and every index of it.
+    /// Checks every byte and every index of a backup, or of any database that is not open.
     ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("entidb-validate-{}", std::process::id()));
@@ -33,7 +33,7 @@ impl Database {
         report
     }
 
-    /// Makes a database in a new folder of a backup, which is checked before. The database opens with the keys of the backup.
+    /// Restores a backup into a new or empty folder, after checking it. The database opens with the keys of the backup.
     ///
     /// ```
     /// # let base = std::env::temp_dir().join(format!("entidb-restore-{}", std::process::id()));
@@ -59,7 +59,7 @@ impl Database {
         done
     }
 
-    /// Makes a database in memory of a backup, which is checked before. The options say the key of the backup.
+    /// Restores a backup into memory, after checking it, and opens it with the options, whose key is that of the backup.
     ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("entidb-memory-{}", std::process::id()));
@@ -110,7 +110,7 @@ fn open_backup(path: &Path, key: Option<Key>) -> Result<Database> {
     Database::open_with(path, Options { create: false, read_only: true, key, ..Options::default() })
 }
 
-/// A backup in which nothing is wrong.
+/// Opens a backup and checks it in full.
 fn open_whole(path: &Path, key: Option<Key>) -> Result<Database> {
     let db = open_backup(path, key)?;
     let report = db.verify(VerifyLevel::Full)?;

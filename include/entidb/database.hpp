@@ -420,21 +420,21 @@ class Database {
     Document backup(std::string_view path) const {
         return document([&](auto out, auto error) { return entidb_database_backup(get(), detail::raw(path), path.size(), out, error); });
     }
-    /// Checks a backup, or any database that nobody has open: the report of `verify`. Of the options the key counts.
+    /// Checks a backup, or any database that is not open: the report of `verify`. Of the options it uses the key.
     static Document validate_backup(std::string_view backup, const Options& options = {}) {
         Buffer named = options.encode();
         return document([&](auto out, auto error) {
             return entidb_backup_validate(detail::raw(backup), backup.size(), named.data(), named.size(), out, error);
         });
     }
-    /// Makes a database in a new folder of a backup, which is checked before. Of the options the key counts.
+    /// Restores a backup into a new or empty folder, after checking it. Of the options it uses the key.
     static Document restore(std::string_view backup, std::string_view path, const Options& options = {}) {
         Buffer named = options.encode();
         return document([&](auto out, auto error) {
             return entidb_backup_restore(detail::raw(backup), backup.size(), detail::raw(path), path.size(), named.data(), named.size(), out, error);
         });
     }
-    /// Makes a database in memory of a backup, which is checked before, and opens it.
+    /// Restores a backup into memory, after checking it, and opens it.
     static Database restore_memory(std::string_view backup, const Options& options = {}) {
         Buffer named = options.encode();
         return made([&](auto out, auto error) {

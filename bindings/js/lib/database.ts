@@ -318,7 +318,7 @@ export function openMemory(options?: Options): Database {
 }
 
 /**
- * Checks every byte and every index of a backup, or of any database that nobody has open. Of the options a key or a password counts.
+ * Checks every byte and every index of a backup, or of any database that is not open. Of the options it uses the key or password.
  *
  * @throws DatabaseNotFoundError, WrongKeyError; CorruptError where it does not open at all.
  */
@@ -328,7 +328,7 @@ export function validateBackup(path: string, options?: Options): VerifyReport {
 }
 
 /**
- * Makes a database in a new folder of a backup, which is checked before. Of the options a key or a password counts.
+ * Restores a backup into a new or empty folder, after checking it. Of the options it uses the key or password.
  *
  * @throws CorruptError when the check finds a problem; TargetNotEmptyError.
  */
@@ -338,7 +338,7 @@ export function restore(backup: string, path: string, options?: Options): Backup
   return reportOf(call(() => raw.restore(from, to, given)));
 }
 
-/** Makes a database in memory of a backup, which is checked before, and opens it. @throws CorruptError when the check finds a problem. */
+/** Restores a backup into memory, after checking it, and opens it. @throws CorruptError when the check finds a problem. */
 export function restoreMemory(backup: string, options?: Options): Database {
   return new Database(undefined, options, text(backup, "the path of a backup"));
 }

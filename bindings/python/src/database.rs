@@ -124,7 +124,7 @@ pub(crate) fn open_memory<'py>(py: Python<'py>, options: Option<&Bound<'_, PyDic
     Database::opened(py, database, None)
 }
 
-/// Check every byte and every index of a backup, or of any database that nobody has open.
+/// Check every byte and every index of a backup, or of any database that is not open.
 ///
 /// Options are those of ``open``; a key or a password counts.
 #[pyfunction]
@@ -138,7 +138,7 @@ pub(crate) fn validate_backup<'py>(
     decode(py, &call(py, || abi::Database::validate_backup(&backup, &options))?)
 }
 
-/// Make a database in a new folder of a backup, which is checked before.
+/// Restore a backup into a new or empty folder, after checking it.
 ///
 /// Options are those of ``open``; a key or a password counts.
 #[pyfunction]
@@ -153,7 +153,7 @@ pub(crate) fn restore<'py>(
     decode(py, &call(py, || abi::Database::restore(&backup, &path, &options))?)
 }
 
-/// Make a database in memory of a backup, which is checked before, and open it.
+/// Restore a backup into memory, after checking it, and open it.
 #[pyfunction]
 #[pyo3(signature = (backup, **options))]
 pub(crate) fn restore_memory<'py>(

@@ -32,11 +32,11 @@ enum class ScanPolicy {
     ForbidUnbounded,
 };
 
-/// How data files hold their blocks.
+/// Compression of the blocks of data files.
 enum class Compression {
-    /// Compressed by LZ4 where that saves enough.
+    /// LZ4, where that saves enough.
     Lz4,
-    /// As they are.
+    /// No compression.
     None,
 };
 
@@ -108,18 +108,18 @@ class Options {
     /// The options as the library takes them: a map of names.
     Buffer encode() const { return named_ ? named_->encode() : Value(entries_).encode(); }
 
-    /// Make the database when there is none. Default true.
+    /// Create the database if it does not exist. Default true.
     Options& create(bool value = true) { return set("create", Value(value)); }
-    /// Fail when there is a database already. Default false.
+    /// Fail if the database exists. Default false.
     Options& create_new(bool value = true) { return set("create_new", Value(value)); }
-    /// Make the folders above the database too, where it is made. Without it a path with a mistake in it makes none.
-    /// Default false.
+    /// Create missing parent folders when the database is created. Off by default, so that a mistyped path creates
+    /// nothing. Default false.
     Options& create_parents(bool value = true) { return set("create_parents", Value(value)); }
-    /// Refuse all changes, and let others read at the same time. Default false.
+    /// Open for reading only; several processes may do so at once. Default false.
     Options& read_only(bool value = true) { return set("read_only", Value(value)); }
     /// The key of an encrypted database: 32 bytes. A new database is encrypted when a key or a password is given.
     Options& key(Bytes value) { return set("key", Value(value)); }
-    /// The password of an encrypted database. Not together with a key.
+    /// The password of an encrypted database. Give a key or a password, not both.
     Options& password(std::string_view value) { return set("password", Value(value)); }
     /// What a commit promises when it returns. Default durable.
     Options& durability(Durability value) {
@@ -130,19 +130,18 @@ class Options {
             default: return *this;
         }
     }
-    /// The longest time between a grouped commit and its flush. Default 20 ms.
+    /// The longest time from a grouped commit to its flush. Default 20 ms.
     Options& grouped_interval_ms(std::uint64_t value) { return set("grouped_interval_ms", Value(value)); }
-    /// Memory for newest writes, cached blocks and indexes. Open transactions and sorting queries use memory beside it.
-    /// Default 256 MiB.
+    /// Memory for memtables, cached blocks and indexes. Open transactions and sorts use memory in addition. Default 256
+    /// MiB.
     Options& memory_bytes(std::uint64_t value) { return set("memory_bytes", Value(value)); }
-    /// Newest writes held in memory before they go to a segment. Four times as much is in memory while they go, so more
-    /// than an eighth of memory_bytes may be more than it holds. 0 means an eighth of memory_bytes, at most 32 MiB.
-    /// Default 0.
+    /// The size at which a memtable is written to a segment. Up to four times this size is in memory during the write,
+    /// so use at most an eighth of memory_bytes. 0 means an eighth of memory_bytes, at most 32 MiB. Default 0.
     Options& memtable_bytes(std::uint64_t value) { return set("memtable_bytes", Value(value)); }
-    /// The size of the log at which a checkpoint is made. The next opening replays at most about as much. 0 means no
-    /// checkpoint but those a program asks for. Default 256 MiB.
+    /// The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic
+    /// checkpoints. Default 256 MiB.
     Options& checkpoint_bytes(std::uint64_t value) { return set("checkpoint_bytes", Value(value)); }
-    /// How data files hold their blocks. Files that are there keep theirs until they are merged. Default lz4.
+    /// Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4.
     Options& compression(Compression value) {
         switch (value) {
             case Compression::Lz4: return set("compression", Value("lz4"));
@@ -150,25 +149,25 @@ class Options {
             default: return *this;
         }
     }
-    /// Data files that may be open at once. About a dozen other files come to them. 0 means a quarter of what the
-    /// process may have. Default 0.
+    /// The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit
+    /// of the process. Default 0.
     Options& open_files_max(std::uint64_t value) { return set("open_files_max", Value(value)); }
     /// The largest document, encoded. Default 64 MiB.
     Options& entity_bytes_max(std::uint64_t value) { return set("entity_bytes_max", Value(value)); }
-    /// The most a transaction may change. Default 1 GiB.
+    /// The largest transaction: the bytes of its changes. Default 1 GiB.
     Options& transaction_bytes_max(std::uint64_t value) { return set("transaction_bytes_max", Value(value)); }
     /// How long a write waits for another write transaction to end. Default 5,000 ms.
     Options& lock_timeout_ms(std::uint64_t value) { return set("lock_timeout_ms", Value(value)); }
-    /// How long a write transaction may be left without a call while another write waits, before it is aborted. Its
-    /// next call says TRANSACTION_ENDED and why. 0 means as long as it likes. Default 60,000 ms.
+    /// How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails
+    /// with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms.
     Options& transaction_idle_ms_max(std::uint64_t value) { return set("transaction_idle_ms_max", Value(value)); }
     /// How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000.
     Options& feed_commits_max(std::uint64_t value) { return set("feed_commits_max", Value(value)); }
-    /// How long a commit stays in the feed and the history; 0 for as long as the other limits let it. They are trimmed
-    /// with commits, so a database that nobody writes to keeps what it has. Default 0.
+    /// How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without
+    /// new commits keeps all it has. Default 0.
     Options& feed_age_ms_max(std::uint64_t value) { return set("feed_age_ms_max", Value(value)); }
-    /// How many bytes of the newest commits the feed and the history keep, before compression; 0 for as many as the
-    /// other limits let them. One commit and a sixteenth may come on top. Default 0.
+    /// How many bytes of commits the feed and the history keep, before compression; 0 means no limit by bytes. They may
+    /// exceed it by one commit and a sixteenth. Default 0.
     Options& feed_bytes_max(std::uint64_t value) { return set("feed_bytes_max", Value(value)); }
     /// What happens to a query that no index serves. Default allow.
     Options& scan_policy(ScanPolicy value) {
@@ -181,12 +180,12 @@ class Options {
     }
     /// Memory a query may use to sort. Default 256 MiB.
     Options& sort_bytes_max(std::uint64_t value) { return set("sort_bytes_max", Value(value)); }
-    /// How much of an index one step of building it writes. Other changes come between the steps. Default 1 MiB.
+    /// Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1
+    /// MiB.
     Options& index_build_bytes(std::uint64_t value) { return set("index_build_bytes", Value(value)); }
-    /// Show the key in the message of a unique violation. Otherwise no message shows what documents hold. Default
-    /// false.
+    /// Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false.
     Options& show_unique_keys(bool value = true) { return set("show_unique_keys", Value(value)); }
-    /// Memory that deriving a key from a new password takes. 0 means 64 MiB. Default 0.
+    /// Memory for deriving a key from a new password. 0 means 64 MiB. Default 0.
     Options& password_memory_kib(std::uint64_t value) { return set("password_memory_kib", Value(value)); }
 
   private:

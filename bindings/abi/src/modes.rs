@@ -7,7 +7,7 @@
 
 use entidb_ffi as ffi;
 
-/// What stands before a document in the frames of `entidb_cursor_next_batch`: length (4 bytes), id (16), version (8).
+/// The bytes before a document in the frames of `entidb_cursor_next_batch`: length (4 bytes), id (16), version (8).
 pub const FRAME_HEAD_BYTES: usize = 28;
 
 /// A frame of `entidb_collection_get_many` for an id that is not there: the length is all ones, then the id.

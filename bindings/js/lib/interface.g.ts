@@ -156,14 +156,14 @@ export type ScanPolicy =
   /** It is refused unless it has a limit. */
   | "forbid_unbounded";
 
-/** How data files hold their blocks. */
+/** Compression of the blocks of data files. */
 export type Compression =
-  /** Compressed by LZ4 where that saves enough. */
+  /** LZ4, where that saves enough. */
   | "lz4"
-  /** As they are. */
+  /** No compression. */
   | "none";
 
-/** @internal What stands before a document in the frames of `entidb_cursor_next_batch`: length (4 bytes), id (16), version (8). */
+/** @internal The bytes before a document in the frames of `entidb_cursor_next_batch`: length (4 bytes), id (16), version (8). */
 export const FRAME_HEAD_BYTES = 28;
 
 /** @internal A frame of `entidb_collection_get_many` for an id that is not there: the length is all ones, then the id. */
@@ -186,105 +186,105 @@ export const CHANGE_HAS_BEFORE = 128;
 
 /** How a database is opened. What is not given keeps its default. */
 export interface Options {
-  /** Make the database when there is none. Default true. */
+  /** Create the database if it does not exist. Default true. */
   create?: boolean;
-  /** Fail when there is a database already. Default false. */
+  /** Fail if the database exists. Default false. */
   createNew?: boolean;
-  /** Make the folders above the database too, where it is made. Without it a path with a mistake in it makes none. Default false. */
+  /** Create missing parent folders when the database is created. Off by default, so that a mistyped path creates nothing. Default false. */
   createParents?: boolean;
-  /** Refuse all changes, and let others read at the same time. Default false. */
+  /** Open for reading only; several processes may do so at once. Default false. */
   readOnly?: boolean;
   /** The key of an encrypted database: 32 bytes. A new database is encrypted when a key or a password is given. */
   key?: Uint8Array;
-  /** The password of an encrypted database. Not together with a key. */
+  /** The password of an encrypted database. Give a key or a password, not both. */
   password?: string | Uint8Array;
   /** What a commit promises when it returns. Default durable. */
   durability?: Durability;
-  /** The longest time between a grouped commit and its flush. Default 20 ms. */
+  /** The longest time from a grouped commit to its flush. Default 20 ms. */
   groupedIntervalMs?: number;
-  /** Memory for newest writes, cached blocks and indexes. Open transactions and sorting queries use memory beside it. Default 256 MiB. */
+  /** Memory for memtables, cached blocks and indexes. Open transactions and sorts use memory in addition. Default 256 MiB. */
   memoryBytes?: number;
-  /** Newest writes held in memory before they go to a segment. Four times as much is in memory while they go, so more than an eighth of memoryBytes may be more than it holds. 0 means an eighth of memoryBytes, at most 32 MiB. Default 0. */
+  /** The size at which a memtable is written to a segment. Up to four times this size is in memory during the write, so use at most an eighth of memoryBytes. 0 means an eighth of memoryBytes, at most 32 MiB. Default 0. */
   memtableBytes?: number;
-  /** The size of the log at which a checkpoint is made. The next opening replays at most about as much. 0 means no checkpoint but those a program asks for. Default 256 MiB. */
+  /** The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic checkpoints. Default 256 MiB. */
   checkpointBytes?: number;
-  /** How data files hold their blocks. Files that are there keep theirs until they are merged. Default lz4. */
+  /** Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4. */
   compression?: Compression;
-  /** Data files that may be open at once. About a dozen other files come to them. 0 means a quarter of what the process may have. Default 0. */
+  /** The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit of the process. Default 0. */
   openFilesMax?: number;
   /** The largest document, encoded. Default 64 MiB. */
   entityBytesMax?: number;
-  /** The most a transaction may change. Default 1 GiB. */
+  /** The largest transaction: the bytes of its changes. Default 1 GiB. */
   transactionBytesMax?: number;
   /** How long a write waits for another write transaction to end. Default 5,000 ms. */
   lockTimeoutMs?: number;
-  /** How long a write transaction may be left without a call while another write waits, before it is aborted. Its next call says TRANSACTION_ENDED and why. 0 means as long as it likes. Default 60,000 ms. */
+  /** How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms. */
   transactionIdleMsMax?: number;
   /** How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000. */
   feedCommitsMax?: number;
-  /** How long a commit stays in the feed and the history; 0 for as long as the other limits let it. They are trimmed with commits, so a database that nobody writes to keeps what it has. Default 0. */
+  /** How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0. */
   feedAgeMsMax?: number;
-  /** How many bytes of the newest commits the feed and the history keep, before compression; 0 for as many as the other limits let them. One commit and a sixteenth may come on top. Default 0. */
+  /** How many bytes of commits the feed and the history keep, before compression; 0 means no limit by bytes. They may exceed it by one commit and a sixteenth. Default 0. */
   feedBytesMax?: number;
   /** What happens to a query that no index serves. Default allow. */
   scanPolicy?: ScanPolicy;
   /** Memory a query may use to sort. Default 256 MiB. */
   sortBytesMax?: number;
-  /** How much of an index one step of building it writes. Other changes come between the steps. Default 1 MiB. */
+  /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1 MiB. */
   indexBuildBytes?: number;
-  /** Show the key in the message of a unique violation. Otherwise no message shows what documents hold. Default false. */
+  /** Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false. */
   showUniqueKeys?: boolean;
-  /** Memory that deriving a key from a new password takes. 0 means 64 MiB. Default 0. */
+  /** Memory for deriving a key from a new password. 0 means 64 MiB. Default 0. */
   passwordMemoryKib?: number;
 }
 
 /** The options in force. */
 export interface Config {
-  /** Make the database when there is none. Default true. */
+  /** Create the database if it does not exist. Default true. */
   create: boolean;
-  /** Fail when there is a database already. Default false. */
+  /** Fail if the database exists. Default false. */
   createNew: boolean;
-  /** Make the folders above the database too, where it is made. Without it a path with a mistake in it makes none. Default false. */
+  /** Create missing parent folders when the database is created. Off by default, so that a mistyped path creates nothing. Default false. */
   createParents: boolean;
-  /** Refuse all changes, and let others read at the same time. Default false. */
+  /** Open for reading only; several processes may do so at once. Default false. */
   readOnly: boolean;
   /** What a commit promises when it returns. Default durable. */
   durability: Durability;
-  /** The longest time between a grouped commit and its flush. Default 20 ms. */
+  /** The longest time from a grouped commit to its flush. Default 20 ms. */
   groupedIntervalMs: number;
-  /** Memory for newest writes, cached blocks and indexes. Open transactions and sorting queries use memory beside it. Default 256 MiB. */
+  /** Memory for memtables, cached blocks and indexes. Open transactions and sorts use memory in addition. Default 256 MiB. */
   memoryBytes: number;
-  /** Newest writes held in memory before they go to a segment. Four times as much is in memory while they go, so more than an eighth of memoryBytes may be more than it holds. 0 means an eighth of memoryBytes, at most 32 MiB. Default 0. */
+  /** The size at which a memtable is written to a segment. Up to four times this size is in memory during the write, so use at most an eighth of memoryBytes. 0 means an eighth of memoryBytes, at most 32 MiB. Default 0. */
   memtableBytes: number;
-  /** The size of the log at which a checkpoint is made. The next opening replays at most about as much. 0 means no checkpoint but those a program asks for. Default 256 MiB. */
+  /** The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic checkpoints. Default 256 MiB. */
   checkpointBytes: number;
-  /** How data files hold their blocks. Files that are there keep theirs until they are merged. Default lz4. */
+  /** Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4. */
   compression: Compression;
-  /** Data files that may be open at once. About a dozen other files come to them. 0 means a quarter of what the process may have. Default 0. */
+  /** The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit of the process. Default 0. */
   openFilesMax: number;
   /** The largest document, encoded. Default 64 MiB. */
   entityBytesMax: number;
-  /** The most a transaction may change. Default 1 GiB. */
+  /** The largest transaction: the bytes of its changes. Default 1 GiB. */
   transactionBytesMax: number;
   /** How long a write waits for another write transaction to end. Default 5,000 ms. */
   lockTimeoutMs: number;
-  /** How long a write transaction may be left without a call while another write waits, before it is aborted. Its next call says TRANSACTION_ENDED and why. 0 means as long as it likes. Default 60,000 ms. */
+  /** How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms. */
   transactionIdleMsMax: number;
   /** How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000. */
   feedCommitsMax: number;
-  /** How long a commit stays in the feed and the history; 0 for as long as the other limits let it. They are trimmed with commits, so a database that nobody writes to keeps what it has. Default 0. */
+  /** How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0. */
   feedAgeMsMax: number;
-  /** How many bytes of the newest commits the feed and the history keep, before compression; 0 for as many as the other limits let them. One commit and a sixteenth may come on top. Default 0. */
+  /** How many bytes of commits the feed and the history keep, before compression; 0 means no limit by bytes. They may exceed it by one commit and a sixteenth. Default 0. */
   feedBytesMax: number;
   /** What happens to a query that no index serves. Default allow. */
   scanPolicy: ScanPolicy;
   /** Memory a query may use to sort. Default 256 MiB. */
   sortBytesMax: number;
-  /** How much of an index one step of building it writes. Other changes come between the steps. Default 1 MiB. */
+  /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1 MiB. */
   indexBuildBytes: number;
-  /** Show the key in the message of a unique violation. Otherwise no message shows what documents hold. Default false. */
+  /** Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false. */
   showUniqueKeys: boolean;
-  /** Memory that deriving a key from a new password takes. 0 means 64 MiB. Default 0. */
+  /** Memory for deriving a key from a new password. 0 means 64 MiB. Default 0. */
   passwordMemoryKib: number;
   /** Whether there is a key or a password. */
   encrypted: boolean;
@@ -319,17 +319,17 @@ export const OPTION_NAMES: Readonly<Record<keyof Options, string>> = {
   passwordMemoryKib: "password_memory_kib",
 };
 
-/** Counters since opening, and sizes of this moment. */
+/** Counters since opening, and current sizes. */
 export interface Stats {
-  /** Entities asked for by id. */
+  /** Reads of entities by id. */
   reads: number;
   /** Entities stored or changed. */
   writes: number;
   /** Entities removed. */
   deletes: number;
-  /** Queries an index served. */
+  /** Queries that used an index. */
   indexFinds: number;
-  /** Queries that looked at every entity or at every row of an index. */
+  /** Queries that read every entity or every row of an index. */
   scanFinds: number;
   /** Write transactions begun, those of single changes included. */
   transactionsStarted: number;
@@ -337,9 +337,9 @@ export interface Stats {
   transactionsCommitted: number;
   /** Write transactions aborted. */
   transactionsAborted: number;
-  /** Entities there are. */
+  /** Number of entities. */
   entities: number;
-  /** Collections there are. */
+  /** Number of collections. */
   collections: number;
   /** The newest commit readers see. */
   lastSequence: number;
@@ -351,49 +351,49 @@ export interface Stats {
   walFiles: number;
   /** Flushes of the log. */
   walFlushes: number;
-  /** Newest writes, frozen ones included. */
+  /** Memtables, including those being written to segments. */
   memtableBytes: number;
-  /** Segments there are. */
+  /** Number of segments. */
   segments: number;
-  /** Their size. */
+  /** Size of the segments. */
   segmentBytes: number;
-  /** Merges run. */
+  /** Merges that ended. */
   compactions: number;
-  /** Merges that failed; a damaged segment is tried again later, everything else is merged meanwhile. */
+  /** Merges that failed. A damaged segment is retried later; the others are merged meanwhile. */
   compactionFailures: number;
-  /** Times a writer waited for background work. */
+  /** How often a writer waited for background work. */
   writeStalls: number;
-  /** How long writers rested so that background work could keep up. */
+  /** How long writers were slowed down for background work. */
   writeRestsMs: number;
   /** Entries in segments. */
   segmentEntries: number;
-  /** Of these, deletions and versions that are not the newest of their segment. */
+  /** Of these, deletions and older versions. */
   segmentEntriesStale: number;
-  /** Open snapshots, an open write transaction among them. */
+  /** Open snapshots, including that of an open write transaction. */
   snapshots: number;
   /** The oldest commit that a snapshot still sees. */
   oldestSnapshot: number;
-  /** How long that has been held. */
+  /** Age of that snapshot. */
   oldestSnapshotMs: number;
   /** Iterators that hold memtables and segments. */
   iterators: number;
-  /** Memtables that are in segments and still held in memory by iterators or values. */
+  /** Memtables already written to segments that iterators or values keep in memory. */
   memtableBytesHeld: number;
-  /** Segment files that no longer belong to the database and are still there. */
+  /** Segment files not yet removed that the database no longer uses. */
   obsoleteFiles: number;
-  /** Their size. */
+  /** Size of the obsolete files. */
   obsoleteBytes: number;
   /** Of these, files that an iterator, a backup or a verification still reads. */
   obsoleteFilesHeld: number;
-  /** Their size. */
+  /** Size of the obsolete files still read. */
   obsoleteBytesHeld: number;
-  /** Tries to remove such a file that failed. */
+  /** Failed removals of obsolete files. */
   removalFailures: number;
-  /** Files of segments that are open. */
+  /** Open segment files. */
   openFiles: number;
-  /** Reads of blocks that were in memory. */
+  /** Block reads from the cache. */
   cacheHits: number;
-  /** Reads of blocks that went to the disk. */
+  /** Block reads from the disk. */
   cacheMisses: number;
   /** Decoded blocks in the cache. */
   cacheBytes: number;
@@ -401,7 +401,7 @@ export interface Stats {
   memoryBytes: number;
   /** Of this, decoded blocks. */
   memoryBlocksBytes: number;
-  /** Of this, newest writes. */
+  /** Of this, memtables. */
   memoryMemtablesBytes: number;
   /** Of this, indexes of open segments. */
   memoryIndexesBytes: number;

@@ -44,7 +44,7 @@ ScanPolicy: TypeAlias = Literal["allow", "forbid", "forbid_unbounded"]
 """What happens to a query that no index serves."""
 
 Compression: TypeAlias = Literal["lz4", "none"]
-"""How data files hold their blocks."""
+"""Compression of the blocks of data files."""
 
 
 class MemoryOptions(TypedDict, total=False):
@@ -53,126 +53,126 @@ class MemoryOptions(TypedDict, total=False):
     key: bytes
     """The key of an encrypted database: 32 bytes. A new database is encrypted when a key or a password is given."""
     password: str | bytes
-    """The password of an encrypted database. Not together with a key."""
+    """The password of an encrypted database. Give a key or a password, not both."""
     durability: Durability
     """What a commit promises when it returns. Default durable."""
     grouped_interval_ms: int
-    """The longest time between a grouped commit and its flush. Default 20 ms."""
+    """The longest time from a grouped commit to its flush. Default 20 ms."""
     memory_bytes: int
-    """Memory for newest writes, cached blocks and indexes. Open transactions and sorting queries use memory beside it. Default 256 MiB."""
+    """Memory for memtables, cached blocks and indexes. Open transactions and sorts use memory in addition. Default 256 MiB."""
     memtable_bytes: int
-    """Newest writes held in memory before they go to a segment. Four times as much is in memory while they go, so more than an eighth of memory_bytes may be more than it holds. 0 means an eighth of memory_bytes, at most 32 MiB. Default 0."""
+    """The size at which a memtable is written to a segment. Up to four times this size is in memory during the write, so use at most an eighth of memory_bytes. 0 means an eighth of memory_bytes, at most 32 MiB. Default 0."""
     checkpoint_bytes: int
-    """The size of the log at which a checkpoint is made. The next opening replays at most about as much. 0 means no checkpoint but those a program asks for. Default 256 MiB."""
+    """The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic checkpoints. Default 256 MiB."""
     compression: Compression
-    """How data files hold their blocks. Files that are there keep theirs until they are merged. Default lz4."""
+    """Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4."""
     entity_bytes_max: int
     """The largest document, encoded. Default 64 MiB."""
     transaction_bytes_max: int
-    """The most a transaction may change. Default 1 GiB."""
+    """The largest transaction: the bytes of its changes. Default 1 GiB."""
     lock_timeout_ms: int
     """How long a write waits for another write transaction to end. Default 5,000 ms."""
     transaction_idle_ms_max: int
-    """How long a write transaction may be left without a call while another write waits, before it is aborted. Its next call says TRANSACTION_ENDED and why. 0 means as long as it likes. Default 60,000 ms."""
+    """How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms."""
     feed_commits_max: int
     """How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000."""
     feed_age_ms_max: int
-    """How long a commit stays in the feed and the history; 0 for as long as the other limits let it. They are trimmed with commits, so a database that nobody writes to keeps what it has. Default 0."""
+    """How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0."""
     feed_bytes_max: int
-    """How many bytes of the newest commits the feed and the history keep, before compression; 0 for as many as the other limits let them. One commit and a sixteenth may come on top. Default 0."""
+    """How many bytes of commits the feed and the history keep, before compression; 0 means no limit by bytes. They may exceed it by one commit and a sixteenth. Default 0."""
     scan_policy: ScanPolicy
     """What happens to a query that no index serves. Default allow."""
     sort_bytes_max: int
     """Memory a query may use to sort. Default 256 MiB."""
     index_build_bytes: int
-    """How much of an index one step of building it writes. Other changes come between the steps. Default 1 MiB."""
+    """Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1 MiB."""
     show_unique_keys: bool
-    """Show the key in the message of a unique violation. Otherwise no message shows what documents hold. Default false."""
+    """Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false."""
     password_memory_kib: int
-    """Memory that deriving a key from a new password takes. 0 means 64 MiB. Default 0."""
+    """Memory for deriving a key from a new password. 0 means 64 MiB. Default 0."""
 
 
 class Options(MemoryOptions, total=False):
     """How a database is opened."""
 
     create: bool
-    """Make the database when there is none. Default true."""
+    """Create the database if it does not exist. Default true."""
     create_new: bool
-    """Fail when there is a database already. Default false."""
+    """Fail if the database exists. Default false."""
     create_parents: bool
-    """Make the folders above the database too, where it is made. Without it a path with a mistake in it makes none. Default false."""
+    """Create missing parent folders when the database is created. Off by default, so that a mistyped path creates nothing. Default false."""
     read_only: bool
-    """Refuse all changes, and let others read at the same time. Default false."""
+    """Open for reading only; several processes may do so at once. Default false."""
     open_files_max: int
-    """Data files that may be open at once. About a dozen other files come to them. 0 means a quarter of what the process may have. Default 0."""
+    """The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit of the process. Default 0."""
 
 
 class Config(TypedDict):
     """The options in force."""
 
     create: bool
-    """Make the database when there is none. Default true."""
+    """Create the database if it does not exist. Default true."""
     create_new: bool
-    """Fail when there is a database already. Default false."""
+    """Fail if the database exists. Default false."""
     create_parents: bool
-    """Make the folders above the database too, where it is made. Without it a path with a mistake in it makes none. Default false."""
+    """Create missing parent folders when the database is created. Off by default, so that a mistyped path creates nothing. Default false."""
     read_only: bool
-    """Refuse all changes, and let others read at the same time. Default false."""
+    """Open for reading only; several processes may do so at once. Default false."""
     durability: Durability
     """What a commit promises when it returns. Default durable."""
     grouped_interval_ms: int
-    """The longest time between a grouped commit and its flush. Default 20 ms."""
+    """The longest time from a grouped commit to its flush. Default 20 ms."""
     memory_bytes: int
-    """Memory for newest writes, cached blocks and indexes. Open transactions and sorting queries use memory beside it. Default 256 MiB."""
+    """Memory for memtables, cached blocks and indexes. Open transactions and sorts use memory in addition. Default 256 MiB."""
     memtable_bytes: int
-    """Newest writes held in memory before they go to a segment. Four times as much is in memory while they go, so more than an eighth of memory_bytes may be more than it holds. 0 means an eighth of memory_bytes, at most 32 MiB. Default 0."""
+    """The size at which a memtable is written to a segment. Up to four times this size is in memory during the write, so use at most an eighth of memory_bytes. 0 means an eighth of memory_bytes, at most 32 MiB. Default 0."""
     checkpoint_bytes: int
-    """The size of the log at which a checkpoint is made. The next opening replays at most about as much. 0 means no checkpoint but those a program asks for. Default 256 MiB."""
+    """The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic checkpoints. Default 256 MiB."""
     compression: Compression
-    """How data files hold their blocks. Files that are there keep theirs until they are merged. Default lz4."""
+    """Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4."""
     open_files_max: int
-    """Data files that may be open at once. About a dozen other files come to them. 0 means a quarter of what the process may have. Default 0."""
+    """The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit of the process. Default 0."""
     entity_bytes_max: int
     """The largest document, encoded. Default 64 MiB."""
     transaction_bytes_max: int
-    """The most a transaction may change. Default 1 GiB."""
+    """The largest transaction: the bytes of its changes. Default 1 GiB."""
     lock_timeout_ms: int
     """How long a write waits for another write transaction to end. Default 5,000 ms."""
     transaction_idle_ms_max: int
-    """How long a write transaction may be left without a call while another write waits, before it is aborted. Its next call says TRANSACTION_ENDED and why. 0 means as long as it likes. Default 60,000 ms."""
+    """How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms."""
     feed_commits_max: int
     """How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000."""
     feed_age_ms_max: int
-    """How long a commit stays in the feed and the history; 0 for as long as the other limits let it. They are trimmed with commits, so a database that nobody writes to keeps what it has. Default 0."""
+    """How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0."""
     feed_bytes_max: int
-    """How many bytes of the newest commits the feed and the history keep, before compression; 0 for as many as the other limits let them. One commit and a sixteenth may come on top. Default 0."""
+    """How many bytes of commits the feed and the history keep, before compression; 0 means no limit by bytes. They may exceed it by one commit and a sixteenth. Default 0."""
     scan_policy: ScanPolicy
     """What happens to a query that no index serves. Default allow."""
     sort_bytes_max: int
     """Memory a query may use to sort. Default 256 MiB."""
     index_build_bytes: int
-    """How much of an index one step of building it writes. Other changes come between the steps. Default 1 MiB."""
+    """Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1 MiB."""
     show_unique_keys: bool
-    """Show the key in the message of a unique violation. Otherwise no message shows what documents hold. Default false."""
+    """Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false."""
     password_memory_kib: int
-    """Memory that deriving a key from a new password takes. 0 means 64 MiB. Default 0."""
+    """Memory for deriving a key from a new password. 0 means 64 MiB. Default 0."""
     encrypted: bool
     """Whether there is a key or a password."""
 
 
 class Stats(TypedDict):
-    """Counters since opening, and sizes of this moment."""
+    """Counters since opening, and current sizes."""
 
     reads: int
-    """Entities asked for by id."""
+    """Reads of entities by id."""
     writes: int
     """Entities stored or changed."""
     deletes: int
     """Entities removed."""
     index_finds: int
-    """Queries an index served."""
+    """Queries that used an index."""
     scan_finds: int
-    """Queries that looked at every entity or at every row of an index."""
+    """Queries that read every entity or every row of an index."""
     transactions_started: int
     """Write transactions begun, those of single changes included."""
     transactions_committed: int
@@ -180,9 +180,9 @@ class Stats(TypedDict):
     transactions_aborted: int
     """Write transactions aborted."""
     entities: int
-    """Entities there are."""
+    """Number of entities."""
     collections: int
-    """Collections there are."""
+    """Number of collections."""
     last_sequence: int
     """The newest commit readers see."""
     durable_sequence: int
@@ -194,49 +194,49 @@ class Stats(TypedDict):
     wal_flushes: int
     """Flushes of the log."""
     memtable_bytes: int
-    """Newest writes, frozen ones included."""
+    """Memtables, including those being written to segments."""
     segments: int
-    """Segments there are."""
+    """Number of segments."""
     segment_bytes: int
-    """Their size."""
+    """Size of the segments."""
     compactions: int
-    """Merges run."""
+    """Merges that ended."""
     compaction_failures: int
-    """Merges that failed; a damaged segment is tried again later, everything else is merged meanwhile."""
+    """Merges that failed. A damaged segment is retried later; the others are merged meanwhile."""
     write_stalls: int
-    """Times a writer waited for background work."""
+    """How often a writer waited for background work."""
     write_rests_ms: int
-    """How long writers rested so that background work could keep up."""
+    """How long writers were slowed down for background work."""
     segment_entries: int
     """Entries in segments."""
     segment_entries_stale: int
-    """Of these, deletions and versions that are not the newest of their segment."""
+    """Of these, deletions and older versions."""
     snapshots: int
-    """Open snapshots, an open write transaction among them."""
+    """Open snapshots, including that of an open write transaction."""
     oldest_snapshot: int
     """The oldest commit that a snapshot still sees."""
     oldest_snapshot_ms: int
-    """How long that has been held."""
+    """Age of that snapshot."""
     iterators: int
     """Iterators that hold memtables and segments."""
     memtable_bytes_held: int
-    """Memtables that are in segments and still held in memory by iterators or values."""
+    """Memtables already written to segments that iterators or values keep in memory."""
     obsolete_files: int
-    """Segment files that no longer belong to the database and are still there."""
+    """Segment files not yet removed that the database no longer uses."""
     obsolete_bytes: int
-    """Their size."""
+    """Size of the obsolete files."""
     obsolete_files_held: int
     """Of these, files that an iterator, a backup or a verification still reads."""
     obsolete_bytes_held: int
-    """Their size."""
+    """Size of the obsolete files still read."""
     removal_failures: int
-    """Tries to remove such a file that failed."""
+    """Failed removals of obsolete files."""
     open_files: int
-    """Files of segments that are open."""
+    """Open segment files."""
     cache_hits: int
-    """Reads of blocks that were in memory."""
+    """Block reads from the cache."""
     cache_misses: int
-    """Reads of blocks that went to the disk."""
+    """Block reads from the disk."""
     cache_bytes: int
     """Decoded blocks in the cache."""
     memory_bytes: int
@@ -244,7 +244,7 @@ class Stats(TypedDict):
     memory_blocks_bytes: int
     """Of this, decoded blocks."""
     memory_memtables_bytes: int
-    """Of this, newest writes."""
+    """Of this, memtables."""
     memory_indexes_bytes: int
     """Of this, indexes of open segments."""
     memory_writing_bytes: int

@@ -5,6 +5,25 @@
 
 use entidb_core::{Database, Durability, IndexDefinition, Options, Since, VerifyLevel, doc};
 
+/// Names of collections in the feed were counted as many as there were collections with new or deleted entities. A
+/// transaction that only updated was accepted, and its commit was too large.
+#[test]
+fn updates_in_many_collections_that_were_accepted_are_committed() {
+    let options = Options { transaction_bytes_max: 40_000, ..Options::default() };
+    let db = Database::open_memory_with(options).unwrap();
+    let names: Vec<String> = (0..200).map(|number| format!("{number:0>240}")).collect();
+    let id = db.new_id().unwrap();
+    for name in &names {
+        db.collection(name).unwrap().put_at(id, &doc! { "n": 0 }).unwrap();
+    }
+    let tx = db.begin_write().unwrap();
+    let updated = names.iter().map(|name| tx.collection(name).unwrap().put_at(id, &doc! { "n": 1 }));
+    let updated = updated.take_while(|updated| updated.is_ok()).count();
+    assert!((20..200).contains(&updated), "{updated} updates fit");
+    tx.commit().unwrap();
+    assert_eq!(db.collection(&names[updated - 1]).unwrap().get(id).unwrap().unwrap().value().unwrap(), doc! { "n": 1 });
+}
+
 #[test]
 fn thousands_of_collections_fit_one_transaction() {
     const COUNT: u64 = 8_000;

@@ -4,6 +4,8 @@
 //! may be; changes of the catalog are kept in full. Going back to a place is cutting off.
 //! Does not know: savepoints, or how a commit is written (`write`).
 
+use std::collections::BTreeSet;
+
 use entidb_engine::ChangeSize;
 
 use super::change::ChangeKind;
@@ -26,8 +28,8 @@ pub(super) struct CatalogChange {
 
 impl CatalogChange {
     fn bytes(&self) -> u64 {
-        // The name once in the feed, and once in the history of the catalog.
-        (CATALOG_BYTES + 2 * NAME_BYTES + self.payload.len()) as u64
+        // The name once in the feed, once in the history of the catalog, and a longer one for its entities.
+        (CATALOG_BYTES + 3 * NAME_BYTES + self.payload.len()) as u64
     }
 }
 
@@ -37,6 +39,11 @@ pub(crate) struct Pending {
     pub(super) catalog: Vec<CatalogChange>,
     catalog_bytes: u64,
     counts: Counts,
+    /// Storages whose entities were changed, the one of the last change, and what naming each of them takes. What is taken
+    /// back still counts.
+    named: BTreeSet<StorageId>,
+    named_last: Option<StorageId>,
+    named_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,8 +53,6 @@ struct Counts {
     /// Entities whose state before was put into the history, and the bytes that took.
     before: u64,
     before_bytes: u64,
-    /// What naming one of their collections takes at most.
-    name_bytes: u64,
     /// Collections that were emptied at once, and the bytes to tell of it.
     cleared: u64,
     cleared_bytes: u64,
@@ -72,9 +77,14 @@ impl Pending {
         self.catalog.push(change);
     }
 
-    pub(crate) fn note_entity(&mut self, collection: &str) {
+    pub(crate) fn note_entity(&mut self, storage: StorageId, collection: &str) {
         self.counts.entities += 1;
-        self.counts.name_bytes = self.counts.name_bytes.max((NAME_HEAD + collection.len()) as u64);
+        if self.named_last != Some(storage) {
+            self.named_last = Some(storage);
+            if self.named.insert(storage) {
+                self.named_bytes += (NAME_HEAD + collection.len()) as u64;
+            }
+        }
     }
 
     /// A collection was emptied at once: it is named for that in the feed, and once in the history of the catalog.
@@ -87,6 +97,11 @@ impl Pending {
     pub(crate) fn note_before(&mut self, bytes: u64) {
         self.counts.before += 1;
         self.counts.before_bytes += bytes;
+    }
+
+    /// A storage was given up with entities of about these bytes, which stay as history.
+    pub(crate) fn note_given_up(&mut self, bytes: u64) {
+        self.counts.before_bytes = self.counts.before_bytes.saturating_add(bytes);
     }
 
     pub(super) fn has_entities(&self) -> bool {
@@ -112,12 +127,11 @@ impl Pending {
         self.counts = place.counts;
     }
 
-    /// The most that is to be put into the transaction at its commit, with one change of an entity more, and changes in so
-    /// many collections.
-    pub(crate) fn owed(&self, collections: u64) -> ChangeSize {
+    /// The most that is to be put into the transaction at its commit, with one change of an entity more.
+    pub(crate) fn owed(&self) -> ChangeSize {
         let entities = (self.counts.entities + 1) * ENTITY_BYTES as u64;
-        // Each collection may be named for its entities, and one more that is not known yet.
-        let names = collections.saturating_sub(1) * self.counts.name_bytes + NAME_BYTES as u64;
+        // Each storage is named for its entities, and one more that is not known yet.
+        let names = self.named_bytes + NAME_BYTES as u64;
         let bytes = entities + names + self.catalog_bytes + self.counts.cleared_bytes + Header::BYTES as u64;
         // A part ends when the next entry does not fit, and the next begins with the name of its collection.
         let more_parts = bytes / (PART_BYTES as u64 / 2);

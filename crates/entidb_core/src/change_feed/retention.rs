@@ -14,10 +14,12 @@ use crate::history::drop_rows;
 use crate::keyspace;
 use crate::transaction::View;
 
-/// Every how many commits the watermark follows the limits, so that most commits pay nothing for it.
-const TRIM_EVERY: u64 = 1024;
-/// Into how many parts the limits of time and bytes are divided: the watermark follows with the first commit of each, too.
+/// Into how many parts the limits are divided: the watermark follows with the first commit of each, so that most commits pay
+/// nothing for it.
 const TRIM_PARTS: u64 = 16;
+/// Every how many commits it follows at least and at most.
+const TRIM_EVERY_LEAST: u64 = 16;
+const TRIM_EVERY_MOST: u64 = 1024;
 
 /// What the feed and the history have come to with a commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,7 +51,8 @@ impl Retention {
     ) -> Result<()> {
         let bytes_step = self.bytes_max / TRIM_PARTS + 1;
         let micros_step = i64::try_from((self.age_ms_max / TRIM_PARTS).saturating_mul(1000)).unwrap_or(i64::MAX).max(1);
-        let is_due = sequence.0.is_multiple_of(TRIM_EVERY)
+        let every = (self.commits_max / TRIM_PARTS).clamp(TRIM_EVERY_LEAST, TRIM_EVERY_MOST);
+        let is_due = sequence.0.is_multiple_of(every)
             || (self.bytes_max > 0 && before.bytes / bytes_step != now.bytes / bytes_step)
             || (self.age_ms_max > 0
                 && before.time_micros.div_euclid(micros_step) != now.time_micros.div_euclid(micros_step));
@@ -73,18 +76,27 @@ impl Retention {
         let oldest = decode_oldest(tx.get(&keyspace::feed_oldest())?.as_deref())?;
         let (start, end) = (keyspace::feed(oldest, 0), keyspace::feed(tx.next_sequence(), 0));
         let mut parts = tx.range(start.as_slice()..end.as_slice(), Direction::Forward)?;
+        let mut stride = 0_u64;
         while parts.advance()? {
             let (sequence, first) = keyspace::feed_place(parts.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
             if first > 0 {
                 continue;
             }
             let header = Header::decode(parts.value())?;
-            let is_old = self.age_ms_max > 0 && now.time_micros.saturating_sub(header.time_micros) > age_micros;
+            let age = now.time_micros.saturating_sub(header.time_micros);
+            let is_old = self.age_ms_max > 0 && age > age_micros;
             let is_much = self.bytes_max > 0 && now.bytes.saturating_sub(header.bytes) >= self.bytes_max;
-            if !is_old && !is_much {
+            if is_old || is_much {
+                expired = sequence;
+                stride = 0;
+            } else if self.age_ms_max > 0 && age < 0 {
+                // Made by a clock that ran ahead, or before it was set back: it goes with the first behind it that is too
+                // old. Of many such commits a few are looked at, each as far behind the one before as all those together.
+                stride = stride.saturating_mul(2).max(1);
+                parts.seek(&keyspace::feed(Sequence(sequence.0.saturating_add(stride)), 0))?;
+            } else {
                 break;
             }
-            expired = sequence;
         }
         Ok(expired)
     }

@@ -44,7 +44,7 @@ pub(crate) struct Session {
     id: SessionId,
     /// A commit with the id of the session was made.
     noted: AtomicBool,
-    /// What the feed has come to. Changed by who may write alone.
+    /// What the feed has come to. Set by the holder of the write lock alone.
     bytes: AtomicU64,
     time_micros: AtomicI64,
 }
@@ -62,10 +62,15 @@ impl Session {
         FeedMark { time_micros: self.time_micros.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
     }
 
-    /// The feed has come to this.
-    pub(crate) fn set_mark(&self, mark: FeedMark) {
-        self.time_micros.store(mark.time_micros, Ordering::Relaxed);
-        self.bytes.store(mark.bytes, Ordering::Relaxed);
+    /// The feed comes to this with the commit of the holder of the write lock. Returns what it had come to.
+    pub(crate) fn set_mark(&self, mark: FeedMark) -> FeedMark {
+        let time_micros = self.time_micros.swap(mark.time_micros, Ordering::Relaxed);
+        FeedMark { time_micros, bytes: self.bytes.swap(mark.bytes, Ordering::Relaxed) }
+    }
+
+    /// A commit that failed added these bytes. Others may have added theirs since.
+    pub(crate) fn take_back(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Commits as the transaction was told, or with this durability.

@@ -7,6 +7,7 @@
 use entidb_engine::{Direction, interrupt};
 
 use super::State;
+use crate::catalog::CollectionRecord;
 use crate::change_feed::ChangeKind;
 use crate::collection::Target;
 use crate::error::{Error, Result};
@@ -17,6 +18,12 @@ use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
 const FEW: u64 = 16;
 /// And no more than this of them, because each goes into the history.
 const FEW_BYTES: usize = 4096;
+
+/// From how many places entities are read to say how large they are together, how many of each, and after how many bytes that
+/// is enough.
+const PLACES: u128 = 16;
+const OF_A_PLACE: u64 = 8;
+const READ_BYTES: u64 = 4 << 20;
 
 impl State {
     /// Removes these entities; returns how many were there.
@@ -41,8 +48,10 @@ impl State {
         for index in record.indexes.iter().chain(&record.building) {
             index.check_writable().map_err(|error| error.with_collection(&record.name))?;
         }
-        if self.keeps_storage(&record) {
+        // What no commit has had is no history.
+        if self.keeps_storage(&record) && self.committed_count(record.id)? > 0 {
             // The entities stay where they are, as history, and the collection goes on elsewhere.
+            self.note_given_up(&record)?;
             let mut emptied = (*record).clone();
             emptied.storage = StorageId(self.take_number()?);
             self.store_collection(&emptied)?;
@@ -62,6 +71,52 @@ impl State {
         }
         self.count(record.id.0, -count);
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Counts the entities of a collection whose storage is given up as history.
+    pub(super) fn note_given_up(&mut self, record: &CollectionRecord) -> Result<()> {
+        let count = u64::try_from(self.entity_count(record.id)?).unwrap_or(0);
+        let bytes = self.about_bytes(record.storage, count)?;
+        self.pending.note_given_up(bytes);
+        Ok(())
+    }
+
+    /// About how many bytes the entities of a storage take, of which there are so many: from some of them, in places that lie
+    /// evenly between the first and the last id.
+    fn about_bytes(&self, storage: StorageId, count: u64) -> Result<u64> {
+        let (start, end) = (keyspace::prefix(ZONE_ENTITY, storage.0), keyspace::prefix_end(ZONE_ENTITY, storage.0));
+        let at_end = |direction| -> Result<Option<u128>> {
+            let mut entities = self.range(&start, &end, direction)?;
+            let id = if entities.advance()? { keyspace::entity_id(entities.key()) } else { None };
+            Ok(id.map(|id| u128::from_be_bytes(*id.as_bytes())))
+        };
+        let (Some(first), Some(last)) = (at_end(Direction::Forward)?, at_end(Direction::Reverse)?) else {
+            return Ok(0);
+        };
+        let step = last.saturating_sub(first) / PLACES + 1;
+        let (mut entities, mut bytes) = (0_u64, 0_u64);
+        for place in 0..PLACES {
+            let key_at = |place: u128| {
+                let id = first.saturating_add(step.saturating_mul(place));
+                keyspace::entity(storage, &EntityId::from_bytes(id.to_be_bytes()))
+            };
+            let (from, to) = (key_at(place), key_at(place + 1));
+            let to = if place + 1 < PLACES { &to[..] } else { &end[..] };
+            if from.as_slice() >= to || bytes > READ_BYTES {
+                continue;
+            }
+            let mut found = self.range(&from, to, Direction::Forward)?;
+            for _ in 0..OF_A_PLACE {
+                if !found.advance()? {
+                    break;
+                }
+                interrupt::check()?;
+                entities += 1;
+                bytes += (found.key().len() + found.value().len()) as u64;
+            }
+        }
+        let bytes = u128::from(bytes) * u128::from(count) / u128::from(entities.max(1));
+        Ok(u64::try_from(bytes).unwrap_or(u64::MAX))
     }
 
     /// Removes everything a zone has under a number.

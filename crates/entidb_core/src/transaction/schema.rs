@@ -87,7 +87,9 @@ impl State {
         for index in &record.building {
             self.engine().delete(&keyspace::build_refusal(index.id))?;
         }
-        if !self.keeps_storage(&record) {
+        if self.keeps_storage(&record) {
+            self.note_given_up(&record)?;
+        } else {
             self.clear_zone(ZONE_ENTITY, record.storage.0)?;
         }
         self.clear_zone(ZONE_ORDINAL, record.id.0)?;

@@ -151,6 +151,11 @@ impl State {
         Ok(self.engine.counter(&keyspace::count(number))?.saturating_add(pending))
     }
 
+    /// How many entities a collection has without the changes of this transaction.
+    pub(super) fn committed_count(&self, collection: CollectionId) -> Result<i64> {
+        Ok(self.engine.counter(&keyspace::count(collection.0))?)
+    }
+
     /// The collection a handle means; none when there is none yet.
     pub(crate) fn resolve(&self, target: &Target<'_>) -> Result<Option<Arc<CollectionRecord>>> {
         let Some(id) = target.id else { return Ok(self.catalog().by_name(target.name).cloned()) };
@@ -193,7 +198,7 @@ impl State {
         if !self.keeps_feed() {
             self.unrecorded = true;
         } else if kind.is_entity() {
-            self.pending.note_entity(&collection.name);
+            self.pending.note_entity(collection.storage, &collection.name);
         } else {
             self.pending.note_catalog(kind, (collection.id, collection.storage, &collection.name), payload);
         }
@@ -219,7 +224,7 @@ impl State {
             value_bytes: 0,
         };
         if self.keeps_feed() {
-            let feed = self.pending.owed(collections);
+            let feed = self.pending.owed();
             owed.changes += feed.changes;
             owed.key_bytes += feed.key_bytes;
             owed.value_bytes += feed.value_bytes;
@@ -438,13 +443,13 @@ impl State {
             Retention { commits_max: 0, .. } => {}
             retention => retention.trim(&mut self.engine, sequence, session.mark(), mark)?,
         }
+        // Before the lock is given back, which is before the commit waits for the disk: the next one goes on from there.
+        let before = session.set_mark(mark);
         match session.commit(self.engine, durability) {
-            Ok(committed) if committed == sequence => {
-                session.set_mark(mark);
-                Ok(committed)
-            }
+            Ok(committed) if committed == sequence => Ok(committed),
             Ok(committed) => Err(Error::internal(format!("commit {committed} was promised sequence {sequence}"))),
             Err(error) => {
+                session.take_back(mark.bytes.saturating_sub(before.bytes));
                 if catalog_changed {
                     shared.catalogs().retract(sequence);
                 }

@@ -356,6 +356,15 @@ fn each_of_a_thousand_earlier_commits_reads_as_it_was() {
         (n(version.entity.bytes()), version.entity.version(), version.until.map(|until| until.0))
     });
     assert_eq!(told.collect::<Vec<_>>(), versions);
+    // Read on from each of them, and from a commit between.
+    for (place, (_, version, _)) in versions.iter().enumerate() {
+        for (after, skipped) in [(*version, place + 1), (version - 1, place)] {
+            let rest =
+                c.history(id(7)).unwrap().after(Sequence(after)).map(|version| n(version.unwrap().entity.bytes()));
+            let wanted: Vec<_> = versions[skipped..].iter().map(|version| version.0).collect();
+            assert_eq!(rest.collect::<Vec<_>>(), wanted, "after {after}");
+        }
+    }
 }
 
 #[test]
@@ -387,4 +396,51 @@ fn an_earlier_commit_that_is_not_kept_or_was_never_made_is_refused() {
     put(&c, 1, 2);
     assert_eq!(off.begin_read_at(then).map(drop).unwrap_err().code(), ErrorCode::Unsupported);
     assert_eq!(c.history(id(1)).map(drop).unwrap_err().code(), ErrorCode::Unsupported);
+}
+
+/// A handle of a name that no collection has now. It answered that nothing had been there, for every commit, also for those
+/// that are not kept or were never made.
+#[test]
+fn a_name_that_is_free_now_means_the_collection_that_had_it_then() {
+    let db = Database::open_memory().unwrap();
+    let c = db.collection("c").unwrap();
+    fill(&c, 0..3);
+    let then = db.last_sequence();
+    db.drop_collection("c").unwrap();
+    let dropped = db.last_sequence();
+    let by_name = db.collection("c").unwrap();
+    assert_eq!(by_name.get_as_of(id(1), then).unwrap().map(|it| n(it.bytes())), Some(1));
+    assert!(by_name.get_as_of(id(1), dropped).unwrap().is_none());
+    let past = db.begin_read_at(then).unwrap().collection("c").unwrap();
+    assert_eq!(past.get(id(1)).unwrap().map(|it| n(it.bytes())), Some(1));
+    let future = by_name.get_as_of(id(1), Sequence(1000)).unwrap_err();
+    assert_eq!(future.code(), ErrorCode::InvalidArgument);
+    // Reading the past binds no handle: it becomes the collection that is made next.
+    fill(&by_name, 5..6);
+    assert_eq!(by_name.count().unwrap(), 1);
+    assert!(by_name.get_as_of(id(1), then).unwrap().is_none());
+    db.trim_changes(dropped).unwrap();
+    let free = db.collection("free").unwrap();
+    assert_eq!(free.get_as_of(id(1), then).unwrap_err().code(), ErrorCode::Gap);
+}
+
+/// Emptying what was empty before the transaction gave the collection another place, and the feed nothing to tell: what the
+/// transaction had put there stayed for ever.
+#[test]
+fn what_a_transaction_puts_and_clears_leaves_nothing() {
+    let backend = Backend::memory();
+    let db = Database::open_on(backend.clone(), Options::default()).unwrap();
+    db.create_collection("scratch").unwrap();
+    for _ in 0..5 {
+        let tx = db.begin_write().unwrap();
+        let scratch = tx.collection("scratch").unwrap();
+        fill(&scratch, 0..100);
+        assert_eq!(scratch.find(Expression::all()).delete().unwrap(), 100);
+        tx.commit().unwrap();
+    }
+    verified(&db);
+    db.trim_changes(db.last_sequence()).unwrap();
+    db.compact().unwrap();
+    db.close().unwrap();
+    assert_eq!((keys(&backend, ENTITY), keys(&backend, HISTORY)), (0, 0));
 }

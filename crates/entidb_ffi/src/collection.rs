@@ -221,12 +221,10 @@ pub unsafe extern "C" fn entidb_collection_history(
     call_unit(out_error, |touched| {
         give(out_frames, entidb_buffer::EMPTY, "out_frames")?;
         let mut frames = Vec::new();
-        for version in target(touched, collection)?.history(bytes::id(id, "id")?)? {
+        for version in target(touched, collection)?.history(bytes::id(id, "id")?)?.after(Sequence(after)) {
             let version = version?;
-            if version.entity.version() > after {
-                frames.extend_from_slice(&version.until.map_or(0, |until| until.0).to_le_bytes());
-                cursor::frame(&version.entity, &mut frames)?;
-            }
+            frames.extend_from_slice(&version.until.map_or(0, |until| until.0).to_le_bytes());
+            cursor::frame(&version.entity, &mut frames)?;
             if frames.len() >= HISTORY_BYTES {
                 break;
             }

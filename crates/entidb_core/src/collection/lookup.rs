@@ -54,9 +54,13 @@ impl Collection {
         let (_, record) = self.open()?;
         let shared = self.scope.shared();
         shared.counters().read(1);
-        let Some(record) = record else { return Ok(None) };
         let read = shared.begin_read_at(at)?;
-        let Some(storage) = read.catalog().by_id(record.id).map(|then| then.storage) else { return Ok(None) };
+        let then = match record {
+            Some(record) => read.catalog().by_id(record.id),
+            // A name that is free now means what had it then.
+            None => read.catalog().by_name(self.name()),
+        };
+        let Some(storage) = then.map(|then| then.storage) else { return Ok(None) };
         stored(&View::Read(read), storage, id)?.map(|stored| Entity::new(id, stored)).transpose()
     }
 
@@ -105,6 +109,7 @@ impl Collection {
         }
         let keys: Vec<[u8; 21]> = ids.iter().map(|id| keyspace::entity(record.storage, id)).collect();
         let keys: Vec<&[u8]> = keys.iter().map(<[u8; 21]>::as_slice).collect();
+        let _moving = view.moving();
         let found = view.multi_get(&keys)?;
         ids.iter().zip(found).map(|(id, stored)| stored.map(|stored| Entity::new(*id, stored)).transpose()).collect()
     }

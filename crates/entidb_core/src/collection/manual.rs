@@ -241,6 +241,7 @@ impl ManualIndex {
         let bounds = manual.range(Bound::Included(&key), Bound::Included(&key))?;
         let end = bounds.end.unwrap_or_else(|| manual.end().to_vec());
         let mut rows = view.range(&bounds.start, &end, Direction::Forward)?;
+        let _moving = view.moving();
         let mut found = Vec::new();
         while rows.advance()? {
             found.push(row_entity(rows.key())?);

@@ -106,6 +106,7 @@ impl Entities {
         let Some(view) = &self.view else { return Ok(None) };
         view.check()?;
         let Some(iter) = self.iter.as_mut().filter(|_| self.left > 0) else { return Ok(None) };
+        let _moving = view.moving();
         while let Some((id, stored)) = iter.next()? {
             // The place to begin after may still be there, as the first that is met.
             if self.skip.take() == Some(id) {

@@ -43,6 +43,8 @@ pub struct EntityHistory {
     id: EntityId,
     /// Rows of commits before this one are not kept.
     oldest: Sequence,
+    /// Versions up to this one are left out.
+    after: Sequence,
     /// Storages to look at, each with the commit that gave it up.
     storages: VecDeque<(StorageId, Option<Sequence>)>,
     rows: Option<Iter>,
@@ -57,7 +59,28 @@ impl EntityHistory {
             storages.extend(ended.map(|(storage, until)| (storage, Some(until))));
             storages.push_back((record.storage, None));
         }
-        Ok(Self { view, id, oldest, storages, rows: None, has_failed: false })
+        Ok(Self { view, id, oldest, after: Sequence::ZERO, storages, rows: None, has_failed: false })
+    }
+
+    /// Leaves out the versions written up to a commit, without reading those that ended before it. Call it before the first step.
+    ///
+    /// ```
+    /// # use entidb_core::{doc, Database};
+    /// # let db = Database::open_memory()?;
+    /// # let notes = db.collection("notes")?;
+    /// let id = notes.put(&doc! { "n": 1 })?;
+    /// let first = db.last_sequence();
+    /// notes.put_at(id, &doc! { "n": 2 })?;
+    /// assert_eq!(notes.history(id)?.after(first).count(), 1);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn after(mut self, commit: Sequence) -> Self {
+        self.after = commit;
+        self.oldest = self.oldest.max(commit.next());
+        let oldest = self.oldest;
+        self.storages.retain(|(_, until)| until.is_none_or(|until| until >= oldest));
+        self
     }
 
     fn step(&mut self) -> Result<Option<EntityVersion>> {
@@ -78,6 +101,9 @@ impl EntityHistory {
                 let place = keyspace::history_place(rows.key());
                 let (_, until) = place.ok_or_else(|| Error::corrupt("a history key"))?;
                 let entity = Entity::new(self.id, rows.value_owned())?;
+                if entity.version() <= self.after.0 {
+                    continue;
+                }
                 return Ok(Some(EntityVersion { entity, until: Some(until) }));
             }
             self.rows = None;
@@ -85,7 +111,8 @@ impl EntityHistory {
             let stored = self.view.get(&keyspace::entity(storage, &self.id))?;
             let last = stored.map(|stored| Entity::new(self.id, stored)).transpose()?;
             // What the commit that gave the storage up wrote before that was never seen.
-            if let Some(entity) = last.filter(|entity| given_up.is_none_or(|until| entity.version() < until.0)) {
+            let is_seen = |entity: &Entity| given_up.is_none_or(|until| entity.version() < until.0);
+            if let Some(entity) = last.filter(|entity| is_seen(entity) && entity.version() > self.after.0) {
                 return Ok(Some(EntityVersion { entity, until: given_up }));
             }
         }

@@ -23,7 +23,7 @@ pub(crate) use read::ReadInner;
 pub use read::ReadTransaction;
 pub(crate) use schema::BegunIndex;
 pub(crate) use state::{Limits, State};
-pub(crate) use write::WriteInner;
+pub(crate) use write::{Moving, WriteInner};
 pub use write::{Savepoint, WriteTransaction};
 
 use crate::catalog::Catalog;
@@ -155,6 +155,15 @@ impl View {
                 }
                 Ok(RowCount { rows, is_exact: rows < COUNTED_MAX })
             }
+        }
+    }
+
+    /// Says that a query of an open write transaction is at work, until what this returns is dropped: it makes few calls on the
+    /// transaction, which is not idle meanwhile.
+    pub(crate) fn moving(&self) -> Option<Moving> {
+        match self {
+            Self::Read(_) => None,
+            Self::Write(view) => Some(view.write.moving()),
         }
     }
 

@@ -20,6 +20,9 @@ pub(crate) struct WriteInner {
     state: Mutex<Option<State>>,
     /// Counts the beginnings and ends of calls. Changed by who has the state.
     calls: AtomicU64,
+    /// Queries that run at this moment, each with no call of its own on the state, and how many have ended.
+    queries: AtomicU64,
+    queries_ended: AtomicU64,
     /// Whether it was aborted for a writer that waited.
     was_idle: AtomicBool,
 }
@@ -52,14 +55,21 @@ impl WriteInner {
         Ok(taken)
     }
 
+    /// How many calls began and ended.
     pub(crate) fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+        self.calls.load(Ordering::Relaxed).wrapping_add(self.queries_ended.load(Ordering::Relaxed))
+    }
+
+    /// A query is moved, until this is dropped.
+    pub(super) fn moving(self: &Arc<Self>) -> Moving {
+        self.queries.fetch_add(1, Ordering::AcqRel);
+        Moving(Arc::clone(self))
     }
 
     /// Aborts it for a writer that waits, unless it is in a call or had one since this count.
     pub(crate) fn end_idle(&self, calls: u64) -> bool {
         let Some(mut state) = self.state.try_lock() else { return false };
-        if self.calls() != calls {
+        if self.calls() != calls || self.queries.load(Ordering::Acquire) > 0 {
             return false;
         }
         let Some(taken) = state.take() else { return false };
@@ -82,6 +92,17 @@ impl WriteInner {
             "the transaction was committed or aborted already; begin another".to_owned()
         };
         Error::new(ErrorCode::TransactionEnded, problem)
+    }
+}
+
+/// A query of a transaction while it looks for something.
+pub(crate) struct Moving(Arc<WriteInner>);
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        // Counted as ended before it is no more under way.
+        self.0.queries_ended.fetch_add(1, Ordering::AcqRel);
+        self.0.queries.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -176,6 +197,8 @@ impl WriteTransaction {
             shared,
             state: Mutex::new(Some(state)),
             calls: AtomicU64::new(0),
+            queries: AtomicU64::new(0),
+            queries_ended: AtomicU64::new(0),
             was_idle: AtomicBool::new(false),
         });
         inner.shared.idle().begun(&inner);
@@ -454,9 +477,67 @@ impl Drop for WriteTransaction {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    use crate::{Database, ErrorCode, doc, field};
+    use entidb_storage::Clock;
+
+    use crate::{Database, ErrorCode, IndexDefinition, KeyRange, doc, field, interrupt};
+
+    /// A clock that moves on whenever it is looked at, so that every check asks.
+    struct Restless(AtomicU64);
+
+    impl Clock for Restless {
+        fn wall_micros(&self) -> i64 {
+            0
+        }
+
+        fn monotonic_nanos(&self) -> u64 {
+            self.0.fetch_add(1_000_000_000, Ordering::Relaxed)
+        }
+    }
+
+    /// A query in a transaction counted as a call when it began and with each batch it fetched. Between them it was taken for
+    /// idleness: counting the rows of an index for longer than the limit ended the transaction in the middle of it.
+    #[test]
+    fn a_query_that_runs_is_no_idleness() {
+        let db = Database::open_memory().unwrap();
+        let c = db.collection("c").unwrap();
+        c.create_index(IndexDefinition::on(["n"]).unwrap()).unwrap();
+        c.create_index(IndexDefinition::manual("m")).unwrap();
+        c.put_many(&(0..3_000).map(|n| doc! { "n": n, "even": (n % 2 == 0) }).collect::<Vec<_>>()).unwrap();
+        let tx = db.begin_write().unwrap();
+        let c = tx.collection("c").unwrap();
+        let inner = Arc::clone(tx.inner());
+        let asked = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&asked);
+        // In the middle of each query a waiter finds the limit over.
+        let ask = move || {
+            counted.set(counted.get() + 1);
+            inner.end_idle(inner.calls())
+        };
+        interrupt::ask_by(Box::new(Restless(AtomicU64::new(0))), Some(Box::new(ask)));
+        let queries: [&dyn Fn() -> u64; 6] = [
+            &|| c.find(field("n").ge(0)).count().unwrap(),
+            &|| c.find(field("even").eq(true)).order_by(crate::desc("n")).list().unwrap().len() as u64,
+            &|| c.find(field("n").eq(-1)).list().unwrap().len() as u64,
+            &|| c.find(field("odd").eq(-1)).list().unwrap().len() as u64,
+            &|| c.iter().unwrap().filter(|found| found.is_ok()).count() as u64,
+            &|| c.manual_index("m").unwrap().range(KeyRange::default()).unwrap().count() as u64,
+        ];
+        let results: Vec<_> = queries.iter().map(|query| query()).collect();
+        interrupt::ask(None);
+        assert_eq!(results, [3_000, 1_500, 0, 0, 3_000, 0]);
+        assert!(asked.get() > 10 && tx.is_open(), "asked {} times", asked.get());
+        // A query that is held and not moved is idle.
+        let mut held = c.find(field("n").ge(0)).run().unwrap();
+        held.next().unwrap().unwrap();
+        assert!(tx.inner().end_idle(tx.inner().calls()));
+        assert_eq!(held.next().unwrap().unwrap_err().code(), ErrorCode::TransactionEnded);
+    }
 
     #[test]
     fn a_panic_dooms_the_transaction_it_happened_in_and_nothing_else() {

@@ -86,6 +86,7 @@ impl Found {
         mut query: Query,
     ) -> Result<Self> {
         query.normalize()?;
+        let _moving = view.moving();
         let shared = Arc::clone(collection.scope().shared());
         let nowhere = Home { collection: CollectionId(0), storage: StorageId(0) };
         let home = record.as_ref().map_or(nowhere, |record| record.home());
@@ -198,6 +199,7 @@ impl Found {
         let is_whole = self.left().is_none() && self.skip == 0;
         let is_answer = self.exact || self.sorted;
         let Some(fetch) = self.fetch.as_mut().filter(|_| is_answer && is_whole) else { return Ok(None) };
+        let _moving = self.view.as_ref().and_then(View::moving);
         let counted = fetch.count()?;
         if !self.sorted {
             self.examined += counted.unwrap_or(0);
@@ -246,6 +248,7 @@ impl Found {
 
     /// The next answer behind those the offset leaves out, whether it is of this page or not.
     fn look(&mut self) -> Result<Option<Entity>> {
+        let _moving = self.view.as_ref().and_then(View::moving);
         while let Some(entity) = self.next_match()? {
             if self.skip == 0 {
                 return Ok(Some(entity));

@@ -159,6 +159,20 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     intact(&db);
 }
 
+/// A key nested deeper than a document may be was taken, and every range over it was damage from then on.
+#[test]
+fn a_key_that_would_not_be_read_back_is_refused() {
+    let (db, people, index) = people();
+    let ada = people.put(&doc! { "n": 1 }).unwrap();
+    let nested = |depth: usize| (0..depth).fold(Value::from(1), |value, _| Value::Array(vec![value]));
+    for depth in [65, 300, 1900] {
+        assert_eq!(index.insert(nested(depth), ada).unwrap_err().code(), ErrorCode::TooDeep, "{depth}");
+    }
+    assert!(index.insert(nested(40), ada).unwrap());
+    assert_eq!(all(&index), [(nested(40), ada)]);
+    intact(&db);
+}
+
 #[test]
 fn a_refusal_shows_the_key_where_that_is_asked_for() {
     let db = Database::open_memory_with(Options { show_unique_keys: true, ..Options::default() }).unwrap();

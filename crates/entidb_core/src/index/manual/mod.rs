@@ -143,6 +143,11 @@ impl Manual {
 
     /// A key in its ordered form.
     fn tuple(&self, key: &Value) -> Result<Vec<u8>> {
+        if matches!(key, Value::Array(_) | Value::Map(_) | Value::Tagged(_)) {
+            // As deep as a document at most: what is deeper cannot be read back.
+            entidb_codec::validate(&entidb_codec::encode(key))
+                .map_err(|error| Error::from(error).with_index(&self.name))?;
+        }
         let mut tuple = Vec::with_capacity(32);
         encode_ordered(key, Direction::Ascending, &mut tuple);
         if tuple.len() > KEY_BYTES_MAX {

@@ -15,6 +15,8 @@ use crate::id::{CollectionId, StorageId};
 /// The key of a part, and that of a row of the history of the catalog.
 pub(super) const PART_KEY_BYTES: u64 = 13;
 const ROW_KEY_BYTES: u64 = 14;
+/// What such a row has beside the name.
+const CATALOG_ROW_HEAD: usize = 5;
 
 /// A change of the catalog, in the order it was made.
 #[derive(Debug)]
@@ -28,8 +30,11 @@ pub(super) struct CatalogChange {
 
 impl CatalogChange {
     fn bytes(&self) -> u64 {
-        // The name once in the feed, once in the history of the catalog, and a longer one for its entities.
-        (CATALOG_BYTES + 3 * NAME_BYTES + self.payload.len()) as u64
+        // The name in the feed and in the history of the catalog, which has that of the first of these changes.
+        let names = NAME_HEAD + CATALOG_ROW_HEAD + 2 * self.name.len();
+        // The new name comes before the entities.
+        let new_name = if self.kind == ChangeKind::CollectionRenamed { NAME_HEAD + self.payload.len() } else { 0 };
+        (CATALOG_BYTES + names + new_name + self.payload.len()) as u64
     }
 }
 

@@ -84,6 +84,26 @@ inline constexpr std::string_view vector_kind_words[] = {
 };
 }  // namespace detail
 
+namespace detail {
+/// The bytes before a document in the frames of `entidb_cursor_next_batch`: length (4 bytes), id (16), version (8).
+inline constexpr std::size_t frame_head_bytes = 28;
+/// A frame of `entidb_collection_get_many` for an id that is not there: the length is all ones, then the id.
+inline constexpr std::size_t frame_absent_bytes = 20;
+/// The most that stands before a document in the frames of `entidb_collection_put_many`: length (4 bytes), whether an
+/// id follows (1), id (16).
+inline constexpr std::size_t put_frame_head_bytes = 21;
+/// What stands before each frame of `entidb_collection_history`: the sequence of the commit that replaced or deleted
+/// the version, 0 for the current one.
+inline constexpr std::size_t version_until_bytes = 8;
+/// What stands before the position in a batch of `entidb_change_feed_next`: sequence (8 bytes), time (8), count of
+/// changes (4), flags (1), length of the position (1).
+inline constexpr std::size_t change_batch_head_bytes = 22;
+/// The flag of a batch that ends its commit.
+inline constexpr std::size_t change_batch_ends_commit = 1;
+/// Added to the kind of a change in a batch when the document before follows its payload.
+inline constexpr std::size_t change_has_before = 128;
+}  // namespace detail
+
 /// How a database is opened. What is not given keeps its default.
 class Options {
   public:
@@ -141,6 +161,9 @@ class Options {
     /// The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic
     /// checkpoints. Default 256 MiB.
     Options& checkpoint_bytes(std::uint64_t value) { return set("checkpoint_bytes", Value(value)); }
+    /// The size of the log that starts a checkpoint when the database is closed. The next opening after a close replays
+    /// less than this. 0 means no checkpoint by close. Default 8 MiB.
+    Options& close_checkpoint_bytes(std::uint64_t value) { return set("close_checkpoint_bytes", Value(value)); }
     /// Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4.
     Options& compression(Compression value) {
         switch (value) {
@@ -156,11 +179,18 @@ class Options {
     Options& entity_bytes_max(std::uint64_t value) { return set("entity_bytes_max", Value(value)); }
     /// The largest transaction: the bytes of its changes. Default 1 GiB.
     Options& transaction_bytes_max(std::uint64_t value) { return set("transaction_bytes_max", Value(value)); }
+    /// The most bytes of segments and of commits that are in the log alone: segment_bytes and wal_bytes of the
+    /// statistics. A commit beyond it fails with LIMIT_REACHED, unless it only deletes. Files take more space during
+    /// merges, and log files are created ahead. 0 means no limit. Default 0.
+    Options& database_bytes_max(std::uint64_t value) { return set("database_bytes_max", Value(value)); }
     /// How long a write waits for another write transaction to end. Default 5,000 ms.
     Options& lock_timeout_ms(std::uint64_t value) { return set("lock_timeout_ms", Value(value)); }
     /// How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails
     /// with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms.
     Options& transaction_idle_ms_max(std::uint64_t value) { return set("transaction_idle_ms_max", Value(value)); }
+    /// How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and
+    /// the reason; a call that runs is not ended. 0 means no limit. Default 0.
+    Options& transaction_ms_max(std::uint64_t value) { return set("transaction_ms_max", Value(value)); }
     /// How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000.
     Options& feed_commits_max(std::uint64_t value) { return set("feed_commits_max", Value(value)); }
     /// How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without

@@ -286,6 +286,10 @@ static const std::map<entidb_status, Body>& given() {
         {ENTIDB_ERROR_ENTITY_NOT_FOUND, [](auto&, auto& c) { c.replace(numbered(1), map({})); }},
         {ENTIDB_ERROR_VERSION_MISMATCH, [](auto&, auto& c) { c.put(numbered(1), map({})); c.replace(numbered(1), map({}), 999); }},
         {ENTIDB_ERROR_UNIQUE_VIOLATION, [](auto&, auto& c) { c.create_index(entidb::Index("a").unique()); c.put(map({{"a", 1}})); c.put(map({{"a", 1}})); }},
+        {ENTIDB_ERROR_LIMIT_REACHED, [](auto&, auto&) {
+             auto small = Database::open_memory(map({{"database_bytes_max", 1 << 20}, {"compression", "none"}}));
+             for (auto c = small.collection("c");;) c.put(map({{"pad", std::string(100000, 'x')}}));
+         }},
         {ENTIDB_ERROR_SAVEPOINT_NOT_FOUND, [](auto& db, auto&) {
              auto tx = db.begin_write();
              auto outer = tx.savepoint(), inner = tx.savepoint();
@@ -305,7 +309,6 @@ static const std::map<entidb_status, const char*>& not_given() {
         {ENTIDB_ERROR_DATABASE_REPLACED, "below, by a folder that is moved"},
         {ENTIDB_ERROR_COMMIT_UNKNOWN, "below, by a fault"},
         {ENTIDB_ERROR_OUT_OF_MEMORY, "the address sanitizer needs the memory a limit would take; Python provokes it"},
-        {ENTIDB_ERROR_LIMIT_REACHED, "it takes four thousand million collections"},
         {ENTIDB_ERROR_READ_ONLY_STORAGE, "it takes a file system mounted for reading only; the tests of the storage have one"},
         {ENTIDB_ERROR_FORMAT_TOO_OLD, "there is one format"},
         {ENTIDB_ERROR_UNREPRESENTABLE, "what C++ cannot say it cannot ask to be stored"},

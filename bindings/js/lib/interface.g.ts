@@ -208,6 +208,8 @@ export interface Options {
   memtableBytes?: number;
   /** The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic checkpoints. Default 256 MiB. */
   checkpointBytes?: number;
+  /** The size of the log that starts a checkpoint when the database is closed. The next opening after a close replays less than this. 0 means no checkpoint by close. Default 8 MiB. */
+  closeCheckpointBytes?: number;
   /** Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4. */
   compression?: Compression;
   /** The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit of the process. Default 0. */
@@ -216,10 +218,14 @@ export interface Options {
   entityBytesMax?: number;
   /** The largest transaction: the bytes of its changes. Default 1 GiB. */
   transactionBytesMax?: number;
+  /** The most bytes of segments and of commits that are in the log alone: segmentBytes and walBytes of the statistics. A commit beyond it fails with LIMIT_REACHED, unless it only deletes. Files take more space during merges, and log files are created ahead. 0 means no limit. Default 0. */
+  databaseBytesMax?: number;
   /** How long a write waits for another write transaction to end. Default 5,000 ms. */
   lockTimeoutMs?: number;
   /** How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms. */
   transactionIdleMsMax?: number;
+  /** How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0. */
+  transactionMsMax?: number;
   /** How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000. */
   feedCommitsMax?: number;
   /** How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0. */
@@ -258,6 +264,8 @@ export interface Config {
   memtableBytes: number;
   /** The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic checkpoints. Default 256 MiB. */
   checkpointBytes: number;
+  /** The size of the log that starts a checkpoint when the database is closed. The next opening after a close replays less than this. 0 means no checkpoint by close. Default 8 MiB. */
+  closeCheckpointBytes: number;
   /** Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4. */
   compression: Compression;
   /** The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit of the process. Default 0. */
@@ -266,10 +274,14 @@ export interface Config {
   entityBytesMax: number;
   /** The largest transaction: the bytes of its changes. Default 1 GiB. */
   transactionBytesMax: number;
+  /** The most bytes of segments and of commits that are in the log alone: segmentBytes and walBytes of the statistics. A commit beyond it fails with LIMIT_REACHED, unless it only deletes. Files take more space during merges, and log files are created ahead. 0 means no limit. Default 0. */
+  databaseBytesMax: number;
   /** How long a write waits for another write transaction to end. Default 5,000 ms. */
   lockTimeoutMs: number;
   /** How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms. */
   transactionIdleMsMax: number;
+  /** How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0. */
+  transactionMsMax: number;
   /** How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000. */
   feedCommitsMax: number;
   /** How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0. */
@@ -303,12 +315,15 @@ export const OPTION_NAMES: Readonly<Record<keyof Options, string>> = {
   memoryBytes: "memory_bytes",
   memtableBytes: "memtable_bytes",
   checkpointBytes: "checkpoint_bytes",
+  closeCheckpointBytes: "close_checkpoint_bytes",
   compression: "compression",
   openFilesMax: "open_files_max",
   entityBytesMax: "entity_bytes_max",
   transactionBytesMax: "transaction_bytes_max",
+  databaseBytesMax: "database_bytes_max",
   lockTimeoutMs: "lock_timeout_ms",
   transactionIdleMsMax: "transaction_idle_ms_max",
+  transactionMsMax: "transaction_ms_max",
   feedCommitsMax: "feed_commits_max",
   feedAgeMsMax: "feed_age_ms_max",
   feedBytesMax: "feed_bytes_max",
@@ -407,6 +422,30 @@ export interface Stats {
   memoryIndexesBytes: number;
   /** Of this, segments that are being written. */
   memoryWritingBytes: number;
+}
+
+/** About how much an index holds. */
+export interface IndexStats {
+  /** The name of the index. */
+  index: string;
+  /** Its kind. */
+  kind: string;
+  /** Its rows. */
+  rows: number;
+  /** Whether the rows are counted; otherwise they are an estimate. */
+  exact: boolean;
+}
+
+/** The number, the name and the size of a collection and its indexes. */
+export interface CollectionStats {
+  /** The number of the collection, which never changes and which no other collection of the database ever gets; absent before the collection is created. */
+  id?: number;
+  /** Its name now, also after it was renamed. */
+  name: string;
+  /** The exact number of entities. */
+  entities: number;
+  /** Its indexes, in the order they were created. */
+  indexes: IndexStats[];
 }
 
 /** What opening found. */

@@ -171,6 +171,7 @@ const GIVEN = {
   ENTITY_NOT_FOUND: () => c().replace(ID, {}),
   VERSION_MISMATCH: () => { const items = c(); items.replace(items.put({}), {}, { version: 1e9 }); },
   UNIQUE_VIOLATION: () => { const items = c(); items.createIndex("a", { unique: true }); items.putMany([{ a: 1 }, { a: 1 }]); },
+  LIMIT_REACHED: () => { for (const items = c({ databaseBytesMax: 1 << 20, compression: "none" }); ; ) items.put({ pad: "x".repeat(100_000) }); },
   SAVEPOINT_NOT_FOUND: () => openMemory().transaction((tx) => { const outer = tx.savepoint(); const inner = tx.savepoint(); tx.rollbackTo(outer); tx.rollbackTo(inner); }),
 };
 /** Codes that the table above does not give, and why. */
@@ -185,7 +186,6 @@ const NOT_GIVEN = {
   WRITES_STOPPED: "below, by a fault",
   DATABASE_REPLACED: "below, by a folder that is moved",
   PERMISSION_DENIED: "below, in a process of its own",
-  LIMIT_REACHED: "it takes four thousand million collections",
   TOO_MANY_OPEN_FILES: "below, in a process of its own",
   READ_ONLY_STORAGE: "it takes a file system mounted for reading only; the tests of the storage have one",
   FORMAT_TOO_OLD: "there is one format",

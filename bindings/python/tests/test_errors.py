@@ -33,6 +33,12 @@ def busy(db, tmp):
         db.transaction(timeout=0)
 
 
+def limit_reached(db, tmp):
+    with entidb.open_memory(database_bytes_max=1 << 20) as small:
+        while True:
+            small.collection("c").put({"noise": os.urandom(100_000)})
+
+
 def deadlock(db, tmp):
     with db.transaction():
         db.collection("c").put({})
@@ -260,6 +266,7 @@ GIVEN = {
     "UNIQUE_VIOLATION": unique,
     "SAVEPOINT_NOT_FOUND": gone_savepoint,
     "FOREIGN_HANDLE": foreign,
+    "LIMIT_REACHED": limit_reached,
 }
 
 
@@ -279,7 +286,6 @@ NOT_GIVEN = {
     "WRITES_STOPPED": "below, by a fault",
     "DATABASE_REPLACED": "below, by a folder that is moved",
     "PERMISSION_DENIED": "below, in a process of its own",
-    "LIMIT_REACHED": "it takes four thousand million collections",
     "TOO_MANY_OPEN_FILES": "below, in a process of its own",
     "READ_ONLY_STORAGE": "it takes a file system mounted for reading only; the tests of the storage have one",
     "FORMAT_TOO_OLD": "there is one format",

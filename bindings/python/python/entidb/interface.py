@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 __all__ = [
     "BackupReport",
     "CheckpointReport",
+    "CollectionStats",
     "CompactReport",
     "Config",
+    "IndexStats",
     "KeySlot",
     "MemoryOptions",
     "OpenReport",
@@ -70,10 +72,14 @@ class MemoryOptions(TypedDict, total=False):
     """The largest document, encoded. Default 64 MiB."""
     transaction_bytes_max: int
     """The largest transaction: the bytes of its changes. Default 1 GiB."""
+    database_bytes_max: int
+    """The most bytes of segments and of commits that are in the log alone: segment_bytes and wal_bytes of the statistics. A commit beyond it fails with LIMIT_REACHED, unless it only deletes. Files take more space during merges, and log files are created ahead. 0 means no limit. Default 0."""
     lock_timeout_ms: int
     """How long a write waits for another write transaction to end. Default 5,000 ms."""
     transaction_idle_ms_max: int
     """How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms."""
+    transaction_ms_max: int
+    """How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0."""
     feed_commits_max: int
     """How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000."""
     feed_age_ms_max: int
@@ -103,6 +109,8 @@ class Options(MemoryOptions, total=False):
     """Create missing parent folders when the database is created. Off by default, so that a mistyped path creates nothing. Default false."""
     read_only: bool
     """Open for reading only; several processes may do so at once. Default false."""
+    close_checkpoint_bytes: int
+    """The size of the log that starts a checkpoint when the database is closed. The next opening after a close replays less than this. 0 means no checkpoint by close. Default 8 MiB."""
     open_files_max: int
     """The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit of the process. Default 0."""
 
@@ -128,6 +136,8 @@ class Config(TypedDict):
     """The size at which a memtable is written to a segment. Up to four times this size is in memory during the write, so use at most an eighth of memory_bytes. 0 means an eighth of memory_bytes, at most 32 MiB. Default 0."""
     checkpoint_bytes: int
     """The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic checkpoints. Default 256 MiB."""
+    close_checkpoint_bytes: int
+    """The size of the log that starts a checkpoint when the database is closed. The next opening after a close replays less than this. 0 means no checkpoint by close. Default 8 MiB."""
     compression: Compression
     """Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4."""
     open_files_max: int
@@ -136,10 +146,14 @@ class Config(TypedDict):
     """The largest document, encoded. Default 64 MiB."""
     transaction_bytes_max: int
     """The largest transaction: the bytes of its changes. Default 1 GiB."""
+    database_bytes_max: int
+    """The most bytes of segments and of commits that are in the log alone: segment_bytes and wal_bytes of the statistics. A commit beyond it fails with LIMIT_REACHED, unless it only deletes. Files take more space during merges, and log files are created ahead. 0 means no limit. Default 0."""
     lock_timeout_ms: int
     """How long a write waits for another write transaction to end. Default 5,000 ms."""
     transaction_idle_ms_max: int
     """How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms."""
+    transaction_ms_max: int
+    """How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0."""
     feed_commits_max: int
     """How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000."""
     feed_age_ms_max: int
@@ -249,6 +263,32 @@ class Stats(TypedDict):
     """Of this, indexes of open segments."""
     memory_writing_bytes: int
     """Of this, segments that are being written."""
+
+
+class IndexStats(TypedDict):
+    """About how much an index holds."""
+
+    index: str
+    """The name of the index."""
+    kind: str
+    """Its kind."""
+    rows: int
+    """Its rows."""
+    exact: bool
+    """Whether the rows are counted; otherwise they are an estimate."""
+
+
+class CollectionStats(TypedDict):
+    """The number, the name and the size of a collection and its indexes."""
+
+    id: NotRequired[int]
+    """The number of the collection, which never changes and which no other collection of the database ever gets; absent before the collection is created."""
+    name: str
+    """Its name now, also after it was renamed."""
+    entities: int
+    """The exact number of entities."""
+    indexes: list[IndexStats]
+    """Its indexes, in the order they were created."""
 
 
 class OpenReport(TypedDict):

@@ -129,10 +129,11 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// `TargetNotEmpty`, `NoSpace`, `PermissionDenied`, `Closed`, `Io`.
+    /// `TargetNotEmpty`, `InvalidArgument` for a folder inside that of the database, `NoSpace`, `PermissionDenied`, `Closed`, `Io`.
     pub fn backup(&self, path: impl AsRef<Path>) -> Result<BackupReport> {
         self.shared.check_open()?;
         let path = path.as_ref();
+        self.shared.check_outside(path)?;
         let (target, made) = Self::empty_target(path)?;
         let done = self.backup_to(&target);
         if done.is_err() && made {

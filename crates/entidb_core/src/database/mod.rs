@@ -11,6 +11,7 @@ mod open;
 mod reports;
 mod restore;
 mod shared;
+mod size;
 mod verify;
 mod write_owner;
 

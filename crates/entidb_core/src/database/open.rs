@@ -87,7 +87,7 @@ impl Database {
             };
             Error::new(ErrorCode::DatabaseNotFound, problem).with_path(&shown)
         })?;
-        Self::open_on(backend, options)
+        Self::open_in(backend, options, Some(path))
     }
 
     /// Opens a database that lives in memory and is gone when its last handle is.
@@ -134,10 +134,19 @@ impl Database {
     /// # Errors
     /// As [`open_with`](Self::open_with).
     pub fn open_on(backend: Backend, options: Options) -> Result<Self> {
+        Self::open_in(backend, options, None)
+    }
+
+    fn open_in(backend: Backend, options: Options, folder: Option<&Path>) -> Result<Self> {
         options.check()?;
         let engine = Engine::open(backend.clone(), engine_options(&options))?;
         match finish_open(engine.clone(), backend, options) {
-            Ok(shared) => Ok(Self { shared: Arc::new(shared) }),
+            Ok(mut shared) => {
+                if let Some(folder) = folder {
+                    shared.set_folder(folder);
+                }
+                Ok(Self { shared: Arc::new(shared) })
+            }
             Err(error) => {
                 // The first failure is the one to tell; the engine recovers from whatever closing leaves.
                 let _ = engine.close();

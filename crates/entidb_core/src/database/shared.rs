@@ -2,15 +2,17 @@
 //!
 //! Always: a snapshot and the catalog that belongs to it are taken together. Does not know: what is done with them.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use entidb_engine::{Engine, Sequence, Snapshot};
-use entidb_storage::{Backend, Clock, Random, Threads};
+use entidb_storage::{Backend, Clock, FileDirectory, Random, Threads};
 
 use super::counters::Counters;
 use super::idle::IdleWatch;
+use super::size::SizeLimit;
 use super::write_owner::WriteOwner;
 use crate::catalog::{Catalog, CatalogHistory, CollectionRecord};
 use crate::change_feed::{Session, check_kept};
@@ -32,6 +34,8 @@ pub(crate) struct Shared {
     engine: Engine,
     /// Not the directory, which would keep the folder open after the database is closed.
     location: String,
+    /// The folder of the operating system it is in, from the top; none on any other backend.
+    folder: Option<PathBuf>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     threads: Arc<dyn Threads>,
@@ -46,6 +50,7 @@ pub(crate) struct Shared {
     waiting: AtomicUsize,
     owner: WriteOwner,
     idle: IdleWatch,
+    size: SizeLimit,
     closed: AtomicBool,
 }
 
@@ -61,6 +66,7 @@ impl Shared {
         Self {
             engine,
             location: backend.directory.location().to_owned(),
+            folder: None,
             clock: backend.clock,
             random: backend.random,
             threads: backend.threads,
@@ -73,6 +79,7 @@ impl Shared {
             waiting: AtomicUsize::new(0),
             owner: WriteOwner::default(),
             idle: IdleWatch::default(),
+            size: SizeLimit::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -112,6 +119,14 @@ impl Shared {
         &self.idle
     }
 
+    /// Refuses a commit of this many bytes that would take the database beyond its limit.
+    pub(crate) fn check_size(&self, bytes: u64) -> Result<()> {
+        match self.options.database_bytes_max {
+            0 => Ok(()),
+            max => self.size.check(&self.engine, max, bytes).map_err(|error| error.with_path(self.location())),
+        }
+    }
+
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
@@ -122,6 +137,25 @@ impl Shared {
 
     pub(crate) fn last_sequence(&self) -> Sequence {
         self.engine.last_sequence()
+    }
+
+    /// Says in which folder of the operating system it is.
+    pub(crate) fn set_folder(&mut self, path: &Path) {
+        self.folder = std::path::absolute(path).ok();
+    }
+
+    /// Refuses to write a copy into the folder of the database, where its files would be strangers.
+    pub(crate) fn check_outside(&self, target: &Path) -> Result<()> {
+        match &self.folder {
+            Some(folder) if FileDirectory::is_within(target, folder) => {
+                let problem = format!(
+                    "the target {:?} lies in the folder of the database itself; give a folder outside of it",
+                    target.display().to_string()
+                );
+                Err(Error::new(ErrorCode::InvalidArgument, problem).with_path(&target.display().to_string()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits until there is a commit after this one; false when the time, or the wait, is over first.
@@ -195,7 +229,7 @@ impl Shared {
     pub(crate) fn begin_engine(&self, timeout: Option<Duration>) -> Result<entidb_engine::WriteTransaction> {
         self.check_open()?;
         let timeout = timeout.unwrap_or(Duration::from_millis(self.options.lock_timeout_ms));
-        if !timeout.is_zero() && self.owner.is_this_thread() {
+        if !timeout.is_zero() && self.would_wait_for_itself() {
             let problem = "this call would wait for a write transaction that its own thread has open; use a collection of \
                            that transaction, or commit or abort it first";
             return Err(Error::new(ErrorCode::Deadlock, problem).with_path(self.location()));
@@ -204,6 +238,11 @@ impl Shared {
         let engine = self.take_lock(timeout);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         Ok(engine?)
+    }
+
+    /// Whether this thread has a write transaction open whose time is not over.
+    fn would_wait_for_itself(&self) -> bool {
+        self.owner.is_this_thread() && !self.idle.end_late()
     }
 
     /// The write lock, from an idle transaction too when it was idle for too long. Whoever finds the lock free looks at no clock.
@@ -215,12 +254,12 @@ impl Shared {
             Err(busy @ entidb_engine::Error::Busy) => busy,
             done => return done,
         };
-        let limit = Duration::from_millis(self.options.transaction_idle_ms_max);
+        let idle_max = Duration::from_millis(self.options.transaction_idle_ms_max);
         let begun = self.clock.monotonic_nanos();
         loop {
             let waited = Duration::from_nanos(self.clock.monotonic_nanos().saturating_sub(begun));
             let left = timeout.saturating_sub(waited);
-            let idle = self.idle.left(&*self.clock, limit);
+            let idle = self.idle.left(&*self.clock, idle_max);
             if left.is_zero() && idle != Some(Duration::ZERO) {
                 return Err(busy);
             }
@@ -270,10 +309,14 @@ impl Shared {
     }
 
     pub(crate) fn close(&self) -> Result<()> {
-        if self.check_open().is_err() {
+        if self.engine.is_forked() {
             return Ok(());
         }
-        if self.owner.is_this_thread() {
+        if self.closed.load(Ordering::Acquire) {
+            // Another call may be closing it at this moment.
+            return Ok(self.engine.close()?);
+        }
+        if self.would_wait_for_itself() {
             let problem = "this thread has a write transaction open; commit or abort it before closing";
             return Err(Error::new(ErrorCode::InUse, problem).with_path(self.location()));
         }
@@ -302,8 +345,18 @@ impl Shared {
         }
         if let Some(writer) = writer {
             writer.abort();
+            self.shorten_log();
         }
         Ok(self.engine.close()?)
+    }
+
+    /// Writes the log to segments before a close, when the next opening would have much to read. What is in the log is safe
+    /// there, so a failure, or the end of this call's time, only leaves it to that opening.
+    fn shorten_log(&self) {
+        let from = self.options.close_checkpoint_bytes;
+        if from > 0 && self.engine.stats().wal_bytes >= from {
+            let _ = self.engine.checkpoint();
+        }
     }
 
     /// Waits for no transaction: one that is open finds the database closed at its next call, its commit among them.

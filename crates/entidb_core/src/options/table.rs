@@ -45,6 +45,9 @@ pub struct Options {
     /// The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic
     /// checkpoints. Default 256 MiB.
     pub checkpoint_bytes: u64,
+    /// The size of the log that starts a checkpoint when the database is closed. The next opening after a close replays
+    /// less than this. 0 means no checkpoint by close. Default 8 MiB.
+    pub close_checkpoint_bytes: u64,
     /// Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4.
     pub compression: Compression,
     /// The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit
@@ -54,11 +57,18 @@ pub struct Options {
     pub entity_bytes_max: u64,
     /// The largest transaction: the bytes of its changes. Default 1 GiB.
     pub transaction_bytes_max: u64,
+    /// The most bytes of segments and of commits that are in the log alone: segment_bytes and wal_bytes of the
+    /// statistics. A commit beyond it fails with LIMIT_REACHED, unless it only deletes. Files take more space during
+    /// merges, and log files are created ahead. 0 means no limit. Default 0.
+    pub database_bytes_max: u64,
     /// How long a write waits for another write transaction to end. Default 5,000 ms.
     pub lock_timeout_ms: u64,
     /// How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails
     /// with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms.
     pub transaction_idle_ms_max: u64,
+    /// How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and
+    /// the reason; a call that runs is not ended. 0 means no limit. Default 0.
+    pub transaction_ms_max: u64,
     /// How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000.
     pub feed_commits_max: u64,
     /// How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without
@@ -93,12 +103,15 @@ impl Default for Options {
             memory_bytes: 268_435_456,
             memtable_bytes: 0,
             checkpoint_bytes: 268_435_456,
+            close_checkpoint_bytes: 8_388_608,
             compression: Compression::Lz4,
             open_files_max: 0,
             entity_bytes_max: 67_108_864,
             transaction_bytes_max: 1_073_741_824,
+            database_bytes_max: 0,
             lock_timeout_ms: 5_000,
             transaction_idle_ms_max: 60_000,
+            transaction_ms_max: 0,
             feed_commits_max: 1_000_000,
             feed_age_ms_max: 0,
             feed_bytes_max: 0,
@@ -183,6 +196,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "close_checkpoint_bytes",
+        kind: Kind::Number {
+            least: 1,
+            most: 1_099_511_627_776,
+            zero: true,
+            get: |options| options.close_checkpoint_bytes,
+            set: |options, value| options.close_checkpoint_bytes = value,
+        },
+    },
+    Setting {
         name: "compression",
         kind: Kind::Choice {
             words: &["lz4", "none"],
@@ -228,6 +251,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "database_bytes_max",
+        kind: Kind::Number {
+            least: 1_048_576,
+            most: u64::MAX,
+            zero: true,
+            get: |options| options.database_bytes_max,
+            set: |options, value| options.database_bytes_max = value,
+        },
+    },
+    Setting {
         name: "lock_timeout_ms",
         kind: Kind::Number {
             least: 0,
@@ -245,6 +278,16 @@ pub(super) const SETTINGS: &[Setting] = &[
             zero: true,
             get: |options| options.transaction_idle_ms_max,
             set: |options, value| options.transaction_idle_ms_max = value,
+        },
+    },
+    Setting {
+        name: "transaction_ms_max",
+        kind: Kind::Number {
+            least: 1,
+            most: 86_400_000,
+            zero: true,
+            get: |options| options.transaction_ms_max,
+            set: |options, value| options.transaction_ms_max = value,
         },
     },
     Setting {

@@ -254,6 +254,7 @@ impl State {
             return Ok(None);
         }
         let Some(storage) = self.catalog().by_id(collection).map(|record| record.storage) else { return Ok(None) };
+        self.note_write();
         let end = keyspace::prefix_end(ZONE_ENTITY, storage.0);
         let first = keyspace::entity(storage, &after.unwrap_or(NO_ENTITY));
         let mut entities = self.range(&first, &end, Direction::Forward)?;

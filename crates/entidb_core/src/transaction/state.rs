@@ -416,6 +416,9 @@ impl State {
             self.engine.abort();
             return Ok(sequence);
         }
+        if self.writes {
+            shared.check_size(self.engine.bytes())?;
+        }
         // From here on nothing is taken back, and what commit adds need not be remembered.
         self.release(0)?;
         if self.deletes && !self.writes && !self.pending.has_before() {

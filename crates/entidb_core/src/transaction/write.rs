@@ -4,7 +4,8 @@
 //! Does not know: what a change does to indexes (`state`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use entidb_engine::{Durability, Sequence};
 use entidb_storage::sync::Mutex;
@@ -23,15 +24,23 @@ pub(crate) struct WriteInner {
     /// Queries that run at this moment, each with no call of its own on the state, and how many have ended.
     queries: AtomicU64,
     queries_ended: AtomicU64,
-    /// Whether it was aborted for a writer that waited.
-    was_idle: AtomicBool,
+    /// When it began; 0 where there is no limit on its time.
+    begun_nanos: u64,
+    /// Why it was aborted, where no call of its own did: one of the numbers below.
+    aborted_for: AtomicU8,
 }
+
+/// A writer waited, and nothing was called on the transaction for too long.
+const IDLE: u8 = 1;
+/// It was open for too long.
+const LATE: u8 = 2;
 
 impl WriteInner {
     /// Runs something on the open transaction. A panic in it dooms the transaction: what it left half done must neither be
     /// committed nor read.
     pub(crate) fn with<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         self.shared.check_open()?;
+        self.end_if_late();
         let mut state = self.state.lock();
         let state = state.as_mut().ok_or_else(|| self.ended())?;
         state.check_no_panic()?;
@@ -72,24 +81,51 @@ impl WriteInner {
         if self.calls() != calls || self.queries.load(Ordering::Acquire) > 0 {
             return false;
         }
-        let Some(taken) = state.take() else { return false };
-        self.was_idle.store(true, Ordering::Relaxed);
-        self.shared.write_owner().clear();
+        let taken = state.take();
         drop(state);
-        taken.abort();
+        self.abort_for(IDLE, taken)
+    }
+
+    /// How much of its time is left; none where there is no limit on it.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let limit = Duration::from_millis(self.shared.options().transaction_ms_max);
+        let open = || Duration::from_nanos(self.shared.clock().monotonic_nanos().saturating_sub(self.begun_nanos));
+        (!limit.is_zero()).then(|| limit.saturating_sub(open()))
+    }
+
+    /// Aborts it when its time is over, unless a call or a query runs on it.
+    pub(crate) fn end_if_late(&self) -> bool {
+        if self.time_left() != Some(Duration::ZERO) {
+            return false;
+        }
+        let is_moving = || self.queries.load(Ordering::Acquire) > 0;
+        let taken = self.state.try_lock().filter(|_| !is_moving()).and_then(|mut state| state.take());
+        self.abort_for(LATE, taken)
+    }
+
+    fn abort_for(&self, why: u8, state: Option<State>) -> bool {
+        let Some(state) = state else { return false };
+        self.aborted_for.store(why, Ordering::Relaxed);
+        self.shared.write_owner().clear();
+        state.abort();
         self.shared.counters().aborted();
         true
     }
 
     fn ended(&self) -> Error {
-        let problem = if self.was_idle.load(Ordering::Relaxed) {
-            let limit = self.shared.options().transaction_idle_ms_max;
-            format!(
-                "the transaction was aborted, because nothing was called on it for {limit} ms while another write waited \
-                 (transaction_idle_ms_max); begin it again"
-            )
-        } else {
-            "the transaction was committed or aborted already; begin another".to_owned()
+        let options = self.shared.options();
+        let problem = match self.aborted_for.load(Ordering::Relaxed) {
+            IDLE => format!(
+                "the transaction was aborted, because nothing was called on it for {} ms while another write waited \
+                 (transaction_idle_ms_max); begin it again",
+                options.transaction_idle_ms_max
+            ),
+            LATE => format!(
+                "the transaction was aborted, because it was open for more than {} ms (transaction_ms_max); begin it again, and \
+                 commit sooner",
+                options.transaction_ms_max
+            ),
+            _ => "the transaction was committed or aborted already; begin another".to_owned(),
         };
         Error::new(ErrorCode::TransactionEnded, problem)
     }
@@ -193,13 +229,15 @@ pub struct WriteTransaction(Arc<WriteInner>);
 impl WriteTransaction {
     pub(crate) fn new(shared: Arc<Shared>, state: State) -> Self {
         shared.write_owner().set();
+        let begun_nanos = if shared.options().transaction_ms_max > 0 { shared.clock().monotonic_nanos() } else { 0 };
         let inner = Arc::new(WriteInner {
             shared,
             state: Mutex::new(Some(state)),
             calls: AtomicU64::new(0),
             queries: AtomicU64::new(0),
             queries_ended: AtomicU64::new(0),
-            was_idle: AtomicBool::new(false),
+            begun_nanos,
+            aborted_for: AtomicU8::new(0),
         });
         inner.shared.idle().begun(&inner);
         Self(inner)
@@ -397,6 +435,7 @@ impl WriteTransaction {
     /// As [`commit`](Self::commit), and `TransactionEnded` when it is over already.
     pub fn finish(&self, durability: Option<Durability>) -> Result<Sequence> {
         self.0.shared.check_open()?;
+        self.0.end_if_late();
         let state = self.0.take()?;
         let sequence = state.commit(&self.0.shared, durability)?;
         self.0.shared.counters().committed();

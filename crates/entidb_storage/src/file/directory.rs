@@ -64,6 +64,31 @@ impl FileDirectory {
         told(Root::unmake(path), Operation::RemoveFolder, &path.to_string_lossy())
     }
 
+    /// Whether a path is that of a folder or lies below it, links followed. Of what does not exist yet the nearest folder above
+    /// decides; where that cannot be told it is false.
+    ///
+    /// ```
+    /// use entidb_storage::FileDirectory;
+    /// let folder = std::env::temp_dir();
+    /// assert!(FileDirectory::is_within(folder.join("new").join("newer"), &folder));
+    /// assert!(!FileDirectory::is_within(&folder, folder.join("new")));
+    /// ```
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the backend that wraps the system's files")]
+    pub fn is_within(path: impl AsRef<Path>, folder: impl AsRef<Path>) -> bool {
+        let real = |path: &Path| {
+            let whole = std::path::absolute(path).ok()?;
+            whole.ancestors().find_map(|above| {
+                let rest = whole.strip_prefix(above).ok()?;
+                Some(std::fs::canonicalize(above).ok()?.join(rest))
+            })
+        };
+        match (real(path.as_ref()), real(folder.as_ref())) {
+            (Some(path), Some(folder)) => path.starts_with(folder),
+            _ => false,
+        }
+    }
+
     fn refuse_if_read_only(&self, operation: Operation, name: &str) -> Result<()> {
         if self.read_only { Err(Error::new(operation, name, ErrorKind::ReadOnly)) } else { Ok(()) }
     }

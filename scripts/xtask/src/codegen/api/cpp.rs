@@ -1,4 +1,4 @@
-//! Writes the class of options of C++, a method for each option, and the words of numbers.
+//! Writes the class of options of C++, a method for each option, the words of numbers and the sizes of what is read in place.
 //!
 //! Always: what a method is given is put into the map under its name; bounds are judged by the library.
 //! Does not know: how the map is encoded; `document.hpp` does.
@@ -17,6 +17,12 @@ pub(in super::super) fn render(api: &Api) -> String {
     for found in api.enums.iter().filter(|found| !used.contains(&found.name.as_str()) && !found.only_c) {
         words(&mut out, found);
     }
+    out.push_str("\nnamespace detail {\n");
+    for layout in &api.layouts {
+        out.push_str(&wrapped(&format!("{}.", layout.sentence), "/// ", 120));
+        let _ = writeln!(out, "inline constexpr std::size_t {} = {};", layout.name, layout.number());
+    }
+    out.push_str("}  // namespace detail\n");
     out.push_str(CLASS_HEAD);
     for option in &api.options {
         method(&mut out, api, option);

@@ -5,7 +5,7 @@
 #ifndef ENTIDB_COLLECTION_HPP
 #define ENTIDB_COLLECTION_HPP
 
-#include "document.hpp"
+#include "interface.hpp"
 #include "query.hpp"
 
 namespace entidb {
@@ -38,11 +38,12 @@ class Frames {
         while (at != end) {
             std::uint32_t len = detail::little<std::uint32_t>(at);
             Frame frame{Id::of(at + 4)};
-            at += 20;
-            if (len != UINT32_MAX) {
-                frame.version = detail::little<std::uint64_t>(at);
-                frame.document = Bytes(at + 8, len);
-                at += 8 + static_cast<std::size_t>(len);
+            if (len == UINT32_MAX) {
+                at += detail::frame_absent_bytes;
+            } else {
+                frame.version = detail::little<std::uint64_t>(at + detail::frame_absent_bytes);
+                frame.document = Bytes(at + detail::frame_head_bytes, len);
+                at += detail::frame_head_bytes + static_cast<std::size_t>(len);
             }
             frames_.push_back(frame);
         }
@@ -75,11 +76,12 @@ class Versions {
         const std::uint8_t* end = at + bytes_.size();
         while (at != end) {
             std::uint64_t until = detail::little<std::uint64_t>(at);
-            std::uint32_t len = detail::little<std::uint32_t>(at + 8);
-            EntityVersion version{detail::little<std::uint64_t>(at + 28)};
+            at += detail::version_until_bytes;
+            std::uint32_t len = detail::little<std::uint32_t>(at);
+            EntityVersion version{detail::little<std::uint64_t>(at + detail::frame_absent_bytes)};
             if (until != 0) version.until = until;
-            version.document = Bytes(at + 36, len);
-            at += 36 + static_cast<std::size_t>(len);
+            version.document = Bytes(at + detail::frame_head_bytes, len);
+            at += detail::frame_head_bytes + static_cast<std::size_t>(len);
             versions_.push_back(version);
         }
     }
@@ -298,6 +300,13 @@ class Collection {
     Document indexes() const {
         Buffer out;
         detail::call([&](auto error) { return entidb_collection_indexes(get(), out.out(), error); });
+        return Document(std::move(out));
+    }
+    /// A map of `id`, `name`, `entities` and `indexes`. `id` is the number of the collection, which never changes, and is absent before
+    /// the collection is created; `name` is its name now; `indexes` is an array of maps with `index`, `kind`, `rows` and `exact`.
+    Document stats() const {
+        Buffer out;
+        detail::call([&](auto error) { return entidb_collection_stats(get(), out.out(), error); });
         return Document(std::move(out));
     }
 

@@ -80,6 +80,8 @@ int main(void) {
     entidb_item item;
     CHECK("indexes are listed", entidb_collection_indexes(notes, &listed, &error) == ENTIDB_OK && entidb_document_lookup(listed.data, listed.len, BYTES("0.name"), &item, NULL) == ENTIDB_OK && item.kind == ENTIDB_KIND_TEXT && item.bytes.len == 1);
     entidb_buffer_free(&listed);
+    CHECK("a collection says its number and the rows of its indexes", entidb_collection_stats(notes, &listed, &error) == ENTIDB_OK && entidb_document_lookup(listed.data, listed.len, BYTES("id"), &item, NULL) == ENTIDB_OK && item.kind == ENTIDB_KIND_INT && item.number > 0 && entidb_document_lookup(listed.data, listed.len, BYTES("indexes.0.rows"), &item, NULL) == ENTIDB_OK && item.kind == ENTIDB_KIND_INT);
+    entidb_buffer_free(&listed);
 
     entidb_buffer manual = {0}, pairs = {0}, holders = {0};
     entidb_encoder *shape = NULL;

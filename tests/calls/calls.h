@@ -27,7 +27,7 @@
     X(collection_remove_key, 4)                                                                                         \
     X(collection_delete_many, 4) X(collection_delete_version, 6) X(collection_drop_index, 3) X(collection_exists, 10)   \
     X(collection_find, 14) X(collection_find_count, 10) X(collection_find_delete, 4) X(collection_find_explain, 6)      \
-    X(collection_free, 5) X(collection_get, 16) X(collection_get_many, 8) X(collection_indexes, 4)                      \
+    X(collection_free, 5) X(collection_get, 16) X(collection_get_many, 8) X(collection_indexes, 4) X(collection_stats, 4)  \
     X(collection_put, 40) X(collection_put_many, 8) X(collection_scan, 10) X(collection_update, 14) X(cursor_free, 6)   \
     X(cursor_next, 16) X(cursor_next_batch, 12) X(cursor_token, 10) X(database_add_key, 2) X(database_backup, 1)        \
     X(database_begin_read, 8) X(database_begin_write, 12) X(database_change_key, 3) X(database_changes, 8)              \

@@ -201,6 +201,10 @@ void run_collection_indexes(struct worker *w) {
     GIVES_BYTES(collection_indexes, w->documents, pick(w, COLLECTION));
 }
 
+void run_collection_stats(struct worker *w) {
+    GIVES_BYTES(collection_stats, w->documents, pick(w, COLLECTION));
+}
+
 void run_collection_scan(struct worker *w) {
     uint8_t *after = rarely(w, 3) ? random_id(w) : NULL;
     uint64_t limit = chance(w, 50) ? ENTIDB_NO_LIMIT : random_number(w);

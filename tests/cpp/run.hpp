@@ -118,11 +118,17 @@ class Run {
     /// Opens the database in a folder, or in memory when there is none.
     Run(const fs::path& folder, const Json* options) : folder_(folder), db_(nullptr) {
         if (options != nullptr) options_ = options->members;
-        open();
+        open(folder);
     }
     void close() {
         transactions_.clear();
         db_.close();
+    }
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
+    ~Run() {
+        std::error_code ignored;
+        for (const fs::path& place : places_) fs::remove_all(place, ignored);
     }
 
     std::string step(const Json& step) {
@@ -139,10 +145,10 @@ class Run {
     }
 
   private:
-    void open() {
+    void open(const fs::path& folder) {
         Value options{Value::Map()};
         for (const auto& [name, held] : options_) options.set(name, value(held));
-        db_ = folder_.empty() ? Database::open_memory(options) : Database::open(folder_.string(), options);
+        db_ = folder.empty() ? Database::open_memory(options) : Database::open(folder.string(), options);
     }
     Transaction* transaction(const Json& step) {
         const Json* name = step.find("tx");
@@ -185,11 +191,83 @@ class Run {
         else if (what == "rename_collection") in ? in->rename_collection(name("from"), name("to")) : db_.rename_collection(name("from"), name("to"));
         else if (what == "mark") commits_[name("as")] = db_.last_sequence();
         else if (what == "trim") db_.trim_changes(commit(step, "through"));
-        else if (what == "checkpoint") db_.checkpoint();
-        else if (what == "compact") db_.compact();
+        else if (what == "checkpoint" || what == "compact") {
+            auto done = what == "checkpoint" ? db_.checkpoint() : db_.compact();
+            if (step.is("report")) return report(done);
+        } else if (what.rfind("key_", 0) == 0) return keys_of_database(what, step);
+        else if (what == "backup") return report(db_.backup(place(step, "to")));
+        else if (what == "validate_backup") return yes(Database::validate_backup(place(step, "from"), options_of(step))["ok"].as_bool());
+        else if (what == "restore") return report(Database::restore(place(step, "from"), place(step, "to"), options_of(step)));
+        else if (what == "restore_memory") {
+            close();
+            db_ = Database::restore_memory(place(step, "from"), options_of(step));
+        } else if (what == "damage") damage(place(step, "place"));
         else if (what == "close") db_.close();
         else if (what == "reopen") reopen(step);
         else throw std::runtime_error("no step " + what);
+        return "ok";
+    }
+
+    /// The folder of a place.
+    std::string place(const Json& step, const char* field) {
+        fs::path path = folder_.string() + "-" + step.at(field).text;
+        if (std::find(places_.begin(), places_.end(), path) == places_.end()) {
+            fs::remove_all(path);
+            places_.push_back(path);
+        }
+        return path.string();
+    }
+    static entidb::Options options_of(const Json& step) {
+        Value options{Value::Map()};
+        if (const Json* given = step.find("options")) {
+            for (const auto& [name, held] : given->members) options.set(name, value(held));
+        }
+        return options;
+    }
+    static std::string report(const entidb::Document& report) {
+        std::vector<std::string> fields;
+        for (const auto& entry : report.view()) {
+            std::string name(entry.key);
+            std::int64_t number = entry.value.as_int();
+            fields.push_back(name + " " + (name == "sequence" ? std::to_string(number) : number > 0 ? "+" : "0"));
+        }
+        std::sort(fields.begin(), fields.end());
+        return joined(fields, ", ");
+    }
+    static void damage(const fs::path& place) {
+        fs::path largest;
+        for (const auto& entry : fs::directory_iterator(place / "seg")) {
+            if (largest.empty() || entry.file_size() > fs::file_size(largest)) largest = entry.path();
+        }
+        auto middle = static_cast<std::streamoff>(fs::file_size(largest) / 2);
+        std::fstream file(largest, std::ios::binary | std::ios::in | std::ios::out);
+        file.seekg(middle);
+        char byte = static_cast<char>(~file.get());
+        file.seekp(middle);
+        file.put(byte);
+    }
+    std::string keys_of_database(const std::string& what, const Json& step) {
+        // What a key lends its bytes from.
+        ByteVector bytes[2];
+        auto key = [&](const char* field, int at) {
+            const Json& given = step.at(field);
+            const Json* raw = given.find("$bytes");
+            bytes[at] = raw != nullptr ? unhex(raw->text) : ByteVector(given.text.begin(), given.text.end());
+            return raw != nullptr ? entidb::Key::raw(entidb::Bytes(bytes[at])) : entidb::Key::password(given.text);
+        };
+        if (what == "key_add") db_.add_key(key("key", 0), key("new", 1));
+        else if (what == "key_change") db_.change_key(key("key", 0), key("new", 1));
+        else if (what == "key_remove") db_.remove_key(key("key", 0));
+        else if (what == "key_rotate") db_.rotate_key();
+        else if (what == "key_rekey") return yes(db_.rekey());
+        else {
+            std::vector<std::string> slots;
+            auto list = db_.keys();
+            for (const auto& entry : list.view()) {
+                slots.push_back(std::to_string(entry.value["slot"].as_int()) + " " + std::string(entry.value["kind"].as_text()));
+            }
+            return joined(slots, ", ");
+        }
         return "ok";
     }
 
@@ -215,7 +293,7 @@ class Run {
                 options_.emplace_back(name, held);
             }
         }
-        open();
+        open(step.find("place") != nullptr ? fs::path(place(step, "place")) : folder_);
     }
 
     std::string changes(const std::string& name, bool before) {
@@ -306,6 +384,15 @@ class Run {
             auto list = collection.indexes();
             for (const auto& entry : list.view()) all.emplace_back(entry.value["name"].as_text());
             return joined(all, ", ");
+        } else if (what == "collection_stats") {
+            auto stats = collection.stats();
+            std::string text = stats.view().find("id") ? std::to_string(stats["id"].as_int()) : "none";
+            text += " " + std::string(stats["name"].as_text()) + " " + std::to_string(stats["entities"].as_int());
+            for (const auto& entry : stats["indexes"]) {
+                const auto& index = entry.value;
+                text += "; " + std::string(index["index"].as_text()) + " " + std::string(index["kind"].as_text()) + " " + std::to_string(index["rows"].as_int());
+            }
+            return text;
         } else if (what == "find" || what == "find_ids") {
             return find(step, collection, what == "find_ids");
         } else {
@@ -362,6 +449,7 @@ class Run {
     fs::path folder_;
     std::vector<std::pair<std::string, Json>> options_;
     Database db_;
+    std::vector<fs::path> places_;
     std::map<std::string, std::uint64_t> savepoints_, versions_, commits_;
     std::map<std::string, entidb::ChangeFeed> feeds_;
     std::map<std::string, Transaction> transactions_;

@@ -240,6 +240,15 @@ impl Collection {
         Buffer::fill(|out, error| unsafe { ffi::entidb_collection_indexes(self.0, out, error) })
     }
 
+    /// The number, the name and the size of the collection and its indexes, CBOR.
+    ///
+    /// # Errors
+    /// Those of `entidb_collection_stats`.
+    pub fn stats(&self) -> Result<Buffer> {
+        // SAFETY: the collection is live and the places may be written.
+        Buffer::fill(|out, error| unsafe { ffi::entidb_collection_stats(self.0, out, error) })
+    }
+
     /// Walks all entities in the order of ids.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use entidb_ffi as ffi;
 
 use crate::bytes::Buffer;
 use crate::error::{Error, Result};
-use crate::{ChangeFeed, Collection, Transaction, call};
+use crate::{ChangeFeed, Collection, Id, Transaction, call};
 
 /// How much a verification reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,6 +236,17 @@ impl Database {
     pub fn position(&self) -> Result<String> {
         // SAFETY: the database is live and the places may be written.
         Buffer::fill_text(|out, error| unsafe { ffi::entidb_database_position(self.0, out, error) })
+    }
+
+    /// An id that no other call makes, in the order of time.
+    ///
+    /// # Errors
+    /// Those of `entidb_database_new_id`.
+    pub fn new_id(&self) -> Result<Id> {
+        let mut id: Id = [0; 16];
+        // SAFETY: the database is live and 16 bytes may be written.
+        call::done(|error| unsafe { ffi::entidb_database_new_id(self.0, id.as_mut_ptr(), error) })?;
+        Ok(id)
     }
 
     /// Removes changes up to a sequence from the feed.

@@ -10,6 +10,7 @@ import { Decoder, decodeValue } from "./decode";
 import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, placeOf, readEntity, versionOf } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
+import type { CollectionStats } from "./interface.g";
 import { FRAME_HEAD_BYTES, VERSION_UNTIL_BYTES, WRITE_MODE_INSERT, WRITE_MODE_PUT, WRITE_MODE_REPLACE } from "./interface.g";
 import { isDetached } from "./judge";
 import { ManualIndex } from "./manual";
@@ -477,6 +478,14 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   /** The indexes. */
   indexes(): IndexDefinition[] {
     return decodeValue(call(() => raw.collectionIndexes(this.#live))) as IndexDefinition[];
+  }
+
+  /**
+   * The number, the name and the size of the collection and its indexes. `id` never changes, and no other collection of the database ever
+   * gets it; it is absent before the collection is created. `name` is the name now, also after a rename.
+   */
+  stats(): CollectionStats {
+    return decodeValue(call(() => raw.collectionStats(this.#live))) as CollectionStats;
   }
 
   /**

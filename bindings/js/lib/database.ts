@@ -14,6 +14,7 @@ import { warn } from "./host";
 import type {
   BackupReport, CheckpointReport, CompactReport, Config, Durability, KeySlot, OpenReport, Options, Stats, VerifyReport,
 } from "./interface.g";
+import type { Id } from "./id";
 import { type Key, keyOf } from "./keys";
 import { camelKeys, optionsOf } from "./options";
 import { type Handle, call, raw } from "./raw";
@@ -137,6 +138,11 @@ export class Database {
     const handle = call(() => raw.databaseChanges(this.#scope.live, since));
     if (options?.before === true) call(() => raw.feedWithBefore(handle));
     return new ChangeFeed(handle, options?.exact === true, this.#scope, this);
+  }
+
+  /** An id that no other call makes, in the order of time: for a document that names itself, or that others name before it is stored. */
+  newId(): Id {
+    return call(() => raw.databaseNewId(this.#scope.live)) as Id;
   }
 
   /** Removes the changes up to and including a sequence from the feed. */

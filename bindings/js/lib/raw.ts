@@ -37,6 +37,7 @@ export interface Raw {
   databaseBeginWrite(database: Handle, timeoutMs: number): Handle;
   databaseChanges(database: Handle, since: string | undefined): Handle;
   databasePosition(database: Handle): string;
+  databaseNewId(database: Handle): string;
   databaseTrimChanges(database: Handle, through: number): void;
   databaseLastSequence(database: Handle): number;
   databaseWaitDurable(database: Handle, sequence: number, timeoutMs: number): void;
@@ -82,6 +83,7 @@ export interface Raw {
   collectionCreateIndex(collection: Handle, definition: Uint8Array): boolean;
   collectionDropIndex(collection: Handle, name: string): void;
   collectionIndexes(collection: Handle): Buffer;
+  collectionStats(collection: Handle): Buffer;
   collectionInsertKey(collection: Handle, index: string, key: Uint8Array, id: Uint8Array): boolean;
   collectionRemoveKey(collection: Handle, index: string, key: Uint8Array, id: Uint8Array): boolean;
   collectionLookupKey(collection: Handle, index: string, key: Uint8Array): Buffer;

@@ -1,6 +1,10 @@
 // Takes the steps of tests/conformance: the runner of Node, as the README there describes one.
 import assert from "node:assert/strict";
-import { EntidbError, Transaction, all, any, cbor, f, idOf, not, open, openMemory, patch } from "entidb";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import {
+  EntidbError, Transaction, all, any, cbor, f, idOf, not, open, openMemory, patch, restore, restoreMemory, validateBackup,
+} from "entidb";
 
 import { fromJson, hex } from "./diagnostic.mjs";
 
@@ -60,6 +64,28 @@ function patchOf(json) {
   return made;
 }
 
+const keyOf = (json) => {
+  const given = fromJson(json);
+  return given instanceof Uint8Array ? { key: given } : { password: given };
+};
+
+const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+function report(found) {
+  const fields = Object.entries(found).map(([name, value]) => [snake(name), value]);
+  return fields.map(([name, value]) => `${name} ${name === "sequence" ? value : value > 0 ? "+" : "0"}`).sort().join(", ");
+}
+
+/** Changes the byte in the middle of the largest segment. */
+function damage(backup) {
+  const place = path.join(backup, "seg");
+  const files = readdirSync(place).map((name) => path.join(place, name));
+  const largest = files.reduce((a, b) => (statSync(b).size > statSync(a).size ? b : a));
+  const bytes = readFileSync(largest);
+  bytes[bytes.length >> 1] ^= 0xff;
+  writeFileSync(largest, bytes);
+}
+
 /** A database and what the steps on it have remembered; in memory without a place. */
 export class Run {
   constructor(given, place) {
@@ -73,8 +99,13 @@ export class Run {
     this.feeds = new Map();
   }
 
-  open(given) {
-    return this.place === undefined ? openMemory(given) : open(this.place, given);
+  open(given, place = this.place) {
+    return place === undefined ? openMemory(given) : open(place, given);
+  }
+
+  /** The folder of a place. */
+  at(name) {
+    return `${this.place}-${name}`;
   }
 
   end() {
@@ -219,18 +250,45 @@ export class Run {
       case "trim":
         return this.db.trimChanges(this.commits.get(step.through));
       case "checkpoint":
-        this.db.checkpoint();
+      case "compact": {
+        const done = this.db[step.do]();
+        return step.report === true ? report(done) : undefined;
+      }
+      case "collection_stats": {
+        const { id: number, name, entities, indexes } = notes().stats();
+        return `${number ?? "none"} ${name} ${entities}${indexes.map(({ index, kind, rows }) => `; ${index} ${kind} ${rows}`).join("")}`;
+      }
+      case "key_list":
+        return this.db.keys().map(({ slot, kind }) => `${slot} ${kind}`).join(", ");
+      case "key_add":
+        return this.db.addKey(keyOf(step.key), keyOf(step.new));
+      case "key_change":
+        return this.db.changeKey(keyOf(step.key), keyOf(step.new));
+      case "key_remove":
+        return this.db.removeKey(keyOf(step.key));
+      case "key_rotate":
+        return this.db.rotateKey();
+      case "key_rekey":
+        return this.db.rekey();
+      case "backup":
+        return report(this.db.backup(this.at(step.to)));
+      case "validate_backup":
+        return validateBackup(this.at(step.from), options(step.options)).ok;
+      case "restore":
+        return report(restore(this.at(step.from), this.at(step.to), options(step.options)));
+      case "restore_memory":
+        this.end();
+        this.db = restoreMemory(this.at(step.from), options(step.options));
         return;
-      case "compact":
-        this.db.compact();
-        return;
+      case "damage":
+        return damage(this.at(step.place));
       case "close":
         return this.db.close({ abort: false });
       case "reopen":
         for (const transaction of this.transactions.values()) transaction.close();
         this.transactions.clear();
         this.db.close();
-        this.db = this.open({ ...this.options, ...options(step.options) });
+        this.db = this.open({ ...this.options, ...options(step.options) }, step.place === undefined ? this.place : this.at(step.place));
         return;
       case "config":
         return String(this.db.config()[camel(step.name)]);

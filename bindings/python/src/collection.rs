@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple};
 
+use crate::argument::optional;
 use crate::cbor::with_bytes;
 use crate::cursor::Cursor;
 use crate::decode::decode;
@@ -145,9 +146,14 @@ impl Collection {
     ///
     /// With ``version`` the entity must have that version: otherwise ``VersionMismatchError``.
     #[pyo3(signature = (id, document, *, version = None))]
-    fn replace(&self, id: &Bound<'_, PyAny>, document: &Bound<'_, PyAny>, version: Option<u64>) -> PyResult<()> {
+    fn replace(
+        &self,
+        id: &Bound<'_, PyAny>,
+        document: &Bound<'_, PyAny>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         let id = EntityId::from_host(id)?;
-        let mode = version.map_or(WriteMode::Replace, WriteMode::ReplaceVersion);
+        let mode = optional(version, "version")?.map_or(WriteMode::Replace, WriteMode::ReplaceVersion);
         self.store(document.py(), Some(&id), &encode_document(document)?, mode).map(drop)
     }
 
@@ -210,9 +216,9 @@ impl Collection {
         &self,
         id: &Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
-        at: Option<u64>,
+        at: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let found = match at {
+        let found = match optional(at, "at")? {
             None => self.read(id, &EntityId::from_host(id)?)?,
             Some(at) => {
                 let (py, key) = (id.py(), EntityId::from_host(id)?);
@@ -292,8 +298,8 @@ impl Collection {
     ///
     /// With ``version`` it must have that version: otherwise ``VersionMismatchError``.
     #[pyo3(signature = (id, *, version = None))]
-    fn delete(&self, id: &Bound<'_, PyAny>, version: Option<u64>) -> PyResult<bool> {
-        let raw = EntityId::from_host(id)?;
+    fn delete(&self, id: &Bound<'_, PyAny>, version: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let (raw, version) = (EntityId::from_host(id)?, optional(version, "version")?);
         self.change(id.py(), || self.collection.delete(&raw, version))
     }
 
@@ -385,6 +391,14 @@ impl Collection {
         Ok(list)
     }
 
+    /// The number, the name and the size of the collection and its indexes.
+    ///
+    /// ``id`` never changes, and no other collection of the database ever gets it; it is absent before the collection is
+    /// created. ``name`` is the name now, also after a rename.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        decode(py, &self.pace.call(py, || self.collection.stats())?)
+    }
+
     /// The manual index of this name.
     fn manual_index<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
@@ -436,9 +450,10 @@ impl Collection {
         slf: &Bound<'_, Self>,
         after: Option<&Bound<'_, PyAny>>,
         reverse: bool,
-        limit: Option<u64>,
+        limit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Cursor> {
         let (py, this) = (slf.py(), slf.get());
+        let limit = optional(limit, "limit")?;
         let after = after.filter(|id| !id.is_none()).map(EntityId::from_host).transpose()?;
         let cursor = this.long(py, || this.collection.scan(after.as_ref(), reverse, limit))?;
         let walk = Cursor::new(cursor, false, slf.clone().unbind());

@@ -12,6 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyType, PyWeakrefReference};
 
+use crate::argument::{optional, whole};
 use crate::change_feed::{ChangeFeed, seconds};
 use crate::collection::Collection;
 use crate::decode::decode;
@@ -19,6 +20,7 @@ use crate::encode::encode_with;
 use crate::error::{call, code, note, raise, refuse, refuse_pickle, warn_collected};
 use crate::keys::Given;
 use crate::transaction::{Transaction, durability};
+use crate::value::EntityId;
 
 /// An open database: collections of documents in a folder, or in memory.
 ///
@@ -253,8 +255,9 @@ impl Database {
     /// With ``at`` a snapshot of the database as it was after that commit, given by its sequence. Queries in it scan all
     /// entities, because indexes hold the newest commit only.
     #[pyo3(signature = (*, at = None))]
-    fn begin_read(slf: &Bound<'_, Self>, at: Option<u64>) -> PyResult<Transaction> {
+    fn begin_read(slf: &Bound<'_, Self>, at: Option<&Bound<'_, PyAny>>) -> PyResult<Transaction> {
         let (py, this) = (slf.py(), slf.get());
+        let at = optional(at, "at")?;
         let transaction = call(py, || match at {
             Some(at) => this.database.begin_read_at(at),
             None => this.database.begin_read(),
@@ -264,7 +267,7 @@ impl Database {
 
     /// Same as ``begin_read``: a snapshot of the database as it is now, or as it was after the commit ``at``.
     #[pyo3(signature = (*, at = None))]
-    fn snapshot(slf: &Bound<'_, Self>, at: Option<u64>) -> PyResult<Transaction> {
+    fn snapshot(slf: &Bound<'_, Self>, at: Option<&Bound<'_, PyAny>>) -> PyResult<Transaction> {
         Self::begin_read(slf, at)
     }
 
@@ -304,8 +307,15 @@ impl Database {
         call(py, || self.database.position())
     }
 
+    /// An id that no other call makes, in the order of time: for a document that names itself, or that others name before
+    /// it is stored.
+    fn new_id(&self, py: Python<'_>) -> PyResult<EntityId> {
+        self.database.new_id().map(EntityId::of).map_err(|error| raise(py, &error))
+    }
+
     /// Removes the changes up to and including a sequence from the feed.
-    fn trim_changes(&self, py: Python<'_>, through: u64) -> PyResult<()> {
+    fn trim_changes(&self, py: Python<'_>, through: &Bound<'_, PyAny>) -> PyResult<()> {
+        let through = whole(through, "through")?;
         call(py, || self.database.trim_changes(through))
     }
 
@@ -319,7 +329,8 @@ impl Database {
     ///
     /// Raises ``DeadlineExceededError`` after ``timeout`` seconds.
     #[pyo3(signature = (sequence = None, timeout = None))]
-    fn wait_durable(&self, py: Python<'_>, sequence: Option<u64>, timeout: Option<f64>) -> PyResult<()> {
+    fn wait_durable(&self, py: Python<'_>, sequence: Option<&Bound<'_, PyAny>>, timeout: Option<f64>) -> PyResult<()> {
+        let sequence = optional(sequence, "sequence")?;
         let timeout_ms = match timeout {
             Some(given) => {
                 let limit = seconds(py, given, "without end")?;
@@ -451,8 +462,13 @@ impl Database {
         self.database.is_closed().map_err(|error| raise(py, &error))
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
+    fn __enter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        let py = slf.py();
+        if slf.get().database.is_closed().map_err(|error| raise(py, &error))? {
+            let problem = format!("the database {} is closed; open it again", slf.get().place());
+            return Err(refuse(py, code::CLOSED, problem));
+        }
+        Ok(slf.clone())
     }
 
     #[pyo3(signature = (kind = None, exception = None, _traceback = None))]

@@ -5,6 +5,7 @@
 //! Format: docs/spec/encoding.md for documents, docs/spec/query.md for queries.
 #![forbid(unsafe_code)]
 
+mod argument;
 mod cancel;
 mod cbor;
 mod change_feed;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import entidb
 from shared import value_from
 
@@ -63,6 +65,16 @@ def yes(found):
     return "true" if found else "false"
 
 
+def key(written, prefix=""):
+    given = value_from(written)
+    return {prefix + ("key" if isinstance(given, bytes) else "password"): given}
+
+
+def report(found):
+    shown = {name: str(value) if name == "sequence" else "+" if value else "0" for name, value in found.items()}
+    return ", ".join(f"{name} {shown[name]}" for name in sorted(shown))
+
+
 class Runner:
     """A database in a folder, or in memory, and what steps remember by name."""
 
@@ -71,11 +83,11 @@ class Runner:
         self.options = {name: value_from(value) for name, value in (options or {}).items()}
         self.transactions, self.savepoints, self.versions, self.places = {}, {}, {}, {}
         self.commits = {}
-        self.db = self.open()
+        self.db = self.open(folder)
 
-    def open(self):
-        if self.folder:
-            return entidb.open(self.folder, **self.options)
+    def open(self, folder):
+        if folder:
+            return entidb.open(folder, **self.options)
         return entidb.open_memory(**self.options)
 
     def close(self):
@@ -270,10 +282,60 @@ class Runner:
         self.db.trim_changes(self.commits[s["through"]])
 
     def do_checkpoint(self, s):
-        self.db.checkpoint()
+        done = self.db.checkpoint()
+        return report(done) if "report" in s else None
 
     def do_compact(self, s):
-        self.db.compact()
+        done = self.db.compact()
+        return report(done) if "report" in s else None
+
+    def place(self, s, name):
+        return f"{self.folder}-{s[name]}"
+
+    def options_of(self, s):
+        return {name: value_from(value) for name, value in s.get("options", {}).items()}
+
+    def do_collection_stats(self, s):
+        stats = self.into(s).stats()
+        indexes = "".join(f"; {index['index']} {index['kind']} {index['rows']}" for index in stats["indexes"])
+        return f"{stats.get('id', 'none')} {stats['name']} {stats['entities']}{indexes}"
+
+    def do_key_list(self, s):
+        return ", ".join(f"{slot['slot']} {slot['kind']}" for slot in self.db.keys())
+
+    def do_key_add(self, s):
+        self.db.add_key(**key(s["key"]), **key(s["new"], "new_"))
+
+    def do_key_change(self, s):
+        self.db.change_key(**key(s["key"]), **key(s["new"], "new_"))
+
+    def do_key_remove(self, s):
+        self.db.remove_key(**key(s["key"]))
+
+    def do_key_rotate(self, s):
+        self.db.rotate_key()
+
+    def do_key_rekey(self, s):
+        return yes(self.db.rekey())
+
+    def do_backup(self, s):
+        return report(self.db.backup(self.place(s, "to")))
+
+    def do_validate_backup(self, s):
+        return yes(entidb.validate_backup(self.place(s, "from"), **self.options_of(s))["ok"])
+
+    def do_restore(self, s):
+        return report(entidb.restore(self.place(s, "from"), self.place(s, "to"), **self.options_of(s)))
+
+    def do_restore_memory(self, s):
+        self.close()
+        self.db = entidb.restore_memory(self.place(s, "from"), **self.options_of(s))
+
+    def do_damage(self, s):
+        largest = max(pathlib.Path(self.place(s, "place"), "seg").iterdir(), key=lambda file: file.stat().st_size)
+        data = bytearray(largest.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        largest.write_bytes(data)
 
     def do_close(self, s):
         self.db.close()
@@ -283,7 +345,7 @@ class Runner:
         kept = self.options
         self.options = kept | {name: value_from(value) for name, value in s.get("options", {}).items()}
         try:
-            self.db = self.open()
+            self.db = self.open(self.place(s, "place") if "place" in s else self.folder)
         finally:
             self.options = kept
 

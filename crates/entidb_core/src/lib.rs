@@ -43,7 +43,8 @@ mod transaction;
 pub use catalog::{Column, IndexDefinition};
 pub use change_feed::{Change, ChangeBatch, ChangeCursor, ChangeKind, FeedCloser, Position, Since};
 pub use collection::{
-    BatchItem, Collection, Entities, Entity, IndexStats, KeyRange, ManualIndex, ManualKeys, ScanOptions,
+    BatchItem, Collection, CollectionStats, Entities, Entity, IndexStats, KeyRange, ManualIndex, ManualKeys,
+    ScanOptions,
 };
 pub use database::{
     BackupReport, CheckpointReport, CompactReport, Database, KeySlot, Problem, Stats, VerifyLevel, VerifyReport,

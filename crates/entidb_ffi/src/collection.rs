@@ -486,6 +486,29 @@ pub unsafe extern "C" fn entidb_collection_indexes(
     })
 }
 
+/// Returns the statistics of a collection as a CBOR map: `id`, the number of the collection, which never changes (absent before
+/// the collection is created); `name`, its name now; `entities`; and `indexes`, an array of maps of `index`, `kind`, `rows`
+/// and `exact`.
+///
+/// Threads: any. Blocks: for disk access.
+/// Owns: `*out_stats` on success; free with `entidb_buffer_free`.
+/// Errors: as `entidb_collection_get`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_collection_stats(
+    collection: *const entidb_collection,
+    out_stats: *mut entidb_buffer,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        give(out_stats, entidb_buffer::EMPTY, "out_stats")?;
+        let stats = target(touched, collection)?.stats()?;
+        give(out_stats, entidb_buffer::of(entidb_core::encode(&stats.to_value())), "out_stats")
+    })
+}
+
 /// Returns a cursor over the entities in the order of their ids: behind the id `after` unless it is NULL, in
 /// descending order if `reverse` is not 0, and at most `limit` of them (`ENTIDB_NO_LIMIT` for all).
 ///

@@ -30,6 +30,13 @@ fn split(io: &mut [u8], len: u32) -> Result<(&mut [u8; 16], &mut [u8])> {
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
+/// An id as JavaScript has it.
+pub(crate) fn text_of(id: &[u8; 16]) -> String {
+    let mut text = [0; 36];
+    write_text(id, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Writes an id as JavaScript has it.
 fn write_text(id: &[u8; 16], out: &mut [u8; 36]) {
     let mut places = out.iter_mut();
@@ -56,9 +63,7 @@ pub fn collection_put_new() -> Result<String> {
         let (_, document) = split(io, call.whole(0))?;
         given(collection.put(None, document, if call.is(1) { WriteMode::Insert } else { WriteMode::Put }))
     })?;
-    let mut text = [0; 36];
-    write_text(&id, &mut text);
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(text_of(&id))
 }
 
 /// Stores the document that follows its id in the buffer. Numbers: the length of the document, a mode (put, insert or
@@ -209,6 +214,12 @@ pub fn collection_drop_index(handle: f64, name: String) -> Result<()> {
 #[napi]
 pub fn collection_indexes(handle: f64) -> Result<Buffer> {
     with(handle, |collection: &Collection| collection.indexes()).map(|indexes| Buffer::from(indexes.to_vec()))
+}
+
+/// The number, the name and the size of the collection and its indexes, CBOR.
+#[napi]
+pub fn collection_stats(handle: f64) -> Result<Buffer> {
+    with(handle, |collection: &Collection| collection.stats()).map(|stats| Buffer::from(stats.to_vec()))
 }
 
 /// Gives an entity a key of a manual index, CBOR; false when it has the key.

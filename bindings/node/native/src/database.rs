@@ -7,6 +7,7 @@ use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
+use crate::collection::text_of;
 use crate::failure::given;
 use crate::table::{count, table, take, with};
 
@@ -121,6 +122,12 @@ pub fn database_changes(handle: f64, since: Option<String>) -> Result<f64> {
 #[napi]
 pub fn database_position(handle: f64) -> Result<String> {
     with(handle, |database: &Database| database.position())
+}
+
+/// An id that no other call makes, in the order of time.
+#[napi]
+pub fn database_new_id(handle: f64) -> Result<String> {
+    with(handle, |database: &Database| database.new_id()).map(|id| text_of(&id))
 }
 
 /// Removes changes up to a sequence from the feed.

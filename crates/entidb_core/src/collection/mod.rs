@@ -6,10 +6,10 @@
 mod entity;
 pub(crate) mod envelope;
 mod handle;
-mod index_stats;
 mod lookup;
 mod manual;
 mod scan;
+mod stats;
 mod write;
 
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use handle::Handle;
 
 pub use entity::Entity;
 pub(crate) use handle::Target;
-pub use index_stats::IndexStats;
 pub(crate) use manual::of_manual_kind;
 pub use manual::{KeyRange, ManualIndex, ManualKeys};
 pub use scan::{Entities, ScanOptions};
+pub use stats::{CollectionStats, IndexStats};
 pub use write::BatchItem;
 
 use entidb_engine::Sequence;

@@ -15,6 +15,7 @@ mod diagnostic;
 mod exchange;
 mod query;
 mod runner;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 

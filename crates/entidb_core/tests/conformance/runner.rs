@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Write;
 use std::ops::Bound;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use entidb_core::codec::{Operation, Patch, Path};
@@ -15,6 +16,7 @@ use serde_json::Value as Json;
 
 use crate::diagnostic::{from_json, hex, to_json};
 use crate::query::query;
+use crate::upkeep::report;
 
 enum Transaction {
     Read(ReadTransaction, bool),
@@ -24,18 +26,19 @@ enum Transaction {
 /// One database and what steps remember by name.
 pub(crate) struct Run {
     db: Database,
-    folder: Option<std::path::PathBuf>,
+    folder: Option<PathBuf>,
     options: Value,
     transactions: HashMap<String, Transaction>,
     savepoints: HashMap<String, Savepoint>,
     versions: HashMap<String, u64>,
     commits: HashMap<String, Sequence>,
     feeds: HashMap<String, ChangeCursor>,
+    places: Vec<PathBuf>,
 }
 
 impl Run {
     /// Opens the database in a folder, or in memory.
-    pub(crate) fn open(folder: Option<std::path::PathBuf>, options: Option<&Json>) -> Result<Self> {
+    pub(crate) fn open(folder: Option<PathBuf>, options: Option<&Json>) -> Result<Self> {
         let options = options.map_or_else(|| from_json(&serde_json::json!({})), from_json);
         Ok(Self {
             db: open(folder.as_deref(), &options)?,
@@ -46,6 +49,7 @@ impl Run {
             versions: HashMap::new(),
             commits: HashMap::new(),
             feeds: HashMap::new(),
+            places: Vec::new(),
         })
     }
 
@@ -57,7 +61,23 @@ impl Run {
     /// Ends the transactions and closes the database.
     pub(crate) fn close(mut self) -> Result<()> {
         self.transactions.clear();
-        self.db.close()
+        let closed = self.db.close();
+        for place in &self.places {
+            let _ = std::fs::remove_dir_all(place);
+        }
+        closed
+    }
+
+    /// The folder of a place.
+    fn place(&mut self, step: &Json, field: &str) -> PathBuf {
+        let mut path = self.folder.clone().unwrap().into_os_string();
+        path.push(format!("-{}", step[field].as_str().unwrap()));
+        let path = PathBuf::from(path);
+        if !self.places.contains(&path) {
+            let _ = std::fs::remove_dir_all(&path);
+            self.places.push(path.clone());
+        }
+        path
     }
 }
 
@@ -167,8 +187,44 @@ impl Run {
             "begin" | "commit" | "abort" | "savepoint" | "rollback" => self.transact(what, step),
             "collections" | "create_collection" | "drop_collection" | "rename_collection" | "changes" | "mark"
             | "trim" | "checkpoint" | "compact" | "close" | "reopen" | "verify" | "config" => self.whole(what, step),
+            "key_list" | "key_add" | "key_change" | "key_remove" | "key_rotate" | "key_rekey" => {
+                crate::upkeep::keys(&self.db, what, step)
+            }
+            "backup" | "validate_backup" | "restore" | "restore_memory" | "damage" => self.copies(what, step),
             _ => self.entities(what, step),
         }
+    }
+
+    fn copies(&mut self, what: &str, step: &Json) -> Result<String> {
+        let options = || {
+            let options = step.get("options").map_or_else(|| from_json(&serde_json::json!({})), from_json);
+            Options::from_value(&options)
+        };
+        Ok(match what {
+            "backup" => {
+                let to = self.place(step, "to");
+                report(&self.db.backup(to)?.to_value())
+            }
+            "validate_backup" => {
+                let from = self.place(step, "from");
+                Database::validate_backup(from, options()?.key)?.is_ok().to_string()
+            }
+            "restore" => {
+                let (from, to) = (self.place(step, "from"), self.place(step, "to"));
+                report(&Database::restore(from, to, options()?.key)?.to_value())
+            }
+            "restore_memory" => {
+                let from = self.place(step, "from");
+                self.transactions.clear();
+                self.db.close()?;
+                self.db = Database::restore_memory(from, options()?)?;
+                "ok".to_owned()
+            }
+            _ => {
+                crate::upkeep::damage(&self.place(step, "place"));
+                "ok".to_owned()
+            }
+        })
     }
 
     fn transact(&mut self, what: &str, step: &Json) -> Result<String> {
@@ -233,11 +289,14 @@ impl Run {
                 self.commits.insert(name("as").to_owned(), self.db.last_sequence());
             }
             "trim" => self.db.trim_changes(self.commits[name("through")])?,
-            "checkpoint" => {
-                self.db.checkpoint()?;
-            }
-            "compact" => {
-                self.db.compact()?;
+            "checkpoint" | "compact" => {
+                let done = match what {
+                    "checkpoint" => self.db.checkpoint()?.to_value(),
+                    _ => self.db.compact()?.to_value(),
+                };
+                if step["report"] == true {
+                    return Ok(report(&done));
+                }
             }
             "close" => self.db.close()?,
             "reopen" => {
@@ -249,7 +308,8 @@ impl Run {
                         options.as_map_mut().unwrap().insert(key.to_key(), value.clone());
                     }
                 }
-                self.db = open(self.folder.as_deref(), &options)?;
+                let place = step.get("place").map(|_| self.place(step, "place"));
+                self.db = open(place.as_deref().or(self.folder.as_deref()), &options)?;
             }
             "config" => {
                 let config = self.db.options().to_value();
@@ -378,6 +438,7 @@ impl Run {
                 let names: Vec<String> = collection.indexes()?.into_iter().map(|index| index.name).collect();
                 Ok(joined(&names, ", "))
             }
+            "collection_stats" => Ok(crate::upkeep::stats(&collection.stats()?)),
             "find" | "find_ids" => {
                 let found = find(&collection, step)?;
                 if what == "find" {

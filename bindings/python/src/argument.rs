@@ -1,0 +1,26 @@
+//! Whole numbers as Python gives them.
+//!
+//! Always: one that does not fit is refused as an argument, by its name. Does not know: what it counts.
+
+use pyo3::exceptions::PyOverflowError;
+use pyo3::prelude::*;
+
+use crate::error::{code, refuse};
+
+/// A whole number from 0 on.
+pub(crate) fn whole(given: &Bound<'_, PyAny>, name: &str) -> PyResult<u64> {
+    given.extract().map_err(|error: PyErr| {
+        let py = given.py();
+        if error.is_instance_of::<PyOverflowError>(py) {
+            let problem =
+                format!("{name} is a whole number of at least 0, with at most 64 bits; another one was given");
+            return refuse(py, code::INVALID_ARGUMENT, problem);
+        }
+        error
+    })
+}
+
+/// As [`whole`], for an argument that may be left out.
+pub(crate) fn optional(given: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<u64>> {
+    given.filter(|given| !given.is_none()).map(|given| whole(given, name)).transpose()
+}

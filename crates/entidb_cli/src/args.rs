@@ -141,6 +141,32 @@ pub(crate) enum Command {
         collection: String,
         /// Id of the entity.
         id: String,
+        /// Print the entity as it was after an earlier commit, given by its sequence.
+        #[arg(long, value_name = "SEQUENCE")]
+        at: Option<u64>,
+    },
+    /// Print the versions an entity has had, oldest first, as far as the database keeps them.
+    History {
+        #[command(flatten)]
+        target: Target,
+        /// Name of the collection.
+        collection: String,
+        /// Id of the entity.
+        id: String,
+    },
+    /// Print the changes that the database keeps, oldest first, or those after a position.
+    Changes {
+        #[command(flatten)]
+        target: Target,
+        /// Print the changes after this position, which an earlier run printed with --json.
+        #[arg(long, value_name = "POSITION")]
+        since: Option<String>,
+        /// Print only changes of this collection.
+        #[arg(long, value_name = "NAME")]
+        collection: Option<String>,
+        /// Print the document before each update and delete, too.
+        #[arg(long)]
+        before: bool,
     },
     /// Store a JSON document and print its id.
     Put {
@@ -284,8 +310,11 @@ pub(crate) enum IndexAction {
         /// Name of the collection.
         collection: String,
         /// A field to index, or `-field` for descending order. Repeat for more fields.
-        #[arg(long = "on", value_name = "FIELD", required = true, allow_hyphen_values = true)]
+        #[arg(long = "on", value_name = "FIELD", required_unless_present = "manual", allow_hyphen_values = true)]
         fields: Vec<String>,
+        /// Create a manual index, whose keys the application gives to entities. It needs a name.
+        #[arg(long, conflicts_with_all = ["fields", "multi"], requires = "name")]
+        manual: bool,
         /// Name of the index. The default is the fields joined by commas.
         #[arg(long)]
         name: Option<String>,
@@ -298,6 +327,58 @@ pub(crate) enum IndexAction {
         /// Create the collection if it does not exist.
         #[arg(long)]
         create: bool,
+    },
+    /// List the keys of a manual index in order, with the ids of their entities.
+    Keys {
+        #[command(flatten)]
+        target: Target,
+        /// Name of the collection.
+        collection: String,
+        /// Name of the index.
+        name: String,
+        /// List only this key, as JSON; text needs no quotes unless it is valid JSON.
+        #[arg(long, value_name = "KEY", conflicts_with_all = ["from", "to"], allow_hyphen_values = true)]
+        key: Option<String>,
+        /// Begin with this key.
+        #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+        from: Option<String>,
+        /// End with this key.
+        #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+        to: Option<String>,
+        /// Begin with the last key.
+        #[arg(long)]
+        reverse: bool,
+        /// List at most N keys.
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+    /// Give an entity a key of a manual index.
+    InsertKey {
+        #[command(flatten)]
+        target: Target,
+        /// Name of the collection.
+        collection: String,
+        /// Name of the index.
+        name: String,
+        /// The key, as JSON; text needs no quotes unless it is valid JSON.
+        #[arg(allow_hyphen_values = true)]
+        key: String,
+        /// Id of the entity.
+        id: String,
+    },
+    /// Take a key of a manual index from an entity.
+    RemoveKey {
+        #[command(flatten)]
+        target: Target,
+        /// Name of the collection.
+        collection: String,
+        /// Name of the index.
+        name: String,
+        /// The key, as JSON; text needs no quotes unless it is valid JSON.
+        #[arg(allow_hyphen_values = true)]
+        key: String,
+        /// Id of the entity.
+        id: String,
     },
     /// Remove an index.
     Drop {

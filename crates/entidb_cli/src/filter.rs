@@ -64,7 +64,7 @@ fn condition_of(path: &str, operator: &str, text: &str) -> Result<Expression> {
 }
 
 /// A value as JSON, or as the text itself when it is not JSON.
-fn parse(text: &str) -> Result<Value> {
+pub(crate) fn parse(text: &str) -> Result<Value> {
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(_) => json::read(text).and_then(|parsed| json::to_value(&parsed)).map_err(Failure::Usage),
         Err(_) => Ok(Value::from(text)),

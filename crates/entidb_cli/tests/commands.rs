@@ -93,7 +93,7 @@ fn entities_are_put_found_and_removed() {
         json_of(&["find", &db, "notes", "--where", "n", "eq", "2", "--delete", "--yes"]),
         json!({ "deleted": 1 })
     );
-    assert_eq!(json_of(&["collections", &db]), json!([{ "name": "notes", "entities": 1 }]));
+    assert_eq!(json_of(&["collections", &db]), json!([{ "name": "notes", "id": 1, "entities": 1 }]));
 }
 
 #[test]
@@ -111,6 +111,62 @@ fn indexes_are_declared_used_and_dropped() {
     text(&["index", "drop", &db, "notes", "n"], 2);
     text(&["index", "drop", &db, "notes", "n", "--yes"], 0);
     text(&["index", "drop", &db, "notes", "n", "--yes"], 1);
+}
+
+#[test]
+fn earlier_versions_and_changes_are_printed() {
+    let place = Place::new("past");
+    let db = place.file("db");
+    text(&["put", &db, "notes", r#"{"n":1}"#, "--id", ID, "--create"], 0);
+    text(&["put", &db, "notes", r#"{"n":2}"#, "--id", ID], 0);
+    let versions = text(&["history", &db, "notes", ID, "--json"], 0);
+    let versions: Vec<Value> = versions.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&versions[0]["document"], &versions[1]["document"]), (&json!({ "n": 1 }), &json!({ "n": 2 })));
+    assert_eq!((&versions[0]["until"], &versions[1]["until"]), (&versions[1]["version"], &Value::Null));
+    let first = versions[0]["version"].to_string();
+    assert_eq!(text(&["get", &db, "notes", ID, "--at", &first], 0), format!("{ID} {{\"n\":1}}"));
+    text(&["history", &db, "notes", &ID.replace('0', "1")], 1);
+    let lines = text(&["changes", &db, "--before"], 0);
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines[0], format!("{first} collection_created notes"));
+    assert_eq!(lines[1], format!("{first} insert notes {ID} {{\"n\":1}}"));
+    assert_eq!(lines[2], format!("{} update notes {ID} {{\"n\":2}} before {{\"n\":1}}", versions[1]["version"]));
+    let printed = text(&["changes", &db, "--json"], 0);
+    let position = serde_json::from_str::<Value>(printed.lines().next().unwrap()).unwrap()["position"].clone();
+    let later = text(&["changes", &db, "--since", position.as_str().unwrap(), "--collection", "notes", "--json"], 0);
+    let later: Value = serde_json::from_str(&later).unwrap();
+    assert_eq!((&later["kind"], &later["document"]), (&json!("update"), &json!({ "n": 2 })));
+    assert_eq!(text(&["changes", &db, "--collection", "others"], 0), "");
+    text(&["changes", &db, "--since", "nonsense"], 2);
+}
+
+#[test]
+fn manual_indexes_are_created_filled_and_read() {
+    let place = Place::new("manual");
+    let db = place.file("db");
+    text(&["put", &db, "people", "{}", "--id", ID, "--create"], 0);
+    text(&["index", "create", &db, "people", "--manual"], 2);
+    text(&["index", "create", &db, "people", "--manual", "--name", "phone", "--on", "n"], 2);
+    assert_eq!(text(&["index", "create", &db, "people", "--manual", "--name", "phone"], 0), "created index phone");
+    for (key, answer) in [("7", "inserted"), ("seven", "inserted"), ("7", "the entity has the key already")] {
+        assert_eq!(text(&["index", "insert-key", &db, "people", "phone", key, ID], 0), answer);
+    }
+    assert_eq!(text(&["index", "keys", &db, "people", "phone"], 0), format!("7 {ID}\n\"seven\" {ID}"));
+    assert_eq!(
+        text(&["index", "keys", &db, "people", "phone", "--reverse", "--limit", "1"], 0),
+        format!("\"seven\" {ID}")
+    );
+    assert_eq!(text(&["index", "keys", &db, "people", "phone", "--from", "1", "--to", "9"], 0), format!("7 {ID}"));
+    assert_eq!(
+        json_of(&["index", "keys", &db, "people", "phone", "--key", "seven"]),
+        json!({ "key": "seven", "id": ID })
+    );
+    let listed = json_of(&["index", "list", &db, "people"]);
+    assert_eq!((&listed[0]["kind"], &listed[0]["rows"]), (&json!("manual"), &json!(2)));
+    assert!(text(&["inspect", &db], 0).contains("index phone manual (2 rows)"), "{}", text(&["inspect", &db], 0));
+    assert_eq!(text(&["index", "remove-key", &db, "people", "phone", "7", ID], 0), "removed");
+    text(&["index", "remove-key", &db, "people", "phone", "7", ID], 1);
+    text(&["index", "keys", &db, "people", "none"], 1);
 }
 
 #[test]
@@ -209,7 +265,7 @@ fn nothing_is_made_that_was_not_asked_for() {
     text(&["put", &db, "nots", "{}"], 1);
     text(&["index", "create", &db, "nots", "--on", "n"], 1);
     text(&["index", "drop", &db, "nots", "n", "--yes"], 1);
-    assert_eq!(json_of(&["collections", &db]), json!([{ "name": "notes", "entities": 1 }]));
+    assert_eq!(json_of(&["collections", &db]), json!([{ "name": "notes", "id": 1, "entities": 1 }]));
     let missing = run(&["put", &place.file("above/db"), "notes", "{}", "--create"]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("above\" to make"), "{missing:?}");

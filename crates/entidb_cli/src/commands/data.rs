@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use entidb_core::{Entity, EntityId, ErrorCode};
+use entidb_core::{Entity, EntityId, ErrorCode, Sequence};
 use serde_json::json;
 
 use super::{Use, existing, open, open_to_write, without_mark, writable};
@@ -21,10 +21,15 @@ pub(super) enum Want {
     Delete { yes: bool },
 }
 
-pub(super) fn get(target: &Target, collection: &str, id: &str, output: &Output) -> Result<u8> {
+pub(super) fn get(target: &Target, collection: &str, id: &str, at: Option<u64>, output: &Output) -> Result<u8> {
     let db = open(target, Use::Read)?;
     let id: EntityId = id.parse()?;
-    match existing(&db, collection)?.get(id)? {
+    let found = match at {
+        None => existing(&db, collection)?.get(id)?,
+        // The collection may have another name now, or none.
+        Some(at) => db.begin_read_at(Sequence(at))?.collection(collection)?.get(id)?,
+    };
+    match found {
         Some(entity) => {
             print(&entity, output)?;
             Ok(0)

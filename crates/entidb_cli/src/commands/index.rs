@@ -1,25 +1,45 @@
-//! Listing, declaring and dropping indexes.
+//! Listing, creating and dropping indexes, and the keys of manual ones.
 //!
 //! Always: dropping asks first. Does not know: how rows are kept.
 
-use entidb_core::{ErrorCode, IndexDefinition};
-use serde_json::json;
+use std::ops::Bound;
+
+use entidb_core::{EntityId, ErrorCode, IndexDefinition, IndexStats, KeyRange};
+use serde_json::{Value as Json, json};
 
 use super::{Use, existing, open, writable};
 use crate::args::IndexAction;
 use crate::failure::{Failure, NO, Result};
+use crate::filter::parse;
 use crate::json::from_value;
 use crate::output::{Output, table};
+
+/// The rows of an index, with `about` where they are an estimate.
+pub(super) fn rows(stats: &IndexStats) -> String {
+    if stats.exact { stats.rows.to_string() } else { format!("about {}", stats.rows) }
+}
+
+/// An index as JSON: its definition and its rows.
+pub(super) fn described(index: &IndexDefinition, stats: &IndexStats) -> Json {
+    let mut described = from_value(&index.to_value());
+    if let Some(fields) = described.as_object_mut() {
+        fields.insert("rows".into(), stats.rows.into());
+        fields.insert("exact".into(), stats.exact.into());
+    }
+    described
+}
 
 pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
     match action {
         IndexAction::List { target, collection } => {
-            let indexes = existing(&open(&target, Use::Read)?, &collection)?.indexes()?;
+            let collection = existing(&open(&target, Use::Read)?, &collection)?;
+            let (indexes, stats) = (collection.indexes()?, collection.stats()?.indexes);
             output.result(
                 || {
                     let rows: Vec<Vec<String>> = indexes
                         .iter()
-                        .map(|index| {
+                        .zip(&stats)
+                        .map(|(index, stats)| {
                             let columns: Vec<String> = index.columns.iter().map(ToString::to_string).collect();
                             let mark = |set: bool| if set { "yes" } else { "no" }.to_owned();
                             vec![
@@ -28,17 +48,21 @@ pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
                                 columns.join(", "),
                                 mark(index.unique),
                                 mark(index.multi),
+                                rows(stats),
                             ]
                         })
                         .collect();
-                    table(&["index", "kind", "fields", "unique", "multi"], &rows)
+                    table(&["index", "kind", "fields", "unique", "multi", "rows"], &rows)
                 },
-                || indexes.iter().map(|index| from_value(&index.to_value())).collect(),
+                || indexes.iter().zip(&stats).map(|(index, stats)| described(index, stats)).collect(),
             )?;
             Ok(0)
         }
-        IndexAction::Create { target, collection, fields, name, unique, multi, create } => {
-            let mut definition = IndexDefinition::on(fields.iter().map(String::as_str))?;
+        IndexAction::Create { target, collection, fields, manual, name, unique, multi, create } => {
+            let mut definition = match manual {
+                true => IndexDefinition::manual(""),
+                false => IndexDefinition::on(fields.iter().map(String::as_str))?,
+            };
             if let Some(name) = name {
                 definition = definition.named(name);
             }
@@ -51,6 +75,38 @@ pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
             let text = if created { format!("created index {name}") } else { format!("index {name} exists already") };
             output.result(|| text, || json!({ "index": name, "created": created }))?;
             Ok(0)
+        }
+        IndexAction::Keys { target, collection, name, key, from, to, reverse, limit } => {
+            let db = open(&target, Use::Read)?;
+            let parsed = |text: &Option<String>| text.as_deref().map(parse).transpose();
+            let bound =
+                |text: &Option<String>| Ok::<_, Failure>(parsed(text)?.map_or(Bound::Unbounded, Bound::Included));
+            let (from, to) = (bound(key.as_ref().map_or(&from, |_| &key))?, bound(key.as_ref().map_or(&to, |_| &key))?);
+            let range = KeyRange { from, to, reverse, limit, ..KeyRange::default() };
+            for found in existing(&db, &collection)?.manual_index(&name)?.range(range)? {
+                let (key, id) = found?;
+                let key = from_value(&key);
+                output.result(|| format!("{key} {id}"), || json!({ "key": key, "id": id.to_string() }))?;
+            }
+            Ok(0)
+        }
+        IndexAction::InsertKey { target, collection, name, key, id } => {
+            let (key, id) = (parse(&key)?, id.parse::<EntityId>()?);
+            let db = open(&target, Use::Change)?;
+            let inserted = existing(&db, &collection)?.manual_index(&name)?.insert(key, id)?;
+            db.close()?;
+            let text = if inserted { "inserted" } else { "the entity has the key already" };
+            output.result(|| text.to_owned(), || json!({ "inserted": inserted }))?;
+            Ok(0)
+        }
+        IndexAction::RemoveKey { target, collection, name, key, id } => {
+            let (key, id) = (parse(&key)?, id.parse::<EntityId>()?);
+            let db = open(&target, Use::Change)?;
+            let removed = existing(&db, &collection)?.manual_index(&name)?.remove(key, id)?;
+            db.close()?;
+            let text = if removed { "removed" } else { "the entity does not have the key" };
+            output.result(|| text.to_owned(), || json!({ "removed": removed }))?;
+            Ok(if removed { 0 } else { NO })
         }
         IndexAction::Drop { target, collection, name, yes } => {
             let db = open(&target, Use::Change)?;

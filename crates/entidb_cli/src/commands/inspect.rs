@@ -2,9 +2,10 @@
 //!
 //! Always: changes nothing. Does not know: single entities.
 
-use entidb_core::{ErrorCode, Problem, VerifyLevel, VerifyReport};
+use entidb_core::{CollectionStats, ErrorCode, Problem, VerifyLevel, VerifyReport};
 use serde_json::json;
 
+use super::index::described;
 use super::{Use, open};
 use crate::args::Target;
 use crate::failure::{Failure, NO, Result};
@@ -17,8 +18,11 @@ pub(super) fn inspect(target: &Target, output: &Output) -> Result<u8> {
     let mut collections = Vec::new();
     for name in db.collections()? {
         let collection = db.collection(&name)?;
-        let indexes: Vec<_> = collection.indexes()?.iter().map(|index| from_value(&index.to_value())).collect();
-        collections.push(json!({ "name": name, "entities": collection.count()?, "indexes": indexes }));
+        let (stats, indexes) = (collection.stats()?, collection.indexes()?);
+        let indexes: Vec<_> =
+            indexes.iter().zip(&stats.indexes).map(|(index, stats)| described(index, stats)).collect();
+        let id = stats.id.map(|id| id.0);
+        collections.push(json!({ "name": name, "id": id, "entities": stats.entities, "indexes": indexes }));
     }
     let stats = db.stats()?;
     output.result(
@@ -41,8 +45,9 @@ pub(super) fn inspect(target: &Target, output: &Output) -> Result<u8> {
                 lines.push(format!("  {} ({} entities)", text(&collection["name"]), collection["entities"]));
                 for index in collection["indexes"].as_array().into_iter().flatten() {
                     let mark = |name: &str| if index[name] == true { format!(" {name}") } else { String::new() };
-                    let kind = text(&index["kind"]);
-                    lines.push(format!("    index {} {kind}{}{}", text(&index["name"]), mark("unique"), mark("multi")));
+                    let (name, kind, rows) = (text(&index["name"]), text(&index["kind"]), &index["rows"]);
+                    let about = if index["exact"] == true { "" } else { "about " };
+                    lines.push(format!("    index {name} {kind}{}{} ({about}{rows} rows)", mark("unique"), mark("multi")));
                 }
             }
             lines.join("\n")
@@ -91,15 +96,21 @@ pub(super) fn collections(target: &Target, output: &Output) -> Result<u8> {
     let db = open(target, Use::Read)?;
     let mut found = Vec::new();
     for name in db.collections()? {
-        let count = db.collection(&name)?.count()?;
-        found.push((name, count));
+        found.push(db.collection(&name)?.stats()?);
     }
     output.result(
         || {
-            let rows: Vec<_> = found.iter().map(|(name, count)| vec![name.clone(), count.to_string()]).collect();
-            table(&["collection", "entities"], &rows)
+            let id = |found: &CollectionStats| found.id.map_or_else(String::new, |id| id.0.to_string());
+            let rows: Vec<_> =
+                found.iter().map(|found| vec![found.name.clone(), id(found), found.entities.to_string()]).collect();
+            table(&["collection", "id", "entities"], &rows)
         },
-        || found.iter().map(|(name, count)| json!({ "name": name, "entities": count })).collect(),
+        || {
+            let described = |found: &CollectionStats| {
+                json!({ "name": found.name, "id": found.id.map(|id| id.0), "entities": found.entities })
+            };
+            found.iter().map(described).collect()
+        },
     )?;
     Ok(0)
 }

@@ -7,6 +7,7 @@ mod data;
 mod index;
 mod inspect;
 mod keys;
+mod past;
 mod tour;
 mod transfer;
 mod upkeep;
@@ -35,7 +36,11 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<u8> {
         Command::Load { target, input, into, making } => {
             transfer::load(&target, &input, into.as_deref(), making, output)
         }
-        Command::Get { target, collection, id } => data::get(&target, &collection, &id, output),
+        Command::Get { target, collection, id, at } => data::get(&target, &collection, &id, at, output),
+        Command::History { target, collection, id } => past::history(&target, &collection, &id, output),
+        Command::Changes { target, since, collection, before } => {
+            past::changes(&target, since, collection.as_deref(), before, output)
+        }
         Command::Put { target, collection, document, id, making } => {
             data::put(&target, &collection, &document, id.as_deref(), making, output)
         }

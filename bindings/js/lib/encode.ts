@@ -12,7 +12,7 @@ import { code } from "./codes.g";
 import { errorFrom } from "./errors.g";
 import { types } from "./host";
 import { writeId } from "./id";
-import { DEPTH_MAX, hasExtraFields, hasSymbols, isDetached, isPlain, judge } from "./judge";
+import { DEPTH_MAX, hasExtraFields, hasFields, hasSymbols, isDetached, isPlain, judge } from "./judge";
 import { raw, thread } from "./raw";
 import { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector } from "./values";
 
@@ -306,14 +306,14 @@ export class Encoder {
     if (value instanceof Float) return this.float(value.value);
     if (types.isDate(value)) {
       const time = value.getTime();
-      if (Number.isNaN(time)) throw UNENCODABLE;
+      if (Number.isNaN(time) || hasFields(value)) throw UNENCODABLE;
       this.head(0xc0, 59166);
       const micros = time * 1000;
       return Number.isSafeInteger(micros) ? this.number(micros === 0 ? 0 : micros) : this.bigint(BigInt(time) * 1000n);
     }
     if (ArrayBuffer.isView(value)) return this.view(value);
     if (types.isAnyArrayBuffer(value)) {
-      if (isDetached(value)) throw UNENCODABLE;
+      if (isDetached(value) || hasFields(value)) throw UNENCODABLE;
       return this.byteString(new Uint8Array(value));
     }
     if (types.isMap(value)) return this.entries(value, depth + 1);
@@ -336,7 +336,7 @@ export class Encoder {
   }
 
   view(value: ArrayBufferView): void {
-    if (value.byteLength === 0 && isDetached(value.buffer)) throw UNENCODABLE;
+    if ((value.byteLength === 0 && isDetached(value.buffer)) || hasFields(value)) throw UNENCODABLE;
     const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     if (types.isUint8Array(value) || types.isUint8ClampedArray(value)) return this.byteString(bytes);
     if (types.isFloat32Array(value)) return this.vector("f32", bytes);

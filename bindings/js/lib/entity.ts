@@ -45,6 +45,22 @@ export type Entity<T = Document> = T &
   ("version" extends keyof T ? unknown : VersionField) &
   ("toJSON" extends keyof T ? unknown : ShownAs<T>);
 
+/** Under this symbol an entity says its id and version, so that another copy of this package in the process knows it, too. */
+const PLACE = Symbol.for("entidb.entity");
+
+interface Place {
+  id: Id;
+  version: number;
+}
+
+/** The place of an entity that any copy of this package read. Nothing is asked of plain objects, which have none. */
+function told(value: object): Place | undefined {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === Object.prototype || prototype === null) return undefined;
+  const place = (value as { [PLACE]?: unknown })[PLACE];
+  return typeof place === "function" ? (place.call(value) as Place | undefined) : undefined;
+}
+
 class Read {
   /** The text of the id, made when it is asked for: a scan that does not ask makes none. */
   #id: Id | undefined;
@@ -81,6 +97,11 @@ class Read {
     return `Entity ${show(Read.prototype.toJSON.call(this), { ...options, depth })}`;
   }
 
+  /** Nothing for an object that only has an entity as its prototype. */
+  [PLACE](): Place | undefined {
+    return #id in this ? { id: Read.idOf(this)!, version: this.#version } : undefined;
+  }
+
   static isRead(value: object): value is Read {
     return #id in value;
   }
@@ -98,18 +119,17 @@ class Read {
 Object.defineProperty(Read, "name", { value: "Entity" });
 
 /** Entities whose document is no object with text keys, but a `Map`. */
-const others = new WeakMap<object, { id: Id; version: number }>();
+const others = new WeakMap<object, Place>();
 
 /** @internal Whether it is an entity that was read, with text keys; entities with other keys are a `Map`. */
 export function isEntity(value: object): boolean {
-  return Read.isRead(value);
+  return Read.isRead(value) || (!(value instanceof Map) && told(value) !== undefined);
 }
 
 /** @internal Where a document stands, when it is an entity that was read. */
 export function placeOf(document: unknown): Id | undefined {
   if (typeof document !== "object" || document === null) return undefined;
-  if (Read.isRead(document)) return Read.idOf(document);
-  return document instanceof Map ? others.get(document)?.id : undefined;
+  return Read.isRead(document) ? Read.idOf(document) : told(document)?.id;
 }
 
 /**
@@ -118,7 +138,7 @@ export function placeOf(document: unknown): Id | undefined {
  * @throws UsageError (`INVALID_ARGUMENT`) when the object was not read from a collection: copies do not carry the id.
  */
 export function idOf(entity: object): Id {
-  const id = Read.idOf(entity) ?? others.get(entity)?.id;
+  const id = Read.idOf(entity) ?? others.get(entity)?.id ?? told(entity)?.id;
   if (id === undefined) throw refused("this object was not read from a collection, or is a copy; copies do not carry the id");
   return id;
 }
@@ -129,7 +149,7 @@ export function idOf(entity: object): Id {
  * @throws UsageError (`INVALID_ARGUMENT`) when the object was not read from a collection.
  */
 export function versionOf(entity: object): number {
-  const version = Read.versionOf(entity) ?? others.get(entity)?.version;
+  const version = Read.versionOf(entity) ?? others.get(entity)?.version ?? told(entity)?.version;
   if (version === undefined) throw refused("this object was not read from a collection, or is a copy; copies do not carry the version");
   return version;
 }
@@ -144,8 +164,10 @@ function readNext(decoder: Decoder, id: Id | undefined, a: number, b: number, c:
   const value = decoder.value();
   if (typeof value !== "object" || value === null) return value;
   const text = id ?? idOfWords(a, b, c, d);
-  others.set(value, { id: text, version });
+  const place: Place = { id: text, version };
   const field = (name: string | symbol, given: unknown): unknown => Object.defineProperty(value, name, { value: given, configurable: true });
+  others.set(value, place);
+  field(PLACE, () => place);
   field("id", text);
   field("version", version);
   const shown = (): object => ({ id: text, version, ...(value instanceof Map ? Object.fromEntries(value) : value) });

@@ -150,6 +150,9 @@ export class EntidbError extends Error {
   /** The path of the database or file. */
   get path(): string | undefined { return text(this.context["path"]); }
 
+  /** The field of the document that cannot be stored, as a dotted path. */
+  get field(): string | undefined { return text(this.context["field"]); }
+
   /** The collection. */
   get collection(): string | undefined { return text(this.context["collection"]); }
 

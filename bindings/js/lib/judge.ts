@@ -33,21 +33,29 @@ export function hasSymbols(value: object): boolean {
 /** Up to here an array is looked at by listing its keys, which takes time for each element. */
 const KEYS_LISTED_MAX = 100;
 const FIELDS_ONLY = { maxArrayLength: 0, depth: 0, customInspect: false, breakLength: Infinity };
-/** How Node shows an array of which no element is shown, when it has nothing else. */
-const NOTHING_ELSE = /^\[ \.\.\. \d+ more items? \]$/;
+/** How Node shows an array or a typed array of which no element is shown, when it has nothing else. */
+const NOTHING_ELSE = /^(?:\w+\(\d+\) (?:\[\w+\] )?)?\[ \.\.\. \d+ more items? \]$/;
 
 /**
  * @internal Whether an array has fields beside its elements, as those that `match` gives have. An array with holes may be said to
  * have some. Only `inspect` can tell of a long one without listing its elements, so what it shows is a hint, and the list decides.
  */
-export function hasExtraFields(array: readonly unknown[]): boolean {
+export function hasExtraFields(array: ArrayLike<unknown>): boolean {
   if (array.length > KEYS_LISTED_MAX && NOTHING_ELSE.test(inspect(array, FIELDS_ONLY))) return false;
   return Object.keys(array).length !== array.length;
+}
+
+/** @internal Whether a date, a buffer or a view of one has fields beside what is stored of it. */
+export function hasFields(value: object): boolean {
+  if (hasSymbols(value)) return true;
+  return ArrayBuffer.isView(value) && "length" in value ? hasExtraFields(value as Uint8Array) : Object.keys(value).length > 0;
 }
 
 /** The names of enumerable fields that are no elements of an array. */
 function extraFields(value: object): string[] {
   const names = Object.keys(value);
+  const { length } = value as { length?: unknown };
+  if (ArrayBuffer.isView(value) && typeof length === "number") return names.filter((name) => !(Number(name) < length));
   return Array.isArray(value) ? names.filter((name) => !(String(Number(name) >>> 0) === name && Number(name) < value.length)) : names;
 }
 
@@ -96,30 +104,36 @@ export function judge(document: unknown): void {
 
 function judged(value: unknown, path: string, above: Set<object>): void {
   const where = path === "" ? "the document" : path;
-  const refuse = (why: string): Error => errorFrom(code.UNREPRESENTABLE, `${where} ${why}`);
+  const field = path === "" ? {} : { field: path };
+  const refuse = (why: string, number: number = code.UNREPRESENTABLE): Error => errorFrom(number, `${where} ${why}`, field);
   if (typeof value === "string" && !value.isWellFormed()) {
-    throw errorFrom(code.INVALID_UTF8, `${where} holds half of a surrogate pair, which is no text`);
+    throw refuse("holds half of a surrogate pair, which is no text", code.INVALID_UTF8);
   }
   if (typeof value === "bigint" && (value >= 1n << 64n || value < -(1n << 64n))) {
-    throw errorFrom(code.NUMBER_OUT_OF_RANGE, `${where} is an integer of more than 64 bits`);
+    throw refuse("is an integer of more than 64 bits", code.NUMBER_OUT_OF_RANGE);
   }
   if (value === undefined) throw refuse("is undefined; leave the field out, or store null");
   if (typeof value === "function" || typeof value === "symbol") throw refuse(`is a ${typeof value}, which has no form in a document`);
   if (value === null || typeof value !== "object") return;
   if (above.has(value)) throw refuse("contains itself");
+  const alone = (): void => {
+    const extra = hasFields(value) ? (extraFields(value)[0] ?? "named by a symbol") : undefined;
+    if (extra !== undefined) throw refuse(`is ${kindOf(value)} with the field ${JSON.stringify(extra)} beside its value; store an object of both`);
+  };
   if (types.isDate(value)) {
     if (Number.isNaN(value.getTime())) throw refuse("is an invalid date");
-    return;
+    return alone();
   }
   const buffer = ArrayBuffer.isView(value) ? value.buffer : value instanceof Vector ? value.bytes.buffer : value;
   if (types.isAnyArrayBuffer(buffer) && isDetached(buffer)) {
     throw refuse(`is ${kindOf(value)} whose buffer was transferred, and has no bytes any more; store it before, or a copy`);
   }
   if (ArrayBuffer.isView(value)) {
-    if (isKnownView(value)) return;
+    if (isKnownView(value)) return alone();
     throw refuse(`is ${kindOf(value)}; store its bytes as Uint8Array, or a Float32Array, Float64Array or Int8Array`);
   }
-  if (types.isAnyArrayBuffer(value) || (isValue(value) && !(value instanceof Tagged))) return;
+  if (types.isAnyArrayBuffer(value)) return alone();
+  if (isValue(value) && !(value instanceof Tagged)) return;
   const isMap = types.isMap(value);
   if (!Array.isArray(value) && !isMap && !(value instanceof Tagged) && !isPlain(value) && !(path === "" && isEntity(value))) {
     throw refuse(`is ${kindOf(value)}, which has no form in a document; store ${instead(value)}`);
@@ -144,17 +158,17 @@ function judged(value: unknown, path: string, above: Set<object>): void {
     const seen = new Set<string>();
     for (const [key, item] of value) {
       const good = typeof key === "string" || typeof key === "bigint" || (typeof key === "number" && Number.isSafeInteger(key));
-      if (!good) throw errorFrom(code.INVALID_KEY, `${where} has the key ${kindOf(key)}; keys of a Map are texts and integers`);
+      if (!good) throw refuse(`has the key ${kindOf(key)}; keys of a Map are texts and integers`, code.INVALID_KEY);
       judged(key, below(String(key)), above);
       if (item === undefined) continue;
       const name = typeof key === "string" ? `"${key}"` : String(key);
-      if (seen.has(name)) throw errorFrom(code.DUPLICATE_KEY, `${where} has the key ${name} twice, as a number and as a bigint`);
+      if (seen.has(name)) throw refuse(`has the key ${name} twice, as a number and as a bigint`, code.DUPLICATE_KEY);
       seen.add(name);
       judged(item, below(String(key)), above);
     }
   } else {
     for (const [name, item] of Object.entries(value)) {
-      if (!name.isWellFormed()) throw errorFrom(code.INVALID_UTF8, `${where} has a key that holds half of a surrogate pair`);
+      if (!name.isWellFormed()) throw refuse("has a key that holds half of a surrogate pair", code.INVALID_UTF8);
       if (item !== undefined) judged(item, below(name), above);
     }
   }

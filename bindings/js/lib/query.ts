@@ -311,6 +311,7 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
   orderBy(...fields: readonly OrderOf<T>[]): Query<T> {
     const order = fields.map((field: string) => {
       const descending = text(field, "a field to order by").startsWith("-");
+      if (field.length === Number(descending)) throw refused(`orderBy was given ${JSON.stringify(field)}, which names no field`);
       return [pathOf(descending ? field.slice(1) : field), descending] as const;
     });
     return this.#with({ order });

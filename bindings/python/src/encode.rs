@@ -15,7 +15,7 @@ use pyo3::types::{
 };
 
 use crate::entity::is_entity;
-use crate::error::{code, raise, refuse};
+use crate::error::{code, raise, refuse, refuse_field};
 use crate::moment;
 use crate::shape::{FIELDS, FIELDS_MAX, Shapes, Written};
 use crate::value::{EntityId, Tag, Timestamp, Vector};
@@ -104,8 +104,7 @@ impl Refusal {
                         Step::Position(position) => place.push_str(&format!("[{position}]")),
                     }
                 }
-                let message = if place.is_empty() { problem } else { format!("at {place}: {problem}") };
-                refuse(py, code, message)
+                if place.is_empty() { refuse(py, code, problem) } else { refuse_field(py, code, &place, &problem) }
             }
         }
     }

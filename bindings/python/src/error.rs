@@ -34,6 +34,15 @@ pub(crate) fn refuse(py: Python<'_>, code: i32, message: impl Into<String>) -> P
     raise(py, &abi::Error::new(code, message))
 }
 
+/// An exception about a field of a document.
+#[cold]
+pub(crate) fn refuse_field(py: Python<'_>, code: i32, field: &str, problem: &str) -> PyErr {
+    let context = PyDict::new(py);
+    let filled = context.set_item("field", field);
+    let message = format!("at {field}: {problem}");
+    filled.and_then(|()| from_table(py, code, &message, &context)).unwrap_or_else(|failure| failure)
+}
+
 /// The exception for an entity that is not there; also a `KeyError`.
 #[cold]
 pub(crate) fn missing(py: Python<'_>, collection: &str, id: &abi::Id) -> PyErr {

@@ -50,6 +50,11 @@ impl Transaction {
         self.busy.short(py, || self.transaction.is_open()).unwrap_or(false)
     }
 
+    /// Refuses one that has ended, or whose database is closed.
+    fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+        self.busy.call(py, || self.transaction.sequence()).map(drop)
+    }
+
     /// Aborts it, unless it has ended already; true when it had not. Another thread that is using it may refuse that.
     pub(crate) fn give_up(&self, py: Python<'_>) -> PyResult<bool> {
         let is_open = self.is_going_on(py);
@@ -162,8 +167,10 @@ impl Transaction {
         self.busy.call(py, || self.transaction.position())
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
+    fn __enter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        // One that has ended says so here, not at the end of the block.
+        slf.get().check_open(slf.py())?;
+        Ok(slf.clone())
     }
 
     #[pyo3(signature = (kind = None, exception = None, _traceback = None))]
@@ -228,8 +235,9 @@ impl Savepoint {
         Transaction::rollback_to(this.transaction.bind(slf.py()), this)
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
+    fn __enter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        slf.get().transaction.get().check_open(slf.py())?;
+        Ok(slf.clone())
     }
 
     #[pyo3(signature = (kind = None, _exception = None, _traceback = None))]

@@ -37,6 +37,11 @@ class EntidbError(Exception):
         return self.context.get("path")
 
     @property
+    def field(self) -> str | None:
+        """The field of the document that cannot be stored, as a dotted path."""
+        return self.context.get("field")
+
+    @property
     def collection(self) -> str | None:
         """The collection."""
         return self.context.get("collection")

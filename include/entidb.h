@@ -7,23 +7,23 @@
 #include <stdint.h>
 
 /**
- * Make the database when there is none. Default true. `entidb_options_set_flag`.
+ * Create the database if it does not exist. Default true. `entidb_options_set_flag`.
  */
 #define ENTIDB_OPTION_CREATE "create"
 
 /**
- * Fail when there is a database already. Default false. `entidb_options_set_flag`.
+ * Fail if the database exists. Default false. `entidb_options_set_flag`.
  */
 #define ENTIDB_OPTION_CREATE_NEW "create_new"
 
 /**
- * Make the folders above the database too, where it is made. Without it a path with a mistake in it makes none. Default
- * false. `entidb_options_set_flag`.
+ * Create missing parent folders when the database is created. Off by default, so that a mistyped path creates nothing.
+ * Default false. `entidb_options_set_flag`.
  */
 #define ENTIDB_OPTION_CREATE_PARENTS "create_parents"
 
 /**
- * Refuse all changes, and let others read at the same time. Default false. `entidb_options_set_flag`.
+ * Open for reading only; several processes may do so at once. Default false. `entidb_options_set_flag`.
  */
 #define ENTIDB_OPTION_READ_ONLY "read_only"
 
@@ -34,7 +34,7 @@
 #define ENTIDB_OPTION_KEY "key"
 
 /**
- * The password of an encrypted database. Not together with a key. `entidb_options_set_bytes`.
+ * The password of an encrypted database. Give a key or a password, not both. `entidb_options_set_bytes`.
  */
 #define ENTIDB_OPTION_PASSWORD "password"
 
@@ -44,45 +44,44 @@
 #define ENTIDB_OPTION_DURABILITY "durability"
 
 /**
- * The longest time between a grouped commit and its flush. Default 20 ms. `entidb_options_set_number`, 1 ms to 60,000
- * ms.
+ * The longest time from a grouped commit to its flush. Default 20 ms. `entidb_options_set_number`, 1 ms to 60,000 ms.
  */
 #define ENTIDB_OPTION_GROUPED_INTERVAL_MS "grouped_interval_ms"
 
 /**
- * Memory for newest writes, cached blocks and indexes. Open transactions and sorting queries use memory beside it.
- * Default 256 MiB. `entidb_options_set_number`, 1 MiB to 16 TiB.
+ * Memory for memtables, cached blocks and indexes. Open transactions and sorts use memory in addition. Default 256 MiB.
+ * `entidb_options_set_number`, 1 MiB to 16 TiB.
  */
 #define ENTIDB_OPTION_MEMORY_BYTES "memory_bytes"
 
 /**
- * Newest writes held in memory before they go to a segment. Four times as much is in memory while they go, so more than
- * an eighth of memory_bytes may be more than it holds. 0 means an eighth of memory_bytes, at most 32 MiB. Default 0.
+ * The size at which a memtable is written to a segment. Up to four times this size is in memory during the write, so
+ * use at most an eighth of memory_bytes. 0 means an eighth of memory_bytes, at most 32 MiB. Default 0.
  * `entidb_options_set_number`, 0, or 16 KiB to 1 GiB.
  */
 #define ENTIDB_OPTION_MEMTABLE_BYTES "memtable_bytes"
 
 /**
- * The size of the log at which a checkpoint is made. The next opening replays at most about as much. 0 means no
- * checkpoint but those a program asks for. Default 256 MiB. `entidb_options_set_number`, 0, or 64 KiB to 1 TiB.
+ * The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic
+ * checkpoints. Default 256 MiB. `entidb_options_set_number`, 0, or 64 KiB to 1 TiB.
  */
 #define ENTIDB_OPTION_CHECKPOINT_BYTES "checkpoint_bytes"
 
 /**
- * The size of the log from which on close makes a checkpoint. The next opening after a close replays less than this. 0
- * means never. Default 8 MiB. `entidb_options_set_number`, 0, or 1 byte to 1 TiB.
+ * The size of the log that starts a checkpoint when the database is closed. The next opening after a close replays less
+ * than this. 0 means no checkpoint by close. Default 8 MiB. `entidb_options_set_number`, 0, or 1 byte to 1 TiB.
  */
 #define ENTIDB_OPTION_CLOSE_CHECKPOINT_BYTES "close_checkpoint_bytes"
 
 /**
- * How data files hold their blocks. Files that are there keep theirs until they are merged. Default lz4.
+ * Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4.
  * `entidb_options_set_text`: `lz4`, `none`.
  */
 #define ENTIDB_OPTION_COMPRESSION "compression"
 
 /**
- * Data files that may be open at once. About a dozen other files come to them. 0 means a quarter of what the process
- * may have. Default 0. `entidb_options_set_number`, 0, or 4 to 1,048,576.
+ * The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit of
+ * the process. Default 0. `entidb_options_set_number`, 0, or 4 to 1,048,576.
  */
 #define ENTIDB_OPTION_OPEN_FILES_MAX "open_files_max"
 
@@ -92,14 +91,14 @@
 #define ENTIDB_OPTION_ENTITY_BYTES_MAX "entity_bytes_max"
 
 /**
- * The most a transaction may change. Default 1 GiB. `entidb_options_set_number`, 4 KiB to 4 GiB.
+ * The largest transaction: the bytes of its changes. Default 1 GiB. `entidb_options_set_number`, 4 KiB to 4 GiB.
  */
 #define ENTIDB_OPTION_TRANSACTION_BYTES_MAX "transaction_bytes_max"
 
 /**
- * The most bytes that data files and commits not yet in them may have together: segment_bytes and wal_bytes of the
- * statistics. A commit beyond it is refused with LIMIT_REACHED, unless it only deletes. Files take more while they are
- * merged, and log files are made ahead. 0 means no limit. Default 0. `entidb_options_set_number`, 0, or 1 MiB or more.
+ * The most bytes of segments and of commits that are in the log alone: segment_bytes and wal_bytes of the statistics. A
+ * commit beyond it fails with LIMIT_REACHED, unless it only deletes. Files take more space during merges, and log files
+ * are created ahead. 0 means no limit. Default 0. `entidb_options_set_number`, 0, or 1 MiB or more.
  */
 #define ENTIDB_OPTION_DATABASE_BYTES_MAX "database_bytes_max"
 
@@ -110,15 +109,15 @@
 #define ENTIDB_OPTION_LOCK_TIMEOUT_MS "lock_timeout_ms"
 
 /**
- * How long a write transaction may be left without a call while another write waits, before it is aborted. Its next
- * call says TRANSACTION_ENDED and why. 0 means as long as it likes. Default 60,000 ms. `entidb_options_set_number`, 0,
- * or 1 ms to 86,400,000 ms.
+ * How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails with
+ * TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms. `entidb_options_set_number`, 0, or 1 ms to
+ * 86,400,000 ms.
  */
 #define ENTIDB_OPTION_TRANSACTION_IDLE_MS_MAX "transaction_idle_ms_max"
 
 /**
- * How long a write transaction may be open in all, before it is aborted. A call that runs then is not ended; the next
- * one says TRANSACTION_ENDED and why. 0 means no limit. Default 0. `entidb_options_set_number`, 0, or 1 ms to
+ * How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the
+ * reason; a call that runs is not ended. 0 means no limit. Default 0. `entidb_options_set_number`, 0, or 1 ms to
  * 86,400,000 ms.
  */
 #define ENTIDB_OPTION_TRANSACTION_MS_MAX "transaction_ms_max"
@@ -130,14 +129,14 @@
 #define ENTIDB_OPTION_FEED_COMMITS_MAX "feed_commits_max"
 
 /**
- * How long a commit stays in the feed and the history; 0 for as long as the other limits let it. They are trimmed with
- * commits, so a database that nobody writes to keeps what it has. Default 0. `entidb_options_set_number`, 0 or more.
+ * How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new
+ * commits keeps all it has. Default 0. `entidb_options_set_number`, 0 or more.
  */
 #define ENTIDB_OPTION_FEED_AGE_MS_MAX "feed_age_ms_max"
 
 /**
- * How many bytes of the newest commits the feed and the history keep, before compression; 0 for as many as the other
- * limits let them. One commit and a sixteenth may come on top. Default 0. `entidb_options_set_number`, 0 or more.
+ * How many bytes of commits the feed and the history keep, before compression; 0 means no limit by bytes. They may
+ * exceed it by one commit and a sixteenth. Default 0. `entidb_options_set_number`, 0 or more.
  */
 #define ENTIDB_OPTION_FEED_BYTES_MAX "feed_bytes_max"
 
@@ -153,20 +152,20 @@
 #define ENTIDB_OPTION_SORT_BYTES_MAX "sort_bytes_max"
 
 /**
- * How much of an index one step of building it writes. Other changes come between the steps. Default 1 MiB.
+ * Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1 MiB.
  * `entidb_options_set_number`, 1 byte or more.
  */
 #define ENTIDB_OPTION_INDEX_BUILD_BYTES "index_build_bytes"
 
 /**
- * Show the key in the message of a unique violation. Otherwise no message shows what documents hold. Default false.
+ * Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false.
  * `entidb_options_set_flag`.
  */
 #define ENTIDB_OPTION_SHOW_UNIQUE_KEYS "show_unique_keys"
 
 /**
- * Memory that deriving a key from a new password takes. 0 means 64 MiB. Default 0. `entidb_options_set_number`, 0, or
- * 19 MiB to 256 MiB.
+ * Memory for deriving a key from a new password. 0 means 64 MiB. Default 0. `entidb_options_set_number`, 0, or 19 MiB
+ * to 256 MiB.
  */
 #define ENTIDB_OPTION_PASSWORD_MEMORY_KIB "password_memory_kib"
 

@@ -227,7 +227,7 @@ class Run {
     static std::string report(const entidb::Document& report) {
         std::vector<std::string> fields;
         for (const auto& entry : report.view()) {
-            std::string name(entry.key);
+            std::string name(entry.key.as_text());
             std::int64_t number = entry.value.as_int();
             fields.push_back(name + " " + (name == "sequence" ? std::to_string(number) : number > 0 ? "+" : "0"));
         }
@@ -386,7 +386,7 @@ class Run {
             return joined(all, ", ");
         } else if (what == "collection_stats") {
             auto stats = collection.stats();
-            std::string text = stats.view().find("id") ? std::to_string(stats["id"].as_int()) : "none";
+            std::string text = stats.at("id") ? std::to_string(stats["id"].as_int()) : "none";
             text += " " + std::string(stats["name"].as_text()) + " " + std::to_string(stats["entities"].as_int());
             for (const auto& entry : stats["indexes"]) {
                 const auto& index = entry.value;

@@ -223,3 +223,35 @@ fn a_database_without_documents_takes_no_room_after_compact() {
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }
+
+/// A few entities are read to count what stays as history. One that cannot be read is no reason to keep its collection.
+#[test]
+fn a_collection_that_cannot_be_read_can_be_emptied_and_dropped() {
+    use entidb_storage::simulated::{Personality, Simulation};
+    for drops in [false, true] {
+        let world = Simulation::new(Personality::PosixStrict, 7);
+        let db = Database::open_on(world.backend(), Options::default()).unwrap();
+        let c = db.collection("c").unwrap();
+        let text = "x".repeat(500);
+        c.put_many(&(0..300).map(|n| doc! { "n": n, "text": text.as_str() }).collect::<Vec<_>>()).unwrap();
+        db.checkpoint().unwrap();
+        db.close().unwrap();
+        // The segment of the entities is the largest; its first block is not what it was.
+        let names = world.file_names();
+        let segments = names.iter().filter(|name| name.starts_with("seg"));
+        let largest = segments.max_by_key(|name| world.file_bytes(name).unwrap().len()).unwrap();
+        let mut bytes = world.file_bytes(largest).unwrap();
+        bytes[200] ^= 0xff;
+        world.put_file(largest, &bytes);
+        let db = Database::open_on(world.backend(), Options::default()).unwrap();
+        let c = db.collection("c").unwrap();
+        assert!(c.iter().unwrap().any(|found| found.is_err()), "{largest} of {names:?}");
+        if drops {
+            db.drop_collection("c").unwrap();
+            assert!(db.collections().unwrap().is_empty());
+        } else {
+            assert_eq!(db.transaction(|tx| tx.collection("c")?.find(Expression::all()).delete()).unwrap(), 300);
+            assert_eq!(c.count().unwrap(), 0);
+        }
+    }
+}

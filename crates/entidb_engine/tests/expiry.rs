@@ -2,11 +2,17 @@
 //! `entidb_testkit::expiry` compares with a model.
 
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
+#![expect(clippy::disallowed_methods, reason = "a writer goes on beside backups in a thread of its own")]
 
-use entidb_engine::{Direction, Engine, Options, Sequence, Snapshot, ZonePolicies, ZonePolicy};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use entidb_engine::{Direction, Durability, Engine, Options, Sequence, Snapshot, ZonePolicies, ZonePolicy};
 use entidb_storage::Backend;
 
 const MARK: &[u8] = b"m/mark";
+
+/// Backups beside a writer.
+const COPIES: u64 = 400;
 
 fn options() -> Options {
     let kept = ZonePolicy { expires: true, block_bytes: 512, ..ZonePolicy::default() };
@@ -103,4 +109,44 @@ fn own_changes_are_those_of_single_keys_in_their_order() {
         assert!(!own.advance().unwrap() && !own.advance().unwrap());
         assert!(own.key().is_empty() && own.value().is_none());
     }
+}
+
+/// What merges drop is judged by a watermark. It was one that the log had and segments had not: a backup, which copies segments
+/// alone, got the older watermark and not what that promises.
+#[test]
+fn a_copy_has_what_its_watermark_promises() {
+    let engine = open(Backend::memory());
+    let (stop, mut lost) = (AtomicBool::new(false), None);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0_u64.. {
+                let mut tx = engine.begin_write().unwrap();
+                let at = tx.next_sequence();
+                for part in 0..4 {
+                    tx.put(&key(number * 7 % 200 + part, at), &[7; 300]).unwrap();
+                }
+                tx.put(MARK, &at.0.saturating_sub(60).max(1).to_be_bytes()).unwrap();
+                tx.commit_with(Durability::None).unwrap();
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        for _ in 0..COPIES {
+            let copy = Backend::memory();
+            engine.backup(&copy).unwrap();
+            let copy = open(copy).snapshot().unwrap();
+            let at = copy.sequence();
+            let mark =
+                copy.get(MARK).unwrap().map_or(1, |mark| u64::from_be_bytes(mark.as_bytes().try_into().unwrap()));
+            let found = keys(&copy, b'h');
+            let of = |sequence: u64| found.iter().filter(|key| key.ends_with(&sequence.to_be_bytes())).count();
+            if let Some(sequence) = (mark..=at.0).find(|sequence| of(*sequence) != 4) {
+                lost = Some(format!("{} entries of commit {sequence} in a copy at {at}, from {mark} on", of(sequence)));
+                break;
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(lost, None);
 }

@@ -10,7 +10,7 @@ use super::State;
 use crate::catalog::CollectionRecord;
 use crate::change_feed::ChangeKind;
 use crate::collection::Target;
-use crate::error::{Error, Result};
+use crate::error::{Error, Family, Result};
 use crate::id::{EntityId, StorageId};
 use crate::keyspace::{self, ZONE_ENTITY, ZONE_ORDINAL};
 
@@ -76,8 +76,12 @@ impl State {
     /// Counts the entities of a collection whose storage is given up as history.
     pub(super) fn note_given_up(&mut self, record: &CollectionRecord) -> Result<()> {
         let count = u64::try_from(self.entity_count(record.id)?).unwrap_or(0);
-        let bytes = self.about_bytes(record.storage, count)?;
-        self.pending.note_given_up(bytes);
+        match self.about_bytes(record.storage, count) {
+            Ok(bytes) => self.pending.note_given_up(bytes),
+            Err(error) if error.code().family() == Family::State => return Err(error),
+            // What cannot be read can be emptied and dropped all the same, and counts for nothing.
+            Err(_) => {}
+        }
         Ok(())
     }
 

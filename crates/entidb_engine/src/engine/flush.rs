@@ -103,8 +103,12 @@ impl Shared {
             bytes_max: u64::MAX,
             zones: self.options.zones.clone(),
         };
-        let mut rewrite =
-            Rewrite::flush(&view.version, frozen.iter().map(source_of).collect(), self.live_and_expired(), target);
+        let mut rewrite = Rewrite::flush(
+            &view.version,
+            frozen.iter().map(source_of).collect(),
+            self.live_and_expired_up_to(newest.last),
+            target,
+        );
         let bytes = segment_bytes_of(frozen.iter().map(|frozen| frozen.memtable.written_bytes()).sum());
         // How much of it is deleted is not known. What it leaves in any case is what lets the files of the log go then.
         let room =

@@ -18,6 +18,7 @@ use crate::interrupt;
 use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
 use crate::space::{Purpose, RECORDS_BYTES, is_no_space};
+use crate::value::Value;
 use crate::version::{Switch, Version, VersionEdit};
 
 /// Segments of level 0 end at this size.
@@ -157,20 +158,31 @@ impl Shared {
         self.readers.live(|| self.visible())
     }
 
-    /// As [`live`](Self::live), with what has expired: the watermark as the oldest reader sees it, and no newer than what a
-    /// crash leaves. A watermark that cannot be read removes nothing; who reads it for its own sake is told why.
+    /// As [`live`](Self::live), with what has expired for a merge: by the watermark as the oldest reader sees it, and as
+    /// segments have it. One that the log alone has would be missing in a backup, which copies segments, and one that is not
+    /// durable after a crash. A watermark that cannot be read removes nothing; its readers are told why.
     pub(crate) fn live_and_expired(&self) -> LiveSnapshots {
+        self.live_and_expired_by(|view, key, at| {
+            if makes(Mistake::WatermarkNotDurable) { view.get(key, at) } else { view.get_written(key, at) }
+        })
+    }
+
+    /// As [`live_and_expired`](Self::live_and_expired), for the flush of memtables up to this commit, which are in the log.
+    pub(crate) fn live_and_expired_up_to(&self, last: Sequence) -> LiveSnapshots {
+        self.live_and_expired_by(|view, key, at| {
+            view.get(key, if makes(Mistake::WatermarkNotDurable) { at } else { at.min(last) })
+        })
+    }
+
+    fn live_and_expired_by(
+        &self,
+        watermark: impl FnOnce(&SuperVersion, &[u8], Sequence) -> Result<Option<Value>>,
+    ) -> LiveSnapshots {
         let live = self.live();
         let zones = &self.options.zones;
-        let (Some(key), Some(log)) = (zones.watermark_key(), &self.log) else { return live };
-        let mut at = live.oldest();
-        if makes(Mistake::WatermarkOfNewest) {
-            at = self.visible();
-        }
-        if !makes(Mistake::WatermarkNotDurable) {
-            at = at.min(log.durable());
-        }
-        let stored = self.current.load().get(key, at).ok().flatten();
+        let Some(key) = zones.watermark_key().filter(|_| self.log.is_some()) else { return live };
+        let at = if makes(Mistake::WatermarkOfNewest) { self.visible() } else { live.oldest() };
+        let stored = watermark(&self.current.load(), key, at).ok().flatten();
         let kept_from = stored.as_deref().and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(u64::from_be_bytes);
         live.expiring(zones.expiring(), Sequence(kept_from.unwrap_or(0)))
     }

@@ -44,6 +44,13 @@ impl SuperVersion {
         read.finish()
     }
 
+    /// As [`get`](Self::get), without what is in memtables alone.
+    pub(crate) fn get_written(&self, key: &[u8], at: Sequence) -> Result<Option<Value>> {
+        let mut read = PointRead::new(at);
+        self.version.read(key, xxh3_64(key), &mut read)?;
+        read.finish()
+    }
+
     /// The values of keys at a sequence, in the order of the keys.
     pub(crate) fn multi_get(&self, keys: &[&[u8]], at: Sequence) -> Result<Vec<Option<Value>>> {
         let mut values = Vec::with_capacity(keys.len());

@@ -2,7 +2,6 @@
 //! `entidb_testkit::expiry` compares with a model.
 
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
-#![expect(clippy::disallowed_methods, reason = "a writer goes on beside backups in a thread of its own")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

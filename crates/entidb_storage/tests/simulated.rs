@@ -276,6 +276,28 @@ fn a_full_device_says_so_and_a_crash_frees_locks() {
     assert_eq!(world.held_locks(), 0);
 }
 
+/// Zeros that were written ahead promise no room there.
+#[test]
+fn a_device_that_copies_overwrites_needs_room_for_them_until_the_file_is_flushed() {
+    let (world, directory) = world(Personality::PosixStrict);
+    world.set_copies_overwrites(true);
+    let file = directory.open("log", OpenMode::CreateNew).unwrap();
+    file.preallocate(0, 8192).unwrap();
+    file.flush_all().unwrap();
+    world.set_capacity_bytes(Some(8192 + 4096));
+    file.write_all_at(10, &[1; 10]).unwrap();
+    assert_eq!(directory.free_bytes().unwrap(), 0);
+    assert_eq!(file.write_all_at(5000, &[2]).unwrap_err().kind, ErrorKind::NoSpace);
+    file.flush_data().unwrap();
+    file.write_all_at(5000, &[2]).unwrap();
+    file.flush_data().unwrap();
+    assert_eq!(directory.free_bytes().unwrap(), 4096);
+    let after = world.crash(Variant(1));
+    after.set_capacity_bytes(Some(8192));
+    let file = after.backend().directory.open("log", OpenMode::Write).unwrap();
+    assert_eq!(file.write_all_at(0, &[3]).unwrap_err().kind, ErrorKind::NoSpace);
+}
+
 /// Found by the engine's crash test on opfs: the removal of an old file, still waiting, took away the new file that had
 /// been given its name and flushed.
 #[test]

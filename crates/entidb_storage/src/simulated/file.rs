@@ -44,7 +44,14 @@ impl SimulatedFile {
             Pending::SetLen { len } => Some(*len),
         };
         let len = state.disk.len(self.file);
-        let end_max = state.end_max(len);
+        let copied = match (&change, end) {
+            (Pending::SetLen { .. }, _) | (_, None) => 0,
+            (_, Some(end)) => state.copied_by(self.file, offset, end),
+        };
+        if copied > 0 && state.free_bytes().is_some_and(|free| free < copied) {
+            return Err(subject.fail(ErrorKind::NoSpace));
+        }
+        let end_max = state.end_max(len).saturating_sub(copied);
         if end.is_none_or(|end| end > len && end > end_max) {
             // What was written ahead until the room was used up stays.
             if let Pending::Zeros { offset, len } = change
@@ -60,6 +67,9 @@ impl SimulatedFile {
             state.trace.add_bytes(bytes);
         }
         state.disk.change_bytes(self.file, change);
+        if copied > 0 {
+            *state.copied.entry(self.file).or_default() += copied;
+        }
         if fault == Some(FaultKind::DelayedDevice)
             && let Some(inode) = state.disk.file_mut(self.file)
         {
@@ -88,6 +98,7 @@ impl SimulatedFile {
                 let no_space = fault == Some(FaultKind::NoSpaceAtFlush);
                 return Err(if no_space { subject.fail(ErrorKind::NoSpace) } else { subject.device() });
             }
+            state.copied.remove(&self.file);
             if !state.flushes_lie {
                 state.disk.flush(self.file, &self.world.laws, operation == Operation::FlushAll);
             }

@@ -164,6 +164,12 @@ impl Simulation {
         self.world.state.lock().overstated_bytes = overstated_bytes;
     }
 
+    /// Lets the device write a block that is there to a new place, as file systems do that copy on write: an overwrite needs
+    /// room, and what it replaces is free once the file is flushed. A crash keeps it.
+    pub fn set_copies_overwrites(&self, copies_overwrites: bool) {
+        self.world.state.lock().copies_overwrites = copies_overwrites;
+    }
+
     /// Gives the process a limit of open files, or takes it away.
     pub fn set_open_files_max(&self, open_files_max: Option<usize>) {
         self.world.state.lock().open_files_max = open_files_max;
@@ -217,8 +223,7 @@ impl Simulation {
     /// Bytes the device holds: those of files with a name, and of files that are open without one.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
-        let state = self.world.state.lock();
-        state.disk.used_bytes(&state.open)
+        self.world.state.lock().used_bytes()
     }
 
     /// The names of all files, sorted.
@@ -351,6 +356,7 @@ pub struct Frozen {
     seed: u64,
     flushes_lie: bool,
     capacity_bytes: Option<u64>,
+    copies_overwrites: bool,
     disk: Disk,
 }
 
@@ -385,6 +391,7 @@ impl Frozen {
     fn with_its_device(&self, next: Simulation) -> Simulation {
         next.set_flushes_lie(self.flushes_lie);
         next.set_capacity_bytes(self.capacity_bytes);
+        next.set_copies_overwrites(self.copies_overwrites);
         next
     }
 

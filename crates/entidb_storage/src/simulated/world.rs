@@ -19,6 +19,9 @@ use crate::directory::Whereabouts;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::random::SeededRandom;
 
+/// What a system writes at once.
+const BLOCK_BYTES: u64 = 4096;
+
 /// Who holds the lock of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
@@ -40,6 +43,10 @@ pub(super) struct State {
     pub(super) capacity_bytes: Option<u64>,
     /// Told to be free beyond what is.
     pub(super) overstated_bytes: u64,
+    /// A block that is written again goes to a new place; the old one is free once the file is flushed.
+    pub(super) copies_overwrites: bool,
+    /// Blocks that were written again since their file was flushed, in bytes.
+    pub(super) copied: BTreeMap<FileIndex, u64>,
     pub(super) open_files_max: Option<usize>,
     pub(super) power_off_at: Option<u64>,
     pub(super) calls_max: Option<u64>,
@@ -102,6 +109,8 @@ impl World {
                 flushes_lie: false,
                 capacity_bytes: None,
                 overstated_bytes: 0,
+                copies_overwrites: false,
+                copied: BTreeMap::new(),
                 open_files_max: None,
                 power_off_at: None,
                 calls_max: None,
@@ -121,6 +130,7 @@ impl World {
             seed: mix(self.seed, state.trace.calls.len() as u64),
             flushes_lie: state.flushes_lie,
             capacity_bytes: state.capacity_bytes,
+            copies_overwrites: state.copies_overwrites,
             disk: state.disk.clone(),
         }
     }
@@ -176,7 +186,24 @@ impl State {
     /// Bytes the device can still take, when it has a size.
     pub(super) fn free_bytes(&self) -> Option<u64> {
         let capacity = self.capacity_bytes?;
-        Some(capacity.saturating_sub(self.disk.used_bytes(&self.open)))
+        Some(capacity.saturating_sub(self.used_bytes()))
+    }
+
+    /// Bytes the device holds, with the old places of blocks that were written again.
+    pub(super) fn used_bytes(&self) -> u64 {
+        let names = &self.disk.names.files;
+        let is_there = |file: &FileIndex| self.open.contains_key(file) || names.values().any(|named| named == file);
+        let copied = self.copied.iter().filter(|(file, _)| is_there(file)).map(|(_, bytes)| bytes);
+        self.disk.used_bytes(&self.open) + copied.sum::<u64>()
+    }
+
+    /// Bytes of the blocks in a part of a file that a write of it has to put elsewhere.
+    pub(super) fn copied_by(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
+        let end = end.min(self.disk.len(file));
+        if !self.copies_overwrites || offset >= end {
+            return 0;
+        }
+        (end.div_ceil(BLOCK_BYTES) - offset / BLOCK_BYTES) * BLOCK_BYTES
     }
 
     /// How far a file of `len` bytes can be written.

@@ -99,7 +99,8 @@ fn copy(shared: &Shared, target: &Backend) -> Result<BackupReport> {
     }
     let greatest = view.version.segments().map(|segment| segment.meta().number).max().unwrap_or_default();
     let numbers = FileNumbers::starting_at(FileNumber(greatest.0.saturating_add(1)));
-    let context = InstallContext { backend: target, keys: &shared.keys, numbers: &numbers, owner: Owner::NOBODY };
+    let (backend, keys, owner) = (target, shared.keys.as_ref(), Owner::NOBODY);
+    let context = InstallContext { backend, keys, numbers: &numbers, owner, space: None };
     write_closed(&context, 1, &view.version, floor)?;
     if !makes(Mistake::BackupNotVerified) {
         check(target, keyring.as_ref(), &shared.keys, &view.version, floor).map_err(|error| bad_copy(target, error))?;

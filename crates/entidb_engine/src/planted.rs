@@ -105,6 +105,12 @@ pub enum Mistake {
     ManifestTailNotKept,
     /// Work that found no room is tried again at once.
     NoRest,
+    /// The reserve is made again of the room that a merge under way was promised, and given up for it each time.
+    ReserveTakesPromised,
+    /// Memtables that do not fit are written again for each commit that is refused.
+    FlushedForEachRefusal,
+    /// A write that needs room where its file has some is not made again with the reserve.
+    OverwriteGivenUp,
     /// Files that nobody reads go only when there is nothing left to merge.
     RemovedAfterMerging,
     /// The manifest has no room for its next records, and a transaction whose record found none stops writing where there is

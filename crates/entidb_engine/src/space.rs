@@ -26,6 +26,9 @@ const RESERVE_PART: u64 = 16;
 const RESERVE_STEP_BYTES: u64 = 64 * 1024;
 const RESERVE_BYTES_MIN: u64 = 128 * 1024;
 const RESERVE_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// It has no more than this part of all that the database can have on its disk, but for the smallest: what is deleted there
+/// must be room for new data and not for a reserve that was made for more.
+const RESERVE_PART_OF_ALL: u64 = 4;
 /// A database of this size has a reserve, and a smaller one on a disk with less than this left. It keeps it until there is
 /// twice as much.
 const RESERVE_FROM_BYTES: u64 = 4 * 1024 * 1024;
@@ -40,6 +43,8 @@ const MERGE_SEGMENTS: u64 = 2;
 const MERGE_PART: u64 = 8;
 /// The smallest log file where there is too little room for a larger one.
 pub(crate) const LOG_BYTES_LEAST: u64 = 32 * 1024;
+/// The least that is worth merging at once: a segment that is smaller takes more beside its entries than it is worth.
+pub(crate) const MERGE_BYTES_LEAST: u64 = 32 * 1024;
 /// A log file takes no more than this part of what deletions may use, so that several can follow each other.
 const LOG_PART: u64 = 8;
 /// What is left when the memtables are written: room for records of the manifest, and for the file that begins the log
@@ -54,6 +59,9 @@ const ENOUGH_BYTES: u64 = 16 * LOG_BYTES_LEAST;
 /// How long work that found no room rests, where nobody tells how much there is, or that stays the same.
 const REST_NANOS_MIN: u64 = 200_000_000;
 const REST_NANOS_MAX: u64 = 60_000_000_000;
+
+/// What comes of a write.
+pub(crate) type Written = entidb_storage::Result<()>;
 
 /// What room is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +98,8 @@ pub(crate) struct Space {
     is_overdrawn: AtomicBool,
     /// What is written of the memtable that is being written.
     flushed_bytes: AtomicU64,
+    /// A write into room that its file had found none: the file system writes each block to a new place.
+    copies_overwrites: AtomicBool,
 }
 
 #[derive(Default)]
@@ -105,6 +115,23 @@ struct State {
     flush: Rest,
     merge: Rest,
     reserve: Rest,
+    failed: Option<FailedFlush>,
+}
+
+/// What a flush depends on beside the room: how much is in memtables, and the oldest commit that somebody can read.
+pub(crate) type Contents = (u64, u64);
+
+/// Memtables that did not fit.
+struct FailedFlush {
+    memtables: Contents,
+    /// The room there was.
+    room: u64,
+    is_over: bool,
+}
+
+/// True when there is so much more room than there was that work that found none may find some.
+fn has_more(now: u64, then: u64) -> bool {
+    now > then.saturating_add(then / 8).saturating_add(LOG_BYTES_LEAST)
 }
 
 /// How long work that found no room is not tried again.
@@ -114,13 +141,15 @@ struct Rest {
     until_nanos: u64,
     /// The room there was.
     room: Option<u64>,
+    /// The reserve was given up for it since it found room or rested last.
+    has_reserve: bool,
 }
 
 impl Rest {
     /// The rest after another try: none, or twice as long.
     fn after(&self, found_room: bool, now_nanos: u64, room: Option<u64>) -> Self {
         let nanos = if found_room { 0 } else { self.nanos.saturating_mul(2).clamp(REST_NANOS_MIN, REST_NANOS_MAX) };
-        Self { nanos, until_nanos: now_nanos.saturating_add(nanos), room }
+        Self { nanos, until_nanos: now_nanos.saturating_add(nanos), room, has_reserve: false }
     }
 }
 
@@ -170,6 +199,7 @@ impl Space {
             is_wanted: AtomicBool::new(false),
             is_overdrawn: AtomicBool::new(false),
             flushed_bytes: AtomicU64::new(0),
+            copies_overwrites: AtomicBool::new(false),
         }
     }
 
@@ -246,6 +276,43 @@ impl Space {
         self.is_overdrawn.load(Ordering::Relaxed)
     }
 
+    /// Makes a write into room that its file has already. On a full file system that copies on write there may be none even
+    /// so, and then the reserve gives it: first as much as the write takes, then all, where others took that. The write is
+    /// made again then, of the same bytes to the same place.
+    pub(crate) fn overwrite(&self, bytes: usize, write: impl Fn() -> Written) -> Written {
+        let found_none = |written: &Written| written.as_ref().is_err_and(|error| error.kind == ErrorKind::NoSpace);
+        let mut written = write();
+        if !found_none(&written) || makes(Mistake::OverwriteGivenUp) {
+            return written;
+        }
+        self.copies_overwrites.store(true, Ordering::Relaxed);
+        // What it replaces may begin and end within blocks.
+        let needed = (bytes as u64).next_multiple_of(UNIT_BYTES).saturating_add(2 * UNIT_BYTES);
+        for needed in [needed, u64::MAX] {
+            let mut state = self.state.lock();
+            let left = state.held.saturating_sub(needed);
+            let has_more = self.cut_reserve(&mut state, left - left % UNIT_BYTES);
+            drop(state);
+            if has_more {
+                written = write();
+            }
+            if !found_none(&written) {
+                break;
+            }
+        }
+        written
+    }
+
+    /// True when a commit of this many bytes may be written to the log, which has room for it. Where that may need room of
+    /// the disk all the same, there must be some before the commit is applied: a write of the log that fails stops writing.
+    pub(crate) fn may_overwrite(&self, purpose: Purpose, bytes: usize) -> bool {
+        if !self.copies_overwrites.load(Ordering::Relaxed) {
+            return true;
+        }
+        let needed = (bytes as u64).saturating_add(RECORDS_BYTES);
+        self.room(purpose).is_none_or(|room| room >= needed)
+    }
+
     /// How large the next file of the log may be, which was wanted to be `wanted` and must be `least`, when this many bytes
     /// are not in segments; nothing when there is too little room for one. Whoever adds leaves room to write all of them
     /// and what goes into the file to segments, and some to merge those; and it must be possible from the reserve alone, or
@@ -284,11 +351,22 @@ impl Space {
         self.room(purpose).is_none_or(|room| room >= bytes.saturating_add(beside))
     }
 
-    /// How much a merge may write, beside which there is room to write this many bytes of memtables.
-    pub(crate) fn room_to_merge(&self, purpose: Purpose, unflushed: u64) -> Option<u64> {
+    /// How much a merge that needs this much may write, beside which there is room to write this many bytes of memtables. It
+    /// takes from the reserve only what one merge that is worth it lacks: the reserve would have to be made again after it.
+    pub(crate) fn room_to_merge(&self, purpose: Purpose, needed: u64, unflushed: u64) -> Option<u64> {
         let beside =
             if unflushed == 0 { RECORDS_BYTES } else { segment_bytes_of(unflushed).saturating_add(LEFT_BYTES) };
-        Some(self.room(purpose)?.saturating_sub(beside))
+        let room = self.room(purpose)?;
+        let state = self.state.lock();
+        let uncut = if purpose == Purpose::Add || makes(Mistake::ReserveTakesPromised) {
+            room
+        } else {
+            room.saturating_sub(state.held).saturating_sub(2 * UNIT_BYTES)
+        };
+        let least = state.for_merging.max(MERGE_BYTES_LEAST).min(needed);
+        drop(state);
+        let all = room.saturating_sub(beside);
+        Some(if uncut.min(all) >= least { uncut.min(all) } else { all.min(least) })
     }
 
     /// How large a segment may be made: `usual`, but only a part of the room, so that merging it later needs little.
@@ -300,6 +378,18 @@ impl Space {
     /// Lets what makes room have all of the reserve, after it found none. False when there is none.
     pub(crate) fn give_up_reserve(&self) -> bool {
         self.cut_reserve(&mut self.state.lock(), 0)
+    }
+
+    /// Gives up the reserve for work that found no room, so that it is worth another try at once. Only once: when it finds
+    /// none with all of the reserve either, it rests, although the reserve may have been made again in between.
+    pub(crate) fn give_up_reserve_for(&self, work: Work) -> bool {
+        let mut state = self.state.lock();
+        if state.rest_of(work).has_reserve && !makes(Mistake::ReserveTakesPromised) {
+            return false;
+        }
+        let has_more = self.cut_reserve(&mut state, 0);
+        state.rest_of(work).has_reserve = has_more;
+        has_more
     }
 
     /// Cuts the reserve by what is missing for `needed` bytes to be free.
@@ -346,8 +436,9 @@ impl Space {
 
     /// Makes the reserve of a database of this size, whose segments end at `segment_bytes`, or makes it again, where that
     /// leaves as much room as it takes; after a shortage as far as there is room, before others take it. True when there is
-    /// more of it than before. Where there is less room than the system says, each try comes after a rest twice as long.
-    pub(crate) fn keep_reserve(&self, database_bytes: u64, segment_bytes: u64, now_nanos: u64) -> bool {
+    /// more of it than before. Where there is less room than the system says, each try comes after a rest twice as long. One
+    /// that is too large for what the disk has left for the database is cut, but not below what the memtables need.
+    pub(crate) fn keep_reserve(&self, database_bytes: u64, segment_bytes: u64, unflushed: u64, now_nanos: u64) -> bool {
         if makes(Mistake::ReserveNotMadeAgain) && self.state.lock().wanted > 0 {
             return false;
         }
@@ -357,15 +448,25 @@ impl Space {
         let is_kept = database_bytes >= RESERVE_FROM_BYTES || free.is_some_and(|free| free < nearly_full);
         state.for_merging = segment_bytes.saturating_mul(MERGE_SEGMENTS).min(database_bytes / MERGE_PART);
         let part = (database_bytes / RESERVE_PART).max(RESERVE_BYTES_MIN).saturating_add(state.for_merging);
-        let fitting = if is_kept { part.next_multiple_of(RESERVE_STEP_BYTES).min(RESERVE_BYTES_MAX) } else { 0 };
+        let all = free.map(|free| database_bytes.saturating_add(free).saturating_add(state.held));
+        let most = all.map_or(u64::MAX, |all| all / RESERVE_PART_OF_ALL);
+        let most = (most - most % RESERVE_STEP_BYTES).clamp(RESERVE_BYTES_MIN, RESERVE_BYTES_MAX);
+        let fitting = if is_kept { part.next_multiple_of(RESERVE_STEP_BYTES).min(most) } else { 0 };
         // Not with every step, so that a growing database does not stop for it again and again.
-        if fitting >= state.wanted.saturating_add((state.wanted / 4).max(1)) || fitting <= state.wanted / 4 {
+        let is_outgrown = fitting >= state.wanted.saturating_add((state.wanted / 4).max(1));
+        if is_outgrown || fitting <= state.wanted / 4 || state.wanted > most {
             state.wanted = fitting;
         }
         let wanted = state.wanted;
         if state.held >= wanted {
+            let needed = if unflushed == 0 { 0 } else { segment_bytes_of(unflushed).saturating_add(LEFT_BYTES) };
             if wanted == 0 && state.held > 0 && self.directory.remove(RESERVE).is_ok() {
                 state.held = 0;
+            } else if state.held > most {
+                // No shortage, and what is given back is no more than what the memtables leave.
+                let is_short = state.is_short;
+                self.cut_reserve(&mut state, wanted.max(needed).next_multiple_of(UNIT_BYTES));
+                state.is_short = is_short;
             }
             return false;
         }
@@ -420,17 +521,40 @@ impl Space {
         Ok(file.flush_all()?)
     }
 
+    /// Says that memtables were found not to fit: with `is_over` into the room there is, whatever the file system may say.
+    pub(crate) fn flush_failed(&self, memtables: Contents, is_over: bool) {
+        let room = self.room(Purpose::Free);
+        self.state.lock().failed = room.map(|room| FailedFlush { memtables, room, is_over });
+    }
+
+    /// True when writing these memtables is worth a try. What does not fit today does not fit tomorrow either, unless there is
+    /// more room or something else in it.
+    pub(crate) fn may_flush(&self, memtables: Contents, now_nanos: u64) -> bool {
+        let room = self.room(Purpose::Free);
+        let is_the_same = |failed: &FailedFlush| {
+            failed.is_over && failed.memtables == memtables && !room.is_some_and(|room| has_more(room, failed.room))
+        };
+        let is_vain = self.state.lock().failed.as_ref().is_some_and(is_the_same);
+        (!is_vain || makes(Mistake::NoRest)) && self.may_try(Work::Flush, now_nanos)
+    }
+
+    /// As [`may_flush`](Self::may_flush), for a commit that would be refused otherwise. It waits for no rest when something has
+    /// come to the memtables since they did not fit: that may be a deletion of all they hold.
+    pub(crate) fn may_flush_at_once(&self, memtables: Contents, now_nanos: u64) -> bool {
+        let has_changed = self.state.lock().failed.as_ref().is_some_and(|failed| failed.memtables != memtables);
+        has_changed || self.may_flush(memtables, now_nanos)
+    }
+
     /// True when work that found no room is worth another try: there is more of it, or a rest is over. Each rest is twice
     /// as long as the one before.
     pub(crate) fn may_try(&self, work: Work, now_nanos: u64) -> bool {
         let room = self.room(Purpose::Free);
         let mut state = self.state.lock();
         let rest = state.rest_of(work);
-        let has_more = |(now, then): (u64, u64)| now > then.saturating_add(then / 8).saturating_add(LOG_BYTES_LEAST);
         rest.nanos == 0
             || makes(Mistake::NoRest)
             || now_nanos >= rest.until_nanos
-            || room.zip(rest.room).is_some_and(has_more)
+            || room.zip(rest.room).is_some_and(|(now, then)| has_more(now, then))
     }
 
     /// Says whether work found room.
@@ -439,6 +563,9 @@ impl Space {
         let mut state = self.state.lock();
         let rest = state.rest_of(work);
         *rest = rest.after(found_room, now_nanos, room);
+        if work == Work::Flush && found_room {
+            state.failed = None;
+        }
         // Where nobody tells how much room there is, that the reserve is whole says that there is some.
         if found_room && state.held >= state.wanted && self.directory.free_bytes().is_err() {
             state.is_short = false;
@@ -447,145 +574,5 @@ impl Space {
 }
 
 #[cfg(test)]
-mod tests {
-    use entidb_storage::MemoryDirectory;
-
-    use super::*;
-
-    fn space(capacity: u64) -> (Arc<MemoryDirectory>, Space) {
-        let directory = Arc::new(MemoryDirectory::with_capacity(capacity));
-        (Arc::clone(&directory), Space::new(directory))
-    }
-
-    #[test]
-    fn a_small_database_has_no_reserve_and_a_large_one_two_mebibytes() {
-        let (directory, space) = space(1 << 30);
-        assert!(!space.keep_reserve(900_000, 1 << 20, 0));
-        assert_eq!(directory.used_bytes(), 0);
-        assert!(space.keep_reserve(4 << 20, 1 << 20, 0));
-        assert_eq!(directory.used_bytes(), 768 * 1024);
-        assert!(!space.keep_reserve(9 << 19, 1 << 20, 0), "it grows in steps");
-        assert!(space.keep_reserve(1 << 40, 1 << 20, 0) && !space.keep_reserve(1 << 41, 1 << 20, 0));
-        assert_eq!(directory.used_bytes(), RESERVE_BYTES_MAX);
-        assert_eq!(Space::new(directory).room(Purpose::Free), Some(1 << 30));
-    }
-
-    #[test]
-    fn a_reserve_that_was_given_up_is_nobodys_room_until_it_is_back() {
-        let (directory, space) = space(8 << 20);
-        assert!(space.keep_reserve(1 << 40, 1 << 20, 0));
-        let filler = directory.open("filler", OpenMode::CreateNew).unwrap();
-        filler.preallocate(0, 6 << 20).unwrap();
-        assert_eq!((space.room(Purpose::Add), space.room(Purpose::Free)), (Some(0), Some(2 << 20)));
-        assert!(space.give_up_reserve() && space.is_short() && !space.give_up_reserve());
-        assert_eq!((space.room(Purpose::Add), space.room(Purpose::Free)), (Some(0), Some(2 << 20)));
-        assert!(space.keep_reserve(1 << 40, 1 << 20, 0), "others would take what is left");
-        assert_eq!(space.held(), (2 << 20) - UNIT_BYTES);
-        filler.set_len(3 << 20).unwrap();
-        assert!(space.keep_reserve(1 << 40, 1 << 20, 0));
-        assert_eq!(space.room(Purpose::Add), Some(3 << 20));
-    }
-
-    /// It went whole whatever a step needed, and others took the rest.
-    #[test]
-    fn the_reserve_is_cut_by_what_a_step_needs_and_no_more() {
-        let (directory, space) = space(8 << 20);
-        assert!(space.keep_reserve(1 << 40, 1 << 20, 0));
-        space.release(5 << 20);
-        assert_eq!(space.held(), 2 << 20, "there is that much beside it");
-        let filler = directory.open("filler", OpenMode::CreateNew).unwrap();
-        filler.preallocate(0, 6 << 20).unwrap();
-        space.release(100_000);
-        let missing = (100_000 + 2 * UNIT_BYTES).next_multiple_of(UNIT_BYTES);
-        assert_eq!((space.held(), directory.free_bytes().unwrap()), ((2 << 20) - missing, missing));
-        assert!(space.is_short());
-        space.release(3 << 20);
-        assert_eq!((space.held(), directory.free_bytes().unwrap()), (0, 2 << 20));
-    }
-
-    #[test]
-    fn a_small_database_has_a_reserve_where_there_is_little_left() {
-        let (directory, space) = space(NEARLY_FULL_BYTES - 1);
-        assert!(space.keep_reserve(100_000, 1 << 20, 0));
-        assert!(directory.used_bytes() >= RESERVE_BYTES_MIN);
-    }
-
-    /// What is in memtables must fit into the reserve, because others may take the rest.
-    #[test]
-    fn puts_leave_no_more_in_memtables_than_the_reserve_takes() {
-        let (directory, space) = space(8 << 20);
-        assert!(space.keep_reserve(1 << 30, 128 << 10, 0));
-        let held = space.held();
-        let filler = directory.open("filler", OpenMode::CreateNew).unwrap();
-        filler.preallocate(0, (5 << 20) - held).unwrap();
-        let most = space.log_bytes(Purpose::Add, 4096, 64 << 20, 0).unwrap();
-        assert!(segment_bytes_of(most) + LEFT_BYTES <= held.max(3 << 18), "{most} of {held}");
-        assert!(space.log_bytes(Purpose::Add, 4096, 64 << 20, most).is_none_or(|more| more < most / 4));
-        // Others take everything, and it can still be written.
-        filler.set_len((8 << 20) - held).unwrap();
-        assert!(space.has_room(Purpose::Free, segment_bytes_of(most)));
-        assert!(space.log_bytes(Purpose::Anew, 0, LOG_BYTES_LEAST, most).is_some());
-    }
-
-    #[test]
-    fn whoever_adds_leaves_room_for_segments_and_merges() {
-        let (_, space) = space(10 << 20);
-        assert_eq!(space.log_bytes(Purpose::Add, 4096, 1 << 20, 0), Some(1 << 20));
-        // What is in memtables takes all there is.
-        assert_eq!(space.log_bytes(Purpose::Add, 4096, 1 << 20, 9 << 20), None);
-        assert_eq!(space.log_bytes(Purpose::Free, 4096, 1 << 20, 9 << 20), None);
-        assert_eq!(space.log_bytes(Purpose::Free, 4096, 1 << 20, 4 << 20), Some(1 << 20));
-        assert_eq!(space.log_bytes(Purpose::Last, 4096, 1 << 20, 9 << 20), Some(LOG_BYTES_LEAST));
-        let less = space.log_bytes(Purpose::Add, 4096, 64 << 20, 0).unwrap();
-        assert!(less >= 2 << 20 && less + segment_bytes_of(less) <= 10 << 20, "{less}");
-        space.keep_reserve(512 << 20, 2 << 20, 0);
-        assert_eq!(space.log_bytes(Purpose::Add, 4096, 1 << 20, 4 << 20), None, "merging has its part");
-    }
-
-    #[test]
-    fn a_shortage_is_over_when_there_is_room_again() {
-        let (directory, space) = space(8 << 20);
-        let filler = directory.open("filler", OpenMode::CreateNew).unwrap();
-        filler.preallocate(0, 8 << 20).unwrap();
-        space.note(false);
-        assert!(space.is_short());
-        filler.set_len((8 << 20) - ENOUGH_BYTES + 1).unwrap();
-        assert!(space.is_short());
-        filler.set_len(1 << 20).unwrap();
-        assert!(!space.is_short());
-        let unknown = Space::new(Arc::new(MemoryDirectory::new()));
-        unknown.note(false);
-        unknown.tried(Work::Flush, false, 0);
-        assert!(unknown.is_short());
-        unknown.tried(Work::Flush, true, 0);
-        assert!(!unknown.is_short());
-    }
-
-    #[test]
-    fn nobody_is_refused_where_nobody_knows() {
-        let space = Space::new(Arc::new(MemoryDirectory::new()));
-        assert_eq!(space.log_bytes(Purpose::Add, 4096, 1 << 30, 1 << 40), Some(1 << 30));
-        assert!(space.has_room(Purpose::Add, u64::MAX));
-    }
-
-    #[test]
-    fn work_that_found_no_room_rests_longer_each_time_and_wakes_when_there_is_more() {
-        let (directory, space) = space(1 << 20);
-        let filler = directory.open("filler", OpenMode::CreateNew).unwrap();
-        filler.preallocate(0, 1 << 20).unwrap();
-        let mut now = 0;
-        for rest in [REST_NANOS_MIN, 2 * REST_NANOS_MIN, 4 * REST_NANOS_MIN] {
-            assert!(space.may_try(Work::Merge, now));
-            space.tried(Work::Merge, false, now);
-            assert!(!space.may_try(Work::Merge, now + rest - 1) && space.may_try(Work::Flush, now));
-            now += rest;
-        }
-        assert!(space.may_try(Work::Merge, now));
-        space.tried(Work::Merge, false, now);
-        filler.set_len(512 << 10).unwrap();
-        assert!(space.may_try(Work::Merge, now));
-        space.tried(Work::Merge, true, now);
-        filler.set_len(1 << 20).unwrap();
-        assert!(space.may_try(Work::Merge, now));
-    }
-}
+#[path = "space_tests.rs"]
+mod tests;

@@ -304,3 +304,46 @@ fn what_is_deleted_when_others_take_all_room_at_once_makes_room_by_itself() {
     engine.close().unwrap();
     check(&Engine::open(world.backend(), small()).unwrap(), 100, |_| Some(2));
 }
+
+/// On a file system that copies on write, zeros written ahead promise no room: the write of a commit into the log failed, which
+/// stops all writing until the database is opened anew.
+#[test]
+fn a_full_disk_that_copies_overwrites_stops_no_writing_and_takes_deletions() {
+    let world = Simulation::new(Personality::Ext4Ordered, 11);
+    world.set_copies_overwrites(true);
+    world.set_capacity_bytes(Some(4 << 20));
+    let engine = Engine::open(world.backend(), small()).unwrap();
+    fill(&engine, 0..500, 1);
+    while engine.maintain(16).unwrap() {}
+    let put = |engine: &Engine, number| {
+        let mut transaction = engine.begin_write().unwrap();
+        transaction.put(&key(number), &noise(1 ^ number, 1000)).unwrap();
+        transaction.commit()
+    };
+    // The files of the log have room for some of these.
+    world.set_capacity_bytes(Some(world.used_bytes()));
+    let mut kept = 500;
+    let error = loop {
+        match put(&engine, kept) {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+        assert!(kept < 3_000, "the disk never gets full");
+    };
+    assert!(is_no_space(&error), "{error:?}");
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.delete_range(&key(0), &key(400)).unwrap();
+    transaction.commit().unwrap();
+    engine.checkpoint().unwrap();
+    while engine.maintain(16).unwrap() {}
+    fill(&engine, 0..100, 1);
+    engine.close().unwrap();
+    // Full to the last byte it opens, as ROOT is written again there.
+    world.set_capacity_bytes(Some(world.used_bytes()));
+    let engine = Engine::open(world.backend(), small()).unwrap();
+    let snapshot = engine.snapshot().unwrap();
+    assert!((400..kept).chain(0..100).all(|number| snapshot.get(&key(number)).unwrap().is_some()));
+    assert!((100..400).all(|number| snapshot.get(&key(number)).unwrap().is_none()));
+    drop(snapshot);
+    engine.close().unwrap();
+}

@@ -14,12 +14,18 @@ use parking_lot::Mutex;
 
 use crate::meter::Meter;
 
+mod in_vain;
+
+pub use in_vain::{
+    IN_VAIN_MAX, Refused, Scarcity, ask_beside_unreadable, begun_in_vain, close_without_room, written_for_refused,
+};
+
 /// The zones that are written to.
 const ZONES: [u8; 3] = [1, 2, 7];
-/// Writes to segments that may be in vain in one rest: with and without the reserve, by a flush and by a merge.
-pub const IN_VAIN_MAX: usize = 8;
 /// The reserve of a small database on a small disk.
 const RESERVE_BYTES_MIN: u64 = 128 * 1024;
+/// When as much as this is deleted on a full disk, a put gets in: the smallest file of the log, and the segment it becomes.
+const ENOUGH_FREED: u64 = 64 * 1024;
 /// Files are counted after so many commits.
 const COMMITS_UNLOOKED: u64 = 10;
 /// Commits that are tried on a full disk.
@@ -311,7 +317,25 @@ impl<'a> FullDisk<'a> {
     /// # Errors
     /// What went wrong.
     pub fn starve(&mut self, world: &Simulation) -> Result<(), Wrong> {
+        let (refused, freed) = self.delete_without_room(world)?;
+        self.stay_full()?;
+        (self.disk.squeeze)(false);
+        self.settle()?;
+        if freed >= ENOUGH_FREED {
+            self.go_on()?;
+        }
+        // The disk is as full as it was, if none of them got in: then these are what must get in now.
+        refused.into_iter().try_for_each(|deletions| self.free(deletions))?;
+        self.settle()?;
+        self.go_on()?;
+        self.compare("after there was no room for merges")
+    }
+
+    /// Fills the disk, lets others take what the reserve gives back, and deletes a quarter. Returns what is refused of that.
+    /// With it comes how much is deleted.
+    fn delete_without_room(&mut self, world: &Simulation) -> Result<(Vec<Vec<Change>>, u64), Wrong> {
         self.fill()?;
+        let before = self.live_bytes();
         let held = self.engine()?.stats().reserve_bytes;
         world.set_capacity_bytes(Some(world.used_bytes() - held + 24_000));
         let keys: Vec<Vec<u8>> = self.model.keys().step_by(4).cloned().collect();
@@ -322,18 +346,11 @@ impl<'a> FullDisk<'a> {
                 refused.push(deletions);
             }
         }
+        let freed = before - self.live_bytes();
         match self.engine()?.checkpoint() {
-            Err(error) if !is_no_space(&error) => return Err(format!("a checkpoint: {error}")),
-            _ => {}
+            Err(error) if !is_no_space(&error) => Err(format!("a checkpoint: {error}")),
+            _ => Ok((refused, freed)),
         }
-        self.stay_full()?;
-        (self.disk.squeeze)(false);
-        self.settle()?;
-        // The disk is as full as it was, if none of them got in.
-        refused.into_iter().try_for_each(|deletions| self.free(deletions))?;
-        self.settle()?;
-        self.go_on()?;
-        self.compare("after there was no room for merges")
     }
 
     /// With room again, what was given up of the reserve is made again.
@@ -477,8 +494,8 @@ impl<'a> FullDisk<'a> {
 
     /// Waits until the disk takes more when everything is deleted, and others still have all of it but `ours`.
     fn takes_again(&mut self, ours: u64, patience: usize) -> Result<(), Wrong> {
-        // A part of what is ours beside the reserve, the log and the manifest.
-        let wanted = (ours.saturating_sub(2 * RESERVE_BYTES_MIN) / 3).min(self.disk.bytes / 16);
+        // Half of what is ours beside the smallest reserve, two files of the log, the manifest and ROOT.
+        let wanted = (ours.saturating_sub(2 * RESERVE_BYTES_MIN) / 2).min(self.disk.bytes / 10);
         for _ in 0..patience {
             self.settle()?;
             self.fill_up_to(self.disk.bytes / 8)?;
@@ -540,21 +557,27 @@ impl<'a> FullDisk<'a> {
     /// Asks a full disk for more, again and again: nothing is lost and little is written.
     fn stay_full(&mut self) -> Result<(), Wrong> {
         self.compare("when the disk is full")?;
-        let before = self.meter.bytes();
+        let before = self.meter.reading();
         for _ in 0..TRIES {
-            let change = self.put();
-            self.commit(vec![change])?;
-            self.maintain(16)?;
-            self.files()?;
-            (self.disk.rest)();
+            self.ask_for_more()?;
         }
-        let written = self.meter.bytes() - before;
-        self.cycled.idle_bytes_most = self.cycled.idle_bytes_most.max(written);
+        let written = self.meter.since(before);
+        self.cycled.idle_bytes_most = self.cycled.idle_bytes_most.max(written.bytes());
         // What is still to be merged may be merged once, and no more.
-        if written > self.disk.bytes {
-            return Err(format!("{written} bytes are written on a full disk for nothing"));
+        if written.bytes() > self.disk.bytes {
+            return Err(format!("{written} are written on a full disk for nothing"));
         }
         self.compare("after commits that were refused")
+    }
+
+    /// Asks a full disk for a little more; then there is some background work, and time passes. False when it is refused.
+    fn ask_for_more(&mut self) -> Result<bool, Wrong> {
+        let change = self.put();
+        let taken = self.commit(vec![change])?;
+        self.maintain(16)?;
+        self.files()?;
+        (self.disk.rest)();
+        Ok(taken)
     }
 
     /// Some background work; a full disk may get in its way.
@@ -637,52 +660,4 @@ impl<'a> FullDisk<'a> {
             Some((key, _)) => Err(format!("reads {when} do not show {key:?}")),
         }
     }
-}
-
-/// Lets memtables and merges want room on a disk that says it has some and has none, as for a user with a quota. Returns how
-/// often a write to a segment found none while no time passed.
-///
-/// # Errors
-/// What the engine says.
-pub fn begun_in_vain(seed: u64) -> Result<usize, Wrong> {
-    let (world, disk) = SmallDisk::simulated(3 << 20, seed);
-    let mut full = FullDisk::new(&disk, Filling::SMALL, seed)?;
-    full.fill_up_to(disk.bytes / 3)?;
-    world.set_overstated_bytes(64 << 20);
-    world.set_capacity_bytes(Some(world.used_bytes()));
-    let in_vain = || world.trace().iter().filter(|call| call.failed && call.path.starts_with("seg/")).count();
-    let before = in_vain();
-    // The log has room for some more.
-    full.fill_up_to(disk.bytes / 3)?;
-    for _ in 0..200 {
-        full.maintain(1)?;
-    }
-    let in_vain = in_vain() - before;
-    world.set_overstated_bytes(0);
-    (disk.squeeze)(false);
-    full.settle()?;
-    full.go_on()?;
-    full.compare("with room again")?;
-    Ok(in_vain)
-}
-
-/// Closes a database in order on a disk without any room, whose reserve is gone.
-///
-/// # Errors
-/// What the engine says.
-pub fn close_without_room(seed: u64) -> Result<(), Wrong> {
-    let (world, disk) = SmallDisk::simulated(3 << 20, seed);
-    let mut full = FullDisk::new(&disk, Filling::SMALL, seed)?;
-    full.fill_up_to(disk.bytes / 4)?;
-    full.settle()?;
-    full.engine()?.checkpoint().map_err(|error| error.to_string())?;
-    world.lose_file("RESERVE");
-    (disk.squeeze)(true);
-    // The log has room for it.
-    full.free(vec![Change::DeleteRange(vec![0], vec![2])])?;
-    let engine = full.engine.take();
-    engine.map_or(Ok(()), |engine| engine.close()).map_err(|error| format!("closing: {error}"))?;
-    (disk.squeeze)(false);
-    full.open()?;
-    full.compare("after opening with room again")
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use entidb_engine::{Engine, Options};
 use entidb_storage::simulated::{Frozen, Variant};
 use entidb_testkit::full_disk::{
-    Filling, FullDisk, IN_VAIN_MAX, SmallDisk, begun_in_vain, close_without_room, found_in, is_no_space,
-    small_disk_options,
+    Filling, FullDisk, IN_VAIN_MAX, Scarcity, SmallDisk, ask_beside_unreadable, begun_in_vain, close_without_room,
+    found_in, is_no_space, small_disk_options, written_for_refused,
 };
 use entidb_testkit::{Row, Tier};
 use parking_lot::Mutex;
@@ -27,6 +27,26 @@ fn a_small_disk_is_filled_and_emptied_again_and_again() {
                 (row.cases, row.states) = (row.cases + cycles, row.states + cycled.commits);
             }
             Err(found) => wrong.push(format!("seed {seed}: {found}")),
+        }
+    }
+    row.print();
+    assert!(wrong.is_empty(), "{} seeds: {}", wrong.len(), wrong.join("\n"));
+}
+
+/// Each overwrite needs room, as on file systems that copy on write: what was written ahead promises none, neither to the log
+/// nor to the manifest nor to ROOT.
+#[test]
+fn a_small_disk_that_copies_overwrites_is_filled_and_emptied_again_and_again() {
+    let cycles = Tier::from_environment().pick(4, 20, 100);
+    let mut row = Row { layer: "17 disk full, copies overwrites".to_owned(), ..Row::default() };
+    let mut wrong = Vec::new();
+    for seed in seeds() {
+        let (world, disk) = SmallDisk::simulated(3 << 20, seed);
+        world.set_copies_overwrites(true);
+        let mut full = FullDisk::new(&disk, Filling::SMALL, seed).unwrap_or_else(|wrong| panic!("{wrong}"));
+        match (0..cycles).try_for_each(|cycle| full.cycle(cycle).and_then(|()| full.sudden_cycle(cycle, 20))) {
+            Ok(()) => row.cases += 2 * cycles,
+            Err(found) => wrong.push(format!("seed {seed}: {found}\n  {}", full.state())),
         }
     }
     row.print();
@@ -64,6 +84,38 @@ fn work_that_finds_no_room_is_not_begun_again_until_time_has_passed() {
         println!("seed {seed}: {begun} writes");
         assert!(begun > 0, "seed {seed} shows nothing");
         assert!(begun <= IN_VAIN_MAX, "seed {seed}: {begun} writes to segments in vain");
+    }
+}
+
+/// The reserve was made again of the room that a merge was promised, and given up for it when it found none, without a rest;
+/// and memtables that did not fit were written for each commit that was refused: 420 KB each time.
+#[test]
+fn a_refused_commit_is_written_next_to_nothing_for_however_often_it_is_tried() {
+    let mut row = Row { layer: "17 disk full, refused".to_owned(), ..Row::default() };
+    let seeds = Tier::from_environment().pick(1, 10, 40);
+    let mut wrong = Vec::new();
+    for (scarcity, seed) in Scarcity::ALL.into_iter().flat_map(|one| (0..seeds).map(move |seed| (one, seed))) {
+        match written_for_refused(scarcity, seed) {
+            Ok(refused) => {
+                println!("{scarcity:?}, seed {seed}: {refused}");
+                (row.cases, row.states) = (row.cases + 1, row.states + refused.commits);
+                if refused.is_too_much() {
+                    wrong.push(format!("{scarcity:?}, seed {seed}: {refused}"));
+                }
+            }
+            Err(found) => wrong.push(format!("{scarcity:?}, seed {seed}: {found}")),
+        }
+    }
+    row.print();
+    assert!(wrong.is_empty(), "{} seeds: {}", wrong.len(), wrong.join("\n"));
+}
+
+/// A block that the device did not give was the end of a commit that merged for its room: other segments could have given it,
+/// and to a deletion the reserve.
+#[test]
+fn a_segment_that_cannot_be_read_refuses_no_deletion_on_a_full_disk_and_no_put_but_for_room() {
+    for seed in 1..3 {
+        ask_beside_unreadable(seed).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
     }
 }
 

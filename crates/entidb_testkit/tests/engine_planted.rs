@@ -8,7 +8,9 @@ use entidb_storage::Backend;
 use entidb_storage::simulated::{FaultKind, Personality, Simulation, Variant};
 use entidb_testkit::crash::{CrashTest, Effort};
 use entidb_testkit::engine_subject::{EngineSubject, encrypted_options, judge_error};
-use entidb_testkit::full_disk::{Cycled, Filling, FullDisk, IN_VAIN_MAX, SmallDisk, begun_in_vain, close_without_room};
+use entidb_testkit::full_disk::{
+    Cycled, Filling, FullDisk, IN_VAIN_MAX, Scarcity, SmallDisk, begun_in_vain, close_without_room, written_for_refused,
+};
 use entidb_testkit::history::History;
 use entidb_testkit::model::Contents;
 use entidb_testkit::sweep::FaultSweep;
@@ -353,4 +355,38 @@ fn work_without_room_that_never_rests_and_a_manifest_without_room_are_caught() {
     assert!(restless.as_ref().is_ok_and(|begun| *begun > 2 * IN_VAIN_MAX), "{restless:?}");
     let (_, closed) = with(Some(Mistake::ManifestTailNotKept));
     assert!(closed.is_err());
+}
+
+#[test]
+fn what_is_written_again_and_again_on_a_full_disk_is_caught() {
+    let is_caught = |mistake, scarcity, seed| {
+        plant(mistake);
+        let refused = written_for_refused(scarcity, seed);
+        plant(None);
+        println!("{mistake:?}, {scarcity:?}: {}", refused.as_ref().map_or_else(Clone::clone, ToString::to_string));
+        refused.is_ok_and(|refused| refused.is_too_much())
+    };
+    for (mistake, scarcity) in [
+        (Mistake::NoRest, Scarcity::Stuck),
+        (Mistake::FlushedForEachRefusal, Scarcity::Stuck),
+        (Mistake::ReserveTakesPromised, Scarcity::MergeTooLarge),
+    ] {
+        assert!(!is_caught(None, scarcity, 1));
+        assert!((1..4).any(|seed| is_caught(Some(mistake), scarcity, seed)), "not caught: {mistake:?}");
+    }
+}
+
+#[test]
+fn overwrites_that_find_no_room_and_are_given_up_are_caught() {
+    let cycles = |mistake| {
+        let (world, disk) = SmallDisk::simulated(3 << 20, 1);
+        world.set_copies_overwrites(true);
+        plant(mistake);
+        let cycled = FullDisk::new(&disk, Filling::SMALL, 1)
+            .and_then(|mut full| (0..4).try_for_each(|cycle| full.sudden_cycle(cycle, 20)));
+        plant(None);
+        cycled
+    };
+    cycles(None).unwrap();
+    assert!(cycles(Some(Mistake::OverwriteGivenUp)).is_err());
 }

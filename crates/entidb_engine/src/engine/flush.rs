@@ -16,7 +16,7 @@ use crate::format::Sequence;
 use crate::memtable::Memtable;
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
-use crate::space::{LEFT_BYTES, Purpose, RECORDS_BYTES, Work, is_no_space, segment_bytes_of};
+use crate::space::{Contents, LEFT_BYTES, Purpose, RECORDS_BYTES, Work, is_no_space, segment_bytes_of};
 
 /// Memtables being written.
 pub(crate) struct MemtableFlush {
@@ -77,9 +77,10 @@ impl Shared {
     /// was counted on already it stays: what it would have to leave would be gone.
     fn flush_found_no_room(&self, error: Error, is_over: bool) -> Result<bool> {
         if is_no_space(&error) {
-            if !is_over && self.space.give_up_reserve() {
+            if !is_over && self.space.give_up_reserve_for(Work::Flush) {
                 return Ok(true);
             }
+            self.space.flush_failed(self.flush_contents(), is_over);
             self.space.tried(Work::Flush, false, self.backend.clock.monotonic_nanos());
         }
         Err(self.judge_failure(error))
@@ -155,6 +156,11 @@ impl Shared {
         let view = self.current.load();
         let has_room = view.frozen.last().is_none_or(|oldest| self.has_room_for(oldest));
         has_room || view.frozen.iter().any(|frozen| frozen.memtable.has_deletions())
+    }
+
+    /// What decides how large the memtables are as segments.
+    pub(crate) fn flush_contents(&self) -> Contents {
+        (self.unflushed_bytes(), self.live().oldest().0)
     }
 
     /// About how many bytes are in memtables and not in segments.

@@ -16,18 +16,27 @@ use crate::error::{Error, Result};
 use crate::format::FileKind;
 use crate::interrupt;
 use crate::planted::{Mistake, makes};
-use crate::space::{LOG_BYTES_LEAST, Purpose, Work, is_no_space, no_space, segment_bytes_of};
+use crate::space::{LOG_BYTES_LEAST, MERGE_BYTES_LEAST, Purpose, Work, is_no_space, no_space, segment_bytes_of};
 use crate::transaction::WriteBuffer;
 
-/// The least that is worth merging at once: a segment that is smaller takes more beside its entries than it is worth.
-const MERGE_BYTES_LEAST: u64 = 32 * 1024;
 /// Pieces of merging that one deletion waits for, each of up to 20 ms, and a put that finds a full disk.
 const PIECES_MAX: usize = 4_000;
 const PIECES_OF_PUT_MAX: usize = 250;
 
+/// Segments that cannot be read and that one commit meets in merges before it merges no more.
+const UNREADABLE_MAX: usize = 8;
+
+/// How a commit looks for room in the log.
+#[derive(Debug, Default)]
+pub(crate) struct Tries {
+    asked: Asked,
+    /// Why memtables could not be written, where it was no want of room.
+    met: Option<Error>,
+}
+
 /// How often a commit has asked for room in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Tries {
+enum Asked {
     /// Not yet.
     #[default]
     None,
@@ -46,12 +55,12 @@ pub(crate) enum Tries {
 }
 
 impl Tries {
-    pub(crate) const fn purpose(self) -> Purpose {
-        match self {
-            Self::None | Self::MadeRoom | Self::Deleted | Self::Emptied => Purpose::Add,
-            Self::FromReserve => Purpose::Free,
-            Self::Merged => Purpose::Tight,
-            Self::Last => Purpose::Last,
+    pub(crate) const fn purpose(&self) -> Purpose {
+        match self.asked {
+            Asked::None | Asked::MadeRoom | Asked::Deleted | Asked::Emptied => Purpose::Add,
+            Asked::FromReserve => Purpose::Free,
+            Asked::Merged => Purpose::Tight,
+            Asked::Last => Purpose::Last,
         }
     }
 }
@@ -62,36 +71,39 @@ impl Shared {
         if !is_no_space(&error) {
             return Err(error);
         }
-        if *tries == Tries::None && self.empty_the_log()? {
-            *tries = Tries::MadeRoom;
+        let Tries { asked, met } = tries;
+        if *asked == Asked::None && self.empty_the_log(met)? {
+            *asked = Asked::MadeRoom;
             return Ok(());
         }
         let least = buffer.bytes().saturating_add(LOG_BYTES_LEAST / 2).next_multiple_of(4096).max(LOG_BYTES_LEAST);
         let room_for = |purpose| self.space.log_bytes(purpose, least, least, self.unflushed_bytes()).is_some();
-        *tries = if buffer.frees() {
-            match *tries {
-                Tries::None | Tries::MadeRoom | Tries::Deleted | Tries::Emptied => Tries::FromReserve,
-                Tries::FromReserve => {
-                    self.write_and_merge(&|| room_for(Purpose::Free))?;
-                    Tries::Merged
+        // A write that failed says more than the want of room that came of it.
+        let refuse = |met: &mut Option<Error>| Err(self.refused(buffer.frees(), met.take().unwrap_or(error)));
+        *asked = if buffer.frees() {
+            match *asked {
+                Asked::None | Asked::MadeRoom | Asked::Deleted | Asked::Emptied => Asked::FromReserve,
+                Asked::FromReserve => {
+                    self.write_and_merge(&|| room_for(Purpose::Free), met)?;
+                    Asked::Merged
                 }
-                Tries::Merged => Tries::Last,
-                Tries::Last => return Err(self.refused(buffer.frees(), error)),
+                Asked::Merged => Asked::Last,
+                Asked::Last => return refuse(met),
             }
         } else {
             let is_enough = || room_for(Purpose::Add) || self.is_worth_emptying();
-            match *tries {
-                Tries::None | Tries::MadeRoom if self.memtables_hold_deletions() => {
-                    self.write_and_merge(&is_enough)?;
-                    Tries::Deleted
+            match *asked {
+                Asked::None | Asked::MadeRoom if self.memtables_hold_deletions() => {
+                    self.write_and_merge(&is_enough, met)?;
+                    Asked::Deleted
                 }
-                Tries::None | Tries::MadeRoom => {
+                Asked::None | Asked::MadeRoom => {
                     // What was deleted or replaced before may be in segments, and no merge may have got to it yet.
                     self.merge_until(PIECES_OF_PUT_MAX, &is_enough)?;
-                    Tries::Deleted
+                    Asked::Deleted
                 }
-                Tries::Deleted if self.empty_the_log()? => Tries::Emptied,
-                _ => return Err(self.refused(buffer.frees(), error)),
+                Asked::Deleted if self.empty_the_log(met)? => Asked::Emptied,
+                _ => return refuse(met),
             }
         };
         Ok(())
@@ -129,12 +141,16 @@ impl Shared {
             return Ok(());
         }
         self.give_up_unneeded();
+        let mut met = None;
         if purpose == Purpose::Free || self.memtables_hold_deletions() {
-            self.write_and_merge(&has_room)?;
+            self.write_and_merge(&has_room, &mut met)?;
+        }
+        if has_room() {
+            return Ok(());
         }
         // Before anything is written: it would be removed again.
         let frees = purpose != Purpose::Add;
-        if has_room() { Ok(()) } else { Err(self.refused(frees, no_space(FileKind::Segment.folder()))) }
+        Err(self.refused(frees, met.unwrap_or_else(|| no_space(FileKind::Segment.folder()))))
     }
 
     /// Removes files that nobody needs.
@@ -149,9 +165,9 @@ impl Shared {
 
     /// Takes everything in the log to segments when the files that go then are larger than what comes, or there is room
     /// for more beside them. True when that was done.
-    fn empty_the_log(&self) -> Result<bool> {
+    fn empty_the_log(&self, met: &mut Option<Error>) -> Result<bool> {
         self.give_up_unneeded();
-        if self.is_worth_emptying() { self.try_checkpoint() } else { Ok(false) }
+        if self.is_worth_emptying() { self.try_checkpoint(met) } else { Ok(false) }
     }
 
     fn is_worth_emptying(&self) -> bool {
@@ -160,31 +176,52 @@ impl Shared {
         let comes = segment_bytes_of(unflushed).saturating_add(2 * LOG_BYTES_LEAST);
         let frees = log.disk_bytes() > comes && self.space.has_room(Purpose::Free, unflushed);
         let leaves = unflushed > 0 && self.space.has_room(Purpose::Add, comes.saturating_add(2 * LOG_BYTES_LEAST));
-        let may_try = || self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos());
-        (frees || leaves) && may_try()
+        let may_flush = || self.space.may_flush(self.flush_contents(), self.backend.clock.monotonic_nanos());
+        (frees || leaves) && may_flush()
     }
 
-    /// True when there was room for it.
-    fn try_checkpoint(&self) -> Result<bool> {
+    /// True when there was room for it. Another failure is none of the commit that asks for room, and is told if that finds none.
+    fn try_checkpoint(&self, met: &mut Option<Error>) -> Result<bool> {
         match self.checkpoint() {
-            Ok(_) => Ok(true),
-            Err(error) if is_no_space(&error) => Ok(false),
-            Err(error) => Err(error),
+            Ok(_) => return Ok(true),
+            Err(error) if is_no_space(&error) => {}
+            Err(error) => *met = Some(self.unless_it_ends_the_call(error)?),
         }
+        Ok(false)
+    }
+
+    /// Fails when no room would be any help: the caller ends the call, the database is closed, or writing has stopped.
+    fn unless_it_ends_the_call(&self, error: Error) -> Result<Error> {
+        if error.is_interruption() {
+            return Err(error);
+        }
+        self.check_open()?;
+        self.log()?.check()?;
+        Ok(error)
     }
 
     /// Writes memtables and merges until there is room enough, or no more can be made.
-    fn write_and_merge(&self, is_enough: &dyn Fn() -> bool) -> Result<()> {
+    fn write_and_merge(&self, is_enough: &dyn Fn() -> bool, met: &mut Option<Error>) -> Result<()> {
         self.give_up_unneeded();
+        let unflushed = self.unflushed_bytes();
+        let now = self.backend.clock.monotonic_nanos();
+        let may_flush = self.space.may_flush_at_once(self.flush_contents(), now);
         // A merge under way may have the room that a memtable needs, and can begin again.
-        if self.unflushed_bytes() > 0 && !self.try_checkpoint()? && self.give_up_merge() {
-            self.try_checkpoint()?;
+        if unflushed > 0
+            && (may_flush || makes(Mistake::FlushedForEachRefusal))
+            && !self.try_checkpoint(met)?
+            && self.give_up_merge()
+        {
+            self.try_checkpoint(met)?;
         }
         self.merge_until(PIECES_MAX, is_enough)
     }
 
-    /// Merges until there is room enough, or no merge is worth it or finds room.
+    /// Merges until there is room enough, or no merge is worth it or finds room. A segment that is damaged or cannot be read
+    /// rests, and other segments are merged; the statistics tell why. No failure of a merge refuses the commit: it may find
+    /// room without.
     fn merge_until(&self, pieces_max: usize, is_enough: &dyn Fn() -> bool) -> Result<()> {
+        let mut unreadable = 0;
         for _ in 0..pieces_max {
             if is_enough() {
                 break;
@@ -194,8 +231,11 @@ impl Shared {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) if is_no_space(&error) => break,
-                Err(Error::Corrupt { .. }) => break,
-                Err(error) => return Err(error),
+                Err(error) if self.is_of_segment(&error) && unreadable < UNREADABLE_MAX => unreadable += 1,
+                Err(error) => {
+                    self.unless_it_ends_the_call(error)?;
+                    break;
+                }
             }
         }
         Ok(())
@@ -215,13 +255,13 @@ impl Shared {
         let now = self.backend.clock.monotonic_nanos();
         let purpose = if is_asked_for || self.space.is_short() { Purpose::Free } else { Purpose::Add };
         let is_resting = !is_asked_for && !self.space.may_try(Work::Merge, now);
-        let room = match self.space.room_to_merge(purpose, self.unflushed_bytes()) {
+        let needed = segment_bytes_of(bytes);
+        let room = match self.space.room_to_merge(purpose, needed, self.unflushed_bytes()) {
             Some(room) => room,
             // Where nobody tells, only trying does, and not again and again.
             None if is_resting => return Err(no_space(FileKind::Segment.folder())),
             None => return Ok(u64::MAX),
         };
-        let needed = segment_bytes_of(bytes);
         let part = needed.min(room);
         if part < MERGE_BYTES_LEAST.min(needed) || is_resting {
             // Not begun: it would write what it can, and remove it again.
@@ -237,7 +277,7 @@ impl Shared {
     /// Lets the next piece plan anew with the reserve, when a full disk was in the way of a merge and there is one.
     pub(crate) fn merge_found_no_room(&self, error: Error) -> Result<()> {
         if is_no_space(&error) {
-            if self.space.give_up_reserve() {
+            if self.space.give_up_reserve_for(Work::Merge) {
                 return Ok(());
             }
             self.space.tried(Work::Merge, false, self.backend.clock.monotonic_nanos());
@@ -250,6 +290,7 @@ impl Shared {
         let Some(log) = &self.log else { return false };
         let version = &self.current.load().version;
         let bytes = version.bytes().saturating_add(log.disk_bytes());
-        self.space.keep_reserve(bytes, self.options.segment_bytes, self.backend.clock.monotonic_nanos())
+        let now = self.backend.clock.monotonic_nanos();
+        self.space.keep_reserve(bytes, self.options.segment_bytes, self.unflushed_bytes(), now)
     }
 }

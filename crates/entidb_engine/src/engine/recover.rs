@@ -286,7 +286,7 @@ pub(crate) fn begin_session(
         // Before the first new file: beside those a ROOT that is lost looks like that of a database, not like that of one
         // that was still being made.
         if let Some((file, newest)) = &session.found_root {
-            file.settle(&backend, newest)?;
+            file.settle(&backend, newest, &space)?;
         }
         create_folders(&backend)?;
         if let Some(keyring) = keyring.as_mut() {
@@ -349,7 +349,7 @@ pub(crate) fn begin_session(
             owner,
             first_bytes,
         };
-        log = Some(Log::new(context, current, ended, last));
+        log = Some(Log::new(context, current.with_reserve(&space), ended, last));
     }
     let (mut active, mut frozen) = (memtable, Vec::new());
     if log.is_some() && active.logged_bytes() > options.memtable_bytes.min(REPLAYED_BYTES_MAX) {
@@ -423,7 +423,7 @@ struct Begun {
 impl Begin<'_> {
     /// Makes the files of the session and lets ROOT name them.
     fn files(&self, session: &Session, state: State, last: Sequence, config: &MemtableConfig) -> Result<Begun> {
-        let Self { backend, options, keys, numbers, first_bytes, .. } = *self;
+        let Self { backend, options, keys, numbers, space, first_bytes, .. } = *self;
         let (mut version, mut memtable, mut floor) = state;
         let large = memtable.bytes() as u64 > options.memtable_bytes.saturating_mul(REPLAYED_MEMTABLES_MAX);
         let (current, ended) = if session.overflows {
@@ -449,7 +449,7 @@ impl Begin<'_> {
         };
         let mut wals = ended.clone();
         wals.push(WalRef { number: current.number(), seal: None });
-        let context = InstallContext { backend, keys, numbers, owner: self.owner };
+        let context = InstallContext { backend, keys, numbers, owner: self.owner, space: Some(space) };
         let edit = VersionEdit::default();
         let switch = || Switch { version: &version, edit: &edit, floor, wals: wals.clone() };
         if makes(Mistake::TrimBeforeManifest) {

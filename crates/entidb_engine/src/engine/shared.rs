@@ -124,7 +124,8 @@ impl Shared {
 
     /// What a switch is recorded with.
     pub(crate) fn install_context(&self, log: &Log) -> InstallContext<'_> {
-        InstallContext { backend: &self.backend, keys: &self.keys, numbers: &self.numbers, owner: log.owner() }
+        let (backend, keys, space) = (&self.backend, self.keys.as_ref(), Some(self.space.as_ref()));
+        InstallContext { backend, keys, numbers: &self.numbers, owner: log.owner(), space }
     }
 
     /// The last commit readers see.
@@ -148,7 +149,8 @@ impl Shared {
             let mut bytes = std::mem::take(&mut commit.scratch);
             bytes.clear();
             encode_commit(buffer, &mut bytes)?;
-            let reserved = if self.is_overdrawn_for(buffer) {
+            let no_room = self.is_overdrawn_for(buffer) || !self.space.may_overwrite(tries.purpose(), bytes.len());
+            let reserved = if no_room {
                 Err(no_space(FileKind::Wal.folder()))
             } else {
                 log.reserve(bytes.len(), tries.purpose(), &|| self.unflushed_bytes())

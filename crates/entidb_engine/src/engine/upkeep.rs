@@ -32,7 +32,7 @@ use crate::engine::shared::Shared;
 use crate::error::Result;
 use crate::format::FileKind;
 use crate::planted::{Mistake, makes};
-use crate::space::{Work, is_no_space, no_space};
+use crate::space::{is_no_space, no_space};
 use crate::transaction::WriteBuffer;
 
 /// What somebody does who finds the work in other hands.
@@ -96,7 +96,7 @@ impl Shared {
             let view = self.current.load();
             (!view.frozen.is_empty(), view.active.has_deletions())
         };
-        let may_try = || self.space.may_try(Work::Flush, self.backend.clock.monotonic_nanos());
+        let may_try = || self.space.may_flush(self.flush_contents(), self.backend.clock.monotonic_nanos());
         if has_frozen && !(self.has_room_to_flush() && may_try()) {
             if has_deletions && may_try() {
                 // What is deleted since may leave so little of all of it that there is room for that.
@@ -143,8 +143,9 @@ impl Shared {
             return Ok(true);
         }
         let Some(mut merging) = busy.lock(&self.merging) else { return Ok(true) };
-        // Before merging, which may take long: others may take the room.
-        if self.space.is_reserve_due() && self.keep_reserve_unless_flushing() {
+        // Before merging, which may take long: others may take the room. A merge under way has been promised some of it.
+        let is_promised = merging.is_running() && !makes(Mistake::ReserveTakesPromised);
+        if !is_promised && self.space.is_reserve_due() && self.keep_reserve_unless_flushing() {
             return Ok(true);
         }
         if self.compaction_piece(&mut merging)? {

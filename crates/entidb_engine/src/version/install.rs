@@ -14,6 +14,7 @@ use crate::crypto::Keys;
 use crate::error::{Error, Result};
 use crate::format::{FileKind, FileNumber, ManifestRecord, ManifestRecordKind, Root, Sequence};
 use crate::planted::{Mistake, makes};
+use crate::space::Space;
 use crate::space::is_no_space;
 use crate::version::{FileNumbers, ManifestWriter, Owner, Version, VersionEdit, WalRef, write_root};
 
@@ -23,12 +24,18 @@ pub(crate) struct InstallContext<'a> {
     pub(crate) keys: &'a Keys,
     pub(crate) numbers: &'a FileNumbers,
     pub(crate) owner: Owner,
+    /// Gives room for writes that need some although their file has it. None for a copy.
+    pub(crate) space: Option<&'a Space>,
 }
 
 impl InstallContext<'_> {
     /// Refuses a change when the database is not this session's any more.
     fn check_owner(&self) -> Result<()> {
         self.owner.check(self.backend, self.keys)
+    }
+
+    fn write_root(&self, root: &Root, flush_name: bool) -> Result<()> {
+        write_root(self.backend, self.keys, root, flush_name, self.space)
     }
 
     fn root(&self, generation: u64, manifest: FileNumber, manifest_len: Option<u64>) -> Root {
@@ -92,7 +99,7 @@ impl Installer {
         let root_generation = root_generation.saturating_add(1);
         let root = context.root(root_generation, writer.number(), None);
         // Where there was a ROOT before, its name is settled.
-        write_root(context.backend, context.keys, &root, root_generation == 1)?;
+        context.write_root(&root, root_generation == 1)?;
         Ok(Self {
             writer,
             next_root: root_generation.saturating_add(1),
@@ -175,7 +182,7 @@ impl Installer {
         }
         let record = record_of(context, self.record_generation, switch.edit, switch.floor, switch.wals);
         self.broken = true;
-        if let Err(error) = self.writer.append(ManifestRecordKind::Edit, &record) {
+        if let Err(error) = self.writer.append(ManifestRecordKind::Edit, &record, context.space) {
             return Err(Failed { may_be_there: !wrote_too_little(&error), error });
         }
         self.broken = false;
@@ -206,10 +213,10 @@ impl Installer {
             self.record_generation = self.record_generation.saturating_add(1);
         }
         let record = record_of(context, self.record_generation, &none, self.floor, wals);
-        self.writer.append(ManifestRecordKind::Closed, &record)?;
+        self.writer.append(ManifestRecordKind::Closed, &record, context.space)?;
         let (manifest, manifest_len) = (self.writer.number(), Some(self.writer.len()));
         let root = context.root(self.next_root, manifest, manifest_len);
-        write_root(context.backend, context.keys, &root, false)
+        context.write_root(&root, false)
     }
 
     fn rewrite(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> std::result::Result<(), Failed> {
@@ -228,7 +235,7 @@ impl Installer {
         let root = context.root(self.next_root, fresh.number(), None);
         // From here on the slot may be there, whatever the write of it says.
         self.broken |= !makes(Mistake::RootFailureForgotten);
-        if let Err(error) = write_root(context.backend, context.keys, &root, false) {
+        if let Err(error) = context.write_root(&root, false) {
             // By two, so that the next try goes to the same slot and is newer than what this one may have left in it.
             self.next_root = self.next_root.saturating_add(2);
             self.perhaps_named.push(fresh.number());
@@ -255,9 +262,9 @@ pub(crate) fn write_closed(
     let none = VersionEdit::default();
     let mut writer = create_manifest(context, generation, Switch { version, edit: &none, floor, wals: Vec::new() })?;
     let record = record_of(context, generation.saturating_add(1), &none, floor, Vec::new());
-    writer.append(ManifestRecordKind::Closed, &record)?;
+    writer.append(ManifestRecordKind::Closed, &record, context.space)?;
     let root = context.root(1, writer.number(), Some(writer.len()));
-    write_root(context.backend, context.keys, &root, true)
+    context.write_root(&root, true)
 }
 
 fn create_manifest(context: &InstallContext<'_>, generation: u64, switch: Switch<'_>) -> Result<ManifestWriter> {

@@ -18,6 +18,7 @@ use crate::format::{
     ManifestRecordHeader, ManifestRecordKind, Stream, TAG_BYTES, Tag, Unit,
 };
 use crate::planted::{Mistake, makes};
+use crate::space::Space;
 use crate::value::copy_of;
 use crate::wal::WalSeal;
 use crate::window::Window;
@@ -157,10 +158,16 @@ impl ManifestWriter {
     }
 
     /// Appends a record and flushes it.
-    pub(crate) fn append(&mut self, kind: ManifestRecordKind, record: &ManifestRecord) -> Result<()> {
+    pub(crate) fn append(
+        &mut self,
+        kind: ManifestRecordKind,
+        record: &ManifestRecord,
+        space: Option<&Space>,
+    ) -> Result<()> {
         let mut bytes = Vec::new();
         self.seal(kind, record, &mut bytes)?;
-        self.file.write_all_at(self.offset, &bytes)?;
+        let write = || self.file.write_all_at(self.offset, &bytes);
+        space.map_or_else(write, |space| space.overwrite(bytes.len(), write))?;
         self.offset = self.offset.saturating_add(bytes.len() as u64);
         self.end = self.end.max(self.offset);
         if !makes(Mistake::ManifestRecordNotFlushed) {

@@ -14,6 +14,7 @@ use crate::format::{
     ROOT_SLOT_BYTES, Root, Stream, TAG_BYTES, Unit,
 };
 use crate::planted::{Mistake, makes};
+use crate::space::Space;
 use crate::value::copy_of;
 use crate::window::Window;
 
@@ -94,12 +95,13 @@ impl RootFile {
     /// Puts the slot that was found to be the newest on stable storage, and the name of ROOT, before anything else is
     /// written: a failed flush of the session before may have left them in the cache alone, and the other slot is about
     /// to be overwritten. The same bytes are written to the same place, so a crash in the middle changes nothing.
-    pub(crate) fn settle(&self, backend: &Backend, newest: &Root) -> Result<()> {
+    pub(crate) fn settle(&self, backend: &Backend, newest: &Root, space: &Space) -> Result<()> {
         if makes(Mistake::RootFoundIsFlushed) {
             return Ok(());
         }
         let file = backend.directory.open(PATH, OpenMode::Write)?;
-        file.write_all_at(newest.slot().saturating_mul(ROOT_SLOT_BYTES), slot_bytes(&self.bytes, newest.slot()))?;
+        let (offset, bytes) = (newest.slot().saturating_mul(ROOT_SLOT_BYTES), slot_bytes(&self.bytes, newest.slot()));
+        space.overwrite(bytes.len(), || file.write_all_at(offset, bytes))?;
         file.flush_data()?;
         Ok(backend.directory.flush_names("")?)
     }
@@ -132,18 +134,25 @@ fn read_slot(keys: &Keys, bytes: &[u8], slot: u64) -> Result<Root> {
     Ok(root)
 }
 
-/// Writes a slot in its place and flushes it. `flush_name` when the file may be new.
-pub(crate) fn write_root(backend: &Backend, keys: &Keys, root: &Root, flush_name: bool) -> Result<()> {
+/// Writes a slot in its place and flushes it, with room from the reserve where there is one. `flush_name` when the file may be
+/// new.
+pub(crate) fn write_root(
+    backend: &Backend,
+    keys: &Keys,
+    root: &Root,
+    flush_name: bool,
+    space: Option<&Space>,
+) -> Result<()> {
     let mode = if flush_name { OpenMode::CreateOrOpen } else { OpenMode::Write };
     let file = backend.directory.open(PATH, mode)?;
-    write_slot(backend, keys, root, file.as_ref())?;
+    write_slot(backend, keys, root, file.as_ref(), space)?;
     if flush_name && !makes(Mistake::RootNameNotFlushed) {
         backend.directory.flush_names("")?;
     }
     Ok(())
 }
 
-fn write_slot(backend: &Backend, keys: &Keys, root: &Root, file: &dyn File) -> Result<()> {
+fn write_slot(backend: &Backend, keys: &Keys, root: &Root, file: &dyn File, space: Option<&Space>) -> Result<()> {
     let offset = root.slot().saturating_mul(ROOT_SLOT_BYTES);
     let (header, protection) = keys.new_file(FileKind::Root, FileNumber(0), backend.random.as_ref())?;
     let mut bytes = header.encode().to_vec();
@@ -155,7 +164,8 @@ fn write_slot(backend: &Backend, keys: &Keys, root: &Root, file: &dyn File) -> R
     bytes.extend_from_slice(&body);
     protection.seal(unit_of(offset, &length), &mut bytes, start)?;
     bytes.resize(ROOT_SLOT_BYTES as usize, 0);
-    file.write_all_at(offset, &bytes)?;
+    let write = || file.write_all_at(offset, &bytes);
+    space.map_or_else(write, |space| space.overwrite(bytes.len(), write))?;
     if !makes(Mistake::RootNotFlushed) {
         file.flush_data()?;
     }

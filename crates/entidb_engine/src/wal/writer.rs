@@ -18,6 +18,7 @@ use crate::format::{
     WAL_UNITS_AT, WalSuccessor, WalUnitHeader, WalUnitKind, wal_unit_bytes,
 };
 use crate::planted::{Mistake, makes};
+use crate::space::Space;
 
 /// The size of the first log file of a database, kept small so that a fresh database is.
 pub(crate) const WAL_FILE_BYTES_MIN: u64 = 256 * 1024;
@@ -51,6 +52,8 @@ pub(crate) struct WalFile {
     unit_number: u32,
     previous_tag: Tag,
     last: Sequence,
+    /// Gives room for writes that need some although the file has it.
+    space: Option<Arc<Space>>,
 }
 
 impl WalFile {
@@ -139,7 +142,13 @@ impl WalFile {
             unit_number: 0,
             previous_tag,
             last: Sequence::ZERO,
+            space: None,
         })
+    }
+
+    /// The file, with the reserve for writes that find no room on a file system that copies on write.
+    pub(crate) fn with_reserve(self, space: &Arc<Space>) -> Self {
+        Self { space: Some(Arc::clone(space)), ..self }
     }
 
     pub(crate) fn number(&self) -> FileNumber {
@@ -249,7 +258,8 @@ impl WalFile {
         let tag = self.protection.seal(unit, body, WAL_UNIT_HEADER_BYTES)?;
         let len = wal_unit_bytes(u64::from(body_len), self.protection.overhead());
         body.resize(usize::try_from(len).unwrap_or(body.len()), 0);
-        self.file.write_all_at(self.offset, body)?;
+        let write = || self.file.write_all_at(self.offset, body);
+        self.space.as_ref().map_or_else(write, |space| space.overwrite(body.len(), write))?;
         self.offset = self.offset.saturating_add(len);
         self.previous_tag = tag;
         Ok(())

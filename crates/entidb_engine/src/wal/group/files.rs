@@ -90,7 +90,7 @@ impl Log {
             (None, Some(fitting)) => self.create(least, fitting, purpose)?,
             (None, None) => return Err(no_space(FileKind::Wal.path(numbers.peek()))),
         };
-        let replaced = self.state.lock().spare.replace(made);
+        let replaced = self.state.lock().spare.replace(made.with_reserve(space));
         if let Some(unfit) = replaced {
             // Never named in the log, so nobody misses it.
             let path = FileKind::Wal.path(unfit.number());

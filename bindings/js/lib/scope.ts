@@ -5,7 +5,7 @@
  * Does not know: what is done with it.
  */
 import { code } from "./codes.g";
-import { type EntidbError, errorFrom } from "./errors.g";
+import { EntidbError, errorFrom } from "./errors.g";
 import { type Handle, call, raw } from "./raw";
 
 /** How many collections are freed with the scope; the garbage collector frees further ones. */
@@ -26,6 +26,8 @@ export class Scope {
   /** The word for it in messages. */
   readonly noun: string;
   isOver = false;
+  /** How it ended, where that is known: words after "it", or the error of its commit. */
+  end: string | EntidbError | undefined;
   /** The write transaction that `begin` gave and that has not ended; of a database's scope alone. There is one at a time. */
   begun: Scope | undefined;
   #collections: Map<string, CollectionPlace> | undefined;
@@ -57,7 +59,11 @@ export class Scope {
     if (this.database.isOver) {
       return errorFrom(code.CLOSED, "the database is closed; open it again", path === undefined ? context : { ...context, path });
     }
-    return errorFrom(code.TRANSACTION_ENDED, `the ${this.noun} has ended; ${this.noun === "snapshot" ? "take" : "begin"} a new one`, context);
+    const { end, noun } = this;
+    if (end instanceof EntidbError && end.code === "TRANSACTION_ENDED") return errorFrom(code.TRANSACTION_ENDED, end.message, context);
+    let how = "";
+    if (end !== undefined) how = typeof end === "string" ? `: it ${end}` : `: its commit failed with ${end.code}, ${end.message}`;
+    return errorFrom(code.TRANSACTION_ENDED, `the ${noun} has ended${how}; ${noun === "snapshot" ? "take" : "begin"} a new one`, context);
   }
 
   /** Says that a name may mean another collection from now on. */

@@ -8,6 +8,7 @@ import { isPromised, kindOf, refused, text, whole } from "./argument";
 import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import type { Document } from "./entity";
+import { EntidbError } from "./errors.g";
 import { warn } from "./host";
 import { DURABILITY_WORDS, type Durability } from "./interface.g";
 import { type Handle, call, goOn, raw, thrown } from "./raw";
@@ -97,6 +98,8 @@ export class Snapshot {
 export class Transaction extends Snapshot {
   /** Whether a name means another collection in here than outside. */
   #renames = false;
+  /** Whether its commit failed, which ended it. */
+  #isFailed = false;
 
   #renamed(): void {
     this.#renames = true;
@@ -125,9 +128,9 @@ export class Transaction extends Snapshot {
     return this.commitAs(durabilityOf(durability));
   }
 
-  /** @internal Whether it was committed or aborted. */
-  get hasEnded(): boolean {
-    return this.scope.isOver;
+  /** @internal Whether a call of the program committed or aborted it. */
+  get isEndedByCall(): boolean {
+    return this.scope.isOver && !this.#isFailed;
   }
 
   /** @internal */
@@ -136,17 +139,24 @@ export class Transaction extends Snapshot {
     try {
       const sequence = raw.transactionCommit(handle, durability);
       goOn();
+      this.scope.end = "was committed";
       this.ended();
       return sequence;
     } catch (error) {
-      if (!raw.transactionIsOpen(handle)) this.ended();
-      throw thrown(error);
+      const why = thrown(error);
+      if (!raw.transactionIsOpen(handle)) {
+        if (why instanceof EntidbError) this.scope.end = why;
+        this.#isFailed = true;
+        this.ended();
+      }
+      throw why;
     }
   }
 
   /** Aborts: the changes are lost. */
   abort(): void {
     const handle = this.scope.live;
+    this.scope.end = "was aborted";
     this.ended();
     call(() => raw.transactionAbort(handle));
   }
@@ -207,6 +217,6 @@ export function within<R>(transaction: Transaction, run: (transaction: Transacti
     transaction.close();
     throw error;
   }
-  if (!transaction.hasEnded) transaction.commitAs(durability);
+  if (!transaction.isEndedByCall) transaction.commitAs(durability);
   return result;
 }

@@ -61,3 +61,17 @@ test("what is no function, no time or a promise is refused", () => {
   assert.equal(items.find(f.n.gte(0)).count(), 300);
   db.close();
 });
+
+test("a function that caught the failure of its commit does not end as if it had committed", () => {
+  const { db, items } = filled();
+  const ended = (error) => error.name === "TransactionEndedError" && /its commit failed with TIMEOUT/.test(error.message);
+  const run = (tx) => {
+    tx.collection("items").put({ n: 1000 });
+    assert.throws(() => deadline(0, () => tx.commit()), { code: "TIMEOUT" });
+    assert.throws(() => tx.collection("items").put({}), ended);
+    assert.throws(() => tx.savepoint(), ended);
+  };
+  assert.throws(() => db.transaction(run), ended);
+  assert.equal(items.count(), 300);
+  db.close();
+});

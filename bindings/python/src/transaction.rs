@@ -1,9 +1,11 @@
 //! Transactions.
 //!
 //! Always: one that is collected while open aborts, and warns. As a context manager it commits on the way out and
-//! aborts on an exception, which stays the one that is raised. Does not know: what is changed.
+//! aborts on an exception, which stays the one that is raised; a block that ends without one has committed, or has
+//! committed or aborted the transaction itself. Does not know: what is changed.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use entidb_abi::{self as abi, modes};
 use pyo3::prelude::*;
@@ -26,8 +28,9 @@ pub(crate) fn durability(py: Python<'_>, word: Option<&str>) -> PyResult<u32> {
 
 /// A transaction: it commits as a whole or not at all.
 ///
-/// ``with db.transaction() as tx:`` commits at the end of the block, and aborts when an exception leaves it. One
-/// thread at a time may use it.
+/// ``with db.transaction() as tx:`` commits at the end of the block, and aborts when an exception leaves it. When the
+/// transaction has ended otherwise, because it was idle or its commit failed, the end of the block raises
+/// ``TransactionEndedError``. One thread at a time may use it.
 #[pyclass(frozen, weakref, module = "entidb")]
 pub(crate) struct Transaction {
     transaction: abi::Transaction,
@@ -35,6 +38,8 @@ pub(crate) struct Transaction {
     durability: u32,
     /// The sequence it was committed as.
     committed: Mutex<Option<u64>>,
+    /// True when a call of the program committed or aborted it.
+    is_ended_by_call: AtomicBool,
     database: Py<Database>,
     /// Shared with everything that uses it.
     busy: Busy,
@@ -42,7 +47,15 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     pub(crate) fn new(transaction: abi::Transaction, read_only: bool, durability: u32, database: Py<Database>) -> Self {
-        Self { transaction, read_only, durability, committed: Mutex::new(None), database, busy: Busy::default() }
+        Self {
+            transaction,
+            read_only,
+            durability,
+            committed: Mutex::new(None),
+            is_ended_by_call: AtomicBool::new(false),
+            database,
+            busy: Busy::default(),
+        }
     }
 
     /// True until it is committed or aborted.
@@ -133,12 +146,15 @@ impl Transaction {
         if let Ok(mut committed) = self.committed.lock() {
             *committed = Some(sequence);
         }
+        self.is_ended_by_call.store(true, Ordering::Release);
         Ok(sequence)
     }
 
     /// Aborts: the changes are lost.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        self.busy.call(py, || self.transaction.abort())
+        self.busy.call(py, || self.transaction.abort())?;
+        self.is_ended_by_call.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// True until it is committed or aborted.
@@ -185,12 +201,13 @@ impl Transaction {
             if let Err(failure) = self.give_up(py) {
                 note(exception, &failure, "the transaction could not be aborted");
             }
-        } else if self.is_going_on(py) {
-            if self.read_only {
+        } else if self.read_only {
+            if self.is_going_on(py) {
                 self.abort(py)?;
-            } else {
-                self.commit(py, None)?;
             }
+        } else if !self.is_ended_by_call.load(Ordering::Acquire) {
+            // Also when it has ended otherwise: that says why, and the block must not end as if its changes were kept.
+            self.commit(py, None)?;
         }
         Ok(false)
     }

@@ -40,6 +40,50 @@ fn an_idle_transaction_is_aborted_for_a_writer_that_waits_and_says_so() {
 }
 
 #[test]
+fn a_block_whose_transaction_was_aborted_or_failed_to_commit_never_ends_as_if_it_had_committed() {
+    let db = database(30, 600_000);
+    let ended = |result: entidb_core::Result<()>, why: &str| {
+        let error = result.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::TransactionEnded);
+        assert!(error.message().contains(why), "{error}");
+    };
+    let block = |is_caught: bool| {
+        db.transaction(|tx| {
+            let notes = tx.collection("notes")?;
+            notes.put(&doc! { "by": "idle" })?;
+            put_elsewhere(&db).unwrap();
+            if is_caught {
+                ended(notes.put(&doc! {}).map(drop), "transaction_idle_ms_max");
+                ended(tx.savepoint().map(drop), "transaction_idle_ms_max");
+                ended(tx.check_open(), "transaction_idle_ms_max");
+            }
+            Ok(())
+        })
+    };
+    for is_caught in [false, true] {
+        ended(block(is_caught), "transaction_idle_ms_max");
+    }
+    let failed = db.transaction(|tx| {
+        tx.collection("notes")?.put(&doc! { "by": "failed" })?;
+        let cancel = entidb_core::Cancel::new();
+        cancel.cancel();
+        let entered = cancel.enter();
+        assert_eq!(tx.finish(None).unwrap_err().code(), ErrorCode::Cancelled);
+        drop(entered);
+        ended(tx.check_open(), "its commit failed with CANCELLED");
+        Ok(())
+    });
+    ended(failed, "its commit failed with CANCELLED");
+    assert_eq!(db.collection("notes").unwrap().count().unwrap(), 2, "those of the other thread");
+    // What the block itself ended is as the block wants it.
+    db.transaction(|tx| tx.collection("notes")?.put(&doc! {}).and_then(|_| tx.finish(None).map(drop))).unwrap();
+    assert_eq!(db.collection("notes").unwrap().count().unwrap(), 3);
+    let cancelled = db.transaction(|tx| tx.collection("notes")?.put(&doc! {}).map(|_| tx.cancel())).unwrap();
+    assert!(cancelled);
+    assert_eq!(db.collection("notes").unwrap().count().unwrap(), 3);
+}
+
+#[test]
 fn waiters_that_give_up_before_the_limit_add_up() {
     let db = database(60, 10);
     let tx = db.begin_write().unwrap();

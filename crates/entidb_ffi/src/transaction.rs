@@ -48,7 +48,7 @@ pub(crate) fn make_write(transaction: WriteTransaction) -> *mut entidb_transacti
 }
 
 pub(crate) fn ended_already() -> Error {
-    Error::new(ErrorCode::TransactionEnded, "the transaction was ended already; begin another")
+    Error::new(ErrorCode::TransactionEnded, "the read transaction has ended; begin another")
 }
 
 fn read_only() -> Error {
@@ -117,8 +117,11 @@ pub unsafe extern "C" fn entidb_transaction_collection(
         let name = bytes::text(name, name_len, "name")?;
         let found = with(touched, transaction, |kind| match kind {
             Kind::Read(Some(read), ended) => Ok(collection::make_of_read(read.collection(name)?, ended)),
-            Kind::Write(write) if write.is_open() => Ok(collection::make(write.collection(name)?)),
-            Kind::Read(None, _) | Kind::Write(_) => Err(ended_already()),
+            Kind::Read(None, _) => Err(ended_already()),
+            Kind::Write(write) => {
+                write.check_open()?;
+                Ok(collection::make(write.collection(name)?))
+            }
         })?;
         give(out_collection, found, "out_collection")
     })

@@ -183,7 +183,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// `Gap` when that is not kept any more, `InvalidArgument` for a commit that was not made, `Unsupported` without a change
+    /// `SnapshotExpired` when that is not kept any more, `InvalidArgument` for a commit that was not made, `Unsupported` without a change
     /// feed, `Closed`.
     pub fn begin_read_at(&self, at: Sequence) -> Result<ReadTransaction> {
         Ok(ReadTransaction::new(self.shared.begin_read_at(at)?))
@@ -228,7 +228,8 @@ impl Database {
         Ok(WriteTransaction::new(Arc::clone(&self.shared), self.shared.begin_state(timeout)?))
     }
 
-    /// Runs changes as one transaction: commits when the closure returns `Ok`, aborts when it returns an error.
+    /// Runs changes as one transaction: commits when the closure returns `Ok`, aborts when it returns an error. One that the
+    /// closure itself finished or cancelled stays so.
     ///
     /// ```
     /// use entidb_core::{doc, Database, Error};
@@ -248,7 +249,7 @@ impl Database {
     pub fn transaction<T>(&self, run: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
         let tx = self.begin_write()?;
         let result = run(&tx)?;
-        tx.commit()?;
+        tx.end_block()?;
         Ok(result)
     }
 

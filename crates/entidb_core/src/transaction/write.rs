@@ -4,7 +4,7 @@
 //! Does not know: what a change does to indexes (`state`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use entidb_engine::{Durability, Sequence};
@@ -26,14 +26,23 @@ pub(crate) struct WriteInner {
     queries_ended: AtomicU64,
     /// When it began; 0 where there is no limit on its time.
     begun_nanos: u64,
-    /// Why it was aborted, where no call of its own did: one of the numbers below.
-    aborted_for: AtomicU8,
+    /// How it ended.
+    end: Mutex<End>,
 }
 
-/// A writer waited, and nothing was called on the transaction for too long.
-const IDLE: u8 = 1;
-/// It was open for too long.
-const LATE: u8 = 2;
+/// How a transaction ended.
+enum End {
+    /// It has not.
+    Open,
+    Committed,
+    Aborted,
+    /// Aborted for a writer that waited, because nothing was called on it for too long.
+    Idle,
+    /// Aborted because it was open for too long.
+    Late,
+    /// Its commit gave an error.
+    Failed(ErrorCode, String),
+}
 
 impl WriteInner {
     /// Runs something on the open transaction. A panic in it dooms the transaction: what it left half done must neither be
@@ -56,9 +65,10 @@ impl WriteInner {
         &self.shared
     }
 
-    fn take(&self) -> Result<State> {
+    fn take(&self, end: End) -> Result<State> {
         let mut state = self.state.lock();
         let taken = state.take().ok_or_else(|| self.ended())?;
+        *self.end.lock() = end;
         // While this thread ends it, and before the next transaction can begin.
         self.shared.write_owner().clear();
         Ok(taken)
@@ -83,7 +93,7 @@ impl WriteInner {
         }
         let taken = state.take();
         drop(state);
-        self.abort_for(IDLE, taken)
+        self.abort_for(End::Idle, taken)
     }
 
     /// How much of its time is left; none where there is no limit on it.
@@ -100,32 +110,42 @@ impl WriteInner {
         }
         let is_moving = || self.queries.load(Ordering::Acquire) > 0;
         let taken = self.state.try_lock().filter(|_| !is_moving()).and_then(|mut state| state.take());
-        self.abort_for(LATE, taken)
+        self.abort_for(End::Late, taken)
     }
 
-    fn abort_for(&self, why: u8, state: Option<State>) -> bool {
+    fn abort_for(&self, why: End, state: Option<State>) -> bool {
         let Some(state) = state else { return false };
-        self.aborted_for.store(why, Ordering::Relaxed);
+        *self.end.lock() = why;
         self.shared.write_owner().clear();
         state.abort();
         self.shared.counters().aborted();
         true
     }
 
+    /// True when its own commit or abort ended it, so that nothing is lost which its caller does not know of.
+    fn is_ended_by_call(&self) -> bool {
+        self.state.lock().is_none() && matches!(*self.end.lock(), End::Committed | End::Aborted)
+    }
+
     fn ended(&self) -> Error {
         let options = self.shared.options();
-        let problem = match self.aborted_for.load(Ordering::Relaxed) {
-            IDLE => format!(
+        let problem = match &*self.end.lock() {
+            End::Open => "the transaction is being ended; begin another".to_owned(),
+            End::Committed => "the transaction was committed already; begin another".to_owned(),
+            End::Aborted => "the transaction was aborted already; begin another".to_owned(),
+            End::Idle => format!(
                 "the transaction was aborted, because nothing was called on it for {} ms while another write waited \
                  (transaction_idle_ms_max); begin it again",
                 options.transaction_idle_ms_max
             ),
-            LATE => format!(
+            End::Late => format!(
                 "the transaction was aborted, because it was open for more than {} ms (transaction_ms_max); begin it again, and \
                  commit sooner",
                 options.transaction_ms_max
             ),
-            _ => "the transaction was committed or aborted already; begin another".to_owned(),
+            End::Failed(code, problem) => {
+                format!("the transaction ended when its commit failed with {}: {problem}", code.name())
+            }
         };
         Error::new(ErrorCode::TransactionEnded, problem)
     }
@@ -237,7 +257,7 @@ impl WriteTransaction {
             queries: AtomicU64::new(0),
             queries_ended: AtomicU64::new(0),
             begun_nanos,
-            aborted_for: AtomicU8::new(0),
+            end: Mutex::new(End::Open),
         });
         inner.shared.idle().begun(&inner);
         Self(inner)
@@ -436,10 +456,34 @@ impl WriteTransaction {
     pub fn finish(&self, durability: Option<Durability>) -> Result<Sequence> {
         self.0.shared.check_open()?;
         self.0.end_if_late();
-        let state = self.0.take()?;
-        let sequence = state.commit(&self.0.shared, durability)?;
+        let state = self.0.take(End::Committed)?;
+        let sequence = state.commit(&self.0.shared, durability).inspect_err(|error| {
+            *self.0.end.lock() = End::Failed(error.code(), error.message().to_owned());
+        })?;
         self.0.shared.counters().committed();
         Ok(sequence)
+    }
+
+    /// Commits it at the end of a block, unless the block committed or aborted it.
+    pub(crate) fn end_block(&self) -> Result<()> {
+        if self.0.is_ended_by_call() { Ok(()) } else { self.finish(None).map(drop) }
+    }
+
+    /// Fails when it has ended, and says how.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// # let tx = db.begin_write()?;
+    /// tx.check_open()?;
+    /// tx.cancel();
+    /// assert!(tx.check_open().is_err());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `TransactionEnded`, `Closed`.
+    pub fn check_open(&self) -> Result<()> {
+        self.0.with(|_| Ok(()))
     }
 
     /// The options the database was opened with.
@@ -483,7 +527,7 @@ impl WriteTransaction {
             // It is the parent's to end, and another thread of the parent may have been in a call on it.
             return false;
         }
-        if let Ok(state) = self.0.take() {
+        if let Ok(state) = self.0.take(End::Aborted) {
             state.abort();
             self.0.shared.counters().aborted();
             return true;

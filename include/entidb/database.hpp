@@ -445,11 +445,11 @@ class Database {
     Document keys() const {
         return document([&](auto out, auto error) { return entidb_database_keys(get(), out, error); });
     }
-    /// Replaces a key or password. No data is rewritten.
+    /// Replaces a key or password, by one that does not open the database yet. No data is rewritten.
     void change_key(const Key& from, const Key& to) const {
         detail::call([&](auto error) { return entidb_database_change_key(get(), &from.lent(), &to.lent(), error); });
     }
-    /// Adds a key or password; `existing` is one that opens the database already. A database has at most eight.
+    /// Adds a key or password that does not open the database yet; `existing` is one that does. A database has at most eight.
     void add_key(const Key& existing, const Key& added) const {
         detail::call([&](auto error) { return entidb_database_add_key(get(), &existing.lent(), &added.lent(), error); });
     }

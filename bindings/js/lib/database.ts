@@ -108,7 +108,7 @@ export class Database {
    * A snapshot of the database as it is now; with `at` as it was after that commit, given by its sequence, where queries scan all
    * entities, because indexes hold the newest commit only. Close it, or use `using`.
    *
-   * @throws GapError when retention removed what is needed.
+   * @throws SnapshotExpiredError when retention removed what is needed.
    */
   snapshot(options?: { at?: number }): Snapshot {
     only(options, ["at"], "snapshot");
@@ -199,14 +199,19 @@ export class Database {
   /**
    * Replaces a key or password. No data is rewritten.
    *
-   * @throws WrongKeyError when the old one does not open the database; NotEncryptedError.
+   * @throws WrongKeyError when the old one does not open the database; UsageError when the new one is another key or password that
+   * opens it already; NotEncryptedError.
    */
   changeKey(from: Key, to: Key): void {
     const [old, next] = [keyOf(from, "the old key"), keyOf(to, "the new key")];
     call(() => raw.databaseChangeKey(this.#scope.live, ...old, ...next));
   }
 
-  /** Adds a key or password; `existing` is one that opens the database already. A database has at most eight. */
+  /**
+   * Adds a key or password; `existing` is one that opens the database already. A database has at most eight.
+   *
+   * @throws UsageError when `added` opens the database already; TooLargeError when there are eight.
+   */
   addKey(existing: Key, added: Key): void {
     const [known, next] = [keyOf(existing, "the existing key"), keyOf(added, "the new key")];
     call(() => raw.databaseAddKey(this.#scope.live, ...known, ...next));

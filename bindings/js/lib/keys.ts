@@ -14,6 +14,7 @@ export function keyOf(given: Key, what: string): [bytes: Uint8Array, isPassword:
   only(given, ["key", "password"], what);
   const { key, password } = given;
   if ((key === undefined) === (password === undefined)) throw refused(`${what} has key or password, one of them`);
+  if (password?.length === 0) throw refused(`${what} has an empty password; give one that is not empty`);
   if (key !== undefined) {
     if (!(key instanceof Uint8Array)) throw refused(`${what} takes 32 bytes as its key, not ${kindOf(key)}`);
     return [key, false];

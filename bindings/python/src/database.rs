@@ -376,7 +376,8 @@ impl Database {
 
     /// Replaces a key or password. No data is rewritten.
     ///
-    /// Raises ``WrongKeyError`` when the old one does not open the database.
+    /// Raises ``WrongKeyError`` when the old one does not open the database, ``UsageError`` when the new one is another
+    /// key or password that opens it already.
     #[pyo3(signature = (*, key = None, password = None, new_key = None, new_password = None))]
     fn change_key(
         &self,
@@ -393,6 +394,8 @@ impl Database {
 
     /// Adds a key or password; the first argument is one that opens the database already. A database has at most
     /// eight.
+    ///
+    /// Raises ``UsageError`` when the new one opens the database already, ``TooLargeError`` when there are eight.
     #[pyo3(signature = (*, key = None, password = None, new_key = None, new_password = None))]
     fn add_key(
         &self,

@@ -22,6 +22,25 @@ impl Given {
         key: Option<&Bound<'_, PyAny>>,
         password: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        let given = Self::any(py, names, key, password)?;
+        match &given {
+            Self::Password(password) if password.is_empty() => {
+                let problem = format!("{} is empty; give a password that is not", names.1);
+                Err(refuse(py, code::INVALID_ARGUMENT, problem))
+            }
+            Self::Raw(key) if key.is_empty() => {
+                Err(refuse(py, code::INVALID_ARGUMENT, format!("{} is empty; give 32 bytes", names.0)))
+            }
+            _ => Ok(given),
+        }
+    }
+
+    fn any(
+        py: Python<'_>,
+        names: (&str, &str),
+        key: Option<&Bound<'_, PyAny>>,
+        password: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
         match (key, password) {
             (Some(key), None) => match key.cast::<PyBytes>() {
                 Ok(bytes) => Ok(Self::Raw(bytes.as_bytes().to_vec())),

@@ -43,6 +43,25 @@ def test_keys_are_added_and_taken_away_but_for_the_last(tmp_path: Path) -> None:
     assert opens(path, key=b"b" * 32) and not opens(path, key=b"a" * 32)
 
 
+def test_a_key_that_opens_the_database_is_not_added_again(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    with entidb.open(path, password="old", **FAST) as db:
+        db.collection("notes").put({"n": 1})
+        with pytest.raises(entidb.UsageError, match="opens the database already"):
+            db.add_key(password="old", new_password="old")
+        db.add_key(password="old", new_key=b"b" * 32)
+        with pytest.raises(entidb.UsageError, match="opens the database already"):
+            db.change_key(key=b"b" * 32, new_password="old")
+        with pytest.raises(entidb.UsageError, match="new_password is empty"):
+            db.add_key(password="old", new_password="")
+        db.change_key(password="old", new_password="new")
+        for number in range(6):
+            db.add_key(key=b"b" * 32, new_key=bytes([number + 1]) * 32)
+        with pytest.raises(entidb.TooLargeError, match="has 8 keys already, which is the most"):
+            db.add_key(key=b"b" * 32, new_key=b"n" * 32)
+    assert opens(path, password="new") and not opens(path, password="old")
+
+
 def test_everything_goes_under_a_new_data_key(tmp_path: Path) -> None:
     path = tmp_path / "db"
     with entidb.open(path, key=b"a" * 32) as db:

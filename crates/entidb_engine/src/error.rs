@@ -121,6 +121,16 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
+    /// There are as many of something as there can be.
+    #[error("the database has {limit} {what} already, which is the most; {remedy}")]
+    TooMany {
+        /// Of what, in the plural.
+        what: &'static str,
+        /// How many there can be.
+        limit: u64,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// An option or argument makes no sense.
     #[error("{what} {problem}")]
     InvalidArgument {

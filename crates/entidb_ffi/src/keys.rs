@@ -34,8 +34,12 @@ fn read(pointer: *const entidb_key, name: &str) -> Result<Key, Error> {
     }
     // SAFETY: the caller promises that a non-null pointer may be read; it need not be aligned.
     let given = unsafe { pointer.read_unaligned() };
-    options::key(given.key, given.key_len, given.password, given.password_len)?
-        .ok_or_else(|| refuse("holds neither a key nor a password; give one of them"))
+    let key = options::key(given.key, given.key_len, given.password, given.password_len)?;
+    key.ok_or_else(|| match (given.key.is_null(), given.password.is_null()) {
+        (true, false) => refuse("holds an empty password; give one that is not empty"),
+        (false, true) => refuse("holds an empty key; give 32 bytes"),
+        (true, true) | (false, false) => refuse("holds neither a key nor a password; give one of them"),
+    })
 }
 
 /// Returns the keys and passwords that open the database, a CBOR array of maps: `slot`, `kind` (`key` or `password`) and, for a
@@ -61,11 +65,13 @@ pub unsafe extern "C" fn entidb_database_keys(
     })
 }
 
-/// Replaces a key or password. No data is rewritten. After a crash either the old or the new one opens the database.
+/// Replaces a key or password. No data is rewritten. After a crash either the old or the new one opens the database. The
+/// same password again gives it the cost `password_memory_kib` of the options.
 ///
-/// Threads: any. Blocks: for disk writes, and for a password while its key is derived, about half a second.
-/// Errors: WRONG_KEY when `from` does not open the database; NOT_ENCRYPTED, INVALID_ARGUMENT, READ_ONLY, CLOSED,
-/// NO_SPACE, IO. If writing failed, either of the two may open the database.
+/// Threads: any. Blocks: for disk writes, and where passwords are given while keys are derived, about half a second for
+/// each password the database has.
+/// Errors: WRONG_KEY when `from` does not open the database; INVALID_ARGUMENT also when `to` is another key or password
+/// that opens the database already; NOT_ENCRYPTED, READ_ONLY, CLOSED, NO_SPACE, IO. If writing failed, either of the two may open the database.
 ///
 /// # Safety
 /// `database` is a live database of this library; keys may be read, and their bytes for their lengths; out-pointers
@@ -86,7 +92,8 @@ pub unsafe extern "C" fn entidb_database_change_key(
 /// Adds a key or password; `existing` is one that opens the database already. A database has at most eight.
 ///
 /// Threads: any. Blocks: as `entidb_database_change_key`.
-/// Errors: as `entidb_database_change_key`; TOO_LARGE when the database has eight.
+/// Errors: as `entidb_database_change_key`; INVALID_ARGUMENT also when `added` opens the database already; TOO_LARGE when
+/// the database has eight.
 ///
 /// # Safety
 /// As `entidb_database_change_key`.

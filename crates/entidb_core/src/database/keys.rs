@@ -27,7 +27,8 @@ impl Database {
         Ok(self.shared.engine().keys()?.into_iter().map(KeySlot::from).collect())
     }
 
-    /// Replaces one key or password by another. No data is rewritten, however large the database is.
+    /// Replaces one key or password by another. No data is rewritten, however large the database is. The same password again
+    /// gives it the cost of the options.
     ///
     /// ```
     /// use entidb_core::{Database, ErrorCode, Key, Options};
@@ -43,7 +44,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// `WrongKey` when `old` opens nothing, `NotEncrypted`, `ReadOnly`, `Closed`, `NoSpace`, `Io`. Where the change itself failed
+    /// `WrongKey` when `old` opens nothing, `InvalidArgument` when `new` is another one that opens it already, `NotEncrypted`, `ReadOnly`, `Closed`, `NoSpace`, `Io`. Where the change itself failed
     /// either of the two may open it.
     pub fn change_key(&self, old: &Key, new: &Key) -> Result<()> {
         self.shared.check_open()?;
@@ -66,7 +67,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// As [`change_key`](Self::change_key); `TooLarge` when there are eight.
+    /// As [`change_key`](Self::change_key); `InvalidArgument` when `new` opens it already, `TooLarge` when there are eight.
     pub fn add_key(&self, existing: &Key, new: &Key) -> Result<()> {
         self.shared.check_open()?;
         Ok(self.shared.engine().add_key(&key_source(existing), &key_source(new))?)

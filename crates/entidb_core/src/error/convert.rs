@@ -105,7 +105,7 @@ impl From<entidb_engine::Error> for Error {
             Engine::EncryptionRequired => Self::new(ErrorCode::EncryptionRequired, message),
             Engine::NotEncrypted => Self::new(ErrorCode::NotEncrypted, message),
             Engine::RollbackDetected { .. } => Self::new(ErrorCode::RollbackDetected, message),
-            Engine::TooLarge { .. } => Self::new(ErrorCode::TooLarge, message),
+            Engine::TooLarge { .. } | Engine::TooMany { .. } => Self::new(ErrorCode::TooLarge, message),
             Engine::InvalidArgument { .. } => Self::new(ErrorCode::InvalidArgument, message),
             Engine::Closed => Self::new(ErrorCode::Closed, message),
             Engine::Forked => Self::new(ErrorCode::Forked, message),

@@ -29,6 +29,7 @@ use crate::format::keyring_copy::{
 use crate::format::unit::{ENCRYPTED_TRAILER_BYTES, Stream, Unit};
 use crate::options::{KdfParameters, KeySource};
 use crate::planted::{Mistake, makes};
+use crate::verify::VerifyReport;
 
 /// One key or password that opens a database. Nothing says which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +173,27 @@ impl Keyring {
         self.copies_damaged > 0 || self.copies_differ
     }
 
+    /// Checks both copies as they are in the file now. One that is older than the other is whole: a crash came between the
+    /// two writes of a change.
+    pub(crate) fn verify(&self, report: &mut VerifyReport) {
+        let read = || {
+            let file = open_file(&*self.around.directory)?;
+            Ok((read_copy(&*file, Place::A)?, read_copy(&*file, Place::B)?))
+        };
+        let Some((a, b)) = report.note(2 * COPY_BYTES as u64, read()) else { return };
+        match (a, b) {
+            (Ok(a), Ok(b)) if a.0.generation == b.0.generation && a.0 != b.0 => report.problems.push(Error::tampered(
+                KEYRING_FILE,
+                COPY_BYTES as u64,
+                "the two copies have one generation but differ",
+            )),
+            (Ok(_), Ok(_)) => {}
+            (Err(error), Ok(_)) => report.problems.push(lost_copy(Place::A, &error)),
+            (Ok(_), Err(error)) => report.problems.push(lost_copy(Place::B, &error)),
+            (Err(a), Err(b)) => report.problems.extend([a, b]),
+        }
+    }
+
     /// What is in the slots that are in use.
     pub(crate) fn describe(&self) -> Vec<KeySlot> {
         let filled = self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.as_ref()?)));
@@ -185,11 +207,6 @@ impl Keyring {
             })
             .collect()
     }
-
-    /// How many slots are in use.
-    fn slot_count(&self) -> usize {
-        self.slots.iter().flatten().count()
-    }
 }
 
 /// The copy that counts, which of the two it is, and how many are damaged.
@@ -201,8 +218,8 @@ struct Newest {
     copies_differ: bool,
 }
 
-fn read_newest(directory: &dyn Directory) -> Result<Newest> {
-    let file = directory.open(KEYRING_FILE, OpenMode::Read).map_err(|error| match error.kind {
+fn open_file(directory: &dyn Directory) -> Result<Arc<dyn File>> {
+    directory.open(KEYRING_FILE, OpenMode::Read).map_err(|error| match error.kind {
         ErrorKind::NotFound => Error::Corrupt {
             damage: Damage::Missing,
             file: KEYRING_FILE.to_owned(),
@@ -210,7 +227,11 @@ fn read_newest(directory: &dyn Directory) -> Result<Newest> {
             detail: "without it nobody can read the database".to_owned(),
         },
         _ => error.into(),
-    })?;
+    })
+}
+
+fn read_newest(directory: &dyn Directory) -> Result<Newest> {
+    let file = open_file(directory)?;
     let (a, b) = (read_copy(&*file, Place::A)?, read_copy(&*file, Place::B)?);
     let newest = |(copy, bytes), whole, copies_damaged, copies_differ| {
         Ok(Newest { copy, bytes, whole, copies_damaged, copies_differ })
@@ -231,6 +252,14 @@ fn read_newest(directory: &dyn Directory) -> Result<Newest> {
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
         (Err(a), Err(b)) => Err(if is_damage(&a) { b } else { a }),
     }
+}
+
+fn lost_copy(place: Place, error: &Error) -> Error {
+    let detail = format!(
+        "one of the two copies is damaged ({error}); the other one is whole, and opening the database for writing writes this \
+         one anew"
+    );
+    Error::damaged(KEYRING_FILE, place.offset(), detail)
 }
 
 fn is_damage(error: &Error) -> bool {

@@ -27,7 +27,7 @@ impl Engine {
     /// Replaces one key or password by another. No data is rewritten; a crash leaves the old one or the new one.
     ///
     /// # Errors
-    /// `WrongKey` when `old` opens nothing; `NotEncrypted`, `ReadOnly`, `Closed`; a failure of the storage.
+    /// `WrongKey` when `old` opens nothing; `InvalidArgument` when `new` is another one that opens it; `NotEncrypted`, `ReadOnly`, `Closed`; a failure of the storage.
     pub fn change_key(&self, old: &KeySource, new: &KeySource) -> Result<()> {
         self.with_keyring(|keyring| keyring.change_key(old, new, self.shared.options.kdf))
     }
@@ -35,7 +35,7 @@ impl Engine {
     /// Adds a key or password beside those there are, at most eight in all.
     ///
     /// # Errors
-    /// As [`change_key`](Engine::change_key); `TooLarge` when all places are taken.
+    /// As [`change_key`](Engine::change_key); `InvalidArgument` when `new` opens it, `TooMany` when all places are taken.
     pub fn add_key(&self, existing: &KeySource, new: &KeySource) -> Result<()> {
         self.with_keyring(|keyring| keyring.add_slot(existing, new, self.shared.options.kdf))
     }

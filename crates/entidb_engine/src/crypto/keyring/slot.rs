@@ -74,6 +74,23 @@ pub(super) fn find(
     Ok(None)
 }
 
+/// The places of all slots this key opens. Each slot of a password costs a derivation.
+pub(super) fn find_all(
+    around: &Surroundings,
+    database_id: DatabaseId,
+    key: &KeySource,
+    slots: &[Option<Slot>],
+) -> Result<Vec<usize>> {
+    let mut places = Vec::new();
+    for (place, slot) in slots.iter().enumerate() {
+        let Some(slot) = slot else { continue };
+        if unwrap(around, database_id, key, slot)?.is_some() {
+            places.push(place);
+        }
+    }
+    Ok(places)
+}
+
 fn unwrap(around: &Surroundings, database_id: DatabaseId, key: &KeySource, slot: &Slot) -> Result<Option<Secret>> {
     let kdf = match (key, slot.kind) {
         (KeySource::Raw(_), SlotKind::Raw) => KdfParameters::default(),

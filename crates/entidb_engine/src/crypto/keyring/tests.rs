@@ -201,7 +201,7 @@ fn every_slot_opens_the_same_data_keys() {
     for number in 2..=8 {
         keyring.add_slot(&raw(1), &raw(number), WEAK).unwrap();
     }
-    assert!(matches!(keyring.add_slot(&raw(1), &raw(9), WEAK), Err(Error::TooLarge { limit: 8, .. })));
+    assert!(matches!(keyring.add_slot(&raw(1), &raw(9), WEAK), Err(Error::TooMany { limit: 8, .. })));
     for number in 1..=8 {
         assert_eq!(secrets(&open(&world, &raw(number)).unwrap()), secrets(&keyring));
     }
@@ -216,6 +216,54 @@ fn every_slot_opens_the_same_data_keys() {
     let error = keyring.remove_slot(&KeySource::password("nine")).unwrap_err();
     assert!(matches!(error, Error::InvalidArgument { what: "key", .. }), "{error:?}");
     open(&world, &KeySource::password("nine")).unwrap();
+}
+
+/// A second slot of one key stayed when the key was changed or removed, so the old key opened the database for ever.
+#[test]
+fn no_key_gets_a_second_slot() {
+    let refused = |result: Result<()>| match result {
+        Err(Error::InvalidArgument { problem, .. }) => assert!(problem.contains("opens the database already")),
+        other => panic!("{other:?}"),
+    };
+    for (one, two) in [(raw(1), raw(2)), (KeySource::password("one"), KeySource::password("two"))] {
+        let (world, mut keyring) = created(&one);
+        refused(keyring.add_slot(&one, &one, WEAK));
+        keyring.add_slot(&one, &two, WEAK).unwrap();
+        refused(keyring.add_slot(&one, &two, WEAK));
+        refused(keyring.add_slot(&two, &one, WEAK));
+        refused(keyring.change_key(&two, &one, WEAK));
+        assert_eq!(keyring.describe().len(), 2);
+        // The same one again renews its slot.
+        keyring.change_key(&two, &two, WEAK).unwrap();
+        assert_eq!(keyring.describe().len(), 2);
+        keyring.remove_slot(&one).unwrap();
+        assert!(matches!(open(&world, &one), Err(Error::WrongKey)));
+        open(&world, &two).unwrap();
+    }
+}
+
+#[test]
+fn a_change_and_a_removal_take_every_slot_of_their_key() {
+    let two_slots = || {
+        let (world, mut keyring) = created(&raw(1));
+        keyring.change(|keyring| keyring.fill_slot(5, &raw(1), WEAK)).unwrap();
+        (world, keyring)
+    };
+    let (world, mut keyring) = two_slots();
+    let before = *keyring.root_key.bytes();
+    assert!(
+        matches!(keyring.remove_slot(&raw(1)), Err(Error::InvalidArgument { what: "key", .. })),
+        "none would be left"
+    );
+    keyring.change_key(&raw(1), &raw(2), WEAK).unwrap();
+    assert!(matches!(open(&world, &raw(1)), Err(Error::WrongKey)));
+    assert_eq!(open(&world, &raw(2)).unwrap().describe().len(), 1);
+    assert_ne!(*keyring.root_key.bytes(), before, "nobody else has a slot");
+    let (world, mut keyring) = two_slots();
+    keyring.add_slot(&raw(1), &raw(2), WEAK).unwrap();
+    keyring.remove_slot(&raw(1)).unwrap();
+    assert!(matches!(open(&world, &raw(1)), Err(Error::WrongKey)));
+    open(&world, &raw(2)).unwrap();
 }
 
 #[test]
@@ -249,7 +297,7 @@ fn a_full_list_of_data_keys_is_refused_and_still_opens() {
     for _ in 1..DATA_KEYS_MAX {
         keyring.rotate().unwrap();
     }
-    assert!(matches!(keyring.rotate(), Err(Error::TooLarge { .. })));
+    assert!(matches!(keyring.rotate(), Err(Error::TooMany { .. })));
     assert_eq!(secrets(&open(&world, &raw(1)).unwrap()), secrets(&keyring));
 }
 

@@ -23,6 +23,9 @@ pub(crate) fn verify(shared: &Shared, level: VerifyLevel) -> Result<VerifyReport
         report.absorb(segment.verify(level)?);
     }
     verify_manifest(shared, &mut report)?;
+    if let Some(keyring) = shared.keyring.lock().as_ref() {
+        keyring.verify(&mut report);
+    }
     // A failure to list is one of the storage, which each file that is read has met or not.
     if let Some(survey) = report.note(0, survey(&shared.backend, shared.numbers.peek())) {
         report.ignored = survey.foreign.names;
@@ -38,9 +41,9 @@ pub(crate) fn verify(shared: &Shared, level: VerifyLevel) -> Result<VerifyReport
 fn verify_manifest(shared: &Shared, report: &mut VerifyReport) -> Result<()> {
     // Held so that no switch is under way while its record is read.
     let installer = shared.installer.lock();
-    let root = read_root_file(&shared.backend).and_then(|file| file.newest(&shared.keys));
-    let Some((root, other_slot)) = report.note(0, root) else { return Ok(()) };
-    report.problems.extend(other_slot.filter(|_| root.generation > 1));
+    let read = read_root_file(&shared.backend).and_then(|file| Ok((file.newest(&shared.keys)?, file)));
+    let Some(((root, other_slot), file)) = report.note(0, read) else { return Ok(()) };
+    report.problems.extend(file.lost(&root, other_slot));
     let number = match installer.as_ref() {
         // After a failed switch ROOT may name the manifest of that one, and it is as good as the one before.
         Some(installer) if installer.manifest_number() != root.manifest && !installer.is_broken() => {

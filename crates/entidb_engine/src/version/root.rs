@@ -92,6 +92,36 @@ impl RootFile {
         }
     }
 
+    /// What is not as it was written although the newest slot is whole: `other` is what is wrong with the other one. A crash
+    /// may have torn that one while it was written; the bytes do not tell, and it is of no use either way. Only before the
+    /// second slot was ever written its place is zeros.
+    pub(crate) fn lost(&self, newest: &Root, other: Option<Error>) -> Vec<Error> {
+        let mut lost = Vec::new();
+        let len = self.bytes.len() as u64;
+        if len != ROOT_SLOT_BYTES.saturating_mul(2) {
+            lost.push(Error::damaged(PATH, len, format!("it has {len} bytes, ROOT has {}", ROOT_SLOT_BYTES * 2)));
+        }
+        let older = newest.slot() ^ 1;
+        let is_unused = newest.generation == 1 && slot_bytes(&self.bytes, older).iter().all(|byte| *byte == 0);
+        let is_older_whole = other.is_none();
+        if let Some(error) = other.filter(|_| !is_unused) {
+            let detail = format!(
+                "the older slot is damaged, or a crash tore it ({error}); the newer one is whole, and opening the database for \
+                 writing writes this one anew"
+            );
+            lost.push(Error::damaged(PATH, older.saturating_mul(ROOT_SLOT_BYTES), detail));
+        }
+        for slot in [Some(newest.slot()), Some(older).filter(|_| is_older_whole)].into_iter().flatten() {
+            let bytes = slot_bytes(&self.bytes, slot);
+            let end = unit_end(bytes).unwrap_or(bytes.len());
+            if let Some(at) = bytes.iter().skip(end).position(|byte| *byte != 0) {
+                let offset = slot.saturating_mul(ROOT_SLOT_BYTES).saturating_add(end.saturating_add(at) as u64);
+                lost.push(Error::damaged(PATH, offset, "what follows a slot is not zeros"));
+            }
+        }
+        lost
+    }
+
     /// Puts the slot that was found to be the newest on stable storage, and the name of ROOT, before anything else is
     /// written: a failed flush of the session before may have left them in the cache alone, and the other slot is about
     /// to be overwritten. The same bytes are written to the same place, so a crash in the middle changes nothing.
@@ -111,6 +141,14 @@ fn slot_bytes(bytes: &[u8], slot: u64) -> &[u8] {
     let start = usize::try_from(slot.saturating_mul(ROOT_SLOT_BYTES)).unwrap_or(usize::MAX);
     let rest = bytes.get(start..).unwrap_or_default();
     rest.get(..rest.len().min(ROOT_SLOT_BYTES as usize)).unwrap_or_default()
+}
+
+/// Where the unit of a slot ends.
+fn unit_end(bytes: &[u8]) -> Option<usize> {
+    let header = FileHeader::decode(PATH, bytes).ok()?;
+    let length = bytes.get(FILE_HEADER_BYTES..)?.first_chunk::<4>()?;
+    let trailer = if header.cipher == Cipher::Plain { PLAIN_TRAILER_BYTES } else { ENCRYPTED_TRAILER_BYTES };
+    Some((u32::from_le_bytes(*length) as usize).saturating_add(FILE_HEADER_BYTES + 4).saturating_add(trailer))
 }
 
 fn read_slot(keys: &Keys, bytes: &[u8], slot: u64) -> Result<Root> {

@@ -406,7 +406,7 @@ typedef struct entidb_change_feed entidb_change_feed;
 typedef struct entidb_collection entidb_collection;
 
 /**
- * A cursor over entities. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
+ * A cursor over entities, or over the keys of a manual index. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
  */
 typedef struct entidb_cursor entidb_cursor;
 
@@ -629,7 +629,7 @@ typedef struct {
 #define ENTIDB_ERROR_TOO_LARGE 104
 
 /**
- * This build, platform or version does not support the call; test for the feature first, or use a build that has it.
+ * The call is not possible here: on this platform, in this build, or on this kind of handle; do what the message names; where a build lacks a feature, test for it first or use one that has it.
  */
 #define ENTIDB_ERROR_UNSUPPORTED 105
 
@@ -724,7 +724,7 @@ typedef struct {
 #define ENTIDB_ERROR_IN_USE 209
 
 /**
- * The commit asked for is older than the history that is kept; choose a later commit, or keep more history.
+ * The commit asked for is older than the history that is kept; read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more.
  */
 #define ENTIDB_ERROR_SNAPSHOT_EXPIRED 210
 
@@ -1353,7 +1353,7 @@ entidb_status entidb_collection_get(const entidb_collection *collection,
  *
  * Threads: any. Blocks: for disk access.
  * Owns: `*out_value` on success; free with `entidb_value_free`.
- * Errors: GAP when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
+ * Errors: SNAPSHOT_EXPIRED when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
  * the database keeps no change feed; otherwise as `entidb_collection_get`.
  *
  * Safety: As `entidb_collection_put`.
@@ -1631,7 +1631,8 @@ void entidb_collection_free(entidb_collection *collection);
  *
  * Threads: any, one call at a time. Blocks: for disk access.
  * Owns: `*out_value` on success; free with `entidb_value_free`.
- * Errors: CLOSED, TRANSACTION_ENDED, CONCURRENT_USE, CORRUPT, IO.
+ * Errors: UNSUPPORTED for a cursor over keys, which is read with `entidb_cursor_next_batch`; CLOSED, TRANSACTION_ENDED,
+ * CONCURRENT_USE, CORRUPT, IO.
  *
  * Safety: `cursor` is a live cursor of this library; out-pointers are NULL or may be written.
  */
@@ -1642,7 +1643,7 @@ entidb_status entidb_cursor_next(entidb_cursor *cursor,
 /**
  * Returns the next entities in one buffer: at most `count_max`, and no further one once the buffer has `bytes_max`
  * bytes. The frame of each: `u32` length of the document, 16 bytes of id, `u64` version, the document. Integers are
- * little-endian. Returns `ENTIDB_END` after the last. Entities read before an error are returned first; the next
+ * little-endian. For a cursor over keys the document is the key, and the version 0. Returns `ENTIDB_END` after the last. Entities read before an error are returned first; the next
  * call returns the error.
  *
  * Threads: any, one call at a time. Blocks: for disk access.
@@ -1665,7 +1666,7 @@ entidb_status entidb_cursor_next_batch(entidb_cursor *cursor,
  *
  * Threads: any, one call at a time. Blocks: for disk access.
  * Owns: `*out_token` on success; free with `entidb_buffer_free`.
- * Errors: UNSUPPORTED for the cursor of a scan, which continues by id; those of `entidb_cursor_next`.
+ * Errors: UNSUPPORTED for the cursor of a scan or over keys, which continues by id or key; those of `entidb_cursor_next`.
  *
  * Safety: As `entidb_cursor_next`.
  */
@@ -1853,7 +1854,7 @@ entidb_status entidb_database_begin_read(const entidb_database *database,
  *
  * Threads: any. Blocks: for disk access.
  * Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
- * Errors: GAP when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
+ * Errors: SNAPSHOT_EXPIRED when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
  * the database keeps no change feed; CLOSED.
  *
  * Safety: As `entidb_database_open`.
@@ -2455,11 +2456,13 @@ entidb_status entidb_database_keys(const entidb_database *database,
                                    entidb_error **out_error);
 
 /**
- * Replaces a key or password. No data is rewritten. After a crash either the old or the new one opens the database.
+ * Replaces a key or password. No data is rewritten. After a crash either the old or the new one opens the database. The
+ * same password again gives it the cost `password_memory_kib` of the options.
  *
- * Threads: any. Blocks: for disk writes, and for a password while its key is derived, about half a second.
- * Errors: WRONG_KEY when `from` does not open the database; NOT_ENCRYPTED, INVALID_ARGUMENT, READ_ONLY, CLOSED,
- * NO_SPACE, IO. If writing failed, either of the two may open the database.
+ * Threads: any. Blocks: for disk writes, and where passwords are given while keys are derived, about half a second for
+ * each password the database has.
+ * Errors: WRONG_KEY when `from` does not open the database; INVALID_ARGUMENT also when `to` is another key or password
+ * that opens the database already; NOT_ENCRYPTED, READ_ONLY, CLOSED, NO_SPACE, IO. If writing failed, either of the two may open the database.
  *
  * Safety: `database` is a live database of this library; keys may be read, and their bytes for their lengths; out-pointers
  * are NULL or may be written.
@@ -2473,7 +2476,8 @@ entidb_status entidb_database_change_key(const entidb_database *database,
  * Adds a key or password; `existing` is one that opens the database already. A database has at most eight.
  *
  * Threads: any. Blocks: as `entidb_database_change_key`.
- * Errors: as `entidb_database_change_key`; TOO_LARGE when the database has eight.
+ * Errors: as `entidb_database_change_key`; INVALID_ARGUMENT also when `added` opens the database already; TOO_LARGE when
+ * the database has eight.
  *
  * Safety: As `entidb_database_change_key`.
  */
@@ -2577,11 +2581,31 @@ entidb_status entidb_collection_lookup_key(const entidb_collection *collection,
                                            entidb_error **out_error);
 
 /**
+ * Returns a cursor over keys in order, with the ids of their entities, for `entidb_cursor_next_batch`. All keys are of one
+ * state: in a write transaction of what it was at this call. `range` is as for `entidb_collection_range_keys`, with no
+ * bound on the limit.
+ *
+ * Threads: any. Blocks: for disk access.
+ * Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
+ * Errors: those of `entidb_collection_range_keys`.
+ *
+ * Safety: As `entidb_collection_put`.
+ */
+entidb_status entidb_collection_scan_keys(const entidb_collection *collection,
+                                          const uint8_t *index_name,
+                                          size_t index_name_len,
+                                          const uint8_t *range,
+                                          size_t range_len,
+                                          entidb_cursor **out_cursor,
+                                          entidb_error **out_error);
+
+/**
  * Returns keys in order, with the ids of their entities: a CBOR array of arrays of a key and an id of 16 bytes. `range` is a
  * CBOR map of optional fields: `from`, `to`, `from_open` and `to_open` (true excludes the bound), `reverse`, `limit`, and
  * `after` (an array of a key and an id to continue after). A call returns at most `ENTIDB_KEYS_MAX` keys: continue with
- * `after` until a call returns fewer than its limit. In a read transaction all pages are of one commit. A side without a
- * bound ends with the class of the other side's value, as in a query.
+ * `after` until a call returns fewer than its limit. Each call reads what there is then, in a read transaction of one commit;
+ * `entidb_collection_scan_keys` reads one state in every case. A side without a bound ends with the class of the other
+ * side's value, as in a query.
  *
  * Threads: any. Blocks: for disk access.
  * Owns: `*out_keys` on success; free with `entidb_buffer_free`.

@@ -491,7 +491,18 @@ class ManualIndex {
         for (std::size_t at = 0; at < out.size(); at += 16) ids.push_back(Id::of(out.data() + at));
         return ids;
     }
-    /// Keys in order: an array of arrays of a key and the 16 bytes of an id.
+    /// Keys in order, all of one state, many at a time by `Cursor::next_batch`: each document is a key, each id that of its
+    /// entity.
+    Cursor scan(const KeyRange& range = {}) const {
+        Buffer asked = range.encode();
+        entidb_cursor* cursor = nullptr;
+        detail::call([&](auto error) {
+            return entidb_collection_scan_keys(collection_, detail::raw(name_), name_.size(), asked.data(), asked.size(),
+                                               &cursor, error);
+        });
+        return Cursor(cursor);
+    }
+    /// Keys in order: an array of arrays of a key and the 16 bytes of an id. At most ENTIDB_KEYS_MAX, as they are at this call.
     Document range(const KeyRange& range = {}) const {
         Buffer asked = range.encode();
         Buffer out;

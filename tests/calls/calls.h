@@ -24,7 +24,7 @@
     X(change_feed_free, 3) X(change_feed_next, 10) X(change_feed_position, 3) X(change_feed_unread, 3) X(code_hint, 1)  \
     X(code_name, 1) X(collection_count, 10) X(collection_count_keys, 3) X(collection_create_index, 3)                   \
     X(collection_delete, 10) X(collection_insert_key, 6) X(collection_lookup_key, 4) X(collection_range_keys, 4)         \
-    X(collection_remove_key, 4)                                                                                         \
+    X(collection_remove_key, 4) X(collection_scan_keys, 4)                                                                                         \
     X(collection_delete_many, 4) X(collection_delete_version, 6) X(collection_drop_index, 3) X(collection_exists, 10)   \
     X(collection_find, 14) X(collection_find_count, 10) X(collection_find_delete, 4) X(collection_find_explain, 6)      \
     X(collection_free, 5) X(collection_get, 16) X(collection_get_many, 8) X(collection_indexes, 4) X(collection_stats, 4)  \

@@ -192,6 +192,11 @@ void run_collection_range_keys(struct worker *w) {
     GIVES_BYTES(collection_range_keys, w->documents, pick(w, COLLECTION), name.data, name.len, range.data, range.len);
 }
 
+void run_collection_scan_keys(struct worker *w) {
+    struct blob name = index_name(w), range = random_key_range(w);
+    GIVES_HANDLE(collection_scan_keys, entidb_cursor, CURSOR, pick(w, COLLECTION), name.data, name.len, range.data, range.len);
+}
+
 void run_collection_count_keys(struct worker *w) {
     struct blob name = index_name(w);
     GIVES_NUMBER(collection_count_keys, uint64_t, pick(w, COLLECTION), name.data, name.len);

@@ -249,6 +249,16 @@ static void entities(const Database& db) {
     entidb::KeyRange rest;
     rest.after(7, holder).limit(1);
     CHECK("and go on after one", keys.range(rest)["0.0"].as_text() == "b" && keys.range(rest).view().size() == 1);
+    auto walk = keys.scan();
+    std::size_t walked = 0;
+    for (auto batch = walk.next_batch(2, 1024); batch.size() > 0; batch = walk.next_batch(2, 1024)) {
+        for (const auto& frame : batch) {
+            walked += frame.id == holder ? 1 : 0;
+            keys.insert(Value(static_cast<std::int64_t>(100 + walked)), holder);
+        }
+    }
+    CHECK("a walk over keys does not see what it adds", walked == 3 && keys.size() == 6);
+    CHECK("and is read by batches", thrown([&] { keys.scan().next(); }) == ENTIDB_ERROR_UNSUPPORTED);
     CHECK("a key is taken once", keys.remove(Value("b"), holder) && !keys.remove(Value("b"), holder));
     CHECK("an index of another kind has no keys", thrown([&] { notes.manual_index("n"); }) == ENTIDB_ERROR_INVALID_ARGUMENT);
     notes.drop_index("keys");

@@ -36,7 +36,6 @@ pub use database::{Database, VerifyLevel};
 pub use error::{Error, Result};
 pub use interrupt::set_interrupt;
 pub use keys::Key;
-pub use manual_index::KEYS_MAX;
 pub use transaction::Transaction;
 pub use value::Entity;
 pub use version::{abi_version, check_library, code_hint, code_name, format_version, has_feature, version};

@@ -6,10 +6,7 @@ use entidb_ffi as ffi;
 
 use crate::bytes::Buffer;
 use crate::error::Result;
-use crate::{Collection, Id, call};
-
-/// The most keys that one [`Collection::range_keys`] gives.
-pub const KEYS_MAX: u64 = ffi::ENTIDB_KEYS_MAX;
+use crate::{Collection, Cursor, Id, call};
 
 impl Collection {
     /// Gives an entity a key; false when it has the key.
@@ -54,17 +51,18 @@ impl Collection {
         Ok(ids.chunks_exact(16).filter_map(|id| Id::try_from(id).ok()).collect())
     }
 
-    /// Keys of a range with their entities, CBOR.
+    /// A cursor over keys of a range with their entities: each frame has a key, CBOR, as its document.
     ///
     /// # Errors
-    /// Those of `entidb_collection_range_keys`.
-    pub fn range_keys(&self, index: &str, range: &[u8]) -> Result<Buffer> {
+    /// Those of `entidb_collection_scan_keys`.
+    pub fn scan_keys(&self, index: &str, range: &[u8]) -> Result<Cursor> {
         let (name, name_len) = (index.as_ptr(), index.len());
-        Buffer::fill(|out, error| {
+        let made = call::handle(|out, error| {
             let this = self.as_ptr();
             // SAFETY: the collection is live, name and range readable, the places may be written.
-            unsafe { ffi::entidb_collection_range_keys(this, name, name_len, range.as_ptr(), range.len(), out, error) }
-        })
+            unsafe { ffi::entidb_collection_scan_keys(this, name, name_len, range.as_ptr(), range.len(), out, error) }
+        })?;
+        Ok(Cursor::own(made))
     }
 
     /// The number of keys.

@@ -7,6 +7,7 @@ import { only, whole } from "./argument";
 import { decodeValue } from "./decode";
 import { encodeValue } from "./encode";
 import { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
+import { FRAME_HEAD_BYTES } from "./interface.g";
 import { type Handle, call, raw } from "./raw";
 
 /** Which keys of a manual index, and in which order. A side that is left out ends with the class of the other side's value, as in a query. */
@@ -35,11 +36,16 @@ interface Wanted {
   from_open: boolean;
   to_open: boolean;
   reverse: boolean;
-  after?: [unknown, Uint8Array];
+  limit?: number;
 }
 
-/** Keys that are read at once. */
-const PAGE = 1000;
+/** Keys that are read at once, at first and later. */
+const COUNT_MIN = 16;
+const COUNT_MAX = 1000;
+const BYTES_MAX = 1024 * 1024;
+
+/** Walks that were neither finished nor left. */
+const dropped = new FinalizationRegistry<Handle>((handle) => raw.release(handle));
 
 /** The keys of an index of the kind `manual`; made by `Collection.manualIndex`. A key is any value, or an array of values where it has several parts. */
 export class ManualIndex implements Iterable<[key: unknown, id: Id]> {
@@ -76,8 +82,8 @@ export class ManualIndex implements Iterable<[key: unknown, id: Id]> {
   }
 
   /**
-   * Keys with the ids of their entities, in order. They are read some at a time, as they are then; those of a transaction are all of
-   * one state.
+   * Keys with the ids of their entities, in order. All are of one state, that at the first one: changes meanwhile, also those of the
+   * loop itself in its transaction, do not show.
    *
    * ```ts
    * for (const [key, id] of index.range({ from: 3, to: 5 })) console.log(key, id);
@@ -85,24 +91,35 @@ export class ManualIndex implements Iterable<[key: unknown, id: Id]> {
    */
   range(range: KeyRange = {}): IterableIterator<[key: unknown, id: Id]> {
     only(range, RANGE, "range");
-    const limit = range.limit === undefined ? Infinity : whole(range.limit, "the limit of a range");
+    const limit = range.limit === undefined ? undefined : whole(range.limit, "the limit of a range");
     const { from, to } = range;
     const wanted: Wanted = { from_open: range.fromOpen === true, to_open: range.toOpen === true, reverse: range.reverse === true };
     if (from !== undefined) wanted.from = from;
     if (to !== undefined) wanted.to = to;
-    return this.#pages(wanted, limit);
+    if (limit !== undefined) wanted.limit = limit;
+    return this.#keys(wanted);
   }
 
-  *#pages(wanted: Wanted, limit: number): IterableIterator<[key: unknown, id: Id]> {
-    for (let left = limit; left > 0; ) {
-      const asked = Math.min(PAGE, left);
-      const range = encodeValue({ ...wanted, limit: asked });
-      const page = decodeValue(call(() => raw.collectionRangeKeys(this.#live(), this.name, range))) as [unknown, Uint8Array][];
-      for (const [key, id] of page) yield [key, idFromBytes(id)];
-      const last = page.at(-1);
-      if (last === undefined || page.length < asked) return;
-      wanted.after = last;
-      left -= asked;
+  *#keys(wanted: Wanted): IterableIterator<[key: unknown, id: Id]> {
+    const cursor = call(() => raw.collectionScanKeys(this.#live(), this.name, encodeValue(wanted)));
+    // Stays reachable as long as the walk can go on.
+    const life = {};
+    dropped.register(life, cursor, life);
+    try {
+      for (let count = COUNT_MIN; ; count = Math.min(count * 4, COUNT_MAX)) {
+        this.#live();
+        const frames = call(() => raw.cursorNextKeys(cursor, count, BYTES_MAX));
+        if (frames === null) return;
+        for (let at = 0; at < frames.length; ) {
+          const start = at + FRAME_HEAD_BYTES;
+          const end = start + frames.readUInt32LE(at);
+          yield [decodeValue(frames.subarray(start, end)), idFromBytes(frames.subarray(at + 4, at + 20))];
+          at = end;
+        }
+      }
+    } finally {
+      dropped.unregister(life);
+      raw.release(cursor);
     }
   }
 

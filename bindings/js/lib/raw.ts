@@ -87,7 +87,8 @@ export interface Raw {
   collectionInsertKey(collection: Handle, index: string, key: Uint8Array, id: Uint8Array): boolean;
   collectionRemoveKey(collection: Handle, index: string, key: Uint8Array, id: Uint8Array): boolean;
   collectionLookupKey(collection: Handle, index: string, key: Uint8Array): Buffer;
-  collectionRangeKeys(collection: Handle, index: string, range: Uint8Array): Buffer;
+  collectionScanKeys(collection: Handle, index: string, range: Uint8Array): Handle;
+  cursorNextKeys(cursor: Handle, countMax: number, bytesMax: number): Buffer | null;
   collectionCountKeys(collection: Handle, index: string): number;
   collectionScan(): number;
   collectionFind(): number;

@@ -284,7 +284,49 @@ test("keys of a manual index are what the program gives", () => {
   assert.throws(() => collection.manualIndex("age"), { code: "INVALID_ARGUMENT" });
   assert.throws(() => collection.manualIndex("none"), { code: "INDEX_NOT_FOUND" });
   for (let number = 0; number < 1200; number++) index.insert(number, ids[0]);
-  assert.deepEqual([...index.range({ from: 0 })].map(([key]) => key), Array.from({ length: 1200 }, (_, number) => number));
+  const numbers = Array.from({ length: 1200 }, (_, number) => number);
+  assert.deepEqual([...index.range({ from: 0 })].map(([key]) => key), numbers);
+  assert.deepEqual([...index.range({ from: 0, limit: 0 })], []);
+  // A loop that changes keys behind its walk did not end.
+  const rekey = (held) => {
+    const seen = [];
+    for (const [key, id] of held.range({ from: 0, to: 5000 })) {
+      if (key < 20 || key > 1190) {
+        held.remove(key, id);
+        held.insert(key + 2000, id);
+      }
+      seen.push(key);
+    }
+    return seen;
+  };
+  assert.deepEqual(rekey(index), numbers);
+  const moved = [...index.range({ from: 0, to: 5000 })].map(([key]) => key);
+  assert.deepEqual(moved.length, 1200);
+  const walk = index.range({ from: 0 });
+  walk.next();
+  walk.return();
+});
+
+test("a walk over keys in a transaction is of the state at its begin", () => {
+  const db = openMemory();
+  const items = db.collection("items");
+  items.createIndex({ kind: "manual", name: "keys" });
+  const id = items.put({});
+  db.transaction((tx) => {
+    const keys = tx.collection("items").manualIndex("keys");
+    for (let number = 0; number < 1100; number++) keys.insert(number, id);
+    let count = 0;
+    for (const [key] of keys.range({ from: 0 })) {
+      keys.insert(key + 10_000, id);
+      count += 1;
+    }
+    assert.equal(count, 1100);
+    assert.equal(keys.size, 2200);
+  });
+  const walk = items.manualIndex("keys").range();
+  walk.next();
+  db.close();
+  assert.throws(() => [...walk], { code: "CLOSED" });
 });
 
 test("indexes are declared, listed and dropped", () => {

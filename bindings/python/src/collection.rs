@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple};
 
 use crate::argument::optional;
 use crate::cbor::with_bytes;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, KeyCursor};
 use crate::decode::decode;
 use crate::encode::{Refusal, append_document, copied, encode, encode_document, encode_with};
 use crate::entity::{entity, framed, own_id};
@@ -426,9 +426,10 @@ impl Collection {
         Ok(found)
     }
 
-    fn _range_keys<'py>(&self, index: &str, range: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let (py, bytes) = (range.py(), encode(range)?);
-        decode(py, &self.long(py, || self.collection.range_keys(index, &bytes))?)
+    fn _scan_keys(slf: &Bound<'_, Self>, index: &str, range: &Bound<'_, PyAny>) -> PyResult<KeyCursor> {
+        let (py, bytes, this) = (range.py(), encode(range)?, slf.get());
+        let cursor = this.long(py, || this.collection.scan_keys(index, &bytes))?;
+        Ok(KeyCursor::new(cursor, slf.clone().unbind()))
     }
 
     fn _count_keys(&self, py: Python<'_>, index: &str) -> PyResult<u64> {

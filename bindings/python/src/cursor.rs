@@ -5,13 +5,15 @@
 
 use std::sync::Mutex;
 
-use entidb_abi::{self as abi, Frames};
+use entidb_abi::{self as abi, Frame, Frames};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::collection::Collection;
+use crate::decode::decode;
 use crate::entity::framed;
 use crate::error::{code, refuse, refuse_pickle};
+use crate::value::EntityId;
 
 /// The first batch is small, so that a caller who wants one entity pays for few; later ones grow.
 const COUNT_FIRST: usize = 16;
@@ -164,5 +166,33 @@ impl Cursor {
 
     fn __reduce__(&self) -> PyResult<()> {
         Err(refuse_pickle("cursor", "send the page token of the last entity instead"))
+    }
+}
+
+/// A walk over the keys of a manual index; for ``entidb.manual``.
+#[pyclass(frozen, module = "entidb")]
+pub(crate) struct KeyCursor {
+    cursor: abi::Cursor,
+    /// As in [`Cursor`].
+    collection: Py<Collection>,
+}
+
+impl KeyCursor {
+    pub(crate) fn new(cursor: abi::Cursor, collection: Py<Collection>) -> Self {
+        Self { cursor, collection }
+    }
+}
+
+#[pymethods]
+impl KeyCursor {
+    /// The next keys with the ids of their entities, at most ``count``; an empty list at the end.
+    fn take<'py>(&self, py: Python<'py>, count: usize) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        if let Some(mut batch) = self.collection.get().long(py, || self.cursor.next_batch(count, BYTES_MAX))? {
+            while let Some(Frame { id, found: Some((_, key)) }) = batch.next_frame() {
+                list.append((decode(py, key)?, Bound::new(py, EntityId::of(id))?))?;
+            }
+        }
+        Ok(list)
     }
 }

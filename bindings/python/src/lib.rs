@@ -37,6 +37,7 @@ fn _entidb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<transaction::Savepoint>()?;
     module.add_class::<collection::Collection>()?;
     module.add_class::<cursor::Cursor>()?;
+    module.add_class::<cursor::KeyCursor>()?;
     module.add_class::<change_feed::ChangeFeed>()?;
     module.add_class::<cancel::Cancel>()?;
     module.add_class::<value::EntityId>()?;

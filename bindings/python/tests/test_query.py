@@ -238,6 +238,38 @@ def test_a_range_of_keys_comes_in_pages(db, people):
             numbers.insert(number, id)
     assert [key for key, _ in index] == [*range(2500)]
     assert [key for key, _ in index.range(reverse=True, limit=1500)] == [*range(2499, 999, -1)]
+    assert [key for key, _ in index.range(limit=0)] == []
+
+
+@pytest.mark.parametrize("within", ["a transaction", "no transaction"])
+def test_a_walk_over_keys_does_not_see_what_its_loop_changes(db, people, within):
+    # Beyond 1,000 keys it read what was there by then: a loop that put keys on the end never ended.
+    people.create_index(name="numbers", kind="manual")
+    id = next(iter(people.scan(limit=1))).id
+    with db.transaction() as tx:
+        numbers = tx.collection("people").manual_index("numbers")
+        for number in range(1100):
+            numbers.insert(number, id)
+
+    def rekey(index):
+        seen = []
+        for key, of in index.range(0):
+            if key < 30 or key > 1090:
+                index.remove(key, of)
+                index.insert(key + 10_000, of)
+            seen.append(key)
+        assert seen == [*range(1100)]
+
+    if within == "a transaction":
+        with db.transaction() as tx:
+            rekey(tx.collection("people").manual_index("numbers"))
+    else:
+        rekey(people.manual_index("numbers"))
+    assert len(people.manual_index("numbers")) == 1100
+    walk = iter(people.manual_index("numbers"))
+    assert next(walk)[0] == 30
+    people.drop_index("numbers")
+    assert len([*walk]) == 1099
 
 
 def test_indexes_are_declared_listed_and_dropped(people):

@@ -56,7 +56,7 @@ pub(crate) fn target<'a>(touched: &mut Touched, pointer: *const entidb_collectio
 }
 
 /// As [`target`], with what tells that the read transaction it came from was ended.
-fn target_and_end<'a>(
+pub(crate) fn target_and_end<'a>(
     touched: &mut Touched,
     pointer: *const entidb_collection,
 ) -> Result<(&'a Collection, Option<Arc<AtomicBool>>), Error> {
@@ -172,7 +172,7 @@ pub unsafe extern "C" fn entidb_collection_get(
 ///
 /// Threads: any. Blocks: for disk access.
 /// Owns: `*out_value` on success; free with `entidb_value_free`.
-/// Errors: GAP when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
+/// Errors: SNAPSHOT_EXPIRED when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
 /// the database keeps no change feed; otherwise as `entidb_collection_get`.
 ///
 /// # Safety

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use entidb_core::{Entities, Entity, Error, ErrorCode, Found, PagePlace};
+use entidb_core::{Entities, Entity, EntityId, Error, ErrorCode, Found, ManualKeys, PagePlace, Value};
 use entidb_storage::sync::Mutex;
 
 use crate::boundary::{call, clear, give, need};
@@ -18,7 +18,7 @@ use crate::status::{ENTIDB_END, ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
 use crate::transaction::ended_already;
 use crate::value::{self, entidb_value};
 
-/// A cursor over entities. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
+/// A cursor over entities, or over the keys of a manual index. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
 #[expect(non_camel_case_types, reason = "the name is the name in C")]
 pub struct entidb_cursor {
     _private: [u8; 0],
@@ -27,13 +27,21 @@ pub struct entidb_cursor {
 enum Walk {
     Entities(Box<Entities>),
     Found(Box<Found>),
+    Keys(Box<ManualKeys>),
+}
+
+/// What a cursor gives.
+enum Item {
+    Entity(Entity),
+    Key(Value, EntityId),
 }
 
 impl Walk {
-    fn next(&mut self) -> Option<Result<Entity, Error>> {
+    fn next(&mut self) -> Option<Result<Item, Error>> {
         match self {
-            Self::Entities(entities) => entities.next(),
-            Self::Found(found) => found.next(),
+            Self::Entities(entities) => entities.next().map(|read| read.map(Item::Entity)),
+            Self::Found(found) => found.next().map(|read| read.map(Item::Entity)),
+            Self::Keys(keys) => keys.next().map(|read| read.map(|(key, id)| Item::Key(key, id))),
         }
     }
 }
@@ -71,7 +79,7 @@ impl State {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Entity>, Error> {
+    fn next(&mut self) -> Result<Option<Item>, Error> {
         let Some(walk) = &mut self.walk else { return Ok(None) };
         let next = walk.next().transpose()?;
         if let (Some(_), Walk::Found(found)) = (&next, walk) {
@@ -100,6 +108,10 @@ pub(crate) fn of_found(found: Found, ended: Option<Arc<AtomicBool>>) -> *mut ent
     make(Walk::Found(Box::new(found)), ended)
 }
 
+pub(crate) fn of_keys(keys: ManualKeys, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
+    make(Walk::Keys(Box::new(keys)), ended)
+}
+
 fn make(walk: Walk, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
     let state = State { walk: Some(walk), ended, failure: None, places: Vec::new(), is_first: true };
     handle::make(Cursor { walk: Mutex::new(state) })
@@ -114,7 +126,8 @@ fn concurrent() -> Error {
 ///
 /// Threads: any, one call at a time. Blocks: for disk access.
 /// Owns: `*out_value` on success; free with `entidb_value_free`.
-/// Errors: CLOSED, TRANSACTION_ENDED, CONCURRENT_USE, CORRUPT, IO.
+/// Errors: UNSUPPORTED for a cursor over keys, which is read with `entidb_cursor_next_batch`; CLOSED, TRANSACTION_ENDED,
+/// CONCURRENT_USE, CORRUPT, IO.
 ///
 /// # Safety
 /// `cursor` is a live cursor of this library; out-pointers are NULL or may be written.
@@ -128,8 +141,12 @@ pub unsafe extern "C" fn entidb_cursor_next(
     call(out_error, |touched| {
         need(out_value, "out_value")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
+        if matches!(state.walk, Some(Walk::Keys(_))) {
+            let problem = "this cursor is over keys; read it with entidb_cursor_next_batch";
+            return Err(Error::new(ErrorCode::Unsupported, problem));
+        }
         state.begin()?;
-        let Some(entity) = state.next()? else { return Ok(ENTIDB_END) };
+        let Some(Item::Entity(entity)) = state.next()? else { return Ok(ENTIDB_END) };
         give(out_value, value::make(entity), "out_value")?;
         Ok(ENTIDB_OK)
     })
@@ -137,7 +154,7 @@ pub unsafe extern "C" fn entidb_cursor_next(
 
 /// Returns the next entities in one buffer: at most `count_max`, and no further one once the buffer has `bytes_max`
 /// bytes. The frame of each: `u32` length of the document, 16 bytes of id, `u64` version, the document. Integers are
-/// little-endian. Returns `ENTIDB_END` after the last. Entities read before an error are returned first; the next
+/// little-endian. For a cursor over keys the document is the key, and the version 0. Returns `ENTIDB_END` after the last. Entities read before an error are returned first; the next
 /// call returns the error.
 ///
 /// Threads: any, one call at a time. Blocks: for disk access.
@@ -161,7 +178,8 @@ pub unsafe extern "C" fn entidb_cursor_next_batch(
         let mut frames = Vec::new();
         for _ in 0..count_max.max(1) {
             let read = match state.next() {
-                Ok(Some(entity)) => frame(&entity, &mut frames),
+                Ok(Some(Item::Entity(entity))) => frame(&entity, &mut frames),
+                Ok(Some(Item::Key(key, id))) => framed(id.as_bytes(), 0, &entidb_core::encode(&key), &mut frames),
                 Ok(None) => break,
                 Err(failure) => Err(failure),
             };
@@ -186,12 +204,16 @@ pub unsafe extern "C" fn entidb_cursor_next_batch(
 
 /// Writes one entity as `entidb_cursor_next_batch` describes.
 pub(crate) fn frame(entity: &Entity, out: &mut Vec<u8>) -> Result<(), Error> {
-    let len = u32::try_from(entity.bytes().len())
+    framed(entity.id_bytes(), entity.version(), entity.bytes(), out)
+}
+
+fn framed(id: &[u8; 16], version: u64, document: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    let len = u32::try_from(document.len())
         .map_err(|_| Error::new(ErrorCode::TooLarge, "the document is too large for a frame; read it with next"))?;
     out.extend_from_slice(&len.to_le_bytes());
-    out.extend_from_slice(entity.id_bytes());
-    out.extend_from_slice(&entity.version().to_le_bytes());
-    out.extend_from_slice(entity.bytes());
+    out.extend_from_slice(id);
+    out.extend_from_slice(&version.to_le_bytes());
+    out.extend_from_slice(document);
     Ok(())
 }
 
@@ -202,7 +224,7 @@ pub(crate) fn frame(entity: &Entity, out: &mut Vec<u8>) -> Result<(), Error> {
 ///
 /// Threads: any, one call at a time. Blocks: for disk access.
 /// Owns: `*out_token` on success; free with `entidb_buffer_free`.
-/// Errors: UNSUPPORTED for the cursor of a scan, which continues by id; those of `entidb_cursor_next`.
+/// Errors: UNSUPPORTED for the cursor of a scan or over keys, which continues by id or key; those of `entidb_cursor_next`.
 ///
 /// # Safety
 /// As `entidb_cursor_next`.
@@ -230,7 +252,10 @@ pub unsafe extern "C" fn entidb_cursor_token(
             if walk.is_none() {
                 return Err(ended_already());
             }
-            return Err(Error::new(ErrorCode::Unsupported, "a scan has no page token; continue behind the last id"));
+            return Err(Error::new(
+                ErrorCode::Unsupported,
+                "a scan has no page token; continue behind the last id or key",
+            ));
         };
         let Some(place) = places.get(position) else { return Ok(ENTIDB_NOT_FOUND) };
         let token = if last == Some(position) { found.token()? } else { Some(found.token_of(place)?) };

@@ -4,9 +4,10 @@
 
 use entidb_core::{EntityId, KeyRange, ManualIndex, Value};
 
-use crate::boundary::{call_unit, give};
+use crate::boundary::{call_unit, clear, give, need};
 use crate::bytes::{self, entidb_buffer};
-use crate::collection::{entidb_collection, target};
+use crate::collection::{entidb_collection, target, target_and_end};
+use crate::cursor::{self, entidb_cursor};
 use crate::error::entidb_error;
 use crate::handle::Touched;
 use crate::status::entidb_status;
@@ -121,11 +122,42 @@ pub unsafe extern "C" fn entidb_collection_lookup_key(
     })
 }
 
+/// Returns a cursor over keys in order, with the ids of their entities, for `entidb_cursor_next_batch`. All keys are of one
+/// state: in a write transaction of what it was at this call. `range` is as for `entidb_collection_range_keys`, with no
+/// bound on the limit.
+///
+/// Threads: any. Blocks: for disk access.
+/// Owns: `*out_cursor` on success; free with `entidb_cursor_free`.
+/// Errors: those of `entidb_collection_range_keys`.
+///
+/// # Safety
+/// As `entidb_collection_put`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_collection_scan_keys(
+    collection: *const entidb_collection,
+    index_name: *const u8,
+    index_name_len: usize,
+    range: *const u8,
+    range_len: usize,
+    out_cursor: *mut *mut entidb_cursor,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_cursor);
+    call_unit(out_error, |touched| {
+        need(out_cursor, "out_cursor")?;
+        let range = KeyRange::from_value(&value(range, range_len, "range")?)?;
+        let (collection, ended) = target_and_end(touched, collection)?;
+        let keys = collection.manual_index(bytes::text(index_name, index_name_len, "index")?)?.range(range)?;
+        give(out_cursor, cursor::of_keys(keys, ended), "out_cursor")
+    })
+}
+
 /// Returns keys in order, with the ids of their entities: a CBOR array of arrays of a key and an id of 16 bytes. `range` is a
 /// CBOR map of optional fields: `from`, `to`, `from_open` and `to_open` (true excludes the bound), `reverse`, `limit`, and
 /// `after` (an array of a key and an id to continue after). A call returns at most `ENTIDB_KEYS_MAX` keys: continue with
-/// `after` until a call returns fewer than its limit. In a read transaction all pages are of one commit. A side without a
-/// bound ends with the class of the other side's value, as in a query.
+/// `after` until a call returns fewer than its limit. Each call reads what there is then, in a read transaction of one commit;
+/// `entidb_collection_scan_keys` reads one state in every case. A side without a bound ends with the class of the other
+/// side's value, as in a query.
 ///
 /// Threads: any. Blocks: for disk access.
 /// Owns: `*out_keys` on success; free with `entidb_buffer_free`.

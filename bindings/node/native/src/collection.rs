@@ -11,7 +11,7 @@ use napi_derive::napi;
 use crate::buffer::Call;
 use crate::cursor::open;
 use crate::failure::{given, id_at, ids, refused, thrown};
-use crate::table::{Table, call, count, table, with};
+use crate::table::{Table, call, count, table, take, with};
 
 fn version(number: i64) -> Result<u64> {
     u64::try_from(number).map_err(|_| refused("version must be at least 1"))
@@ -242,10 +242,10 @@ pub fn collection_lookup_key(handle: f64, index: String, key: &[u8]) -> Result<B
     with(handle, |collection: &Collection| collection.lookup_key(&index, key)).map(|ids| Buffer::from(ids.concat()))
 }
 
-/// Keys of a range with their ids, CBOR.
+/// A cursor over keys of a range with their ids.
 #[napi]
-pub fn collection_range_keys(handle: f64, index: String, range: &[u8]) -> Result<Buffer> {
-    with(handle, |collection: &Collection| collection.range_keys(&index, range)).map(|keys| Buffer::from(keys.to_vec()))
+pub fn collection_scan_keys(handle: f64, index: String, range: &[u8]) -> Result<f64> {
+    take(handle, |collection: &Collection| collection.scan_keys(&index, range))
 }
 
 /// The number of keys.

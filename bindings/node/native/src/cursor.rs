@@ -54,6 +54,13 @@ pub fn cursor_next_batch() -> Result<f64> {
     })
 }
 
+/// The next keys of a cursor over keys, framed as entities are; null at the end.
+#[napi]
+pub fn cursor_next_keys(handle: f64, count_max: u32, bytes_max: u32) -> Result<Option<Buffer>> {
+    let batch = with(handle, |cursor: &Cursor| cursor.next_batch(count_max as usize, bytes_max as usize))?;
+    Ok(batch.map(|frames| Buffer::from(frames.as_bytes().to_vec())))
+}
+
 /// The page token of the entity at a position of the last batch.
 #[napi]
 pub fn cursor_token(handle: f64, position: u32) -> Result<Option<Buffer>> {

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     _Id: TypeAlias = EntityId | UUID | bytes | str
 
+# The first read is small, so that who wants one key pays for few.
+_FIRST: Final = 16
 _PAGE: Final = 1000
 
 
@@ -60,8 +62,8 @@ class ManualIndex:
     ) -> Iterator[tuple[Any, EntityId]]:
         """Keys with the ids of their entities, in order, from ``start`` to ``stop``, each included unless it is open.
 
-        A side that is left out ends with the class of the other side's value, as in a query. Keys are read some at a time, as
-        they are then; those of a transaction are all of one state.
+        A side that is left out ends with the class of the other side's value, as in a query. All keys are of one state, that
+        at the first one: changes meanwhile, also those of the loop itself in its transaction, do not show.
         """
         wanted: dict[str, Any] = {"reverse": reverse, "from_open": open_start, "to_open": open_stop}
         if start is not ...:
@@ -70,19 +72,16 @@ class ManualIndex:
             wanted["to"] = stop
         if limit is not None and limit < 0:
             raise ValueError(f"limit is at least 0, not {limit}")
-        return self._pages(wanted, limit)
+        if limit is not None:
+            wanted["limit"] = limit
+        return self._keys(wanted)
 
-    def _pages(self, wanted: dict[str, Any], limit: int | None) -> Iterator[tuple[Any, EntityId]]:
-        left = limit
-        while left is None or left > 0:
-            asked = _PAGE if left is None else min(_PAGE, left)
-            page = self._collection._range_keys(self.name, {**wanted, "limit": asked})
-            for key, id in page:
-                yield key, EntityId(id)
-            if len(page) < asked:
-                return
-            wanted["after"] = page[-1]
-            left = None if left is None else left - asked
+    def _keys(self, wanted: dict[str, Any]) -> Iterator[tuple[Any, EntityId]]:
+        cursor = self._collection._scan_keys(self.name, wanted)
+        count = _FIRST
+        while page := cursor.take(count):
+            yield from page
+            count = min(count * 4, _PAGE)
 
     def __len__(self) -> int:
         """The number of keys, of all entities together."""

@@ -13,7 +13,7 @@ pub const INVALID_HANDLE: i32 = entidb_ffi::ENTIDB_ERROR_INVALID_HANDLE;
 pub const UNKNOWN_OPTION: i32 = entidb_ffi::ENTIDB_ERROR_UNKNOWN_OPTION;
 /// A key, entity, name or transaction exceeds its limit.
 pub const TOO_LARGE: i32 = entidb_ffi::ENTIDB_ERROR_TOO_LARGE;
-/// This build, platform or version does not support the call.
+/// The call is not possible here: on this platform, in this build, or on this kind of handle.
 pub const UNSUPPORTED: i32 = entidb_ffi::ENTIDB_ERROR_UNSUPPORTED;
 /// Two threads used one transaction or cursor at the same time, or a callback called back into its own handle.
 pub const CONCURRENT_USE: i32 = entidb_ffi::ENTIDB_ERROR_CONCURRENT_USE;

@@ -114,6 +114,7 @@ const GIVEN = {
   CLOSED: () => { const db = openMemory(); const items = db.collection("c"); db.close(); items.count(); },
   READ_ONLY: () => using(filled(1), { readOnly: true }, (db) => db.collection("c").put({})),
   GAP: () => { const db = openMemory(); const since = db.position; twice(() => db.collection("c").put({})); db.trimChanges(db.lastSequence); db.changes({ since }); },
+  SNAPSHOT_EXPIRED: () => { const db = openMemory(); twice(() => db.collection("c").put({})); db.trimChanges(db.lastSequence); db.snapshot({ at: 1 }); },
   TIMEOUT: () => { const db = openMemory(); db.waitDurable(db.lastSequence + 1000, 20); },
   IN_USE: () => { const db = openMemory(); db.transaction(() => db.close()); },
   LIBRARY_MISMATCH: () => { throw errorFrom(211, "given in error.test.mjs, by a package without its module"); },

@@ -341,7 +341,7 @@ test("the past is read while it is kept", () => {
   assert.deepEqual([update.before, update.document, deleted.before], [{ n: 1 }, { n: 2 }, { n: 2 }]);
   assert.ok([...db.changes()][0].time.getFullYear() >= 2024);
   db.trimChanges(then + 1);
-  assert.throws(() => notes.get(id, { at: then }), { code: "GAP" });
+  assert.throws(() => notes.get(id, { at: then }), { code: "SNAPSHOT_EXPIRED", name: "SnapshotExpiredError" });
 });
 
 test("the feed tells of commits, from a place, without waiting and with", () => {

@@ -70,6 +70,13 @@ def gap(db, tmp):
     db.changes(since=before)
 
 
+def expired(db, tmp):
+    for _ in range(3):
+        db.collection("c").put({})
+    db.trim_changes(db.last_sequence)
+    db.snapshot(at=1)
+
+
 def timeout(db, tmp):
     db.wait_durable(db.last_sequence + 1000, timeout=0.05)
 
@@ -229,6 +236,7 @@ GIVEN = {
     "CLOSED": closed,
     "READ_ONLY": read_only,
     "GAP": gap,
+    "SNAPSHOT_EXPIRED": expired,
     "TIMEOUT": timeout,
     "NOT_A_DIRECTORY": lambda db, tmp: ((tmp / "f").touch(), entidb.open(tmp / "f")),
     "DATABASE_NOT_FOUND": lambda db, tmp: entidb.open(tmp / "none", create=False),

@@ -254,5 +254,12 @@ def test_the_past_is_read_while_it_is_kept(db):
     assert (delete.before, delete.document) == ({"n": 2}, None)
     assert next(iter(db.changes())).time.year >= 2024
     db.trim_changes(then + 1)
-    with pytest.raises(entidb.GapError):
+    with pytest.raises(entidb.SnapshotExpiredError, match=f"as of commit {then} is not kept any more, .* as of is {then + 1};"):
         notes.get(id, at=then)
+    with pytest.raises(entidb.SnapshotExpiredError):
+        db.snapshot(at=then)
+    assert notes.get(id, at=then + 1) == {"n": 2}
+    with db.transaction() as tx, pytest.raises(entidb.UnsupportedError, match="a write transaction has no history"):
+        tx.collection("notes").history(id)
+    with db.snapshot(at=then + 1) as past, pytest.raises(entidb.UnsupportedError, match="earlier commit has no history"):
+        past.collection("notes").history(id)

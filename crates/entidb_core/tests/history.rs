@@ -378,8 +378,8 @@ fn an_earlier_commit_that_is_not_kept_or_was_never_made_is_refused() {
     let reader = db.begin_read_at(then).unwrap();
     db.trim_changes(Sequence(then.0 + 1)).unwrap();
     db.compact().unwrap();
-    assert_eq!(db.begin_read_at(then).map(drop).unwrap_err().code(), ErrorCode::Gap);
-    assert_eq!(c.get_as_of(id(1), then).unwrap_err().code(), ErrorCode::Gap);
+    assert_eq!(db.begin_read_at(then).map(drop).unwrap_err().code(), ErrorCode::SnapshotExpired);
+    assert_eq!(c.get_as_of(id(1), then).unwrap_err().code(), ErrorCode::SnapshotExpired);
     // What was begun before goes on.
     assert_eq!(reader.collection("c").unwrap().get(id(1)).unwrap().map(|it| n(it.bytes())), Some(1));
     let next = db.begin_read_at(Sequence(then.0 + 1)).unwrap();
@@ -421,7 +421,7 @@ fn a_name_that_is_free_now_means_the_collection_that_had_it_then() {
     assert!(by_name.get_as_of(id(1), then).unwrap().is_none());
     db.trim_changes(dropped).unwrap();
     let free = db.collection("free").unwrap();
-    assert_eq!(free.get_as_of(id(1), then).unwrap_err().code(), ErrorCode::Gap);
+    assert_eq!(free.get_as_of(id(1), then).unwrap_err().code(), ErrorCode::SnapshotExpired);
 }
 
 /// Emptying what was empty before the transaction gave the collection another place, and the feed nothing to tell: what the

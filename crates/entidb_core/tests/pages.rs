@@ -227,6 +227,35 @@ fn a_token_needs_no_scan_where_an_index_came() {
 }
 
 #[test]
+fn an_index_that_gives_the_order_up_to_a_limit_needs_no_scan() {
+    let options = Options { scan_policy: ScanPolicy::Forbid, ..Options::default() };
+    let (db, c) = numbered(options);
+    c.create_index(IndexDefinition::on(["-n"]).unwrap()).unwrap();
+    let find = |order| c.find(Expression::all()).order_by(order);
+    for limited in [find(desc("n")).limit(5), find(asc("n")).limit(5).offset(3), find(desc("n")).page_size(5)] {
+        let how = limited.explain().unwrap();
+        assert_eq!((how.scan, how.sort, how.filter), (false, false, false));
+        assert_eq!(limited.list().unwrap().len(), 5);
+    }
+    assert!(find(desc("n")).first().unwrap().is_some());
+    let token = find(desc("n")).page(5).unwrap().token.unwrap();
+    assert_eq!(find(desc("n")).after(token).page(5).unwrap().entities.len(), 5);
+    // Without a limit all is read, and with a filter of something else perhaps all; a sort reads all in any case.
+    let refused = |query: Find, problem: &str| {
+        let error = query.list().unwrap_err();
+        assert_eq!(error.code(), ErrorCode::ScanForbidden);
+        assert!(error.message().contains(problem), "{error}");
+    };
+    refused(find(desc("n")), "set a limit");
+    refused(c.find(field("m").eq(1)).order_by(desc("n")).limit(1), "declare an index");
+    refused(find(asc("m")).limit(1), "declare an index");
+    let then = db.last_sequence();
+    c.put(&doc! { "n": 1 }).unwrap();
+    let past = db.begin_read_at(then).unwrap().collection(c.name()).unwrap();
+    refused(past.find(Expression::all()).order_by(desc("n")).limit(1), "as of an earlier commit");
+}
+
+#[test]
 fn ordered_pages_stay_on_the_index_when_somebody_stored_an_array() {
     let (_db, c) = numbered(Options::default());
     c.create_index(IndexDefinition::on(["n"]).unwrap()).unwrap();

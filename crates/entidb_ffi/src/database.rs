@@ -314,7 +314,7 @@ pub unsafe extern "C" fn entidb_database_begin_read(
 ///
 /// Threads: any. Blocks: for disk access.
 /// Owns: `*out_transaction` on success; free with `entidb_transaction_free`.
-/// Errors: GAP when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
+/// Errors: SNAPSHOT_EXPIRED when retention removed what is needed; INVALID_ARGUMENT for a commit that does not exist; UNSUPPORTED when
 /// the database keeps no change feed; CLOSED.
 ///
 /// # Safety

@@ -34,7 +34,7 @@ pub const ENTIDB_ERROR_UNKNOWN_OPTION: entidb_status = 103;
 /// A key, entity, name or transaction exceeds its limit; make it smaller, split it, or raise the limit the message names.
 pub const ENTIDB_ERROR_TOO_LARGE: entidb_status = 104;
 
-/// This build, platform or version does not support the call; test for the feature first, or use a build that has it.
+/// The call is not possible here: on this platform, in this build, or on this kind of handle; do what the message names; where a build lacks a feature, test for it first or use one that has it.
 pub const ENTIDB_ERROR_UNSUPPORTED: entidb_status = 105;
 
 /// Two threads used one transaction or cursor at the same time, or a callback called back into its own handle; give each thread a handle of its own, or put a lock around the shared one.
@@ -91,7 +91,7 @@ pub const ENTIDB_ERROR_TIMEOUT: entidb_status = 208;
 /// The object to close, drop or replace still has open transactions, cursors or jobs; close what the message names first.
 pub const ENTIDB_ERROR_IN_USE: entidb_status = 209;
 
-/// The commit asked for is older than the history that is kept; choose a later commit, or keep more history.
+/// The commit asked for is older than the history that is kept; read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more.
 pub const ENTIDB_ERROR_SNAPSHOT_EXPIRED: entidb_status = 210;
 
 /// The binding and the library were built for different versions of the C ABI; install both in the same version.

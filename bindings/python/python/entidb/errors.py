@@ -99,11 +99,11 @@ class TooLargeError(UsageError):
 
 
 class UnsupportedError(UsageError):
-    """This build, platform or version does not support the call; test for the feature first, or use a build that has it."""
+    """The call is not possible here: on this platform, in this build, or on this kind of handle; do what the message names; where a build lacks a feature, test for it first or use one that has it."""
 
     code = 105
     name = "UNSUPPORTED"
-    hint = "test for the feature first, or use a build that has it"
+    hint = "do what the message names; where a build lacks a feature, test for it first or use one that has it"
     retry = "never"
 
 
@@ -277,11 +277,11 @@ class InUseError(StateError):
 
 
 class SnapshotExpiredError(StateError):
-    """The commit asked for is older than the history that is kept; choose a later commit, or keep more history."""
+    """The commit asked for is older than the history that is kept; read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more."""
 
     code = 210
     name = "SNAPSHOT_EXPIRED"
-    hint = "choose a later commit, or keep more history"
+    hint = "read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more"
     retry = "never"
 
 
@@ -879,7 +879,7 @@ _ROWS: Final[dict[int, tuple[type[EntidbError], str, str, str]]] = {
     102: (UsageError, "INVALID_HANDLE", "pass a live handle of the right type, and free each handle once", "never"),
     103: (UnknownOptionError, "UNKNOWN_OPTION", "use the nearest name the message gives, or upgrade the library", "never"),
     104: (TooLargeError, "TOO_LARGE", "make it smaller, split it, or raise the limit the message names", "never"),
-    105: (UnsupportedError, "UNSUPPORTED", "test for the feature first, or use a build that has it", "never"),
+    105: (UnsupportedError, "UNSUPPORTED", "do what the message names; where a build lacks a feature, test for it first or use one that has it", "never"),
     106: (ConcurrentUseError, "CONCURRENT_USE", "give each thread a handle of its own, or put a lock around the shared one", "now"),
     107: (CollectionNotFoundError, "COLLECTION_NOT_FOUND", "create the collection first, or correct the name", "never"),
     108: (CollectionExistsError, "COLLECTION_EXISTS", "open the existing one, or choose another name", "never"),
@@ -898,7 +898,7 @@ _ROWS: Final[dict[int, tuple[type[EntidbError], str, str, str]]] = {
     207: (CancelledError, "CANCELLED", "call again if the result is still wanted", "now"),
     208: (DeadlineExceededError, "TIMEOUT", "allow more time, or do less in one call", "now"),
     209: (InUseError, "IN_USE", "close what the message names first", "now"),
-    210: (SnapshotExpiredError, "SNAPSHOT_EXPIRED", "choose a later commit, or keep more history", "never"),
+    210: (SnapshotExpiredError, "SNAPSHOT_EXPIRED", "read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more", "never"),
     211: (LibraryMismatchError, "LIBRARY_MISMATCH", "install both in the same version", "never"),
     301: (StorageError, "IO", "look at the path, the operation and the system's code in the message, and check the device", "never"),
     302: (NoSpaceError, "NO_SPACE", "delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions, compact and close work", "after_space"),

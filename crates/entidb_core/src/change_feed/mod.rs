@@ -19,7 +19,7 @@ pub use cursor::{ChangeBatch, ChangeCursor, FeedCloser};
 pub(crate) use pending::{Pending, PendingPlace};
 pub use position::{Position, Since};
 pub(crate) use retention::{
-    FeedMark, Retention, check_kept, decode_oldest, newest_mark, oldest_kept, trim_through, trim_unrecorded,
+    FeedMark, Retention, check_readable, decode_oldest, newest_mark, oldest_kept, trim_through, trim_unrecorded,
 };
 pub(crate) use session::Session;
 pub(crate) use write::{CommitNote, write_changes};

@@ -139,17 +139,7 @@ pub(crate) fn trim_unrecorded(tx: &mut WriteTransaction, sequence: Sequence) -> 
 
 /// Fails with `Gap` when changes after this position were removed, or lie beyond the number of commits to keep.
 pub(crate) fn check_kept(view: &View, position: Sequence, commits_max: u64) -> Result<()> {
-    let removed = oldest(view)?;
-    let expired = newest_expired(view.sequence()?, commits_max);
-    let missed = position.next() < removed
-        || match expired {
-            Some(expired) if position < expired => {
-                let (start, end) = (keyspace::feed(position.next(), 0), keyspace::feed(expired.next(), 0));
-                view.range(&start, &end, Direction::Forward)?.advance()?
-            }
-            _ => false,
-        };
-    if !missed {
+    if !is_missed(view, position, commits_max)? {
         return Ok(());
     }
     let oldest = oldest_kept(view, commits_max)?;
@@ -158,6 +148,34 @@ pub(crate) fn check_kept(view: &View, position: Sequence, commits_max: u64) -> R
          on from the position of what was read"
     );
     Err(Error::new(ErrorCode::Gap, problem))
+}
+
+/// Fails with `SnapshotExpired` when the database cannot be read as of this commit, because what was there then is not kept.
+pub(crate) fn check_readable(view: &View, at: Sequence, commits_max: u64) -> Result<()> {
+    if !is_missed(view, at, commits_max)? {
+        return Ok(());
+    }
+    // What the oldest commit with kept changes found is kept too, so the state before it can be read.
+    let oldest = Sequence(oldest_kept(view, commits_max)?.0.saturating_sub(1));
+    let problem = format!(
+        "the database as of commit {at} is not kept any more, the oldest commit it can be read as of is {oldest}; read as of \
+         that or a later one"
+    );
+    Err(Error::new(ErrorCode::SnapshotExpired, problem))
+}
+
+/// Whether changes after this position were removed, or lie beyond the number of commits to keep.
+fn is_missed(view: &View, position: Sequence, commits_max: u64) -> Result<bool> {
+    if position.next() < oldest(view)? {
+        return Ok(true);
+    }
+    match newest_expired(view.sequence()?, commits_max) {
+        Some(expired) if position < expired => {
+            let (start, end) = (keyspace::feed(position.next(), 0), keyspace::feed(expired.next(), 0));
+            Ok(view.range(&start, &end, Direction::Forward)?.advance()?)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// The newest commit that is beyond the number of commits to keep.

@@ -48,7 +48,7 @@ impl Collection {
     /// ```
     ///
     /// # Errors
-    /// `Gap` when that is not kept any more, `InvalidArgument` for a commit that was not made, `Unsupported` without a change
+    /// `SnapshotExpired` when that is not kept any more, `InvalidArgument` for a commit that was not made, `Unsupported` without a change
     /// feed; otherwise as [`get`](Self::get).
     pub fn get_as_of(&self, id: EntityId, at: Sequence) -> Result<Option<Entity>> {
         let (_, record) = self.open()?;
@@ -76,8 +76,11 @@ impl Collection {
         if commits_max == 0 || matches!(view, View::Write(_)) || view.past().is_some() {
             let problem = if commits_max == 0 {
                 "this database keeps no history; open it with feed_commits_max above 0"
+            } else if matches!(view, View::Write(_)) {
+                "a write transaction has no history of an entity; ask a collection of the database, which gives what is committed"
             } else {
-                "the history of an entity is read through the database or a read of its newest commit"
+                "a read of an earlier commit has no history of an entity; ask a collection of the database, and leave out the \
+                 versions of later commits"
             };
             return Err(Error::new(ErrorCode::Unsupported, problem));
         }

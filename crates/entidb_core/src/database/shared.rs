@@ -15,7 +15,7 @@ use super::idle::IdleWatch;
 use super::size::SizeLimit;
 use super::write_owner::WriteOwner;
 use crate::catalog::{Catalog, CatalogHistory, CollectionRecord};
-use crate::change_feed::{Session, check_kept};
+use crate::change_feed::{Session, check_readable};
 use crate::error::{Error, ErrorCode, Result};
 use crate::history::catalog_at;
 use crate::id::{EntityId, IdGenerator};
@@ -217,7 +217,7 @@ impl Shared {
             return Err(Error::new(ErrorCode::Unsupported, problem));
         }
         let view = View::Read(Arc::clone(&now));
-        check_kept(&view, at, self.options.feed_commits_max)?;
+        check_readable(&view, at, self.options.feed_commits_max)?;
         let catalog = catalog_at(&view, now.catalog(), at)?;
         drop(view);
         let snapshot = now.snapshot()?.clone();

@@ -32,7 +32,7 @@ pub enum ErrorCode {
     UnknownOption = 103,
     /// A key, entity, name or transaction exceeds its limit.
     TooLarge = 104,
-    /// This build, platform or version does not support the call.
+    /// The call is not possible here: on this platform, in this build, or on this kind of handle.
     Unsupported = 105,
     /// Two threads used one transaction or cursor at the same time, or a callback called back into its own handle.
     ConcurrentUse = 106,
@@ -79,8 +79,6 @@ pub enum ErrorCode {
     /// The object to close, drop or replace still has open transactions, cursors or jobs.
     InUse = 209,
     /// The commit asked for is older than the history that is kept.
-    ///
-    /// Reserved for: time travel.
     SnapshotExpired = 210,
     /// The binding and the library were built for different versions of the C ABI.
     LibraryMismatch = 211,
@@ -532,7 +530,9 @@ impl ErrorCode {
             Self::InvalidHandle => "a handle is null, of another type, or already freed",
             Self::UnknownOption => "this version does not know an option or a flag",
             Self::TooLarge => "a key, entity, name or transaction exceeds its limit",
-            Self::Unsupported => "this build, platform or version does not support the call",
+            Self::Unsupported => {
+                "the call is not possible here: on this platform, in this build, or on this kind of handle"
+            }
             Self::ConcurrentUse => {
                 "two threads used one transaction or cursor at the same time, or a callback called back into its own handle"
             }
@@ -645,7 +645,9 @@ impl ErrorCode {
             Self::InvalidHandle => "pass a live handle of the right type, and free each handle once",
             Self::UnknownOption => "use the nearest name the message gives, or upgrade the library",
             Self::TooLarge => "make it smaller, split it, or raise the limit the message names",
-            Self::Unsupported => "test for the feature first, or use a build that has it",
+            Self::Unsupported => {
+                "do what the message names; where a build lacks a feature, test for it first or use one that has it"
+            }
             Self::ConcurrentUse => "give each thread a handle of its own, or put a lock around the shared one",
             Self::CollectionNotFound => "create the collection first, or correct the name",
             Self::CollectionExists => "open the existing one, or choose another name",
@@ -666,7 +668,9 @@ impl ErrorCode {
             Self::Cancelled => "call again if the result is still wanted",
             Self::Timeout => "allow more time, or do less in one call",
             Self::InUse => "close what the message names first",
-            Self::SnapshotExpired => "choose a later commit, or keep more history",
+            Self::SnapshotExpired => {
+                "read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more"
+            }
             Self::LibraryMismatch => "install both in the same version",
             Self::Io => "look at the path, the operation and the system's code in the message, and check the device",
             Self::NoSpace => {

@@ -328,7 +328,7 @@ impl Play {
         match self.db.begin_read_at(Sequence(*sequence)) {
             Ok(read) => as_of(&read, model),
             Err(error) => {
-                assert_eq!(error.code(), ErrorCode::Gap);
+                assert_eq!(error.code(), ErrorCode::SnapshotExpired);
                 assert!(self.is_trimmed, "{error}");
             }
         }

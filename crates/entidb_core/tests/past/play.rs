@@ -118,15 +118,15 @@ impl Play {
         at + 1 < self.mark || (at < expired && self.told.range(at + 1..=expired).next().is_some())
     }
 
-    /// What a call said about a commit that may not be kept: true when it answered.
-    fn judged<T>(&self, at: u64, result: entidb_core::Result<T>) -> Option<T> {
+    /// What a call said about a commit that may not be kept, where `gone` is the code for that.
+    fn judged<T>(&self, at: u64, gone: ErrorCode, result: entidb_core::Result<T>) -> Option<T> {
         match result {
             Ok(answer) => {
                 assert!(!self.is_gap(at), "commit {at} is not kept, and was answered for (watermark {})", self.mark);
                 Some(answer)
             }
             Err(error) => {
-                assert_eq!(error.code(), ErrorCode::Gap, "{error}");
+                assert_eq!(error.code(), gone, "{error}");
                 assert!(self.is_loose || self.is_gap(at), "{error}, watermark {}", self.mark);
                 None
             }
@@ -335,7 +335,7 @@ impl Play {
         let (at, state) =
             if self.one_in(3) { (self.db.last_sequence().0, self.now.clone()) } else { self.some_commit() };
         if self.keeps_feed()
-            && let Some(reader) = self.judged(at, self.db.begin_read_at(Sequence(at)))
+            && let Some(reader) = self.judged(at, ErrorCode::SnapshotExpired, self.db.begin_read_at(Sequence(at)))
         {
             self.readers.push((reader, state));
         }
@@ -363,7 +363,7 @@ impl Play {
         let place = self.random.below(self.followers.len() as u64) as usize;
         let (position, mut copy) = self.followers.remove(place);
         let position: Position = position.to_string().parse().unwrap();
-        let Some(feed) = self.judged(position.sequence().0, self.db.changes(position)) else { return };
+        let Some(feed) = self.judged(position.sequence().0, ErrorCode::Gap, self.db.changes(position)) else { return };
         let mut feed = feed.with_before();
         while let Some(batch) = feed.next_batch(Duration::ZERO).unwrap() {
             follow(&mut copy, &batch.changes);
@@ -411,13 +411,13 @@ impl Play {
             let reader = result.unwrap();
             return same(&|name| reader.collection(name).unwrap(), &reader.collections().unwrap(), &state);
         }
-        if let Some(reader) = self.judged(at, result) {
+        if let Some(reader) = self.judged(at, ErrorCode::SnapshotExpired, result) {
             same(&|name| reader.collection(name).unwrap(), &reader.collections().unwrap(), &state);
         }
         let name = NAMES[self.random.below(3) as usize];
         let of = self.random.below(IDS);
         let found = self.db.collection(name).unwrap().get_as_of(id(of), Sequence(at));
-        if let Some(found) = self.judged(at, found) {
+        if let Some(found) = self.judged(at, ErrorCode::SnapshotExpired, found) {
             // A handle means the collection that has the name now, whatever that was called; else the one of then.
             let then = match self.now.colls.get(name) {
                 Some(now) => state.colls.values().find(|then| then.number == now.number),

@@ -37,7 +37,7 @@ pub struct Explanation {
     pub ranges: usize,
     /// Whether the walk goes from the end.
     pub reverse: bool,
-    /// Whether every entity, or every row of the index, is looked at.
+    /// Whether every entity, or every row of the index, may be looked at.
     pub scan: bool,
     /// Whether answers are gathered and sorted before the first comes.
     pub sort: bool,
@@ -72,7 +72,7 @@ impl Explanation {
             kind: definition.map(|definition| definition.kind.clone()),
             ranges,
             reverse,
-            scan: plan.is_scan(),
+            scan: plan.is_scan(query),
             sort: plan.offer.sorts,
             filter,
             candidates: plan.offer.access.estimate(view, record.id)?,

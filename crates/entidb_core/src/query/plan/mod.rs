@@ -51,9 +51,15 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// True when every entity of the collection is looked at.
-    pub(crate) fn is_scan(&self) -> bool {
-        !self.offer.narrows
+    /// True when every entity of the collection may be looked at: nothing narrows the candidates, and they are not read in the
+    /// order of the answers up to a limit.
+    pub(crate) fn is_scan(&self, query: &Query) -> bool {
+        !(self.offer.narrows || self.gives_order() && query.is_bounded())
+    }
+
+    /// True when an index gives the answers one after the other, in the order asked for, with nothing left to check.
+    pub(crate) fn gives_order(&self) -> bool {
+        self.index.is_some() && self.offer.exact && !self.offer.sorts
     }
 }
 

@@ -111,8 +111,8 @@ impl Found {
             return Ok(found);
         };
         let (place, chosen) = found.query.planned(&record, &view, found.shared.options().scan_policy)?;
-        found.judge_scan(&record, &chosen)?;
-        found.shared.counters().find(chosen.is_scan());
+        found.judge_scan(&record, &view, &chosen)?;
+        found.shared.counters().find(chosen.is_scan(&found.query));
         if let Some(place) = &place {
             // The token stands behind what the offset leaves out.
             (found.before, found.skip) = (place.given, 0);
@@ -133,10 +133,17 @@ impl Found {
         Ok(found)
     }
 
-    fn judge_scan(&self, record: &CollectionRecord, chosen: &Plan) -> Result<()> {
-        if chosen.is_scan() && !self.query.may_scan(self.shared.options().scan_policy) {
-            let problem =
-                "no index serves this query and scan_policy forbids looking at every entity; declare an index";
+    fn judge_scan(&self, record: &CollectionRecord, view: &View, chosen: &Plan) -> Result<()> {
+        if chosen.is_scan(&self.query) && !self.query.may_scan(self.shared.options().scan_policy) {
+            let problem = if view.past().is_some() {
+                "a query as of an earlier commit looks at every entity, because indexes hold the newest commit only, and \
+                 scan_policy forbids that; get entities by their ids, or open the database with another scan_policy"
+            } else if chosen.gives_order() {
+                "an index gives the order of this query, which has no limit, and scan_policy forbids looking at every entity; \
+                 set a limit"
+            } else {
+                "no index serves this query and scan_policy forbids looking at every entity; declare an index"
+            };
             return Err(Error::new(ErrorCode::ScanForbidden, problem).with_collection(&record.name));
         }
         Ok(())
@@ -380,11 +387,16 @@ impl Query {
         Ok((place, plan))
     }
 
+    /// Whether it gives no more than a number of answers.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.limit.is_some() || self.page.is_some()
+    }
+
     fn may_scan(&self, policy: ScanPolicy) -> bool {
         match policy {
             ScanPolicy::Allow => true,
             ScanPolicy::Forbid => false,
-            ScanPolicy::ForbidUnbounded => self.limit.is_some() || self.page.is_some(),
+            ScanPolicy::ForbidUnbounded => self.is_bounded(),
         }
     }
 }

@@ -188,35 +188,35 @@ def put_elsewhere(db):
 @pytest.mark.parametrize("inside", ["nothing", "a call that failed", "a savepoint"])
 def test_a_block_whose_transaction_was_aborted_for_another_writer_says_so(inside):
     # It ended as if it had committed.
-    db = entidb.open_memory(transaction_idle_ms_max=30)
-    with pytest.raises(entidb.TransactionEndedError, match="transaction_idle_ms_max"):
+    with entidb.open_memory(transaction_idle_ms_max=30) as db:
+        with pytest.raises(entidb.TransactionEndedError, match="transaction_idle_ms_max"):
+            with db.transaction() as tx:
+                tx.collection("notes").put({"by": "idle"})
+                if inside == "a savepoint":
+                    with tx.savepoint():
+                        put_elsewhere(db)
+                else:
+                    put_elsewhere(db)
+                if inside == "a call that failed":
+                    calls = [lambda: tx.collection("notes"), lambda: tx.collections(), tx.savepoint, lambda: tx.sequence]
+                    for call in [*calls, lambda: tx.create_collection("more")]:
+                        with pytest.raises(entidb.TransactionEndedError, match="transaction_idle_ms_max"):
+                            call()
+        assert [note["by"] for note in db.collection("notes")] == ["other"]
+        # An abort of the program itself is one it knows of.
         with db.transaction() as tx:
             tx.collection("notes").put({"by": "idle"})
-            if inside == "a savepoint":
-                with tx.savepoint():
-                    put_elsewhere(db)
-            else:
-                put_elsewhere(db)
-            if inside == "a call that failed":
-                calls = [lambda: tx.collection("notes"), lambda: tx.collections(), tx.savepoint, lambda: tx.sequence]
-                for call in [*calls, lambda: tx.create_collection("more")]:
-                    with pytest.raises(entidb.TransactionEndedError, match="transaction_idle_ms_max"):
-                        call()
-    assert [note["by"] for note in db.collection("notes")] == ["other"]
-    # An abort of the program itself is one it knows of.
-    with db.transaction() as tx:
-        tx.collection("notes").put({"by": "idle"})
-        put_elsewhere(db)
-        tx.abort()
+            put_elsewhere(db)
+            tx.abort()
 
 
 def test_a_block_in_which_a_commit_failed_does_not_end_as_if_it_had_committed():
-    db = entidb.open_memory()
-    with pytest.raises(entidb.TransactionEndedError, match="its commit failed with TIMEOUT"):
-        with db.transaction() as tx:
-            tx.collection("notes").put({})
-            with pytest.raises(entidb.DeadlineExceededError), entidb.deadline(0):
-                tx.commit()
-            with pytest.raises(entidb.TransactionEndedError, match="its commit failed with TIMEOUT"):
-                tx.collection("notes")
-    assert db.collection("notes").count() == 0
+    with entidb.open_memory() as db:
+        with pytest.raises(entidb.TransactionEndedError, match="its commit failed with TIMEOUT"):
+            with db.transaction() as tx:
+                tx.collection("notes").put({})
+                with pytest.raises(entidb.DeadlineExceededError), entidb.deadline(0):
+                    tx.commit()
+                with pytest.raises(entidb.TransactionEndedError, match="its commit failed with TIMEOUT"):
+                    tx.collection("notes")
+        assert db.collection("notes").count() == 0

@@ -98,6 +98,15 @@ int main(void) {
     CHECK("once", entidb_collection_insert_key(notes, BYTES("keys"), BYTES("\x61k"), holder, &inserted, &error) == ENTIDB_OK && inserted == 0);
     CHECK("the key leads to it", entidb_collection_lookup_key(notes, BYTES("keys"), BYTES("\x61k"), &holders, &error) == ENTIDB_OK && holders.len == 16 && memcmp(holders.data, holder, 16) == 0);
     CHECK("keys are listed", entidb_collection_range_keys(notes, BYTES("keys"), BYTES("\xa0"), &pairs, &error) == ENTIDB_OK && entidb_document_lookup(pairs.data, pairs.len, BYTES("0.1"), &item, NULL) == ENTIDB_OK && item.kind == ENTIDB_KIND_BYTES && item.bytes.len == 16);
+    entidb_cursor *walk = NULL;
+    entidb_value *none = NULL;
+    entidb_buffer walked = {0};
+    CHECK("keys are walked over", entidb_collection_scan_keys(notes, BYTES("keys"), BYTES("\xa0"), &walk, &error) == ENTIDB_OK);
+    CHECK("not one by one", entidb_cursor_next(walk, &none, NULL) == ENTIDB_ERROR_UNSUPPORTED && none == NULL);
+    CHECK("but in batches", entidb_cursor_next_batch(walk, 10, 1 << 20, &walked, &error) == ENTIDB_OK && walked.len == 30 && memcmp(walked.data + 28, "\x61k", 2) == 0);
+    entidb_buffer_free(&walked);
+    CHECK("up to the end", entidb_cursor_next_batch(walk, 10, 1, &walked, &error) == ENTIDB_END);
+    entidb_cursor_free(walk);
     CHECK("and counted", entidb_collection_count_keys(notes, BYTES("keys"), &key_count, &error) == ENTIDB_OK && key_count == 1);
     CHECK("a key is taken away", entidb_collection_remove_key(notes, BYTES("keys"), BYTES("\x61k"), holder, NULL, &error) == ENTIDB_OK);
     CHECK("another kind takes none", entidb_collection_count_keys(notes, BYTES("n"), &key_count, NULL) == ENTIDB_ERROR_INVALID_ARGUMENT);

@@ -739,7 +739,7 @@ typedef struct {
 #define ENTIDB_ERROR_IO 301
 
 /**
- * The disk or the quota is full: nothing of the refused call is kept, and all that was committed is; delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions, compact and close work.
+ * The disk or the quota is full: nothing of the refused call is kept, and all that was committed is; delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions and close work.
  */
 #define ENTIDB_ERROR_NO_SPACE 302
 

@@ -303,7 +303,7 @@ export class StorageError extends EntidbError {
   static { named(this, "StorageError"); }
 }
 
-/** The disk or the quota is full: nothing of the refused call is kept, and all that was committed is; delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions, compact and close work. */
+/** The disk or the quota is full: nothing of the refused call is kept, and all that was committed is; delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions and close work. */
 export class NoSpaceError extends StorageError {
   static { named(this, "NoSpaceError"); }
 }
@@ -655,7 +655,7 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [210, [SnapshotExpiredError, "SNAPSHOT_EXPIRED", "read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more", "never"]],
   [211, [LibraryMismatchError, "LIBRARY_MISMATCH", "install both in the same version", "never"]],
   [301, [StorageError, "IO", "look at the path, the operation and the system's code in the message, and check the device", "never"]],
-  [302, [NoSpaceError, "NO_SPACE", "delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions, compact and close work", "after_space"]],
+  [302, [NoSpaceError, "NO_SPACE", "delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions and close work", "after_space"]],
   [303, [OutOfMemoryError, "OUT_OF_MEMORY", "do less in one call, or lower the cache and memtable sizes", "now"]],
   [304, [WritesStoppedError, "WRITES_STOPPED", "fix the cause the message names, then close and reopen the database", "after_reopen"]],
   [305, [PermissionDeniedError, "PERMISSION_DENIED", "change the permissions or the owner of the path in the message", "never"]],

@@ -100,7 +100,7 @@ pub const ENTIDB_ERROR_LIBRARY_MISMATCH: entidb_status = 211;
 /// The operating system reported an error on a file; look at the path, the operation and the system's code in the message, and check the device.
 pub const ENTIDB_ERROR_IO: entidb_status = 301;
 
-/// The disk or the quota is full: nothing of the refused call is kept, and all that was committed is; delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions, compact and close work.
+/// The disk or the quota is full: nothing of the refused call is kept, and all that was committed is; delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions and close work.
 pub const ENTIDB_ERROR_NO_SPACE: entidb_status = 302;
 
 /// There is not enough memory for this call; the database stays usable; do less in one call, or lower the cache and memtable sizes.

@@ -74,15 +74,28 @@ impl Session {
     }
 
     /// Commits as the transaction was told, or with this durability.
-    pub(crate) fn commit(&self, mut tx: WriteTransaction, durability: Option<Durability>) -> Result<Sequence> {
+    pub(crate) fn commit(&self, tx: WriteTransaction, durability: Option<Durability>) -> Result<Sequence> {
+        self.noting(tx, |tx| match durability {
+            Some(durability) => Ok(tx.commit_with(durability)?),
+            None => Ok(tx.commit()?),
+        })
+    }
+
+    /// As `commit`; a full disk takes the feed and the history away, those of this commit included.
+    pub(crate) fn commit_or_trim(&self, tx: WriteTransaction, durability: Option<Durability>) -> Result<Sequence> {
+        self.noting(tx, |tx| retention::commit_or_trim(tx, durability))
+    }
+
+    fn noting(
+        &self,
+        mut tx: WriteTransaction,
+        commit: impl FnOnce(WriteTransaction) -> Result<Sequence>,
+    ) -> Result<Sequence> {
         let notes = !tx.is_empty() && !self.noted.load(Ordering::Acquire);
         if notes {
             self.note(&mut tx)?;
         }
-        let sequence = match durability {
-            Some(durability) => tx.commit_with(durability)?,
-            None => tx.commit()?,
-        };
+        let sequence = commit(tx)?;
         if notes {
             // Commits that others began meanwhile carry the id too, which says the same once more.
             self.noted.store(true, Ordering::Release);

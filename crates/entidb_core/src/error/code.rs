@@ -674,7 +674,7 @@ impl ErrorCode {
             Self::LibraryMismatch => "install both in the same version",
             Self::Io => "look at the path, the operation and the system's code in the message, and check the device",
             Self::NoSpace => {
-                "delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions, compact and close work"
+                "delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions and close work"
             }
             Self::OutOfMemory => "do less in one call, or lower the cache and memtable sizes",
             Self::WritesStopped => "fix the cause the message names, then close and reopen the database",

@@ -421,9 +421,11 @@ impl State {
         }
         // From here on nothing is taken back, and what commit adds need not be remembered.
         self.release(0)?;
-        if self.deletes && !self.writes && !self.pending.has_before() {
-            // The feed and the counts are written too, but on a full disk this is what makes room. What goes into the
-            // history makes none before it is trimmed.
+        // The feed and the counts are written too, but on a full disk this is what makes room. What goes into the history
+        // makes none, and gives way when there is no room for it.
+        let frees = self.deletes && !self.writes;
+        let gives_way = frees && self.pending.has_before();
+        if frees && !gives_way {
             self.engine.frees_room();
         }
         let sequence = self.engine.next_sequence();
@@ -448,7 +450,11 @@ impl State {
         }
         // Before the lock is given back, which is before the commit waits for the disk: the next one goes on from there.
         let before = session.set_mark(mark);
-        match session.commit(self.engine, durability) {
+        let committed = match gives_way {
+            true => session.commit_or_trim(self.engine, durability),
+            false => session.commit(self.engine, durability),
+        };
+        match committed {
             Ok(committed) if committed == sequence => Ok(committed),
             Ok(committed) => Err(Error::internal(format!("commit {committed} was promised sequence {sequence}"))),
             Err(error) => {

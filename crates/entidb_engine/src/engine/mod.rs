@@ -48,7 +48,7 @@ pub(crate) use open::LOCK;
 pub(crate) use read_point::ReadPoint;
 pub(crate) use shared::Shared;
 pub(crate) use source::SourceCursor;
-pub(crate) use token::WriterToken;
+pub(crate) use token::{Less, WriterToken};
 pub(crate) use upkeep::InOtherHands;
 
 /// An open database. Clones are the same database, and a write transaction keeps it open; the last of them to go leaves it

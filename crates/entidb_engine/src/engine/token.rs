@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::space::is_no_space;
 use crate::sync::{Condvar, Mutex};
 
 use crate::engine::{ReadPoint, Shared};
@@ -101,35 +102,58 @@ impl WriterToken {
         self.shared.options.durability
     }
 
-    /// Commits the changes of the transaction that reads at `point`.
+    /// Commits the changes of the transaction that reads at `point`. When a full disk refuses them, `less` may make them
+    /// fewer, and they are tried once more before anybody else may write.
     pub(crate) fn commit(
         self,
         point: &ReadPoint,
-        buffer: &Arc<WriteBuffer>,
+        buffer: &mut Arc<WriteBuffer>,
         durability: Durability,
+        less: Option<Less<'_>>,
     ) -> Result<Sequence> {
-        self.shared.check_open()?;
+        // Segments of a bulk commit that was refused are removed as those of one that was made.
+        let is_bulk = self.shared.is_bulk(buffer.bytes());
+        let made = match (self.make(point, buffer, durability), less) {
+            (Err(error), Some(less)) if is_no_space(&error) => {
+                less(buffer).and_then(|()| self.make(point, buffer, durability))
+            }
+            (made, _) => made,
+        };
         let bytes = buffer.bytes();
-        if self.shared.is_bulk(bytes) {
-            let shared = Arc::clone(&self.shared);
-            let ingested = shared.ingest(buffer, || point.end());
-            drop(self);
-            shared.remove_unneeded();
-            let sequence = ingested.inspect_err(|error| shared.step_after_refusal(error))?;
-            shared.step_inline();
-            shared.keep_pace(bytes, buffer);
-            return Ok(sequence);
-        }
-        // From the moment the sequence is given, iterators of the transaction would see its commit beneath them.
-        let applied = self.shared.apply(buffer, durability, || point.end());
         let shared = Arc::clone(&self.shared);
         drop(self);
-        let sequence = applied.inspect_err(|error| shared.step_after_refusal(error))?;
-        shared.log()?.wait(sequence, durability)?;
+        if is_bulk {
+            shared.remove_unneeded();
+        }
+        let sequence = match made.inspect_err(|error| shared.step_after_refusal(error))? {
+            Made::Segments(sequence) => sequence,
+            Made::Log(sequence) => {
+                shared.log()?.wait(sequence, durability)?;
+                sequence
+            }
+        };
         shared.step_inline();
         shared.keep_pace(bytes, buffer);
         Ok(sequence)
     }
+
+    fn make(&self, point: &ReadPoint, buffer: &Arc<WriteBuffer>, durability: Durability) -> Result<Made> {
+        self.shared.check_open()?;
+        if self.shared.is_bulk(buffer.bytes()) {
+            return self.shared.ingest(buffer, || point.end()).map(Made::Segments);
+        }
+        // From the moment the sequence is given, iterators of the transaction would see its commit beneath them.
+        self.shared.apply(buffer, durability, || point.end()).map(Made::Log)
+    }
+}
+
+/// Makes changes fewer that a full disk refused.
+pub(crate) type Less<'a> = &'a mut dyn FnMut(&mut Arc<WriteBuffer>) -> Result<()>;
+
+/// Where a commit went.
+enum Made {
+    Segments(Sequence),
+    Log(Sequence),
 }
 
 impl Drop for WriterToken {

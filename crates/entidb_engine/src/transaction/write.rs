@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::background::Background;
-use crate::engine::{ReadPoint, WriterToken};
+use crate::engine::{Less, ReadPoint, WriterToken};
 use crate::error::{Error, Result};
 use crate::format::Sequence;
 use crate::iterator::{KeyRange, counter_from};
@@ -275,15 +275,46 @@ impl WriteTransaction {
     /// # Errors
     /// As [`commit`](WriteTransaction::commit).
     pub fn commit_with(self, durability: Durability) -> Result<Sequence> {
+        self.commit_buffer(durability, None)
+    }
+
+    /// As [`commit_with`](WriteTransaction::commit_with). When a full disk refuses the changes, those in `ranges` are left
+    /// out, the ranges are deleted, the key of `instead` gets its value, and the rest is committed as what frees room.
+    ///
+    /// # Errors
+    /// As [`commit`](WriteTransaction::commit).
+    pub fn commit_with_less(
+        self,
+        durability: Option<Durability>,
+        ranges: &[(&[u8], &[u8])],
+        instead: (&[u8], &[u8]),
+    ) -> Result<Sequence> {
+        check_key(instead.0)?;
+        check_value(instead.1)?;
+        let durability = durability.unwrap_or_else(|| self.token.default_durability());
+        let mut less = |buffer: &mut Arc<WriteBuffer>| {
+            let buffer = own(buffer)?;
+            let mut savepoints = Savepoints::default();
+            for (start, end) in ranges {
+                buffer.delete_range(start, end, &mut savepoints)?;
+            }
+            buffer.put(instead.0, instead.1, &mut savepoints)?;
+            buffer.set_frees();
+            Ok(())
+        };
+        self.commit_buffer(durability, Some(&mut less))
+    }
+
+    fn commit_buffer(self, durability: Durability, less: Option<Less<'_>>) -> Result<Sequence> {
         self.check_whole()?;
-        let Self { token, point, buffer, savepoints, .. } = self;
+        let Self { token, point, mut buffer, savepoints, .. } = self;
         drop(savepoints);
         let last = point.0.sequence();
         point.0.end();
         if buffer.is_empty() {
             return Ok(last);
         }
-        match token.commit(&point.0, &buffer, durability) {
+        match token.commit(&point.0, &mut buffer, durability, less) {
             Err(Error::CommitUnknown { sequence, .. }) if makes(Mistake::UnknownIsSuccess) => Ok(sequence),
             result => result,
         }

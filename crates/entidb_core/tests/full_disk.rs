@@ -101,7 +101,7 @@ fn readers_are_told_of_what_the_history_gave_up() {
     let past = db.begin_read_at(position.sequence()).unwrap();
     let seen = notes.get(ids[0]).unwrap().unwrap();
     notes.delete(ids[0]).unwrap();
-    let followed = db.changes(position.clone()).and_then(|mut feed| feed.next_batch(Duration::ZERO));
+    let followed = db.changes(position).and_then(|mut feed| feed.next_batch(Duration::ZERO));
     assert_eq!(followed.unwrap_err().code(), ErrorCode::Gap);
     assert!(notes.get_as_of(ids[0], position.sequence()).is_err());
     // A reader that was there before reads on.
@@ -113,7 +113,7 @@ fn readers_are_told_of_what_the_history_gave_up() {
     world.set_capacity_bytes(Some(4 * DISK));
     let position = db.position().unwrap();
     notes.delete(ids[1]).unwrap();
-    let mut feed = db.changes(position.clone()).unwrap();
+    let mut feed = db.changes(position).unwrap();
     assert_eq!(feed.next_batch(Duration::ZERO).unwrap().unwrap().changes.len(), 1);
     assert!(notes.get_as_of(ids[1], position.sequence()).unwrap().is_some());
     db.close().unwrap();

@@ -54,7 +54,10 @@ pub use options::{
     ZonePolicy,
 };
 pub use stats::{MemoryUse, OpenReport, Stats};
-pub use transaction::{ChangeSize, Direction, Iter, OwnChanges, Savepoint, Snapshot, WriteSnapshot, WriteTransaction};
+pub use transaction::{
+    ChangeSize, Companion, Direction, Iter, OnFullDisk, OwnChanges, Savepoint, Snapshot, WriteSnapshot,
+    WriteTransaction,
+};
 pub use value::Value;
 pub use verify::{VerifyLevel, VerifyReport};
 

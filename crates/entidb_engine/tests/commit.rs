@@ -5,8 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entidb_engine::{ChangeSize, Direction, Durability, Engine, Error, KeyRange, Options, Sequence, WriteSnapshot};
+use entidb_engine::{
+    ChangeSize, Companion, Direction, Durability, Engine, Error, KeyRange, Options, Sequence, WriteSnapshot,
+};
 use entidb_storage::Backend;
+use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation};
 
 fn memory() -> Engine {
     Engine::open(Backend::memory(), Options::default()).unwrap()
@@ -400,4 +403,87 @@ fn a_counter_is_right_at_every_snapshot_of_a_long_history() {
         assert_eq!(snapshot.counter(b"n").unwrap(), *expected, "at {} from the frozen view", snapshot.sequence());
     }
     assert_eq!(engine.snapshot().unwrap().counter(b"n").unwrap(), expected);
+}
+
+/// What a companion was told.
+struct Told<'a> {
+    engine: &'a Engine,
+    prepared: Vec<Sequence>,
+    withdrawn: u64,
+    /// Whether another writer could have begun when it was told of the refusal.
+    was_free: bool,
+}
+
+impl Companion for Told<'_> {
+    fn prepare(&mut self, sequence: Sequence) {
+        assert!(self.engine.last_sequence() < sequence, "it can be seen already");
+        self.prepared.push(sequence);
+    }
+
+    fn withdraw(&mut self) {
+        self.withdrawn += 1;
+        self.was_free |= !matches!(self.engine.begin_write_timeout(Duration::ZERO), Err(Error::Busy));
+    }
+}
+
+/// Each call of the disk fails once, for commits that go to the log and for those that go to segments at once. A commit that was
+/// refused was taken back after the write lock was given back: the next writer could begin on what it had left in memory.
+#[test]
+fn a_companion_is_told_of_a_commit_before_it_is_seen_and_of_a_refusal_before_anyone_else_writes() {
+    let (mut refused, mut made) = (0, 0);
+    for bytes in [10, 20_000] {
+        for at in 0..14 {
+            let world = Simulation::new(Personality::PosixStrict, 3);
+            let engine =
+                Engine::open(world.backend(), Options { memtable_bytes: 64 << 10, ..Options::default() }).unwrap();
+            put(&engine, b"k", b"1");
+            world.inject(Fault::onward(FaultKind::NoSpace, world.calls() + at));
+            let mut transaction = engine.begin_write().unwrap();
+            transaction.put(b"k", &vec![7; bytes]).unwrap();
+            let next = transaction.next_sequence();
+            let mut told = Told { engine: &engine, prepared: Vec::new(), withdrawn: 0, was_free: false };
+            let result = transaction.commit_beside(Some(Durability::Durable), &mut told, None);
+            assert!(!told.was_free, "{bytes} bytes, call {at}");
+            match result {
+                Ok(sequence) => {
+                    made += 1;
+                    assert_eq!((told.prepared.as_slice(), told.withdrawn), (&[sequence][..], 0));
+                }
+                Err(_) => {
+                    refused += 1;
+                    assert!(told.withdrawn == 1 || told.prepared == [next], "{bytes} bytes, call {at}: neither");
+                    assert_eq!(engine.last_sequence(), Sequence(next.0 - 1));
+                }
+            }
+        }
+    }
+    assert!(refused > 2 && made > 2, "{refused} refused, {made} made");
+    // A disk that fills up refuses what would go to the log.
+    let world = Simulation::new(Personality::PosixStrict, 3);
+    let options = Options {
+        background: false,
+        memory_bytes: 1 << 20,
+        memtable_bytes: 64 << 10,
+        wal_bytes: 256 << 10,
+        segment_bytes: 64 << 10,
+        ..Options::default()
+    };
+    let engine = Engine::open(world.backend(), options).unwrap();
+    put(&engine, b"k", b"1");
+    world.set_capacity_bytes(Some(world.used_bytes() + (64 << 10)));
+    let is_refused = (0..2_000_u64).any(|number| {
+        let mut transaction = engine.begin_write().unwrap();
+        transaction.put(&number.to_be_bytes(), &[7; 3000]).unwrap();
+        let mut told = Told { engine: &engine, prepared: Vec::new(), withdrawn: 0, was_free: false };
+        let result = transaction.commit_beside(Some(Durability::None), &mut told, None);
+        assert!(!told.was_free, "another writer could begin");
+        assert!(result.is_ok() || told.withdrawn == 1, "{result:?}");
+        result.is_err()
+    });
+    assert!(is_refused);
+    // One without changes is no commit.
+    let engine = memory();
+    let mut told = Told { engine: &engine, prepared: Vec::new(), withdrawn: 0, was_free: false };
+    engine.begin_write().unwrap().commit_beside(Some(Durability::Durable), &mut told, None).unwrap();
+    assert!(told.prepared.is_empty() && told.withdrawn == 0);
 }

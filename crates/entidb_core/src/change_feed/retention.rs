@@ -6,12 +6,12 @@
 //! watermark follows it. The changes of a commit made while no feed is kept count as gone.
 //! Does not know: readers; a reader that comes too late is told of the gap.
 
-use entidb_engine::{Direction, Durability, Sequence, WriteTransaction};
+use entidb_engine::{Direction, Sequence, WriteTransaction};
 
 use super::record::Header;
 use crate::error::{Error, ErrorCode, Result};
 use crate::history::drop_rows;
-use crate::keyspace::{self, ZONE_HISTORY};
+use crate::keyspace;
 use crate::transaction::View;
 
 /// Into how many parts the limits are divided: the watermark follows with the first commit of each, so that most commits pay
@@ -135,16 +135,6 @@ pub(crate) fn trim_through(tx: &mut WriteTransaction, last_gone: Sequence) -> Re
 pub(crate) fn trim_unrecorded(tx: &mut WriteTransaction, sequence: Sequence) -> Result<()> {
     tx.put(&keyspace::feed_oldest(), &sequence.next().0.to_be_bytes())?;
     drop_rows(tx)
-}
-
-/// Commits; when a full disk refuses that, every change is removed from the feed and the history, those of this commit
-/// included: what is deleted would need as much room there as it frees.
-pub(crate) fn commit_or_trim(tx: WriteTransaction, durability: Option<Durability>) -> Result<Sequence> {
-    let next = tx.next_sequence().next();
-    let (feed, feed_end) = (keyspace::feed(Sequence::ZERO, 0), keyspace::feed(next, 0));
-    let history: (&[u8], &[u8]) = (&[ZONE_HISTORY], &[ZONE_HISTORY + 1]);
-    let watermark = (&keyspace::feed_oldest()[..], &next.0.to_be_bytes()[..]);
-    Ok(tx.commit_with_less(durability, &[(&feed, &feed_end), history], watermark)?)
 }
 
 /// Fails with `Gap` when changes after this position were removed, or lie beyond the number of commits to keep.

@@ -9,12 +9,12 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use entidb_engine::{Direction, Durability, Iter, Sequence, WriteTransaction};
+use entidb_engine::{Companion, Direction, Durability, Iter, OnFullDisk, Sequence, WriteTransaction};
 use entidb_storage::Random;
 
 use super::retention::{self, FeedMark};
 use crate::error::{Error, Result};
-use crate::keyspace;
+use crate::keyspace::{self, ZONE_HISTORY};
 use crate::transaction::View;
 
 /// The random id of a session that wrote to the database; all zeros before the first.
@@ -68,34 +68,29 @@ impl Session {
         FeedMark { time_micros, bytes: self.bytes.swap(mark.bytes, Ordering::Relaxed) }
     }
 
-    /// A commit that failed added these bytes. Others may have added theirs since.
-    pub(crate) fn take_back(&self, bytes: u64) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
     /// Commits as the transaction was told, or with this durability.
     pub(crate) fn commit(&self, tx: WriteTransaction, durability: Option<Durability>) -> Result<Sequence> {
-        self.noting(tx, |tx| match durability {
-            Some(durability) => Ok(tx.commit_with(durability)?),
-            None => Ok(tx.commit()?),
-        })
+        self.commit_beside(tx, durability, &mut (), false)
     }
 
-    /// As `commit`; a full disk takes the feed and the history away, those of this commit included.
-    pub(crate) fn commit_or_trim(&self, tx: WriteTransaction, durability: Option<Durability>) -> Result<Sequence> {
-        self.noting(tx, |tx| retention::commit_or_trim(tx, durability))
-    }
-
-    fn noting(
+    /// As [`commit`](Self::commit), with what changes beside the database. With `gives_way` a full disk takes the feed and the
+    /// history, those of this commit included: what is deleted would need as much room there as it frees.
+    pub(crate) fn commit_beside(
         &self,
         mut tx: WriteTransaction,
-        commit: impl FnOnce(WriteTransaction) -> Result<Sequence>,
+        durability: Option<Durability>,
+        beside: &mut dyn Companion,
+        gives_way: bool,
     ) -> Result<Sequence> {
         let notes = !tx.is_empty() && !self.noted.load(Ordering::Acquire);
         if notes {
             self.note(&mut tx)?;
         }
-        let sequence = commit(tx)?;
+        let next = tx.next_sequence().next();
+        let (feed, feed_end) = (keyspace::feed(Sequence::ZERO, 0), keyspace::feed(next, 0));
+        let without: [(&[u8], &[u8]); 2] = [(&feed, &feed_end), (&[ZONE_HISTORY], &[ZONE_HISTORY + 1])];
+        let on_full_disk = OnFullDisk { without: &without, instead: (&keyspace::feed_oldest(), &next.0.to_be_bytes()) };
+        let sequence = tx.commit_beside(durability, beside, gives_way.then_some(on_full_disk))?;
         if notes {
             // Commits that others began meanwhile carry the id too, which says the same once more.
             self.noted.store(true, Ordering::Release);

@@ -6,14 +6,14 @@
 
 use std::sync::Arc;
 
-use entidb_engine::{ChangeSize, Direction, Durability, Iter, Sequence, Value, WriteSnapshot, interrupt};
+use entidb_engine::{ChangeSize, Companion, Direction, Durability, Iter, Sequence, Value, WriteSnapshot, interrupt};
 
 use super::Savepoint;
 use super::catalog_edit::{CatalogEdit, CatalogPlace};
 use super::journal::Journal;
 use crate::catalog::{Catalog, CollectionRecord};
 use crate::change_feed::{
-    ChangeKind, CommitNote, FeedMark, Pending, PendingPlace, Retention, trim_unrecorded, write_changes,
+    ChangeKind, CommitNote, FeedMark, Pending, PendingPlace, Retention, Session, trim_unrecorded, write_changes,
 };
 use crate::collection::Target;
 use crate::database::Shared;
@@ -440,7 +440,6 @@ impl State {
         }
         if catalog_changed {
             self.engine.put(&keyspace::catalog_version(), &sequence.0.to_be_bytes())?;
-            shared.catalogs().push(sequence, Arc::clone(self.catalog.now()));
         }
         let session = shared.session()?;
         match self.shared_limits.retention {
@@ -448,23 +447,13 @@ impl State {
             Retention { commits_max: 0, .. } => {}
             retention => retention.trim(&mut self.engine, sequence, session.mark(), mark)?,
         }
-        // Before the lock is given back, which is before the commit waits for the disk: the next one goes on from there.
-        let before = session.set_mark(mark);
-        let committed = match gives_way {
-            true => session.commit_or_trim(self.engine, durability),
-            false => session.commit(self.engine, durability),
-        };
-        match committed {
-            Ok(committed) if committed == sequence => Ok(committed),
-            Ok(committed) => Err(Error::internal(format!("commit {committed} was promised sequence {sequence}"))),
-            Err(error) => {
-                session.take_back(mark.bytes.saturating_sub(before.bytes));
-                if catalog_changed {
-                    shared.catalogs().retract(sequence);
-                }
-                Err(error)
-            }
+        let catalog = catalog_changed.then(|| Arc::clone(self.catalog.now()));
+        let mut beside = Beside { shared, session, sequence, mark, before: session.mark(), catalog };
+        let committed = session.commit_beside(self.engine, durability, &mut beside, gives_way)?;
+        if committed != sequence {
+            return Err(Error::internal(format!("commit {committed} was promised sequence {sequence}")));
         }
+        Ok(committed)
     }
 
     /// Tells the feed what changed, and says what it has come to.
@@ -482,6 +471,36 @@ impl State {
 
     pub(crate) fn abort(self) {
         self.engine.abort();
+    }
+}
+
+/// What this process knows of a commit beside its keys: it changes with the commit, or not at all.
+struct Beside<'a> {
+    shared: &'a Shared,
+    session: &'a Session,
+    sequence: Sequence,
+    /// What the feed comes to with the commit, and what it had come to.
+    mark: FeedMark,
+    before: FeedMark,
+    /// The catalog, where the commit changes it.
+    catalog: Option<Arc<Catalog>>,
+}
+
+impl Companion for Beside<'_> {
+    fn prepare(&mut self, sequence: Sequence) {
+        self.sequence = sequence;
+        if let Some(catalog) = &self.catalog {
+            self.shared.catalogs().push(sequence, Arc::clone(catalog));
+        }
+        // Before the lock is given back, which is before the commit waits for the disk: the next one goes on from there.
+        self.before = self.session.set_mark(self.mark);
+    }
+
+    fn withdraw(&mut self) {
+        if self.catalog.is_some() {
+            self.shared.catalogs().retract(self.sequence);
+        }
+        self.session.set_mark(self.before);
     }
 }
 

@@ -29,7 +29,7 @@ impl Shared {
 
     /// Makes the changes the next commit, durable when this returns. For the holder of the right to write, so that no
     /// other commit comes in between.
-    pub(crate) fn ingest(&self, buffer: &Arc<WriteBuffer>, before: impl FnOnce()) -> Result<Sequence> {
+    pub(crate) fn ingest(&self, buffer: &Arc<WriteBuffer>, before: impl FnOnce(Sequence)) -> Result<Sequence> {
         let purpose = if buffer.frees() { Purpose::Free } else { Purpose::Add };
         self.make_room(buffer)?;
         let log = self.log()?;
@@ -62,7 +62,7 @@ impl Shared {
         let Some((edit, _)) = rewrite.finish() else {
             return Err(Error::Internal { detail: "a transaction that is written has no result".to_owned() });
         };
-        before();
+        before(sequence);
         let floor = Sequence(sequence.0.saturating_sub(u64::from(makes(Mistake::IngestFloorTooLow))));
         if let Err(error) = self.install(&edit, floor, &[]) {
             return Err(self.withdraw(sequence, &edit, error));

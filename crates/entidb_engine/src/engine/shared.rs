@@ -138,7 +138,7 @@ impl Shared {
         &self,
         buffer: &WriteBuffer,
         durability: Durability,
-        before: impl FnOnce(),
+        before: impl FnOnce(Sequence),
     ) -> Result<Sequence> {
         let log = self.log()?;
         let mut tries = Tries::default();
@@ -176,8 +176,8 @@ impl Shared {
             }
             return Err(error);
         }
-        before();
         let sequence = commit.applied.next();
+        before(sequence);
         if let Err(error) = apply_buffer(&view.active, buffer, sequence, || self.live()) {
             // Half of it is in the memtable, where nobody sees it: no later commit may take its sequence.
             log.stop(&error);

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::Sequence;
 use crate::interrupt::{self, ASK_EVERY};
 use crate::options::Durability;
-use crate::transaction::WriteBuffer;
+use crate::transaction::{Companion, WriteBuffer};
 
 /// Looks at the writer's place before a thread goes to sleep for it: a small commit holds it for a tenth of the time it
 /// takes to put a thread to sleep and to wake it.
@@ -102,20 +102,21 @@ impl WriterToken {
         self.shared.options.durability
     }
 
-    /// Commits the changes of the transaction that reads at `point`. When a full disk refuses them, `less` may make them
-    /// fewer, and they are tried once more before anybody else may write.
+    /// Commits the changes of the transaction that reads at `point`, and tells the companion. When a full disk refuses them,
+    /// `less` may make them fewer, and they are tried once more before anybody else may write.
     pub(crate) fn commit(
         self,
         point: &ReadPoint,
         buffer: &mut Arc<WriteBuffer>,
         durability: Durability,
+        companion: &mut dyn Companion,
         less: Option<Less<'_>>,
     ) -> Result<Sequence> {
         // Segments of a bulk commit that was refused are removed as those of one that was made.
         let is_bulk = self.shared.is_bulk(buffer.bytes());
-        let made = match (self.make(point, buffer, durability), less) {
+        let made = match (self.make(point, buffer, durability, companion), less) {
             (Err(error), Some(less)) if is_no_space(&error) => {
-                less(buffer).and_then(|()| self.make(point, buffer, durability))
+                less(buffer).and_then(|()| self.make(point, buffer, durability, companion))
             }
             (made, _) => made,
         };
@@ -128,6 +129,7 @@ impl WriterToken {
         let sequence = match made.inspect_err(|error| shared.step_after_refusal(error))? {
             Made::Segments(sequence) => sequence,
             Made::Log(sequence) => {
+                // What fails here stops the log. The commit keeps its sequence, and whether it is seen is the log's to say.
                 shared.log()?.wait(sequence, durability)?;
                 sequence
             }
@@ -137,13 +139,29 @@ impl WriterToken {
         Ok(sequence)
     }
 
-    fn make(&self, point: &ReadPoint, buffer: &Arc<WriteBuffer>, durability: Durability) -> Result<Made> {
+    /// Applies the changes; the companion is told of a refusal while nobody else may write.
+    fn make(
+        &self,
+        point: &ReadPoint,
+        buffer: &Arc<WriteBuffer>,
+        durability: Durability,
+        companion: &mut dyn Companion,
+    ) -> Result<Made> {
         self.shared.check_open()?;
-        if self.shared.is_bulk(buffer.bytes()) {
-            return self.shared.ingest(buffer, || point.end()).map(Made::Segments);
+        let prepare = |sequence| {
+            // From the moment the sequence is given, iterators of the transaction would see its commit beneath them.
+            point.end();
+            companion.prepare(sequence);
+        };
+        let made = if self.shared.is_bulk(buffer.bytes()) {
+            self.shared.ingest(buffer, prepare).map(Made::Segments)
+        } else {
+            self.shared.apply(buffer, durability, prepare).map(Made::Log)
+        };
+        if made.is_err() {
+            companion.withdraw();
         }
-        // From the moment the sequence is given, iterators of the transaction would see its commit beneath them.
-        self.shared.apply(buffer, durability, || point.end()).map(Made::Log)
+        made
     }
 }
 

@@ -4,6 +4,7 @@
 //! Does not know: how commits reach the disk (`wal`), or which files hold what (`version`).
 
 mod buffer;
+mod companion;
 mod cursor;
 mod iter;
 mod own_changes;
@@ -14,6 +15,7 @@ mod write;
 mod write_snapshot;
 
 pub(crate) use buffer::WriteBuffer;
+pub use companion::Companion;
 pub(crate) use cursor::source_of;
 pub use iter::{Direction, Iter};
 pub use own_changes::OwnChanges;
@@ -21,7 +23,7 @@ pub use savepoints::Savepoint;
 #[cfg(test)]
 pub(crate) use savepoints::Savepoints;
 pub use snapshot::Snapshot;
-pub use write::{ChangeSize, WriteTransaction};
+pub use write::{ChangeSize, OnFullDisk, WriteTransaction};
 pub use write_snapshot::WriteSnapshot;
 
 use crate::error::{Error, Result};

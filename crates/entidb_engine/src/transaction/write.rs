@@ -16,7 +16,7 @@ use crate::transaction::buffer::WriteBuffer;
 use crate::transaction::points::ENTRY_BYTES;
 use crate::transaction::savepoints::Savepoints;
 use crate::transaction::{
-    Direction, Iter, OwnChanges, Savepoint, WriteSnapshot, check_key, check_value, write_snapshot,
+    Companion, Direction, Iter, OwnChanges, Savepoint, WriteSnapshot, check_key, check_value, write_snapshot,
 };
 use crate::value::Value;
 
@@ -38,6 +38,27 @@ impl ChangeSize {
     fn cost(self) -> u64 {
         let bytes = self.key_bytes.saturating_add(self.value_bytes);
         bytes.saturating_add(self.changes.saturating_mul(ENTRY_BYTES))
+    }
+}
+
+/// What is committed when a full disk refuses a commit: the same without what it has in some ranges, as what frees room.
+#[derive(Debug, Clone, Copy)]
+pub struct OnFullDisk<'a> {
+    /// From each first key up to the second one excluded. They are deleted as ranges.
+    pub without: &'a [(&'a [u8], &'a [u8])],
+    /// A key and its value, which are put.
+    pub instead: (&'a [u8], &'a [u8]),
+}
+
+impl OnFullDisk<'_> {
+    fn apply(&self, buffer: &mut WriteBuffer) -> Result<()> {
+        let mut savepoints = Savepoints::default();
+        for (start, end) in self.without {
+            buffer.delete_range(start, end, &mut savepoints)?;
+        }
+        buffer.put(self.instead.0, self.instead.1, &mut savepoints)?;
+        buffer.set_frees();
+        Ok(())
     }
 }
 
@@ -266,8 +287,7 @@ impl WriteTransaction {
     /// `CommitUnknown` when it may or may not be durable; `WritesStopped` after an earlier failure; `Closed`;
     /// `Storage` with `NoSpace` when nothing was written. Except for `CommitUnknown`, nothing was changed.
     pub fn commit(self) -> Result<Sequence> {
-        let durability = self.token.default_durability();
-        self.commit_with(durability)
+        self.commit_beside(None, &mut (), None)
     }
 
     /// As [`commit`](WriteTransaction::commit), with its own durability.
@@ -275,38 +295,25 @@ impl WriteTransaction {
     /// # Errors
     /// As [`commit`](WriteTransaction::commit).
     pub fn commit_with(self, durability: Durability) -> Result<Sequence> {
-        self.commit_buffer(durability, None)
+        self.commit_beside(Some(durability), &mut (), None)
     }
 
-    /// As [`commit_with`](WriteTransaction::commit_with). When a full disk refuses the changes, those in `ranges` are left
-    /// out, the ranges are deleted, the key of `instead` gets its value, and the rest is committed as what frees room.
+    /// As [`commit_with`](WriteTransaction::commit_with), with something beside the database that changes with the commit, and
+    /// with what to do on a full disk.
     ///
     /// # Errors
     /// As [`commit`](WriteTransaction::commit).
-    pub fn commit_with_less(
+    pub fn commit_beside(
         self,
         durability: Option<Durability>,
-        ranges: &[(&[u8], &[u8])],
-        instead: (&[u8], &[u8]),
+        companion: &mut dyn Companion,
+        on_full_disk: Option<OnFullDisk<'_>>,
     ) -> Result<Sequence> {
-        check_key(instead.0)?;
-        check_value(instead.1)?;
-        let durability = durability.unwrap_or_else(|| self.token.default_durability());
-        let mut less = |buffer: &mut Arc<WriteBuffer>| {
-            let buffer = own(buffer)?;
-            let mut savepoints = Savepoints::default();
-            for (start, end) in ranges {
-                buffer.delete_range(start, end, &mut savepoints)?;
-            }
-            buffer.put(instead.0, instead.1, &mut savepoints)?;
-            buffer.set_frees();
-            Ok(())
-        };
-        self.commit_buffer(durability, Some(&mut less))
-    }
-
-    fn commit_buffer(self, durability: Durability, less: Option<Less<'_>>) -> Result<Sequence> {
         self.check_whole()?;
+        if let Some(OnFullDisk { instead: (key, value), .. }) = on_full_disk {
+            check_key(key)?;
+            check_value(value)?;
+        }
         let Self { token, point, mut buffer, savepoints, .. } = self;
         drop(savepoints);
         let last = point.0.sequence();
@@ -314,7 +321,10 @@ impl WriteTransaction {
         if buffer.is_empty() {
             return Ok(last);
         }
-        match token.commit(&point.0, &mut buffer, durability, less) {
+        let durability = durability.unwrap_or_else(|| token.default_durability());
+        let mut less = on_full_disk.map(|less| move |buffer: &mut Arc<WriteBuffer>| less.apply(own(buffer)?));
+        let less = less.as_mut().map(|less| less as Less<'_>);
+        match token.commit(&point.0, &mut buffer, durability, companion, less) {
             Err(Error::CommitUnknown { sequence, .. }) if makes(Mistake::UnknownIsSuccess) => Ok(sequence),
             result => result,
         }

@@ -44,7 +44,7 @@ pub use encoder::Encoder;
 pub use error::{Error, ErrorKind, Result};
 pub use limits::Limits;
 pub use ordered::{Direction, Element, Missing, compare, decode_ordered, encode_ordered};
-pub use path::{Operation, Patch, Path, Segment, apply, apply_to_value, apply_within, lookup, lookup_raw};
+pub use path::{Operation, Patch, Path, Segment, apply, apply_to_value, apply_within, lookup, lookup_both, lookup_raw};
 pub use validate::{KeyOrder, validate, validate_within};
 pub use value::{Decimal, Integer, Key, KeyRef, Map, Tagged, Timestamp, Value, Vector, VectorKind, VectorRef};
 pub use view::{ArrayIter, ArrayRef, MapIter, MapRef, TaggedRef, ValueRef, view, view_within};

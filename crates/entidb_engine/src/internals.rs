@@ -29,7 +29,7 @@ impl BareMemtable {
     /// # Errors
     /// As the memtable's.
     pub fn put(&self, key: &[u8], sequence: u64, value: &[u8]) -> Result<()> {
-        self.0.insert(key, Sequence(sequence), EntryKind::Put, value)
+        self.0.inserter().insert(key, Sequence(sequence), EntryKind::Put, value)
     }
 
     /// The newest value at a sequence.

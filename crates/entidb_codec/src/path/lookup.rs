@@ -46,6 +46,28 @@ pub fn lookup_raw<'a>(bytes: &'a [u8], path: &Path) -> Result<Option<&'a [u8]>> 
     Ok(Some(reader.between(start, reader.position)))
 }
 
+/// The value a path leads to with its encoded bytes, as [`lookup`] and [`lookup_raw`] return them.
+///
+/// # Errors
+/// What is wrong with the bytes on the way, or in the value found.
+///
+/// ```
+/// use entidb_codec::{doc, encode, lookup_both, Path};
+/// let bytes = encode(&doc! { "price": 3 });
+/// let (value, raw) = lookup_both(&bytes, &Path::field("price"))?.expect("it is there");
+/// assert_eq!((value.as_i64(), raw), (Some(3), &[3][..]));
+/// # Ok::<(), entidb_codec::Error>(())
+/// ```
+pub fn lookup_both<'a>(bytes: &'a [u8], path: &Path) -> Result<Option<(ValueRef<'a>, &'a [u8])>> {
+    let mut reader = Reader::new(bytes);
+    if !walk(&mut reader, path)? {
+        return Ok(None);
+    }
+    let start = reader.position;
+    let value = view::judge(&mut reader)?;
+    Ok(Some((value, reader.between(start, reader.position))))
+}
+
 /// Moves the reader to where the path leads; false where that is nowhere.
 fn walk(reader: &mut Reader<'_>, path: &Path) -> Result<bool> {
     for segment in path.segments() {

@@ -11,7 +11,7 @@ mod patch;
 use std::fmt;
 
 pub use apply::{apply, apply_to_value, apply_within};
-pub use lookup::{lookup, lookup_raw};
+pub use lookup::{lookup, lookup_both, lookup_raw};
 pub use patch::{Operation, Patch};
 
 use crate::error::{Error, ErrorKind, Result};

@@ -36,14 +36,16 @@ pub(crate) fn write_changes(
     let mut writer = Writer::new(tx);
     for change in &pending.catalog {
         writer.name(change.collection, change.storage, &change.name)?;
-        writer.push(1, 5 + change.payload.len(), |part| record::push_catalog(part, change.kind, &change.payload))?;
+        writer.make_room(5 + change.payload.len())?;
+        writer.parts.push(1, |part| record::push_catalog(part, change.kind, &change.payload))?;
     }
     let cleared = if std::ptr::eq(note.base, note.now) { Vec::new() } else { note_catalog(&mut writer, note)? };
     for (collection, storage) in &cleared {
         let count = writer.left_to_clear(collection, *storage)?;
         if count > 0 {
             writer.name(collection.id, *storage, &collection.name)?;
-            writer.push(count, 5, |part| {
+            writer.make_room(5)?;
+            writer.parts.push(count, |part| {
                 record::push_cleared(part, count);
                 Ok(())
             })?;
@@ -82,6 +84,11 @@ fn note_catalog<'a>(writer: &mut Writer<'_>, note: &CommitNote<'a>) -> Result<Ve
 struct Writer<'a> {
     tx: &'a mut WriteTransaction,
     sequence: Sequence,
+    parts: Parts,
+}
+
+/// The parts of a commit that are not in the transaction yet.
+struct Parts {
     /// The part that is being filled, and the number of its first change.
     part: Vec<u8>,
     first: u32,
@@ -89,58 +96,87 @@ struct Writer<'a> {
     next: u32,
     /// The first part, once it is full: its header is known last.
     begin: Option<Vec<u8>>,
+    /// Bytes of full parts.
     bytes: u64,
     /// The collection that the part names for what comes next.
     named: Option<(CollectionId, StorageId, String)>,
 }
 
-impl<'a> Writer<'a> {
-    fn new(tx: &'a mut WriteTransaction) -> Self {
-        let sequence = tx.next_sequence();
-        let part = vec![0; Header::BYTES];
-        Self { tx, sequence, part, first: 0, next: 0, begin: None, bytes: 0, named: None }
+impl Parts {
+    /// Whether an entry of this many bytes fits.
+    fn has_room(&self, bytes: usize) -> bool {
+        // A part without changes would have the number of the next.
+        self.part.len() + bytes <= PART_BYTES || self.next == self.first
     }
 
-    /// What comes next is of this collection.
-    fn name(&mut self, collection: CollectionId, storage: StorageId, name: &str) -> Result<()> {
-        let wanted = (collection, storage, name);
-        if self.named.as_ref().is_none_or(|(id, storage, name)| (*id, *storage, name.as_str()) != wanted) {
-            self.named = Some((collection, storage, name.to_owned()));
-            self.make_room(NAME_BYTES)?;
-            record::push_name(&mut self.part, collection, storage, name)?;
-        }
-        Ok(())
+    /// Whether the part names this collection for what comes next.
+    fn is_named(&self, wanted: (CollectionId, StorageId, &str)) -> bool {
+        self.named.as_ref().is_some_and(|(id, storage, name)| (*id, *storage, name.as_str()) == wanted)
     }
 
-    /// Adds an entry that is this many changes and takes this many bytes.
-    fn push(&mut self, changes: u32, bytes: usize, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        if self.make_room(bytes)?
-            && let Some((collection, storage, name)) = &self.named
-        {
-            record::push_name(&mut self.part, *collection, *storage, name)?;
-        }
+    /// Names the collection of what comes next. There must be room.
+    fn name(&mut self, (collection, storage, name): (CollectionId, StorageId, &str)) -> Result<()> {
+        self.named = Some((collection, storage, name.to_owned()));
+        record::push_name(&mut self.part, collection, storage, name)
+    }
+
+    /// Adds an entry that is this many changes. There must be room.
+    fn push(&mut self, changes: u32, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
         write(&mut self.part)?;
         self.next = self.next.checked_add(changes).ok_or_else(|| Error::internal("a commit has too many changes"))?;
         Ok(())
     }
 
-    /// Closes the part when so many bytes do not fit into it; true when a new one was begun.
-    fn make_room(&mut self, bytes: usize) -> Result<bool> {
-        // A part without changes would have the number of the next.
-        if self.part.len() + bytes <= PART_BYTES || self.next == self.first {
-            return Ok(false);
-        }
+    /// Begins another part. Returns the full one with the number of its first change, unless it is the first of the commit,
+    /// which is written last.
+    fn begin_another(&mut self) -> Result<Option<(u32, Vec<u8>)>> {
         let part = std::mem::take(&mut self.part);
+        let first = std::mem::replace(&mut self.first, self.next);
         self.bytes += part_bytes(&part);
-        if self.first == 0 {
-            self.begin = Some(part);
-        } else {
-            self.tx.put(&keyspace::feed(self.sequence, self.first), &part)?;
-            self.part = part;
-            self.part.clear();
+        if let Some((collection, storage, name)) = &self.named {
+            record::push_name(&mut self.part, *collection, *storage, name)?;
         }
-        self.first = self.next;
-        Ok(true)
+        if first == 0 {
+            self.begin = Some(part);
+            return Ok(None);
+        }
+        Ok(Some((first, part)))
+    }
+}
+
+impl<'a> Writer<'a> {
+    fn new(tx: &'a mut WriteTransaction) -> Self {
+        let sequence = tx.next_sequence();
+        // Room for a commit of a few changes.
+        let mut part = Vec::with_capacity(256);
+        part.resize(Header::BYTES, 0);
+        Self { tx, sequence, parts: Parts { part, first: 0, next: 0, begin: None, bytes: 0, named: None } }
+    }
+
+    /// What comes next is of this collection.
+    fn name(&mut self, collection: CollectionId, storage: StorageId, name: &str) -> Result<()> {
+        let wanted = (collection, storage, name);
+        if !self.parts.is_named(wanted) {
+            self.parts.named = None;
+            self.make_room(NAME_BYTES)?;
+            self.parts.name(wanted)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the part when so many bytes do not fit into it, and begins another.
+    fn make_room(&mut self, bytes: usize) -> Result<()> {
+        if self.parts.has_room(bytes) {
+            return Ok(());
+        }
+        self.next_part()
+    }
+
+    fn next_part(&mut self) -> Result<()> {
+        if let Some((first, part)) = self.parts.begin_another()? {
+            self.tx.put(&keyspace::feed(self.sequence, first), &part)?;
+        }
+        Ok(())
     }
 
     /// How many entities of a storage that was given up are deleted by that, and not by a change of their own before it.
@@ -156,7 +192,19 @@ impl<'a> Writer<'a> {
 
     /// Adds the entities that are not after the transaction what they were before.
     fn entities(&mut self, pending: &Pending, note: &CommitNote<'_>) -> Result<()> {
-        let mut walk = Walk::from(self.tx, &[ZONE_ENTITY], pending.has_before());
+        let mut start = vec![ZONE_ENTITY];
+        // The walk borrows the transaction, so it begins anew behind a part that is full, which is once for thousands of
+        // entities.
+        while let Some(next) = self.entities_from(&start, pending, note)? {
+            self.next_part()?;
+            start = next;
+        }
+        Ok(())
+    }
+
+    /// Adds entities from a key on. Returns the key to go on with where the part is full.
+    fn entities_from(&mut self, start: &[u8], pending: &Pending, note: &CommitNote<'_>) -> Result<Option<Vec<u8>>> {
+        let mut walk = Walk::from(self.tx, start, pending.has_before());
         let mut storage = None;
         let mut owner = Owner::Gone;
         while walk.entities.advance()? {
@@ -178,46 +226,50 @@ impl<'a> Writer<'a> {
                 (Owner::Has(record), true, false) | (Owner::Had(record), true, _) => (*record, ChangeKind::Delete),
                 (_, false, _) => continue,
             };
-            let first = self.first;
-            self.name(record.id, found, &record.name)?;
-            self.push(1, record::ENTITY_BYTES, |part| {
+            let wanted = (record.id, found, record.name.as_str());
+            let is_named = self.parts.is_named(wanted);
+            let name_bytes = if is_named { 0 } else { NAME_BYTES };
+            if !self.parts.has_room(name_bytes + record::ENTITY_BYTES) {
+                if !is_named {
+                    self.parts.named = None;
+                }
+                return Ok(Some(keyspace::entity(found, &id).to_vec()));
+            }
+            if !is_named {
+                self.parts.name(wanted)?;
+            }
+            self.parts.push(1, |part| {
                 record::push_entity(part, kind, id);
                 Ok(())
             })?;
-            if self.first != first {
-                // What the walk looks at is copied with the next change of the transaction, so it begins anew, which is
-                // once for thousands of entities.
-                let mut after = keyspace::entity(found, &id).to_vec();
-                after.push(0);
-                walk = Walk::from(self.tx, &after, pending.has_before());
-            }
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn finish(mut self, pending: &Pending, note: &CommitNote<'_>) -> Result<Option<u64>> {
-        if self.next == 0 {
+    fn finish(self, pending: &Pending, note: &CommitNote<'_>) -> Result<Option<u64>> {
+        let Self { tx, sequence, mut parts } = self;
+        if parts.next == 0 {
             return Ok(None);
         }
-        let mut begin = match self.begin.take() {
-            None => std::mem::take(&mut self.part),
+        let mut begin = match parts.begin.take() {
+            None => {
+                parts.bytes += part_bytes(&parts.part);
+                parts.part
+            }
             Some(begin) => {
-                if self.next > self.first {
-                    self.bytes += part_bytes(&self.part);
-                    self.tx.put(&keyspace::feed(self.sequence, self.first), &self.part)?;
+                if parts.next > parts.first {
+                    parts.bytes += part_bytes(&parts.part);
+                    tx.put(&keyspace::feed(sequence, parts.first), &parts.part)?;
                 }
                 begin
             }
         };
-        if self.first == 0 {
-            self.bytes += part_bytes(&begin);
-        }
-        let bytes = note.bytes.saturating_add(self.bytes).saturating_add(pending.before_bytes());
-        let header = Header { time_micros: note.time_micros, changes: self.next, bytes };
+        let bytes = note.bytes.saturating_add(parts.bytes).saturating_add(pending.before_bytes());
+        let header = Header { time_micros: note.time_micros, changes: parts.next, bytes };
         if let Some(place) = begin.get_mut(..Header::BYTES) {
             place.copy_from_slice(&header.encode());
         }
-        self.tx.put(&keyspace::feed(self.sequence, 0), &begin)?;
+        tx.put(&keyspace::feed(sequence, 0), &begin)?;
         Ok(Some(bytes))
     }
 }
@@ -248,15 +300,15 @@ impl<'a> Owner<'a> {
 }
 
 /// The entities a transaction changed, and beside them its rows of the history.
-struct Walk {
-    entities: OwnChanges,
+struct Walk<'a> {
+    entities: OwnChanges<'a>,
     /// None when there are no such rows.
-    before: Option<OwnChanges>,
+    before: Option<OwnChanges<'a>>,
     is_begun: bool,
 }
 
-impl Walk {
-    fn from(tx: &WriteTransaction, start: &[u8], has_before: bool) -> Self {
+impl<'a> Walk<'a> {
+    fn from(tx: &'a WriteTransaction, start: &[u8], has_before: bool) -> Self {
         let entities = tx.own_changes(start, &[ZONE_ENTITY + 1]);
         let first = [&[ZONE_HISTORY], start.get(1..).unwrap_or_default()].concat();
         let before = has_before.then(|| tx.own_changes(&first, &[ZONE_HISTORY + 1]));

@@ -19,12 +19,14 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    pub(crate) fn encode(version: u64, ordinal: Ordinal, document: &[u8]) -> Result<Vec<u8>> {
-        let mut out = room_for(HEADER_BYTES + document.len())?;
+    /// Writes the stored form of a document in place of what is in `out`.
+    pub(crate) fn write(version: u64, ordinal: Ordinal, document: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        out.clear();
+        reserve(out, HEADER_BYTES + document.len())?;
         out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&ordinal.0.to_le_bytes());
         out.extend_from_slice(document);
-        Ok(out)
+        Ok(())
     }
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self> {
@@ -41,14 +43,10 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// An empty vector with room for so many bytes, whose number follows what the caller gave.
-fn room_for(bytes: usize) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    match out.try_reserve_exact(bytes) {
-        Ok(()) => Ok(out),
-        Err(_) => {
-            let problem = format!("no memory for {bytes} bytes of a document; store less at once, or free memory");
-            Err(Error::new(ErrorCode::OutOfMemory, problem))
-        }
-    }
+/// Makes room for so many bytes in an empty vector, whose number follows what the caller gave.
+fn reserve(out: &mut Vec<u8>, bytes: usize) -> Result<()> {
+    out.try_reserve_exact(bytes).map_err(|_| {
+        let problem = format!("no memory for {bytes} bytes of a document; store less at once, or free memory");
+        Error::new(ErrorCode::OutOfMemory, problem)
+    })
 }

@@ -13,6 +13,9 @@ use crate::error::Result;
 use crate::id::{EntityId, IndexId};
 use crate::keyspace;
 
+/// What most keys of rows take at most.
+const USUAL_KEY_BYTES: usize = 64;
+
 /// The id in a row.
 const ID_BYTES: u64 = 16;
 
@@ -28,6 +31,11 @@ impl Keys {
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+    }
+
+    fn expect(&mut self, keys: usize) {
+        self.bytes.reserve(keys * USUAL_KEY_BYTES);
+        self.ends.reserve(keys);
     }
 
     pub(super) fn push(&mut self, key: &[u8]) {
@@ -96,6 +104,14 @@ impl Changes {
         self.marked.clear();
         self.counts.clear();
         self.refused.clear();
+    }
+
+    /// Makes room for rows of so many indexes, as they mostly are.
+    fn expect(&mut self, indexes: usize, removes: bool) {
+        self.added.expect(indexes);
+        if removes {
+            self.removed.expect(indexes);
+        }
     }
 
     /// Removes a row.
@@ -171,6 +187,7 @@ pub(crate) fn plan_changes(
     changes: &mut Changes,
 ) -> Result<()> {
     changes.clear();
+    changes.expect(record.indexes.len(), change.old.is_some());
     for index in &record.indexes {
         index.plan(tx, change, changes)?;
     }

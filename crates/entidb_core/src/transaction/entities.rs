@@ -19,6 +19,9 @@ use crate::index::{self, Changes};
 use crate::keyspace;
 use crate::options::Options;
 
+/// Memory for the stored form of a document that is kept for the next one.
+const STORED_KEPT_MAX: usize = 64 << 10;
+
 /// When a write is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WriteMode {
@@ -112,16 +115,20 @@ impl State {
             size.value_bytes += old.len() as u64;
         }
         // All memory whose size follows the document is asked for before anything small is written.
+        let mut stored = std::mem::take(&mut self.stored);
         let written = planned
             .and_then(|()| self.check_room_and_counts(size, changes.counts().len()))
             .and_then(|()| {
-                let stored = Envelope::encode(version, ordinal, document)?;
+                Envelope::write(version, ordinal, document, &mut stored)?;
                 match leaves {
                     Some(old) => self.put_first_two((&history_key, old), (&key, &stored)),
                     None => self.put_first(&key, &stored),
                 }
             })
             .map_err(|error| error.with_collection(name).with_id(id));
+        if stored.capacity() <= STORED_KEPT_MAX {
+            self.stored = stored;
+        }
         let done = written.and_then(|()| {
             self.all_or_doom(|engine| {
                 if is_new {

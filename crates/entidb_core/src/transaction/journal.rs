@@ -3,7 +3,7 @@
 //! Always: what a change costs does not depend on how much the map holds. For each savepoint it is remembered, once, what
 //! each key had that changed since. Does not know: savepoints; a place is how many there were before.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 /// What keys had at each of several places, the oldest first.
@@ -61,19 +61,20 @@ impl<K: Copy + Eq + Hash, V> Undo<K, V> {
     }
 }
 
+/// Of a few keys: those of the collections and indexes that a transaction changes.
 #[derive(Debug)]
 pub(super) struct Journal<K, V> {
-    map: HashMap<K, V>,
+    map: BTreeMap<K, V>,
     undo: Undo<K, V>,
 }
 
 impl<K, V> Default for Journal<K, V> {
     fn default() -> Self {
-        Self { map: HashMap::new(), undo: Undo::default() }
+        Self { map: BTreeMap::new(), undo: Undo::default() }
     }
 }
 
-impl<K: Copy + Eq + Hash, V: Copy> Journal<K, V> {
+impl<K: Copy + Ord + Hash, V: Copy> Journal<K, V> {
     pub(super) fn get(&self, key: K) -> Option<V> {
         self.map.get(&key).copied()
     }

@@ -50,6 +50,8 @@ pub(crate) struct State {
     next_number: Option<u32>,
     /// Memory for what a change does to indexes; empty while one is under way.
     pub(super) row_changes: index::Changes,
+    /// And for the stored form of a document.
+    pub(super) stored: Vec<u8>,
     marks: Vec<Mark>,
     savepoints_made: u64,
     /// Set when a change was half written: the transaction can then only be aborted.
@@ -91,6 +93,7 @@ impl State {
             ordinals: Journal::default(),
             next_number: None,
             row_changes: index::Changes::default(),
+            stored: Vec::new(),
             marks: Vec::new(),
             savepoints_made: 0,
             doomed: None,

@@ -268,7 +268,8 @@ fn apply_buffer(
     live: impl FnOnce() -> LiveSnapshots,
 ) -> Result<()> {
     memtable.delete_ranges(buffer.ranges(), sequence, live);
-    buffer.visit_points(|key, kind, value| memtable.insert(key, sequence, kind, value))
+    let mut inserter = memtable.inserter();
+    buffer.visit_points(|key, kind, value| inserter.insert(key, sequence, kind, value))
 }
 
 /// Applies a commit as the log has it to a memtable, and its range deletes to the ranges the memtable is to get.
@@ -278,12 +279,13 @@ pub(crate) fn apply_encoded(
     commit: &[u8],
     sequence: Sequence,
 ) -> Result<()> {
+    let mut inserter = memtable.inserter();
     decode_commit(commit, |kind, key, value| match kind {
         EntryKind::DeleteRange if makes(Mistake::RangeDeleteNotReplayed) => Ok(()),
         EntryKind::DeleteRange => {
             ranges.delete(key, value, sequence);
             Ok(())
         }
-        _ => memtable.insert(key, sequence, kind, value),
+        _ => inserter.insert(key, sequence, kind, value),
     })
 }

@@ -53,18 +53,17 @@ pub(crate) struct WalUnitHeader {
 impl WalUnitHeader {
     pub(crate) fn encode(&self) -> [u8; WAL_UNIT_HEADER_BYTES] {
         let mut bytes = [0; WAL_UNIT_HEADER_BYTES];
-        let fields: [&[u8]; 8] = [
-            &MAGIC,
-            &self.body_len.to_le_bytes(),
-            &self.file.0.to_le_bytes(),
-            &self.number.to_le_bytes(),
-            &(self.kind as u32).to_le_bytes(),
-            &self.first.0.to_le_bytes(),
-            &self.last.0.to_le_bytes(),
-            &self.durable.0.to_le_bytes(),
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        let fields = [
+            u64::from(u32::from_le_bytes(MAGIC)) | u64::from(self.body_len) << 32,
+            self.file.0,
+            u64::from(self.number) | u64::from(self.kind as u32) << 32,
+            self.first.0,
+            self.last.0,
+            self.durable.0,
         ];
-        for (to, from) in bytes.iter_mut().zip(fields.into_iter().flatten()) {
-            *to = *from;
+        for (to, from) in words.iter_mut().zip(fields) {
+            *to = from.to_le_bytes();
         }
         bytes
     }
@@ -127,7 +126,7 @@ pub(crate) fn encode_commit(buffer: &WriteBuffer, out: &mut Vec<u8>) -> Result<(
         put_bytes(out, range.start);
         put_bytes(out, range.end);
     });
-    let mut previous = Vec::new();
+    let mut previous = Vec::with_capacity(64);
     buffer.visit_points(|key, kind, value| {
         let bytes = key.len().saturating_add(value.len()).saturating_add(CHANGE_HEAD_BYTES);
         out.try_reserve(bytes).map_err(|_| Error::OutOfMemory { what: "a commit", bytes: bytes as u64 })?;
@@ -197,7 +196,16 @@ impl<'a> Iterator for Commits<'a> {
 }
 
 fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    let mut shared = 0;
+    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
+        let differs = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differs != 0 {
+            return shared + differs.trailing_zeros() as usize / 8;
+        }
+        shared += 8;
+    }
+    let (left, right) = (a.get(shared..).unwrap_or_default(), b.get(shared..).unwrap_or_default());
+    shared + left.iter().zip(right).take_while(|(a, b)| a == b).count()
 }
 
 /// A commit that passed its checksum and still makes no sense: the caller adds the place.

@@ -71,6 +71,7 @@ impl PointRead {
     }
 
     /// Takes the next older version. Returns true when the answer is known.
+    #[inline]
     fn offer(&mut self, sequence: Sequence, kind: EntryKind, value: Value) -> Result<bool> {
         if self.tombstone.is_some_and(|tombstone| sequence < tombstone) {
             self.settle(None)?;
@@ -87,22 +88,31 @@ impl PointRead {
         Ok(true)
     }
 
+    #[inline]
     fn settle(&mut self, base: Option<Value>) -> Result<()> {
-        self.outcome = Some(match (self.sum, base) {
-            (None, base) => base,
-            (Some(sum), Some(_)) if makes(Mistake::CounterBaseLost) => Some(counter_value(sum)),
-            (Some(sum), None) => Some(counter_value(sum)),
-            (Some(sum), Some(base)) => Some(counter_value(sum.wrapping_add(counter_from(&base)?))),
+        self.outcome = Some(match self.sum {
+            None => base,
+            Some(sum) => Some(with_base(sum, base)?),
         });
         Ok(())
     }
 
     /// The answer, once every source that matters was asked.
-    pub(crate) fn finish(mut self) -> Result<Option<Value>> {
-        if self.outcome.is_none() {
-            self.settle(None)?;
+    #[inline]
+    pub(crate) fn finish(self) -> Result<Option<Value>> {
+        match (self.outcome, self.sum) {
+            (Some(outcome), _) => Ok(outcome),
+            (None, None) => Ok(None),
+            (None, Some(sum)) => with_base(sum, None).map(Some),
         }
-        Ok(self.outcome.flatten())
+    }
+}
+
+/// What additions come to on top of a value, or of nothing.
+fn with_base(sum: i64, base: Option<Value>) -> Result<Value> {
+    match base {
+        Some(base) if !makes(Mistake::CounterBaseLost) => Ok(counter_value(sum.wrapping_add(counter_from(&base)?))),
+        _ => Ok(counter_value(sum)),
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) use cursor::MemtableCursor;
 use entry::Entry;
 use hash::Hash;
 use node::Probe;
-use tree::Tree;
+use tree::{Tree, Way};
 
 /// Values from this size on are lent from the memtable rather than copied: a copy then costs more than a count, and
 /// a small value that someone keeps must not keep a whole memtable in memory.
@@ -138,6 +138,38 @@ pub(crate) struct Found<'a> {
     address: Address,
 }
 
+/// Inserts one key after the other: each begins to look for its place where the one before went.
+pub(crate) struct Inserter<'a> {
+    memtable: &'a Memtable,
+    trail: Trail,
+}
+
+impl Inserter<'_> {
+    /// Adds a version of a key. Of one key, each must be newer than the one before.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, `TooLarge`; `InvalidArgument` for an empty key, a range delete, or an add whose value is no
+    /// number;
+    /// `Internal` when the version is not newer than the newest.
+    pub(crate) fn insert(&mut self, key: &[u8], sequence: Sequence, kind: EntryKind, value: &[u8]) -> Result<()> {
+        if kind == EntryKind::DeleteRange {
+            let problem = "is a range delete, which goes to the range tombstones".to_owned();
+            return Err(Error::InvalidArgument { what: "the entry", problem });
+        }
+        self.memtable.insert_at(&mut self.trail, key, sequence, kind, value).map(drop)
+    }
+}
+
+/// Where the insert before went.
+#[derive(Default)]
+struct Trail {
+    way: Way,
+    /// The entry that was inserted; nowhere when the way leads nowhere any more.
+    entry: Address,
+    /// How many entries there were then: when there are more, another insert came between.
+    entry_count: u64,
+}
+
 /// Adds on top of each other, already summed.
 #[derive(Clone, Copy)]
 pub(crate) struct AddRun<'a> {
@@ -193,18 +225,15 @@ impl Memtable {
         Ok(memtable)
     }
 
-    /// Adds a version of a key. Of one key, each must be newer than the one before.
-    ///
-    /// # Errors
-    /// `OutOfMemory`, `TooLarge`; `InvalidArgument` for an empty key, a range delete, or an add whose value is no
-    /// number;
-    /// `Internal` when the version is not newer than the newest.
+    /// Adds one version of a key.
+    #[cfg(test)]
     pub(crate) fn insert(&self, key: &[u8], sequence: Sequence, kind: EntryKind, value: &[u8]) -> Result<()> {
-        if kind == EntryKind::DeleteRange {
-            let problem = "is a range delete, which goes to the range tombstones".to_owned();
-            return Err(Error::InvalidArgument { what: "the entry", problem });
-        }
-        self.insert_any(key, sequence, kind, value).map(drop)
+        self.inserter().insert(key, sequence, kind, value)
+    }
+
+    /// Inserts that are made one after the other. Those in the order of their keys find their places faster.
+    pub(crate) fn inserter(&self) -> Inserter<'_> {
+        Inserter { memtable: self, trail: Trail::default() }
     }
 
     /// Makes room for entries that take no more than `bytes` together, given with the lengths of their keys and values in the
@@ -227,10 +256,21 @@ impl Memtable {
         writer.reserve(&mut sizes)
     }
 
-    /// As [`insert`](Self::insert), of any kind: what a `DeleteRange` under a key means is the caller's to say. Returns
+    /// As [`Inserter::insert`], of any kind: what a `DeleteRange` under a key means is the caller's to say. Returns
     /// the version that was the newest so far.
     pub(crate) fn insert_any(
         &self,
+        key: &[u8],
+        sequence: Sequence,
+        kind: EntryKind,
+        value: &[u8],
+    ) -> Result<Option<Found<'_>>> {
+        self.insert_at(&mut Trail::default(), key, sequence, kind, value)
+    }
+
+    fn insert_at(
+        &self,
+        trail: &mut Trail,
         key: &[u8],
         sequence: Sequence,
         kind: EntryKind,
@@ -243,23 +283,37 @@ impl Memtable {
         let mut writer = self.writer.lock();
         let probe = Probe::new(key);
         let tag = self.is_hashed(key).then(|| self.hash.tag(key));
-        let way = self.tree.way(&self.arena, &probe)?;
-        self.tree.reserve(&way)?;
+        if !self.leads_on(trail, &probe) {
+            self.tree.find_way(&self.arena, &probe, &mut trail.way)?;
+        }
+        let way = &trail.way;
+        self.tree.reserve(way)?;
         if let Some(tag) = tag {
             self.hash.reserve(tag)?;
         }
         let address = entry::append(&mut writer, &self.arena, way.found, (key, sequence, kind, value))?;
-        self.tree.insert(&self.arena, &way, &probe, address);
+        let leads_there = self.tree.insert(&self.arena, way, &probe, address);
+        let before = way.found;
         if let Some(tag) = tag {
-            self.hash.insert(tag, way.found, address);
+            self.hash.insert(tag, before, address);
         }
         self.used_bytes.store(writer.used_bytes(), Ordering::Relaxed);
         self.count_index_bytes();
-        self.entry_count.fetch_add(1, Ordering::Relaxed);
+        let entry_count = self.entry_count.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if kind == EntryKind::Delete {
             self.has_deletes.store(true, Ordering::Relaxed);
         }
-        Ok((way.found != 0).then(|| self.found(way.found, &Entry::at(&self.arena, way.found))))
+        (trail.entry, trail.entry_count) = (if leads_there { address } else { 0 }, entry_count);
+        Ok((before != 0).then(|| self.found(before, &Entry::at(&self.arena, before))))
+    }
+
+    /// Leads the way of the insert before on to a key, when that is behind it in the same leaf. For the one writer.
+    fn leads_on(&self, trail: &mut Trail, probe: &Probe<'_>) -> bool {
+        let entry = std::mem::take(&mut trail.entry);
+        entry != 0
+            && trail.entry_count == self.entry_count()
+            && Entry::key_at(&self.arena, entry) < probe.key
+            && self.tree.lead_on(&self.arena, probe, &mut trail.way)
     }
 
     /// The newest version of a key at or before `at`.

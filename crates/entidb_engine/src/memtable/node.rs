@@ -19,7 +19,7 @@ pub(super) const SLOT_COUNT: usize = if cfg!(loom) { 3 } else { 15 };
 pub(super) const PREFIX_BYTES_MAX: usize = 32;
 
 /// The sorted order of a node's slots: a count in the low four bits, then a slot number for each position.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct Order(u64);
 
 impl Order {
@@ -154,15 +154,17 @@ impl Keys {
             }
         }
         let head = probe.head_after(skipped);
-        let (mut less, mut equal) = (0_u32, 0_u32);
-        for (slot, candidate) in self.heads.iter().enumerate().take(SLOT_COUNT) {
-            let candidate = candidate.load(Ordering::Relaxed);
-            less |= u32::from(candidate < head) << slot;
-            equal |= u32::from(candidate == head) << slot;
+        let mut less = 0_u32;
+        // From the last slot to the first, so that each answer is shifted in from below: three instructions a slot.
+        for candidate in self.heads.iter().take(SLOT_COUNT).rev() {
+            less = less + less + u32::from(candidate.load(Ordering::Relaxed) < head);
         }
         let named = (1_u32 << count) - 1;
         let mut low = (less & named).count_ones() as usize;
-        let mut high = low + (equal & named).count_ones() as usize;
+        let mut high = low;
+        while high < count && self.head(order.slot(high)) == head {
+            high += 1;
+        }
         // Slots are filled in turn, so the first `count` are the ones named. Those with an equal head stand side by
         // side in the order, and only their whole keys can tell.
         while low < high {

@@ -125,18 +125,33 @@ fn key(random: &SeededRandom, shape: u64) -> Vec<u8> {
     }
 }
 
+/// Inserts alone and in rows, most of which are in the order of their keys, with others between.
 fn fill(memtable: &Memtable, model: &mut Model, random: &SeededRandom, count: u64, shape: u64) {
-    for sequence in 1..=count {
-        let shape = if shape == 9 { random.below(6) } else { shape };
-        let key = key(random, shape);
-        let kind = [EntryKind::Put, EntryKind::Put, EntryKind::Delete, EntryKind::Add][random.below(4) as usize];
-        let value = match kind {
-            EntryKind::Put => vec![sequence as u8; random.below(200) as usize],
-            EntryKind::Add => (random.next_u64() as i64).to_le_bytes().to_vec(),
-            _ => Vec::new(),
-        };
-        memtable.insert(&key, Sequence(sequence), kind, &value).unwrap();
-        model.insert((key, Reverse(sequence)), (kind, value));
+    let mut sequence = 0;
+    while sequence < count {
+        let row = 1 + random.below(if random.below(2) == 0 { 1 } else { 60 });
+        let mut keys: Vec<_> = (0..row.min(count - sequence))
+            .map(|_| key(random, if shape == 9 { random.below(6) } else { shape }))
+            .collect();
+        if random.below(5) > 0 {
+            keys.sort();
+        }
+        let mut inserter = memtable.inserter();
+        for key in keys {
+            sequence += 1;
+            let kind = [EntryKind::Put, EntryKind::Put, EntryKind::Delete, EntryKind::Add][random.below(4) as usize];
+            let value = match kind {
+                EntryKind::Put => vec![sequence as u8; random.below(200) as usize],
+                EntryKind::Add => (random.next_u64() as i64).to_le_bytes().to_vec(),
+                _ => Vec::new(),
+            };
+            if random.below(20) == 0 {
+                memtable.insert(&key, Sequence(sequence), kind, &value).unwrap();
+            } else {
+                inserter.insert(&key, Sequence(sequence), kind, &value).unwrap();
+            }
+            model.insert((key, Reverse(sequence)), (kind, value));
+        }
     }
 }
 

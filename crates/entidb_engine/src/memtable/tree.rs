@@ -39,10 +39,17 @@ pub(super) struct Place {
 #[derive(Clone, Copy, Default)]
 struct Step {
     inner: u32,
-    slot: usize,
+    slot: u32,
+}
+
+impl Step {
+    fn slot(self) -> usize {
+        self.slot as usize
+    }
 }
 
 /// The way down to a leaf and where a new entry goes: what the writer needs to insert.
+#[derive(Default)]
 pub(super) struct Way {
     steps: [Step; HEIGHT_MAX],
     height: usize,
@@ -52,6 +59,8 @@ pub(super) struct Way {
     shares_prefix: bool,
     /// The newest version of the key that is there already, or nowhere.
     pub(super) found: Address,
+    /// The entry with the first key of the next leaf, or nowhere at the end.
+    bound: Address,
 }
 
 impl Tree {
@@ -179,29 +188,54 @@ impl Tree {
         }
     }
 
-    /// The way to where a key is or belongs. For the one writer.
-    pub(super) fn way(&self, arena: &Arena, probe: &Probe<'_>) -> Result<Way> {
+    /// Makes `way` lead to where a key is or belongs. For the one writer.
+    pub(super) fn find_way(&self, arena: &Arena, probe: &Probe<'_>, way: &mut Way) -> Result<()> {
         let root = self.root.load(Ordering::Relaxed);
         let mut node = root as u32;
         let height = (root >> 32) as usize;
-        let mut steps = [Step::default(); HEIGHT_MAX];
+        way.height = height;
+        way.bound = 0;
         let too_high = || Error::Internal { detail: format!("the memtable's tree is {height} levels high") };
-        for step in steps.get_mut(..height).ok_or_else(too_high)? {
+        for step in way.steps.get_mut(..height).ok_or_else(too_high)? {
             let inner = self.inners.node(node);
             prefetch::whole(inner);
             let order = inner.keys.order();
             let rank = inner.keys.rank(order, probe, arena);
-            let slot = order.slot((rank.position + usize::from(rank.exact)).saturating_sub(1));
-            *step = Step { inner: node, slot };
+            let position = (rank.position + usize::from(rank.exact)).saturating_sub(1);
+            if position + 1 < order.count() {
+                way.bound = inner.keys.entry(order.slot(position + 1));
+            }
+            let slot = order.slot(position);
+            *step = Step { inner: node, slot: slot as u32 };
             node = inner.child(slot);
         }
-        let leaf = self.leaves.node(node);
-        prefetch::whole(leaf);
+        way.leaf = node;
+        prefetch::whole(self.leaves.node(node));
+        self.arrive(arena, probe, way);
+        Ok(())
+    }
+
+    /// Leads a way on to a key that comes after the one it led to, and says whether it does: not when the key is in a later
+    /// leaf. The tree must not have been rebuilt since. Keys that are written together are often neighbours, and this spares
+    /// them the way down.
+    pub(super) fn lead_on(&self, arena: &Arena, probe: &Probe<'_>, way: &mut Way) -> bool {
+        if way.bound != 0 && Entry::key_at(arena, way.bound) <= probe.key {
+            return false;
+        }
+        self.arrive(arena, probe, way);
+        true
+    }
+
+    /// Finds the place of a key in the leaf of its way.
+    #[inline]
+    fn arrive(&self, arena: &Arena, probe: &Probe<'_>, way: &mut Way) {
+        let leaf = self.leaves.node(way.leaf);
         let order = leaf.order();
         let rank = leaf.rank(order, probe, arena);
-        let found = if rank.exact { leaf.entry(order.slot(rank.position)) } else { 0 };
-        let (position, shares_prefix) = (rank.position, rank.shares_prefix);
-        Ok(Way { steps, height, leaf: node, order, position, shares_prefix, found })
+        way.order = order;
+        way.position = rank.position;
+        way.shares_prefix = rank.shares_prefix;
+        way.found = if rank.exact { leaf.entry(order.slot(rank.position)) } else { 0 };
     }
 
     /// Takes the memory that an insert on this way may need, so that the insert itself cannot fail.
@@ -213,14 +247,19 @@ impl Tree {
         Ok(())
     }
 
-    /// Puts an entry where its way leads. The way must be fresh and reserved.
-    pub(super) fn insert(&self, arena: &Arena, way: &Way, probe: &Probe<'_>, entry: Address) {
+    /// Puts an entry where its way leads. The way must be fresh and reserved. Says whether it still leads to that leaf: not when
+    /// the leaf was rebuilt or another came beside it.
+    pub(super) fn insert(&self, arena: &Arena, way: &Way, probe: &Probe<'_>, entry: Address) -> bool {
         let leaf = self.leaves.node(way.leaf);
         if way.found != 0 {
             leaf.replace_entry(way.order.slot(way.position), entry);
-        } else if way.shares_prefix && way.order.count() < SLOT_COUNT {
+            return true;
+        }
+        if way.shares_prefix && way.order.count() < SLOT_COUNT {
             leaf.insert(way.order, way.position, probe, entry);
-        } else if way.order.count() == SLOT_COUNT && way.position == SLOT_COUNT {
+            return true;
+        }
+        if way.order.count() == SLOT_COUNT && way.position == SLOT_COUNT {
             // Keys that keep growing fill their leaves: nothing is copied and no room is left behind.
             let last = Entry::key_at(arena, leaf.entry(way.order.slot(SLOT_COUNT - 1)));
             let mut items = [Item { head: 0, entry, child: 0 }];
@@ -230,6 +269,7 @@ impl Tree {
         } else {
             self.rebuild_leaf(arena, way, leaf, entry);
         }
+        false
     }
 
     /// Builds the leaf anew with one entry more: as one node with a shorter prefix, or as two.
@@ -280,7 +320,7 @@ impl Tree {
         };
         let inner = self.inners.node(step.inner);
         let Some((separator, right)) = right else {
-            inner.set_child(step.slot, left);
+            inner.set_child(step.slot(), left);
             return;
         };
         let order = inner.keys.order();
@@ -292,11 +332,11 @@ impl Tree {
             inner.set_child(order.count(), right);
             inner.keys.insert(order, position, &probe, separator);
             // Only now: see `descend`.
-            inner.set_child(step.slot, left);
+            inner.set_child(step.slot(), left);
             return;
         }
         let mut items = [Item::default(); SLOT_COUNT + 1];
-        let child = |slot| if slot == step.slot { left } else { inner.child(slot) };
+        let child = |slot| if slot == step.slot() { left } else { inner.child(slot) };
         let count = gather(&mut items, &inner.keys, order, position, child);
         if let Some(item) = items.get_mut(position) {
             *item = Item { head: probe.head_after(inner.keys.prefix_bytes()), entry: separator, child: right };

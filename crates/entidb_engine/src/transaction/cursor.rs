@@ -12,13 +12,14 @@ use crate::format::{EntryKind, Sequence};
 use crate::iterator::{Deleted, EntryCursor, ViewSource, moved_while_invalid};
 use crate::transaction::buffer::WriteBuffer;
 use crate::transaction::points::{Change, Points};
+use crate::transaction::short_key::ShortKey;
 use crate::value::Value;
 
 /// A position among few changes, which are looked for again with each move.
 struct FewCursor {
     buffer: Arc<WriteBuffer>,
     sequence: Sequence,
-    current: Option<(Box<[u8]>, Change)>,
+    current: Option<(ShortKey, Change)>,
 }
 
 /// The changes of a transaction as they are now, as a source of a view: each with `sequence`.
@@ -43,8 +44,8 @@ impl FewCursor {
     fn in_range<'a>(
         &'a self,
         bounds: (Bound<&[u8]>, Bound<&[u8]>),
-        choose: impl FnOnce(btree_map::Range<'a, Box<[u8]>, Change>) -> Option<(&'a Box<[u8]>, &'a Change)>,
-    ) -> Option<(Box<[u8]>, Change)> {
+        choose: impl FnOnce(btree_map::Range<'a, ShortKey, Change>) -> Option<(&'a ShortKey, &'a Change)>,
+    ) -> Option<(ShortKey, Change)> {
         let Points::Few(few) = self.buffer.points() else { return None };
         choose(few.range::<[u8], _>(bounds)).map(|(key, change)| (key.clone(), change.clone()))
     }
@@ -73,7 +74,7 @@ impl EntryCursor for FewCursor {
 
     fn next(&mut self) -> Result<()> {
         let (key, _) = self.current.take().ok_or_else(moved_while_invalid)?;
-        self.first_in(Bound::Excluded(&key));
+        self.first_in(Bound::Excluded(key.as_bytes()));
         Ok(())
     }
 
@@ -84,7 +85,7 @@ impl EntryCursor for FewCursor {
 
     fn previous(&mut self) -> Result<()> {
         let (key, _) = self.current.take().ok_or_else(moved_while_invalid)?;
-        self.last_in(Bound::Excluded(&key));
+        self.last_in(Bound::Excluded(key.as_bytes()));
         Ok(())
     }
 
@@ -93,7 +94,7 @@ impl EntryCursor for FewCursor {
     }
 
     fn key(&self) -> &[u8] {
-        self.current.as_ref().map_or(&[], |(key, _)| key)
+        self.current.as_ref().map_or(&[], |(key, _)| key.as_bytes())
     }
 
     fn sequence(&self) -> Sequence {

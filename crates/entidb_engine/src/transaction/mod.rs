@@ -10,6 +10,7 @@ mod iter;
 mod own_changes;
 mod points;
 mod savepoints;
+mod short_key;
 mod snapshot;
 mod write;
 mod write_snapshot;

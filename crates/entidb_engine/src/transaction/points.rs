@@ -4,7 +4,7 @@
 //! few changes are copied, many lie in a tree of their own in which each change is a version, and a clone sees those
 //! that were there. Does not know: range deletes, savepoints, or what the database holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::format::{EntryKind, Sequence};
 use crate::iterator::{EntryCursor, Here, moved_while_invalid};
 use crate::memtable::{Memtable, MemtableConfig, MemtableCursor};
+use crate::transaction::short_key::ShortKey;
 use crate::value::Value;
 
 /// Up to this size changes are kept one by one: a tree in an arena costs some 150 KB to begin with, and moving a thousand
@@ -58,11 +59,14 @@ impl Before {
     }
 }
 
+/// Changes that are kept each by itself.
+pub(super) type Few = BTreeMap<ShortKey, Change>;
+
 /// The changes of single keys.
 #[derive(Debug, Clone)]
 pub(super) enum Points {
-    /// Each in a box.
-    Few(BTreeMap<Box<[u8]>, Change>),
+    /// Each by itself.
+    Few(Few),
     /// In an arena.
     Many(Many),
 }
@@ -81,7 +85,7 @@ pub(super) struct Many {
 
 impl Default for Points {
     fn default() -> Self {
-        Self::Few(BTreeMap::new())
+        Self::Few(Few::new())
     }
 }
 
@@ -103,7 +107,7 @@ impl Points {
 
     pub(super) fn get(&self, key: &[u8]) -> Option<Change> {
         match self {
-            Self::Few(few) => few.get(key).cloned(),
+            Self::Few(few) => ShortKey::find(few, key).cloned(),
             Self::Many(many) => {
                 let found = many.memtable.get(key, many.version).filter(|found| is_change(found.kind))?;
                 let value = (found.kind != EntryKind::Delete).then(|| found.pin());
@@ -118,7 +122,7 @@ impl Points {
             Self::Few(few) => {
                 let change = Change::new(kind, value)?;
                 // Most keys are new ones: looking first would be looking twice.
-                Ok(Before::of(few.insert(key.into(), change)))
+                Ok(Before::of(few.insert(ShortKey::new(key), change)))
             }
             Self::Many(many) => many.set(key, kind, value, keep),
         }
@@ -136,12 +140,16 @@ impl Points {
         }
     }
 
+    /// Those of a few changes that are in `start..end`.
+    pub(super) fn few_in<'a>(few: &'a Few, start: &[u8], end: &[u8]) -> btree_map::Range<'a, ShortKey, Change> {
+        few.range::<[u8], _>((Bound::Included(start), Bound::Excluded(end.max(start))))
+    }
+
     /// The first changed keys of `start..end`, up to `count_max` of them.
     pub(super) fn keys_in(&self, start: &[u8], end: &[u8], count_max: usize) -> Result<Vec<Box<[u8]>>> {
         match self {
             Self::Few(few) => {
-                let inside = (Bound::Included(start), Bound::Excluded(end));
-                Ok(few.range::<[u8], _>(inside).map(|(key, _)| key.clone()).take(count_max).collect())
+                Ok(Self::few_in(few, start, end).map(|(key, _)| key.as_bytes().into()).take(count_max).collect())
             }
             Self::Many(many) => {
                 let mut keys = Vec::new();
@@ -159,10 +167,7 @@ impl Points {
     /// How many keys of `start..end` are changed.
     pub(super) fn count_in(&self, start: &[u8], end: &[u8]) -> Result<u64> {
         match self {
-            Self::Few(few) => {
-                let inside = (Bound::Included(start), Bound::Excluded(end));
-                Ok(few.range::<[u8], _>(inside).count() as u64)
-            }
+            Self::Few(few) => Ok(Self::few_in(few, start, end).count() as u64),
             Self::Many(many) => {
                 let mut count = 0;
                 let mut cursor = many.cursor(Sequence::ZERO);
@@ -179,7 +184,9 @@ impl Points {
     /// Shows every change in key order.
     pub(super) fn visit(&self, mut show: impl FnMut(&[u8], EntryKind, &[u8]) -> Result<()>) -> Result<()> {
         match self {
-            Self::Few(few) => few.iter().try_for_each(|(key, change)| show(key, change.kind, change.value_bytes())),
+            Self::Few(few) => {
+                few.iter().try_for_each(|(key, change)| show(key.as_bytes(), change.kind, change.value_bytes()))
+            }
             Self::Many(many) => {
                 let mut cursor = many.cursor(Sequence::ZERO);
                 cursor.seek_first()?;

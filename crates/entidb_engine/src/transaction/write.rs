@@ -169,10 +169,9 @@ impl WriteTransaction {
         Iter::new(Arc::clone(&self.point.0), own, range.into(), direction)
     }
 
-    /// The keys of `start..end` that this transaction changed one by one, as they are now: what it changes afterwards does
-    /// not show.
+    /// The keys of `start..end` that this transaction changed one by one.
     #[must_use]
-    pub fn own_changes(&self, start: &[u8], end: &[u8]) -> OwnChanges {
+    pub fn own_changes(&self, start: &[u8], end: &[u8]) -> OwnChanges<'_> {
         OwnChanges::new(&self.buffer, start, end)
     }
 

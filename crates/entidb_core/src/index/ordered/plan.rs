@@ -7,7 +7,7 @@ use entidb_codec::ordered::prefix_bounds;
 use entidb_engine::{Direction, WriteTransaction};
 
 use super::Ordered;
-use super::rows::{Claim, Row, cut_tuple, row_id, rows, write_row};
+use super::rows::{Claim, Replaced, Row, cut_tuple, row_id, rows, write_replaced, write_row};
 use crate::collection::envelope::Envelope;
 use crate::error::Result;
 use crate::id::EntityId;
@@ -37,23 +37,30 @@ pub(super) fn plan(index: &Ordered, tx: &WriteTransaction, change: &Change<'_>, 
 fn plan_row(index: &Ordered, tx: &WriteTransaction, change: &Change<'_>, changes: &mut Changes) -> Result<()> {
     let Change { ordinal, old, new, .. } = *change;
     let Changes { removed, added, .. } = changes;
-    if let Some(old) = old {
-        write_row(index, old, ordinal, &mut removed.bytes)?;
-    }
-    let Some(new) = new else {
-        removed.close();
-        return Ok(());
-    };
-    let claim = write_row(index, new, ordinal, &mut added.bytes)?;
-    if old.is_some() {
-        // A tuple says by itself whether it claims, so equal keys are equal rows, unless they do not hold all of it.
-        if removed.open() == added.open() && !matches!(claim, Claim::Cut(_)) {
-            removed.discard();
-            added.discard();
+    let claim = match (old, new) {
+        (None, None) => return Ok(()),
+        (None, Some(new)) => write_row(index, new, ordinal, &mut added.bytes)?,
+        (Some(old), None) => {
+            write_row(index, old, ordinal, &mut removed.bytes)?;
+            removed.close();
             return Ok(());
         }
-        removed.close();
-    }
+        (Some(old), Some(new)) => {
+            match write_replaced(index, (old, new), ordinal, (&mut removed.bytes, &mut added.bytes))? {
+                Replaced::Same => return Ok(()),
+                // A tuple says by itself whether it claims, so equal keys are equal rows, unless they do not hold all of it.
+                Replaced::By(claim) if removed.open() == added.open() && !matches!(claim, Claim::Cut(_)) => {
+                    removed.discard();
+                    added.discard();
+                    return Ok(());
+                }
+                Replaced::By(claim) => {
+                    removed.close();
+                    claim
+                }
+            }
+        }
+    };
     judge_claim(index, tx, change, added.open(), &claim)?;
     added.close();
     Ok(())

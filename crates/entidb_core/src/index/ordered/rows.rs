@@ -142,6 +142,44 @@ pub(crate) fn write_row(index: &Ordered, document: &[u8], ordinal: Ordinal, key:
     write_key(index, values, ordinal, key)
 }
 
+/// What a row becomes when its document is replaced.
+pub(crate) enum Replaced {
+    /// Itself: all columns have the same bytes. No key was written.
+    Same,
+    /// Another row, most likely, with this claim.
+    By(Claim),
+}
+
+/// The most columns of which values of both documents are held at once.
+const COMPARED_MAX: usize = 4;
+
+/// As [`write_row`] for a document and the one that replaces it. Most changes leave most columns as they are, and to see that
+/// takes neither key.
+pub(crate) fn write_replaced(
+    index: &Ordered,
+    (old, new): (&[u8], &[u8]),
+    ordinal: Ordinal,
+    (old_key, new_key): (&mut Vec<u8>, &mut Vec<u8>),
+) -> Result<Replaced> {
+    if index.columns.len() > COMPARED_MAX {
+        write_row(index, old, ordinal, old_key)?;
+        return write_row(index, new, ordinal, new_key).map(Replaced::By);
+    }
+    let (mut before, mut after) = ([None; COMPARED_MAX], [None; COMPARED_MAX]);
+    let mut is_same = true;
+    for (position, ((column, before), after)) in index.columns.iter().zip(&mut before).zip(&mut after).enumerate() {
+        let (was, is) = (entidb_codec::lookup_both(old, &column.path)?, entidb_codec::lookup_both(new, &column.path)?);
+        is_same &= was.map(|(_, bytes)| bytes) == is.map(|(_, bytes)| bytes);
+        (*before, *after) = (was.map(|(value, _)| value), is.map(|(value, _)| value));
+        tell_array(index, position, *after);
+    }
+    if is_same {
+        return Ok(Replaced::Same);
+    }
+    write_key(index, before.into_iter().map(Ok), ordinal, old_key)?;
+    write_key(index, after.into_iter().map(Ok), ordinal, new_key).map(Replaced::By)
+}
+
 /// Before a row with a whole array can be committed, queries are told that there may be one.
 fn tell_array(index: &Ordered, column: usize, value: Option<ValueRef<'_>>) {
     if matches!(value, Some(ValueRef::Array(_))) {

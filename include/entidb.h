@@ -123,8 +123,9 @@
 #define ENTIDB_OPTION_TRANSACTION_MS_MAX "transaction_ms_max"
 
 /**
- * How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000.
- * `entidb_options_set_number`, 0 or more.
+ * How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the others; a
+ * sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000. `entidb_options_set_number`, 0 or
+ * more.
  */
 #define ENTIDB_OPTION_FEED_COMMITS_MAX "feed_commits_max"
 

@@ -191,7 +191,8 @@ class Options {
     /// How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and
     /// the reason; a call that runs is not ended. 0 means no limit. Default 0.
     Options& transaction_ms_max(std::uint64_t value) { return set("transaction_ms_max", Value(value)); }
-    /// How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000.
+    /// How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the
+    /// others; a sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000.
     Options& feed_commits_max(std::uint64_t value) { return set("feed_commits_max", Value(value)); }
     /// How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without
     /// new commits keeps all it has. Default 0.

@@ -226,7 +226,7 @@ export interface Options {
   transactionIdleMsMax?: number;
   /** How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0. */
   transactionMsMax?: number;
-  /** How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000. */
+  /** How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the others; a sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000. */
   feedCommitsMax?: number;
   /** How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0. */
   feedAgeMsMax?: number;
@@ -282,7 +282,7 @@ export interface Config {
   transactionIdleMsMax: number;
   /** How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0. */
   transactionMsMax: number;
-  /** How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000. */
+  /** How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the others; a sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000. */
   feedCommitsMax: number;
   /** How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0. */
   feedAgeMsMax: number;

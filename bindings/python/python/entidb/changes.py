@@ -76,7 +76,11 @@ class Change:
 
 
 class ChangeBatch(NamedTuple):
-    """Changes of one commit, in the order they were made: all of them, or the next of a commit with many."""
+    """What one commit changed: all of it, or the next part of a large commit.
+
+    An entity is in a commit once, with what the commit made of it. Changes of collections and indexes come first, in the
+    order they were made, then entities by collection and id.
+    """
 
     #: The commit.
     sequence: int

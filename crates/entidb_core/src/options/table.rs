@@ -69,7 +69,8 @@ pub struct Options {
     /// How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and
     /// the reason; a call that runs is not ended. 0 means no limit. Default 0.
     pub transaction_ms_max: u64,
-    /// How many commits the change feed and the history keep; 0 keeps no feed and no history. Default 1,000,000.
+    /// How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the
+    /// others; a sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000.
     pub feed_commits_max: u64,
     /// How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without
     /// new commits keeps all it has. Default 0.

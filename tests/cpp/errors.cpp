@@ -151,6 +151,7 @@ static const std::map<entidb_status, Body>& given() {
         {ENTIDB_ERROR_FORKED, [](auto& db, auto&) { rethrown(alone([&] { db.is_closed(); })); }},
         {ENTIDB_ERROR_FORKED, [](auto& db, auto&) { auto tx = db.begin_read(); rethrown(alone([&] { tx.is_open(); })); }},
         {ENTIDB_ERROR_GAP, [](auto& db, auto& c) { const auto before = db.position(); c.put(map({})); db.trim_changes(db.last_sequence()); db.changes(before); }},
+        {ENTIDB_ERROR_SNAPSHOT_EXPIRED, [](auto& db, auto& c) { const auto then = db.last_sequence(); c.put(map({})); db.trim_changes(db.last_sequence()); db.begin_read_at(then); }},
         {ENTIDB_ERROR_CANCELLED, [](auto& db, auto&) {
              struct Forget { ~Forget() { entidb_interrupt_set(nullptr, nullptr); } } forget;
              entidb_interrupt_set([](void*) -> int32_t { return 1; }, nullptr);

@@ -37,6 +37,7 @@ __all__ = [
     "Cursor",
     "Database",
     "EntityId",
+    "KeyCursor",
     "Savepoint",
     "Tag",
     "Timestamp",

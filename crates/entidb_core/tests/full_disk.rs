@@ -62,7 +62,6 @@ fn documents_of_every_size_are_deleted_one_by_one() {
             assert!(notes.delete(*id).unwrap_or_else(|error| panic!("{len} bytes, deletion {n}: {error}")));
         }
         assert_eq!(notes.count().unwrap(), kept.len() as u64);
-        db.compact().unwrap_or_else(|error| panic!("{len} bytes, compact: {error}"));
         let again = fill(&db, len);
         assert!(!again.is_empty(), "{len} bytes: {} deleted, none put again", gone.len());
         db.close().unwrap();

@@ -103,7 +103,7 @@ impl WriterToken {
     }
 
     /// Commits the changes of the transaction that reads at `point`, and tells the companion. When a full disk refuses them,
-    /// `less` may make them fewer, and they are tried once more before anybody else may write.
+    /// or has refused others and is still full, `less` may make them fewer before anybody else may write.
     pub(crate) fn commit(
         self,
         point: &ReadPoint,
@@ -114,11 +114,17 @@ impl WriterToken {
     ) -> Result<Sequence> {
         // Segments of a bulk commit that was refused are removed as those of one that was made.
         let is_bulk = self.shared.is_bulk(buffer.bytes());
-        let made = match (self.make(point, buffer, durability, companion), less) {
-            (Err(error), Some(less)) if is_no_space(&error) => {
+        let made = match less {
+            // Trying it whole writes memtables to find room, into a small segment for each commit.
+            Some(less) if self.shared.space.is_short() => {
                 less(buffer).and_then(|()| self.make(point, buffer, durability, companion))
             }
-            (made, _) => made,
+            less => match (self.make(point, buffer, durability, companion), less) {
+                (Err(error), Some(less)) if is_no_space(&error) => {
+                    less(buffer).and_then(|()| self.make(point, buffer, durability, companion))
+                }
+                (made, _) => made,
+            },
         };
         let bytes = buffer.bytes();
         let shared = Arc::clone(&self.shared);

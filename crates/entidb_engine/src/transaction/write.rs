@@ -41,7 +41,7 @@ impl ChangeSize {
     }
 }
 
-/// What is committed when a full disk refuses a commit: the same without what it has in some ranges, as what frees room.
+/// What is committed when a full disk refuses a commit, or has refused others and is still full: the same without what it has in some ranges, as what frees room.
 #[derive(Debug, Clone, Copy)]
 pub struct OnFullDisk<'a> {
     /// From each first key up to the second one excluded. They are deleted as ranges.

@@ -10,7 +10,11 @@ use entidb_storage::simulated::{Personality, Simulation};
 const DISK: u64 = 5 << 20;
 
 fn open(world: &Simulation) -> Database {
-    let options = Options { memory_bytes: 2 << 20, ..Options::default() };
+    open_with(world, Options::default().feed_commits_max)
+}
+
+fn open_with(world: &Simulation, feed_commits_max: u64) -> Database {
+    let options = Options { memory_bytes: 2 << 20, feed_commits_max, ..Options::default() };
     Database::open_on(world.backend(), options).unwrap()
 }
 
@@ -135,4 +139,26 @@ fn puts_take_nothing_of_the_history() {
     assert!(notes.get_as_of(ids[0], position.sequence()).unwrap().is_some());
     assert!(db.changes(position).unwrap().next_batch(Duration::ZERO).unwrap().is_none());
     db.close().unwrap();
+}
+
+/// Without a feed a compaction of a full disk, of which half was deleted, wrote the same segments again and again, and never
+/// ended.
+#[test]
+fn a_compaction_of_a_full_disk_ends() {
+    for (seed, feed_commits_max) in [(9, 0), (10, 1_000)] {
+        let world = full(seed);
+        let db = open_with(&world, feed_commits_max);
+        let ids = fill(&db, 300);
+        let notes = db.collection("notes").unwrap();
+        for id in &ids[..ids.len() / 2] {
+            notes.delete(*id).unwrap();
+        }
+        let calls = world.calls();
+        let compacted = db.compact();
+        assert!(compacted.is_ok() || compacted.unwrap_err().code() == ErrorCode::NoSpace);
+        // Each segment is written once or twice, in pieces of some KiB.
+        let calls = world.calls() - calls;
+        assert!(calls < 20_000, "{calls} calls of the disk");
+        db.close().unwrap();
+    }
 }

@@ -153,8 +153,9 @@
 #define ENTIDB_OPTION_SORT_BYTES_MAX "sort_bytes_max"
 
 /**
- * Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1 MiB.
- * `entidb_options_set_number`, 1 byte or more.
+ * Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of
+ * hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB. `entidb_options_set_number`, 1 byte or
+ * more.
  */
 #define ENTIDB_OPTION_INDEX_BUILD_BYTES "index_build_bytes"
 

@@ -211,8 +211,8 @@ class Options {
     }
     /// Memory a query may use to sort. Default 256 MiB.
     Options& sort_bytes_max(std::uint64_t value) { return set("sort_bytes_max", Value(value)); }
-    /// Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1
-    /// MiB.
+    /// Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of
+    /// hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB.
     Options& index_build_bytes(std::uint64_t value) { return set("index_build_bytes", Value(value)); }
     /// Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false.
     Options& show_unique_keys(bool value = true) { return set("show_unique_keys", Value(value)); }

@@ -236,7 +236,7 @@ export interface Options {
   scanPolicy?: ScanPolicy;
   /** Memory a query may use to sort. Default 256 MiB. */
   sortBytesMax?: number;
-  /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1 MiB. */
+  /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB. */
   indexBuildBytes?: number;
   /** Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false. */
   showUniqueKeys?: boolean;
@@ -292,7 +292,7 @@ export interface Config {
   scanPolicy: ScanPolicy;
   /** Memory a query may use to sort. Default 256 MiB. */
   sortBytesMax: number;
-  /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1 MiB. */
+  /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB. */
   indexBuildBytes: number;
   /** Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false. */
   showUniqueKeys: boolean;

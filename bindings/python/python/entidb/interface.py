@@ -91,7 +91,7 @@ class MemoryOptions(TypedDict, total=False):
     sort_bytes_max: int
     """Memory a query may use to sort. Default 256 MiB."""
     index_build_bytes: int
-    """Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1 MiB."""
+    """Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB."""
     show_unique_keys: bool
     """Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false."""
     password_memory_kib: int
@@ -165,7 +165,7 @@ class Config(TypedDict):
     sort_bytes_max: int
     """Memory a query may use to sort. Default 256 MiB."""
     index_build_bytes: int
-    """Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1 MiB."""
+    """Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB."""
     show_unique_keys: bool
     """Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false."""
     password_memory_kib: int

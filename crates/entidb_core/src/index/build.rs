@@ -104,7 +104,7 @@ pub(crate) fn begin(shared: &Arc<Shared>, target: &Target<'_>, definition: &Inde
             // From here on its end is told, however this ends.
             shared.builds().begin(index.id);
             let (shared, name) = (Arc::clone(shared), target.name.to_owned());
-            Begun::Building(IndexBuild { shared, name, collection: id, index, reached })
+            Begun::Building(IndexBuild { shared, name, collection: id, index, reached, steps: 0 })
         }
     };
     state.commit(shared, None)?;
@@ -117,6 +117,10 @@ fn step_bytes(shared: &Shared) -> u64 {
     shared.options().index_build_bytes.min(shared.options().transaction_bytes_max / 4)
 }
 
+/// How many steps write the same number of bytes, and how often that is doubled.
+const STEPS_OF_A_SIZE: u32 = 256;
+const DOUBLINGS_MAX: u32 = 6;
+
 /// An index between its first step and its last.
 pub(crate) struct IndexBuild {
     shared: Arc<Shared>,
@@ -125,6 +129,7 @@ pub(crate) struct IndexBuild {
     collection: CollectionId,
     index: Arc<IndexRecord>,
     reached: EntityId,
+    steps: u32,
 }
 
 impl IndexBuild {
@@ -150,7 +155,7 @@ impl IndexBuild {
             return Err(Error::new(ErrorCode::IndexNotFound, problem));
         }
         super::refusal::judge(state.get(&keyspace::build_refusal(self.index.id))?.as_deref())?;
-        let reached = state.build_rows(self.collection, &self.index, Some(self.reached), step_bytes(&self.shared))?;
+        let reached = state.build_rows(self.collection, &self.index, Some(self.reached), self.bytes_of_step())?;
         match reached {
             // Rows that a crash loses are built again, so only the last step waits for the disk.
             Some(_) => state.commit(&self.shared, Some(Durability::None))?,
@@ -163,7 +168,16 @@ impl IndexBuild {
         if let Some(reached) = reached {
             self.reached = reached;
         }
+        self.steps = self.steps.saturating_add(1);
         Ok(reached.is_none())
+    }
+
+    /// Entities that others put meanwhile lie behind those that are there. Steps grow, because a writer who puts more
+    /// between two steps than one step indexes would hold up the build for ever.
+    fn bytes_of_step(&self) -> u64 {
+        let doublings = (self.steps / STEPS_OF_A_SIZE).min(DOUBLINGS_MAX);
+        let least = step_bytes(&self.shared);
+        (least << doublings).min(self.shared.options().transaction_bytes_max / 4).max(least)
     }
 
     fn take_back(&self) -> Result<()> {

@@ -82,8 +82,8 @@ pub struct Options {
     pub scan_policy: ScanPolicy,
     /// Memory a query may use to sort. Default 256 MiB.
     pub sort_bytes_max: u64,
-    /// Bytes of index rows that one step of an index build writes. Other writes proceed between the steps. Default 1
-    /// MiB.
+    /// Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of
+    /// hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB.
     pub index_build_bytes: u64,
     /// Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false.
     pub show_unique_keys: bool,

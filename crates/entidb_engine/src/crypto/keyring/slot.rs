@@ -58,20 +58,14 @@ pub(super) fn unwrap_any(
     find(around, database_id, key, slots)?.map(|(_, root_key)| root_key).ok_or(Error::WrongKey)
 }
 
-/// The slot this key opens, by its place, and the root key.
+/// The first slot this key opens, by its place, and the root key.
 pub(super) fn find(
     around: &Surroundings,
     database_id: DatabaseId,
     key: &KeySource,
     slots: &[Option<Slot>],
 ) -> Result<Option<(usize, Secret)>> {
-    for (place, slot) in slots.iter().enumerate() {
-        let Some(slot) = slot else { continue };
-        if let Some(root_key) = unwrap(around, database_id, key, slot)? {
-            return Ok(Some((place, root_key)));
-        }
-    }
-    Ok(None)
+    opened(around, database_id, key, slots).next().transpose()
 }
 
 /// The places of all slots this key opens. Each slot of a password costs a derivation.
@@ -81,14 +75,20 @@ pub(super) fn find_all(
     key: &KeySource,
     slots: &[Option<Slot>],
 ) -> Result<Vec<usize>> {
-    let mut places = Vec::new();
-    for (place, slot) in slots.iter().enumerate() {
-        let Some(slot) = slot else { continue };
-        if unwrap(around, database_id, key, slot)?.is_some() {
-            places.push(place);
-        }
-    }
-    Ok(places)
+    opened(around, database_id, key, slots).map(|found| found.map(|(place, _)| place)).collect()
+}
+
+/// The slots this key opens, each tried when it is asked for.
+fn opened(
+    around: &Surroundings,
+    database_id: DatabaseId,
+    key: &KeySource,
+    slots: &[Option<Slot>],
+) -> impl Iterator<Item = Result<(usize, Secret)>> {
+    slots.iter().enumerate().filter_map(move |(place, slot)| {
+        let root_key = unwrap(around, database_id, key, slot.as_ref()?).transpose()?;
+        Some(root_key.map(|root_key| (place, root_key)))
+    })
 }
 
 fn unwrap(around: &Surroundings, database_id: DatabaseId, key: &KeySource, slot: &Slot) -> Result<Option<Secret>> {

@@ -96,7 +96,7 @@ pub(crate) enum Begun {
 /// Takes the first step, which is the only one for a collection that is not large.
 pub(crate) fn begin(shared: &Arc<Shared>, target: &Target<'_>, definition: &IndexDefinition) -> Result<Begun> {
     let mut state = shared.begin_state(None)?;
-    let begun = match state.begin_index(target, definition, step_bytes(shared), shared.builds())? {
+    let begun = match state.begin_index(target, definition, step_bytes(shared, 0), shared.builds())? {
         BegunIndex::Unchanged => return Ok(Begun::Ended(false)),
         BegunIndex::Elsewhere(index) => return Ok(Begun::Elsewhere(index)),
         BegunIndex::Ready => Begun::Ended(true),
@@ -112,14 +112,18 @@ pub(crate) fn begin(shared: &Arc<Shared>, target: &Target<'_>, definition: &Inde
     Ok(begun)
 }
 
-/// A step never needs more than a part of what a transaction may hold.
-fn step_bytes(shared: &Shared) -> u64 {
-    shared.options().index_build_bytes.min(shared.options().transaction_bytes_max / 4)
-}
-
 /// How many steps write the same number of bytes, and how often that is doubled.
 const STEPS_OF_A_SIZE: u32 = 256;
 const DOUBLINGS_MAX: u32 = 6;
+
+/// The bytes of the step after so many. Entities that others put meanwhile lie behind those that are there, so steps grow: a
+/// writer who puts more between two steps than one step indexes would hold up the build for ever. A step never needs more than
+/// a part of what a transaction may hold.
+fn step_bytes(shared: &Shared, steps: u32) -> u64 {
+    let doublings = (steps / STEPS_OF_A_SIZE).min(DOUBLINGS_MAX);
+    let options = shared.options();
+    options.index_build_bytes.saturating_mul(1 << doublings).min(options.transaction_bytes_max / 4)
+}
 
 /// An index between its first step and its last.
 pub(crate) struct IndexBuild {
@@ -155,7 +159,8 @@ impl IndexBuild {
             return Err(Error::new(ErrorCode::IndexNotFound, problem));
         }
         super::refusal::judge(state.get(&keyspace::build_refusal(self.index.id))?.as_deref())?;
-        let reached = state.build_rows(self.collection, &self.index, Some(self.reached), self.bytes_of_step())?;
+        let reached =
+            state.build_rows(self.collection, &self.index, Some(self.reached), step_bytes(&self.shared, self.steps))?;
         match reached {
             // Rows that a crash loses are built again, so only the last step waits for the disk.
             Some(_) => state.commit(&self.shared, Some(Durability::None))?,
@@ -170,14 +175,6 @@ impl IndexBuild {
         }
         self.steps = self.steps.saturating_add(1);
         Ok(reached.is_none())
-    }
-
-    /// Entities that others put meanwhile lie behind those that are there. Steps grow, because a writer who puts more
-    /// between two steps than one step indexes would hold up the build for ever.
-    fn bytes_of_step(&self) -> u64 {
-        let doublings = (self.steps / STEPS_OF_A_SIZE).min(DOUBLINGS_MAX);
-        let least = step_bytes(&self.shared);
-        (least << doublings).min(self.shared.options().transaction_bytes_max / 4).max(least)
     }
 
     fn take_back(&self) -> Result<()> {

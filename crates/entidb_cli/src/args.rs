@@ -294,6 +294,22 @@ pub(crate) enum KeyAction {
     },
 }
 
+/// A key that an entity has, or is to have, in a manual index.
+#[derive(Debug, Args)]
+pub(crate) struct EntityKey {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Name of the collection.
+    pub(crate) collection: String,
+    /// Name of the index.
+    pub(crate) name: String,
+    /// The key, as JSON; text needs no quotes unless it is valid JSON.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) key: String,
+    /// Id of the entity.
+    pub(crate) id: String,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum IndexAction {
     /// List the indexes of a collection.
@@ -353,33 +369,9 @@ pub(crate) enum IndexAction {
         limit: Option<u64>,
     },
     /// Give an entity a key of a manual index.
-    InsertKey {
-        #[command(flatten)]
-        target: Target,
-        /// Name of the collection.
-        collection: String,
-        /// Name of the index.
-        name: String,
-        /// The key, as JSON; text needs no quotes unless it is valid JSON.
-        #[arg(allow_hyphen_values = true)]
-        key: String,
-        /// Id of the entity.
-        id: String,
-    },
+    InsertKey(EntityKey),
     /// Take a key of a manual index from an entity.
-    RemoveKey {
-        #[command(flatten)]
-        target: Target,
-        /// Name of the collection.
-        collection: String,
-        /// Name of the index.
-        name: String,
-        /// The key, as JSON; text needs no quotes unless it is valid JSON.
-        #[arg(allow_hyphen_values = true)]
-        key: String,
-        /// Id of the entity.
-        id: String,
-    },
+    RemoveKey(EntityKey),
     /// Remove an index.
     Drop {
         #[command(flatten)]

@@ -4,11 +4,11 @@
 
 use std::ops::Bound;
 
-use entidb_core::{EntityId, ErrorCode, IndexDefinition, IndexStats, KeyRange};
+use entidb_core::{EntityId, ErrorCode, IndexDefinition, IndexStats, KeyRange, ManualIndex, Value};
 use serde_json::{Value as Json, json};
 
 use super::{Use, existing, open, writable};
-use crate::args::IndexAction;
+use crate::args::{EntityKey, IndexAction};
 use crate::failure::{Failure, NO, Result};
 use crate::filter::parse;
 use crate::json::from_value;
@@ -81,7 +81,8 @@ pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
             let parsed = |text: &Option<String>| text.as_deref().map(parse).transpose();
             let bound =
                 |text: &Option<String>| Ok::<_, Failure>(parsed(text)?.map_or(Bound::Unbounded, Bound::Included));
-            let (from, to) = (bound(key.as_ref().map_or(&from, |_| &key))?, bound(key.as_ref().map_or(&to, |_| &key))?);
+            let (from, to) = if key.is_some() { (&key, &key) } else { (&from, &to) };
+            let (from, to) = (bound(from)?, bound(to)?);
             let range = KeyRange { from, to, reverse, limit, ..KeyRange::default() };
             for found in existing(&db, &collection)?.manual_index(&name)?.range(range)? {
                 let (key, id) = found?;
@@ -90,20 +91,14 @@ pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
             }
             Ok(0)
         }
-        IndexAction::InsertKey { target, collection, name, key, id } => {
-            let (key, id) = (parse(&key)?, id.parse::<EntityId>()?);
-            let db = open(&target, Use::Change)?;
-            let inserted = existing(&db, &collection)?.manual_index(&name)?.insert(key, id)?;
-            db.close()?;
+        IndexAction::InsertKey(key) => {
+            let inserted = change_key(key, ManualIndex::insert)?;
             let text = if inserted { "inserted" } else { "the entity has the key already" };
             output.result(|| text.to_owned(), || json!({ "inserted": inserted }))?;
             Ok(0)
         }
-        IndexAction::RemoveKey { target, collection, name, key, id } => {
-            let (key, id) = (parse(&key)?, id.parse::<EntityId>()?);
-            let db = open(&target, Use::Change)?;
-            let removed = existing(&db, &collection)?.manual_index(&name)?.remove(key, id)?;
-            db.close()?;
+        IndexAction::RemoveKey(key) => {
+            let removed = change_key(key, ManualIndex::remove)?;
             let text = if removed { "removed" } else { "the entity does not have the key" };
             output.result(|| text.to_owned(), || json!({ "removed": removed }))?;
             Ok(if removed { 0 } else { NO })
@@ -125,4 +120,16 @@ pub(super) fn run(action: IndexAction, output: &Output) -> Result<u8> {
             Ok(0)
         }
     }
+}
+
+/// Changes a key of an entity; true when that made a difference.
+fn change_key(
+    given: EntityKey,
+    change: impl FnOnce(&ManualIndex, Value, EntityId) -> entidb_core::Result<bool>,
+) -> Result<bool> {
+    let (key, id) = (parse(&given.key)?, given.id.parse::<EntityId>()?);
+    let db = open(&given.target, Use::Change)?;
+    let changed = change(&existing(&db, &given.collection)?.manual_index(&given.name)?, key, id)?;
+    db.close()?;
+    Ok(changed)
 }

@@ -123,9 +123,9 @@
 #define ENTIDB_OPTION_TRANSACTION_MS_MAX "transaction_ms_max"
 
 /**
- * How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the others; a
- * sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000. `entidb_options_set_number`, 0 or
- * more.
+ * How many commits the change feed and the history keep; 0 disables both. Merges remove older commits from the disk,
+ * except up to a sixteenth of this number (at least 16, at most 1,024). Default 1,000,000. `entidb_options_set_number`,
+ * 0 or more.
  */
 #define ENTIDB_OPTION_FEED_COMMITS_MAX "feed_commits_max"
 
@@ -153,9 +153,8 @@
 #define ENTIDB_OPTION_SORT_BYTES_MAX "sort_bytes_max"
 
 /**
- * Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of
- * hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB. `entidb_options_set_number`, 1 byte or
- * more.
+ * Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; the steps of a
+ * long build grow, up to 64 times. Default 1 MiB. `entidb_options_set_number`, 1 byte or more.
  */
 #define ENTIDB_OPTION_INDEX_BUILD_BYTES "index_build_bytes"
 

@@ -226,7 +226,7 @@ export interface Options {
   transactionIdleMsMax?: number;
   /** How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0. */
   transactionMsMax?: number;
-  /** How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the others; a sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000. */
+  /** How many commits the change feed and the history keep; 0 disables both. Merges remove older commits from the disk, except up to a sixteenth of this number (at least 16, at most 1,024). Default 1,000,000. */
   feedCommitsMax?: number;
   /** How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0. */
   feedAgeMsMax?: number;
@@ -236,7 +236,7 @@ export interface Options {
   scanPolicy?: ScanPolicy;
   /** Memory a query may use to sort. Default 256 MiB. */
   sortBytesMax?: number;
-  /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB. */
+  /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; the steps of a long build grow, up to 64 times. Default 1 MiB. */
   indexBuildBytes?: number;
   /** Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false. */
   showUniqueKeys?: boolean;
@@ -282,7 +282,7 @@ export interface Config {
   transactionIdleMsMax: number;
   /** How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0. */
   transactionMsMax: number;
-  /** How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the others; a sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000. */
+  /** How many commits the change feed and the history keep; 0 disables both. Merges remove older commits from the disk, except up to a sixteenth of this number (at least 16, at most 1,024). Default 1,000,000. */
   feedCommitsMax: number;
   /** How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0. */
   feedAgeMsMax: number;
@@ -292,7 +292,7 @@ export interface Config {
   scanPolicy: ScanPolicy;
   /** Memory a query may use to sort. Default 256 MiB. */
   sortBytesMax: number;
-  /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB. */
+  /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; the steps of a long build grow, up to 64 times. Default 1 MiB. */
   indexBuildBytes: number;
   /** Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false. */
   showUniqueKeys: boolean;

@@ -243,7 +243,7 @@ def test_a_range_of_keys_comes_in_pages(db, people):
 
 @pytest.mark.parametrize("within", ["a transaction", "no transaction"])
 def test_a_walk_over_keys_does_not_see_what_its_loop_changes(db, people, within):
-    # Beyond 1,000 keys it read what was there by then: a loop that put keys on the end never ended.
+    # Keys after the first 1,000 showed later changes, so a loop that appends keys never ended.
     people.create_index(name="numbers", kind="manual")
     id = next(iter(people.scan(limit=1))).id
     with db.transaction() as tx:

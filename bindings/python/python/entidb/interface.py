@@ -81,7 +81,7 @@ class MemoryOptions(TypedDict, total=False):
     transaction_ms_max: int
     """How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0."""
     feed_commits_max: int
-    """How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the others; a sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000."""
+    """How many commits the change feed and the history keep; 0 disables both. Merges remove older commits from the disk, except up to a sixteenth of this number (at least 16, at most 1,024). Default 1,000,000."""
     feed_age_ms_max: int
     """How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0."""
     feed_bytes_max: int
@@ -91,7 +91,7 @@ class MemoryOptions(TypedDict, total=False):
     sort_bytes_max: int
     """Memory a query may use to sort. Default 256 MiB."""
     index_build_bytes: int
-    """Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB."""
+    """Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; the steps of a long build grow, up to 64 times. Default 1 MiB."""
     show_unique_keys: bool
     """Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false."""
     password_memory_kib: int
@@ -155,7 +155,7 @@ class Config(TypedDict):
     transaction_ms_max: int
     """How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0."""
     feed_commits_max: int
-    """How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the others; a sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000."""
+    """How many commits the change feed and the history keep; 0 disables both. Merges remove older commits from the disk, except up to a sixteenth of this number (at least 16, at most 1,024). Default 1,000,000."""
     feed_age_ms_max: int
     """How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0."""
     feed_bytes_max: int
@@ -165,7 +165,7 @@ class Config(TypedDict):
     sort_bytes_max: int
     """Memory a query may use to sort. Default 256 MiB."""
     index_build_bytes: int
-    """Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB."""
+    """Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; the steps of a long build grow, up to 64 times. Default 1 MiB."""
     show_unique_keys: bool
     """Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false."""
     password_memory_kib: int

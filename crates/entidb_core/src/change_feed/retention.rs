@@ -150,7 +150,7 @@ pub(crate) fn check_kept(view: &View, position: Sequence, commits_max: u64) -> R
     Err(Error::new(ErrorCode::Gap, problem))
 }
 
-/// Fails with `SnapshotExpired` when the database cannot be read as of this commit, because what was there then is not kept.
+/// Fails with `SnapshotExpired` when retention removed the state as of this commit.
 pub(crate) fn check_readable(view: &View, at: Sequence, commits_max: u64) -> Result<()> {
     if !is_missed(view, at, commits_max)? {
         return Ok(());

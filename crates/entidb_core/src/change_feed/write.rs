@@ -36,7 +36,7 @@ pub(crate) fn write_changes(
     let mut writer = Writer::new(tx);
     for change in &pending.catalog {
         writer.name(change.collection, change.storage, &change.name)?;
-        writer.make_room(5 + change.payload.len())?;
+        writer.make_room(record::CATALOG_BYTES + change.payload.len())?;
         writer.parts.push(1, |part| record::push_catalog(part, change.kind, &change.payload))?;
     }
     let cleared = if std::ptr::eq(note.base, note.now) { Vec::new() } else { note_catalog(&mut writer, note)? };
@@ -164,7 +164,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes the part when so many bytes do not fit into it, and begins another.
+    /// Writes the current part and begins another one if `bytes` do not fit.
     fn make_room(&mut self, bytes: usize) -> Result<()> {
         if self.parts.has_room(bytes) {
             return Ok(());

@@ -43,7 +43,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// Makes room for so many bytes in an empty vector, whose number follows what the caller gave.
+/// Reserves memory in an empty vector. It can fail, because the caller of the database chooses the size.
 fn reserve(out: &mut Vec<u8>, bytes: usize) -> Result<()> {
     out.try_reserve_exact(bytes).map_err(|_| {
         let problem = format!("no memory for {bytes} bytes of a document; store less at once, or free memory");

@@ -69,8 +69,8 @@ pub struct Options {
     /// How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and
     /// the reason; a call that runs is not ended. 0 means no limit. Default 0.
     pub transaction_ms_max: u64,
-    /// How many commits the change feed and the history keep; 0 keeps no feed and no history. Merging removes the
-    /// others; a sixteenth more, at most 1,024 commits, may still be on the disk. Default 1,000,000.
+    /// How many commits the change feed and the history keep; 0 disables both. Merges remove older commits from the
+    /// disk, except up to a sixteenth of this number (at least 16, at most 1,024). Default 1,000,000.
     pub feed_commits_max: u64,
     /// How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without
     /// new commits keeps all it has. Default 0.
@@ -82,8 +82,8 @@ pub struct Options {
     pub scan_policy: ScanPolicy,
     /// Memory a query may use to sort. Default 256 MiB.
     pub sort_bytes_max: u64,
-    /// Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; a build of
-    /// hundreds of steps takes larger ones, at most 64 times as large. Default 1 MiB.
+    /// Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; the steps of
+    /// a long build grow, up to 64 times. Default 1 MiB.
     pub index_build_bytes: u64,
     /// Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false.
     pub show_unique_keys: bool,

@@ -30,7 +30,7 @@ const UNREADABLE_MAX: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Tries {
     asked: Asked,
-    /// Why memtables could not be written, where it was no want of room.
+    /// The failure of a memtable flush other than a full disk.
     met: Option<Error>,
 }
 
@@ -180,7 +180,7 @@ impl Shared {
         (frees || leaves) && may_flush()
     }
 
-    /// True when there was room for it. Another failure is none of the commit that asks for room, and is told if that finds none.
+    /// True when there was room for it. Another failure does not refuse the commit; it is reported if no room is found.
     fn try_checkpoint(&self, met: &mut Option<Error>) -> Result<bool> {
         match self.checkpoint() {
             Ok(_) => return Ok(true),
@@ -190,7 +190,7 @@ impl Shared {
         Ok(false)
     }
 
-    /// Fails when no room would be any help: the caller ends the call, the database is closed, or writing has stopped.
+    /// Returns the error when the call must end: it was interrupted, the database is closed, or writing has stopped.
     fn unless_it_ends_the_call(&self, error: Error) -> Result<Error> {
         if error.is_interruption() {
             return Err(error);

@@ -102,8 +102,8 @@ impl WriterToken {
         self.shared.options.durability
     }
 
-    /// Commits the changes of the transaction that reads at `point`, and tells the companion. When a full disk refuses them,
-    /// or has refused others and is still full, `less` may make them fewer before anybody else may write.
+    /// Commits the changes of the transaction that reads at `point`, and tells the companion. If a full disk refuses them, or
+    /// has refused others and is still full, `less` reduces them while the write lock is held.
     pub(crate) fn commit(
         self,
         point: &ReadPoint,
@@ -171,7 +171,7 @@ impl WriterToken {
     }
 }
 
-/// Makes changes fewer that a full disk refused.
+/// Reduces the changes of a commit.
 pub(crate) type Less<'a> = &'a mut dyn FnMut(&mut Arc<WriteBuffer>) -> Result<()>;
 
 /// Where a commit went.

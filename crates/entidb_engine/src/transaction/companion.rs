@@ -9,7 +9,7 @@ use crate::format::Sequence;
 ///
 /// Both functions run while the commit holds locks of the engine: they must be short and must not call the engine.
 pub trait Companion {
-    /// The commit is about to get this sequence. Nobody sees it yet, and who reads at an earlier sequence never does.
+    /// The commit is about to get this sequence. It is not visible yet, and never will be to readers of an earlier sequence.
     fn prepare(&mut self, sequence: Sequence);
 
     /// The commit was refused and another one will get its sequence. Only called after `prepare`, or instead of it.

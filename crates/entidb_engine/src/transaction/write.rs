@@ -41,12 +41,12 @@ impl ChangeSize {
     }
 }
 
-/// What is committed when a full disk refuses a commit, or has refused others and is still full: the same without what it has in some ranges, as what frees room.
+/// A smaller form of a commit, for a disk that is full: without the changes in some ranges, and counted as one that frees room.
 #[derive(Debug, Clone, Copy)]
 pub struct OnFullDisk<'a> {
-    /// From each first key up to the second one excluded. They are deleted as ranges.
+    /// Ranges, each from its first key up to its second, excluded. The commit deletes them.
     pub without: &'a [(&'a [u8], &'a [u8])],
-    /// A key and its value, which are put.
+    /// A key and a value to put.
     pub instead: (&'a [u8], &'a [u8]),
 }
 
@@ -297,8 +297,8 @@ impl WriteTransaction {
         self.commit_beside(Some(durability), &mut (), None)
     }
 
-    /// As [`commit_with`](WriteTransaction::commit_with), with something beside the database that changes with the commit, and
-    /// with what to do on a full disk.
+    /// As [`commit_with`](WriteTransaction::commit_with). The companion changes with the commit. If a full disk refuses the
+    /// changes, or has refused others and is still full, the smaller form of the commit is made instead.
     ///
     /// # Errors
     /// As [`commit`](WriteTransaction::commit).

@@ -44,7 +44,7 @@ inline Value path(std::string_view dotted) {
         if (name.empty()) refuse("a segment is empty; a field without a name is written []");
         if (bracket) {
             auto key = escaped ? std::nullopt : bracketed(name);
-            if (!key) refuse("brackets hold an integer key; a name that begins so has \\ before it");
+            if (!key) refuse("brackets hold an integer key; a name that begins with [ has \\ before it");
             segments.push_back(std::move(*key));
         } else {
             bool position = !escaped && name.find_first_not_of("0123456789") == std::string::npos;

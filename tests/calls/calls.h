@@ -128,7 +128,7 @@ void found(struct worker *w, const char *format, ...) __attribute__((format(prin
 uint64_t next(struct worker *w);
 static inline uint64_t below(struct worker *w, uint64_t bound) { return next(w) % bound; }
 static inline int chance(struct worker *w, unsigned percent) { return below(w, 100) < percent; }
-/* Once in so many. */
+/* True once in `times` calls. */
 static inline int rarely(struct worker *w, unsigned times) { return below(w, times) == 0; }
 
 /* header.c: the codes each function may give, by the words of the header. False when the header names other functions. */

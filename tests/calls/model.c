@@ -232,7 +232,7 @@ void model_step(struct worker *w) {
     NOTHING(collection_free, collection);
 }
 
-/* When all handles are gone: what was acknowledged is there for whoever opens the database next. */
+/* When all handles are gone: what was acknowledged is there at the next opening. */
 void model_end(struct worker *w) {
     struct model *model = w->model;
     let_go(w, model->database);

@@ -22,7 +22,7 @@ export interface KeyRange {
   toOpen?: boolean;
   /** Goes from the last to the first. */
   reverse?: boolean;
-  /** Ends after so many. */
+  /** Ends after this number of rows. */
   limit?: number;
 }
 

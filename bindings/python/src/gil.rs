@@ -22,13 +22,13 @@ use crate::signals;
 
 /// A call that took longer than this went to the disk, or waited.
 const SHORT: Duration = Duration::from_micros(20);
-/// Every so many calls one is timed, because the clock costs as much as the GIL.
+/// One in this number of calls is timed, because the clock costs as much as the GIL.
 const TIMED_EVERY: u32 = 16;
-/// After a long call so many release the GIL.
+/// After a long call this number of calls release the GIL.
 const RELEASING: u32 = 256;
 
 /// How many calls on a transaction, its collections among them, run without the GIL at this moment. It grows before the GIL
-/// is released, so that whoever has the GIL and reads 0 finds the transaction free.
+/// is released, so that a thread that has the GIL and reads 0 finds the transaction free.
 #[derive(Clone, Default)]
 pub(crate) struct Busy(Arc<AtomicU32>);
 
@@ -76,7 +76,7 @@ impl Drop for Counted<'_> {
 /// How long the calls of one handle took lately.
 #[derive(Default)]
 pub(crate) struct Pace {
-    /// How many of the next calls release the GIL. Written under the GIL, or by whoever has just had it: a lost update
+    /// How many of the next calls release the GIL. Written under the GIL, or by a thread that has just had it: a lost update
     /// makes a call more or less.
     releasing: AtomicU32,
     calls: AtomicU32,

@@ -82,7 +82,7 @@ pub(crate) fn from_host(moment: &Bound<'_, PyDateTime>) -> PyResult<Option<i64>>
     Ok(Some(local - ahead))
 }
 
-/// The `datetime` of so many microseconds, in UTC.
+/// The `datetime` of a number of microseconds, in UTC.
 pub(crate) fn to_host(py: Python<'_>, micros: i64) -> PyResult<Bound<'_, PyAny>> {
     if !HELD.contains(&micros) {
         return Ok(Bound::new(py, Timestamp { micros })?.into_any());

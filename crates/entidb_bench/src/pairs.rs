@@ -1,6 +1,6 @@
 //! Random pairs, made again rather than kept.
 //!
-//! Always: pair `n` of a seed is the same whoever asks and in whatever order. Does not know: engines.
+//! Always: pair `n` of a seed is the same for every caller and in every order. Does not know: engines.
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 24;

@@ -69,7 +69,7 @@ unsafe impl GlobalAlloc for Refusing {
 #[global_allocator]
 static ALLOCATOR: Refusing = Refusing;
 
-/// Runs a call whose large allocations are refused after the first so many; true when one was.
+/// Runs a call whose large allocations are refused after the first `count`; true when one was.
 fn within<T>(count: usize, call: impl FnOnce() -> T) -> (T, bool) {
     let before = LEFT.replace(count);
     let result = call();

@@ -78,7 +78,7 @@ fn arrays_are_found_from_their_commit_on_and_by_older_readers_after_they_went() 
 }
 
 #[test]
-fn a_reader_never_misses_an_array_whoever_writes_meanwhile() {
+fn a_reader_never_misses_an_array_beside_writers() {
     let db = Database::open_memory().unwrap();
     let collection = db.collection("c").unwrap();
     collection.put_at(id(1), &doc! { "a": 1 }).unwrap();

@@ -1,7 +1,7 @@
 //! The threads of an open database, one for each kind of work: the log, memtables, and merges.
 //!
 //! Always: work of one kind never waits for a piece of another kind. The log has its thread wherever there are threads,
-//! so the interval of grouped commits is kept whoever drives the rest. A piece that fails leaves the database as it was
+//! so the interval of grouped commits is kept, whichever thread does the rest. A piece that fails leaves the database as it was
 //! and is tried again, except where a flush failed, which stops all writing.
 //! Does not know: what a piece does (`engine::upkeep`).
 
@@ -25,7 +25,7 @@ const NOTICE_NANOS: u64 = 100_000_000;
 const LOOK_NANOS: u64 = 1_000_000_000;
 /// How long it rests after a failure.
 const REST_AFTER_FAILURE: Duration = Duration::from_millis(200);
-/// How long the thread of the log rests when no commit waits for a flush: whoever makes one wakes it.
+/// How long the thread of the log rests when no commit waits for a flush; the next commit wakes it.
 const LOG_REST: Duration = Duration::from_secs(3600);
 
 /// A kind of background work.
@@ -100,7 +100,7 @@ impl Signal {
         state.running && !state.stopping
     }
 
-    /// Remembers how the last piece of the work ended, whoever did it, for writers who wait for it.
+    /// Remembers how the last piece of the work ended, for writers that wait for it.
     pub(crate) fn note(&self, failure: Option<Error>) {
         let mut state = self.state.lock();
         state.failure = failure;

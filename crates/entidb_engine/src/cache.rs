@@ -188,7 +188,7 @@ impl GivesUp for BlockCache {
 }
 
 impl Slots {
-    /// Bytes of the slots of so many blocks.
+    /// Bytes of the slots of `count` blocks.
     pub(crate) const fn bytes_of(count: usize) -> usize {
         count.saturating_mul(size_of::<Slot>())
     }

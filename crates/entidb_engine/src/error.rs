@@ -218,7 +218,7 @@ pub enum Error {
 impl From<entidb_storage::Error> for Error {
     fn from(error: entidb_storage::Error) -> Self {
         match error.kind {
-            // The directory of a database is closed with it; whoever was reading then learns no more than that.
+            // The directory of a database is closed with it; a reader at that moment learns no more than that.
             entidb_storage::ErrorKind::Closed => Self::Closed,
             entidb_storage::ErrorKind::Forked => Self::Forked,
             _ => Self::Storage(error),

@@ -95,7 +95,7 @@ pub enum Mistake {
     RangeDeleteNotReplayed,
     /// Writing a memtable forgets range deletions.
     RangeDeleteNotWritten,
-    /// A memtable keeps no state of the deleted ranges but the last, whoever still reads before it.
+    /// A memtable keeps only the last state of the deleted ranges, although readers before it exist.
     RangeStatesDroppedEarly,
     /// The reserve of a full disk is never given up.
     ReserveKept,
@@ -122,11 +122,11 @@ pub enum Mistake {
     BlocksKept,
     /// Merging forgets the snapshots.
     SnapshotsForgotten,
-    /// The file of a segment goes when no version lists it, whoever still reads it.
+    /// The file of a segment is removed when no version lists it, although readers still use it.
     RemovedWhileRead,
     /// Merging forgets deletions that older segments need.
     DeletesDroppedEarly,
-    /// Merging removes what has expired by the newest watermark, whoever still reads at an older one.
+    /// Merging removes what has expired by the newest watermark, although readers at an older one exist.
     WatermarkOfNewest,
     /// Merging removes what has expired by a watermark that a crash may take back.
     WatermarkNotDurable,

@@ -46,7 +46,7 @@ fn start<'a, T: Send + 'a>(
     std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, act).unwrap()
 }
 
-/// The lock of the folder was given back while the keyring was being written: whoever opened the database next had it
+/// The lock of the folder was given back while the keyring was being written: the next opener of the database had it
 /// overwritten beneath him.
 #[test]
 fn close_waits_for_a_change_of_the_keys_and_for_a_log_file_that_is_being_made() {

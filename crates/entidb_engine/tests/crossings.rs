@@ -483,7 +483,7 @@ fn a_transaction_keeps_the_database_at_work_when_the_last_handle_has_gone() {
     engine.close().unwrap();
 }
 
-/// Whoever held the flush back for others was served by a new data key, which flushed the log as well; nobody knew that it was
+/// The thread that held the flush back for others was served by a new data key, which flushed the log as well; nobody knew that it was
 /// not held back any more, and the next durable commits waited for a flush that nobody was to begin.
 #[test]
 fn a_flush_that_was_held_back_and_made_by_a_new_data_key_is_not_waited_for() {
@@ -555,7 +555,7 @@ impl Clock for Hasty {
 }
 
 /// Where there are no threads a commit that waits for room does the work itself, as `maintain` and a large transaction do:
-/// to its end, whoever wanted the call to end meanwhile.
+/// to its end, although the call was cancelled meanwhile.
 #[test]
 fn a_call_that_does_the_work_of_threads_ends_between_two_pieces_when_it_is_cancelled() {
     type Call = fn(&Engine) -> entidb_engine::Result<()>;

@@ -102,7 +102,7 @@ fn the_log_goes_on_under_the_new_data_key_though_a_next_file_was_there() {
     assert_eq!(count(&engine), 1);
 }
 
-/// Whoever crashes at any call of rewriting everything under a new key gets in again, and finds everything.
+/// After a crash at any call of rewriting everything under a new key, the database opens and has everything.
 #[test]
 fn a_new_data_key_survives_a_crash_at_every_call() {
     let world = Simulation::new(Personality::PosixStrict, 3);

@@ -20,7 +20,7 @@ fn options() -> Options {
     }
 }
 
-/// A database with about so many segments in its last level, closed.
+/// A closed database with about `segments` segments in its last level.
 fn filled(backend: &Backend, segments: u32) {
     let engine = Engine::open(backend.clone(), options()).unwrap();
     for batch in 0..segments.div_ceil(20) {

@@ -40,7 +40,7 @@ fn value(number: u32) -> Vec<u8> {
     vec![byte; 2000]
 }
 
-/// A database with about so many segments, closed. Returns how many keys it has.
+/// A closed database with many segments. Returns the number of its keys.
 fn filled(backend: &Backend, segments: u32, encrypted: bool) -> u32 {
     let engine = Engine::open(backend.clone(), options(0, encrypted)).unwrap();
     let count = segments * 10;

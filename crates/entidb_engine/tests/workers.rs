@@ -71,7 +71,7 @@ fn the_grouped_interval_is_kept_while_a_memtable_flush_stands_still() {
     }
 }
 
-/// Whoever made the commit that was one too many flushed the log himself: 50,000 commits that waited for nothing took 3.5 s
+/// The thread of the one commit too many flushed the log itself: 50,000 commits that waited for nothing took 3.5 s
 /// where the device was busy, and 50 ms elsewhere.
 #[test]
 fn commits_that_wait_for_no_flush_go_on_while_one_stands_still() {

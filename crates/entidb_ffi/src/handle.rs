@@ -110,7 +110,7 @@ impl Touched {
         if T::MAY_WAIT && self.inside.is_none() {
             slot.inside.fetch_add(1, Ordering::SeqCst);
             self.inside = Some(NonNull::from(&slot.inside));
-            // Whoever frees it wipes the tag first and looks at the count then.
+            // A thread that frees it wipes the tag first and reads the count then.
             if slot.tag.load(Ordering::SeqCst) != T::TAG {
                 return Err(refuse::<T>("a freed handle"));
             }

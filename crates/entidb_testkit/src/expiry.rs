@@ -39,7 +39,7 @@ struct History {
     snapshots: Vec<Snapshot>,
 }
 
-/// Plays a history of so many steps. An error says what a reader found instead of what it may rely on.
+/// Plays a history of `steps` steps. An error says what a reader found and what it should have found.
 ///
 /// # Errors
 /// What went wrong.

@@ -26,7 +26,7 @@ const ZONES: [u8; 3] = [1, 2, 7];
 const RESERVE_BYTES_MIN: u64 = 128 * 1024;
 /// When as much as this is deleted on a full disk, a put gets in: the smallest file of the log, and the segment it becomes.
 const ENOUGH_FREED: u64 = 64 * 1024;
-/// Files are counted after so many commits.
+/// Files are counted after this number of commits.
 const COMMITS_UNLOOKED: u64 = 10;
 /// Commits that are tried on a full disk.
 const TRIES: u64 = 24;

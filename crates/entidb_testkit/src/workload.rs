@@ -42,13 +42,13 @@ pub struct Profile {
     pub value_bytes_max: u64,
     /// Whether every commit waits for stable storage.
     pub durable_only: bool,
-    /// One step in so many is not a commit; 0 for none.
+    /// One step in this number is not a commit; 0 for none.
     pub upkeep_one_in: u64,
     /// Whether every such step is a checkpoint, so that one log file after the other is done with.
     pub checkpoints_only: bool,
     /// Whether data keys are changed too; for encrypted databases.
     pub keys_change: bool,
-    /// One change in so many deletes a range of a shape that comes up in practice, besides the few random ones; 0 for none.
+    /// One change in this number deletes a range of a shape that comes up in practice, besides the few random ones; 0 for none.
     pub range_deletes_one_in: u64,
 }
 

@@ -205,7 +205,7 @@ fn a_file_of_a_newer_format_is_refused_by_name_and_nothing_is_touched() {
                         Err(Error::FeaturesUnknown { file, unknown: 0x40 }) if features => assert_eq!(&file, name),
                         other => panic!("{flavour:?} {name} features {features}: {other:?}"),
                     }
-                    // A segment is looked at when it is first read; whoever opened for writing has begun by then.
+                    // A segment is looked at when it is first read; a database opened for writing has begun by then.
                     if !writing || !name.starts_with("seg/") {
                         let after: Vec<_> = world.file_names().iter().map(|name| world.file_bytes(name)).collect();
                         assert_eq!(before, after, "{name}");

@@ -1,4 +1,4 @@
-//! Layer 8 for encrypted databases: whoever changes the files and puts every checksum right is found out all the same.
+//! Layer 8 for encrypted databases: changed files with correct checksums are detected all the same.
 //!
 //! The places of all units come from watching the cipher, the formulas from docs/spec/encryption.md.
 

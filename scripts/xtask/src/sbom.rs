@@ -1,7 +1,7 @@
 //! Writes the list of parts that ship with EntiDB, in the form of CycloneDX 1.6.
 //!
 //! Always: the same tree gives the same bytes, so no time and no random number is in it.
-//! Does not know: vulnerabilities; whoever reads the list looks those up.
+//! Does not know: vulnerabilities; a reader of the list looks those up.
 
 use std::collections::BTreeMap;
 

@@ -65,7 +65,7 @@ pub(super) fn dump(target: &Target, only: &[String], file: Option<&Path>, output
     Ok(0)
 }
 
-/// What a crash left at the end of the log is not in the dump, and whoever keeps the dump should know.
+/// What a crash left at the end of the log is not in the dump, and the user should know.
 fn say_what_was_dropped(db: &Database) {
     let bytes = db.open_report().bytes_dropped;
     if bytes > 0 {
@@ -101,7 +101,7 @@ pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, making: Ma
         if text.trim().is_empty() {
             continue;
         }
-        // Whoever mends the file must know where to go on: with new ids a second load would put everything twice.
+        // A user who repairs the file must know where to continue: with new ids a second load would put everything twice.
         let stopped = |problem: &str| {
             format!("line {}: {problem}; {} entities were imported, the rest was not", number + 1, bar.position())
         };

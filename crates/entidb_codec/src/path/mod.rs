@@ -120,7 +120,7 @@ impl Path {
                             None => {
                                 return refuse(
                                     at,
-                                    "brackets hold an integer key; a name that begins so has \\ before it",
+                                    "brackets hold an integer key; a name that begins with [ has \\ before it",
                                 );
                             }
                         }

@@ -114,7 +114,7 @@ fn read(text: &str) -> Option<Timestamp> {
     i64::try_from(all).ok().map(Timestamp)
 }
 
-/// Digits, from so many to so many.
+/// Digits, with bounds on their number.
 fn number(text: &str, least: usize, most: usize) -> Option<i64> {
     let fits = (least..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     if fits { text.parse().ok() } else { None }

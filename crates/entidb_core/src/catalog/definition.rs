@@ -59,7 +59,7 @@ impl std::fmt::Display for Column {
         if self.direction == Direction::Descending {
             f.write_str("-")?;
         } else if path.starts_with('-') {
-            // A name that begins so must not read as a direction.
+            // A name that begins with a minus must not read as a direction.
             f.write_str("\\")?;
         }
         f.write_str(&path)

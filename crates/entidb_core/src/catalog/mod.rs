@@ -1,6 +1,6 @@
 //! What exists: collections and their declared indexes, with names and numbers.
 //!
-//! Always: a catalog that a reader or a commit holds never changes; whoever changes one has it alone.
+//! Always: a catalog that a reader or a commit holds never changes; a writer that changes one owns its copy.
 //! Numbers are never used twice; names are unique at any moment.
 //! Does not know: entities, or how many there are.
 

@@ -42,7 +42,7 @@ impl Handle {
     /// From here on it means this collection, which is there at this commit. The first one stays.
     pub(super) fn bind(&self, id: CollectionId, at: Sequence) {
         if self.id.load(Ordering::Relaxed) == UNBOUND {
-            // Of two who bind at once the later commit stays: whoever looks before it finds nothing yet.
+            // Of two that bind at once the later commit stays: a reader before it finds nothing yet.
             self.since.fetch_max(at.0, Ordering::Relaxed);
             let _ = self.id.compare_exchange(UNBOUND, id.0, Ordering::Release, Ordering::Relaxed);
         }

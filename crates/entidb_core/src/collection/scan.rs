@@ -28,7 +28,7 @@ pub struct ScanOptions {
     pub after: Option<EntityId>,
     /// Go from the greatest id to the least.
     pub reverse: bool,
-    /// Stop after so many.
+    /// Stop after this number of entities.
     pub limit: Option<u64>,
 }
 

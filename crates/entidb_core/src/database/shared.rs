@@ -27,7 +27,7 @@ use crate::transaction::{Limits, ReadInner, State, View};
 /// How long work that comes last lets the others go first; waking one takes less.
 const TURN: Duration = Duration::from_millis(1);
 
-/// How long it waits for the writer's place before it looks whether the database is closed.
+/// How long it waits for the write lock before it checks whether the database is closed.
 const WAIT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Shared {
@@ -225,7 +225,7 @@ impl Shared {
     }
 
     /// The write lock, with a transaction of the engine. A wait for a transaction of this thread would never end, so it is
-    /// refused; without a wait the lock is busy, whoever has it.
+    /// refused; without a wait the lock is busy, whichever thread has it.
     pub(crate) fn begin_engine(&self, timeout: Option<Duration>) -> Result<entidb_engine::WriteTransaction> {
         self.check_open()?;
         let timeout = timeout.unwrap_or(Duration::from_millis(self.options.lock_timeout_ms));
@@ -245,7 +245,7 @@ impl Shared {
         self.owner.is_this_thread() && !self.idle.end_late()
     }
 
-    /// The write lock, from an idle transaction too when it was idle for too long. Whoever finds the lock free looks at no clock.
+    /// The write lock, from an idle transaction too when it was idle for too long. A thread that finds the lock free reads no clock.
     fn take_lock(
         &self,
         timeout: Duration,
@@ -289,7 +289,7 @@ impl Shared {
 
     /// The place of the one writer for work that goes on for long: it waits as long as it takes, behind everyone else.
     pub(crate) fn begin_state_behind(&self) -> Result<State> {
-        // A place that is given back is free to whoever asks first, and who just had it would always be first.
+        // A released lock goes to the first that asks, and the thread that just had it would always be first.
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.threads.sleep(TURN);
         }

@@ -1,7 +1,7 @@
 //! Which thread has the open write transaction, so that it is never made to wait for itself.
 //!
 //! Always: it is the thread that began the transaction or called it last, for a transaction may move between threads. Changed
-//! only by who holds the write lock. Does not know: who waits for that lock.
+//! only by who holds the write lock. Does not know: the waiters for that lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -116,7 +116,7 @@ pub(crate) fn begin(shared: &Arc<Shared>, target: &Target<'_>, definition: &Inde
 const STEPS_OF_A_SIZE: u32 = 256;
 const DOUBLINGS_MAX: u32 = 6;
 
-/// The bytes of the step after so many. Entities that others put meanwhile lie behind those that are there, so steps grow: a
+/// The bytes of the step after `steps` steps. Entities that others put meanwhile lie behind those that are there, so steps grow: a
 /// writer who puts more between two steps than one step indexes would hold up the build for ever. A step never needs more than
 /// a part of what a transaction may hold.
 fn step_bytes(shared: &Shared, steps: u32) -> u64 {

@@ -106,7 +106,7 @@ impl Changes {
         self.refused.clear();
     }
 
-    /// Makes room for rows of so many indexes, as they mostly are.
+    /// Reserves memory for the rows of `indexes` indexes, by their usual number.
     fn expect(&mut self, indexes: usize, removes: bool) {
         self.added.expect(indexes);
         if removes {

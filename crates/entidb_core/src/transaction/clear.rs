@@ -85,7 +85,7 @@ impl State {
         Ok(())
     }
 
-    /// About how many bytes the entities of a storage take, of which there are so many: from some of them, in places that lie
+    /// An estimate of the bytes of the `count` entities of a storage: from some of them, in places that lie
     /// evenly between the first and the last id.
     fn about_bytes(&self, storage: StorageId, count: u64) -> Result<u64> {
         let (start, end) = (keyspace::prefix(ZONE_ENTITY, storage.0), keyspace::prefix_end(ZONE_ENTITY, storage.0));

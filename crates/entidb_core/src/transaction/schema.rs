@@ -120,7 +120,7 @@ impl State {
         }
     }
 
-    /// Declares an index and builds it over the first entities, up to so many bytes of rows: over all of them if they fit.
+    /// Declares an index and builds it over the first entities, up to a number of bytes of rows: over all of them if they fit.
     pub(crate) fn begin_index(
         &mut self,
         target: &Target<'_>,
@@ -207,7 +207,7 @@ impl State {
         let record = self.resolve(target)?.ok_or_else(|| no_collection(target.name))?;
         let collection = &record.name;
         if let Some(index) = record.building(name) {
-            // The feed never told of it, and whoever builds it finds that it is gone.
+            // The feed has no record of it, and its builder finds that it is gone.
             let index = index.clone();
             self.drop_building(&record, &index)?;
             return Ok(());
@@ -241,7 +241,7 @@ impl State {
         index.zones().iter().try_for_each(|zone| self.clear_zone(*zone, index.id.0))
     }
 
-    /// Writes the rows of the entities after one, up to so many bytes of them, but of one entity at least. The last
+    /// Writes the rows of the entities after one, up to a number of bytes of them, but of at least one entity. The last
     /// entity that has its rows, or none when all have.
     pub(crate) fn build_rows(
         &mut self,

@@ -218,7 +218,7 @@ impl State {
         self.check_room_and_counts(changes, 0)
     }
 
-    /// As [`check_room`](Self::check_room), where the changes add to so many counts of indexes too.
+    /// As [`check_room`](Self::check_room), where the changes add to counts of indexes too.
     pub(super) fn check_room_and_counts(&mut self, changes: ChangeSize, counts: usize) -> Result<()> {
         let collections = (self.counts.len().max(self.ordinals.len()) + counts) as u64 + 1;
         let mut owed = ChangeSize {

@@ -553,7 +553,7 @@ impl WriteTransaction {
 
 impl Drop for WriteTransaction {
     fn drop(&mut self) {
-        // Collections and cursors made from it may live on; the writer's place must not.
+        // Collections and cursors made from it may outlive it; the write lock must not.
         self.cancel();
     }
 }

@@ -200,7 +200,7 @@ impl Small {
         }
     }
 
-    /// Merges what is worth it, in so many steps at most; false when more is.
+    /// Merges what is worth it, in at most `steps` steps; false when work is left.
     fn compact_some(&mut self, steps: usize) -> bool {
         for _ in 0..steps {
             let rest = self.rest.take();
@@ -407,7 +407,7 @@ fn a_range_delete_over_whole_files_drops_them_unread() {
     small.compact(plan_range(&small.version, &Span::all(), None).unwrap().unwrap());
     let before = small.files();
     assert!(before >= 4);
-    // Damage every file: whoever reads one fails.
+    // Damage every file: each read of one fails.
     for segment in small.version.segments() {
         let file = small.version.context().directory.open(&segment.path(), OpenMode::Write).unwrap();
         file.write_all_at(200, &[0xff; 40]).unwrap();

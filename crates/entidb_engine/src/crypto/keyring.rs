@@ -1,4 +1,4 @@
-//! The keyring: the file that gives the data keys to whoever has a key or password of the database.
+//! The keyring: the file that gives the data keys to holders of a key or password of the database.
 //!
 //! Always: two copies, and at every moment of a change at least one of them is whole on stable storage, also where the
 //! copies that were found are in the cache only; a wrong key changes nothing and is told apart from damage. Each slot wraps the root key, the root key wraps the list of data

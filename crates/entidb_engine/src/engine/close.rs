@@ -12,7 +12,7 @@ use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
 
 pub(crate) fn close(shared: &Shared) -> Result<()> {
-    // Whoever comes second returns when the first is done: what follows a close may open the folder, or end the process.
+    // A second call returns when the first is done: what follows a close may open the folder, or end the process.
     let mut folder_lock = shared.folder_lock.lock();
     {
         // Under the commit lock: no commit is half applied when the flag goes up.
@@ -62,7 +62,7 @@ fn end_session(shared: &Shared) -> Result<()> {
 }
 
 /// Gives up what is under way, between two pieces; the files of it go. A change of the keys ends. Nothing begins after it,
-/// because whoever takes one of these locks looks whether the database is closed.
+/// because every thread that takes one of these locks checks whether the database is closed.
 fn give_up_work(shared: &Shared) {
     shared.merging.lock().give_up();
     drop(shared.ingesting.lock());

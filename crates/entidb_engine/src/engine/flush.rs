@@ -1,6 +1,6 @@
 //! Writes frozen memtables to segments of level 0, a piece at a time.
 //!
-//! Always: the oldest first, one at a time, whoever does the pieces; the log is flushed up to the memtable before its
+//! Always: the oldest first, one at a time, on any thread; the log is flushed up to the memtable before its
 //! segments are installed, so what recovery finds in either is one gapless history. Where the disk has no room for the
 //! oldest, all frozen ones are written as one, because the newer may delete what the older hold.
 //! Does not know: when it is worth doing (`upkeep`).

@@ -55,7 +55,7 @@ impl Shared {
             // The segments written so far go with the rewrite.
             interrupt::check()?;
         }
-        // Under the commit lock: whoever closes the database either comes before, or waits until it is done.
+        // Under the commit lock: a close either comes before, or waits until it is done.
         let mut commit = self.commit.lock();
         self.check_open()?;
         log.check()?;

@@ -51,7 +51,7 @@ pub(crate) fn open(backend: Backend, mut options: Options) -> Result<Arc<Shared>
     }
 }
 
-/// Judges once more what was refused without the lock: whoever holds it may be making the database at this moment, and what is there of
+/// Judges once more what was refused without the lock: the holder of the lock may be making the database at this moment, and what is there of
 /// it is no damage. A lock for reading is enough to know, and writes nothing; where there is no lock file, nobody is at work.
 fn judge_with_lock(backend: &Backend, options: &Options, refused: Error) -> Result<()> {
     if !backend.directory.list("")?.iter().any(|entry| entry.name == LOCK) {

@@ -53,7 +53,7 @@ const ORPHANS_AT_ONCE_MAX: usize = 2;
 const NUMBER_MAX: FileNumber = FileNumber(u64::MAX / 2);
 /// The smallest and the largest piece in which a memtable takes memory.
 const MEMTABLE_CHUNK_BYTES: (usize, usize) = (64 * 1024, 2 << 20);
-/// A memtable has room for so many times what it is meant to hold.
+/// A memtable has room for this multiple of what it is meant to hold.
 const MEMTABLE_CHUNKS_SPARE: usize = 8;
 /// What a segment takes in a manifest, about.
 const MANIFEST_SEGMENT_BYTES: u64 = 256;

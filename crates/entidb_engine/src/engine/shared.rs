@@ -108,7 +108,7 @@ impl Shared {
         if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
     }
 
-    /// True in a child made by `fork`; then what is shared is never dropped, whoever lets go of it last.
+    /// True in a child made by `fork`; then the shared state is never dropped, not even with its last reference.
     pub(crate) fn stays_as_it_is(self: &Arc<Self>) -> bool {
         let forked = !self.process.is_current();
         if forked {

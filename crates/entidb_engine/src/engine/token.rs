@@ -24,7 +24,7 @@ const LOOKS: u32 = 100;
 
 /// Who may write.
 ///
-/// The place is for whoever comes first while it is free, and not handed on to whoever waits longest: it would stand empty
+/// While the lock is free the first thread takes it; it is not handed to the longest waiter: it would stand empty
 /// each time until that thread has woken up.
 #[derive(Default)]
 pub(crate) struct Writer {
@@ -41,7 +41,7 @@ struct WriterState {
 }
 
 impl Writer {
-    /// Wakes everyone who waits, to look again.
+    /// Wakes all waiters; each checks its condition again.
     pub(crate) fn wake(&self) {
         let guard = self.state.lock();
         drop(guard);

@@ -13,7 +13,7 @@
 //! 4. `installer`: the manifest. The version changes under it only ([`Shared::install`](super::Shared)), and each change
 //!    applies to the version that is current then, which may be newer than the one its maker planned with.
 //!
-//! Whoever waits for one of them comes before a thread that gives it back and goes on with the next piece
+//! A waiter for one of them comes before a thread that gives it back and goes on with the next piece
 //! ([`FairMutex`]). The right to write comes before all of them and the commit lock after all but `installer`; a commit takes none of the
 //! four. What makes a memtable or a large transaction and a merge fit together in either order:
 //!

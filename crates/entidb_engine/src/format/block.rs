@@ -68,7 +68,7 @@ struct Item {
 pub(crate) enum Unencodable {
     /// The layout has no place for its entries.
     Layout,
-    /// There is no memory for so many bytes.
+    /// There is no memory for this number of bytes.
     Memory(usize),
 }
 

@@ -93,17 +93,17 @@ fn file_header() -> Table {
         (1, "cipher: 0 none, 1 AES-256-GCM", with(FileHeader { cipher: Cipher::Aes256Gcm, ..base() })),
         (
             4,
-            "compatible features: whoever does not know one may ignore it",
+            "compatible features: a reader that does not know one may ignore it",
             with(FileHeader { compatible: u32::MAX, ..base() }),
         ),
         (
             4,
-            "read-only features: whoever does not know one may read but not write",
+            "read-only features: a library that does not know one may read but not write",
             with(FileHeader { read_only: u32::MAX, ..base() }),
         ),
         (
             4,
-            "incompatible features: whoever does not know one may not read",
+            "incompatible features: a library that does not know one may not read",
             with(FileHeader { incompatible: u32::MAX, ..base() }),
         ),
         (8, "file number", with(FileHeader { number: FileNumber(u64::MAX), ..base() })),

@@ -22,10 +22,10 @@ const BLOCKS_PART: u64 = 16;
 /// This part of the budget is left to what is too small to be counted one by one: what leads to blocks, and what the
 /// allocator loses.
 const UNCOUNTED_PART: u64 = 32;
-/// Of what blocks may have, this part is kept free for the next ones, up to so many bytes.
+/// Of what blocks may have, this part is kept free for the next ones, up to this number of bytes.
 const KEPT_PART: u64 = 16;
 const KEPT_BYTES_MAX: u64 = 2 << 20;
-/// Indexes stay in memory up to so many sixteenths of the budget.
+/// Indexes stay in memory up to this number of sixteenths of the budget.
 const INDEX_SIXTEENTHS: u64 = 5;
 /// When they have more, this part of what they may have goes at once: doing it costs a pass over the list of segments.
 const INDEXES_FORGOTTEN_PART: u64 = 4;
@@ -127,7 +127,7 @@ impl Memory {
         self.counter(what).load(Ordering::Relaxed).saturating_add(pages)
     }
 
-    /// A part of the budget, one in so many.
+    /// The budget divided by a number.
     pub(crate) const fn part(&self, parts: u64) -> u64 {
         self.bytes_max / parts
     }
@@ -146,7 +146,7 @@ impl Memory {
         self.pages.used_bytes() as u64 <= blocks_max.saturating_sub((blocks_max / KEPT_PART).min(KEPT_BYTES_MAX))
     }
 
-    /// True when an index of so many bytes may stay in memory beside those that are there.
+    /// True when an index of `bytes` may stay in memory beside those that are there.
     pub(crate) fn has_room_for_index(&self, bytes: u64) -> bool {
         self.used(Use::Indexes).saturating_add(bytes) <= self.indexes_max()
     }
@@ -247,7 +247,7 @@ pub(crate) struct Charge {
 }
 
 impl Charge {
-    /// Counts so many bytes more.
+    /// Adds to the counted bytes.
     pub(crate) fn add(&self, bytes: u64) {
         if bytes > 0 {
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -255,7 +255,7 @@ impl Charge {
         }
     }
 
-    /// Counts so many bytes instead of what was counted so far. For one thread at a time.
+    /// Replaces the counted bytes. For one thread at a time.
     #[inline]
     pub(crate) fn set(&self, bytes: u64) {
         let before = self.bytes.load(Ordering::Relaxed);

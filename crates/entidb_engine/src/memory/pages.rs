@@ -91,7 +91,7 @@ struct Class {
 // SAFETY: nobody has what is in the lists but the state they belong to.
 unsafe impl Send for Class {}
 
-/// The class of so many bytes; nothing for a mapping of its own.
+/// The class of a size in bytes; nothing for a mapping of its own.
 fn class_of(len: usize) -> Option<u8> {
     let pages = len.div_ceil(PAGE_BYTES).max(1);
     let class = CLASS_PAGES.partition_point(|class| *class < pages);

@@ -1,7 +1,7 @@
 //! Finds the newest version of a key in one step, for zones that are read by whole keys.
 //!
 //! Always: a cell is written whole, so a reader sees the key's entry as it was before or after, never between.
-//! A grown table is filled before it is published; the smaller one stays for whoever is still in it.
+//! A grown table is filled before it is published; the smaller one stays for readers that still use it.
 //! Does not know: order, versions or snapshots.
 
 use std::sync::OnceLock;

@@ -288,7 +288,7 @@ pub(super) fn retake_heads(arena: &Arena, items: &mut [Item], skipped: usize) {
     }
 }
 
-/// The first chunk of a pool holds so many nodes (as a power of two), each after it twice as many, until a chunk holds
+/// The first chunk of a pool holds this many nodes (as a power of two), each after it twice as many, until a chunk holds
 /// the usual number. So an empty memtable costs little, and a large one few chunks.
 const FIRST_CHUNK_BITS: u32 = if cfg!(loom) { 1 } else { 4 };
 const USUAL_CHUNK_BITS: u32 = if cfg!(loom) { 1 } else { 12 };
@@ -308,7 +308,7 @@ const fn place_of(number: u32) -> (usize, usize) {
 }
 
 /// Nodes by number. They live as long as the tree, so a number stays good; a replaced node stays as it was for
-/// whoever is still in it.
+/// readers that still use it.
 pub(super) struct Pool<T> {
     chunks: Box<[OnceLock<MappedSlice<T>>]>,
     used: AtomicU32,

@@ -1,6 +1,6 @@
 //! The files of segments that are open, of which there are no more than a bound.
 //!
-//! Always: an open file is found without a lock; a read of a file that is closed opens it once, whoever else wants it at
+//! Always: an open file is found without a lock; a read of a closed file opens it once, however many threads want it at
 //! the same time. Where the bound is reached, the file that was not read for longest is closed first, about: a clock over
 //! all of them. A reader that has a file keeps it until its read is done, so there is at most one file beyond the bound
 //! for each thread that reads at that moment. Where the system refuses one more file, half of them are closed and the

@@ -1,7 +1,7 @@
 //! The files of segments, from the switch that drops them to their removal.
 //!
 //! Always: a file is queued for removal once, by the last reference to it, and only after the switch that drops it is on
-//! stable storage. Whoever lets go of the last reference waits for no device: files are removed by those who take them
+//! stable storage. The thread that drops the last reference waits for no device: files are removed by those who take them
 //! from the queue.
 //! Does not know: how a file is removed, or who refers to it. A reader process is another reference: its lease will be
 //! asked where files are taken from the queue, and nowhere else.

@@ -1,6 +1,6 @@
 //! A lock that a thread which gives it back does not get again before the first that waits for it.
 //!
-//! Always: who waits first is next, whoever takes the lock again at once. Taking it takes a second lock, which is held for long
+//! Always: the longest waiter is next, although the last holder may ask again at once. Taking it takes a second lock, which is held for long
 //! by those alone who wait.
 //! Does not know: what it protects.
 

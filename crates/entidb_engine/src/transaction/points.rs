@@ -18,7 +18,7 @@ use crate::value::Value;
 /// Up to this size changes are kept one by one: a tree in an arena costs some 150 KB to begin with, and moving a thousand
 /// documents of an ordinary transaction into one cost a ninth of writing them (2026-11-30).
 pub(super) const FEW_BYTES_MAX: u64 = 1 << 20;
-/// Of so many, a part of that size is kept one by one where somebody still looks at them and they are copied.
+/// Of this many, a part of that size is kept one by one where a reader still uses them and they are copied.
 const COPIED_PART: u64 = 4;
 /// Replaced changes are given back once they are this many bytes, and more than those that are left.
 const STALE_BYTES_MIN: u64 = 1 << 20;

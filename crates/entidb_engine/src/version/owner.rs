@@ -1,7 +1,7 @@
 //! The session that may write a database, and how it finds out that it is not any more.
 //!
 //! Always: each session that writes leaves a random number of its own in ROOT. Before a new file of the log and before a
-//! change of the manifest, ROOT is read again by its name: whoever finds another number there, no ROOT, or another folder
+//! change of the manifest, ROOT is read again by its name: a writer that finds another number there, no ROOT, or another folder
 //! at the path of the database, has been replaced and stops writing. What was acknowledged stays in the files it was
 //! written to.
 //! Does not know: the lock that keeps two sessions apart, of which this is the second line. A lock is lost where a file

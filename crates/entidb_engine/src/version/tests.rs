@@ -35,7 +35,7 @@ fn meta(number: u64, level: u8, run: u64, first: u64, last: u64) -> SegmentMeta 
     }
 }
 
-/// A level of so many segments as one change.
+/// A level of `count` segments as one change.
 fn snapshot_of(count: u64) -> VersionEdit {
     // Numbers are given in another order than keys are, as after many merges.
     let metas = (0..count).map(|number| number.wrapping_mul(7919) % count);

@@ -22,7 +22,7 @@ use crate::error::{ErrorKind, Result};
 /// One claim: its name, and the function that proves it on the backends that `make` makes, each of them empty.
 pub type Case = (&'static str, fn(make: &dyn Fn() -> Backend));
 
-/// One claim about a device that gets full; `make` makes an empty backend on a device that holds about so many bytes and
+/// One claim about a device that gets full; `make` makes an empty backend on a device that holds about that number of bytes and
 /// that nobody else uses.
 pub type ScarcityCase = (&'static str, fn(make: &dyn Fn(u64) -> Backend));
 

@@ -55,7 +55,7 @@ impl FileDirectory {
         }
     }
 
-    /// Removes the root folder at a path if it holds nothing: for whoever made it and has no use for it.
+    /// Removes the root folder at a path if it holds nothing: for a caller that made it in vain.
     ///
     /// # Errors
     /// `NotFound`, `NotAFolder`, `FolderNotEmpty`, `PermissionDenied`, `ReadOnly`, `Device`.
@@ -171,7 +171,7 @@ impl Directory for FileDirectory {
 
     fn lock(&self, name: &str, kind: LockKind) -> Result<Box<dyn Lock>> {
         let parsed = Name::parse(Operation::Lock, name)?;
-        // With the folder: whoever is kept out asks which database it is, and the name is the same in all of them.
+        // With the folder: a process that is kept out asks which database it is, and the name is the same in all of them.
         let path = Path::new(&self.location).join(name).to_string_lossy().into_owned();
         if kind == LockKind::Exclusive {
             self.refuse_if_read_only(Operation::Lock, &path)?;

@@ -117,7 +117,7 @@ impl Drop for SystemLock {
             let _number_stays = self.file.set_len(0);
         }
         // Said outright, because a child made by `fork` may keep the files open beyond our own closing of them. The
-        // folder last: whoever has it finds the file free.
+        // folder last: its holder finds the file free.
         let _closing_lets_go_too = self.file.unlock();
         if let Some(folder) = &self.folder {
             let _closing_lets_go_too = folder.unlock();

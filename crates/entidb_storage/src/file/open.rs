@@ -31,7 +31,7 @@ pub(super) fn open_root(path: &Path, mode: RootMode) -> Result<Root, ErrorKind> 
         RootMode::Existing | RootMode::ReadOnly => Root::open(path),
         RootMode::CreateIfMissing => {
             let (root, made) = open_or_make(path)?;
-            // Whoever made it may have stopped before its name was durable. We cannot know, and asking costs one
+            // Its maker may have stopped before its name was durable. We cannot know, and asking costs one
             // flush at the birth of a database.
             if !made && root.list("")?.is_empty() {
                 match Root::flush_parent(path) {

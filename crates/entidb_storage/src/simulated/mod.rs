@@ -240,7 +240,7 @@ impl Simulation {
         state.disk.live(*file).map(Content::to_vec)
     }
 
-    /// Replaces a file's bytes, durably and behind the back of whoever uses it; makes the file and its folder when
+    /// Replaces a file's bytes, durably and unknown to its users; makes the file and its folder when
     /// they are missing. For tests of damage.
     pub fn put_file(&self, path: &str, bytes: &[u8]) {
         let mut content = Content::default();
@@ -265,7 +265,7 @@ impl Simulation {
         }
     }
 
-    /// Takes a file away, durably and behind the back of whoever uses it. True when it was there.
+    /// Takes a file away, durably and unknown to its users. True when it was there.
     pub fn lose_file(&self, path: &str) -> bool {
         let mut state = self.world.state.lock();
         let disk = &mut state.disk;

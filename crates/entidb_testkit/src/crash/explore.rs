@@ -18,7 +18,7 @@ const CALLS_MAX: u64 = 200_000;
 /// How many variants a crash inside a recovery gets, by depth.
 const DEEPER_VARIANTS: [usize; 2] = [4, 2];
 
-/// One in so many recovered images is opened and closed a second time with nothing done to it.
+/// One in this number of recovered images is opened and closed a second time with nothing done to it.
 const SECOND_OPEN_ONE_IN: u64 = 4;
 
 /// How many of the last calls a failure shows.

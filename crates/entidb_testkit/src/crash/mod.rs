@@ -57,11 +57,11 @@ pub struct Effort {
     pub seeds: u64,
     /// How many damage variants at each crash.
     pub variants: u32,
-    /// One in so many recovered images is crashed again at every call of its recovery; 0 for none.
+    /// One in this number of recovered images is crashed again at every call of its recovery; 0 for none.
     pub second_one_in: u64,
-    /// One in so many of those is crashed a third time; 0 for none.
+    /// One in this number of those is crashed a third time; 0 for none.
     pub third_one_in: u64,
-    /// A workload ends early after so many images. The report says how many there were.
+    /// A workload ends early after this number of images. The report says how many there were.
     pub states_max: u64,
 }
 

@@ -184,7 +184,7 @@ fn types_in(file: &str, functions: &[Function]) -> BTreeSet<String> {
     }
 }
 
-/// The functions of a crate's files. What is private gives its C functions to whoever calls it.
+/// The functions of a crate's files. A private function gives its C functions to its callers.
 fn functions(files: &[String]) -> Vec<Function> {
     let mut found: Vec<Function> = Vec::new();
     for file in files {

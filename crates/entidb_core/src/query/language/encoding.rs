@@ -16,7 +16,7 @@ const VERSION: u64 = 1;
 /// How deeply `and`, `or` and `not` may nest, in bytes and in Rust alike: a query that runs can be sent. A group within a group
 /// of its kind is no level of its own.
 const DEPTH_MAX: usize = 50;
-/// How deeply they may nest with groups in groups of their kind, each of which is melted into the one around it.
+/// How deeply they may nest with groups in groups of their kind, each of which is joined with the one around it.
 const GROUPS_MAX: usize = 200;
 
 fn invalid(problem: impl Into<String>) -> Error {

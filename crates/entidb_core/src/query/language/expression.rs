@@ -45,7 +45,7 @@ pub enum Comparison {
 pub enum Expression {
     /// Always holds, or never.
     Constant(bool),
-    /// The value at the path compares so with the operand.
+    /// The comparison of the value at the path with the operand is true.
     Compare(Path, Comparison, Value),
     /// The value at the path equals one of these.
     In(Path, Vec<Value>),
@@ -57,7 +57,7 @@ pub enum Expression {
     IsNull(Path),
     /// The array at the path has the element.
     Contains(Path, Value),
-    /// The text at the path begins so.
+    /// The value at the path is text that begins with this.
     StartsWith(Path, String),
     /// All hold.
     And(Vec<Expression>),
@@ -375,7 +375,7 @@ impl Field {
         Expression::Contains(self.0, value.into())
     }
 
-    /// A text that begins so.
+    /// The value is text that begins with this.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;

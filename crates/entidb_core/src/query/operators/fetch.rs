@@ -12,7 +12,7 @@ use crate::keyspace;
 use crate::query::sources::{Candidate, Source, Who};
 use crate::transaction::View;
 
-/// Candidates are read at most so many at a time: enough to make one batched read worth it.
+/// The most candidates of one batched read: enough to make it worth it.
 const BATCH_MAX: usize = 64;
 /// The first batch of a walk that may be left early.
 const BATCH_FIRST: usize = 4;
@@ -40,7 +40,7 @@ impl Fetch {
         if self.ready.is_empty() { self.source.count() } else { Ok(None) }
     }
 
-    /// The next entity. `wanted` is how many answers there may still be, where that is known: so many are read at once, and
+    /// The next entity. `wanted` is how many answers there may still be, where that is known: that number is read at once, and
     /// more only when candidates turn out to be no answers.
     pub(crate) fn next(&mut self, wanted: Option<u64>) -> Result<Option<Entity>> {
         self.view.check()?;

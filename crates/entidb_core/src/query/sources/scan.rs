@@ -10,7 +10,7 @@ use crate::history::EntityWalk;
 use crate::id::{CollectionId, EntityId};
 use crate::transaction::View;
 
-/// A batch ends with the entity that takes it over so many bytes.
+/// A batch ends with the entity that takes it over this number of bytes.
 const BATCH_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //!
 //! Always: a change asks for a key that opens the keyring now; it rewrites 16 KiB and no data; a crash leaves the
 //! keyring before or after it. The last slot is never removed. A key has one slot.
-//! Does not know: which files still use an old data key: whoever forgets one must.
+//! Does not know: which files still use an old data key: a caller that forgets one must.
 //! Format: docs/spec/encryption.md, "Changes".
 
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Keyring {
         self.change(|keyring| keyring.fill_slot(place, new, kdf))
     }
 
-    /// Removes every slot that `key` opens. Whoever kept an older copy of the keyring can still open that one: rotate
+    /// Removes every slot that `key` opens. An older copy of the keyring can still be opened with it: rotate
     /// the data key afterwards.
     ///
     /// # Errors

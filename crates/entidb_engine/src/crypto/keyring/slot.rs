@@ -15,7 +15,7 @@ use crate::format::keyring_copy::{Slot, SlotKind, WRAPPED_KEY_BYTES};
 use crate::format::unit::TAG_BYTES;
 use crate::options::{KdfParameters, KeySource};
 
-/// A new slot that gives the root key to whoever has `key`.
+/// A new slot that gives the root key to holders of `key`.
 pub(super) fn wrap(
     around: &Surroundings,
     database_id: DatabaseId,

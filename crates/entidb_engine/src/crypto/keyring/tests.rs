@@ -1,4 +1,4 @@
-//! What the keyring promises: whoever has a key gets in, nobody else does, and no crash or fault locks anyone out.
+//! What the keyring promises: a key opens the database, nothing else does, and no crash or fault locks an owner of a key out.
 
 use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation, Variant};
 

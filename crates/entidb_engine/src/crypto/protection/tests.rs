@@ -79,7 +79,7 @@ fn every_changed_bit_is_damage_with_file_and_offset() {
     }
 }
 
-/// The checksum needs no key, so whoever changes an encrypted file can put it right. The tag still says no.
+/// The checksum needs no key, so an attacker who changes an encrypted file can correct it. The tag still says no.
 #[test]
 fn a_change_with_the_checksum_put_right_is_tampering() {
     let (writer, reader) = pair(&encrypted(), FileKind::Segment, 4, 2);

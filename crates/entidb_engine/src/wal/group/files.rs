@@ -100,7 +100,7 @@ impl Log {
         Ok(true)
     }
 
-    /// Makes a fresh file, smaller than wanted where there is no room for more, and from the reserve for whoever may use it.
+    /// Makes a fresh file, smaller than wanted where there is no room for more, and from the reserve for callers that may use it.
     fn create(&self, least: u64, wanted: u64, purpose: Purpose) -> Result<WalFile> {
         let LogContext { backend, keys, numbers, space, .. } = &self.context;
         let mut capacity = wanted;

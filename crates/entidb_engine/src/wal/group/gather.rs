@@ -15,7 +15,7 @@ const SKIPS_MAX: u32 = 256;
 
 /// What the last flushes tell about the next.
 ///
-/// Whoever is woken by the end of a flush comes back with the next commit a moment later. Without this the first one back
+/// A thread woken by the end of a flush returns with its next commit a moment later. Without this the first one back
 /// flushed for itself alone, and everyone else waited for that flush and for the one after it.
 #[derive(Debug, Default)]
 pub(super) struct Gather {
@@ -64,7 +64,7 @@ impl Gather {
         self.held = false;
     }
 
-    /// A flush that took `nanos` covered so many durable commits, and so many came during it.
+    /// A flush that took `nanos` covered `covered` durable commits, and `came` arrived during it.
     pub(super) fn flushed(&mut self, nanos: u64, covered: usize, came: usize) {
         self.expected = covered.saturating_add(came);
         let before = if self.flush_nanos == 0 { nanos } else { self.flush_nanos };

@@ -1,4 +1,4 @@
-//! Whoever writes and flushes for everyone else, one at a time.
+//! The leader: the one thread that writes and flushes for all waiting commits.
 //!
 //! Always: writes are in order, one group each; what a flush reached was written before it began; a commit is shown only
 //! when all before it may be. Who goes on in the next file flushes nothing for it: the next flush begins with the file

@@ -1,4 +1,4 @@
-//! Commits sharing writes and flushes: whoever waits first does the work for everyone.
+//! Group commit: commits share writes and flushes, and the first waiter does the work for all.
 //!
 //! Always: sequences reach the file in order and without gaps; `visible` grows in order, past a durable commit only once
 //! that commit is on stable storage, and past a grouped one only once it is written; after a failed write or flush nothing is ever acknowledged again. Flushes never
@@ -58,7 +58,7 @@ pub(crate) struct Log {
     /// A flush is over, or the log is. Those who wait for one are woken by nothing less: eight writers who woke each other
     /// at every step spent four times as much time on that as on their commits.
     flushed: FlushEnd,
-    /// Held by whoever has the writing role. None after the end.
+    /// Held by the leader. None after the end.
     current: Mutex<Option<WalFile>>,
     /// One preparation of a next file at a time.
     preparing: Mutex<()>,

@@ -67,13 +67,13 @@ impl Log {
     }
 
     /// Takes the encoded commit with the next sequence. `reserve` was called for it and the commit is applied. True
-    /// when a flush is due now that was not, so that whoever flushes in the background should look at the clock.
+    /// when a flush is due now that was not, so that the background flusher must check the clock.
     pub(crate) fn append(&self, sequence: Sequence, commit: &[u8], durability: Durability) -> bool {
         let now = self.context.backend.clock.monotonic_nanos();
         let mut state = self.state.lock();
         state.promised = 0;
         if state.stopped.is_some() {
-            // Whoever waits for it learns why; nobody ever sees it.
+            // Its waiters get the reason; no reader ever sees it.
             return false;
         }
         if state.pending.len() <= WAL_UNIT_HEADER_BYTES {

@@ -95,7 +95,7 @@ impl Log {
                 self.flushed.wait(state, None);
                 continue;
             }
-            // Whoever comes as the last one expected begins the flush, and its end ends this wait.
+            // The last expected commit begins the flush, and the end of the flush ends this wait.
             held = true;
             state.gather.hold();
             self.flushed.wait(state, Some(patience));
@@ -204,14 +204,14 @@ impl Log {
         self.outcome_of(sequence, self.flush_to(sequence)).map(|()| true)
     }
 
-    /// Wakes everyone who waits, to look again.
+    /// Wakes all waiters; each checks its condition again.
     pub(crate) fn wake(&self) {
         let guard = self.state.lock();
         drop(guard);
         self.wake_all();
     }
 
-    /// As [`wake`](Self::wake), for whoever has just changed the state under its lock, and given that back.
+    /// As [`wake`](Self::wake), for a thread that has changed the state under its lock and released the lock.
     pub(super) fn wake_all(&self) {
         self.changed.notify_all();
         self.flushed.announce();
@@ -223,7 +223,7 @@ impl Log {
         }
         let mut state = self.state.lock();
         while self.visible() < sequence {
-            // A durable commit is ahead; whoever made it is about to flush or waits for the one who does.
+            // A durable commit is ahead; its thread is about to flush or waits for the leader.
             if self.context.backend.threads.parallelism() == 0 {
                 drop(state);
                 return self.outcome_of(sequence, self.flush_to(sequence));

@@ -297,7 +297,7 @@ pub(super) fn lower_camel(name: &str) -> String {
     words.fold(first, |name, word| name + &super::rust::capital(word))
 }
 
-/// Breaks text into lines of at most so many letters, each after `prefix`.
+/// Breaks text into lines of at most `width` letters, each after `prefix`.
 pub(super) fn wrapped(text: &str, prefix: &str, width: usize) -> String {
     let mut out = String::new();
     let mut line = prefix.trim_end().to_owned();

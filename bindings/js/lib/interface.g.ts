@@ -163,6 +163,22 @@ export type Compression =
   /** No compression. */
   | "none";
 
+/** @internal The methods of a field: the name of the condition in the bytes of a query, and the kinds of its operands. */
+export const CONDITION_METHODS: Readonly<Record<string, readonly [string, ...("value" | "values" | "text")[]]>> = {
+  eq: ["eq", "value"],
+  ne: ["ne", "value"],
+  lt: ["lt", "value"],
+  lte: ["le", "value"],
+  gt: ["gt", "value"],
+  gte: ["ge", "value"],
+  in: ["in", "values"],
+  between: ["between", "value", "value"],
+  exists: ["exists"],
+  isNull: ["is_null"],
+  contains: ["contains", "value"],
+  startsWith: ["starts_with", "text"],
+};
+
 /** @internal The bytes before a document in the frames of `entidb_cursor_next_batch`: length (4 bytes), id (16), version (8). */
 export const FRAME_HEAD_BYTES = 28;
 

@@ -8,6 +8,7 @@ import { kindOf, refused, text, whole } from "./argument";
 import type { Collection } from "./collection";
 import type { Cursor } from "./cursor";
 import type { Document, Entity } from "./entity";
+import { CONDITION_METHODS } from "./interface.g";
 import { type Path, pathOf } from "./path";
 import type { ElementOperand, Names, Operand, OrderOf, Prefix, Under } from "./shape";
 
@@ -150,42 +151,22 @@ export type FieldsOf<D> = unknown extends D
     ? D extends Readonly<Record<string, infer V>> ? unknown extends V ? Fields : { readonly [name: string]: FieldOf<V, D> } : Fields
     : { readonly [K in Names<D>]-?: FieldOf<Under<D, K>, D> };
 
-const METHODS = new Set(["eq", "ne", "lt", "lte", "gt", "gte", "in", "between", "exists", "isNull", "contains", "startsWith"]);
+const METHODS = new Map(Object.entries(CONDITION_METHODS));
 
-function said(path: Path, method: string, operands: readonly unknown[]): Condition {
-  const [one, two] = operands;
-  const values = (count: number): void => {
-    for (let i = 0; i < count; i++) {
-      if (operands[i] === undefined) throw refused(`${method} takes ${count === 1 ? "a value" : "two values"}, not undefined; ask exists() whether a field is there`);
+function said(path: Path, method: string, [name, ...kinds]: (typeof CONDITION_METHODS)[string], operands: readonly unknown[]): Condition {
+  const given = kinds.map((kind, at) => {
+    const operand = operands[at];
+    if (kind === "values") {
+      if (!Array.isArray(operand)) throw refused(`${method} takes an array of values, not ${kindOf(operand)}`);
+    } else if (kind === "text") {
+      text(operand, `the beginning ${method} asks for`);
+    } else if (operand === undefined) {
+      const count = kinds.length === 1 ? "a value" : "two values";
+      throw refused(`${method} takes ${count}, not undefined; ask exists() whether a field is there`);
     }
-  };
-  switch (method) {
-    case "eq":
-    case "ne":
-    case "lt":
-    case "gt":
-    case "contains":
-      values(1);
-      return new Condition([method, path, one]);
-    case "lte":
-      values(1);
-      return new Condition(["le", path, one]);
-    case "gte":
-      values(1);
-      return new Condition(["ge", path, one]);
-    case "in":
-      if (!Array.isArray(one)) throw refused(`in takes an array of values, not ${kindOf(one)}`);
-      return new Condition(["in", path, one]);
-    case "between":
-      values(2);
-      return new Condition(["between", path, one, two]);
-    case "exists":
-      return new Condition(["exists", path]);
-    case "isNull":
-      return new Condition(["is_null", path]);
-    default:
-      return new Condition(["starts_with", path, text(one, "the beginning startsWith asks for")]);
-  }
+    return operand;
+  });
+  return new Condition([name, path, ...given]);
 }
 
 /** What fields are instances of, so that one that is given for a value is refused by name. */
@@ -196,7 +177,8 @@ function fieldOf(path: Path): Field {
   return new Proxy(new Named(), {
     get(_, name): unknown {
       if (typeof name !== "string") return undefined;
-      if (METHODS.has(name)) return (...operands: unknown[]) => said(path, name, operands);
+      const condition = METHODS.get(name);
+      if (condition !== undefined) return (...operands: unknown[]) => said(path, name, condition, operands);
       return fieldOf([...path, step(name)]);
     },
     set(_, name): boolean {

@@ -10,7 +10,7 @@ use entidb_engine::Durability;
 
 use super::table::SETTINGS;
 use super::{Key, Options};
-use crate::error::{Error, ErrorCode, Result, quoted};
+use crate::error::{Error, ErrorCode, Result, did_you_mean, quoted};
 
 /// One option: its name, what it takes, and where it is kept.
 #[derive(Debug)]
@@ -230,28 +230,8 @@ fn password(value: &Value) -> Result<Key> {
 }
 
 fn unknown(name: &str) -> Error {
-    let nearest = SETTINGS.iter().map(|setting| setting.name).min_by_key(|known| distance(name, known));
-    let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
+    let hint = did_you_mean(name, SETTINGS.iter().map(|setting| setting.name));
     Error::new(ErrorCode::UnknownOption, format!("there is no option {}{hint}", quoted(name)))
-}
-
-/// How many letters must be changed, added or removed to make one word of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().take(64).enumerate() {
-        let mut corner = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (other, above) in b.iter().zip(row.iter().skip(1)) {
-            let changed = corner + usize::from(letter != *other);
-            left = changed.min(left + 1).min(above + 1);
-            corner = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -49,6 +49,11 @@ pub(crate) fn generate(repository: &Repository) -> Result<Vec<Generated>> {
             path: "crates/entidb_core/src/options/table.rs",
             text: formatted(repository, &api::rust::render(&api))?,
         },
+        Generated {
+            path: "crates/entidb_core/src/query/language/conditions.rs",
+            text: formatted(repository, &api::conditions::rust(&api))?,
+        },
+        Generated { path: "docs/reference/conditions.md", text: api::conditions::page(&api) },
         Generated { path: "docs/reference/errors.md", text: markdown::render(&table) },
         Generated { path: "docs/reference/options.md", text: api::markdown::options(&api) },
         Generated { path: "docs/reference/reports.md", text: api::markdown::reports(&api) },

@@ -26,6 +26,7 @@ const RUST_EXAMPLES: &str = "crates/entidb/examples";
 fn documents(repository: &Repository) -> Result<Vec<String>> {
     let mut found: Vec<String> = repository.files_in("docs/guides", "md")?;
     found.extend(["README.md", "bindings/python/README.md", "bindings/node/README.md"].map(str::to_owned));
+    found.push("docs/reference/conditions.md".to_owned());
     found.retain(|file| repository.has(file));
     Ok(found)
 }

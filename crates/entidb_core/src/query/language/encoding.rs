@@ -6,9 +6,10 @@
 
 use entidb_codec::{Direction, Path, Value};
 
+use super::conditions::CONDITIONS;
 use super::{Comparison, Expression};
 use crate::catalog::Column;
-use crate::error::{Error, ErrorCode, Result, quoted};
+use crate::error::{Error, ErrorCode, Result, did_you_mean, quoted};
 use crate::query::Query;
 
 /// The version of the form.
@@ -247,14 +248,17 @@ impl Expression {
         let Some((Value::Text(name), operands)) = items.split_first() else {
             return Err(invalid("a condition is an array whose first element names it"));
         };
-        let wrong = || invalid(format!("the condition {name:?} has the wrong operands"));
+        let Some((name, takes)) = CONDITIONS.iter().find(|(known, _)| known == name) else {
+            let hint = did_you_mean(name, CONDITIONS.iter().map(|(known, _)| *known));
+            return Err(invalid(format!("no condition is called {}{hint}", quoted(name))));
+        };
+        let wrong = || invalid(format!("the condition {name} takes {takes}"));
         let terms = || -> Result<Vec<Self>> {
             let mut terms = Vec::with_capacity(operands.len());
             for operand in operands {
-                let is_like =
-                    operand.as_array().and_then(<[Value]>::first).and_then(Value::as_text) == Some(name.as_str());
+                let is_like = operand.as_array().and_then(<[Value]>::first).and_then(Value::as_text) == Some(*name);
                 let depth = if is_like { depth } else { depth + 1 };
-                match (name.as_str(), Self::from_value_at(operand, depth, groups + 1)?) {
+                match (*name, Self::from_value_at(operand, depth, groups + 1)?) {
                     ("and", Self::And(inner)) | ("or", Self::Or(inner)) => terms.extend(inner),
                     (_, term) => terms.push(term),
                 }
@@ -265,7 +269,7 @@ impl Expression {
             let [path, value] = operands else { return Err(wrong()) };
             return Ok(Self::Compare(path_from(path)?, comparison, value.clone()));
         }
-        match (name.as_str(), operands) {
+        match (*name, operands) {
             ("true", []) => Ok(Self::Constant(true)),
             ("false", []) => Ok(Self::Constant(false)),
             ("in", [path, Value::Array(values)]) => Ok(Self::In(path_from(path)?, values.clone())),
@@ -277,10 +281,7 @@ impl Expression {
             ("and", _) => Ok(Self::And(terms()?)),
             ("or", _) => Ok(Self::Or(terms()?)),
             ("not", [term]) => Ok(Self::Not(Box::new(Self::from_value_at(term, depth + 1, groups + 1)?))),
-            ("true" | "false" | "in" | "between" | "exists" | "is_null" | "contains" | "starts_with" | "not", _) => {
-                Err(wrong())
-            }
-            _ => Err(invalid(format!("no condition is called {}", quoted(name)))),
+            _ => Err(wrong()),
         }
     }
 }
@@ -330,17 +331,39 @@ mod tests {
     }
 
     #[test]
+    fn every_condition_of_the_documents_is_read_back_under_its_name() {
+        let path = || Path::field("n").to_value();
+        let inner = || Value::Array(vec![Value::from("true")]);
+        for (name, takes) in CONDITIONS {
+            let mut node = vec![Value::from(*name)];
+            for operand in takes.replace(" and ", ", ").split(", ") {
+                match operand {
+                    "a path" => node.push(path()),
+                    "a value" | "a text" => node.push(Value::from("a")),
+                    "an array of values" => node.push(Value::Array(vec![Value::from(1)])),
+                    "a condition" | "conditions" => node.push(inner()),
+                    other => assert_eq!(other, "no operand"),
+                }
+            }
+            let node = Value::Array(node);
+            assert_eq!(Expression::from_value(&node).map(|read| read.to_value()).unwrap(), node, "{name}");
+        }
+    }
+
+    #[test]
     fn unknown_nodes_fields_and_versions_are_refused() {
         let bytes = |value: Value| entidb_codec::encode(&value);
         let map = |fields: Vec<(&str, Value)>| bytes(Value::Map(fields.into_iter().collect()));
         let like = Value::Array(vec![Value::from("like")]);
+        let between = Value::Array(vec![Value::from("between"), Path::field("n").to_value(), Value::from(1)]);
         let mut deep = Value::Array(vec![Value::from("true")]);
         for _ in 0..60 {
             deep = Value::Array(vec![Value::from("not"), deep]);
         }
         let one = || Value::from(1_u64);
         for (bytes, says) in [
-            (map(vec![("v", one()), ("filter", like)]), "like"),
+            (map(vec![("v", one()), ("filter", like)]), "no condition is called \"like\"; did you mean "),
+            (map(vec![("v", one()), ("filter", between)]), "the condition between takes a path, a value and a value"),
             (map(vec![("v", one()), ("sort", one())]), "sort"),
             (map(vec![("v", Value::from(2_u64))]), "version 2"),
             (map(vec![]), "no version"),

@@ -2,6 +2,7 @@
 //!
 //! Always: a condition means the same with and without an index. Does not know: how answers are found (`plan`, `sources`).
 
+mod conditions;
 mod encoding;
 mod evaluate;
 mod expression;

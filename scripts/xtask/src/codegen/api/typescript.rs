@@ -13,6 +13,15 @@ pub(in super::super) fn render(api: &Api) -> String {
     for found in api.enums.iter().filter(|found| !found.only_c) {
         enumeration(&mut out, found);
     }
+    out.push_str(METHODS);
+    for condition in &api.conditions {
+        let Some(method) = condition.method() else { continue };
+        let operands: Vec<String> =
+            condition.operands.iter().skip(1).map(|operand| format!("\"{}\"", operand.word())).collect();
+        let name = format!("\"{}\"", condition.name);
+        let _ = writeln!(out, "  {method}: [{}],", [vec![name], operands].concat().join(", "));
+    }
+    out.push_str("};\n");
     for layout in &api.layouts {
         let _ = write!(
             out,
@@ -51,6 +60,11 @@ pub(in super::super) fn render(api: &Api) -> String {
 const HEAD: &str = "\
 //
 // The options of a database, what it reports, and the words and numbers that calls take.
+";
+
+const METHODS: &str = "
+/** @internal The methods of a field: the name of the condition in the bytes of a query, and the kinds of its operands. */
+export const CONDITION_METHODS: Readonly<Record<string, readonly [string, ...(\"value\" | \"values\" | \"text\")[]]>> = {
 ";
 
 fn enumeration(out: &mut String, found: &Enum) {

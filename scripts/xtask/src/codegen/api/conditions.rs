@@ -267,7 +267,7 @@ fn program(
     for text in api.conditions.iter().filter_map(shown) {
         let _ = writeln!(out, "{indent}{text},");
     }
-    let _ = write!(out, "{tail}```\n");
+    let _ = writeln!(out, "{tail}```");
 }
 
 #[cfg(test)]

@@ -518,6 +518,8 @@ export interface VerifyReport {
   ignoredCount: number;
   /** The end of the log that was no whole commit when the database was opened. */
   bytesDropped: number;
+  /** Problems that lost nothing: damage of a copy in `KEYRING` or `ROOT` while the other copy is whole. */
+  sparesDamaged: number;
 }
 
 /** What a checkpoint did. */
@@ -550,6 +552,8 @@ export interface BackupReport {
   files: number;
   /** Their size. */
   bytes: number;
+  /** Damaged copies in `KEYRING` and `ROOT` of a restored backup; the other copy is whole, and both are in the new database. */
+  sparesRepaired: number;
 }
 
 /** One key or password that opens an encrypted database. */

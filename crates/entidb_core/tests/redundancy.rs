@@ -1,4 +1,4 @@
-//! A check tells when only one of two copies is left.
+//! A check tells when only one of two copies is left, and a restore makes both whole.
 //!
 //! Always: one byte is damaged at a time. Does not know: what a copy holds.
 
@@ -87,7 +87,7 @@ fn each_damaged_byte_of_one_slot_of_the_root_is_told() {
 }
 
 #[test]
-fn a_backup_with_one_damaged_copy_is_not_called_whole() {
+fn a_backup_with_one_damaged_copy_is_told_and_restored_with_both_whole() {
     let base = std::env::temp_dir().join(format!("entidb-redundancy-{}", std::process::id()));
     let (backup, target) = (base.join("backup"), base.join("target"));
     std::fs::create_dir_all(&base).unwrap();
@@ -104,9 +104,25 @@ fn a_backup_with_one_damaged_copy_is_not_called_whole() {
         let report = Database::validate_backup(&backup, key()).unwrap();
         assert_eq!(report.problems.len(), 1, "byte {at} of {file}: {report:?}");
         assert_eq!(report.problems[0].file.as_deref(), Some(file));
+        assert_eq!(report.spares_damaged, 1, "byte {at} of {file}: {report:?}");
+        assert_eq!(Database::restore(&backup, &target, key()).unwrap().spares_repaired, 1, "byte {at} of {file}");
+        let restored = Database::open_with(&target, options(true, true)).unwrap();
+        assert!(restored.verify(VerifyLevel::Full).unwrap().is_ok());
+        assert_eq!(restored.collection("notes").unwrap().count().unwrap(), 1);
+        drop(restored);
+        std::fs::remove_dir_all(&target).unwrap();
+        let in_memory = Database::restore_memory(&backup, options(false, true)).unwrap();
+        assert_eq!(in_memory.collection("notes").unwrap().count().unwrap(), 1);
+        // Damage that lost something is none that is repaired.
+        let segment = std::fs::read_dir(backup.join("seg")).unwrap().next().unwrap().unwrap().path();
+        let whole = std::fs::read(&segment).unwrap();
+        let mut damaged = whole.clone();
+        damaged[200] ^= 1;
+        std::fs::write(&segment, &damaged).unwrap();
         assert_eq!(Database::restore(&backup, &target, key()).unwrap_err().code(), ErrorCode::Corrupt);
+        std::fs::write(&segment, &whole).unwrap();
         std::fs::write(backup.join(file), &good).unwrap();
     }
-    Database::restore(&backup, &target, key()).unwrap();
+    assert_eq!(Database::restore(&backup, &target, key()).unwrap().spares_repaired, 0);
     std::fs::remove_dir_all(&base).unwrap();
 }

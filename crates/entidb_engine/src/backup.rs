@@ -1,9 +1,10 @@
 //! A consistent copy of a database while it is in use.
 //!
-//! Always: the copy is the state after one commit, complete and closed in order, under the keys it was copied with. ROOT is
-//! written last, so a copy that was cut short is no database; what is reported as made was read back and checked; what
-//! failed leaves nothing in the target. Segments are copied as they are, encrypted ones stay encrypted; of a database that is
-//! open for reading only every file is.
+//! Always: the copy is the state after one commit, complete and closed in order, under the keys it was copied with. The folder is
+//! marked before its first file and ROOT is written last, so a copy that was cut short is refused by that mark; what is reported as
+//! made was read back and checked; what failed leaves nothing in the target. Segments are copied as they are, encrypted ones stay
+//! encrypted; of a database that is open for reading only every file is, except those that hold two copies of one content, ROOT and
+//! KEYRING, which are written whole.
 //! Does not know: where the copy goes; the caller gives a backend.
 
 use std::path::Path;
@@ -11,19 +12,19 @@ use std::sync::Arc;
 
 use entidb_storage::{Backend, Error as StorageError, ErrorKind, LockKind, OpenMode, Operation};
 
-use crate::crypto::{Keyring, Keys};
+use crate::crypto::{Keyring, Keys, newest_copy};
 use crate::engine::recover::{segment_context, version_of};
 use crate::engine::{LOCK, Shared};
 use crate::error::{Damage, Error, Result};
-use crate::format::{FileKind, FileNumber, KEYRING_FILE, ManifestRecordKind, Sequence};
+use crate::format::{FileKind, FileNumber, KEYRING_FILE, ManifestRecordKind, ROOT_SLOT_BYTES, Root, Sequence};
 use crate::interrupt;
 use crate::open_files::SparingDirectory;
 use crate::planted::{Mistake, makes};
 use crate::segment::Segment;
 use crate::verify::VerifyLevel;
 use crate::version::{
-    FOLDERS, FileNumbers, InstallContext, Owner, Version, create_folders, list_files, number_of, read_manifest,
-    read_root_file, write_closed,
+    FOLDERS, FileNumbers, InstallContext, Owner, UNFINISHED, Version, create_folders, list_files, number_of,
+    read_manifest, read_root_file, write_closed, write_root,
 };
 
 /// Bytes copied at a time.
@@ -42,24 +43,75 @@ pub struct BackupReport {
 
 pub(crate) fn backup(shared: &Shared, target: &Backend) -> Result<BackupReport> {
     let target = &SparingDirectory::over(target, &shared.current.load().version.context().open_files);
-    let had_lock = check_empty(target)?;
-    let lock = target.directory.lock(LOCK, LockKind::Exclusive)?;
+    let had_lock = check_empty(target, &[LOCK])?;
+    // Before the lock, whose file alone would be that of a new database.
+    mark(target, OpenMode::CreateNew)?;
+    let lock = match target.directory.lock(LOCK, LockKind::Exclusive) {
+        Ok(lock) => lock,
+        Err(error) => {
+            let _ = target.directory.remove(UNFINISHED);
+            return Err(error.into());
+        }
+    };
     // Once more, because somebody else may have come first: what is there then is theirs.
-    let checked = check_empty(target);
+    let checked = check_empty(target, &[LOCK, UNFINISHED]);
     let is_ours = checked.is_ok();
-    let made = checked.and_then(|_| copy(shared, target));
-    if made.is_err() && !makes(Mistake::BackupLeavesRest) {
-        if is_ours {
-            leave_nothing(target);
-        }
-        if !had_lock && target.directory.remove(LOCK).is_err() {
-            // Where a file that is locked cannot be removed.
-            drop(lock);
-            let _ = target.directory.remove(LOCK);
-        }
-        let _ = target.directory.flush_names("");
+    let mut is_marked = true;
+    let made = checked.and_then(|_| copy(shared, target)).and_then(|report| {
+        remove_mark(target)?;
+        is_marked = false;
+        target.directory.flush_names("")?;
+        Ok(report)
+    });
+    if made.is_ok() || makes(Mistake::BackupLeavesRest) {
+        return made;
     }
+    if !is_marked && mark(target, OpenMode::CreateOrOpen).is_err() {
+        // What is there is complete, and a part of it must not be left without the mark.
+        return made;
+    }
+    if is_ours {
+        leave_nothing(target);
+    }
+    if !had_lock && target.directory.remove(LOCK).is_err() {
+        // Where a file that is locked cannot be removed.
+        drop(lock);
+        let _ = target.directory.remove(LOCK);
+    }
+    // What could not be removed is still the rest of a copy.
+    if !is_ours || check_empty(target, &[LOCK, UNFINISHED]).is_ok() {
+        let _ = remove_mark(target);
+    }
+    let _ = target.directory.flush_names("");
     made
+}
+
+/// Marks the folder as that of a copy that is not finished, which nobody takes for a database or for an empty folder.
+fn mark(target: &Backend, mode: OpenMode) -> Result<()> {
+    if makes(Mistake::BackupUnmarked) {
+        return Ok(());
+    }
+    let file = match target.directory.open(UNFINISHED, mode) {
+        // Another copy began here at the same moment.
+        Err(error) if error.kind == ErrorKind::AlreadyExists => return Err(not_empty(target)),
+        opened => opened?,
+    };
+    if makes(Mistake::BackupMarkNotFlushed) {
+        return Ok(());
+    }
+    // Some systems keep a name only with its file.
+    let settled = file.flush_all().and_then(|()| target.directory.flush_names(""));
+    settled.map_err(|error| {
+        let _ = target.directory.remove(UNFINISHED);
+        error.into()
+    })
+}
+
+fn remove_mark(target: &Backend) -> Result<()> {
+    match target.directory.remove(UNFINISHED) {
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+        removed => Ok(removed?),
+    }
 }
 
 fn copy(shared: &Shared, target: &Backend) -> Result<BackupReport> {
@@ -76,7 +128,7 @@ fn copy(shared: &Shared, target: &Backend) -> Result<BackupReport> {
     create_folders(target)?;
     let mut report = BackupReport { sequence: floor, files: 0, bytes: 0 };
     if makes(Mistake::BackupKeyringFirst) && shared.keys.is_encrypted() {
-        report.note(copy_file(&shared.backend, target, KEYRING_FILE, None)?);
+        report.note(copy_keyring(&shared.backend, target)?);
     }
     let open_files = Arc::clone(&view.version.context().open_files);
     let context = segment_context(target, &shared.keys, 0, open_files);
@@ -94,7 +146,11 @@ fn copy(shared: &Shared, target: &Backend) -> Result<BackupReport> {
     // which must be one that the copied keyring has.
     let keyring = shared.keyring.lock();
     if keyring.is_some() && !makes(Mistake::BackupKeyringFirst) {
-        report.note(copy_file(&shared.backend, target, KEYRING_FILE, None)?);
+        report.note(copy_keyring(&shared.backend, target)?);
+        target.directory.flush_names("")?;
+    }
+    if makes(Mistake::BackupMarkRemovedFirst) {
+        remove_mark(target)?;
         target.directory.flush_names("")?;
     }
     let greatest = view.version.segments().map(|segment| segment.meta().number).max().unwrap_or_default();
@@ -109,7 +165,8 @@ fn copy(shared: &Shared, target: &Backend) -> Result<BackupReport> {
 }
 
 /// Copies a database that is open for reading only, file by file: the lock of this handle keeps writers away, so the files stay
-/// as they are, the log among them.
+/// as they are, the log among them. ROOT is written anew, as of a copy that nobody has opened: a crash while both of its slots are
+/// copied could leave the older one alone, which may name another manifest.
 fn copy_as_it_is(shared: &Shared, target: &Backend) -> Result<BackupReport> {
     create_folders(target)?;
     let mut report = BackupReport { sequence: shared.last_found, files: 0, bytes: 0 };
@@ -122,12 +179,35 @@ fn copy_as_it_is(shared: &Shared, target: &Backend) -> Result<BackupReport> {
         target.directory.flush_names(kind.folder())?;
     }
     if shared.keys.is_encrypted() {
-        report.note(copy_and_compare(&shared.backend, target, KEYRING_FILE)?);
+        report.note(copy_keyring(&shared.backend, target)?);
         target.directory.flush_names("")?;
     }
-    report.note(copy_and_compare(&shared.backend, target, &FileKind::Root.path(FileNumber(0)))?);
-    target.directory.flush_names("")?;
+    let (found, _) = read_root_file(&shared.backend)?.newest(&shared.keys)?;
+    let root = Root { generation: 1, owner: Owner::NOBODY.stamp(), ..found };
+    write_root(target, &shared.keys, &root, true, None)?;
+    report.note(ROOT_SLOT_BYTES.saturating_mul(2));
+    let (copied, _) = read_root_file(target)?.newest(&shared.keys).map_err(|error| bad_copy(target, error))?;
+    if copied != root {
+        let path = FileKind::Root.path(FileNumber(0));
+        return Err(bad_copy(target, Error::damaged(path, 0, "it does not say what was written")));
+    }
     Ok(report)
+}
+
+/// Copies the copy of KEYRING that counts to both places, and reads it back. Returns the bytes.
+fn copy_keyring(from: &Backend, to: &Backend) -> Result<u64> {
+    let bytes = newest_copy(from.directory.as_ref())?;
+    let target = to.directory.open(KEYRING_FILE, OpenMode::CreateNew)?;
+    for place in 0..2_u64 {
+        target.write_all_at(place.saturating_mul(bytes.len() as u64), &bytes)?;
+    }
+    target.flush_all()?;
+    if !makes(Mistake::BackupNotVerified)
+        && newest_copy(to.directory.as_ref()).map_err(|error| bad_copy(to, error))? != bytes
+    {
+        return Err(bad_copy(to, Error::damaged(KEYRING_FILE, 0, "it differs from what was written")));
+    }
+    Ok(2 * bytes.len() as u64)
 }
 
 fn copy_and_compare(from: &Backend, to: &Backend, path: &str) -> Result<u64> {
@@ -157,14 +237,17 @@ impl BackupReport {
     }
 }
 
-/// Refuses a folder that holds anything but a file for the lock; true when it has that.
-fn check_empty(target: &Backend) -> Result<bool> {
+/// Refuses a folder that holds anything but these files; true when it has one of them.
+fn check_empty(target: &Backend, but: &[&str]) -> Result<bool> {
     let entries = target.directory.list("")?;
-    if entries.iter().any(|entry| entry.name != LOCK) {
-        let path = target.directory.location();
-        return Err(StorageError::new(Operation::OpenRoot, path, ErrorKind::FolderNotEmpty).into());
+    if entries.iter().any(|entry| !but.contains(&entry.name.as_str())) {
+        return Err(not_empty(target));
     }
     Ok(!entries.is_empty())
+}
+
+fn not_empty(target: &Backend) -> Error {
+    StorageError::new(Operation::OpenRoot, target.directory.location(), ErrorKind::FolderNotEmpty).into()
 }
 
 /// Copies a file and flushes it. Its length is checked where it is known.

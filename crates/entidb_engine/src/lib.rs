@@ -60,6 +60,7 @@ pub use transaction::{
 };
 pub use value::Value;
 pub use verify::{VerifyLevel, VerifyReport};
+pub use version::UNFINISHED;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -63,6 +63,12 @@ pub enum Mistake {
     BackupKeyringFirst,
     /// A backup is not read back before it is reported as made.
     BackupNotVerified,
+    /// The folder of a backup is not marked while it is being made.
+    BackupUnmarked,
+    /// The name of the mark is not flushed before the first file of a backup.
+    BackupMarkNotFlushed,
+    /// The mark of a backup is removed before its ROOT is written.
+    BackupMarkRemovedFirst,
     /// A backup that fails leaves what it has copied.
     BackupLeavesRest,
     /// Nobody looks whether the database is still this session's.

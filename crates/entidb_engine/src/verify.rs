@@ -29,6 +29,9 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Everything wrong, with file and offset. Empty: the database is what was written.
     pub problems: Vec<Error>,
+    /// How many of the problems are damage of a copy of which the other one is whole: in KEYRING and in ROOT. Nothing is lost by
+    /// it, and a backup or a restore writes both copies anew.
+    pub spares_damaged: u64,
     /// Names in the folders of the database that cannot be its files, with their folder; they harm nothing. Of very many,
     /// some.
     pub ignored: Vec<String>,
@@ -50,6 +53,13 @@ impl VerifyReport {
         self.entries += other.entries;
         self.bytes += other.bytes;
         self.problems.extend(other.problems);
+        self.spares_damaged += other.spares_damaged;
+    }
+
+    /// Notes damage of a copy of which the other one is whole.
+    pub(crate) fn note_spare(&mut self, problem: Error) {
+        self.problems.push(problem);
+        self.spares_damaged += 1;
     }
 
     /// Notes one unit that was read, or what is wrong with it.

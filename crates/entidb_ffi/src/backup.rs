@@ -42,7 +42,7 @@ pub unsafe extern "C" fn entidb_backup_validate(
 }
 
 /// Restores a backup into a new or empty folder, after checking it. `out_report` may be NULL; otherwise it receives a CBOR
-/// map of `sequence`, `files` and `bytes`. Of the options it uses the key or password.
+/// map of `sequence`, `files`, `bytes` and `spares_repaired`. Of the options it uses the key or password.
 ///
 /// Threads: any. Blocks: for disk reads and writes.
 /// Owns: `*out_report` on success; free with `entidb_buffer_free`.

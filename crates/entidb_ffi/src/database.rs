@@ -544,7 +544,8 @@ pub unsafe extern "C" fn entidb_database_verify(
 }
 
 /// Copies the database, as of one commit, to a new folder, which is a database of its own. The copy is read back and
-/// checked. `out_report` may be NULL; otherwise it receives a CBOR map of `sequence`, `files` and `bytes`.
+/// checked. `out_report` may be NULL; otherwise it receives a CBOR map of `sequence`, `files`, `bytes` and
+/// `spares_repaired`.
 ///
 /// Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
 /// Owns: `*out_report` on success; free with `entidb_buffer_free`.

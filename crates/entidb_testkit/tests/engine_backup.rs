@@ -152,10 +152,10 @@ fn with_faults(mistake: Option<Mistake>, kinds: &[FaultKind], on_target: bool) -
                             }
                         }
                     }
-                    // Where the target goes on failing nothing can be removed, and what is left is no database or a
-                    // right one.
+                    // Where the target goes on failing nothing can be removed, and what is left is no database, refused as a copy
+                    // that is not finished, or a right one.
                     Err(_) if onward && on_target => match copied(target.backend()) {
-                        Err(Error::NoDatabase { .. } | Error::Corrupt { .. }) => {}
+                        Err(Error::NoDatabase { .. } | Error::NotADatabase { .. }) => {}
                         Ok(found) if found == before => {}
                         other => return Err(format!("{what}: what is left opens: {other:?}")),
                     },

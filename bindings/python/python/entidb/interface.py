@@ -348,6 +348,8 @@ class VerifyReport(TypedDict):
     """How many such names there are."""
     bytes_dropped: int
     """The end of the log that was no whole commit when the database was opened."""
+    spares_damaged: int
+    """Problems that lost nothing: damage of a copy in `KEYRING` or `ROOT` while the other copy is whole."""
 
 
 class CheckpointReport(TypedDict):
@@ -383,6 +385,8 @@ class BackupReport(TypedDict):
     """Files copied."""
     bytes: int
     """Their size."""
+    spares_repaired: int
+    """Damaged copies in `KEYRING` and `ROOT` of a restored backup; the other copy is whole, and both are in the new database."""
 
 
 class KeySlot(TypedDict):

@@ -174,6 +174,7 @@ impl Database {
         report.units = found.units;
         report.ignored = found.ignored;
         report.ignored_count = found.ignored_count;
+        report.spares_damaged = found.spares_damaged;
         report.bytes_dropped = self.shared.engine().open_report().bytes_dropped;
         report.problems.extend(found.problems.into_iter().map(|problem| Problem::from(&Error::from(problem))));
         Ok(())

@@ -103,6 +103,9 @@ pub struct BackupReport {
     pub files: u64,
     /// Bytes copied.
     pub bytes: u64,
+    /// Damaged copies in the KEYRING and ROOT of a backup that was restored. Each has another copy that is whole, from which the new
+    /// database has both.
+    pub spares_repaired: u64,
 }
 
 impl BackupReport {
@@ -116,13 +119,18 @@ impl BackupReport {
     /// ```
     #[must_use]
     pub fn to_value(&self) -> Value {
-        numbers([("sequence", self.sequence.0), ("files", self.files), ("bytes", self.bytes)])
+        numbers([
+            ("sequence", self.sequence.0),
+            ("files", self.files),
+            ("bytes", self.bytes),
+            ("spares_repaired", self.spares_repaired),
+        ])
     }
 }
 
 impl From<entidb_engine::BackupReport> for BackupReport {
     fn from(report: entidb_engine::BackupReport) -> Self {
-        Self { sequence: report.sequence, files: report.files, bytes: report.bytes }
+        Self { sequence: report.sequence, files: report.files, bytes: report.bytes, spares_repaired: 0 }
     }
 }
 

@@ -33,7 +33,9 @@ impl Database {
         report
     }
 
-    /// Restores a backup into a new or empty folder, after checking it. The database opens with the keys of the backup.
+    /// Restores a backup into a new or empty folder, after checking it. The database opens with the keys of the backup. A process that
+    /// is killed meanwhile leaves a folder that is refused as unfinished. Damage in the backup of one of the two copies that KEYRING
+    /// and ROOT hold is repaired in the new database, and the report counts it.
     ///
     /// ```
     /// # let base = std::env::temp_dir().join(format!("entidb-restore-{}", std::process::id()));
@@ -53,10 +55,10 @@ impl Database {
     /// As [`validate_backup`](Self::validate_backup) for the backup, `Corrupt` where a check finds a problem, and as
     /// [`backup`](Self::backup) for the new folder.
     pub fn restore(backup: impl AsRef<Path>, target: impl AsRef<Path>, key: Option<Key>) -> Result<BackupReport> {
-        let db = open_whole(backup.as_ref(), key)?;
+        let (db, spares_damaged) = open_whole(backup.as_ref(), key)?;
         let done = db.backup(target);
         db.close()?;
-        done
+        Ok(BackupReport { spares_repaired: spares_damaged, ..done? })
     }
 
     /// Restores a backup into memory, after checking it, and opens it with the options, whose key is that of the backup.
@@ -77,7 +79,7 @@ impl Database {
     /// As [`restore`](Self::restore), and `OutOfMemory`.
     pub fn restore_memory(backup: impl AsRef<Path>, options: Options) -> Result<Self> {
         options.check()?;
-        let db = open_whole(backup.as_ref(), options.key.clone())?;
+        let (db, _) = open_whole(backup.as_ref(), options.key.clone())?;
         let memory = Backend::memory();
         let done = db.backup_to(&memory);
         db.close()?;
@@ -92,8 +94,14 @@ impl Database {
             Err(error) if error.kind == ErrorKind::NotFound => (Backend::file(path, RootMode::CreateIfMissing)?, true),
             found => (found?, false),
         };
-        if !target.directory.list("")?.is_empty() {
-            let problem = "the target of a backup holds something already; give a new or an empty folder";
+        let entries = target.directory.list("")?;
+        if !entries.is_empty() {
+            let is_cut = entries.iter().any(|entry| entry.name == entidb_engine::UNFINISHED);
+            let problem = if is_cut {
+                "the target folder holds a copy of a database that was cut short; delete the folder, or give another one"
+            } else {
+                "the target folder holds something already; give a new or an empty folder"
+            };
             return Err(Error::new(ErrorCode::TargetNotEmpty, problem).with_path(&path.display().to_string()));
         }
         Ok((target, made))
@@ -110,12 +118,15 @@ fn open_backup(path: &Path, key: Option<Key>) -> Result<Database> {
     Database::open_with(path, Options { create: false, read_only: true, key, ..Options::default() })
 }
 
-/// Opens a backup and checks it in full.
-fn open_whole(path: &Path, key: Option<Key>) -> Result<Database> {
+/// Opens a backup and checks it in full. Returns with it how many copies in KEYRING and ROOT are damaged while the other one is whole:
+/// nothing is lost by those.
+fn open_whole(path: &Path, key: Option<Key>) -> Result<(Database, u64)> {
     let db = open_backup(path, key)?;
     let report = db.verify(VerifyLevel::Full)?;
-    let Some(problem) = report.problems.first() else { return Ok(db) };
     let count = report.problems.len();
+    let Some(problem) = report.problems.first().filter(|_| count as u64 > report.spares_damaged) else {
+        return Ok((db, report.spares_damaged));
+    };
     let problem = format!(
         "the backup has {count} problem(s), the first: {}; it is not restored; take another backup, or `entidb verify` for all \
          of them",

@@ -94,6 +94,8 @@ pub struct VerifyReport {
     pub ignored_count: u64,
     /// Bytes at the end of the log that were no whole commit when the database was opened, as a crash leaves them.
     pub bytes_dropped: u64,
+    /// How many of the problems are damage of a copy of which the other one is whole, in KEYRING and in ROOT.
+    pub spares_damaged: u64,
 }
 
 impl VerifyReport {
@@ -134,6 +136,7 @@ impl VerifyReport {
             ("ignored", Value::Array(self.ignored.iter().map(|name| Value::from(name.as_str())).collect())),
             ("ignored_count", Value::from(self.ignored_count)),
             ("bytes_dropped", Value::from(self.bytes_dropped)),
+            ("spares_damaged", Value::from(self.spares_damaged)),
         ];
         Value::Map(fields.into_iter().collect())
     }

@@ -188,8 +188,8 @@ impl Keyring {
                 "the two copies have one generation but differ",
             )),
             (Ok(_), Ok(_)) => {}
-            (Err(error), Ok(_)) => report.problems.push(lost_copy(Place::A, &error)),
-            (Ok(_), Err(error)) => report.problems.push(lost_copy(Place::B, &error)),
+            (Err(error), Ok(_)) => report.note_spare(lost_copy(Place::A, &error)),
+            (Ok(_), Err(error)) => report.note_spare(lost_copy(Place::B, &error)),
             (Err(a), Err(b)) => report.problems.extend([a, b]),
         }
     }
@@ -216,6 +216,14 @@ struct Newest {
     whole: Place,
     copies_damaged: u32,
     copies_differ: bool,
+}
+
+/// The bytes of the copy that counts.
+///
+/// # Errors
+/// `Corrupt` when neither copy is whole, `Storage`.
+pub(crate) fn newest_copy(directory: &dyn Directory) -> Result<Vec<u8>> {
+    Ok(read_newest(directory)?.bytes)
 }
 
 fn open_file(directory: &dyn Directory) -> Result<Arc<dyn File>> {

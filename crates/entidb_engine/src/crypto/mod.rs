@@ -15,7 +15,7 @@ mod provider;
 #[cfg(test)]
 pub(crate) use key::Secret;
 pub use keyring::KeySlot;
-pub(crate) use keyring::{Keyring, Surroundings};
+pub(crate) use keyring::{Keyring, Surroundings, newest_copy};
 pub(crate) use keys::Keys;
 pub(crate) use protection::Protection;
 pub use provider::{Aead, AeadFailure, AesGcmProvider, Provider};

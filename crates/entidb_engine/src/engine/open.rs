@@ -15,7 +15,7 @@ use crate::error::{Damage, Error, Result};
 use crate::format::{FileKind, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalUnitHeader};
 use crate::open_files::{OpenFiles, SparingDirectory, Tenure};
 use crate::options::Options;
-use crate::version::{list_files, number_of};
+use crate::version::{UNFINISHED, list_files, number_of};
 
 /// The name of the lock in a database's folder.
 pub(crate) const LOCK: &str = "LOCK";
@@ -40,9 +40,18 @@ pub(crate) fn open(backend: Backend, mut options: Options) -> Result<Arc<Shared>
         backend.directory.lock(LOCK, LockKind::Exclusive)?
     };
     let lock = Box::new(Tenure::new(lock, directory));
-    let found = judge(&backend, &options, &backend.directory.list("")?)?;
+    let entries = backend.directory.list("")?;
+    let found = judge(&backend, &options, &entries)?;
     match found {
-        Found::Database => recover::recover(backend, options, lock, open_files),
+        Found::Database => {
+            if !options.read_only && entries.iter().any(|entry| entry.name == UNFINISHED) {
+                // ROOT is whole, so the copy is. Should ROOT be damaged later, the mark would be taken for that of a copy that
+                // was cut short.
+                backend.directory.remove(UNFINISHED)?;
+                backend.directory.flush_names("")?;
+            }
+            recover::recover(backend, options, lock, open_files)
+        }
         Found::Nothing => create::create(backend, options, lock, open_files),
         Found::Unfinished => {
             create::sweep_unfinished(&backend)?;
@@ -116,7 +125,13 @@ fn judge(backend: &Backend, options: &Options, entries: &[Entry]) -> Result<Foun
         || folder(FileKind::Segment)
         || has(KEYRING)
         || empty(FileKind::Temporary)?;
-    let found = if has(ROOT) {
+    let found = if has(UNFINISHED) && !has_whole_root(backend, has(ROOT)) {
+        let detail = format!(
+            "a copy of a database is being made here or was cut short, as the file {UNFINISHED} says; if nothing is making it any \
+             more, delete the folder and make the copy again"
+        );
+        return Err(Error::NotADatabase { path: path(), detail });
+    } else if has(ROOT) {
         match crate::version::read_root_file(backend) {
             Ok(root) if root.has_whole_slot() || !ours || !is_blank(backend)? => Found::Database,
             Ok(_) => unfinished(Error::damaged(ROOT, 0, "no slot of it is whole"), options)?,
@@ -149,6 +164,11 @@ fn judge(backend: &Backend, options: &Options, entries: &[Entry]) -> Result<Foun
         }
         found => Ok(found),
     }
+}
+
+/// A copy is complete when its ROOT is, which is written last.
+fn has_whole_root(backend: &Backend, is_there: bool) -> bool {
+    is_there && crate::version::read_root_file(backend).is_ok_and(|root| root.has_whole_slot())
 }
 
 /// What was being made and never finished may be made again, but only when making is asked for.

@@ -43,7 +43,9 @@ fn verify_manifest(shared: &Shared, report: &mut VerifyReport) -> Result<()> {
     let installer = shared.installer.lock();
     let read = read_root_file(&shared.backend).and_then(|file| Ok((file.newest(&shared.keys)?, file)));
     let Some(((root, other_slot), file)) = report.note(0, read) else { return Ok(()) };
-    report.problems.extend(file.lost(&root, other_slot));
+    for lost in file.lost(&root, other_slot) {
+        report.note_spare(lost);
+    }
     let number = match installer.as_ref() {
         // After a failed switch ROOT may name the manifest of that one, and it is as good as the one before.
         Some(installer) if installer.manifest_number() != root.manifest && !installer.is_broken() => {

@@ -14,8 +14,12 @@ use crate::space::RESERVE;
 /// The folders of a database.
 pub(crate) const FOLDERS: [FileKind; 4] = [FileKind::Wal, FileKind::Manifest, FileKind::Segment, FileKind::Temporary];
 
-/// The files of a database outside its folders: what says which database this is, the lock, the keys, the reserve.
-const FIXED: [&str; 4] = ["ROOT", "LOCK", KEYRING_FILE, RESERVE];
+/// The name of the empty file that marks a folder as the target of a copy, from before its first file until after ROOT.
+pub const UNFINISHED: &str = "UNFINISHED";
+
+/// The files of a database outside its folders: what says which database this is, the lock, the keys, the reserve, the mark of a
+/// copy.
+const FIXED: [&str; 5] = ["ROOT", "LOCK", KEYRING_FILE, RESERVE, UNFINISHED];
 
 /// A session gives out fewer numbers than this between two records of the manifest, each of which says what the next one
 /// is: a file of a greater number is none of ours, and must not use up the numbers.

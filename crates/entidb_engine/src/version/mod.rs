@@ -23,6 +23,7 @@ pub(crate) use builder::VersionBuilder;
 #[cfg(test)]
 pub(crate) use edit::looks;
 pub(crate) use edit::{LEVELS_MAX, SegmentMeta, VersionEdit};
+pub use folder::UNFINISHED;
 pub(crate) use folder::{FOLDERS, Survey, create_folders, list_files, number_of, survey};
 pub(crate) use install::{InstallContext, Installer, Switch, write_closed};
 pub(crate) use located::KEYS_AT_ONCE;

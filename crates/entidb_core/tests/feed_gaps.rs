@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use entidb_core::{Database, ErrorCode, Options, Position, Sequence, Since, doc};
+use entidb_core::{Database, ErrorCode, IndexDefinition, Options, Position, Sequence, Since, doc};
 use entidb_storage::simulated::{Personality, Simulation};
 
 fn open(world: &Simulation, feed_commits_max: u64) -> Database {
@@ -111,6 +112,46 @@ fn the_limit_of_commits_holds_for_readers_at_once() {
             let mut from_oldest = db.changes(Since::Oldest).unwrap();
             assert_eq!(from_oldest.next_batch(Duration::ZERO).unwrap().unwrap().sequence, following);
         }
+        db.close().unwrap();
+    }
+}
+
+/// The steps of an index build counted as commits: with 3 to keep, a reader lost all three behind the build of one index.
+#[test]
+fn the_limit_of_commits_counts_those_with_changes() {
+    for commits_max in [3, 40] {
+        let world = Simulation::new(Personality::Ext4Ordered, 4);
+        let options = Options { feed_commits_max: commits_max, index_build_bytes: 64, ..Options::default() };
+        let db = Database::open_on(world.backend(), options.clone()).unwrap();
+        let c = db.collection("c").unwrap();
+        let documents: Vec<_> = (0..200).map(|n| doc! { "n": n }).collect();
+        c.put_many(&documents).unwrap();
+        let mut positions = vec![db.position().unwrap()];
+        positions.extend((1..commits_max).map(|_| put_at(&db)));
+        let before = db.last_sequence();
+        c.create_index(IndexDefinition::on(["n"]).unwrap()).unwrap();
+        assert!(db.last_sequence().0 > before.0 + 50, "the build has many steps");
+        // The build is one commit with changes, so all after the first position are kept.
+        let count = |db: &Database, since: Position| {
+            let mut feed = db.changes(since).unwrap();
+            let mut sequences = BTreeSet::new();
+            while let Some(batch) = feed.next_batch(Duration::ZERO).unwrap() {
+                sequences.insert(batch.sequence);
+            }
+            sequences.len() as u64
+        };
+        assert_eq!(count(&db, positions[0]), commits_max);
+        let read = |db: &Database, at: Position| db.begin_read_at(at.sequence()).map(drop);
+        read(&db, positions[0]).unwrap();
+        db.close().unwrap();
+        let db = Database::open_on(world.backend(), options.clone()).unwrap();
+        assert_eq!(count(&db, positions[0]), commits_max, "after another opening, whose first commit has no changes");
+        put(&db);
+        assert_eq!(next(&db, positions[0]), Err(ErrorCode::Gap));
+        assert_eq!(read(&db, positions[0]).unwrap_err().code(), ErrorCode::SnapshotExpired);
+        assert_eq!(count(&db, positions[1]), commits_max);
+        let mut oldest = db.changes(Since::Oldest).unwrap();
+        assert_eq!(oldest.next_batch(Duration::ZERO).unwrap().unwrap().sequence, positions[1].sequence().next());
         db.close().unwrap();
     }
 }

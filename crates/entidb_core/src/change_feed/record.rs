@@ -35,18 +35,22 @@ pub(crate) struct Header {
     pub(crate) changes: u32,
     /// Bytes that the feed and the history have taken, this commit included, since the feed began.
     pub(crate) bytes: u64,
+    /// Commits with changes, this one included, since the feed began.
+    pub(crate) commits: u64,
 }
 
 impl Header {
-    pub(super) const BYTES: usize = 20;
+    pub(super) const BYTES: usize = 28;
 
     pub(super) fn encode(&self) -> [u8; Self::BYTES] {
         let mut out = [0; Self::BYTES];
         let (time, rest) = out.split_at_mut(8);
-        let (changes, bytes) = rest.split_at_mut(4);
+        let (changes, rest) = rest.split_at_mut(4);
+        let (bytes, commits) = rest.split_at_mut(8);
         time.copy_from_slice(&self.time_micros.to_le_bytes());
         changes.copy_from_slice(&self.changes.to_le_bytes());
         bytes.copy_from_slice(&self.bytes.to_le_bytes());
+        commits.copy_from_slice(&self.commits.to_le_bytes());
         out
     }
 
@@ -57,6 +61,7 @@ impl Header {
             time_micros: i64::from_le_bytes(reader.array()?),
             changes: u32::from_le_bytes(reader.array()?),
             bytes: u64::from_le_bytes(reader.array()?),
+            commits: u64::from_le_bytes(reader.array()?),
         })
     }
 }
@@ -165,7 +170,7 @@ mod tests {
 
     #[test]
     fn entries_read_back_and_every_cut_is_damage_or_fewer_of_them() {
-        let header = Header { time_micros: -7, changes: 4, bytes: 1 << 40 };
+        let header = Header { time_micros: -7, changes: 4, bytes: 1 << 40, commits: 1 << 33 };
         let mut part = header.encode().to_vec();
         let id = EntityId::from_bytes([3; 16]);
         push_name(&mut part, CollectionId(1), StorageId(8), "abc").unwrap();

@@ -3,10 +3,13 @@
 //! Always: what goes, goes from the old end, by writing one number: the watermark. It is the sequence after the newest
 //! commit whose changes are gone, is written in a commit and never goes back, so a reader is told of a gap exactly when it
 //! missed changes. Merging takes away what is before it. For readers the limit of commits holds at once, whenever the
-//! watermark follows it. The changes of a commit made while no feed is kept count as gone.
+//! watermark follows it. It counts commits with changes: the steps of an index build, trims and the first commit of a session
+//! are none. The changes of a commit made while no feed is kept count as gone.
 //! Does not know: readers; a reader that comes too late is told of the gap.
 
-use entidb_engine::{Direction, Sequence, WriteTransaction};
+use std::ops::Range;
+
+use entidb_engine::{Direction, Iter, Sequence, WriteTransaction};
 
 use super::record::Header;
 use crate::error::{Error, ErrorCode, Result};
@@ -26,6 +29,7 @@ const TRIM_EVERY_MOST: u64 = 1024;
 pub(crate) struct FeedMark {
     pub(crate) time_micros: i64,
     pub(crate) bytes: u64,
+    pub(crate) commits: u64,
 }
 
 /// What is kept.
@@ -59,11 +63,23 @@ impl Retention {
         if !is_due {
             return Ok(());
         }
-        let expired = newest_expired(sequence, self.commits_max).unwrap_or(Sequence::ZERO);
+        let expired = self.expired_by_count(tx, sequence, now)?;
         match expired.max(self.expired_otherwise(tx, now)?) {
             Sequence::ZERO => Ok(()),
             expired => trim_through(tx, expired),
         }
+    }
+
+    /// The newest commit beyond the number of commits to keep; zero when there is none.
+    fn expired_by_count(self, tx: &WriteTransaction, sequence: Sequence, now: FeedMark) -> Result<Sequence> {
+        let oldest = decode_oldest(tx.get(&keyspace::feed_oldest())?.as_deref())?;
+        if !may_exceed(oldest, sequence, self.commits_max) {
+            return Ok(Sequence::ZERO);
+        }
+        let (start, end) = (keyspace::feed(oldest, 0), keyspace::feed(sequence.next(), 0));
+        let mut parts = tx.range(start.as_slice()..end.as_slice(), Direction::Forward)?;
+        Ok(newest_expired(&mut parts, oldest..sequence.next(), now.commits, self.commits_max)?
+            .unwrap_or(Sequence::ZERO))
     }
 
     /// The newest commit of the oldest that are all too old, or more than the bytes to keep.
@@ -112,7 +128,7 @@ pub(crate) fn newest_mark(snapshot: &entidb_engine::Snapshot) -> Result<FeedMark
     let (sequence, _) = keyspace::feed_place(parts.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
     let Some(first) = snapshot.get(&keyspace::feed(sequence, 0))? else { return Ok(FeedMark::default()) };
     let header = Header::decode(&first)?;
-    Ok(FeedMark { time_micros: header.time_micros, bytes: header.bytes })
+    Ok(FeedMark { time_micros: header.time_micros, bytes: header.bytes, commits: header.commits })
 }
 
 /// Removes every change up to and including this sequence, and the history up to there.
@@ -169,24 +185,81 @@ fn is_missed(view: &View, position: Sequence, commits_max: u64) -> Result<bool> 
     if position.next() < oldest(view)? {
         return Ok(true);
     }
-    match newest_expired(view.sequence()?, commits_max) {
-        Some(expired) if position < expired => {
-            let (start, end) = (keyspace::feed(position.next(), 0), keyspace::feed(expired.next(), 0));
-            Ok(view.range(&start, &end, Direction::Forward)?.advance()?)
-        }
-        _ => Ok(false),
+    let newest = view.sequence()?;
+    if !may_exceed(position.next(), newest, commits_max) {
+        return Ok(false);
+    }
+    let (start, end) = (keyspace::feed(position.next(), 0), keyspace::feed(newest.next(), 0));
+    let mut parts = view.range(&start, &end, Direction::Forward)?;
+    let Some((_, first)) = next_commit(&mut parts)? else { return Ok(false) };
+    let made = newest_number(view, position.next(), newest)?.unwrap_or(first.commits);
+    Ok(made.saturating_sub(first.commits) >= commits_max)
+}
+
+/// Whether commits with changes from `first` to `newest` can be more than those to keep: each has a sequence of its own.
+fn may_exceed(first: Sequence, newest: Sequence, commits_max: u64) -> bool {
+    newest.next().0.saturating_sub(first.0) > commits_max
+}
+
+/// The next commit of a walk forward over the feed. The walk must stand before the first part of a commit.
+fn next_commit(parts: &mut Iter) -> Result<Option<(Sequence, Header)>> {
+    if !parts.advance()? {
+        return Ok(None);
+    }
+    match keyspace::feed_place(parts.key()) {
+        Some((sequence, 0)) => Ok(Some((sequence, Header::decode(parts.value())?))),
+        _ => Err(Error::corrupt("a feed key")),
     }
 }
 
-/// The newest commit that is beyond the number of commits to keep.
-fn newest_expired(newest: Sequence, commits_max: u64) -> Option<Sequence> {
-    newest.0.checked_sub(commits_max).filter(|expired| *expired > 0).map(Sequence)
+/// The number of the newest commit with changes between these, both included.
+fn newest_number(view: &View, first: Sequence, newest: Sequence) -> Result<Option<u64>> {
+    let (start, end) = (keyspace::feed(first, 0), keyspace::feed(newest.next(), 0));
+    let mut parts = view.range(&start, &end, Direction::Reverse)?;
+    if !parts.advance()? {
+        return Ok(None);
+    }
+    let (sequence, _) = keyspace::feed_place(parts.key()).ok_or_else(|| Error::corrupt("a feed key"))?;
+    let part = view.get(&keyspace::feed(sequence, 0))?.ok_or_else(|| Error::corrupt("a feed key"))?;
+    Ok(Some(Header::decode(&part)?.commits))
+}
+
+/// The newest commit that is beyond the number of commits to keep, `made` being the number of the newest commit. Halves the
+/// sequences, of which not all are commits with changes.
+fn newest_expired(
+    parts: &mut Iter,
+    sequences: Range<Sequence>,
+    made: u64,
+    commits_max: u64,
+) -> Result<Option<Sequence>> {
+    let (mut low, mut high) = (sequences.start.0, sequences.end.0);
+    let mut expired = None;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        parts.seek(&keyspace::feed(Sequence(middle), 0))?;
+        match next_commit(parts)? {
+            Some((sequence, header)) if made.saturating_sub(header.commits) >= commits_max => {
+                expired = Some(sequence);
+                low = sequence.next().0;
+            }
+            _ => high = middle,
+        }
+    }
+    Ok(expired)
 }
 
 /// The oldest commit whose changes a reader is given.
 pub(crate) fn oldest_kept(view: &View, commits_max: u64) -> Result<Sequence> {
     let removed = oldest(view)?;
-    Ok(newest_expired(view.sequence()?, commits_max).map_or(removed, |expired| removed.max(expired.next())))
+    let newest = view.sequence()?;
+    if !may_exceed(removed, newest, commits_max) {
+        return Ok(removed);
+    }
+    let Some(made) = newest_number(view, removed, newest)? else { return Ok(removed) };
+    let (start, end) = (keyspace::feed(removed, 0), keyspace::feed(newest.next(), 0));
+    let mut parts = view.range(&start, &end, Direction::Forward)?;
+    let expired = newest_expired(&mut parts, removed..newest.next(), made, commits_max)?;
+    Ok(expired.map_or(removed, Sequence::next))
 }
 
 /// The oldest sequence whose changes were not removed.

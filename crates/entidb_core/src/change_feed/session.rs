@@ -47,25 +47,33 @@ pub(crate) struct Session {
     /// What the feed has come to. Set by the holder of the write lock alone.
     bytes: AtomicU64,
     time_micros: AtomicI64,
+    commits: AtomicU64,
 }
 
 impl Session {
     pub(crate) fn begin(random: &dyn Random) -> Result<Self> {
         let mut id = [0; 16];
         random.fill(&mut id)?;
-        let (bytes, time_micros) = (AtomicU64::new(0), AtomicI64::new(0));
-        Ok(Self { id: SessionId(id), noted: AtomicBool::new(false), bytes, time_micros })
+        let (bytes, time_micros, commits) = (AtomicU64::new(0), AtomicI64::new(0), AtomicU64::new(0));
+        Ok(Self { id: SessionId(id), noted: AtomicBool::new(false), bytes, time_micros, commits })
     }
 
     /// What the feed has come to.
     pub(crate) fn mark(&self) -> FeedMark {
-        FeedMark { time_micros: self.time_micros.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+        FeedMark {
+            time_micros: self.time_micros.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            commits: self.commits.load(Ordering::Relaxed),
+        }
     }
 
     /// The feed comes to this with the commit of the holder of the write lock. Returns what it had come to.
     pub(crate) fn set_mark(&self, mark: FeedMark) -> FeedMark {
-        let time_micros = self.time_micros.swap(mark.time_micros, Ordering::Relaxed);
-        FeedMark { time_micros, bytes: self.bytes.swap(mark.bytes, Ordering::Relaxed) }
+        FeedMark {
+            time_micros: self.time_micros.swap(mark.time_micros, Ordering::Relaxed),
+            bytes: self.bytes.swap(mark.bytes, Ordering::Relaxed),
+            commits: self.commits.swap(mark.commits, Ordering::Relaxed),
+        }
     }
 
     /// Commits as the transaction was told, or with this durability.

@@ -10,6 +10,7 @@ use entidb_engine::{OwnChanges, Sequence, WriteTransaction, interrupt};
 use super::change::ChangeKind;
 use super::pending::{PART_KEY_BYTES, Pending};
 use super::record::{self, Header, NAME_BYTES, PART_BYTES};
+use super::retention::FeedMark;
 use crate::catalog::{Catalog, CollectionRecord};
 use crate::error::{Error, Result};
 use crate::history::CatalogRow;
@@ -22,17 +23,17 @@ pub(crate) struct CommitNote<'a> {
     pub(crate) base: &'a Catalog,
     pub(crate) now: &'a Catalog,
     pub(crate) time_micros: i64,
-    /// Bytes that the feed and the history have taken before it.
-    pub(crate) bytes: u64,
+    /// What the feed and the history have come to before it.
+    pub(crate) before: FeedMark,
 }
 
-/// Writes the changes of a transaction to the feed. Returns the bytes that the feed and the history have taken with it;
-/// nothing when nothing changed.
+/// Writes the changes of a transaction to the feed. Returns what the feed and the history come to with it; nothing when nothing
+/// changed.
 pub(crate) fn write_changes(
     tx: &mut WriteTransaction,
     pending: &Pending,
     note: &CommitNote<'_>,
-) -> Result<Option<u64>> {
+) -> Result<Option<FeedMark>> {
     let mut writer = Writer::new(tx);
     for change in &pending.catalog {
         writer.name(change.collection, change.storage, &change.name)?;
@@ -246,7 +247,7 @@ impl<'a> Writer<'a> {
         Ok(None)
     }
 
-    fn finish(self, pending: &Pending, note: &CommitNote<'_>) -> Result<Option<u64>> {
+    fn finish(self, pending: &Pending, note: &CommitNote<'_>) -> Result<Option<FeedMark>> {
         let Self { tx, sequence, mut parts } = self;
         if parts.next == 0 {
             return Ok(None);
@@ -264,13 +265,15 @@ impl<'a> Writer<'a> {
                 begin
             }
         };
-        let bytes = note.bytes.saturating_add(parts.bytes).saturating_add(pending.before_bytes());
-        let header = Header { time_micros: note.time_micros, changes: parts.next, bytes };
+        let bytes = note.before.bytes.saturating_add(parts.bytes).saturating_add(pending.before_bytes());
+        let mark = FeedMark { time_micros: note.time_micros, bytes, commits: note.before.commits.saturating_add(1) };
+        let FeedMark { time_micros, bytes, commits } = mark;
+        let header = Header { time_micros, changes: parts.next, bytes, commits };
         if let Some(place) = begin.get_mut(..Header::BYTES) {
             place.copy_from_slice(&header.encode());
         }
         tx.put(&keyspace::feed(sequence, 0), &begin)?;
-        Ok(Some(bytes))
+        Ok(Some(mark))
     }
 }
 

@@ -467,9 +467,8 @@ impl State {
         }
         let time_micros = shared.clock().wall_micros();
         let (base, now) = (self.catalog.base(), self.catalog.now());
-        let note = CommitNote { base, now, time_micros, bytes: before.bytes };
-        let written = write_changes(&mut self.engine, &self.pending, &note)?;
-        Ok(written.map_or(before, |bytes| FeedMark { time_micros, bytes }))
+        let note = CommitNote { base, now, time_micros, before };
+        Ok(write_changes(&mut self.engine, &self.pending, &note)?.unwrap_or(before))
     }
 
     pub(crate) fn abort(self) {

@@ -113,9 +113,7 @@ impl Play {
 
     /// Whether changes after a commit are not all kept.
     fn is_gap(&self, at: u64) -> bool {
-        let newest = self.db.last_sequence().0;
-        let expired = newest.saturating_sub(self.options.feed_commits_max);
-        at + 1 < self.mark || (at < expired && self.told.range(at + 1..=expired).next().is_some())
+        at + 1 < self.mark || self.told.range(at + 1..).count() as u64 > self.options.feed_commits_max
     }
 
     /// What a call said about a commit that may not be kept, where `gone` is the code for that.
@@ -197,7 +195,8 @@ impl Play {
         // The watermark follows the limit of commits now and then, and stays when that is raised.
         let kept = self.options.feed_commits_max;
         if sequence.is_multiple_of((kept / 16).clamp(16, 1024)) {
-            self.trimmed(sequence.saturating_sub(kept));
+            let expired = self.told.iter().rev().nth(usize::try_from(kept).unwrap()).copied();
+            self.trimmed(expired.unwrap_or(0));
         }
         assert!(is_catalog || changed == self.told.contains(&sequence));
     }

@@ -1074,7 +1074,7 @@ entidb_status entidb_backup_validate(const uint8_t *backup,
 
 /**
  * Restores a backup into a new or empty folder, after checking it. `out_report` may be NULL; otherwise it receives a CBOR
- * map of `sequence`, `files` and `bytes`. Of the options it uses the key or password.
+ * map of `sequence`, `files`, `bytes` and `spares_repaired`. Of the options it uses the key or password.
  *
  * Threads: any. Blocks: for disk reads and writes.
  * Owns: `*out_report` on success; free with `entidb_buffer_free`.
@@ -1995,7 +1995,8 @@ entidb_status entidb_database_verify(const entidb_database *database,
 
 /**
  * Copies the database, as of one commit, to a new folder, which is a database of its own. The copy is read back and
- * checked. `out_report` may be NULL; otherwise it receives a CBOR map of `sequence`, `files` and `bytes`.
+ * checked. `out_report` may be NULL; otherwise it receives a CBOR map of `sequence`, `files`, `bytes` and
+ * `spares_repaired`.
  *
  * Threads: any. Blocks: for disk reads and writes; other reads and writes continue.
  * Owns: `*out_report` on success; free with `entidb_buffer_free`.

@@ -487,3 +487,14 @@ fn a_companion_is_told_of_a_commit_before_it_is_seen_and_of_a_refusal_before_any
     engine.begin_write().unwrap().commit_beside(Some(Durability::Durable), &mut told, None).unwrap();
     assert!(told.prepared.is_empty() && told.withdrawn == 0);
 }
+
+#[test]
+fn a_transaction_reads_what_was_there_before_it() {
+    let engine = memory();
+    put(&engine, b"k", b"1");
+    let mut transaction = engine.begin_write().unwrap();
+    transaction.put(b"k", b"2").unwrap();
+    transaction.put(b"new", b"1").unwrap();
+    assert_eq!(transaction.get_before(b"k").unwrap().as_deref(), Some(b"1".as_slice()));
+    assert!(transaction.get_before(b"new").unwrap().is_none());
+}

@@ -17,9 +17,6 @@ use crate::iterator::{KeyRange, Span, View};
 use crate::options::invalid;
 use crate::value::Value;
 
-/// Keys that are counted one by one; beyond that a count is an estimate.
-const COUNTED_MAX: u64 = 10_000;
-
 pub(crate) struct ReadPoint {
     shared: Arc<Shared>,
     /// Says that what this sequence sees is needed.
@@ -95,14 +92,15 @@ impl ReadPoint {
         self.shared.readers.iterators(&self.place)
     }
 
-    pub(crate) fn approximate_count(&self, range: KeyRange) -> Result<u64> {
+    /// About how many keys a range has: counted up to so many, estimated beyond.
+    pub(crate) fn approximate_count(&self, range: KeyRange, counted_max: u64) -> Result<u64> {
         self.check_open()?;
         let mut view = View::new(self.place.at, Span::from(range));
         self.aim(&mut view);
         view.seek_first()?;
         let mut count = 0_u64;
         while view.is_valid() {
-            if count >= COUNTED_MAX {
+            if count >= counted_max {
                 return Ok(self.shared.current.load().estimate(view.range())?.max(count));
             }
             count = count.saturating_add(1);

@@ -12,6 +12,9 @@ use crate::iterator::{KeyRange, counter_from};
 use crate::transaction::{Direction, Iter};
 use crate::value::Value;
 
+/// Keys that are counted one by one; beyond that a count is an estimate.
+const COUNTED_MAX: u64 = 10_000;
+
 /// A view of the database at one commit. Cheap to clone; while it lives, old versions it sees are kept.
 #[derive(Clone)]
 pub struct Snapshot {
@@ -74,7 +77,15 @@ impl Snapshot {
     /// # Errors
     /// As [`get`](Snapshot::get).
     pub fn approximate_count(&self, range: impl Into<KeyRange>) -> Result<u64> {
-        self.point.approximate_count(range.into())
+        self.approximate_count_beyond(range, COUNTED_MAX)
+    }
+
+    /// As [`approximate_count`](Snapshot::approximate_count), exact up to `counted_max` keys, which are walked.
+    ///
+    /// # Errors
+    /// As [`get`](Snapshot::get).
+    pub fn approximate_count_beyond(&self, range: impl Into<KeyRange>, counted_max: u64) -> Result<u64> {
+        self.point.approximate_count(range.into(), counted_max)
     }
 }
 

@@ -144,6 +144,15 @@ impl WriteTransaction {
         WriteSnapshot::new(&self.point.0, &self.buffer)
     }
 
+    /// The value of a key beneath the changes of this transaction: what the last commit before it left.
+    ///
+    /// # Errors
+    /// As [`get`](WriteTransaction::get).
+    pub fn get_before(&self, key: &[u8]) -> Result<Option<Value>> {
+        self.check_whole()?;
+        self.point.0.get(key)
+    }
+
     /// True when the key has a value, own changes included.
     ///
     /// # Errors

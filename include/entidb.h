@@ -228,7 +228,8 @@
 #define ENTIDB_VERIFY_QUICK 0
 
 /**
- * Read every block, and compare every index with the entities. For the `level` of `entidb_database_verify`.
+ * Read every block, and compare every index with the entities and the feed with the history. For the `level` of
+ * `entidb_database_verify`.
  */
 #define ENTIDB_VERIFY_FULL 1
 
@@ -271,6 +272,18 @@
  * An index was dropped; the payload is its name, UTF-8. For the `kind` of `entidb_change`.
  */
 #define ENTIDB_CHANGE_INDEX_DROPPED 8
+
+/**
+ * An entity was given a key in a manual index; the payload is a CBOR map of `index`, its name, and `key`. For the
+ * `kind` of `entidb_change`.
+ */
+#define ENTIDB_CHANGE_KEY_INSERTED 9
+
+/**
+ * A key was taken from an entity that is still there; the payload is as for `key_inserted`. For the `kind` of
+ * `entidb_change`.
+ */
+#define ENTIDB_CHANGE_KEY_REMOVED 10
 
 /**
  * Null. For the `kind` of `entidb_item`.

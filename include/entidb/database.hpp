@@ -120,13 +120,19 @@ class Change {
     }
     /// The name of the collection at that commit.
     std::string_view collection() const noexcept { return text(change_.collection); }
-    /// The entity; nothing for a change of a collection or an index.
-    std::optional<Id> id() const {
-        return change_.kind <= ENTIDB_CHANGE_DELETE ? std::optional<Id>(Id::of(change_.id)) : std::nullopt;
+    /// True for a change of a key of a manual index.
+    bool is_key() const noexcept {
+        return change_.kind == ENTIDB_CHANGE_KEY_INSERTED || change_.kind == ENTIDB_CHANGE_KEY_REMOVED;
     }
-    /// The document after an insert or update, or the definition of a created index; empty otherwise.
+    /// The entity, also for a change of its keys; nothing for a change of a collection or an index.
+    std::optional<Id> id() const {
+        bool has = change_.kind <= ENTIDB_CHANGE_DELETE || is_key();
+        return has ? std::optional<Id>(Id::of(change_.id)) : std::nullopt;
+    }
+    /// The document after an insert or update, the definition of a created index, or, for a key of a manual index, a map
+    /// of `index`, the name of the index, and `key`; empty otherwise.
     Bytes document() const noexcept {
-        bool has = change_.kind <= ENTIDB_CHANGE_UPDATE || change_.kind == ENTIDB_CHANGE_INDEX_CREATED;
+        bool has = change_.kind <= ENTIDB_CHANGE_UPDATE || change_.kind == ENTIDB_CHANGE_INDEX_CREATED || is_key();
         return has ? Bytes(change_.payload) : Bytes();
     }
     /// The document before an update or a delete, when the feed was asked for it; empty otherwise.

@@ -70,6 +70,8 @@ inline constexpr std::string_view change_kind_words[] = {
     "collection_dropped",
     "index_created",
     "index_dropped",
+    "key_inserted",
+    "key_removed",
 };
 }  // namespace detail
 

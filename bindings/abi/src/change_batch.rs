@@ -33,7 +33,7 @@ pub struct Change<'a> {
     pub kind: u32,
     /// The collection, as it was called at that commit.
     pub collection: &'a str,
-    /// The entity; zeros for a change of a collection or an index.
+    /// The entity, also for a change of its keys; zeros for a change of a collection or an index.
     pub id: Id,
     /// A document, a definition or a name.
     pub payload: &'a [u8],
@@ -56,6 +56,18 @@ impl Change<'_> {
     #[must_use]
     pub fn is_entity(&self) -> bool {
         (ffi::ENTIDB_CHANGE_INSERT..=ffi::ENTIDB_CHANGE_DELETE).contains(&self.kind)
+    }
+
+    /// Whether it is of a key of an entity.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        (ffi::ENTIDB_CHANGE_KEY_INSERTED..=ffi::ENTIDB_CHANGE_KEY_REMOVED).contains(&self.kind)
+    }
+
+    /// The name of the manual index and the key, as a CBOR map of `index` and `key`, for a change of a key.
+    #[must_use]
+    pub fn key(&self) -> Option<&[u8]> {
+        self.is_key().then_some(self.payload)
     }
 
     /// The document after the change.

@@ -104,7 +104,7 @@ pub fn write_mode_number(word: &str) -> Option<u32> {
 /// Check footers, counts and the list of files.
 pub const VERIFY_LEVEL_QUICK: u32 = ffi::ENTIDB_VERIFY_QUICK;
 
-/// Read every block, and compare every index with the entities.
+/// Read every block, and compare every index with the entities and the feed with the history.
 pub const VERIFY_LEVEL_FULL: u32 = ffi::ENTIDB_VERIFY_FULL;
 
 /// The word of a number: how much a verification reads.
@@ -151,7 +151,13 @@ pub const CHANGE_KIND_INDEX_CREATED: u32 = ffi::ENTIDB_CHANGE_INDEX_CREATED;
 /// An index was dropped; the payload is its name, UTF-8.
 pub const CHANGE_KIND_INDEX_DROPPED: u32 = ffi::ENTIDB_CHANGE_INDEX_DROPPED;
 
-/// The word of a number: what happened to an entity, a collection or an index.
+/// An entity was given a key in a manual index; the payload is a CBOR map of `index`, its name, and `key`.
+pub const CHANGE_KIND_KEY_INSERTED: u32 = ffi::ENTIDB_CHANGE_KEY_INSERTED;
+
+/// A key was taken from an entity that is still there; the payload is as for `key_inserted`.
+pub const CHANGE_KIND_KEY_REMOVED: u32 = ffi::ENTIDB_CHANGE_KEY_REMOVED;
+
+/// The word of a number: what happened to an entity, a key of a manual index, a collection or an index.
 #[must_use]
 pub const fn change_kind_word(number: u32) -> Option<&'static str> {
     Some(match number {
@@ -163,11 +169,13 @@ pub const fn change_kind_word(number: u32) -> Option<&'static str> {
         ffi::ENTIDB_CHANGE_COLLECTION_DROPPED => "collection_dropped",
         ffi::ENTIDB_CHANGE_INDEX_CREATED => "index_created",
         ffi::ENTIDB_CHANGE_INDEX_DROPPED => "index_dropped",
+        ffi::ENTIDB_CHANGE_KEY_INSERTED => "key_inserted",
+        ffi::ENTIDB_CHANGE_KEY_REMOVED => "key_removed",
         _ => return None,
     })
 }
 
-/// The number of a word: what happened to an entity, a collection or an index.
+/// The number of a word: what happened to an entity, a key of a manual index, a collection or an index.
 #[must_use]
 pub fn change_kind_number(word: &str) -> Option<u32> {
     Some(match word {
@@ -179,6 +187,8 @@ pub fn change_kind_number(word: &str) -> Option<u32> {
         "collection_dropped" => ffi::ENTIDB_CHANGE_COLLECTION_DROPPED,
         "index_created" => ffi::ENTIDB_CHANGE_INDEX_CREATED,
         "index_dropped" => ffi::ENTIDB_CHANGE_INDEX_DROPPED,
+        "key_inserted" => ffi::ENTIDB_CHANGE_KEY_INSERTED,
+        "key_removed" => ffi::ENTIDB_CHANGE_KEY_REMOVED,
         _ => return None,
     })
 }

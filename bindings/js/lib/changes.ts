@@ -21,16 +21,18 @@ export interface Change<T = Document> {
   kind: ChangeKind;
   /** The collection. */
   collection: string;
-  /** The entity. */
+  /** The entity, for changes of entities and of their keys. */
   id?: Id;
   /** The document after an insert or update. */
   document?: T;
-  /** The new name of a collection, or the name of an index that was dropped. */
+  /** The new name of a collection, or the name of an index that was dropped or has the key. */
   name?: string;
   /** The index that was created. */
   index?: IndexDefinition;
   /** The document before an update or delete, from `db.changes({ before: true })`. */
   before?: T;
+  /** The key of a manual index that the entity was given, or that was taken from it. Keys go with their entity untold. */
+  key?: unknown;
 }
 
 /** Changes of one commit: all of them, or the next part of a large commit. */
@@ -72,9 +74,11 @@ function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
       decoder.finish();
       return read;
     };
-    if (kind === "insert" || kind === "update" || kind === "delete") change.id = idAt(bytes, name);
+    const isKey = kind === "key_inserted" || kind === "key_removed";
+    if (kind === "insert" || kind === "update" || kind === "delete" || isKey) change.id = idAt(bytes, name);
     if (kind === "insert" || kind === "update") change.document = value(exact) as Document;
     else if (kind === "index_created") change.index = value(false) as IndexDefinition;
+    else if (isKey) ({ index: change.name, key: change.key } = value(exact) as { index: string; key: unknown });
     else if (kind === "collection_renamed" || kind === "index_dropped") change.name = bytes.toString("utf8", start, end);
     at = end;
     if (hasBefore) {

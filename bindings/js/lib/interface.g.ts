@@ -58,7 +58,7 @@ export const WRITE_MODE_REPLACE_VERSION = 3;
 export type VerifyLevel =
   /** Check footers, counts and the list of files. */
   | "quick"
-  /** Read every block, and compare every index with the entities. */
+  /** Read every block, and compare every index with the entities and the feed with the history. */
   | "full";
 
 /** @internal By their numbers in the library. */
@@ -68,10 +68,10 @@ export const VERIFY_LEVEL_WORDS: readonly (VerifyLevel | undefined)[] = [
 ];
 /** @internal Check footers, counts and the list of files. */
 export const VERIFY_LEVEL_QUICK = 0;
-/** @internal Read every block, and compare every index with the entities. */
+/** @internal Read every block, and compare every index with the entities and the feed with the history. */
 export const VERIFY_LEVEL_FULL = 1;
 
-/** What happened to an entity, a collection or an index. */
+/** What happened to an entity, a key of a manual index, a collection or an index. */
 export type ChangeKind =
   /** An entity was inserted; the payload is its document. */
   | "insert"
@@ -88,7 +88,11 @@ export type ChangeKind =
   /** An index was created; the payload is its definition, CBOR. */
   | "index_created"
   /** An index was dropped; the payload is its name, UTF-8. */
-  | "index_dropped";
+  | "index_dropped"
+  /** An entity was given a key in a manual index; the payload is a CBOR map of `index`, its name, and `key`. */
+  | "key_inserted"
+  /** A key was taken from an entity that is still there; the payload is as for `key_inserted`. */
+  | "key_removed";
 
 /** @internal By their numbers in the library. */
 export const CHANGE_KIND_WORDS: readonly (ChangeKind | undefined)[] = [
@@ -101,6 +105,8 @@ export const CHANGE_KIND_WORDS: readonly (ChangeKind | undefined)[] = [
   "collection_dropped",
   "index_created",
   "index_dropped",
+  "key_inserted",
+  "key_removed",
 ];
 /** @internal An entity was inserted; the payload is its document. */
 export const CHANGE_KIND_INSERT = 1;
@@ -118,6 +124,10 @@ export const CHANGE_KIND_COLLECTION_DROPPED = 6;
 export const CHANGE_KIND_INDEX_CREATED = 7;
 /** @internal An index was dropped; the payload is its name, UTF-8. */
 export const CHANGE_KIND_INDEX_DROPPED = 8;
+/** @internal An entity was given a key in a manual index; the payload is a CBOR map of `index`, its name, and `key`. */
+export const CHANGE_KIND_KEY_INSERTED = 9;
+/** @internal A key was taken from an entity that is still there; the payload is as for `key_inserted`. */
+export const CHANGE_KIND_KEY_REMOVED = 10;
 
 /** What the elements of a vector are. */
 export type VectorKind =
@@ -512,6 +522,8 @@ export interface VerifyReport {
   entities: number;
   /** Index rows read. */
   indexRows: number;
+  /** Indexes of kinds that this library does not know, which were not compared with the entities. */
+  unverified: string[];
   /** Names in the folder that cannot be files of the database; of very many, some. */
   ignored: string[];
   /** How many such names there are. */

@@ -90,12 +90,16 @@ fn batch_of<'py>(py: Python<'py>, batch: &abi::ChangeBatch) -> PyResult<Bound<'p
     let changes = PyList::empty(py);
     let make = class(py, &CHANGE, "Change")?;
     let made = batch.each(|change| {
-        let id = change.is_entity().then(|| EntityId::of(change.id));
+        let id = (change.is_entity() || change.is_key()).then(|| EntityId::of(change.id));
         let document = change.document().map(|bytes| decode(py, bytes)).transpose()?;
         let index = change.index().map(|bytes| decode(py, bytes)).transpose()?;
         let kind = PyString::intern(py, change.kind_name()?);
         let before = change.before.map(|bytes| decode(py, bytes)).transpose()?;
-        changes.append(make.call1((kind, change.collection, id, document, change.name(), index, before))?)?;
+        let (name, key) = match change.key().map(|bytes| decode(py, bytes)).transpose()? {
+            Some(map) => (Some(map.get_item("index")?), Some(map.get_item("key")?)),
+            None => (change.name().map(|name| PyString::new(py, name).into_any()), None),
+        };
+        changes.append(make.call1((kind, change.collection, id, document, name, index, before, key))?)?;
         Ok::<_, Failed>(())
     });
     made.map_err(|failed| match failed {

@@ -24,7 +24,8 @@ pub const ENTIDB_REPLACE: u32 = 2;
 pub const ENTIDB_REPLACE_VERSION: u32 = 3;
 /// Check footers, counts and the list of files. For the `level` of `entidb_database_verify`.
 pub const ENTIDB_VERIFY_QUICK: u32 = 0;
-/// Read every block, and compare every index with the entities. For the `level` of `entidb_database_verify`.
+/// Read every block, and compare every index with the entities and the feed with the history. For the `level` of
+/// `entidb_database_verify`.
 pub const ENTIDB_VERIFY_FULL: u32 = 1;
 /// An entity was inserted; the payload is its document. For the `kind` of `entidb_change`.
 pub const ENTIDB_CHANGE_INSERT: u32 = 1;
@@ -42,6 +43,12 @@ pub const ENTIDB_CHANGE_COLLECTION_DROPPED: u32 = 6;
 pub const ENTIDB_CHANGE_INDEX_CREATED: u32 = 7;
 /// An index was dropped; the payload is its name, UTF-8. For the `kind` of `entidb_change`.
 pub const ENTIDB_CHANGE_INDEX_DROPPED: u32 = 8;
+/// An entity was given a key in a manual index; the payload is a CBOR map of `index`, its name, and `key`. For the
+/// `kind` of `entidb_change`.
+pub const ENTIDB_CHANGE_KEY_INSERTED: u32 = 9;
+/// A key was taken from an entity that is still there; the payload is as for `key_inserted`. For the `kind` of
+/// `entidb_change`.
+pub const ENTIDB_CHANGE_KEY_REMOVED: u32 = 10;
 /// Null. For the `kind` of `entidb_item`.
 pub const ENTIDB_KIND_NULL: u32 = 0;
 /// A bool: `number` is 0 or 1. For the `kind` of `entidb_item`.

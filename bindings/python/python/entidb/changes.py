@@ -26,23 +26,25 @@ class Change:
     """One committed change.
 
     ``kind`` is ``"insert"``, ``"update"``, ``"delete"``, ``"collection_created"``, ``"collection_renamed"``,
-    ``"collection_dropped"``, ``"index_created"`` or ``"index_dropped"``.
+    ``"collection_dropped"``, ``"index_created"``, ``"index_dropped"``, ``"key_inserted"`` or ``"key_removed"``.
     """
 
-    __slots__ = ("before", "collection", "document", "id", "index", "kind", "name")
+    __slots__ = ("before", "collection", "document", "id", "index", "key", "kind", "name")
 
     kind: str
     collection: str
-    #: The entity, for changes of entities.
+    #: The entity, for changes of entities and of their keys.
     id: EntityId | None
     #: The document after an insert or update.
     document: dict[Any, Any] | None
-    #: The new name of a renamed collection, or the name of a dropped index.
+    #: The new name of a renamed collection, or the name of a dropped index or of the manual index of a key.
     name: str | None
     #: The definition of a created index.
     index: dict[str, Any] | None
     #: The document before an update or delete, from ``db.changes(before=True)``.
     before: dict[Any, Any] | None
+    #: The key of a manual index that the entity was given, or that was taken from it. Keys go with their entity untold.
+    key: Any
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Change:
         name: str | None = None,
         index: dict[str, Any] | None = None,
         before: dict[Any, Any] | None = None,
+        key: Any = None,
     ) -> None:
         self.kind = kind
         self.collection = collection
@@ -61,9 +64,10 @@ class Change:
         self.name = name
         self.index = index
         self.before = before
+        self.key = key
 
     def _parts(self) -> tuple[Any, ...]:
-        return self.kind, self.collection, self.id, self.document, self.name, self.index, self.before
+        return self.kind, self.collection, self.id, self.document, self.name, self.index, self.before, self.key
 
     def __eq__(self, other: object) -> bool:
         return self._parts() == other._parts() if isinstance(other, Change) else NotImplemented
@@ -71,7 +75,7 @@ class Change:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        shown = [f"{name}={value!r}" for name in ("id", "document", "name", "index", "before") if (value := getattr(self, name))]
+        shown = [f"{name}={value!r}" for name in ("id", "document", "name", "index", "before", "key") if (value := getattr(self, name))]
         return f"Change({', '.join([repr(self.kind), repr(self.collection), *shown])})"
 
 

@@ -36,8 +36,8 @@ WriteMode: TypeAlias = Literal["put", "insert", "replace", "replace_version"]
 VerifyLevel: TypeAlias = Literal["quick", "full"]
 """How much a verification reads."""
 
-ChangeKind: TypeAlias = Literal["insert", "update", "delete", "collection_created", "collection_renamed", "collection_dropped", "index_created", "index_dropped"]
-"""What happened to an entity, a collection or an index."""
+ChangeKind: TypeAlias = Literal["insert", "update", "delete", "collection_created", "collection_renamed", "collection_dropped", "index_created", "index_dropped", "key_inserted", "key_removed"]
+"""What happened to an entity, a key of a manual index, a collection or an index."""
 
 VectorKind: TypeAlias = Literal["f16", "f32", "f64", "i8"]
 """What the elements of a vector are."""
@@ -342,6 +342,8 @@ class VerifyReport(TypedDict):
     """Entities read."""
     index_rows: int
     """Index rows read."""
+    unverified: list[str]
+    """Indexes of kinds that this library does not know, which were not compared with the entities."""
     ignored: list[str]
     """Names in the folder that cannot be files of the database; of very many, some."""
     ignored_count: int

@@ -154,6 +154,7 @@ pub(super) fn verify(target: &Target, full: bool, output: &Output) -> Result<u8>
                     line
                 })
                 .collect();
+            lines.extend_from_slice(&report.unverified);
             lines.extend(ignored(&report.ignored, report.ignored_count));
             if report.bytes_dropped > 0 {
                 let bytes = report.bytes_dropped;

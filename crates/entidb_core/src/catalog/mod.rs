@@ -28,6 +28,8 @@ pub(crate) struct Catalog {
     by_name: HashMap<String, CollectionId>,
     /// Collections whose storage has not their own number.
     moved: HashMap<StorageId, CollectionId>,
+    /// Indexes that keep something in memory, those being built among them.
+    with_memory: Vec<(CollectionId, Arc<IndexRecord>)>,
 }
 
 impl Catalog {
@@ -65,12 +67,20 @@ impl Catalog {
         self.by_id.values()
     }
 
+    /// The indexes that keep something in memory of their committed rows.
+    pub(crate) fn with_memory(&self) -> impl Iterator<Item = &Arc<IndexRecord>> {
+        self.with_memory.iter().map(|(_, index)| index)
+    }
+
     /// Adds a collection or puts its new record in the place of the old.
     pub(crate) fn insert(&mut self, record: Arc<CollectionRecord>) {
         if let Some(old) = self.by_id.get(&record.id) {
             self.by_name.remove(&old.name);
             self.moved.remove(&old.storage);
+            self.with_memory.retain(|(id, _)| *id != record.id);
         }
+        let with_memory = record.indexes.iter().chain(&record.building).filter(|index| index.memory().is_some());
+        self.with_memory.extend(with_memory.map(|index| (record.id, Arc::clone(index))));
         if record.storage.0 != record.id.0 {
             self.moved.insert(record.storage, record.id);
         }
@@ -82,6 +92,7 @@ impl Catalog {
         if let Some(old) = self.by_id.remove(&id) {
             self.by_name.remove(&old.name);
             self.moved.remove(&old.storage);
+            self.with_memory.retain(|(other, _)| *other != id);
         }
     }
 }

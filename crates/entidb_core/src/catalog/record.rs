@@ -9,7 +9,7 @@ use std::sync::Arc;
 use entidb_codec::Value;
 
 use super::IndexDefinition;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::id::{CollectionId, Home, IndexId, StorageId};
 use crate::index::kind::{self, Index, Origin};
 use crate::index::unknown::Unknown;
@@ -55,6 +55,17 @@ impl IndexRecord {
     /// The index as its kind knows it, where it is of that kind.
     pub(crate) fn of_kind<K: Index>(&self) -> Option<&K> {
         (&*self.index as &dyn Any).downcast_ref()
+    }
+
+    /// That this library does not know the index, and which one does.
+    pub(crate) fn unknown_to(&self, collection: &str) -> String {
+        let (name, kind, since) = (&self.definition.name, &self.definition.kind, &self.since);
+        format!(
+            "the index {name:?} of {collection:?} was not checked: it is of the kind {}, which this library ({}) does not \
+             know; use EntiDB {since} or newer to check it",
+            quoted(kind),
+            env!("CARGO_PKG_VERSION"),
+        )
     }
 
     /// The definition alone, as the change feed carries it.

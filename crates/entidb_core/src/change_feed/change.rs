@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::id::EntityId;
 
-/// What happened to an entity, a collection or an index. Of an entity it is the difference that its commit made, whatever
-/// was done to it on the way.
+/// What happened to an entity, a key of a manual index, a collection or an index. Of an entity and of a key it is the difference
+/// that its commit made, whatever was done to it on the way.
 ///
 /// ```
 /// # let db = entidb_core::Database::open_memory()?;
@@ -39,10 +39,15 @@ pub enum ChangeKind {
     IndexCreated = 7,
     /// An index is no more. The payload is its name.
     IndexDropped = 8,
+    /// An entity was given a key in a manual index. The payload is a CBOR map of `index`, its name, and `key`.
+    KeyInserted = 9,
+    /// A key was taken from an entity that is still there. The payload is as for a key that was inserted. Keys of an entity
+    /// that is no more go with it and are not told of.
+    KeyRemoved = 10,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Insert,
         Self::Update,
         Self::Delete,
@@ -51,6 +56,8 @@ impl ChangeKind {
         Self::CollectionDropped,
         Self::IndexCreated,
         Self::IndexDropped,
+        Self::KeyInserted,
+        Self::KeyRemoved,
     ];
 
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
@@ -74,10 +81,12 @@ impl ChangeKind {
             Self::CollectionDropped => "collection_dropped",
             Self::IndexCreated => "index_created",
             Self::IndexDropped => "index_dropped",
+            Self::KeyInserted => "key_inserted",
+            Self::KeyRemoved => "key_removed",
         }
     }
 
-    /// True for changes of entities, false for changes of the catalog.
+    /// True for inserts, updates and deletes of entities, false for changes of keys and of the catalog.
     ///
     /// ```
     /// use entidb_core::ChangeKind;
@@ -86,6 +95,17 @@ impl ChangeKind {
     #[must_use]
     pub const fn is_entity(self) -> bool {
         matches!(self, Self::Insert | Self::Update | Self::Delete)
+    }
+
+    /// True for changes of keys of manual indexes.
+    ///
+    /// ```
+    /// use entidb_core::ChangeKind;
+    /// assert!(ChangeKind::KeyInserted.is_key() && !ChangeKind::Insert.is_key());
+    /// ```
+    #[must_use]
+    pub const fn is_key(self) -> bool {
+        matches!(self, Self::KeyInserted | Self::KeyRemoved)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use entidb_codec::decode_ordered;
 use entidb_engine::{Direction, Iter, Sequence, Value};
 
 use super::change::{Change, ChangeKind};
@@ -55,14 +56,14 @@ struct Cleared {
 }
 
 /// A change without its documents.
-struct Bare {
-    kind: ChangeKind,
-    collection: Arc<str>,
-    storage: StorageId,
-    id: EntityId,
+pub(super) struct Bare {
+    pub(super) kind: ChangeKind,
+    pub(super) collection: Arc<str>,
+    pub(super) storage: StorageId,
+    pub(super) id: EntityId,
     payload: Vec<u8>,
-    /// What was there before, where that is known already.
-    before: Option<Value>,
+    /// What was there before, where that is known already: of an entity that went with all others of its collection.
+    pub(super) before: Option<Value>,
 }
 
 impl Commits {
@@ -157,7 +158,8 @@ impl Commits {
         Ok(Change { kind, collection, id, payload, before })
     }
 
-    fn next_bare(&mut self) -> Result<Option<Bare>> {
+    /// The next change of the commit without its documents; none behind its last.
+    pub(super) fn next_bare(&mut self) -> Result<Option<Bare>> {
         loop {
             let Some(open) = &mut self.open else { return Ok(None) };
             let sequence = open.head.sequence;
@@ -185,6 +187,7 @@ impl Commits {
                     continue;
                 }
                 Some(Entry::Entity(kind, id)) => (kind, id, Vec::new()),
+                Some(Entry::Key(kind, id, index, tuple)) => (kind, id, key_payload(&index, &tuple)?),
                 Some(Entry::Catalog(kind, payload)) => (kind, EntityId::from_bytes([0; 16]), payload),
                 None => {
                     let next = open.next;
@@ -238,6 +241,14 @@ impl Cleared {
         let problem = format!("the entities that commit {sequence} cleared, of which {} are missing,", self.left);
         Err(Error::corrupt(problem))
     }
+}
+
+/// What a reader is given of a key.
+fn key_payload(index: &str, tuple: &[u8]) -> Result<Vec<u8>> {
+    let key = decode_ordered(tuple, entidb_codec::Direction::Ascending).ok().and_then(|decoded| decoded.value);
+    let key = key.ok_or_else(|| Error::corrupt("a key in the change feed"))?;
+    let fields = [("index", entidb_codec::Value::from(index)), ("key", key)];
+    Ok(entidb_codec::encode(&entidb_codec::Value::Map(fields.into_iter().collect())))
 }
 
 fn lacks_a_part(sequence: Sequence) -> Error {

@@ -12,6 +12,9 @@ mod position;
 mod record;
 mod retention;
 mod session;
+mod verify;
+#[cfg(test)]
+mod verify_tests;
 mod write;
 
 pub use change::{Change, ChangeKind};
@@ -22,4 +25,5 @@ pub(crate) use retention::{
     FeedMark, Retention, check_readable, decode_oldest, newest_mark, oldest_kept, trim_through, trim_unrecorded,
 };
 pub(crate) use session::Session;
+pub(crate) use verify::verify_feed;
 pub(crate) use write::{CommitNote, write_changes};

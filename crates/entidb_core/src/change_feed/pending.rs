@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 use entidb_engine::ChangeSize;
 
 use super::change::ChangeKind;
-use super::record::{CATALOG_BYTES, ENTITY_BYTES, Header, NAME_BYTES, NAME_HEAD, PART_BYTES};
+use super::record::{CATALOG_BYTES, ENTITY_BYTES, Header, KEY_HEAD, NAME_BYTES, NAME_HEAD, PART_BYTES};
+use crate::catalog::CollectionRecord;
 use crate::id::{CollectionId, StorageId};
+use crate::index::Told;
 
 /// The key of a part, and that of a row of the history of the catalog.
 pub(super) const PART_KEY_BYTES: u64 = 13;
@@ -43,6 +45,10 @@ impl CatalogChange {
 pub(crate) struct Pending {
     pub(super) catalog: Vec<CatalogChange>,
     catalog_bytes: u64,
+    /// Collections of whose entities keys were changed; more than those, after changes that were taken back.
+    pub(super) keyed: BTreeSet<CollectionId>,
+    /// What naming each of those takes.
+    keyed_bytes: u64,
     counts: Counts,
     /// Storages whose entities were changed, the one of the last change, and what naming each of them takes. What is taken
     /// back still counts.
@@ -58,6 +64,9 @@ struct Counts {
     /// Entities whose state before was put into the history, and the bytes that took.
     before: u64,
     before_bytes: u64,
+    /// Keys that were changed, and the bytes to tell of them.
+    keys: u64,
+    key_bytes: u64,
     /// Collections that were emptied at once, and the bytes to tell of it.
     cleared: u64,
     cleared_bytes: u64,
@@ -109,6 +118,19 @@ impl Pending {
         self.counts.before_bytes = self.counts.before_bytes.saturating_add(bytes);
     }
 
+    /// Keys of an entity of this collection were changed, which takes these bytes beside what each key takes.
+    pub(crate) fn note_keys(&mut self, collection: &CollectionRecord, told: Told) {
+        if self.keyed.insert(collection.id) {
+            self.keyed_bytes += (NAME_HEAD + collection.name.len()) as u64;
+        }
+        self.counts.keys += told.keys;
+        self.counts.key_bytes += told.bytes + told.keys * KEY_HEAD as u64;
+    }
+
+    pub(super) fn has_keys(&self) -> bool {
+        self.counts.keys > 0
+    }
+
     pub(super) fn has_entities(&self) -> bool {
         self.counts.entities > 0
     }
@@ -132,12 +154,13 @@ impl Pending {
         self.counts = place.counts;
     }
 
-    /// The most that is to be put into the transaction at its commit, with one change of an entity more.
-    pub(crate) fn owed(&self) -> ChangeSize {
+    /// The most that is to be put into the transaction at its commit, with one change of an entity more, and of these keys.
+    pub(crate) fn owed(&self, told: Told) -> ChangeSize {
         let entities = (self.counts.entities + 1) * ENTITY_BYTES as u64;
-        // Each storage is named for its entities, and one more that is not known yet.
-        let names = self.named_bytes + NAME_BYTES as u64;
-        let bytes = entities + names + self.catalog_bytes + self.counts.cleared_bytes + Header::BYTES as u64;
+        // Each storage is named for its entities, and each collection for its keys, and one more of each that is not known yet.
+        let names = self.named_bytes + self.keyed_bytes + 2 * NAME_BYTES as u64;
+        let keys = self.counts.key_bytes + told.bytes + told.keys * KEY_HEAD as u64;
+        let bytes = entities + keys + names + self.catalog_bytes + self.counts.cleared_bytes + Header::BYTES as u64;
         // A part ends when the next entry does not fit, and the next begins with the name of its collection.
         let more_parts = bytes / (PART_BYTES as u64 / 2);
         let rows = self.catalog.len() as u64 + self.counts.cleared;

@@ -21,10 +21,13 @@ pub(super) const NAME_BYTES: usize = NAME_HEAD + 255;
 /// What a change of the catalog takes beside its payload and the name of its collection.
 pub(super) const CATALOG_BYTES: usize = 5;
 
+/// What a change of a key takes beside the name of its index and the key in its ordered form.
+pub(super) const KEY_HEAD: usize = 20;
+
 /// An entry that names the collection of those behind it.
 const NAME: u8 = 0;
 /// An entry that stands for a delete of each entity of a storage that the commit itself has not written.
-const CLEARED: u8 = 9;
+const CLEARED: u8 = 0x20;
 
 /// What the first part of a commit begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +84,17 @@ pub(super) fn push_entity(out: &mut Vec<u8>, kind: ChangeKind, id: EntityId) {
     out.extend_from_slice(id.as_bytes());
 }
 
+pub(super) fn push_key(out: &mut Vec<u8>, kind: ChangeKind, id: EntityId, index: &str, tuple: &[u8]) -> Result<()> {
+    let name_len = u8::try_from(index.len()).map_err(|_| Error::internal("an index name is too long"))?;
+    let len = u16::try_from(tuple.len()).map_err(|_| Error::internal("a key is too long"))?;
+    push_entity(out, kind, id);
+    out.push(name_len);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(index.as_bytes());
+    out.extend_from_slice(tuple);
+    Ok(())
+}
+
 pub(super) fn push_catalog(out: &mut Vec<u8>, kind: ChangeKind, payload: &[u8]) -> Result<()> {
     let len = u32::try_from(payload.len()).map_err(|_| Error::internal("a change is too large"))?;
     out.push(kind as u8);
@@ -100,6 +114,8 @@ pub(super) enum Entry {
     /// Those behind it are of this collection, whose entities lie in this storage.
     Name(StorageId, Arc<str>),
     Entity(ChangeKind, EntityId),
+    /// Of a key of an entity: the name of the index, and the key in its ordered form.
+    Key(ChangeKind, EntityId, String, Vec<u8>),
     Catalog(ChangeKind, Vec<u8>),
     /// So many deletes.
     Cleared(u32),
@@ -155,6 +171,13 @@ impl<B: AsRef<[u8]>> Reader<B> {
                 let kind = ChangeKind::from_byte(other).ok_or_else(damaged)?;
                 if kind.is_entity() {
                     Entry::Entity(kind, EntityId::from_bytes(self.array()?))
+                } else if kind.is_key() {
+                    let id = EntityId::from_bytes(self.array()?);
+                    let [name_len] = self.array()?;
+                    let len = usize::from(u16::from_le_bytes(self.array()?));
+                    let name =
+                        std::str::from_utf8(self.take(usize::from(name_len))?).map_err(|_| damaged())?.to_owned();
+                    Entry::Key(kind, id, name, self.take(len)?.to_vec())
                 } else {
                     let len = usize::try_from(self.number()?).map_err(|_| damaged())?;
                     Entry::Catalog(kind, self.take(len)?.to_vec())
@@ -177,12 +200,14 @@ mod tests {
         push_catalog(&mut part, ChangeKind::IndexDropped, b"x").unwrap();
         push_entity(&mut part, ChangeKind::Update, id);
         push_cleared(&mut part, 2);
+        push_key(&mut part, ChangeKind::KeyRemoved, id, "by_tag", b"red").unwrap();
         assert_eq!(Header::decode(&part).unwrap(), header);
         let entries = [
             Entry::Name(StorageId(8), "abc".into()),
             Entry::Catalog(ChangeKind::IndexDropped, b"x".to_vec()),
             Entry::Entity(ChangeKind::Update, id),
             Entry::Cleared(2),
+            Entry::Key(ChangeKind::KeyRemoved, id, "by_tag".into(), b"red".to_vec()),
         ];
         for cut in 0..=part.len() {
             let mut reader = Reader::new(&part[..cut], true);

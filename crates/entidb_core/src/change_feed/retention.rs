@@ -263,7 +263,7 @@ pub(crate) fn oldest_kept(view: &View, commits_max: u64) -> Result<Sequence> {
 }
 
 /// The oldest sequence whose changes were not removed.
-fn oldest(view: &View) -> Result<Sequence> {
+pub(super) fn oldest(view: &View) -> Result<Sequence> {
     decode_oldest(view.get(&keyspace::feed_oldest())?.as_deref())
 }
 

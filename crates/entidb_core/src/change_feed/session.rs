@@ -78,16 +78,17 @@ impl Session {
 
     /// Commits as the transaction was told, or with this durability.
     pub(crate) fn commit(&self, tx: WriteTransaction, durability: Option<Durability>) -> Result<Sequence> {
-        self.commit_beside(tx, durability, &mut (), false)
+        self.commit_beside(tx, durability, |_| (), false)
     }
 
-    /// As [`commit`](Self::commit), with what changes beside the database. With `gives_way` a full disk takes the feed and the
-    /// history, those of this commit included: what is deleted would need as much room there as it frees.
-    pub(crate) fn commit_beside(
+    /// As [`commit`](Self::commit), with what changes beside the database, made of the whole transaction. With `gives_way` a
+    /// full disk takes the feed and the history, those of this commit included: what is deleted would need as much room there
+    /// as it frees.
+    pub(crate) fn commit_beside<C: Companion>(
         &self,
         mut tx: WriteTransaction,
         durability: Option<Durability>,
-        beside: &mut dyn Companion,
+        beside: impl FnOnce(&WriteTransaction) -> C,
         gives_way: bool,
     ) -> Result<Sequence> {
         let notes = !tx.is_empty() && !self.noted.load(Ordering::Acquire);
@@ -98,7 +99,8 @@ impl Session {
         let (feed, feed_end) = (keyspace::feed(Sequence::ZERO, 0), keyspace::feed(next, 0));
         let without: [(&[u8], &[u8]); 2] = [(&feed, &feed_end), (&[ZONE_HISTORY], &[ZONE_HISTORY + 1])];
         let on_full_disk = OnFullDisk { without: &without, instead: (&keyspace::feed_oldest(), &next.0.to_be_bytes()) };
-        let sequence = tx.commit_beside(durability, beside, gives_way.then_some(on_full_disk))?;
+        let mut beside = beside(&tx);
+        let sequence = tx.commit_beside(durability, &mut beside, gives_way.then_some(on_full_disk))?;
         if notes {
             // Commits that others began meanwhile carry the id too, which says the same once more.
             self.noted.store(true, Ordering::Release);

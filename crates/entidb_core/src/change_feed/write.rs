@@ -2,7 +2,8 @@
 //!
 //! Always: the feed tells the difference between before and after the commit: an entity once, however often it was changed,
 //! and not at all when it came and went. First come changes of the catalog in the order they were made, then collections
-//! that were emptied at once, then entities by storage and id. Memory is that of two parts, however much changed.
+//! that were emptied at once, then entities by storage and id, then keys that indexes lost and those they got. Memory is that
+//! of two parts, however much changed.
 //! Does not know: how long changes are kept (`retention`).
 
 use entidb_engine::{OwnChanges, Sequence, WriteTransaction, interrupt};
@@ -11,7 +12,7 @@ use super::change::ChangeKind;
 use super::pending::{PART_KEY_BYTES, Pending};
 use super::record::{self, Header, NAME_BYTES, PART_BYTES};
 use super::retention::FeedMark;
-use crate::catalog::{Catalog, CollectionRecord};
+use crate::catalog::{Catalog, CollectionRecord, IndexRecord};
 use crate::error::{Error, Result};
 use crate::history::CatalogRow;
 use crate::id::{CollectionId, EntityId, StorageId};
@@ -54,6 +55,9 @@ pub(crate) fn write_changes(
     }
     if pending.has_entities() {
         writer.entities(pending, note)?;
+    }
+    if pending.has_keys() {
+        writer.keys(pending, note)?;
     }
     writer.finish(pending, note)
 }
@@ -119,6 +123,22 @@ impl Parts {
     fn name(&mut self, (collection, storage, name): (CollectionId, StorageId, &str)) -> Result<()> {
         self.named = Some((collection, storage, name.to_owned()));
         record::push_name(&mut self.part, collection, storage, name)
+    }
+
+    /// Names the collection of an entry of this many bytes, unless it is named already; false where the part is full.
+    fn prepare(&mut self, wanted: (CollectionId, StorageId, &str), bytes: usize) -> Result<bool> {
+        let is_named = self.is_named(wanted);
+        let name_bytes = if is_named { 0 } else { NAME_BYTES };
+        if !self.has_room(name_bytes + bytes) {
+            if !is_named {
+                self.named = None;
+            }
+            return Ok(false);
+        }
+        if !is_named {
+            self.name(wanted)?;
+        }
+        Ok(true)
     }
 
     /// Adds an entry that is this many changes. There must be room.
@@ -228,21 +248,69 @@ impl<'a> Writer<'a> {
                 (_, false, _) => continue,
             };
             let wanted = (record.id, found, record.name.as_str());
-            let is_named = self.parts.is_named(wanted);
-            let name_bytes = if is_named { 0 } else { NAME_BYTES };
-            if !self.parts.has_room(name_bytes + record::ENTITY_BYTES) {
-                if !is_named {
-                    self.parts.named = None;
-                }
+            if !self.parts.prepare(wanted, record::ENTITY_BYTES)? {
                 return Ok(Some(keyspace::entity(found, &id).to_vec()));
-            }
-            if !is_named {
-                self.parts.name(wanted)?;
             }
             self.parts.push(1, |part| {
                 record::push_entity(part, kind, id);
                 Ok(())
             })?;
+        }
+        Ok(None)
+    }
+
+    /// Adds the keys that entities do not have after the transaction what they had before. Keys that went come first: another
+    /// entity may have got one of a unique index.
+    fn keys(&mut self, pending: &Pending, note: &CommitNote<'_>) -> Result<()> {
+        for record in pending.keyed.iter().filter_map(|id| note.now.by_id(*id)) {
+            for index in &record.indexes {
+                let Some(zone) = index.told_zone() else { continue };
+                for kind in [ChangeKind::KeyRemoved, ChangeKind::KeyInserted] {
+                    self.keys_of(record, index, zone, kind)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keys_of(&mut self, record: &CollectionRecord, index: &IndexRecord, zone: u8, kind: ChangeKind) -> Result<()> {
+        let mut start = keyspace::prefix(zone, index.id.0).to_vec();
+        let end = keyspace::prefix_end(zone, index.id.0);
+        // As with entities.
+        while let Some(next) = self.keys_from((&start, &end), record, index, kind)? {
+            self.next_part()?;
+            start = next;
+        }
+        Ok(())
+    }
+
+    /// Adds keys of a range. Returns the row to go on with where the part is full.
+    fn keys_from(
+        &mut self,
+        (start, end): (&[u8], &[u8]),
+        record: &CollectionRecord,
+        index: &IndexRecord,
+        kind: ChangeKind,
+    ) -> Result<Option<Vec<u8>>> {
+        let mut rows = self.tx.own_changes(start, end);
+        while rows.advance()? {
+            interrupt::check()?;
+            let is_there = rows.value().is_some();
+            let is_asked = is_there == (kind == ChangeKind::KeyInserted);
+            if !is_asked || is_there == self.tx.get_before(rows.key())?.is_some() {
+                continue;
+            }
+            let (id, tuple) = index.told_key(rows.key())?;
+            // An entity that went took its keys with it.
+            if !is_there && self.tx.get(&keyspace::entity(record.storage, &id))?.is_none() {
+                continue;
+            }
+            let name = &index.definition.name;
+            let bytes = record::KEY_HEAD + name.len() + tuple.len();
+            if !self.parts.prepare((record.id, record.storage, &record.name), bytes)? {
+                return Ok(Some(rows.key().to_vec()));
+            }
+            self.parts.push(1, |part| record::push_key(part, kind, id, name, tuple))?;
         }
         Ok(None)
     }

@@ -13,7 +13,7 @@ use super::shared::read_catalog;
 use super::{Database, Shared};
 use crate::change_feed::{Session, newest_mark};
 use crate::error::{Error, ErrorCode, Result};
-use crate::index::clear_unfinished;
+use crate::index::{clear_unfinished, kind};
 use crate::keyspace;
 use crate::options::{Key, Options};
 
@@ -243,8 +243,7 @@ fn zones(compression: Compression) -> ZonePolicies {
     let read = ZonePolicies::uniform(ZonePolicy { compression, ..ZonePolicy::default() });
     let walked = ZonePolicy { point_index: false, block_bytes: 16 << 10, compression, expires: false };
     let kept_for_a_time = ZonePolicy { expires: true, ..walked };
-    let walked_zones = [keyspace::ZONE_INDEX, keyspace::ZONE_MANUAL, keyspace::ZONE_MANUAL_ENTITY];
-    let zones = walked_zones.into_iter().fold(read, |zones, zone| zones.with(zone, walked));
+    let zones = kind::walked_zones().fold(read, |zones, zone| zones.with(zone, walked));
     zones
         .with(keyspace::ZONE_FEED, kept_for_a_time)
         .with(keyspace::ZONE_HISTORY, kept_for_a_time)

@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::history::catalog_at;
 use crate::id::{EntityId, IdGenerator};
 use crate::index::Builds;
+use crate::index::memory::Watch;
 use crate::keyspace;
 use crate::options::Options;
 use crate::transaction::{Limits, ReadInner, State, View};
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     ids: IdGenerator,
     counters: Counters,
     builds: Builds,
+    watch: Watch,
     /// How many wait for the write lock.
     waiting: AtomicUsize,
     owner: WriteOwner,
@@ -76,6 +78,7 @@ impl Shared {
             ids: IdGenerator::default(),
             counters: Counters::default(),
             builds: Builds::default(),
+            watch: Watch::default(),
             waiting: AtomicUsize::new(0),
             owner: WriteOwner::default(),
             idle: IdleWatch::default(),
@@ -107,6 +110,11 @@ impl Shared {
 
     pub(crate) fn builds(&self) -> &Builds {
         &self.builds
+    }
+
+    /// What tells indexes of commits.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// The thread of the open write transaction.
@@ -197,6 +205,7 @@ impl Shared {
     pub(crate) fn begin_read_for(self: &Arc<Self>, holder: &'static str) -> Result<Arc<ReadInner>> {
         self.check_open()?;
         let snapshot = self.engine.snapshot_for(holder)?;
+        self.watch.show(snapshot.sequence());
         let catalog = self.catalog_of(&snapshot)?;
         Ok(Arc::new(ReadInner::new(Arc::clone(self), snapshot, catalog, None)))
     }

@@ -1,4 +1,4 @@
-//! Checking a database: its files by the engine, its indexes and counts against its entities.
+//! Checking a database: its files by the engine, its indexes and counts against its entities, its feed against its history.
 //!
 //! Always: damage is collected and the check goes on; nothing is changed. Does not know: how to repair.
 
@@ -8,7 +8,8 @@ use entidb_codec::{Limits, Value};
 use entidb_engine::Direction;
 
 use super::Database;
-use crate::catalog::CollectionRecord;
+use crate::catalog::{CollectionRecord, IndexRecord};
+use crate::change_feed::verify_feed;
 use crate::collection::envelope::Envelope;
 use crate::error::{Error, Family, Result};
 use crate::history::ended_storages;
@@ -33,7 +34,7 @@ pub enum VerifyLevel {
     /// What can be told without reading every entity: files listed, footers, counts.
     #[default]
     Quick,
-    /// Every block, every entity, every index row.
+    /// Every block, every entity, every index row, every change in the feed.
     Full,
 }
 
@@ -88,6 +89,8 @@ pub struct VerifyReport {
     pub entities: u64,
     /// Index rows read.
     pub index_rows: u64,
+    /// Indexes that this library does not know and did not compare with the entities: what each is, and which library does.
+    pub unverified: Vec<String>,
     /// Names in the folder that cannot be files of the database; they harm nothing. Of very many, some.
     pub ignored: Vec<String>,
     /// How many such names there are.
@@ -133,13 +136,18 @@ impl VerifyReport {
             ("units", Value::from(self.units)),
             ("entities", Value::from(self.entities)),
             ("index_rows", Value::from(self.index_rows)),
-            ("ignored", Value::Array(self.ignored.iter().map(|name| Value::from(name.as_str())).collect())),
+            ("unverified", texts(&self.unverified)),
+            ("ignored", texts(&self.ignored)),
             ("ignored_count", Value::from(self.ignored_count)),
             ("bytes_dropped", Value::from(self.bytes_dropped)),
             ("spares_damaged", Value::from(self.spares_damaged)),
         ];
         Value::Map(fields.into_iter().collect())
     }
+}
+
+fn texts(texts: &[String]) -> Value {
+    Value::Array(texts.iter().map(|text| Value::from(text.as_str())).collect())
 }
 
 impl From<&Error> for Problem {
@@ -194,6 +202,8 @@ impl Database {
         }
         if level == VerifyLevel::Full {
             let checked = verify_numbers(&view, &mut report);
+            note(checked, None, &mut report)?;
+            let checked = verify_feed(&view, &mut report.problems);
             note(checked, None, &mut report)?;
         }
         Ok(report)
@@ -251,6 +261,9 @@ fn verify_numbers(view: &View, report: &mut VerifyReport) -> Result<()> {
     Ok(())
 }
 
+/// An index with what compares it with the entities.
+type OfIndex<'a> = (&'a IndexRecord, Box<dyn Verification + 'a>);
+
 struct Check<'a> {
     view: &'a View,
     record: &'a CollectionRecord,
@@ -268,7 +281,7 @@ impl Check<'_> {
         let mut entities = self.view.range(&start, &end, Direction::Forward)?;
         let mut count = 0_u64;
         let record = self.record;
-        let mut indexes: Vec<_> = record.indexes.iter().map(|index| index.verification()).collect();
+        let mut indexes = self.verifications(record);
         while entities.advance()? {
             count += 1;
             self.report.entities += 1;
@@ -295,14 +308,26 @@ impl Check<'_> {
         if ordinal_count != count {
             self.problem(&format!("there are {ordinal_count} ordinals for {count} entities"), None);
         }
-        for (position, mut index) in indexes.into_iter().enumerate() {
-            self.of_index(position, |view, findings| index.finish(view, record.storage, findings))?;
+        for (index, mut check) in indexes {
+            self.of_index(index, |view, findings| check.finish(view, record.storage, findings))?;
         }
         Ok(())
     }
 
+    /// What compares each index with the entities. Names those for which there is nothing.
+    fn verifications<'a>(&mut self, record: &'a CollectionRecord) -> Vec<OfIndex<'a>> {
+        let mut checks = Vec::with_capacity(record.indexes.len());
+        for index in &record.indexes {
+            match index.verification() {
+                Some(check) => checks.push((&**index, check)),
+                None => self.report.unverified.push(index.unknown_to(&record.name)),
+            }
+        }
+        checks
+    }
+
     /// An entity reads, has its ordinal, and is in the indexes as its document says.
-    fn entity(&mut self, id: EntityId, stored: &[u8], indexes: &mut [Box<dyn Verification + '_>]) -> Result<()> {
+    fn entity(&mut self, id: EntityId, stored: &[u8], indexes: &mut [OfIndex<'_>]) -> Result<()> {
         let envelope = Envelope::decode(stored)?;
         entidb_codec::validate_within(envelope.document, &Limits::STORED)?;
         let named = self.view.get(&keyspace::ordinal(self.record.id, envelope.ordinal))?;
@@ -310,19 +335,19 @@ impl Check<'_> {
             self.problem("the ordinal does not lead back to the entity", Some(id));
         }
         let entity = Verified { id, ordinal: envelope.ordinal, document: envelope.document };
-        for (position, index) in indexes.iter_mut().enumerate() {
-            self.of_index(position, |view, findings| index.entity(view, &entity, findings))?;
+        for (index, check) in indexes {
+            self.of_index(index, |view, findings| check.entity(view, &entity, findings))?;
         }
         Ok(())
     }
 
     /// Runs a part of the verification of an index, and puts what it finds into the report.
-    fn of_index(&mut self, position: usize, run: impl FnOnce(&View, &mut Findings) -> Result<()>) -> Result<()> {
+    fn of_index(&mut self, index: &IndexRecord, run: impl FnOnce(&View, &mut Findings) -> Result<()>) -> Result<()> {
         let mut findings = Findings::default();
         let result = run(self.view, &mut findings);
         self.report.index_rows += findings.rows;
         for (what, id) in findings.problems {
-            let index = self.record.indexes.get(position).map(|index| index.definition.name.clone());
+            let index = Some(index.definition.name.clone());
             let collection = Some(self.record.name.clone());
             self.report.problems.push(Problem { what, collection, index, id, ..Problem::default() });
         }

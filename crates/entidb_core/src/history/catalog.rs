@@ -121,6 +121,21 @@ pub(crate) fn ended_storages(view: &View) -> Result<Vec<StorageId>> {
     Ok(ended)
 }
 
+/// Storages that went with their collection, each with the commit that dropped it.
+pub(crate) fn dropped_storages(view: &View) -> Result<Vec<(StorageId, Sequence)>> {
+    let start = keyspace::catalog_history(Sequence::ZERO, CollectionId(0));
+    let mut rows = view.range(&start, &keyspace::catalog_history_end(), Direction::Forward)?;
+    let mut last: BTreeMap<CollectionId, (Sequence, CatalogRow)> = BTreeMap::new();
+    while rows.advance()? {
+        let (sequence, id) = keyspace::catalog_history_place(rows.key()).ok_or_else(damaged)?;
+        last.insert(id, (sequence, CatalogRow::decode(rows.value())?));
+    }
+    // The last that is known of a collection that is not there is that it was dropped.
+    let now = view.catalog()?;
+    let gone = last.into_iter().filter(|(id, _)| now.by_id(*id).is_none());
+    Ok(gone.filter_map(|(_, (sequence, row))| row.ended_storage().map(|storage| (storage, sequence))).collect())
+}
+
 /// Removes the rows of commits before the watermark, and the entities that were there for their sake, as far as the
 /// transaction has room for it; what is left goes another time.
 pub(crate) fn drop_rows(tx: &mut WriteTransaction) -> Result<()> {

@@ -9,7 +9,7 @@ mod lookup;
 mod versions;
 mod walk;
 
-pub(crate) use catalog::{CatalogRow, catalog_at, drop_rows, ended_storages};
+pub(crate) use catalog::{CatalogRow, catalog_at, drop_rows, dropped_storages, ended_storages};
 pub(crate) use lookup::{document_after, stored, stored_before};
 pub use versions::{EntityHistory, EntityVersion};
 pub(crate) use walk::EntityWalk;

@@ -84,8 +84,17 @@ pub(crate) struct Changes {
     pub(super) marked: Keys,
     /// What comes to the count of an index, or goes from it.
     counts: Vec<(IndexId, i64)>,
+    told: Told,
     /// Indexes being built that cannot take in the change, and why.
     refused: Vec<(IndexId, Vec<u8>)>,
+}
+
+/// Rows that the change feed tells of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Told {
+    pub(crate) keys: u64,
+    /// Bytes of the keys and of the names of their indexes.
+    pub(crate) bytes: u64,
 }
 
 /// How far the rows have come.
@@ -95,6 +104,7 @@ struct Place {
     added: usize,
     marked: usize,
     counts: usize,
+    told: Told,
 }
 
 impl Changes {
@@ -103,6 +113,7 @@ impl Changes {
         self.added.clear();
         self.marked.clear();
         self.counts.clear();
+        self.told = Told::default();
         self.refused.clear();
     }
 
@@ -127,6 +138,17 @@ impl Changes {
     /// Adds to the count of an index, or with a number below zero takes from it.
     pub(crate) fn count(&mut self, index: IndexId, delta: i64) {
         self.counts.push((index, delta));
+    }
+
+    /// The change feed tells of a key, which takes this many bytes with the name of its index.
+    pub(crate) fn tell(&mut self, bytes: usize) {
+        self.told.keys += 1;
+        self.told.bytes += bytes as u64;
+    }
+
+    /// What the change feed tells of.
+    pub(crate) const fn told(&self) -> Told {
+        self.told
     }
 
     /// What comes to the counts of indexes.
@@ -166,7 +188,7 @@ impl Changes {
 
     fn place(&self) -> Place {
         let (removed, added) = (self.removed.ends.len(), self.added.ends.len());
-        Place { removed, added, marked: self.marked.ends.len(), counts: self.counts.len() }
+        Place { removed, added, marked: self.marked.ends.len(), counts: self.counts.len(), told: self.told }
     }
 
     /// Forgets what came after a place, for an index that refused it.
@@ -175,6 +197,7 @@ impl Changes {
         self.added.shorten(place.added);
         self.marked.shorten(place.marked);
         self.counts.truncate(place.counts);
+        self.told = place.told;
         self.refused.push((index, why));
     }
 }

@@ -11,6 +11,7 @@ use std::fmt::Debug;
 use entidb_engine::WriteTransaction;
 
 use super::changes::Changes;
+use super::memory::Memory;
 use super::{manual, ordered};
 use crate::catalog::IndexDefinition;
 use crate::database::Findings;
@@ -37,6 +38,12 @@ pub(crate) trait Kind: Sync {
 
     /// Every zone that an index of this kind may keep something in.
     fn zones(&self) -> &'static [u8];
+
+    /// Those of its zones whose keys are walked in order and hardly ever read one by one: they get larger blocks and no point
+    /// index.
+    fn walked_zones(&self) -> &'static [u8] {
+        &[]
+    }
 
     /// Refuses a definition that no index of this kind can have.
     fn check(&self, definition: &IndexDefinition) -> Result<()>;
@@ -72,8 +79,24 @@ pub(crate) trait Index: Any + Debug + Send + Sync {
         true
     }
 
-    /// What compares the index with the entities of its collection.
-    fn verification(&self) -> Box<dyn Verification + '_>;
+    /// The zone of rows that the change feed tells of, one key of an entity each: those that nobody can make from entities.
+    fn told_zone(&self) -> Option<u8> {
+        None
+    }
+
+    /// The entity of such a row, and the key in its ordered form.
+    fn told_key<'a>(&self, row: &'a [u8]) -> Result<(EntityId, &'a [u8])> {
+        let _ = row;
+        Err(Error::internal("an index has no keys that the feed tells of"))
+    }
+
+    /// What it keeps in memory of its committed rows, if it keeps anything. It is told of each commit that changes them.
+    fn memory(&self) -> Option<&dyn Memory> {
+        None
+    }
+
+    /// What compares the index with the entities of its collection; none where this library cannot read the index.
+    fn verification(&self) -> Option<Box<dyn Verification + '_>>;
 
     /// About how many rows it has.
     fn rows(&self, view: &View) -> Result<RowCount>;
@@ -138,6 +161,11 @@ pub(crate) fn zones() -> impl Iterator<Item = u8> {
     KINDS.iter().flat_map(|kind| kind.zones().iter().copied())
 }
 
+/// Those zones of known kinds that are walked in order.
+pub(crate) fn walked_zones() -> impl Iterator<Item = u8> {
+    KINDS.iter().flat_map(|kind| kind.walked_zones().iter().copied())
+}
+
 /// True for a version after this library's own.
 pub(crate) fn is_newer(version: &str) -> Result<bool> {
     let numbers = |text: &str| {
@@ -170,5 +198,6 @@ mod tests {
         zones.sort_unstable();
         zones.dedup();
         assert_eq!((names.len(), zones.len()), counts);
+        assert!(walked_zones().all(|zone| zones.contains(&zone)));
     }
 }

@@ -10,6 +10,7 @@ mod build_tests;
 mod changes;
 pub(crate) mod kind;
 pub(crate) mod manual;
+pub(crate) mod memory;
 pub(crate) mod ordered;
 mod refusal;
 #[cfg(test)]
@@ -17,7 +18,7 @@ mod tally;
 pub(crate) mod unknown;
 
 pub(crate) use build::{Builds, clear_unfinished, create_index};
-pub(crate) use changes::{Changes, plan_changes};
+pub(crate) use changes::{Changes, Told, plan_changes};
 pub(crate) use manual::MANUAL;
 pub(crate) use ordered::ORDERED;
 

@@ -6,11 +6,10 @@
 use entidb_engine::WriteTransaction;
 
 use super::changes::Changes;
-use super::kind::{Change, Index, RowCount, Verification, Verified};
+use super::kind::{Change, Index, RowCount, Verification};
 use crate::catalog::IndexDefinition;
-use crate::database::Findings;
 use crate::error::{Error, ErrorCode, Result, quoted};
-use crate::id::{IndexId, StorageId};
+use crate::id::IndexId;
 use crate::query::{Asked, Offer};
 use crate::transaction::View;
 
@@ -54,8 +53,9 @@ impl Index for Unknown {
         Err(self.refusal())
     }
 
-    fn verification(&self) -> Box<dyn Verification + '_> {
-        Box::new(Unverified)
+    /// What cannot be read cannot be compared.
+    fn verification(&self) -> Option<Box<dyn Verification + '_>> {
+        None
     }
 
     fn rows(&self, view: &View) -> Result<RowCount> {
@@ -68,18 +68,5 @@ impl Index for Unknown {
 
     fn offer(&self, _: &Asked<'_>) -> Result<Option<Offer>> {
         Ok(None)
-    }
-}
-
-/// What cannot be read cannot be compared.
-struct Unverified;
-
-impl Verification for Unverified {
-    fn entity(&mut self, _: &View, _: &Verified<'_>, _: &mut Findings) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &View, _: StorageId, _: &mut Findings) -> Result<()> {
-        Ok(())
     }
 }

@@ -117,7 +117,7 @@ impl State {
         // All memory whose size follows the document is asked for before anything small is written.
         let mut stored = std::mem::take(&mut self.stored);
         let written = planned
-            .and_then(|()| self.check_room_and_counts(size, changes.counts().len()))
+            .and_then(|()| self.check_room_for(size, &changes))
             .and_then(|()| {
                 Envelope::write(version, ordinal, document, &mut stored)?;
                 match leaves {
@@ -188,7 +188,7 @@ impl State {
             size.value_bytes += old.len() as u64;
         }
         let checked = planned
-            .and_then(|()| self.check_room_and_counts(size, changes.counts().len()))
+            .and_then(|()| self.check_room_for(size, &changes))
             .and_then(|()| if leaves { self.put_history(&history_key, &old) } else { Ok(()) })
             .map_err(|error| error.with_collection(name).with_id(id));
         if checked.is_ok() {
@@ -198,6 +198,7 @@ impl State {
                 changes.apply(engine, id)
             })?;
             self.count_rows(&changes);
+            self.note_keys(&record, &changes);
         }
         self.row_changes = changes;
         checked?;

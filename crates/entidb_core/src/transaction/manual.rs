@@ -63,7 +63,7 @@ impl State {
         let size = ChangeSize { changes: changes.keys(), key_bytes: changes.bytes(), value_bytes: 0 };
         let checked = planned.and_then(|is_change| {
             if is_change {
-                self.check_room_and_counts(size, changes.counts().len())?;
+                self.check_room_for(size, &changes)?;
             }
             Ok(is_change)
         });
@@ -72,6 +72,7 @@ impl State {
             let written = self.all_or_doom(|engine| changes.apply(engine, id));
             if written.is_ok() {
                 self.count_rows(&changes);
+                self.note_keys(record, &changes);
                 self.note_write();
             }
             done = written.map(|()| true);

@@ -238,6 +238,7 @@ impl State {
 
     /// Deletes everything an index keeps in its zones.
     pub(super) fn clear_index(&mut self, index: &IndexRecord) -> Result<()> {
+        self.note_emptied(index);
         index.zones().iter().try_for_each(|zone| self.clear_zone(*zone, index.id.0))
     }
 

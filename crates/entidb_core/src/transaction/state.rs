@@ -6,20 +6,23 @@
 
 use std::sync::Arc;
 
-use entidb_engine::{ChangeSize, Companion, Direction, Durability, Iter, Sequence, Value, WriteSnapshot, interrupt};
+use entidb_engine::{
+    ChangeSize, Companion, Direction, Durability, Iter, Sequence, Value, WriteSnapshot, WriteTransaction, interrupt,
+};
 
 use super::Savepoint;
 use super::catalog_edit::{CatalogEdit, CatalogPlace};
 use super::journal::Journal;
-use crate::catalog::{Catalog, CollectionRecord};
+use crate::catalog::{Catalog, CollectionRecord, IndexRecord};
 use crate::change_feed::{
     ChangeKind, CommitNote, FeedMark, Pending, PendingPlace, Retention, Session, trim_unrecorded, write_changes,
 };
 use crate::collection::Target;
 use crate::database::Shared;
 use crate::error::{Error, ErrorCode, Result};
-use crate::id::{CollectionId, Ordinal};
-use crate::index;
+use crate::id::{CollectionId, IndexId, Ordinal};
+use crate::index::memory::{CommittedRows, staged};
+use crate::index::{self, Changes, Told};
 use crate::keyspace;
 
 /// What a savepoint must bring back.
@@ -46,6 +49,8 @@ pub(crate) struct State {
     /// By the number of a collection or an index.
     counts: Journal<u32, i64>,
     ordinals: Journal<CollectionId, u64>,
+    /// Indexes that keep something in memory and lost all rows at once.
+    emptied: Journal<IndexId, ()>,
     /// Never goes back, so that a handle of what was taken back cannot mean something else.
     next_number: Option<u32>,
     /// Memory for what a change does to indexes; empty while one is under way.
@@ -91,6 +96,7 @@ impl State {
             writes: false,
             counts: Journal::default(),
             ordinals: Journal::default(),
+            emptied: Journal::default(),
             next_number: None,
             row_changes: index::Changes::default(),
             stored: Vec::new(),
@@ -207,6 +213,19 @@ impl State {
         }
     }
 
+    /// Notes changes of keys for the feed, which finds them again in the transaction when that commits.
+    pub(super) fn note_keys(&mut self, collection: &CollectionRecord, changes: &Changes) {
+        let told = changes.told();
+        if told.keys == 0 {
+            return;
+        }
+        if self.keeps_feed() {
+            self.pending.note_keys(collection, told);
+        } else {
+            self.unrecorded = true;
+        }
+    }
+
     /// Whether the entities of a collection were there before the transaction, and must stay as history when they go at once.
     pub(super) fn keeps_storage(&self, record: &CollectionRecord) -> bool {
         self.keeps_feed() && self.catalog.base().by_id(record.id).is_some_and(|base| base.storage == record.storage)
@@ -215,11 +234,15 @@ impl State {
     /// Refuses changes that would not fit the transaction together with what commit adds, one more entity in the feed among it.
     /// What is not refused can be written and committed.
     pub(super) fn check_room(&mut self, changes: ChangeSize) -> Result<()> {
-        self.check_room_and_counts(changes, 0)
+        self.check_room_and_owed(changes, 0, Told::default())
     }
 
-    /// As [`check_room`](Self::check_room), where the changes add to counts of indexes too.
-    pub(super) fn check_room_and_counts(&mut self, changes: ChangeSize, counts: usize) -> Result<()> {
+    /// As [`check_room`](Self::check_room), for changes that these of indexes belong to.
+    pub(super) fn check_room_for(&mut self, changes: ChangeSize, of_indexes: &Changes) -> Result<()> {
+        self.check_room_and_owed(changes, of_indexes.counts().len(), of_indexes.told())
+    }
+
+    fn check_room_and_owed(&mut self, changes: ChangeSize, counts: usize, told: Told) -> Result<()> {
         let collections = (self.counts.len().max(self.ordinals.len()) + counts) as u64 + 1;
         let mut owed = ChangeSize {
             changes: OWED_ONCE_CHANGES + collections * OWED_CHANGES,
@@ -227,7 +250,7 @@ impl State {
             value_bytes: 0,
         };
         if self.keeps_feed() {
-            let feed = self.pending.owed();
+            let feed = self.pending.owed(told);
             owed.changes += feed.changes;
             owed.key_bytes += feed.key_bytes;
             owed.value_bytes += feed.value_bytes;
@@ -343,6 +366,7 @@ impl State {
         let savepoint = Savepoint(self.savepoints_made);
         self.counts.mark();
         self.ordinals.mark();
+        self.emptied.mark();
         self.marks.push(Mark {
             savepoint,
             engine,
@@ -367,6 +391,7 @@ impl State {
             self.pending.go_back(mark.pending);
             self.counts.go_back(position);
             self.ordinals.go_back(position);
+            self.emptied.go_back(position);
             // What was half written is undone with the rest.
             self.doomed.clone_from(&mark.doomed);
         }
@@ -381,6 +406,7 @@ impl State {
             self.catalog.release(position);
             self.counts.release(position);
             self.ordinals.release(position);
+            self.emptied.release(position);
         }
         Ok(())
     }
@@ -450,13 +476,29 @@ impl State {
             Retention { commits_max: 0, .. } => {}
             retention => retention.trim(&mut self.engine, sequence, session.mark(), mark)?,
         }
-        let catalog = catalog_changed.then(|| Arc::clone(self.catalog.now()));
-        let mut beside = Beside { shared, session, sequence, mark, before: session.mark(), catalog };
-        let committed = session.commit_beside(self.engine, durability, &mut beside, gives_way)?;
+        let (catalog, emptied) = (Arc::clone(self.catalog.now()), self.emptied);
+        let beside = |tx: &WriteTransaction| Beside {
+            shared,
+            session,
+            sequence,
+            mark,
+            before: session.mark(),
+            staged: staged(&catalog, tx, |index| emptied.get(index).is_some()),
+            catalog: catalog_changed.then_some(catalog),
+        };
+        let committed = session.commit_beside(self.engine, durability, beside, gives_way)?;
         if committed != sequence {
             return Err(Error::internal(format!("commit {committed} was promised sequence {sequence}")));
         }
+        shared.watch().show(committed);
         Ok(committed)
+    }
+
+    /// An index loses all rows at once.
+    pub(super) fn note_emptied(&mut self, index: &IndexRecord) {
+        if index.memory().is_some() {
+            self.emptied.set(index.id, Some(()));
+        }
     }
 
     /// Tells the feed what changed, and says what it has come to.
@@ -486,6 +528,8 @@ struct Beside<'a> {
     before: FeedMark,
     /// The catalog, where the commit changes it.
     catalog: Option<Arc<Catalog>>,
+    /// What indexes learn of the commit.
+    staged: Vec<CommittedRows>,
 }
 
 impl Companion for Beside<'_> {
@@ -496,6 +540,7 @@ impl Companion for Beside<'_> {
         }
         // Before the lock is given back, which is before the commit waits for the disk: the next one goes on from there.
         self.before = self.session.set_mark(self.mark);
+        self.shared.watch().stage(std::mem::take(&mut self.staged));
     }
 
     fn withdraw(&mut self) {
@@ -503,6 +548,7 @@ impl Companion for Beside<'_> {
             self.shared.catalogs().retract(self.sequence);
         }
         self.session.set_mark(self.before);
+        self.shared.watch().withdraw(self.sequence);
     }
 }
 

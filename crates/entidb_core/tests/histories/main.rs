@@ -15,6 +15,7 @@
 
 mod ask;
 mod condition;
+mod keys;
 mod model;
 mod play;
 mod sample;

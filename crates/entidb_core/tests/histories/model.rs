@@ -1,7 +1,7 @@
 //! What the database should hold: maps of values, and rules written as plainly as can be.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entidb_core::codec::{Path, Segment, compare};
 use entidb_core::{Change, ChangeKind, Direction, EntityId, IndexDefinition, Value};
@@ -16,6 +16,8 @@ pub(crate) struct Entities {
     /// The document, and the place of its making among all of the collection.
     pub(crate) documents: BTreeMap<EntityId, (u64, Value)>,
     pub(crate) indexes: BTreeMap<String, IndexDefinition>,
+    /// The keys of manual indexes.
+    pub(crate) keys: BTreeMap<String, BTreeSet<(i64, EntityId)>>,
     pub(crate) made: u64,
 }
 
@@ -64,6 +66,10 @@ fn spreads_two(definition: &IndexDefinition, document: &Value) -> bool {
     definition.multi && arrays.count() > 1
 }
 
+pub(crate) fn is_manual(definition: &IndexDefinition) -> bool {
+    definition.kind == "manual"
+}
+
 /// Why a document may not be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -74,7 +80,7 @@ pub(crate) enum Refusal {
 impl Entities {
     pub(crate) fn refusal(&self, id: EntityId, document: &Value) -> Vec<Refusal> {
         let mut found = Vec::new();
-        for definition in self.indexes.values() {
+        for definition in self.indexes.values().filter(|definition| !is_manual(definition)) {
             if spreads_two(definition, document) {
                 found.push(Refusal::TwoArrays);
                 continue;
@@ -103,6 +109,18 @@ impl Entities {
             built.documents.insert(*id, (*made, document.clone()));
         }
         false
+    }
+
+    /// Removes an entity with its keys; whether it was there.
+    pub(crate) fn remove(&mut self, id: EntityId) -> bool {
+        self.keys.values_mut().for_each(|keys| keys.retain(|(_, holder)| *holder != id));
+        self.documents.remove(&id).is_some()
+    }
+
+    /// Removes an index with its keys; whether it was there.
+    pub(crate) fn drop_index(&mut self, name: &str) -> bool {
+        self.keys.remove(name);
+        self.indexes.remove(name).is_some()
     }
 
     pub(crate) fn put(&mut self, id: EntityId, document: Value) {
@@ -165,7 +183,7 @@ impl Model {
                     entities.put(change.id, document);
                 }
                 ChangeKind::Delete => {
-                    assert!(self.collections.get_mut(&name).unwrap().documents.remove(&change.id).is_some());
+                    assert!(self.collections.get_mut(&name).unwrap().remove(change.id));
                 }
                 ChangeKind::IndexCreated => {
                     let value = entidb_core::decode(&change.payload).unwrap();
@@ -174,7 +192,18 @@ impl Model {
                 }
                 ChangeKind::IndexDropped => {
                     let index = String::from_utf8(change.payload.clone()).unwrap();
-                    assert!(self.entities(&name).indexes.remove(&index).is_some());
+                    assert!(self.entities(&name).drop_index(&index));
+                }
+                ChangeKind::KeyInserted | ChangeKind::KeyRemoved => {
+                    let payload = entidb_core::decode(&change.payload).unwrap();
+                    let field = |name: &str| payload.as_map().unwrap().get(name).unwrap();
+                    let key = (field("key").as_i64().unwrap(), change.id);
+                    let entities = self.collections.get_mut(&name).unwrap();
+                    assert!(entities.documents.contains_key(&change.id), "a key of nothing");
+                    let keys = entities.keys.entry(field("index").as_text().unwrap().to_owned()).or_default();
+                    let is_new =
+                        if change.kind == ChangeKind::KeyInserted { keys.insert(key) } else { keys.remove(&key) };
+                    assert!(is_new, "a change of a key that is none: {change:?}");
                 }
                 _ => panic!("a kind of change the model does not know"),
             }

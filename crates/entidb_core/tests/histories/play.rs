@@ -10,6 +10,7 @@ use entidb_core::{
 use entidb_storage::simulated::{Personality, Simulation, Variant};
 
 use crate::ask::{Asked, questions};
+use crate::keys;
 use crate::model::{Entities, Model, Refusal};
 use crate::sample::Sample;
 
@@ -155,13 +156,14 @@ impl Play {
     fn index(&mut self) {
         let name = self.sample.collection();
         let collection = self.db.collection(name).unwrap();
-        let definition = self.sample.index();
+        let definition =
+            if self.sample.one_in(3) { keys::definition(self.sample.one_in(2)) } else { self.sample.index() };
         let entities = self.model.collections.get(name).cloned().unwrap_or_default();
         if let Some(known) =
             entities.indexes.values().next().filter(|_| self.sample.one_in(2) || entities.indexes.len() > 4)
         {
             collection.drop_index(&known.name).unwrap();
-            self.model.entities(name).indexes.remove(&known.name);
+            self.model.entities(name).drop_index(&known.name);
         } else {
             match collection.create_index(definition.clone()) {
                 Ok(created) => {
@@ -345,13 +347,14 @@ impl Play {
     }
 }
 
-/// Documents and names of indexes of each collection.
-type Plain = BTreeMap<String, (BTreeMap<EntityId, Value>, Vec<String>)>;
+/// Documents, names of indexes and keys of manual indexes of each collection.
+type Plain = BTreeMap<String, (BTreeMap<EntityId, Value>, Vec<String>, Vec<(String, i64, EntityId)>)>;
 
 fn plain(model: &Model) -> Plain {
     let entities = |entities: &Entities| {
         let documents = entities.documents.iter().map(|(id, (_, document))| (*id, document.clone())).collect();
-        (documents, entities.indexes.keys().cloned().collect())
+        let keys = entities.keys.iter().flat_map(|(name, keys)| keys.iter().map(|(key, id)| (name.clone(), *key, *id)));
+        (documents, entities.indexes.keys().cloned().collect(), keys.collect())
     };
     model.collections.iter().map(|(name, found)| (name.clone(), entities(found))).collect()
 }
@@ -405,6 +408,7 @@ fn compare(collection: impl Fn(&str) -> Collection, names: &[String], model: &Mo
         let mut indexes: Vec<String> = collection.indexes().unwrap().into_iter().map(|index| index.name).collect();
         indexes.sort();
         assert_eq!(indexes, entities.indexes.keys().cloned().collect::<Vec<_>>());
+        keys::compare(&collection, entities);
     }
 }
 
@@ -412,7 +416,7 @@ fn compare(collection: impl Fn(&str) -> Collection, names: &[String], model: &Mo
 fn change(collection: &Collection, name: &str, model: &mut Model, sample: &Sample) {
     let id = sample.id();
     let there = model.collections.get(name).is_some_and(|entities| entities.documents.contains_key(&id));
-    match sample.below(12) {
+    match sample.below(15) {
         0..=4 => {
             let document = sample.document();
             let result = collection.put_bytes(Some(id), &entidb_core::encode(&document)).map(|_| ());
@@ -453,10 +457,17 @@ fn change(collection: &Collection, name: &str, model: &mut Model, sample: &Sampl
         8 | 9 => {
             assert_eq!(collection.delete(id).unwrap(), there);
             if there {
-                model.entities(name).documents.remove(&id);
+                model.entities(name).remove(id);
             }
         }
         10 => batch(collection, name, model, sample),
+        11..=13 => {
+            let index = if sample.one_in(2) { "keys" } else { "keys!" };
+            let (key, inserts) = (sample.below(keys::KEYS) as i64, !sample.one_in(3));
+            if let Some(entities) = model.collections.get_mut(name) {
+                keys::change(collection, entities, index, key, id, inserts);
+            }
+        }
         _ => {
             let filter = sample.condition(1);
             if let Some(entities) = model.collections.get_mut(name) {
@@ -466,7 +477,7 @@ fn change(collection: &Collection, name: &str, model: &mut Model, sample: &Sampl
                 let gone =
                     entities.sorted(&[entidb_core::asc("a")], |document| crate::condition::holds(&filter, document));
                 for id in gone.iter().take(3) {
-                    entities.documents.remove(id);
+                    entities.remove(*id);
                 }
                 assert_eq!(before - entities.documents.len(), usize::try_from(deleted).unwrap());
             }

@@ -1,7 +1,7 @@
 //! A snapshot of an open write transaction: the commit it stands on, with its own changes so far.
 //!
 //! Always: later changes of the transaction never show, whatever they are; a rollback to a savepoint does not either.
-//! Once the transaction commits every read fails. Does not know: savepoints, or how changes are made (`write`).
+//! Once the transaction commits every read fails but that of its own changes. Does not know: savepoints, or how changes are made (`write`).
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::engine::ReadPoint;
 use crate::error::Result;
 use crate::iterator::{KeyRange, counter_from, counter_value};
 use crate::transaction::buffer::{Own, WriteBuffer};
-use crate::transaction::{Direction, Iter};
+use crate::transaction::{Direction, Iter, OwnChanges};
 use crate::value::Value;
 
 /// An open write transaction as it is at one moment. Cheap to make and to clone: the transaction copies what it changes, and no
@@ -67,6 +67,12 @@ impl WriteSnapshot {
     pub fn range(&self, range: impl Into<KeyRange>, direction: Direction) -> Result<Iter> {
         let own = (!self.buffer.is_empty()).then_some(&self.buffer);
         Iter::new(Arc::clone(&self.point), own, range.into(), direction)
+    }
+
+    /// What the transaction itself had changed in a range, key by key. It can be walked when the transaction is over, too.
+    #[must_use]
+    pub fn own_changes(&self, start: &[u8], end: &[u8]) -> OwnChanges<'_> {
+        OwnChanges::new(&self.buffer, start, end)
     }
 }
 

@@ -49,6 +49,10 @@ impl Kind for ManualKind {
         &[ZONE_MANUAL, ZONE_MANUAL_ENTITY]
     }
 
+    fn walked_zones(&self) -> &'static [u8] {
+        self.zones()
+    }
+
     fn check(&self, definition: &IndexDefinition) -> Result<()> {
         let problem = if !definition.columns.is_empty() {
             "has no columns: its keys come from the application; leave them out"
@@ -93,7 +97,9 @@ impl Index for Manual {
         let mut removed = 0;
         while keys.advance()? {
             changes.remove(keys.key());
-            changes.remove(&self.row(tuple_of_entity_row(keys.key()), change.id));
+            let tuple = tuple_of_entity_row(keys.key());
+            changes.remove(&self.row(tuple, change.id));
+            changes.tell(self.name.len() + tuple.len());
             removed += 1;
         }
         if removed > 0 {
@@ -107,8 +113,18 @@ impl Index for Manual {
         false
     }
 
-    fn verification(&self) -> Box<dyn Verification + '_> {
-        Box::new(verify::KeyCheck::new(self))
+    fn told_zone(&self) -> Option<u8> {
+        Some(ZONE_MANUAL_ENTITY)
+    }
+
+    fn told_key<'a>(&self, row: &'a [u8]) -> Result<(EntityId, &'a [u8])> {
+        let id = row.get(PREFIX_BYTES..PREFIX_BYTES + ID_BYTES).and_then(|id| EntityId::from_slice(id).ok());
+        let id = id.ok_or_else(|| Error::corrupt("a row of a manual index"))?;
+        Ok((id, tuple_of_entity_row(row)))
+    }
+
+    fn verification(&self) -> Option<Box<dyn Verification + '_>> {
+        Some(Box::new(verify::KeyCheck::new(self)))
     }
 
     fn rows(&self, view: &View) -> Result<RowCount> {
@@ -185,6 +201,7 @@ impl Manual {
         }
         changes.mark(&row);
         changes.mark(&self.entity_row(&tuple, id));
+        changes.tell(self.name.len() + tuple.len());
         changes.count(self.id, 1);
         Ok(true)
     }
@@ -204,6 +221,7 @@ impl Manual {
         }
         changes.remove(&row);
         changes.remove(&self.entity_row(&tuple, id));
+        changes.tell(self.name.len() + tuple.len());
         changes.count(self.id, -1);
         Ok(true)
     }

@@ -53,6 +53,11 @@ impl Kind for OrderedKind {
         &[ZONE_UNIQUE, ZONE_INDEX]
     }
 
+    /// A unique key is looked for before it is written.
+    fn walked_zones(&self) -> &'static [u8] {
+        &[ZONE_INDEX]
+    }
+
     fn check(&self, definition: &IndexDefinition) -> Result<()> {
         let refuse =
             |problem: String| Err(Error::new(ErrorCode::InvalidArgument, problem).with_index(&definition.name));
@@ -116,8 +121,8 @@ impl Index for Arc<Ordered> {
         plan::plan(self, tx, change, changes)
     }
 
-    fn verification(&self) -> Box<dyn Verification + '_> {
-        Box::new(verify::RowCheck::new(self))
+    fn verification(&self) -> Option<Box<dyn Verification + '_>> {
+        Some(Box::new(verify::RowCheck::new(self)))
     }
 
     fn rows(&self, view: &View) -> Result<RowCount> {

@@ -2,16 +2,20 @@
 //! it.
 //!
 //! An index of it has a row for each entity: the hash of the value of its one column, then the ordinal. So it finds entities
-//! by their ordinals alone, in no order of answers, and some that are none.
+//! by their ordinals alone, in no order of answers, and some that are none. It keeps in memory how many rows each commit
+//! added, to prove what a kind that keeps something there learns.
 
+mod memory_tests;
 mod tests;
 
 use entidb_codec::{Direction, Value, encode_ordered, lookup};
-use entidb_engine::{Direction as Walk, Iter, WriteTransaction};
+use entidb_engine::{Direction as Walk, Iter, Sequence, WriteTransaction};
+use entidb_storage::sync::Mutex;
 
 use super::changes::Changes;
 use super::fnv;
 use super::kind::{Change, Index, Kind, Origin, RowCount, Verification, Verified};
+use super::memory::{CommittedRows, Memory};
 use crate::catalog::{Column, IndexDefinition};
 use crate::database::Findings;
 use crate::error::{Error, ErrorCode, Result};
@@ -51,7 +55,7 @@ impl Kind for TallyKind {
     }
 
     fn index(&self, id: IndexId, definition: &IndexDefinition, _: Origin) -> Box<dyn Index> {
-        Box::new(Tally { id, column: definition.columns[0].clone() })
+        Box::new(Tally { id, column: definition.columns[0].clone(), heard: Heard::default() })
     }
 }
 
@@ -59,6 +63,29 @@ impl Kind for TallyKind {
 struct Tally {
     id: IndexId,
     column: Column,
+    heard: Heard,
+}
+
+/// What the index has heard of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Commit {
+    sequence: Sequence,
+    is_emptied: bool,
+    added: usize,
+    removed: usize,
+}
+
+/// The commits the index has heard of.
+#[derive(Debug, Default)]
+struct Heard(Mutex<Vec<Commit>>);
+
+impl Memory for Heard {
+    fn committed(&self, commit: &CommittedRows) {
+        let (mut added, mut removed) = (0, 0);
+        let read = commit.each(|_, value| *(if value.is_some() { &mut added } else { &mut removed }) += 1);
+        read.unwrap();
+        self.0.lock().push(Commit { sequence: commit.sequence, is_emptied: commit.is_emptied, added, removed });
+    }
 }
 
 impl Tally {
@@ -99,8 +126,12 @@ impl Index for Tally {
         Ok(())
     }
 
-    fn verification(&self) -> Box<dyn Verification + '_> {
-        Box::new(Tallied { index: self, expected: 0 })
+    fn memory(&self) -> Option<&dyn Memory> {
+        Some(&self.heard)
+    }
+
+    fn verification(&self) -> Option<Box<dyn Verification + '_>> {
+        Some(Box::new(Tallied { index: self, expected: 0 }))
     }
 
     fn rows(&self, view: &View) -> Result<RowCount> {

@@ -5,12 +5,12 @@ use entidb_storage::Backend;
 
 use crate::{Collection, Database, ErrorCode, IndexDefinition, Options, VerifyLevel, asc, doc, field, keyspace};
 
-fn tally() -> IndexDefinition {
+pub(super) fn tally() -> IndexDefinition {
     let value = doc! { "kind": "tally", "name": "by_n", "columns": ["n"] };
     IndexDefinition::from_value(&value).unwrap()
 }
 
-fn filled(db: &Database) -> Collection {
+pub(super) fn filled(db: &Database) -> Collection {
     let c = db.collection("c").unwrap();
     for number in 0..40_u64 {
         c.put(&doc! { "n": number % 20, "m": number }).unwrap();

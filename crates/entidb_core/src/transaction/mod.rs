@@ -33,8 +33,8 @@ use crate::id::CollectionId;
 use crate::index::kind::RowCount;
 use crate::keyspace;
 
-/// How many keys of a write transaction are counted where about how many there are is asked for.
-const COUNTED_MAX: u64 = 10_000;
+/// How many keys are counted where about how many there are is asked for; beyond that it is an estimate.
+pub(crate) const COUNTED_MAX: u64 = 10_000;
 
 /// Where a read looks: a fixed commit, or a write transaction as it was when the read began.
 #[derive(Clone)]
@@ -137,23 +137,24 @@ impl View {
 
     /// About how many keys there are under a number in a zone.
     pub(crate) fn about(&self, zone: u8, number: u32) -> Result<RowCount> {
-        self.about_range(&keyspace::prefix(zone, number), &keyspace::prefix_end(zone, number))
+        self.about_range(&keyspace::prefix(zone, number), &keyspace::prefix_end(zone, number), COUNTED_MAX)
     }
 
-    /// About how many keys a range has. In a write transaction they are counted, up to a bound.
-    pub(crate) fn about_range(&self, start: &[u8], end: &[u8]) -> Result<RowCount> {
+    /// About how many keys a range has: counted up to so many and estimated beyond. In a write transaction there is no
+    /// estimate: there are that many at least.
+    pub(crate) fn about_range(&self, start: &[u8], end: &[u8], counted_max: u64) -> Result<RowCount> {
         match self {
             Self::Read(read) => {
-                let rows = read.snapshot()?.approximate_count(start..end)?;
-                Ok(RowCount { rows, is_exact: false })
+                let rows = read.snapshot()?.approximate_count_beyond(start..end, counted_max)?;
+                Ok(RowCount { rows, is_exact: rows < counted_max })
             }
             Self::Write(view) => {
                 let mut keys = view.snapshot.range(start..end, Direction::Forward)?;
                 let mut rows = 0;
-                while rows < COUNTED_MAX && keys.advance()? {
+                while rows < counted_max && keys.advance()? {
                     rows += 1;
                 }
-                Ok(RowCount { rows, is_exact: rows < COUNTED_MAX })
+                Ok(RowCount { rows, is_exact: rows < counted_max })
             }
         }
     }

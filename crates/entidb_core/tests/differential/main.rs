@@ -1,4 +1,4 @@
-//! Queries on small random collections of nasty documents, against a plain model: with and without indexes, in every order,
+//! Queries and keys of manual indexes on small random collections of nasty documents, against a plain model: with and without indexes, in every order,
 //! in pages, inside and outside transactions, around savepoints, and while the loop over them changes everything.
 //!
 //! Always: a run is its seed; a failure prints the line that replays it. Does not know: disks and crashes (`histories`).
@@ -14,6 +14,8 @@
 
 #[path = "../histories/condition.rs"]
 mod condition;
+#[path = "../histories/keys.rs"]
+mod keys;
 #[path = "../histories/model.rs"]
 #[expect(dead_code, reason = "histories use the rest")]
 mod model;
@@ -58,6 +60,7 @@ fn run_block(block: u64) {
     println!("{seen:?}");
     let enough = seeds() / 5;
     assert!(seen.by_index > enough && seen.sorted > enough && seen.walks > enough, "{seen:?}");
+    assert!(seen.combined > enough / 10 && seen.keys > enough, "{seen:?}");
     assert!(seen.pages_while_indexes_change > enough / 2 && seen.of_cut_rows > enough / 20, "{seen:?}");
 }
 

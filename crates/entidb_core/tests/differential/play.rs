@@ -10,6 +10,7 @@ use entidb_core::{
 };
 
 use crate::condition::holds;
+use crate::keys;
 use crate::model::{Entities, Refusal};
 use crate::sample::Sample;
 
@@ -25,6 +26,10 @@ pub(crate) struct Seen {
     pub(crate) walks: u64,
     /// Questions answered by an index, of documents with texts longer than its rows.
     pub(crate) of_cut_rows: u64,
+    /// Questions answered by several indexes together.
+    pub(crate) combined: u64,
+    /// Changes of keys of manual indexes.
+    pub(crate) keys: u64,
 }
 
 impl std::ops::AddAssign for Seen {
@@ -36,6 +41,8 @@ impl std::ops::AddAssign for Seen {
         self.pages_while_indexes_change += more.pages_while_indexes_change;
         self.walks += more.walks;
         self.of_cut_rows += more.of_cut_rows;
+        self.combined += more.combined;
+        self.keys += more.keys;
     }
 }
 
@@ -102,20 +109,22 @@ impl Run {
         if is_indexed_first {
             self.declare();
         }
-        self.changes(self.sample.below(14));
+        self.changes(if self.sample.is_large { 100 } else { self.sample.below(14) });
         if !is_indexed_first {
             self.declare();
         }
     }
 
     fn declare(&mut self) {
-        for _ in 0..self.sample.below(4) {
+        let count = if self.sample.is_large { 8 } else { self.sample.below(4) };
+        for _ in 0..count {
             self.create_index();
         }
     }
 
     fn create_index(&mut self) {
-        let definition = self.sample.index();
+        let definition =
+            if self.sample.one_in(5) { keys::definition(self.sample.one_in(2)) } else { self.sample.index() };
         if self.model.indexes.contains_key(&definition.name) {
             return;
         }
@@ -131,7 +140,7 @@ impl Run {
         let names: Vec<String> = self.model.indexes.keys().cloned().collect();
         if let Some(name) = names.get(self.sample.below(1 + names.len() as u64) as usize) {
             self.collection.drop_index(name).unwrap();
-            self.model.indexes.remove(name);
+            self.model.drop_index(name);
         }
     }
 
@@ -144,7 +153,14 @@ impl Run {
 
     fn change(&mut self, id: EntityId) {
         if self.sample.one_in(4) {
-            let was_there = self.model.documents.remove(&id).is_some();
+            let index = if self.sample.one_in(2) { "keys" } else { "keys!" };
+            let (key, inserts) = (self.sample.below(keys::KEYS) as i64, !self.sample.one_in(3));
+            self.seen.keys += u64::from(self.model.indexes.contains_key(index));
+            keys::change(&self.collection, &mut self.model, index, key, id, inserts);
+            return;
+        }
+        if self.sample.one_in(4) {
+            let was_there = self.model.remove(id);
             assert_eq!(self.collection.delete(id).unwrap(), was_there);
             return;
         }
@@ -181,12 +197,13 @@ impl Run {
         let wanted = self.model.documents.iter().map(|(id, (_, document))| (*id, document.clone())).collect();
         assert_eq!(found, wanted);
         assert_eq!(self.collection.count().unwrap(), found.len() as u64);
+        keys::compare(&self.collection, &self.model);
     }
 
     fn query(&self) -> Query {
         let sample = &self.sample;
         Query {
-            filter: sample.condition(2),
+            filter: if sample.is_large && !sample.one_in(3) { sample.combination() } else { sample.condition(2) },
             order: sample.order(),
             limit: sample.one_in(3).then(|| sample.below(7)),
             offset: if sample.one_in(4) { sample.below(4) } else { 0 },
@@ -195,6 +212,7 @@ impl Run {
     }
 
     fn questions(&mut self) {
+        keys::compare(&self.collection, &self.model);
         for _ in 0..4 {
             let query = self.query();
             let wanted = self.wanted(&query);
@@ -243,6 +261,7 @@ impl Run {
         let how = find().explain().unwrap();
         self.seen.questions += 1;
         self.seen.by_index += u64::from(how.index.is_some());
+        self.seen.combined += u64::from(how.combined.is_some());
         self.seen.sorted += u64::from(how.sort);
         self.seen.of_cut_rows += u64::from(how.index.is_some() && self.sample.is_long);
     }
@@ -343,9 +362,10 @@ impl Run {
         assert_eq!(deleted, wanted.len() as u64);
         if query.order.is_empty() {
             let left: Vec<EntityId> = self.collection.iter().unwrap().map(|entity| entity.unwrap().id()).collect();
-            self.model.documents.retain(|id, _| left.contains(id));
+            let gone: Vec<_> = self.model.documents.keys().filter(|id| !left.contains(id)).copied().collect();
+            gone.into_iter().for_each(|id| assert!(self.model.remove(id)));
         } else {
-            wanted.iter().for_each(|id| assert!(self.model.documents.remove(id).is_some()));
+            wanted.iter().for_each(|id| assert!(self.model.remove(*id)));
         }
         self.compare();
     }

@@ -8,6 +8,8 @@ pub(crate) struct Sample {
     random: SeededRandom,
     /// Whether texts longer than rows of indexes occur.
     pub(crate) is_long: bool,
+    /// Whether there are enough entities for several indexes to be worth combining.
+    pub(crate) is_large: bool,
 }
 
 const FIELDS: [&str; 4] = ["a", "b", "t", "in.x"];
@@ -16,7 +18,8 @@ impl Sample {
     pub(crate) fn new(seed: u64) -> Self {
         let random = SeededRandom::new(seed);
         let is_long = random.below(8) == 0;
-        Self { random, is_long }
+        let is_large = !is_long && random.below(8) == 0;
+        Self { random, is_long, is_large }
     }
 
     pub(crate) fn below(&self, bound: u64) -> u64 {
@@ -32,7 +35,7 @@ impl Sample {
     }
 
     pub(crate) fn id(&self) -> EntityId {
-        EntityId::from_bytes(u128::from(self.below(14)).to_be_bytes())
+        EntityId::from_bytes(u128::from(self.below(if self.is_large { 80 } else { 14 })).to_be_bytes())
     }
 
     pub(crate) fn field(&self) -> Path {
@@ -123,6 +126,16 @@ impl Sample {
             14 | 15 => Expression::Or((0..self.below(4)).map(|_| self.condition(depth - 1)).collect()),
             _ => Expression::Not(Box::new(self.condition(depth - 1))),
         }
+    }
+
+    /// A filter that several indexes serve together.
+    pub(crate) fn combination(&self) -> Expression {
+        let terms = (0..2 + self.below(2)).map(|_| match self.below(3) {
+            0 => Expression::Compare(self.field(), Comparison::Ge, self.value()),
+            _ => Expression::Compare(self.field(), Comparison::Eq, self.value()),
+        });
+        let terms = terms.collect();
+        if self.one_in(3) { Expression::And(terms) } else { Expression::Or(terms) }
     }
 
     pub(crate) fn order(&self) -> Vec<Column> {

@@ -47,7 +47,6 @@ pub(super) fn offer(index: &Arc<Ordered>, asked: &Asked<'_>) -> Result<Option<Of
         .saturating_add(if narrowed.bounds_next { 4 } else { 0 })
         .saturating_add(if sorts { 0 } else { 2 })
         .saturating_add(if whole_key && index.unique { 16 } else { 0 })
-        .saturating_add(if is_way_of_page { 1 << 16 } else { 0 })
         // Rows of an index that spreads arrays may repeat an entity; all else equal, prefer the other.
         .saturating_add(u32::from(!index.multi));
     let exact = narrowed.answered == terms.len() && arrays_from.is_none() && !narrowed.cut;
@@ -55,7 +54,8 @@ pub(super) fn offer(index: &Arc<Ordered>, asked: &Asked<'_>) -> Result<Option<Of
     let order = order.cloned().unwrap_or_else(|| Order::Rows(RowOrder::of(index, &ranges)));
     let head = fixed_head(index, terms, skip);
     let access = RowAccess { index: Arc::clone(index), ranges, walk: walk.unwrap_or(Walk::Forward), head };
-    Ok(Some(Offer { score, order, sorts, narrows: used_columns > 0, exact, access: Box::new(access) }))
+    let (narrows, continues) = (used_columns > 0, is_way_of_page);
+    Ok(Some(Offer { score, order, sorts, narrows, exact, continues, access: Box::new(access) }))
 }
 
 /// Adds the ranges of whole arrays that hold any row. The first column that has one.

@@ -147,7 +147,7 @@ impl Index for Tally {
         let Some(value) = value else { return Ok(None) };
         let order = asked.order.cloned().unwrap_or(Order::Ids);
         let access = Box::new(TallyAccess { head: self.head(&tuple(value)) });
-        Ok(Some(Offer { score: 2, order, sorts: true, narrows: true, exact: false, access }))
+        Ok(Some(Offer { score: 2, order, sorts: true, narrows: true, exact: false, continues: false, access }))
     }
 }
 
@@ -207,8 +207,8 @@ impl Access for TallyAccess {
         Walked { ranges: 1, reverse: false }
     }
 
-    fn estimate(&self, view: &View, _: CollectionId) -> Result<u64> {
-        Ok(view.about_range(&self.head, &self.end())?.rows)
+    fn estimate(&self, view: &View, _: CollectionId, counted_max: u64) -> Result<RowCount> {
+        view.about_range(&self.head, &self.end(), counted_max)
     }
 }
 

@@ -7,9 +7,10 @@ use std::fmt;
 use super::Plan;
 use crate::catalog::CollectionRecord;
 use crate::error::Result;
+use crate::query::operators::Combination;
 use crate::query::sources::Walked;
 use crate::query::{Expression, Query};
-use crate::transaction::View;
+use crate::transaction::{COUNTED_MAX, View};
 use entidb_codec::Value;
 
 /// How the answers of a query are found.
@@ -29,10 +30,14 @@ use entidb_codec::Value;
 pub struct Explanation {
     /// The collection asked.
     pub collection: String,
-    /// The index whose rows are walked; none for a scan.
+    /// The index whose rows are walked; none for a scan, and none where several are combined.
     pub index: Option<String>,
     /// The kind of that index.
     pub kind: Option<String>,
+    /// The indexes whose rows are walked; several where they are combined.
+    pub indexes: Vec<String>,
+    /// How several indexes are combined: `or`, or `and`.
+    pub combined: Option<&'static str>,
     /// How many ranges of rows are walked.
     pub ranges: usize,
     /// Whether the walk goes from the end.
@@ -53,6 +58,8 @@ impl Explanation {
             collection: collection.to_owned(),
             index: None,
             kind: None,
+            indexes: Vec::new(),
+            combined: None,
             ranges: 0,
             reverse: false,
             scan: false,
@@ -63,19 +70,24 @@ impl Explanation {
     }
 
     pub(crate) fn of(record: &CollectionRecord, view: &View, query: &Query, plan: &Plan) -> Result<Self> {
-        let definition = plan.index.as_ref().map(|index| &index.definition);
+        let only = if let [only] = plan.indexes.as_slice() { Some(&only.definition) } else { None };
         let Walked { ranges, reverse } = plan.offer.access.walked();
         let nothing = Self::nothing(&record.name, query);
         let filter = nothing.filter && !plan.offer.exact;
         Ok(Self {
-            index: definition.map(|definition| definition.name.clone()),
-            kind: definition.map(|definition| definition.kind.clone()),
+            index: only.map(|definition| definition.name.clone()),
+            kind: only.map(|definition| definition.kind.clone()),
+            indexes: plan.indexes.iter().map(|index| index.definition.name.clone()).collect(),
+            combined: plan.combination.map(|how| match how {
+                Combination::Any => "or",
+                Combination::All => "and",
+            }),
             ranges,
             reverse,
             scan: plan.is_scan(query),
             sort: plan.offer.sorts,
             filter,
-            candidates: plan.offer.access.estimate(view, record.id)?,
+            candidates: plan.offer.access.estimate(view, record.id, COUNTED_MAX)?.rows,
             ..nothing
         })
     }
@@ -96,6 +108,8 @@ impl Explanation {
             ("collection", Value::from(self.collection.as_str())),
             ("index", self.index.as_deref().map_or(Value::Null, Value::from)),
             ("kind", self.kind.as_deref().map_or(Value::Null, Value::from)),
+            ("indexes", Value::Array(self.indexes.iter().map(|index| Value::from(index.as_str())).collect())),
+            ("combined", self.combined.map_or(Value::Null, Value::from)),
             ("ranges", Value::from(self.ranges as u64)),
             ("reverse", Value::Bool(self.reverse)),
             ("scan", Value::Bool(self.scan)),
@@ -111,9 +125,13 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let collection = &self.collection;
+        let ranges = if self.ranges == 1 { "1 range".to_owned() } else { format!("{} ranges", self.ranges) };
         match &self.index {
+            None if self.combined.is_some() => {
+                let how = self.combined.unwrap_or_default();
+                write!(f, "indexes {} of {collection}, {ranges}", self.indexes.join(&format!(" {how} ")))?;
+            }
             Some(index) => {
-                let ranges = if self.ranges == 1 { "1 range".to_owned() } else { format!("{} ranges", self.ranges) };
                 let way = if self.reverse { "reverse" } else { "forward" };
                 write!(f, "index {index} of {collection}, {ranges}, {way}")?;
             }

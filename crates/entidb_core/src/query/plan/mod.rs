@@ -1,9 +1,12 @@
 //! How a query is answered: by what an index offers, in which order, or by looking at every entity.
 //!
-//! Always: planning reads no entity. Every plan gives the same answers; the cheapest known is taken.
+//! Always: planning reads no entity. Every plan gives the same answers; the cheapest known is taken. Where there is one way
+//! only, or the first gives a few candidates, nothing is counted.
 //! Does not know: what kinds of indexes there are, or how candidates become entities (`operators`).
 
+mod cost;
 mod explain;
+mod sets;
 
 use std::sync::Arc;
 
@@ -11,6 +14,7 @@ pub use explain::Explanation;
 
 use crate::catalog::{CollectionRecord, IndexRecord};
 use crate::error::Result;
+use crate::query::operators::Combination;
 use crate::query::results::{Order, Place};
 use crate::query::sources::{Access, ScanAccess};
 use crate::query::{Expression, Query};
@@ -29,7 +33,7 @@ pub(crate) struct Asked<'a> {
 /// What an index offers: candidates, among which every answer is.
 #[derive(Debug)]
 pub(crate) struct Offer {
-    /// The greatest is taken.
+    /// Of offers that seem to cost the same, the one with the greatest is taken.
     pub(crate) score: u32,
     /// The order of the answers: the one asked for, or else the one the candidates come in.
     pub(crate) order: Order,
@@ -39,14 +43,18 @@ pub(crate) struct Offer {
     pub(crate) narrows: bool,
     /// Whether every candidate satisfies all terms, so that nothing is left to check.
     pub(crate) exact: bool,
+    /// Whether it is the way on which the page before came.
+    pub(crate) continues: bool,
     pub(crate) access: Box<dyn Access>,
 }
 
 /// A way to answer a query.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The index whose offer was taken; none for a scan.
-    pub(crate) index: Option<Arc<IndexRecord>>,
+    /// The indexes whose offers were taken; none for a scan.
+    pub(crate) indexes: Vec<Arc<IndexRecord>>,
+    /// How several are combined.
+    pub(crate) combination: Option<Combination>,
     pub(crate) offer: Offer,
 }
 
@@ -59,9 +67,12 @@ impl Plan {
 
     /// True when an index gives the answers one after the other, in the order asked for, with nothing left to check.
     pub(crate) fn gives_order(&self) -> bool {
-        self.index.is_some() && self.offer.exact && !self.offer.sorts
+        !self.indexes.is_empty() && self.offer.exact && !self.offer.sorts
     }
 }
+
+/// An offer with its index.
+type Offered<'a> = (&'a Arc<IndexRecord>, Offer);
 
 /// Chooses the way. After a page token the order is the one its page had, and any way may give it: the way of that page is
 /// preferred where it can be gone again, and `may_scan` says whether looking at every entity can.
@@ -77,26 +88,44 @@ pub(crate) fn plan(
         Some(place) => Some(place.order.clone()),
         None => (!query.order.is_empty()).then(|| Order::Columns(query.order.as_slice().into())),
     };
-    if may_scan && matches!(order, Some(Order::Ids)) {
-        return Ok(scan(order));
-    }
     let asked = Asked { terms, order: order.as_ref(), view };
-    let mut best: Option<(&Arc<IndexRecord>, Offer)> = None;
+    let mut offers = offers(record, &asked)?;
+    if let Some(place) = offers.iter().position(|(_, offer)| offer.continues) {
+        return Ok(Plan::of(offers.swap_remove(place)));
+    }
+    let narrows = offers.iter().any(|(_, offer)| offer.narrows);
+    let choice = cost::Choice { record, query, order: order.as_ref(), view, may_scan, narrows };
+    let plan = match sets::needs_costs(terms, &offers) {
+        true => cost::cheapest(&choice, &asked, offers)?,
+        // A scan gives ids in their order, and goes on where the page before ended.
+        false if choice.is_scan_by_id() => None,
+        false => offers.into_iter().next().map(Plan::of),
+    };
+    Ok(plan.unwrap_or_else(|| scan(order)))
+}
+
+/// What the indexes offer, the greatest score first.
+fn offers<'a>(record: &'a CollectionRecord, asked: &Asked<'_>) -> Result<Vec<Offered<'a>>> {
+    let mut offers: Vec<Offered<'a>> = Vec::new();
     for index in &record.indexes {
-        let Some(offer) = index.offer(&asked)? else { continue };
-        if best.as_ref().is_none_or(|(_, found)| offer.score > found.score) {
-            best = Some((index, offer));
+        if let Some(offer) = index.offer(asked)? {
+            offers.push((index, offer));
         }
     }
-    Ok(match best {
-        Some((index, offer)) => Plan { index: Some(Arc::clone(index)), offer },
-        None => scan(order),
-    })
+    offers.sort_by_key(|(_, offer)| std::cmp::Reverse(offer.score));
+    Ok(offers)
+}
+
+impl Plan {
+    fn of((index, offer): Offered<'_>) -> Self {
+        Self { indexes: vec![Arc::clone(index)], combination: None, offer }
+    }
 }
 
 fn scan(order: Option<Order>) -> Plan {
     let sorts = matches!(order, Some(Order::Columns(_) | Order::Rows(_)));
     let order = order.unwrap_or(Order::Ids);
-    let offer = Offer { score: 0, order, sorts, narrows: false, exact: false, access: Box::new(ScanAccess) };
-    Plan { index: None, offer }
+    let (narrows, exact, continues) = (false, false, false);
+    let offer = Offer { score: 0, order, sorts, narrows, exact, continues, access: Box::new(ScanAccess) };
+    Plan { indexes: Vec::new(), combination: None, offer }
 }

@@ -176,7 +176,7 @@ impl Found {
         // All are needed, and none before the last.
         while let Some(entity) = fetch.next(Some(u64::MAX))? {
             self.examined += 1;
-            if self.exact || matches(&self.query.filter, entity.bytes())? {
+            if (self.exact && !fetch.is_widened()) || matches(&self.query.filter, entity.bytes())? {
                 sorter.push(self.order.key(&entity)?, entity.id())?;
             }
         }
@@ -194,7 +194,7 @@ impl Found {
                 return Ok(Some(entity));
             }
             self.examined += 1;
-            if self.exact || matches(&self.query.filter, entity.bytes())? {
+            if (self.exact && !fetch.is_widened()) || matches(&self.query.filter, entity.bytes())? {
                 return Ok(Some(entity));
             }
         }

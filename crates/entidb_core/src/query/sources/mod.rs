@@ -20,6 +20,7 @@ pub(crate) use scan::ScanAccess;
 use crate::collection::Entity;
 use crate::error::{Error, Result};
 use crate::id::{CollectionId, EntityId, Home, Ordinal};
+use crate::index::kind::RowCount;
 use crate::query::results::{Order, Place};
 use crate::transaction::View;
 
@@ -31,8 +32,8 @@ pub(crate) trait Access: Debug + Send + Sync {
     /// What it walks, for people.
     fn walked(&self) -> Walked;
 
-    /// About how many candidates there are. Reads a few blocks at most.
-    fn estimate(&self, view: &View, collection: CollectionId) -> Result<u64>;
+    /// About how many candidates there are: counted up to so many, estimated beyond.
+    fn estimate(&self, view: &View, collection: CollectionId, counted_max: u64) -> Result<RowCount>;
 }
 
 /// What a source is opened with.
@@ -91,6 +92,11 @@ pub(crate) trait Source: Send {
     fn settle(&mut self, entities: &mut VecDeque<Entity>) -> Result<()> {
         let _ = entities;
         Ok(())
+    }
+
+    /// Whether it gives more than was planned, so that each candidate must be checked, also where they were to be answers all.
+    fn is_widened(&self) -> bool {
+        false
     }
 
     /// How many candidates there are, where it counts them faster than it gives them and none was given yet.

@@ -15,6 +15,7 @@ use super::{Access, Candidate, Opening, Source, Walked, Who};
 use crate::collection::Entity;
 use crate::error::{Error, Result};
 use crate::id::{CollectionId, EntityId, StorageId};
+use crate::index::kind::RowCount;
 use crate::index::ordered::{Ordered, TUPLE_BYTES_MAX, cut_start, inside, ordinal_bytes, row_id, rows};
 use crate::keyspace::{self, PREFIX_BYTES};
 use crate::query::operators::{Sorter, by_ids};
@@ -23,6 +24,8 @@ use crate::transaction::View;
 
 /// Entities with several rows in the ranges that are remembered between their rows. Of more, each row is looked at anew.
 const OPEN_MAX: usize = 1 << 20;
+/// Ranges that are asked how many rows they have.
+const RANGES_ASKED: usize = 64;
 /// How many entities of rows that were cut are read at once.
 const GROUP_READ: usize = 64;
 
@@ -51,12 +54,23 @@ impl Access for RowAccess {
         Walked { ranges: self.ranges.len(), reverse: self.walk == Direction::Reverse }
     }
 
-    fn estimate(&self, view: &View, _: CollectionId) -> Result<u64> {
+    fn estimate(&self, view: &View, _: CollectionId, counted_max: u64) -> Result<RowCount> {
         let index_end = keyspace::index_end(self.index.id, self.index.unique);
-        self.ranges.iter().try_fold(0_u64, |sum, range| {
-            let rows = view.about_range(&range.start, range.end.as_deref().unwrap_or(&index_end))?;
-            Ok(sum.saturating_add(rows.rows))
-        })
+        let (mut sum, mut is_exact, mut asked) = (0_u64, true, 0);
+        for range in self.ranges.iter().take(RANGES_ASKED) {
+            let left = counted_max.saturating_sub(sum);
+            let rows = view.about_range(&range.start, range.end.as_deref().unwrap_or(&index_end), left)?;
+            sum = sum.saturating_add(rows.rows);
+            is_exact &= rows.is_exact;
+            asked += 1;
+            if sum >= counted_max {
+                break;
+            }
+        }
+        // The others are taken to be like those.
+        let others = (self.ranges.len() as u64).saturating_sub(asked);
+        let rows = sum.saturating_add(sum.saturating_mul(others) / asked.max(1));
+        Ok(RowCount { rows, is_exact: is_exact && others == 0 })
     }
 }
 

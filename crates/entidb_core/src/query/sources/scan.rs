@@ -8,6 +8,7 @@ use super::{Access, Candidate, Opening, Source, Walked, Who};
 use crate::error::Result;
 use crate::history::EntityWalk;
 use crate::id::{CollectionId, EntityId};
+use crate::index::kind::RowCount;
 use crate::transaction::View;
 
 /// A batch ends with the entity that takes it over this number of bytes.
@@ -31,8 +32,8 @@ impl Access for ScanAccess {
         Walked { ranges: 1, reverse: false }
     }
 
-    fn estimate(&self, view: &View, collection: CollectionId) -> Result<u64> {
-        view.entity_count(collection)
+    fn estimate(&self, view: &View, collection: CollectionId, _: u64) -> Result<RowCount> {
+        Ok(RowCount { rows: view.entity_count(collection)?, is_exact: true })
     }
 }
 

@@ -180,6 +180,28 @@ int main(void) {
         CHECK("and it goes", entidb_database_drop_collection(db, BYTES("past"), &error) == ENTIDB_OK && entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK);
         entidb_buffer_free(&batch);
     }
+    {
+        entidb_collection *keyed = NULL;
+        const uint8_t doc[] = {0xa0}, at[16] = {7}, told[] = "\xa2\x63key\x61k\x65index\x62" "by";
+        int32_t made = 0;
+        CHECK("a manual index is made", entidb_database_collection(db, BYTES("keyed"), &keyed, &error) == ENTIDB_OK && entidb_collection_create_index(keyed, BYTES("\xa2\x64kind\x66manual\x64name\x62" "by"), &made, &error) == ENTIDB_OK && made == 1);
+        CHECK("with an entity", entidb_collection_put(keyed, at, doc, sizeof doc, ENTIDB_PUT, 0, NULL, &error) == ENTIDB_OK);
+        CHECK("that is given a key", entidb_collection_insert_key(keyed, BYTES("by"), BYTES("\x61k"), at, &made, &error) == ENTIDB_OK && made == 1);
+        CHECK("and loses it", entidb_collection_remove_key(keyed, BYTES("by"), BYTES("\x61k"), at, &made, &error) == ENTIDB_OK && made == 1);
+        for (int commit = 0; commit < 2; commit++) {
+            CHECK("the feed tells of the index and the entity", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK);
+            entidb_buffer_free(&batch);
+        }
+        for (uint32_t kind = ENTIDB_CHANGE_KEY_INSERTED; kind <= ENTIDB_CHANGE_KEY_REMOVED; kind++) {
+            offset = 0;
+            CHECK("and of the key", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK && entidb_change_batch_next(batch.data, batch.len, &offset, &change, &error) == ENTIDB_OK && change.kind == kind && memcmp(change.id, at, 16) == 0 && offset == batch.len);
+            CHECK("with its index", change.payload.len == sizeof told - 1 && memcmp(change.payload.data, told, sizeof told - 1) == 0);
+            entidb_buffer_free(&batch);
+        }
+        entidb_collection_free(keyed);
+        CHECK("they go", entidb_database_drop_collection(db, BYTES("keyed"), &error) == ENTIDB_OK && entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK);
+        entidb_buffer_free(&batch);
+    }
     CHECK("then nothing, in time", entidb_change_feed_next(feed, 10, &batch, &error) == ENTIDB_TIMEOUT && error == NULL);
     int asked = 0;
     entidb_interrupt_set(third_time, &asked);

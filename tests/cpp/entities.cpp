@@ -149,6 +149,21 @@ static void deep_changes() {
     }
 }
 
+static void keys_in_the_feed() {
+    auto db = Database::open_memory();
+    auto notes = db.collection("notes");
+    notes.create_index(entidb::Index::manual("by"));
+    const Id id = notes.put(map({}));
+    auto feed = db.changes(db.position());
+    notes.manual_index("by").insert(Value("k"), id);
+    notes.manual_index("by").remove(Value("k"), id);
+    for (std::uint32_t kind : {ENTIDB_CHANGE_KEY_INSERTED, ENTIDB_CHANGE_KEY_REMOVED}) {
+        auto batch = feed.next();
+        CHECK("the feed tells of a key", batch && batch->size() == 1 && batch->begin()->kind() == kind && batch->begin()->is_key());
+        CHECK("of an entity in an index", batch->begin()->id() == id && batch->begin()->view()["index"].as_text() == "by" && batch->begin()->view()["key"].as_text() == "k");
+    }
+}
+
 static void entities(const Database& db) {
     auto notes = db.collection("notes");
     const Id id = notes.put(map({{"title", "Hello"}, {"n", 1}}));
@@ -401,6 +416,7 @@ int main() {
     claims();
     the_past();
     deep_changes();
+    keys_in_the_feed();
     auto db = Database::open_memory();
     entities(db);
     transactions(db);

@@ -306,7 +306,7 @@ class Run {
             for (const auto& change : *batch) {
                 std::string text = std::string(change.kind_name()) + " " + std::string(change.collection());
                 if (auto id = change.id()) text += " " + decimal(*id);
-                if (change.kind() <= ENTIDB_CHANGE_UPDATE) text += " " + hex(change.document());
+                if (change.kind() <= ENTIDB_CHANGE_UPDATE || change.is_key()) text += " " + hex(change.document());
                 if (change.before().size() > 0) text += " before " + hex(change.before());
                 parts.push_back(text);
             }

@@ -217,10 +217,14 @@ export type Asked<D> = Condition<D> | ((fields: FieldsOf<D>) => Condition<D>);
 export interface Explanation {
   /** The collection. */
   collection: string;
-  /** The index that is read; null for a scan. */
+  /** The index that is read; null for a scan, and when several are combined. */
   index: string | null;
   /** The kind of that index. */
   kind: string | null;
+  /** The indexes that are read; several when they are combined. */
+  indexes: string[];
+  /** How several indexes are combined; null for one index or a scan. */
+  combined: "or" | "and" | null;
   /** The number of ranges of the index that are read. */
   ranges: number;
   /** Whether the index or collection is read backwards. */

@@ -374,6 +374,31 @@ test("the feed tells of commits, from a place, without waiting and with", () => 
   assert.throws(() => feed.next(-1), { code: "INVALID_ARGUMENT" });
 });
 
+test("the feed tells of keys of manual indexes", () => {
+  const db = openMemory();
+  const notes = db.collection("notes");
+  notes.createIndex({ kind: "manual", name: "by" });
+  const [kept, gone] = [notes.put({}), notes.put({})];
+  const since = db.position;
+  db.transaction((tx) => {
+    const index = tx.collection("notes").manualIndex("by");
+    index.insert("k", kept);
+    index.insert(null, gone);
+    index.insert("came and went", kept);
+    index.remove("came and went", kept);
+  });
+  notes.manualIndex("by").remove("k", kept);
+  notes.delete(gone);
+  assert.deepEqual([...db.changes({ since })].map((commit) => commit.changes), [
+    [
+      { kind: "key_inserted", collection: "notes", id: gone, name: "by", key: null },
+      { kind: "key_inserted", collection: "notes", id: kept, name: "by", key: "k" },
+    ],
+    [{ kind: "key_removed", collection: "notes", id: kept, name: "by", key: "k" }],
+    [{ kind: "delete", collection: "notes", id: gone }],
+  ]);
+});
+
 test("a gap in the feed is an error", () => {
   const db = openMemory();
   const before = db.position;

@@ -311,7 +311,8 @@ export class Run {
         const id = change.id === undefined ? "" : ` ${numberOfId(change.id)}`;
         const document = "document" in change ? ` ${hex(cbor.encode(change.document))}` : "";
         const old = "before" in change ? ` before ${hex(cbor.encode(change.before))}` : "";
-        return `${change.kind} ${change.collection}${id}${document}${old}`;
+        const key = change.kind.startsWith("key_") ? ` ${hex(cbor.encode({ index: change.name, key: change.key }))}` : "";
+        return `${change.kind} ${change.collection}${id}${document}${key}${old}`;
       });
       commits.push(changes.join(" + "));
     }

@@ -271,6 +271,8 @@ class Runner:
             line += f" {number(change.id)}"
         if change.document is not None:
             line += f" {entidb.cbor.dumps(change.document).hex()}"
+        if change.kind in ("key_inserted", "key_removed"):
+            line += f" {entidb.cbor.dumps({'index': change.name, 'key': change.key}).hex()}"
         if change.before is not None:
             line += f" before {entidb.cbor.dumps(change.before).hex()}"
         return line

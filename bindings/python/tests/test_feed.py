@@ -263,3 +263,24 @@ def test_the_past_is_read_while_it_is_kept(db):
         tx.collection("notes").history(id)
     with db.snapshot(at=then + 1) as past, pytest.raises(entidb.UnsupportedError, match="earlier commit has no history"):
         past.collection("notes").history(id)
+
+
+def test_keys_of_manual_indexes_are_in_the_feed(db, notes):
+    notes.create_index(kind="manual", name="by")
+    kept, gone = notes.put({}), notes.put({})
+    since = db.position
+    with db.transaction() as tx:
+        index = tx.collection("notes").manual_index("by")
+        index.insert("k", kept)
+        index.insert(None, gone)
+        index.insert("came and went", kept)
+        index.remove("came and went", kept)
+    notes.manual_index("by").remove("k", kept)
+    notes.delete(gone)
+    told = [[(c.kind, c.id, c.name, c.key) for c in commit.changes] for commit in db.changes(since=since)]
+    assert told == [
+        [("key_inserted", gone, "by", None), ("key_inserted", kept, "by", "k")],
+        [("key_removed", kept, "by", "k")],
+        [("delete", gone, None, None)],
+    ]
+    assert "key='k'" in repr(next(iter(db.changes(since=since))).changes[1])

@@ -257,6 +257,27 @@ fn a_reader_of_the_feed_is_told_of_the_keys_that_a_commit_changed() {
 
 /// Where no feed is kept, a reader that comes later is told that it missed something.
 #[test]
+fn a_key_that_is_given_again_after_its_collection_was_emptied_is_told_again() {
+    let (db, c, _) = people();
+    // Enough to be emptied at once.
+    c.put_many((0..40).map(|n| doc! { "n": n }).collect::<Vec<_>>().iter()).unwrap();
+    c.put_at(id(1), &doc! {}).unwrap();
+    let index = c.manual_index("by_phone").unwrap();
+    assert!(index.insert("again", id(1)).unwrap() && index.insert("gone", id(1)).unwrap());
+    let before = db.position().unwrap();
+    let tx = db.begin_write().unwrap();
+    let within = tx.collection("people").unwrap();
+    within.find(entidb_core::Expression::all()).delete().unwrap();
+    within.put_at(id(1), &doc! {}).unwrap();
+    within.manual_index("by_phone").unwrap().insert("again", id(1)).unwrap();
+    tx.commit().unwrap();
+    let changes = db.changes(before).unwrap().next_batch(std::time::Duration::ZERO).unwrap().unwrap().changes;
+    let keys: Vec<_> = changes.iter().filter(|change| change.kind.is_key()).collect();
+    assert!(keys.len() == 1 && keys[0].kind == ChangeKind::KeyInserted && keys[0].id == id(1), "{keys:?}");
+    intact(&db);
+}
+
+#[test]
 fn keys_that_no_feed_tells_of_are_a_gap() {
     let backend = entidb_storage::Backend::memory();
     let open = |feed_commits_max| {

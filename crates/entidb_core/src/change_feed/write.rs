@@ -263,21 +263,25 @@ impl<'a> Writer<'a> {
     /// entity may have got one of a unique index.
     fn keys(&mut self, pending: &Pending, note: &CommitNote<'_>) -> Result<()> {
         for record in pending.keyed.iter().filter_map(|id| note.now.by_id(*id)) {
+            // Where the collection was emptied at once, each entity before is told of as deleted, and stands for its keys.
+            let is_emptied = note.base.by_id(record.id).is_some_and(|base| base.storage != record.storage);
             for index in &record.indexes {
                 let Some(zone) = index.told_zone() else { continue };
-                for kind in [ChangeKind::KeyRemoved, ChangeKind::KeyInserted] {
-                    self.keys_of(record, index, zone, kind)?;
+                let told = ToldKeys { record, index, is_emptied };
+                if !is_emptied {
+                    self.keys_of(&told, zone, ChangeKind::KeyRemoved)?;
                 }
+                self.keys_of(&told, zone, ChangeKind::KeyInserted)?;
             }
         }
         Ok(())
     }
 
-    fn keys_of(&mut self, record: &CollectionRecord, index: &IndexRecord, zone: u8, kind: ChangeKind) -> Result<()> {
-        let mut start = keyspace::prefix(zone, index.id.0).to_vec();
-        let end = keyspace::prefix_end(zone, index.id.0);
+    fn keys_of(&mut self, told: &ToldKeys<'_>, zone: u8, kind: ChangeKind) -> Result<()> {
+        let mut start = keyspace::prefix(zone, told.index.id.0).to_vec();
+        let end = keyspace::prefix_end(zone, told.index.id.0);
         // As with entities.
-        while let Some(next) = self.keys_from((&start, &end), record, index, kind)? {
+        while let Some(next) = self.keys_from((&start, &end), told, kind)? {
             self.next_part()?;
             start = next;
         }
@@ -288,16 +292,19 @@ impl<'a> Writer<'a> {
     fn keys_from(
         &mut self,
         (start, end): (&[u8], &[u8]),
-        record: &CollectionRecord,
-        index: &IndexRecord,
+        told: &ToldKeys<'_>,
         kind: ChangeKind,
     ) -> Result<Option<Vec<u8>>> {
+        let ToldKeys { record, index, is_emptied } = *told;
         let mut rows = self.tx.own_changes(start, end);
         while rows.advance()? {
             interrupt::check()?;
             let is_there = rows.value().is_some();
-            let is_asked = is_there == (kind == ChangeKind::KeyInserted);
-            if !is_asked || is_there == self.tx.get_before(rows.key())?.is_some() {
+            if is_there != (kind == ChangeKind::KeyInserted) {
+                continue;
+            }
+            let was_there = !is_emptied && self.tx.get_before(rows.key())?.is_some();
+            if is_there == was_there {
                 continue;
             }
             let (id, tuple) = index.told_key(rows.key())?;
@@ -343,6 +350,14 @@ impl<'a> Writer<'a> {
         tx.put(&keyspace::feed(sequence, 0), &begin)?;
         Ok(Some(mark))
     }
+}
+
+/// An index of whose keys the feed tells.
+struct ToldKeys<'a> {
+    record: &'a CollectionRecord,
+    index: &'a IndexRecord,
+    /// Whether the transaction emptied the collection at once.
+    is_emptied: bool,
 }
 
 /// What a part takes, with its key.

@@ -339,10 +339,10 @@ impl Run {
                 .iter()
                 .map(|change| {
                     let mut text = format!("{} {}", change.kind.name(), change.collection);
-                    if change.kind.is_entity() {
+                    if change.kind.is_entity() || change.kind.is_key() {
                         write!(text, " {}", number(&change.id)).unwrap();
                     }
-                    if matches!(change.kind, ChangeKind::Insert | ChangeKind::Update) {
+                    if matches!(change.kind, ChangeKind::Insert | ChangeKind::Update) || change.kind.is_key() {
                         write!(text, " {}", hex(&change.payload)).unwrap();
                     }
                     if let Some(before) = &change.before {

@@ -32,8 +32,16 @@ pub(crate) struct State {
     pub(crate) colls: BTreeMap<String, Coll>,
 }
 
-/// Documents by the name of their collection.
-pub(crate) type Plain = BTreeMap<String, BTreeMap<u64, (i64, i64)>>;
+/// What a reader of the feed knows of a collection.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Copied {
+    pub(crate) docs: BTreeMap<u64, (i64, i64)>,
+    /// The keys of the manual index; none without the index.
+    pub(crate) keys: Option<BTreeSet<(i64, u64)>>,
+}
+
+/// Copies by the name of their collection.
+pub(crate) type Plain = BTreeMap<String, Copied>;
 
 /// A version an entity has had: the commits that wrote and ended it, and `n`.
 pub(crate) type Span = (u64, Option<u64>, i64);
@@ -60,8 +68,11 @@ impl State {
     }
 
     pub(crate) fn plain(&self) -> Plain {
-        let docs = |coll: &Coll| coll.docs.iter().map(|(id, doc)| (*id, (doc.n, doc.u))).collect();
-        self.colls.iter().map(|(name, coll)| (name.clone(), docs(coll))).collect()
+        let copied = |coll: &Coll| Copied {
+            docs: coll.docs.iter().map(|(id, doc)| (*id, (doc.n, doc.u))).collect(),
+            keys: coll.is_manual.then(|| coll.keys.clone()),
+        };
+        self.colls.iter().map(|(name, coll)| (name.clone(), copied(coll))).collect()
     }
 
     /// The versions of each entity that a commit ended: of the collections that are still there.
@@ -91,6 +102,10 @@ fn field(document: &Value, name: &str) -> i64 {
     document.as_map().and_then(|map| map.get(name)).and_then(Value::as_i64).unwrap()
 }
 
+fn text(document: &[u8], name: &str) -> String {
+    decode(document).unwrap().as_map().and_then(|map| map.get(name)?.as_text()).unwrap().to_owned()
+}
+
 pub(crate) fn fields(document: &[u8]) -> (i64, i64) {
     let document = decode(document).unwrap();
     (field(&document, "n"), field(&document, "u"))
@@ -101,23 +116,42 @@ pub(crate) fn follow(copy: &mut Plain, changes: &[Change]) {
     for change in changes {
         let name = change.collection.to_string();
         match change.kind {
-            ChangeKind::CollectionCreated => assert!(copy.insert(name, BTreeMap::new()).is_none()),
+            ChangeKind::CollectionCreated => assert!(copy.insert(name, Copied::default()).is_none()),
             ChangeKind::CollectionDropped => assert!(copy.remove(&name).is_some()),
             ChangeKind::CollectionRenamed => {
-                let docs = copy.remove(&name).unwrap();
+                let copied = copy.remove(&name).unwrap();
                 let to = String::from_utf8(change.payload.clone()).unwrap();
-                assert!(copy.insert(to, docs).is_none());
+                assert!(copy.insert(to, copied).is_none());
             }
             ChangeKind::Insert | ChangeKind::Update | ChangeKind::Delete => {
-                let docs = copy.get_mut(&name).unwrap();
+                let Copied { docs, keys } = copy.get_mut(&name).unwrap();
                 let id = number(change.id);
                 let known = docs.get(&id).copied();
                 assert_eq!(change.before.as_deref().map(fields), known, "{:?} of {id} in {name}", change.kind);
                 assert_eq!(known.is_none(), change.kind == ChangeKind::Insert);
                 if change.kind == ChangeKind::Delete {
                     docs.remove(&id);
+                    keys.iter_mut().for_each(|keys| keys.retain(|(_, of)| *of != id));
                 } else {
                     docs.insert(id, fields(&change.payload));
+                }
+            }
+            ChangeKind::IndexCreated if text(&change.payload, "name") == "m" => {
+                assert!(copy.get_mut(&name).unwrap().keys.replace(BTreeSet::new()).is_none());
+            }
+            ChangeKind::IndexDropped if change.payload == b"m" => {
+                assert!(copy.get_mut(&name).unwrap().keys.take().is_some());
+            }
+            ChangeKind::KeyInserted | ChangeKind::KeyRemoved => {
+                assert_eq!(text(&change.payload, "index"), "m");
+                let Copied { docs, keys } = copy.get_mut(&name).unwrap();
+                let (keys, key) =
+                    (keys.as_mut().unwrap(), (field(&decode(&change.payload).unwrap(), "key"), number(change.id)));
+                assert!(docs.contains_key(&key.1), "an entity that is not there has a key");
+                if change.kind == ChangeKind::KeyInserted {
+                    assert!(keys.insert(key), "{key:?} was there");
+                } else {
+                    assert!(keys.remove(&key), "{key:?} was not there");
                 }
             }
             _ => {}

@@ -216,9 +216,17 @@ impl Play {
             15 | 16 => {
                 let count = state.colls.get(name).map_or(0, |coll| coll.docs.len());
                 assert_eq!(c.find(Expression::all()).delete().unwrap(), count as u64);
-                if let Some(coll) = state.colls.get_mut(name) {
-                    coll.docs.clear();
-                    coll.keys.clear();
+                let Some(coll) = state.colls.get_mut(name) else { return };
+                coll.docs.clear();
+                let keys = std::mem::take(&mut coll.keys);
+                // Some come back as they were.
+                if coll.is_manual && self.one_in(2) {
+                    for (key, of) in keys.into_iter().take(3) {
+                        c.put_at(id(of), &doc! { "n": 0, "u": of as i64 }).unwrap();
+                        coll.docs.insert(of, Doc { n: 0, u: of as i64, version: OPEN });
+                        coll.keys.insert((key, of));
+                        assert!(c.manual_index("m").unwrap().insert(key, id(of)).unwrap());
+                    }
                 }
             }
             _ => {
@@ -291,8 +299,13 @@ impl Play {
             }
             4 if there => {
                 let coll = state.colls.get_mut(name).unwrap();
-                assert_eq!(tx.collection(name).unwrap().drop_index("u").is_ok(), coll.is_unique);
-                coll.is_unique = false;
+                if self.one_in(2) {
+                    assert_eq!(tx.collection(name).unwrap().drop_index("u").is_ok(), coll.is_unique);
+                    coll.is_unique = false;
+                } else {
+                    assert_eq!(tx.collection(name).unwrap().drop_index("m").is_ok(), coll.is_manual);
+                    (coll.is_manual, coll.keys) = (false, BTreeSet::new());
+                }
             }
             _ => {
                 let coll = self.made(name, state);

@@ -1734,6 +1734,33 @@ entidb_status entidb_database_open_memory(const uint8_t *options,
                                           entidb_error **out_error);
 
 /**
+ * Returns the token of an open database: a number that no other database of this process gets. It is not secret and owns
+ * nothing. Another thread, worker or isolate passes it to `entidb_database_attach`.
+ *
+ * Threads: any.
+ * Errors: FORKED, INVALID_HANDLE.
+ *
+ * Safety: As `entidb_database_open`.
+ */
+entidb_status entidb_database_token(const entidb_database *database,
+                                    uint64_t *out_token,
+                                    entidb_error **out_error);
+
+/**
+ * Returns another handle of the database with this token, which must be open and have a handle. The database stays until its last handle
+ * is freed, so each user of a database has a handle of its own.
+ *
+ * Threads: any.
+ * Owns: `*out_database` on success; free with `entidb_database_free`.
+ * Errors: CLOSED when no open database of this process has the token, INVALID_ARGUMENT.
+ *
+ * Safety: As `entidb_database_open`.
+ */
+entidb_status entidb_database_attach(uint64_t token,
+                                     entidb_database **out_database,
+                                     entidb_error **out_error);
+
+/**
  * Closes the database for all of its handles: flushes every commit and marks a clean end. Closing again does
  * nothing. The handle must still be freed.
  *
@@ -2455,6 +2482,15 @@ entidb_status entidb_id_parse(const uint8_t *text,
  */
 void entidb_interrupt_set(entidb_interrupt ask,
                           void *user_data);
+
+/**
+ * Says what this thread acts for from now on, for hosts that move their tasks between threads: DEADLOCK is then returned for a
+ * transaction of the same caller, whichever thread made its last call, and not for one of this thread. Numbers are the host's own,
+ * below 2^63; 0 is the thread itself.
+ *
+ * Threads: any; each thread acts for one caller. Does not block.
+ */
+void entidb_caller_set(uint64_t caller);
 
 /**
  * Returns the keys and passwords that open the database, a CBOR array of maps: `slot`, `kind` (`key` or `password`) and, for a

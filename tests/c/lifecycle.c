@@ -284,10 +284,29 @@ int main(void) {
     entidb_collection_free(notes);
     entidb_database_free(other);
 
+    entidb_transaction *write = NULL;
+    second = NULL;
+    entidb_caller_set(1);
+    CHECK("a thread acts for a caller", entidb_database_begin_write(db, ENTIDB_DEFAULT, &write, &error) == ENTIDB_OK);
+    CHECK("which does not wait for itself", entidb_database_begin_write(db, 1, &second, NULL) == ENTIDB_ERROR_DEADLOCK && second == NULL);
+    entidb_caller_set(2);
+    CHECK("another caller on the same thread waits", entidb_database_begin_write(db, 1, &second, NULL) == ENTIDB_ERROR_BUSY && second == NULL);
+    entidb_caller_set(0);
+    entidb_transaction_free(write);
+
+    uint64_t token = 0, told = 0;
+    CHECK("a database has a token", entidb_database_token(db, &token, &error) == ENTIDB_OK && token != 0);
+    CHECK("another handle of it is taken by the token", entidb_database_attach(token, &other, &error) == ENTIDB_OK && other != db && entidb_database_token(other, &told, &error) == ENTIDB_OK && told == token);
+    CHECK("both are one database", entidb_database_create_collection(other, BYTES("shared"), &error) == ENTIDB_OK && entidb_database_drop_collection(db, BYTES("shared"), &error) == ENTIDB_OK);
+    entidb_database_free(other);
+    CHECK("freeing one leaves the other", entidb_database_last_sequence(db, &told, &error) == ENTIDB_OK);
+    CHECK("no database has another token", entidb_database_attach(token + 1000000, &other, NULL) == ENTIDB_ERROR_CLOSED && other == NULL);
+
     CHECK("a collection outlives its database handle", entidb_database_collection(db, BYTES("notes"), &notes, &error) == ENTIDB_OK);
     entidb_database *same = db;
     CHECK("the database closes", entidb_database_close(same, &error) == ENTIDB_OK && entidb_database_is_closed(same, &flag, &error) == ENTIDB_OK && flag == 1);
     CHECK("twice is fine", entidb_database_close(same, &error) == ENTIDB_OK && entidb_database_close_now(same, &error) == ENTIDB_OK);
+    CHECK("a closed database has no further handles", entidb_database_attach(token, &other, NULL) == ENTIDB_ERROR_CLOSED && other == NULL);
     entidb_database_free(same);
     CHECK("and says that it is closed", entidb_collection_count(notes, &count, NULL) == ENTIDB_ERROR_CLOSED);
     entidb_collection_free(notes);

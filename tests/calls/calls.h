@@ -34,6 +34,7 @@
     X(database_checkpoint, 1) X(database_close, 1) X(database_close_now, 1) X(database_collection, 14)                  \
     X(database_collections, 4) X(database_compact, 1) X(database_config, 2) X(database_create_collection, 3)            \
     X(database_drop_collection, 2) X(database_free, 1) X(database_is_closed, 3) X(database_last_sequence, 3)            \
+    X(database_token, 3) X(database_attach, 3) X(caller_set, 2)                                                          \
     X(database_open, 3) X(database_open_memory, 1) X(database_open_report, 2)                                           \
     X(database_position, 4) X(database_rekey, 1) X(database_remove_key, 3) X(database_rename_collection, 3)             \
     X(database_rotate_key, 1) X(database_stats, 2) X(database_trim_changes, 2) X(database_verify, 1)                    \
@@ -91,6 +92,8 @@ struct worker {
     /* Copies of what calls gave, to give back to others: batches, positions, page tokens, documents. */
     struct blob batches[KEPT], positions[KEPT], tokens[KEPT], documents[KEPT];
     uint64_t savepoints[KEPT];
+    /* The last token of a database that was told. */
+    uint64_t token;
     /* Memory of the arguments of the call that runs. */
     void *arguments[64];
     int argument_count;

@@ -31,6 +31,24 @@ void run_database_is_closed(struct worker *w) {
     if (status == ENTIDB_OK && out != NULL && closed != 0 && closed != 1) found(w, "gave %d", closed);
 }
 
+void run_database_token(struct worker *w) {
+    uint64_t token = 77, *out = place(w, &token);
+    entidb_error **error = error_place(w);
+    if (STATUS(database_token, pick(w, DATABASE), out, error) == ENTIDB_OK && out != NULL) w->token = token;
+}
+
+/* Only by a token that was told: others are of databases that a model has for itself. */
+void run_database_attach(struct worker *w) {
+    uint64_t token = chance(w, 10) ? 1000000000 + random_number(w) % 1000 : w->token;
+    GIVES_HANDLE(database_attach, entidb_database, DATABASE, token);
+}
+
+/* Set back at once: what a thread acts for decides between two errors, and a model knows which. */
+void run_caller_set(struct worker *w) {
+    NOTHING(caller_set, next(w));
+    NOTHING(caller_set, 0);
+}
+
 void run_database_last_sequence(struct worker *w) {
     GIVES_NUMBER(database_last_sequence, uint64_t, pick(w, DATABASE));
 }

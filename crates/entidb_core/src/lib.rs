@@ -48,6 +48,7 @@ pub use collection::{
 };
 pub use database::{
     BackupReport, CheckpointReport, CompactReport, Database, KeySlot, Problem, Stats, VerifyLevel, VerifyReport,
+    set_caller,
 };
 pub use entidb_codec as codec;
 pub use entidb_codec::{Direction, Patch, Path, Value, decode, doc, encode, patch};

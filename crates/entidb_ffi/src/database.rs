@@ -15,6 +15,7 @@ use crate::error::entidb_error;
 use crate::handle::{self, Noun, Touched};
 use crate::modes::{ENTIDB_VERIFY_FULL, ENTIDB_VERIFY_QUICK};
 use crate::options::{self, ENTIDB_DEFAULT};
+use crate::sharing;
 use crate::status::entidb_status;
 use crate::transaction::{self, entidb_transaction};
 
@@ -24,7 +25,22 @@ pub struct entidb_database {
     _private: [u8; 0],
 }
 
-struct Open(Database);
+struct Open {
+    database: Database,
+    /// The place in the table of open databases.
+    token: u64,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        sharing::leave(self.token);
+    }
+}
+
+/// Makes a handle that `sharing` has counted.
+fn make(database: Database, token: u64) -> *mut entidb_database {
+    handle::make(Open { database, token })
+}
 
 impl Noun for Open {
     type Opaque = entidb_database;
@@ -37,7 +53,7 @@ pub(crate) fn with<T>(
     database: *const entidb_database,
     run: impl FnOnce(&Database) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    run(&touched.get::<Open>(database)?.0)
+    run(&touched.get::<Open>(database)?.database)
 }
 
 /// Gives the handle of the database that `open` returns.
@@ -49,7 +65,9 @@ pub(crate) fn give_opened(
     clear(out_database);
     call_unit(out_error, |_| {
         need(out_database, "out_database")?;
-        give(out_database, handle::make(Open(open()?)), "out_database")
+        let database = open()?;
+        let token = sharing::enter(&database);
+        give(out_database, make(database, token), "out_database")
     })
 }
 
@@ -113,6 +131,49 @@ pub unsafe extern "C" fn entidb_database_open_memory(
     out_error: *mut *mut entidb_error,
 ) -> entidb_status {
     give_opened(out_database, out_error, || Database::open_memory_with(options::read(options, options_len)?))
+}
+
+/// Returns the token of an open database: a number that no other database of this process gets. It is not secret and owns
+/// nothing. Another thread, worker or isolate passes it to `entidb_database_attach`.
+///
+/// Threads: any.
+/// Errors: FORKED, INVALID_HANDLE.
+///
+/// # Safety
+/// As `entidb_database_open`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_token(
+    database: *const entidb_database,
+    out_token: *mut u64,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let token = touched.get::<Open>(database)?.token;
+        give(out_token, token, "out_token")
+    })
+}
+
+/// Returns another handle of the database with this token, which must be open and have a handle. The database stays until its last handle
+/// is freed, so each user of a database has a handle of its own.
+///
+/// Threads: any.
+/// Owns: `*out_database` on success; free with `entidb_database_free`.
+/// Errors: CLOSED when no open database of this process has the token, INVALID_ARGUMENT.
+///
+/// # Safety
+/// As `entidb_database_open`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_database_attach(
+    token: u64,
+    out_database: *mut *mut entidb_database,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    clear(out_database);
+    call_unit(out_error, |_| {
+        need(out_database, "out_database")?;
+        let database = sharing::attach(token)?;
+        give(out_database, make(database, token), "out_database")
+    })
 }
 
 /// Closes the database for all of its handles: flushes every commit and marks a clean end. Closing again does

@@ -1,6 +1,6 @@
-//! Ending the calls of a thread before they are done.
+//! What belongs to a thread: the function that ends its calls before they are done, and what it acts for.
 //!
-//! Always: what is asked belongs to one thread, for all databases it calls. Does not know: who wants a call to end, and why.
+//! Always: both are of one thread, for all databases it calls. Does not know: who wants a call to end, and why.
 //!
 //! Unsafe: calling the caller's function, which it promises to keep callable until it is taken away.
 
@@ -32,4 +32,14 @@ pub unsafe extern "C" fn entidb_interrupt_set(ask: entidb_interrupt, user_data: 
             Box::new(move || unsafe { ask(user_data) } != 0)
         }));
     });
+}
+
+/// Says what this thread acts for from now on, for hosts that move their tasks between threads: DEADLOCK is then returned for a
+/// transaction of the same caller, whichever thread made its last call, and not for one of this thread. Numbers are the host's own,
+/// below 2^63; 0 is the thread itself.
+///
+/// Threads: any; each thread acts for one caller. Does not block.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub extern "C" fn entidb_caller_set(caller: u64) {
+    quiet((), || entidb_core::set_caller(caller));
 }

@@ -25,6 +25,7 @@ mod keys;
 mod manual_index;
 mod modes;
 mod options;
+mod sharing;
 mod status;
 mod transaction;
 mod value;

@@ -27,6 +27,7 @@ pub use reports::{BackupReport, CheckpointReport, CompactReport, KeySlot};
 pub(crate) use shared::Shared;
 pub(crate) use verify::Findings;
 pub use verify::{Problem, VerifyLevel, VerifyReport};
+pub use write_owner::set_caller;
 
 use crate::change_feed::{ChangeCursor, Position, Since};
 use crate::collection::{Collection, Scope};

@@ -233,7 +233,7 @@ impl Shared {
         Ok(Arc::new(ReadInner::new(Arc::clone(self), snapshot, Arc::new(catalog), Some(at))))
     }
 
-    /// The write lock, with a transaction of the engine. A wait for a transaction of this thread would never end, so it is
+    /// The write lock, with a transaction of the engine. A wait for a transaction of this caller would never end, so it is
     /// refused; without a wait the lock is busy, whichever thread has it.
     pub(crate) fn begin_engine(&self, timeout: Option<Duration>) -> Result<entidb_engine::WriteTransaction> {
         self.check_open()?;
@@ -249,9 +249,9 @@ impl Shared {
         Ok(engine?)
     }
 
-    /// Whether this thread has a write transaction open whose time is not over.
+    /// Whether this caller has a write transaction open whose time is not over.
     fn would_wait_for_itself(&self) -> bool {
-        self.owner.is_this_thread() && !self.idle.end_late()
+        self.owner.is_this_caller() && !self.idle.end_late()
     }
 
     /// The write lock, from an idle transaction too when it was idle for too long. A thread that finds the lock free reads no clock.

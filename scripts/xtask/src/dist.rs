@@ -1,4 +1,4 @@
-//! Builds what is published: crates, the C library, the Python wheel, the npm package.
+//! Builds what is published: crates, the C library, the Python wheel, the npm package, the Dart package.
 //!
 //! Always: packages land in `dist/`, built under the release profile; nothing is uploaded.
 //! Does not know: registries and their secrets; the release workflow has those.
@@ -16,7 +16,7 @@ use crate::setup::{Need, npm_name, provide, venv_python};
 use crate::wheel;
 
 /// What can be packed.
-const KINDS: &[&str] = &["crates", "c", "python", "node", "sbom"];
+const KINDS: &[&str] = &["crates", "c", "python", "node", "dart", "sbom"];
 
 /// The crates that are published, each after those it uses.
 const CRATES: &[(&str, &str)] = &[
@@ -48,6 +48,7 @@ pub(crate) fn run(repository: &Repository, kinds: &[String]) -> Result<()> {
             "c" => c::pack(repository, &dist)?,
             "python" => python(repository, &dist)?,
             "node" => node(repository, &dist)?,
+            "dart" => dart(repository)?,
             _ => parts(repository)?,
         }
     }
@@ -92,6 +93,31 @@ fn node(repository: &Repository, dist: &Path) -> Result<()> {
     let folder: PathBuf = repository.path("bindings/node");
     Process::new(npm_name()).args(["run", "build"]).dir(&folder).env("ENTIDB_CARGO_PROFILE", "release").succeed()?;
     shown(Command::new(npm_name()).args(["pack", "--pack-destination"]).arg(dist).current_dir(folder))
+}
+
+/// The folder of the Dart package as `dart pub publish` takes it: sources without tools, with the changelog and the licence.
+fn dart(repository: &Repository) -> Result<()> {
+    let folder = "bindings/dart";
+    if !repository.has("bindings/dart/pubspec.yaml") {
+        println!("dist: no Dart package, because {folder} is no package yet");
+        return Ok(());
+    }
+    let target = "dist/dart";
+    fs::remove_dir_all(repository.path(target)).ok();
+    let mut files: Vec<String> = Vec::new();
+    for part in ["lib", "example", "test"] {
+        files.extend(repository.files_in(&format!("{folder}/{part}"), "dart")?);
+    }
+    files.extend(["pubspec.yaml", "analysis_options.yaml", "README.md"].map(|name| format!("{folder}/{name}")));
+    for file in files {
+        let name = file.strip_prefix(folder).unwrap_or(&file);
+        repository.write(&format!("{target}{name}"), &repository.read(&file)?)?;
+    }
+    repository.write(&format!("{target}/CHANGELOG.md"), &repository.read("CHANGELOG.md")?)?;
+    let licence = format!("{}\n\n{}", repository.read("LICENSE-MIT")?, repository.read("LICENSE-APACHE")?);
+    repository.write(&format!("{target}/LICENSE"), &licence)?;
+    println!("dist: {target} is the folder of the Dart package");
+    Ok(())
 }
 
 /// The list of parts.

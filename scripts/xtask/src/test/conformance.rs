@@ -8,7 +8,7 @@
 use std::fs;
 
 use super::suite::{Context, Presence, Report};
-use super::{native, node, python, rust};
+use super::{dart, native, node, python, rust};
 use crate::failure::{During, Failure, Result};
 use crate::process::Process;
 use crate::repository::Repository;
@@ -36,6 +36,13 @@ pub(crate) fn compare(context: &Context) -> Result<Report> {
         languages.push("node");
     }
     let mut report = Report::default();
+    if dart::present(repository) == Presence::Here {
+        if dart::ran(context) {
+            languages.push("dart");
+        } else {
+            report.notes.push("SKIPPED dart: its suite did not run on this machine".to_owned());
+        }
+    }
     let mut first: Option<(&str, Vec<u8>)> = None;
     for &language in &languages {
         let outcome = transcript(context, language).and_then(|text| match &first {
@@ -88,6 +95,7 @@ fn reader(context: &Context, language: &str) -> Result<Process> {
             .args(["-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "tests/test_exchange.py"])
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .dir(repository.path("bindings/python")),
+        "dart" => dart::exchange(context)?,
         _ => context
             .process("node", &log)
             .args(["--test", "test/exchange.test.mjs"])

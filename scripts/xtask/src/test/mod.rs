@@ -7,6 +7,7 @@
 mod calls;
 mod conformance;
 mod count;
+mod dart;
 mod deep;
 mod documents;
 mod native;

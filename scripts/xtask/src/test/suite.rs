@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use super::count::Counts;
-use super::{calls, conformance, deep, documents, native, node, python, rust, shape};
+use super::{calls, conformance, dart, deep, documents, native, node, python, rust, shape};
 use crate::failure::Result;
 use crate::process::Process;
 use crate::repository::Repository;
@@ -265,6 +265,14 @@ pub(crate) const SUITES: &[Suite] = &[
         needs: &[Need::NodePackages],
         present: node::present,
         run: node::package,
+    },
+    Suite {
+        name: "dart",
+        what: "the package on a 32-bit Dart VM, where one can be had",
+        tier: Tier::Quick,
+        needs: &[],
+        present: dart::present,
+        run: dart::package,
     },
     Suite {
         name: "conformance",

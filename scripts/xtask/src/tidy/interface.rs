@@ -6,7 +6,8 @@
 //! the ABI through what `entidb_abi` makes public: they bind a function when a file of theirs calls a public function
 //! whose body, or that of a private function it calls, names it. A method only counts in a file that names its type or
 //! is given it by what it calls, so that `.take(` of an `Option` is no use of ours. Functions that end in `_free` are
-//! called by drops there, so they only count for `entidb_abi`.
+//! called by drops there, so they only count for `entidb_abi`. Dart calls the functions itself: a file of `lib/src/ffi` that is written by
+//! hand names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,9 @@ const ABI: &str = "bindings/abi";
 /// Folders of the packages on top of it, and of their native sources.
 const PACKAGES: &[(&str, &str)] =
     &[("bindings/python", "bindings/python/src"), ("bindings/node", "bindings/node/native/src")];
+
+/// The package that calls the functions itself, and its files that do; the generated one among them names every function.
+const DART: (&str, &str) = ("bindings/dart", "bindings/dart/lib/src/ffi");
 
 /// Compares each binding that has content with the symbols.
 pub(crate) fn check(repository: &Repository) -> Result<Vec<String>> {
@@ -50,6 +54,15 @@ pub(crate) fn check(repository: &Repository) -> Result<Vec<String>> {
             let mut files = package.iter().zip(&types);
             files.any(|(file, types)| has_word(file, symbol) || ours.clone().any(|one| one.is_called_in(file, types)))
         }));
+    }
+    if repository.has("bindings/dart/pubspec.yaml") {
+        let (folder, sources) = DART;
+        let mut texts = Vec::new();
+        for file in repository.files_in(sources, "dart")?.iter().filter(|file| !file.ends_with(".g.dart")) {
+            texts.push(repository.read(file)?);
+        }
+        let named = |symbol: &str| texts.iter().any(|text| has_word(text, symbol));
+        offences.extend(compare(folder, &symbols, &unbound(repository, folder)?, named));
     }
     Ok(offences)
 }
@@ -265,6 +278,18 @@ mod tests {
         assert_eq!(check(&bound(all, "").0).unwrap(), Vec::<String>::new());
         let found = check(&bound("//! P.\nfn a() { Database::open() }\n", "").0).unwrap();
         assert_eq!(found, ["bindings/python: entidb_database_close is neither bound nor listed in unbound.toml"]);
+    }
+
+    #[test]
+    fn a_function_that_dart_does_not_call_is_caught() {
+        let tree = tree(&[
+            (header::SYMBOLS, "entidb_a\nentidb_b\n"),
+            ("bindings/abi/src/lib.rs", "//! A.\nfn a() { entidb_a(); entidb_b() }\n"),
+            ("bindings/dart/pubspec.yaml", "name: entidb\n"),
+            ("bindings/dart/lib/src/ffi/bindings.g.dart", "entidb_a entidb_b\n"),
+            ("bindings/dart/lib/src/ffi/half.dart", "void a() => _f.entidb_a();\n"),
+        ]);
+        assert_eq!(check(&tree.0).unwrap(), ["bindings/dart: entidb_b is neither bound nor listed in unbound.toml"]);
     }
 
     #[test]

@@ -28,7 +28,10 @@ pub(crate) fn lengths(repository: &Repository) -> Result<Vec<String>> {
     let mut offences = Vec::new();
     let mut needed = Vec::new();
     for file in repository.files()? {
-        if !["rs", "py", "ts", "c", "cpp", "hpp"].iter().any(|extension| file.ends_with(&format!(".{extension}"))) {
+        if !["rs", "py", "ts", "c", "cpp", "hpp", "dart"]
+            .iter()
+            .any(|extension| file.ends_with(&format!(".{extension}")))
+        {
             continue;
         }
         let text = repository.read(&file)?;
@@ -121,6 +124,11 @@ pub(crate) fn versions(repository: &Repository) -> Result<Vec<String>> {
         {
             found.push(("bindings/python/pyproject.toml".to_owned(), stated.to_owned()));
         }
+    }
+    if repository.has("bindings/dart/pubspec.yaml") {
+        let text = repository.read("bindings/dart/pubspec.yaml")?;
+        let stated = text.lines().find_map(|line| line.strip_prefix("version: ")).unwrap_or_default();
+        found.push(("bindings/dart/pubspec.yaml".to_owned(), stated.to_owned()));
     }
     Ok(out_of_step(&version, &found))
 }

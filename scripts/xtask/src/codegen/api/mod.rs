@@ -8,6 +8,7 @@
 pub(crate) mod c;
 pub(crate) mod conditions;
 pub(crate) mod cpp;
+pub(crate) mod dart;
 pub(crate) mod functions;
 pub(crate) mod markdown;
 pub(crate) mod python;
@@ -294,7 +295,7 @@ pub(super) fn camel(name: &str) -> String {
 }
 
 /// `memory_bytes` as `memoryBytes`.
-pub(super) fn lower_camel(name: &str) -> String {
+pub(crate) fn lower_camel(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |name, word| name + &super::rust::capital(word))

@@ -1,0 +1,37 @@
+/// Keys and passwords.
+///
+/// Always: nothing of them is in an error or in a text. Does not know: what they open.
+library;
+
+import 'dart:typed_data';
+
+import 'argument.dart';
+import 'encode.dart';
+import 'raw.dart';
+
+/// What opens an encrypted database: a key of 32 bytes, or a password.
+final class DatabaseKey {
+  /// A key of 32 bytes.
+  DatabaseKey.bytes(Uint8List key) : raw = (bytes: key, isPassword: false) {
+    if (key.length != 32) {
+      throw refused('a key has 32 bytes, not ${key.length}');
+    }
+  }
+
+  /// A password.
+  DatabaseKey.password(String password) : raw = (bytes: _text(password), isPassword: true) {
+    if (password.isEmpty) throw refused('a password is not empty');
+  }
+
+  /// What crosses to the native half.
+  final RawKey raw;
+
+  static Uint8List _text(String password) {
+    final encoded = encodeValue(password);
+    final low = encoded[0] & 31;
+    return Uint8List.sublistView(encoded, low < 24 ? 1 : 1 + (1 << (low - 24)));
+  }
+
+  @override
+  String toString() => raw.isPassword ? 'a password' : 'a key';
+}

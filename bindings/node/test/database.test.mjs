@@ -391,8 +391,8 @@ test("the feed tells of keys of manual indexes", () => {
   notes.delete(gone);
   assert.deepEqual([...db.changes({ since })].map((commit) => commit.changes), [
     [
-      { kind: "key_inserted", collection: "notes", id: gone, name: "by", key: null },
       { kind: "key_inserted", collection: "notes", id: kept, name: "by", key: "k" },
+      { kind: "key_inserted", collection: "notes", id: gone, name: "by", key: null },
     ],
     [{ kind: "key_removed", collection: "notes", id: kept, name: "by", key: "k" }],
     [{ kind: "delete", collection: "notes", id: gone }],

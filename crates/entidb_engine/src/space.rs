@@ -79,13 +79,15 @@ pub(crate) enum Purpose {
     Last,
 }
 
-/// Work that makes room and may itself find none.
+/// Work that may find no room, and rests then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Writing memtables to segments.
     Flush,
     /// Merging segments.
     Merge,
+    /// Making the next file of the log, for what adds.
+    LogFile,
 }
 
 /// The room of a database.
@@ -114,6 +116,7 @@ struct State {
     is_short: bool,
     flush: Rest,
     merge: Rest,
+    log_file: Rest,
     reserve: Rest,
     failed: Option<FailedFlush>,
 }
@@ -168,6 +171,7 @@ impl State {
         match work {
             Work::Flush => &mut self.flush,
             Work::Merge => &mut self.merge,
+            Work::LogFile => &mut self.log_file,
         }
     }
 }
@@ -548,13 +552,20 @@ impl Space {
     /// True when work that found no room is worth another try: there is more of it, or a rest is over. Each rest is twice
     /// as long as the one before.
     pub(crate) fn may_try(&self, work: Work, now_nanos: u64) -> bool {
-        let room = self.room(Purpose::Free);
-        let mut state = self.state.lock();
-        let rest = state.rest_of(work);
-        rest.nanos == 0
-            || makes(Mistake::NoRest)
-            || now_nanos >= rest.until_nanos
-            || room.zip(rest.room).is_some_and(|(now, then)| has_more(now, then))
+        let then = {
+            let mut state = self.state.lock();
+            let rest = state.rest_of(work);
+            if rest.nanos == 0 || now_nanos >= rest.until_nanos || makes(Mistake::NoRest) {
+                return true;
+            }
+            rest.room
+        };
+        self.room(Purpose::Free).zip(then).is_some_and(|(now, then)| has_more(now, then))
+    }
+
+    /// Says that files are removed. A file of the log may find room then, also where nobody tells how much there is.
+    pub(crate) fn gave_back(&self) {
+        self.state.lock().log_file.until_nanos = 0;
     }
 
     /// Says whether work found room.

@@ -298,6 +298,32 @@ fn a_device_that_copies_overwrites_needs_room_for_them_until_the_file_is_flushed
     assert_eq!(file.write_all_at(0, &[3]).unwrap_err().kind, ErrorKind::NoSpace);
 }
 
+/// What a flush writes of its own finds no room, and then nobody knows what of the file it brought to the disk.
+#[test]
+fn a_flush_that_needs_room_fails_without_it_and_leaves_any_part_of_what_was_written() {
+    let (world, directory) = world(Personality::PosixStrict);
+    let file = directory.open("log", OpenMode::CreateNew).unwrap();
+    file.write_all_at(0, &[1; 4096]).unwrap();
+    file.flush_all().unwrap();
+    directory.flush_names("").unwrap();
+    world.set_flush_bytes(4096);
+    world.set_capacity_bytes(Some(4096 + 4095));
+    // Nothing is to be flushed.
+    file.flush_data().unwrap();
+    let (mut lost, mut kept) = (0, 0);
+    for number in 0..40 {
+        file.write_all_at(0, &[number; 4096]).unwrap();
+        assert_eq!(file.flush_data().unwrap_err().kind, ErrorKind::NoSpace);
+        let crashed = world.crash(Variant(1)).file_bytes("log").unwrap();
+        (lost, kept) = if crashed == [number; 4096] { (lost, kept + 1) } else { (lost + 1, kept) };
+    }
+    assert!(lost > 0 && kept > 0, "{lost} {kept}");
+    world.set_capacity_bytes(Some(4096 + 4096));
+    file.write_all_at(0, &[77; 4096]).unwrap();
+    file.flush_data().unwrap();
+    assert_eq!(world.crash(Variant(1)).file_bytes("log").unwrap(), [77; 4096]);
+}
+
 /// Found by the engine's crash test on opfs: the removal of an old file, still waiting, took away the new file that had
 /// been given its name and flushed.
 #[test]

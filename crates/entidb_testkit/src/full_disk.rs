@@ -14,8 +14,10 @@ use parking_lot::Mutex;
 
 use crate::meter::Meter;
 
+mod flushes;
 mod in_vain;
 
+pub use flushes::{FlushesFailed, flushes_without_room};
 pub use in_vain::{
     IN_VAIN_MAX, Refused, Scarcity, ask_beside_unreadable, begun_in_vain, close_without_room, written_for_refused,
 };

@@ -6,7 +6,7 @@ use entidb_engine::{Engine, Options};
 use entidb_storage::simulated::{Frozen, Variant};
 use entidb_testkit::full_disk::{
     Filling, FullDisk, IN_VAIN_MAX, Scarcity, SmallDisk, ask_beside_unreadable, begun_in_vain, close_without_room,
-    found_in, is_no_space, small_disk_options, written_for_refused,
+    flushes_without_room, found_in, is_no_space, small_disk_options, written_for_refused,
 };
 use entidb_testkit::{Row, Tier};
 use parking_lot::Mutex;
@@ -94,7 +94,10 @@ fn a_refused_commit_is_written_next_to_nothing_for_however_often_it_is_tried() {
     let mut row = Row { layer: "17 disk full, refused".to_owned(), ..Row::default() };
     let seeds = Tier::from_environment().pick(1, 10, 40);
     let mut wrong = Vec::new();
-    for (scarcity, seed) in Scarcity::ALL.into_iter().flat_map(|one| (0..seeds).map(move |seed| (one, seed))) {
+    let all = Scarcity::ALL.into_iter().flat_map(|one| (0..seeds).map(move |seed| (one, seed)));
+    // With this seed the memtables wait while the log wants its next file: that was tried for each commit.
+    let log_file = [(Scarcity::Overstated, LOG_FILE_SEED)].into_iter().filter(|(_, seed)| *seed >= seeds);
+    for (scarcity, seed) in all.chain(log_file) {
         match written_for_refused(scarcity, seed) {
             Ok(refused) => {
                 println!("{scarcity:?}, seed {seed}: {refused}");
@@ -119,6 +122,27 @@ fn a_segment_that_cannot_be_read_refuses_no_deletion_on_a_full_disk_and_no_put_b
     }
 }
 
+/// On a file system that copies on write a flush may find no room for itself, and nobody knows what came of it: writing stops until
+/// the database is opened again. Nothing that was acknowledged is lost.
+#[test]
+fn a_flush_that_finds_no_room_stops_writing_until_a_reopen_and_loses_nothing() {
+    let (mut row, mut stopped, mut wrong) =
+        (Row { layer: "17 disk full, flushes".to_owned(), ..Row::default() }, 0, Vec::new());
+    for seed in 0..Tier::from_environment().pick(8, 100, 1000) {
+        match flushes_without_room(seed) {
+            Ok(met) => {
+                stopped += met.stopped;
+                (row.cases, row.states) = (row.cases + 1, row.states + met.states + met.refused);
+            }
+            Err(found) => wrong.push(format!("seed {seed}: {found}")),
+        }
+    }
+    row.print();
+    println!("{stopped} of them stopped");
+    assert!(wrong.is_empty(), "{} seeds: {}", wrong.len(), wrong.join("\n"));
+    assert!(stopped > 1, "no flush fails");
+}
+
 /// Closing writes a record, and found no room for it.
 #[test]
 fn a_database_closes_in_order_without_any_room_and_without_a_reserve() {
@@ -129,6 +153,9 @@ fn a_database_closes_in_order_without_any_room_and_without_a_reserve() {
 
 /// The seed with the most cycles.
 const SEED: u64 = 5;
+
+/// The seed with which a disk that overstates its room is full while a file of the log is wanted.
+const LOG_FILE_SEED: u64 = 8;
 
 /// The seeds of the cycles.
 fn seeds() -> std::ops::Range<u64> {

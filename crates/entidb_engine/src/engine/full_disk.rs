@@ -160,6 +160,7 @@ impl Shared {
         }
         if let Some(number) = self.log.as_ref().and_then(|log| log.give_up_spent()) {
             let _ = self.backend.directory.remove(&FileKind::Wal.path(number));
+            self.space.gave_back();
         }
     }
 

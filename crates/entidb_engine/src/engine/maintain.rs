@@ -150,6 +150,7 @@ impl Shared {
         let unneeded = std::mem::take(&mut *self.unneeded.lock());
         for (kind, number) in unneeded {
             let _ = self.backend.directory.remove(&kind.path(number));
+            self.space.gave_back();
         }
     }
 

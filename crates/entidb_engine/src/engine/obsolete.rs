@@ -87,7 +87,10 @@ impl Shared {
             Err(error) if error.kind != ErrorKind::NotFound => {
                 self.removals.failed(file, error.into(), clock.monotonic_nanos());
             }
-            _ => self.removals.removed(),
+            _ => {
+                self.removals.removed();
+                self.space.gave_back();
+            }
         }
         true
     }

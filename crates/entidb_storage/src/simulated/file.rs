@@ -92,10 +92,12 @@ impl SimulatedFile {
         let subject = self.subject(operation, 0, 0);
         self.world.call(subject, |state, fault| {
             let doomed = state.disk.file(self.file).is_some_and(|inode| inode.doomed);
-            if fault.is_some() || doomed {
+            let is_changed = state.disk.file(self.file).is_some_and(|inode| !inode.pending.is_empty());
+            let too_full = is_changed && state.free_bytes().is_some_and(|free| free < state.flush_bytes);
+            if fault.is_some() || doomed || too_full {
                 let nothing_lands = fault == Some(FaultKind::FlushLost);
                 state.disk.fail_flush(self.file, state.cache_law, nothing_lands, &mut state.dice);
-                let no_space = fault == Some(FaultKind::NoSpaceAtFlush);
+                let no_space = fault == Some(FaultKind::NoSpaceAtFlush) || too_full && fault.is_none() && !doomed;
                 return Err(if no_space { subject.fail(ErrorKind::NoSpace) } else { subject.device() });
             }
             state.copied.remove(&self.file);

@@ -170,6 +170,12 @@ impl Simulation {
         self.world.state.lock().copies_overwrites = copies_overwrites;
     }
 
+    /// Lets a flush need so much room for itself while it lasts, as one that writes metadata to new places does. Without it the
+    /// flush of a file that was changed fails with `NoSpace`. A crash keeps it.
+    pub fn set_flush_bytes(&self, flush_bytes: u64) {
+        self.world.state.lock().flush_bytes = flush_bytes;
+    }
+
     /// Gives the process a limit of open files, or takes it away.
     pub fn set_open_files_max(&self, open_files_max: Option<usize>) {
         self.world.state.lock().open_files_max = open_files_max;
@@ -357,6 +363,7 @@ pub struct Frozen {
     flushes_lie: bool,
     capacity_bytes: Option<u64>,
     copies_overwrites: bool,
+    flush_bytes: u64,
     disk: Disk,
 }
 
@@ -392,6 +399,7 @@ impl Frozen {
         next.set_flushes_lie(self.flushes_lie);
         next.set_capacity_bytes(self.capacity_bytes);
         next.set_copies_overwrites(self.copies_overwrites);
+        next.set_flush_bytes(self.flush_bytes);
         next
     }
 

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) copies_overwrites: bool,
     /// Blocks that were written again since their file was flushed, in bytes.
     pub(super) copied: BTreeMap<FileIndex, u64>,
+    /// What a flush takes for itself while it lasts.
+    pub(super) flush_bytes: u64,
     pub(super) open_files_max: Option<usize>,
     pub(super) power_off_at: Option<u64>,
     pub(super) calls_max: Option<u64>,
@@ -111,6 +113,7 @@ impl World {
                 overstated_bytes: 0,
                 copies_overwrites: false,
                 copied: BTreeMap::new(),
+                flush_bytes: 0,
                 open_files_max: None,
                 power_off_at: None,
                 calls_max: None,
@@ -131,6 +134,7 @@ impl World {
             flushes_lie: state.flushes_lie,
             capacity_bytes: state.capacity_bytes,
             copies_overwrites: state.copies_overwrites,
+            flush_bytes: state.flush_bytes,
             disk: state.disk.clone(),
         }
     }

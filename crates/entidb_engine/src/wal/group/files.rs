@@ -7,7 +7,7 @@
 use crate::error::Result;
 use crate::format::{FileKind, FileNumber, Sequence, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT};
 use crate::planted::{Mistake, makes};
-use crate::space::{LOG_BYTES_LEAST, Purpose, is_no_space, no_space};
+use crate::space::{LOG_BYTES_LEAST, Purpose, Work, is_no_space, no_space};
 use crate::verify::VerifyReport;
 use crate::version::WalRef;
 use crate::wal::group::{Log, LogContext, Retired, State, Unflushed};
@@ -87,7 +87,7 @@ impl Log {
         let recycled = recycled.and_then(|spent| WalFile::recycle(backend, keys, numbers.next(), &spent).ok());
         let made = match (recycled, fitting) {
             (Some(made), _) => made,
-            (None, Some(fitting)) => self.create(least, fitting, purpose)?,
+            (None, Some(fitting)) => self.create_unless_resting(least, fitting, purpose)?,
             (None, None) => return Err(no_space(FileKind::Wal.path(numbers.peek()))),
         };
         let replaced = self.state.lock().spare.replace(made.with_reserve(space));
@@ -98,6 +98,24 @@ impl Log {
             let _ = self.context.backend.directory.remove(&path);
         }
         Ok(true)
+    }
+
+    /// Makes a fresh file; for what adds, not while that rests. Where the file system says that there is room and has none,
+    /// each try writes up to it and removes that again.
+    fn create_unless_resting(&self, least: u64, wanted: u64, purpose: Purpose) -> Result<WalFile> {
+        let LogContext { backend, numbers, space, .. } = &self.context;
+        if purpose != Purpose::Add {
+            return self.create(least, wanted, purpose);
+        }
+        if !space.may_try(Work::LogFile, backend.clock.monotonic_nanos()) {
+            return Err(no_space(FileKind::Wal.path(numbers.peek())));
+        }
+        let made = self.create(least, wanted, purpose);
+        let found_none = made.as_ref().is_err_and(is_no_space);
+        if made.is_ok() || found_none {
+            space.tried(Work::LogFile, !found_none, backend.clock.monotonic_nanos());
+        }
+        made
     }
 
     /// Makes a fresh file, smaller than wanted where there is no room for more, and from the reserve for callers that may use it.

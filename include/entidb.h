@@ -2513,7 +2513,7 @@ entidb_status entidb_database_keys(const entidb_database *database,
  * Threads: any. Blocks: for disk writes, and where passwords are given while keys are derived, about half a second for
  * each password the database has.
  * Errors: WRONG_KEY when `from` does not open the database; INVALID_ARGUMENT also when `to` is another key or password
- * that opens the database already; NOT_ENCRYPTED, READ_ONLY, CLOSED, NO_SPACE, IO. If writing failed, either of the two may open the database.
+ * that opens the database already; NOT_ENCRYPTED, READ_ONLY, CLOSED, NO_SPACE, IO. The keys are as before then, unless the message says that the change is made; after COMMIT_UNKNOWN either of the two may open the database.
  *
  * Safety: `database` is a live database of this library; keys may be read, and their bytes for their lengths; out-pointers
  * are NULL or may be written.

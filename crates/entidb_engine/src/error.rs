@@ -131,6 +131,14 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// A change of the keys was written to one of the two copies of the keyring, or perhaps to none.
+    #[error("{} ({cause}); {}", half_written_text(*is_made), half_written_remedy(*is_made))]
+    KeyringHalfWritten {
+        /// The change is made. Otherwise it may be made or not.
+        is_made: bool,
+        /// The failure.
+        cause: String,
+    },
     /// An option or argument makes no sense.
     #[error("{what} {problem}")]
     InvalidArgument {
@@ -233,6 +241,22 @@ fn no_room_text(frees: bool) -> &'static str {
     } else {
         "on the disk or in the quota for this change; nothing of it is kept, all that was committed is, and reading, deleting, \
          compact and close still work; delete what is not needed, or free room on the disk, and writing goes on by itself"
+    }
+}
+
+fn half_written_text(is_made: bool) -> &'static str {
+    if is_made {
+        "the change of the keys is made, but one of the two copies of the keyring still has the keys of before"
+    } else {
+        "whether the change of the keys is made is not known"
+    }
+}
+
+fn half_written_remedy(is_made: bool) -> &'static str {
+    if is_made {
+        "free room or mend the device; the next change of the keys, or opening the database for writing, writes that copy anew"
+    } else {
+        "keep the keys of before and after it, and open the database again to see which of them open it"
     }
 }
 

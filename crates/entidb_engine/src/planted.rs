@@ -117,6 +117,12 @@ pub enum Mistake {
     FlushedForEachRefusal,
     /// A write that needs room where its file has some is not made again with the reserve.
     OverwriteGivenUp,
+    /// A segment that cannot be read ends the commit that merges for its room.
+    UnreadableEndsCommit,
+    /// A change of the keys that came to one copy of the keyring is told as refused.
+    KeyringHalfForgotten,
+    /// The keyring is written without the reserve.
+    KeyringWithoutReserve,
     /// Files that nobody reads go only when there is nothing left to merge.
     RemovedAfterMerging,
     /// The manifest has no room for its next records, and a transaction whose record found none stops writing where there is
@@ -136,6 +142,12 @@ pub enum Mistake {
     WatermarkOfNewest,
     /// Merging removes what has expired by a watermark that a crash may take back.
     WatermarkNotDurable,
+    /// Merging removes what has expired by a watermark that is in the log alone, which a backup does not copy.
+    WatermarkOfLog,
+    /// An insert goes on in the leaf of the one before, although its key belongs in a later one.
+    InsertedPastItsLeaf,
+    /// An insert goes on where the one before went, although the tree is another since.
+    InsertedByOldWay,
     /// A counter forgets what it was before the last additions.
     CounterBaseLost,
     /// Going back to a savepoint leaves the last of the changed keys as it is.

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use entidb_engine::{Engine, Error, KdfParameters, KeySource, Options, Result, VerifyLevel};
-use entidb_storage::simulated::{Personality, Simulation};
-use entidb_storage::{Backend, SeededRandom};
+use entidb_storage::simulated::{Personality, Simulation, Variant};
+use entidb_storage::{Backend, Random, SeededRandom};
 
 fn raw(byte: u8) -> KeySource {
     KeySource::raw([byte; 32])
@@ -120,11 +120,125 @@ fn a_new_data_key_survives_a_crash_at_every_call() {
     assert!(moments.len() > 5);
     for (moment, frozen) in moments.iter().enumerate() {
         for variant in 0..12 {
-            let after = frozen.crash(entidb_storage::simulated::Variant(variant));
+            let after = frozen.crash(Variant(variant));
             let engine = open_with(&after, Some(raw(1)), moment as u64 * 100 + u64::from(variant))
                 .unwrap_or_else(|error| panic!("moment {moment} variant {variant}: {error}"));
             let found = count(&engine);
             assert!((20..=21).contains(&found), "moment {moment} variant {variant}: {found}");
         }
     }
+}
+
+/// An encrypted database that has filled its disk, and how many entries it has.
+fn full() -> (Simulation, Engine, u64) {
+    let world = Simulation::new(Personality::Ext4Ordered, 5);
+    world.set_capacity_bytes(Some(4 << 20));
+    let engine = open_small(&world, raw(1), false).unwrap();
+    let mut kept = 0;
+    for number in 0_u64.. {
+        let mut transaction = engine.begin_write().unwrap();
+        let mut value = [0; 1000];
+        SeededRandom::new(number).fill(&mut value).unwrap();
+        transaction.put(&[&[1][..], &number.to_be_bytes()].concat(), &value).unwrap();
+        match transaction.commit() {
+            Ok(_) => kept += 1,
+            Err(error) if error.is_no_space() => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    (world, engine, kept)
+}
+
+fn open_small(world: &Simulation, key: KeySource, read_only: bool) -> Result<Engine> {
+    let kdf = KdfParameters { memory_kib: 8, iterations: 1, parallelism: 1 };
+    let options = Options {
+        key: Some(key),
+        kdf,
+        allow_weak_kdf: true,
+        background: false,
+        memory_bytes: 1 << 20,
+        memtable_bytes: 64 * 1024,
+        wal_bytes: 256 * 1024,
+        segment_bytes: 64 * 1024,
+        read_only,
+        ..Options::default()
+    };
+    let random = Arc::new(SeededRandom::new(world.calls() * 31));
+    Engine::open(Backend { random, ..world.backend() }, options)
+}
+
+/// There an overwrite needs room, and the keyring did not ask the reserve for it.
+#[test]
+fn keys_change_on_a_full_disk_that_copies_overwrites_with_room_from_the_reserve() {
+    let (world, engine, kept) = full();
+    world.set_copies_overwrites(true);
+    world.set_capacity_bytes(Some(world.used_bytes()));
+    let reserve = engine.stats().reserve_bytes;
+    engine.add_key(&raw(1), &raw(2)).unwrap();
+    engine.change_key(&raw(1), &raw(3)).unwrap();
+    engine.remove_key(&raw(2)).unwrap();
+    assert!(engine.stats().reserve_bytes < reserve);
+    assert_eq!(engine.keys().unwrap().len(), 1);
+    assert_eq!(count(&engine), kept as usize);
+    drop(engine);
+    assert!(matches!(open_small(&world, raw(1), true), Err(Error::WrongKey)));
+    assert_eq!(count(&open_small(&world, raw(3), true).unwrap()), kept as usize);
+}
+
+/// What finds no room is refused as such, and the keys of before open what they opened.
+#[test]
+fn a_change_of_keys_without_any_room_is_refused_and_leaves_the_keys_as_they_were() {
+    let (world, engine, kept) = full();
+    let changes: [fn(&Engine) -> Result<()>; 4] = [
+        |engine| engine.add_key(&raw(1), &raw(2)),
+        |engine| engine.change_key(&raw(1), &raw(2)),
+        |engine| engine.remove_key(&raw(4)),
+        |engine| engine.rotate_key(),
+    ];
+    engine.add_key(&raw(1), &raw(4)).unwrap();
+    world.lose_file("RESERVE");
+    world.set_copies_overwrites(true);
+    world.set_capacity_bytes(Some(world.used_bytes()));
+    for (number, change) in changes.into_iter().enumerate() {
+        let error = change(&engine).unwrap_err();
+        assert!(error.is_no_space(), "{number}: {error}");
+        assert_eq!(engine.keys().unwrap().len(), 2);
+        for variant in 0..8 {
+            let after = world.crash(Variant(variant));
+            for key in [raw(1), raw(4)] {
+                assert_eq!(count(&open_small(&after, key, true).unwrap()), kept as usize);
+            }
+            assert!(matches!(open_small(&after, raw(2), true), Err(Error::WrongKey)), "{number}, {variant}");
+        }
+    }
+    world.set_capacity_bytes(Some(8 << 20));
+    changes.into_iter().for_each(|change| change(&engine).or_else(allow_wrong_key).unwrap());
+}
+
+/// The key was changed just before.
+fn allow_wrong_key(error: Error) -> Result<()> {
+    if matches!(error, Error::WrongKey | Error::InvalidArgument { .. }) { Ok(()) } else { Err(error) }
+}
+
+/// The log found no room to go on under the new key, and each call that was refused for that left a data key: after 180 the
+/// keyring was full.
+#[test]
+fn a_rotation_that_is_refused_on_a_full_disk_leaves_no_data_key() {
+    let (world, engine, kept) = full();
+    world.lose_file("RESERVE");
+    world.set_capacity_bytes(Some(world.used_bytes()));
+    for overstated in [0, 64 << 20] {
+        // As the quota of a user: then the room shows to be missing only when the key is made.
+        world.set_overstated_bytes(overstated);
+        for _ in 0..200 {
+            let error = engine.rotate_key().unwrap_err();
+            assert!(error.is_no_space(), "{error}");
+        }
+    }
+    assert_eq!(count(&engine), kept as usize);
+    world.set_overstated_bytes(0);
+    world.set_capacity_bytes(Some(8 << 20));
+    engine.rotate_key().unwrap();
+    drop(engine);
+    assert_eq!(count(&open_small(&world, raw(1), false).unwrap()), kept as usize);
 }

@@ -68,7 +68,7 @@ pub fn judge_error(
     }
     let Some(error) = error.downcast_ref::<Error>() else { return Err(format!("{error} is not the engine's")) };
     let right = match error {
-        Error::WritesStopped { .. } | Error::CommitUnknown { .. } => true,
+        Error::WritesStopped { .. } | Error::CommitUnknown { .. } | Error::KeyringHalfWritten { .. } => true,
         Error::NoRoom { .. } => matches!(kind, FaultKind::NoSpace | FaultKind::Quota | FaultKind::NoSpaceAtFlush),
         Error::Storage(inner) => match kind {
             FaultKind::NoSpace | FaultKind::Quota | FaultKind::NoSpaceAtFlush => inner.kind == ErrorKind::NoSpace,

@@ -44,8 +44,9 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// `WrongKey` when `old` opens nothing, `InvalidArgument` when `new` is another one that opens it already, `NotEncrypted`, `ReadOnly`, `Closed`, `NoSpace`, `Io`. Where the change itself failed
-    /// either of the two may open it.
+    /// `WrongKey` when `old` opens nothing, `InvalidArgument` when `new` is another one that opens it already, `NotEncrypted`,
+    /// `ReadOnly`, `Closed`, `NoSpace`, `Io`. The keys are as before then, unless the message says that the change is made and
+    /// one copy of the keyring still has the keys of before. `CommitUnknown` when either may open it.
     pub fn change_key(&self, old: &Key, new: &Key) -> Result<()> {
         self.shared.check_open()?;
         Ok(self.shared.engine().change_key(&key_source(old), &key_source(new))?)

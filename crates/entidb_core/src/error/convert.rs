@@ -107,6 +107,8 @@ impl From<entidb_engine::Error> for Error {
             Engine::RollbackDetected { .. } => Self::new(ErrorCode::RollbackDetected, message),
             Engine::TooLarge { .. } | Engine::TooMany { .. } => Self::new(ErrorCode::TooLarge, message),
             Engine::InvalidArgument { .. } => Self::new(ErrorCode::InvalidArgument, message),
+            Engine::KeyringHalfWritten { is_made: true, .. } => Self::new(ErrorCode::Io, message),
+            Engine::KeyringHalfWritten { is_made: false, .. } => Self::new(ErrorCode::CommitUnknown, message),
             Engine::Closed => Self::new(ErrorCode::Closed, message),
             Engine::Forked => Self::new(ErrorCode::Forked, message),
             Engine::ReadOnly => Self::new(ErrorCode::ReadOnly, message),

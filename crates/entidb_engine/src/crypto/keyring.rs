@@ -8,6 +8,7 @@
 
 mod change;
 mod slot;
+mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,13 +23,11 @@ use crate::crypto::protection::Protection;
 use crate::crypto::provider::Provider;
 use crate::error::{Damage, Error, Result};
 use crate::format::FileNumber;
-use crate::format::file_header::{Cipher, DatabaseId, FileHeader, FileKind};
-use crate::format::keyring_copy::{
-    COPY_BYTES, DATA_KEY_BYTES, DATA_KEYS_MAX, KEYRING_FILE, KeyringCopy, SLOTS_MAX, Slot, SlotKind,
-};
-use crate::format::unit::{ENCRYPTED_TRAILER_BYTES, Stream, Unit};
+use crate::format::file_header::{DatabaseId, FileHeader, FileKind};
+use crate::format::keyring_copy::{COPY_BYTES, DATA_KEY_BYTES, KEYRING_FILE, KeyringCopy, SLOTS_MAX, Slot, SlotKind};
+use crate::format::unit::{Stream, Unit};
 use crate::options::{KdfParameters, KeySource};
-use crate::planted::{Mistake, makes};
+use crate::space::Space;
 use crate::verify::VerifyReport;
 
 /// One key or password that opens a database. Nothing says which.
@@ -64,6 +63,8 @@ pub(crate) struct Keyring {
     /// The bytes of that copy when it was read and not written by this session. A flush that failed before may have left
     /// them in the cache alone, so they are written once more before the other copy is touched.
     unsettled: Option<Vec<u8>>,
+    /// Gives room for copies that find none in their place.
+    space: Option<Arc<Space>>,
 }
 
 /// One of the two copies.
@@ -118,6 +119,7 @@ impl Keyring {
             copies_differ: false,
             whole: Place::A,
             unsettled: None,
+            space: None,
         };
         keyring.write()?;
         keyring.around.directory.flush_names("")?;
@@ -148,6 +150,7 @@ impl Keyring {
             copies_differ,
             whole,
             unsettled,
+            space: None,
         })
     }
 
@@ -323,62 +326,6 @@ fn random_secret(random: &dyn Random) -> Result<Secret> {
     let mut bytes = Zeroizing::new([0; 32]);
     random.fill(bytes.as_mut())?;
     Ok(Secret::new(bytes))
-}
-
-impl Keyring {
-    /// Writes the keyring as it is here: the copy that does not count, flush, the other, flush. A crash at any moment
-    /// leaves the old or the new one. After an error either may be what is on disk; the next open shows which.
-    fn write(&mut self) -> Result<()> {
-        let mut salt = [0; 32];
-        self.around.random.fill(&mut salt)?;
-        // Used up by every attempt, so two copies of one generation never differ.
-        self.generation = self.generation.saturating_add(1);
-        let generation = self.generation;
-        let header = FileHeader {
-            kind: FileKind::Keyring,
-            cipher: Cipher::Aes256Gcm,
-            compatible: 0,
-            read_only: 0,
-            incompatible: 0,
-            number: FileNumber(0),
-            database_id: self.database_id,
-            key_generation: 0,
-            salt,
-        };
-        if self.data_keys.len() > DATA_KEYS_MAX {
-            let size = self.data_keys.len() as u64;
-            return Err(Error::TooLarge { what: "list of data keys", size, limit: DATA_KEYS_MAX as u64 });
-        }
-        let plain_bytes = self.data_keys.len() * DATA_KEY_BYTES;
-        let list_bytes = plain_bytes + ENCRYPTED_TRAILER_BYTES;
-        // Room for the trailer from the start: a vector that grows leaves its old memory unwiped.
-        let mut list = Zeroizing::new(Vec::with_capacity(list_bytes));
-        for (generation, key) in &self.data_keys {
-            list.extend_from_slice(&generation.to_le_bytes());
-            list.extend_from_slice(key.bytes());
-        }
-        let clear = KeyringCopy::clear_part(generation, &self.slots, list_bytes);
-        let protection = list_protection(&header, &self.root_key, &*self.around.provider, true)?;
-        protection.seal(list_unit(&clear), &mut list, 0)?;
-        let copy = KeyringCopy { header, generation, slots: self.slots.clone(), list: list.to_vec() };
-        let bytes = copy.encode()?;
-        let file = self.around.directory.open(KEYRING_FILE, OpenMode::CreateOrOpen)?;
-        if let Some(found) = self.unsettled.as_ref().filter(|_| !makes(Mistake::KeyringFoundIsFlushed)) {
-            // The same bytes in the same place: no crash can make anything else of them.
-            file.write_all_at(self.whole.offset(), found)?;
-            file.flush_all()?;
-        }
-        self.unsettled = None;
-        for _ in 0..2 {
-            let place = self.whole.other();
-            file.write_all_at(place.offset(), &bytes)?;
-            file.flush_all()?;
-            self.whole = place;
-        }
-        self.copies_damaged = 0;
-        self.copies_differ = false;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::engine::{Engine, Shared};
 use crate::error::{Error, Result};
 use crate::format::{FILE_HEADER_BYTES, FileHeader, FileKind, FileNumber};
 use crate::options::KeySource;
+use crate::space::no_space;
 
 impl Engine {
     /// The keys and passwords that open the database, in the order of their slots.
@@ -27,7 +28,8 @@ impl Engine {
     /// Replaces one key or password by another. No data is rewritten; a crash leaves the old one or the new one.
     ///
     /// # Errors
-    /// `WrongKey` when `old` opens nothing; `InvalidArgument` when `new` is another one that opens it; `NotEncrypted`, `ReadOnly`, `Closed`; a failure of the storage.
+    /// `WrongKey` when `old` opens nothing; `InvalidArgument` when `new` is another one that opens it; `NotEncrypted`, `ReadOnly`,
+    /// `Closed`; a failure of the storage. The keys are as before then, but for `KeyringHalfWritten`.
     pub fn change_key(&self, old: &KeySource, new: &KeySource) -> Result<()> {
         self.with_keyring(|keyring| keyring.change_key(old, new, self.shared.options.kdf))
     }
@@ -49,18 +51,28 @@ impl Engine {
     }
 
     /// Makes a new data key for every file made from here on. Files that are there keep theirs until compaction
-    /// rewrites them.
+    /// rewrites them. A call after one that found no room for the log to go on under the new key goes on where that ended.
     ///
     /// # Errors
-    /// As [`change_key`](Engine::change_key).
+    /// As [`change_key`](Engine::change_key); `NoRoom` when nothing was done; `Storage` with `NoSpace` when the key is made, and
+    /// the newest commits go on under the old one.
     pub fn rotate_key(&self) -> Result<()> {
+        let shared = &self.shared;
+        let log = shared.log()?;
         self.with_keyring(|keyring| {
-            keyring.rotate()?;
-            self.shared.keys.replace(keyring.data_keys());
-            Ok(())
+            if !log.has_room_anew(&|| shared.unflushed_bytes()) {
+                return Err(shared.refused(false, no_space(FileKind::Wal.folder())));
+            }
+            if log.is_under_newest_key() {
+                let rotated = keyring.rotate();
+                shared.keys.replace(keyring.data_keys());
+                rotated.map(drop)
+            } else {
+                keyring.repair().map(drop)
+            }
         })?;
         // The newest commits go on under the new key at once.
-        self.shared.log()?.rotate(&|| self.shared.unflushed_bytes())
+        log.rotate(&|| shared.unflushed_bytes())
     }
 
     /// Makes a new data key, rewrites the whole database under it and erases the older ones, as after a key was seen by

@@ -290,6 +290,7 @@ pub(crate) fn begin_session(
         }
         create_folders(&backend)?;
         if let Some(keyring) = keyring.as_mut() {
+            keyring.use_reserve(&space);
             keyring.repair()?;
         }
         // A log that is cut before it is as long as a first file usually is needs no such file.

@@ -120,14 +120,21 @@ impl Keyring {
         self.data_keys.clone()
     }
 
-    /// Makes a change and writes it; where either fails the keyring in memory is as before.
+    /// Makes a change and writes it; where it is not made the keyring in memory is as before.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let (slots, root_key, data_keys) = (self.slots.clone(), Arc::clone(&self.root_key), self.data_keys.clone());
-        change(self).and_then(|()| self.write()).inspect_err(|_| {
-            self.slots = slots;
-            self.root_key = root_key;
-            self.data_keys = data_keys;
-        })
+        let go_back = |keyring: &mut Self| {
+            keyring.slots = slots;
+            keyring.root_key = root_key;
+            keyring.data_keys = data_keys;
+        };
+        match change(self) {
+            Ok(()) => self.write_change(go_back),
+            Err(error) => {
+                go_back(self);
+                Err(error)
+            }
+        }
     }
 
     pub(super) fn fill_slot(&mut self, place: usize, key: &KeySource, kdf: KdfParameters) -> Result<()> {

@@ -4,7 +4,10 @@ use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation, Varia
 
 use super::*;
 use crate::crypto::provider::AesGcmProvider;
+use crate::format::file_header::Cipher;
+use crate::format::keyring_copy::DATA_KEYS_MAX;
 use crate::format::keyring_copy::LIST_AT;
+use crate::format::unit::ENCRYPTED_TRAILER_BYTES;
 
 const ID: DatabaseId = DatabaseId([5; 16]);
 const WEAK: KdfParameters = KdfParameters { memory_kib: 8, iterations: 1, parallelism: 1 };
@@ -411,6 +414,45 @@ fn no_fault_during_a_change_locks_anyone_out() {
             }
         }
     }
+}
+
+/// True when a change is made in what the file has.
+fn is_made(world: &Simulation, name: &str) -> bool {
+    match name {
+        "change key" | "add slot" => open(world, &raw(3)).is_ok(),
+        "remove slot" => open(world, &raw(2)).is_err(),
+        _ => secrets(&open(world, &raw(1)).unwrap()).len() > 1,
+    }
+}
+
+/// The second copy failed, the call said that it had failed, and the first one counted from then on: the new password opened the
+/// database and the old one did not.
+#[test]
+fn a_change_that_is_refused_is_not_made_and_one_that_came_to_one_copy_says_so() {
+    let mut told = [0; 4];
+    let loud = FaultKind::ALL.into_iter().filter(|kind| !kind.is_silent());
+    for (kind, (name, change, _)) in loud.flat_map(|kind| CHANGES.into_iter().take(4).map(move |one| (kind, one))) {
+        for (call, once) in (0..12).flat_map(|call| [(call, true), (call, false)]) {
+            let world = before_change(Personality::PosixStrict, name, false);
+            let mut keyring = open(&world, &raw(1)).unwrap();
+            let at = world.calls() + call;
+            world.inject(if once { Fault::once(kind, at) } else { Fault::onward(kind, at) });
+            let changed = change(&mut keyring);
+            world.clear_faults();
+            let crashes = (0..6).map(|variant| world.crash(Variant(variant)));
+            let made: Vec<bool> = [world.clone()].into_iter().chain(crashes).map(|one| is_made(&one, name)).collect();
+            let (right, at) = match &changed {
+                Ok(()) => (made.iter().all(|made| *made), 0),
+                Err(Error::KeyringHalfWritten { is_made: true, .. }) => (made.iter().all(|made| *made), 1),
+                // Only where taking it back failed as well.
+                Err(Error::KeyringHalfWritten { is_made: false, .. }) => (!once, 2),
+                Err(_) => (made.iter().all(|made| !*made), 3),
+            };
+            told[at] += 1;
+            assert!(right, "{kind:?} at call {call} (once: {once}) of {name}: {changed:?}, made: {made:?}");
+        }
+    }
+    assert!(told.iter().all(|count| *count > 0), "{told:?}");
 }
 
 #[test]

@@ -49,6 +49,19 @@ impl Log {
         self.prepare(Need::Room(room_min), purpose, unflushed)
     }
 
+    /// True when the disk has room for a file that begins the log anew, as far as it tells.
+    pub(crate) fn has_room_anew(&self, unflushed: Unflushed<'_>) -> bool {
+        let least = self.state.lock().room_owed().saturating_add(WAL_UNITS_AT).next_multiple_of(4096);
+        let unflushed = unflushed().min(self.bytes());
+        self.context.space.log_bytes(Purpose::Anew, least, self.context.first_bytes, unflushed).is_some()
+    }
+
+    /// True when the current file is under the newest data key.
+    pub(crate) fn is_under_newest_key(&self) -> bool {
+        let newest = self.context.keys.generation();
+        self.current.lock().as_ref().is_none_or(|current| current.key_generation() == newest)
+    }
+
     fn prepare(&self, need: Need, purpose: Purpose, unflushed: Unflushed<'_>) -> Result<bool> {
         let _one_at_a_time = self.preparing.lock();
         let (room_min, capacity, to_come) = {

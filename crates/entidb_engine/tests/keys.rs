@@ -142,8 +142,10 @@ fn full() -> (Simulation, Engine, u64) {
         transaction.put(&[&[1][..], &number.to_be_bytes()].concat(), &value).unwrap();
         match transaction.commit() {
             Ok(_) => kept += 1,
-            Err(error) if error.is_no_space() => break,
-            Err(error) => panic!("{error}"),
+            Err(error) => {
+                assert!(error.is_no_space(), "{error}");
+                break;
+            }
         }
     }
     (world, engine, kept)
@@ -203,7 +205,7 @@ fn a_change_of_keys_without_any_room_is_refused_and_leaves_the_keys_as_they_were
         let error = change(&engine).unwrap_err();
         assert!(error.is_no_space(), "{number}: {error}");
         assert_eq!(engine.keys().unwrap().len(), 2);
-        for variant in 0..8 {
+        for variant in 0..3 {
             let after = world.crash(Variant(variant));
             for key in [raw(1), raw(4)] {
                 assert_eq!(count(&open_small(&after, key, true).unwrap()), kept as usize);

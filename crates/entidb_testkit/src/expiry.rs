@@ -4,10 +4,12 @@
 //! background, so that a mistake planted in this thread is made. Does not know: who moves the watermark in a real database.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use entidb_engine::{Direction, Durability, Engine, Error, Options, Sequence, Snapshot, ZonePolicies, ZonePolicy};
 use entidb_storage::simulated::{Personality, Simulation, Variant};
-use entidb_storage::{Backend, SeededRandom};
+use entidb_storage::{Backend, Call, Operation, SeededRandom, Watcher};
+use parking_lot::Mutex;
 
 const MARK: &[u8] = b"m/mark";
 const ZONE: u8 = b'h';
@@ -30,9 +32,31 @@ fn sequence_of(key: &[u8]) -> u64 {
     key.last_chunk::<8>().map_or(0, |tail| u64::from_be_bytes(*tail))
 }
 
+type Action = Box<dyn FnOnce() -> Result<(), Error> + Send>;
+
+/// Does something once, when the next segment is removed: the database holds no lock then.
+#[derive(Default)]
+struct AtRemoval {
+    action: Mutex<Option<Action>>,
+    failed: Mutex<Option<Error>>,
+}
+
+impl Watcher for AtRemoval {
+    fn before(&self, call: &Call<'_>) -> entidb_storage::Result<()> {
+        if call.operation == Operation::Remove && call.path.starts_with("seg/") {
+            let action = self.action.lock().take();
+            if let Some(Err(error)) = action.map(|action| action()) {
+                *self.failed.lock() = Some(error);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A history.
 struct History {
     random: SeededRandom,
+    at_removal: Arc<AtRemoval>,
     world: Simulation,
     engine: Engine,
     written: Written,
@@ -46,9 +70,10 @@ struct History {
 pub fn history(seed: u64, steps: u64) -> Result<(), String> {
     let personality = Personality::ALL.get(seed as usize % Personality::ALL.len()).copied();
     let world = Simulation::new(personality.unwrap_or(Personality::PosixStrict), seed);
-    let engine = open(world.backend()).map_err(|error| error.to_string())?;
+    let at_removal = Arc::new(AtRemoval::default());
+    let engine = open(world.backend().watched(Arc::clone(&at_removal) as _)).map_err(|error| error.to_string())?;
     let random = SeededRandom::new(seed);
-    let mut history = History { random, world, engine, written: Written::new(), snapshots: Vec::new() };
+    let mut history = History { random, at_removal, world, engine, written: Written::new(), snapshots: Vec::new() };
     for step in 0..steps {
         history.step().map_err(|wrong| format!("seed {seed}, step {step}: {wrong}"))?;
     }
@@ -100,10 +125,27 @@ impl History {
         let told = |error: Error| error.to_string();
         self.snapshots.clear();
         self.world = self.world.crash(Variant(self.random.below(64) as u32));
-        self.engine = open(self.world.backend()).map_err(told)?;
+        self.engine = open(self.world.backend().watched(Arc::clone(&self.at_removal) as _)).map_err(told)?;
         let last = self.engine.last_sequence();
         self.written.retain(|sequence, _| *sequence <= last.0);
         judge(&self.engine.snapshot().map_err(told)?, &self.written)
+    }
+
+    /// Lets a file wait for its removal. When that comes, which is between the flush of a backup and its copy, the watermark moves,
+    /// and all is merged that is to be merged.
+    fn move_on_at_removal(&mut self) -> Result<(), Error> {
+        self.write(Durability::Durable)?;
+        while self.engine.stats().obsolete_files == 0 && self.engine.maintain(1)? {}
+        let engine = self.engine.clone();
+        *self.at_removal.action.lock() = Some(Box::new(move || {
+            let mut tx = engine.begin_write()?;
+            let mark = tx.next_sequence().0;
+            tx.put(MARK, &mark.to_be_bytes())?;
+            tx.commit_with(Durability::Durable)?;
+            while engine.maintain(16)? {}
+            Ok(())
+        }));
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), String> {
@@ -111,9 +153,19 @@ impl History {
         for snapshot in &self.snapshots {
             judge(snapshot, &self.written)?;
         }
-        let copy = Backend::memory();
-        self.engine.backup(&copy).map_err(told)?;
-        judge(&open(copy).and_then(|engine| engine.snapshot()).map_err(told)?, &self.written)?;
+        self.snapshots.clear();
+        for moves_on in [false, true] {
+            if moves_on {
+                self.move_on_at_removal().map_err(told)?;
+            }
+            let copy = Backend::memory();
+            self.engine.backup(&copy).map_err(told)?;
+            drop(self.at_removal.action.lock().take());
+            if let Some(error) = self.at_removal.failed.lock().take() {
+                return Err(format!("beside a backup: {error}"));
+            }
+            judge(&open(copy).and_then(|engine| engine.snapshot()).map_err(told)?, &self.written)?;
+        }
         judge(&self.engine.snapshot().map_err(told)?, &self.written)
     }
 }

@@ -3,13 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
 
 use entidb_engine::planted::{Mistake, plant};
-use entidb_engine::{Durability, Engine, Options};
+use entidb_engine::{Durability, Engine, Error, KeySource, Options};
 use entidb_storage::Backend;
-use entidb_storage::simulated::{FaultKind, Personality, Simulation, Variant};
+use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation, Variant};
 use entidb_testkit::crash::{CrashTest, Effort};
 use entidb_testkit::engine_subject::{EngineSubject, encrypted_options, judge_error};
 use entidb_testkit::full_disk::{
-    Cycled, Filling, FullDisk, IN_VAIN_MAX, Scarcity, SmallDisk, begun_in_vain, close_without_room, written_for_refused,
+    Cycled, Filling, FullDisk, IN_VAIN_MAX, Scarcity, SmallDisk, begun_in_vain, close_without_room,
+    flushes_without_room, written_for_refused,
 };
 use entidb_testkit::history::History;
 use entidb_testkit::model::Contents;
@@ -62,7 +63,9 @@ const BY_REKEYING: [(Mistake, FaultKind); 3] = [
 const BY_FILLING: [Mistake; 3] = [Mistake::ReserveKept, Mistake::ReserveNotMadeAgain, Mistake::RemovedAfterMerging];
 
 /// Those that give wrong answers, or take more than their bound, without any of these.
-const BY_HISTORY: [Mistake; 9] = [
+const BY_HISTORY: [Mistake; 11] = [
+    Mistake::InsertedPastItsLeaf,
+    Mistake::InsertedByOldWay,
     Mistake::OpenFilesUnbounded,
     Mistake::SnapshotsForgotten,
     Mistake::RemovedWhileRead,
@@ -268,7 +271,7 @@ fn every_planted_mistake_that_a_history_shows_is_caught() {
 
 #[test]
 fn every_planted_mistake_about_what_expires_is_caught() {
-    for mistake in [Mistake::WatermarkOfNewest, Mistake::WatermarkNotDurable] {
+    for mistake in [Mistake::WatermarkOfNewest, Mistake::WatermarkNotDurable, Mistake::WatermarkOfLog] {
         plant(Some(mistake));
         let caught = (0..200).any(|seed| expiry::history(seed, 300).is_err());
         plant(None);
@@ -374,6 +377,58 @@ fn what_is_written_again_and_again_on_a_full_disk_is_caught() {
         assert!(!is_caught(None, scarcity, 1));
         assert!((1..4).any(|seed| is_caught(Some(mistake), scarcity, seed)), "not caught: {mistake:?}");
     }
+}
+
+/// Adds a second key to a database on a disk without any room that copies overwrites, or whose device fails once. True when it is
+/// told as it is: refused when the key opens nothing, and done, or half done, when it opens.
+fn tells_how_keys_are(mistake: Option<Mistake>, fails_at: Option<u64>) -> (bool, bool) {
+    let second = || KeySource::raw([2; 32]);
+    let open = |backend: Backend, key: KeySource| {
+        let key = Some(key);
+        Engine::open(backend, Options { key, background: false, memtable_bytes: 64 << 10, ..encrypted_options() })
+    };
+    let world = Simulation::new(Personality::Ext4Ordered, 3);
+    world.set_capacity_bytes(Some(4 << 20));
+    world.set_copies_overwrites(true);
+    let engine = open(world.backend(), KeySource::raw([1; 32])).unwrap();
+    while engine.maintain(16).unwrap() {}
+    match fails_at {
+        Some(call) => world.inject(Fault::once(FaultKind::Device, world.calls() + call)),
+        None => world.set_capacity_bytes(Some(world.used_bytes())),
+    }
+    plant(mistake);
+    let added = engine.add_key(&KeySource::raw([1; 32]), &second());
+    plant(None);
+    world.clear_faults();
+    drop(engine);
+    world.set_capacity_bytes(None);
+    let opens = open(world.backend(), second()).is_ok();
+    let is_told = match &added {
+        Ok(()) | Err(Error::KeyringHalfWritten { is_made: true, .. }) => opens,
+        Err(_) => !opens,
+    };
+    (is_told, added.is_ok())
+}
+
+#[test]
+fn keys_that_change_in_part_or_without_the_reserve_are_caught() {
+    let by_fault = |mistake| (0..16).all(|call| tells_how_keys_are(mistake, Some(call)).0);
+    assert!(by_fault(None));
+    assert!(!by_fault(Some(Mistake::KeyringHalfForgotten)));
+    assert_eq!(tells_how_keys_are(None, None), (true, true));
+    assert_eq!(tells_how_keys_are(Some(Mistake::KeyringWithoutReserve), None), (true, false));
+}
+
+#[test]
+fn a_flush_that_found_no_room_and_is_made_again_is_caught() {
+    let loses = |mistake| {
+        plant(mistake);
+        let found = (0..40).find_map(|seed| flushes_without_room(seed).err());
+        plant(None);
+        found
+    };
+    assert_eq!(loses(None), None);
+    assert!(loses(Some(Mistake::LogFlushRetried)).is_some() || loses(Some(Mistake::UnknownIsSuccess)).is_some());
 }
 
 #[test]

@@ -164,7 +164,13 @@ impl Shared {
     /// durable after a crash. A watermark that cannot be read removes nothing; its readers are told why.
     pub(crate) fn live_and_expired(&self) -> LiveSnapshots {
         self.live_and_expired_by(|view, key, at| {
-            if makes(Mistake::WatermarkNotDurable) { view.get(key, at) } else { view.get_written(key, at) }
+            if makes(Mistake::WatermarkNotDurable) {
+                return view.get(key, at);
+            }
+            if makes(Mistake::WatermarkOfLog) {
+                return view.get(key, at.min(self.log()?.durable()));
+            }
+            view.get_written(key, at)
         })
     }
 

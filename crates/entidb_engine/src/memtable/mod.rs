@@ -31,6 +31,7 @@ use crate::compaction::LiveSnapshots;
 use crate::error::{Error, Result};
 use crate::format::{EntryKind, Sequence};
 use crate::memory::{Charge, Memory, Use};
+use crate::planted::{Mistake, makes};
 use crate::prefetch;
 use crate::range_tombstone::{RangeMap, RangeTombstones, RangeVersions};
 use crate::value::Value;
@@ -303,7 +304,8 @@ impl Memtable {
         if kind == EntryKind::Delete {
             self.has_deletes.store(true, Ordering::Relaxed);
         }
-        (trail.entry, trail.entry_count) = (if leads_there { address } else { 0 }, entry_count);
+        let is_way_kept = leads_there || makes(Mistake::InsertedByOldWay);
+        (trail.entry, trail.entry_count) = (if is_way_kept { address } else { 0 }, entry_count);
         Ok((before != 0).then(|| self.found(before, &Entry::at(&self.arena, before))))
     }
 

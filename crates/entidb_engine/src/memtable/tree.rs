@@ -10,6 +10,7 @@ use super::atomic::{AtomicU64, Ordering};
 use super::entry::Entry;
 use super::node::{Inner, Item, Keys, Order, Pool, Probe, SLOT_COUNT, best_prefix, retake_heads, shared_bytes};
 use crate::error::{Error, Result};
+use crate::planted::{Mistake, makes};
 use crate::prefetch;
 
 /// 15 keys at least halve at each level, so 32-bit node numbers cannot fill more.
@@ -219,7 +220,8 @@ impl Tree {
     /// leaf. The tree must not have been rebuilt since. Keys that are written together are often neighbours, and this spares
     /// them the way down.
     pub(super) fn lead_on(&self, arena: &Arena, probe: &Probe<'_>, way: &mut Way) -> bool {
-        if way.bound != 0 && Entry::key_at(arena, way.bound) <= probe.key {
+        let is_past = way.bound != 0 && Entry::key_at(arena, way.bound) <= probe.key;
+        if is_past && !makes(Mistake::InsertedPastItsLeaf) {
             return false;
         }
         self.arrive(arena, probe, way);

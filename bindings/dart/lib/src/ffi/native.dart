@@ -56,6 +56,7 @@ final class Allocation {
 
 /// Memory outside of Dart, freed by a finalizer when nobody refers to its bytes.
 final class NativeMemory implements Memory {
+  /// Memory of the first size.
   NativeMemory() {
     _take(_bufferBytes);
   }

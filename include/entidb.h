@@ -549,6 +549,12 @@ typedef struct {
 } entidb_change;
 
 /**
+ * Tells a reader that its feed may have something new. Gets the `user_data` it was set with. It runs on any thread, in
+ * the call that committed or closed; it must not block and must not call EntiDB.
+ */
+typedef void (*entidb_waker)(void *user_data);
+
+/**
  * One value of a document.
  */
 typedef struct {
@@ -1251,6 +1257,27 @@ entidb_status entidb_change_feed_next(entidb_change_feed *feed,
                                       uint64_t timeout_ms,
                                       entidb_buffer *out_batch,
                                       entidb_error **out_error);
+
+/**
+ * Sets the function that is called when the feed has something to read, for a reader without a thread to wait in; NULL
+ * removes it. After `entidb_change_feed_next` returned `ENTIDB_TIMEOUT`, the waker is called once: at the first commit
+ * since then, or when the feed or the database is closed, or writing stops. It is not called again before another
+ * `ENTIDB_TIMEOUT`. So a reader calls `entidb_change_feed_next` with 0 until it returns `ENTIDB_TIMEOUT`, and goes on when
+ * the waker is called. A waker that is set is called for what comes after the next `ENTIDB_TIMEOUT`.
+ *
+ * When this returns, the waker before is not running and is not called any more; neither is it after
+ * `entidb_change_feed_free`.
+ *
+ * Threads: any, one call at a time; not inside a waker. Blocks: until a waker that is running returns.
+ * Errors: CONCURRENT_USE.
+ *
+ * Safety: As `entidb_change_feed_next`; `waker` may be called with `user_data` on any thread until it is removed or the feed is
+ * freed.
+ */
+entidb_status entidb_change_feed_set_waker(entidb_change_feed *feed,
+                                           entidb_waker waker,
+                                           void *user_data,
+                                           entidb_error **out_error);
 
 /**
  * From the next batch on, returns with each update and delete the document before it, in `before` of `entidb_change`.
@@ -2894,6 +2921,19 @@ entidb_status entidb_transaction_sequence(const entidb_transaction *transaction,
 entidb_status entidb_transaction_position(const entidb_transaction *transaction,
                                           entidb_buffer *out_position,
                                           entidb_error **out_error);
+
+/**
+ * Makes a write transaction belong to no thread, for a program whose transactions belong to tasks that share threads.
+ * A call that waits for it then waits its time, also on the thread that called the transaction last, where it would
+ * otherwise fail at once with DEADLOCK. Does nothing for a read transaction.
+ *
+ * Threads: any, one call at a time.
+ * Errors: CONCURRENT_USE, INVALID_HANDLE.
+ *
+ * Safety: As `entidb_transaction_collection`.
+ */
+entidb_status entidb_transaction_detach(const entidb_transaction *transaction,
+                                        entidb_error **out_error);
 
 /**
  * Commits and ends a write transaction, or ends a read transaction. `durability` is one of `ENTIDB_DURABILITY_...`;

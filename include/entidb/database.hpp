@@ -9,6 +9,8 @@
 #include "document.hpp"
 #include "interface.hpp"
 
+#include <functional>
+
 namespace entidb {
 
 namespace detail {
@@ -60,6 +62,11 @@ class Transaction {
         detail::call([&](auto error) {
             return entidb_transaction_drop_collection(get(), detail::raw(name), name.size(), error);
         });
+    }
+    /// Makes it belong to no thread: a call that waits for it waits its time, also on the thread that called it last, where
+    /// it would otherwise throw DEADLOCK. For transactions of tasks that share threads.
+    void detach() const {
+        detail::call([&](auto error) { return entidb_transaction_detach(get(), error); });
     }
     /// Sets a savepoint.
     std::uint64_t savepoint() const {
@@ -222,6 +229,13 @@ inline ChangeBatch::Iterator ChangeBatch::end() const { return {}; }
 class ChangeFeed {
   public:
     explicit ChangeFeed(entidb_change_feed* taken) noexcept : feed_(taken) {}
+    ChangeFeed(ChangeFeed&&) noexcept = default;
+    ChangeFeed& operator=(ChangeFeed&& from) noexcept {
+        // The waker of a feed outlives it.
+        std::swap(waker_, from.waker_);
+        std::swap(feed_, from.feed_);
+        return *this;
+    }
 
     /// The next changes. Waits up to `wait` for a commit and returns nothing if none comes. After an error the feed
     /// keeps its position.
@@ -238,6 +252,19 @@ class ChangeFeed {
     void close() const {
         detail::call([&](auto error) { return entidb_change_feed_close(feed_.get(), error); });
     }
+    /// Sets what is called once after `next` found nothing: at the first commit since then, or when this or the database is
+    /// closed. An empty function removes it. It runs on any thread, must not block, throw or call EntiDB.
+    void on_ready(std::function<void()> waker) {
+        if (!waker) {
+            detail::call([&](auto error) { return entidb_change_feed_set_waker(feed_.get(), nullptr, nullptr, error); });
+            waker_.reset();
+            return;
+        }
+        auto next = std::make_unique<std::function<void()>>(std::move(waker));
+        auto wake = [](void* given) { (*static_cast<std::function<void()>*>(given))(); };
+        detail::call([&](auto error) { return entidb_change_feed_set_waker(feed_.get(), wake, next.get(), error); });
+        waker_ = std::move(next);
+    }
     /// From the next batch on, gives updates and deletes the document as it was before them, too.
     void with_before() {
         detail::call([&](auto error) { return entidb_change_feed_with_before(feed_.get(), error); });
@@ -252,6 +279,7 @@ class ChangeFeed {
     }
 
   private:
+    std::unique_ptr<std::function<void()>> waker_;
     detail::Owned<entidb_change_feed, entidb_change_feed_free> feed_;
 };
 

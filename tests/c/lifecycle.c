@@ -9,6 +9,8 @@ static void remove_folder(const char *path) {
     if (system(command) != 0) abort();
 }
 
+static void count_wake(void *user_data) { ++*(int *)user_data; }
+
 static int32_t third_time(void *user_data) {
     int *asked = user_data;
     return ++*asked == 3;
@@ -83,6 +85,8 @@ int main(void) {
     CHECK("a writer begins", entidb_database_begin_write(db, ENTIDB_DEFAULT, &tx, &error) == ENTIDB_OK);
     int32_t flag = 0;
     CHECK("it is open", entidb_transaction_is_open(tx, &flag, &error) == ENTIDB_OK && flag == 1);
+    CHECK("its own thread is told that it would wait for itself", entidb_database_begin_write(db, 1, &second, NULL) == ENTIDB_ERROR_DEADLOCK && second == NULL);
+    CHECK("unless the transaction belongs to no thread", entidb_transaction_detach(tx, &error) == ENTIDB_OK && entidb_database_begin_write(db, 1, &second, NULL) == ENTIDB_ERROR_BUSY && second == NULL);
     CHECK("a second is told to wait", entidb_database_begin_write(db, 0, &second, NULL) == ENTIDB_ERROR_BUSY && second == NULL);
     CHECK("closing is refused meanwhile", entidb_database_close(db, NULL) == ENTIDB_ERROR_IN_USE);
     CHECK("a collection of the transaction", entidb_transaction_collection(tx, BYTES("notes"), &notes, &error) == ENTIDB_OK);
@@ -225,6 +229,21 @@ int main(void) {
     entidb_cancel_free(cancel);
     entidb_cancel_free(outer);
     entidb_cancel_free(NULL);
+    int told = 0;
+    CHECK("a waker is set", entidb_change_feed_set_waker(feed, count_wake, &told, &error) == ENTIDB_OK);
+    CHECK("what comes before the reader looked does not call it", entidb_database_create_collection(db, BYTES("wake"), &error) == ENTIDB_OK && told == 0);
+    CHECK("the reader reads it", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK && told == 0);
+    entidb_buffer_free(&batch);
+    CHECK("and looks in vain", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_TIMEOUT && told == 0);
+    CHECK("a commit calls it once", entidb_database_drop_collection(db, BYTES("wake"), &error) == ENTIDB_OK && told == 1 && entidb_database_create_collection(db, BYTES("wake"), &error) == ENTIDB_OK && told == 1);
+    for (int commits = 0; commits < 2; commits++) {
+        CHECK("there is what it told of", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK);
+        entidb_buffer_free(&batch);
+    }
+    CHECK("a waker that was removed is not called", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_TIMEOUT && entidb_change_feed_set_waker(feed, NULL, NULL, &error) == ENTIDB_OK && entidb_database_drop_collection(db, BYTES("wake"), &error) == ENTIDB_OK && told == 1);
+    CHECK("closing calls it", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK && entidb_change_feed_set_waker(feed, count_wake, &told, &error) == ENTIDB_OK);
+    entidb_buffer_free(&batch);
+    CHECK("where the reader waits", entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_TIMEOUT && entidb_change_feed_close(feed, &error) == ENTIDB_OK && told == 2);
     CHECK("a feed is closed", entidb_change_feed_close(feed, &error) == ENTIDB_OK && entidb_change_feed_next(feed, 1, &batch, NULL) == ENTIDB_ERROR_CLOSED);
     entidb_change_feed_free(feed);
     CHECK("reading goes on from a position", entidb_database_changes(db, position.data, position.len, &feed, &error) == ENTIDB_OK && entidb_change_feed_next(feed, 0, &batch, &error) == ENTIDB_OK);

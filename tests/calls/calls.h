@@ -18,7 +18,7 @@
     X(abi_version, 1) X(backup_open_memory, 1) X(backup_restore, 1) X(backup_validate, 1) X(database_keys, 2)             \
     X(database_new_id, 2) X(encoder_begin_tag, 2) X(encoder_decimal, 2) X(encoder_uuid, 2) X(encoder_vector, 2)         \
     X(id_parse, 2) X(id_text, 2) X(collection_get_as_of, 8) X(collection_history, 6) X(database_begin_read_at, 3)           \
-    X(change_feed_with_before, 2)                                                                                        \
+    X(change_feed_with_before, 2) X(change_feed_set_waker, 4) X(transaction_detach, 3)                                                                                        \
     X(buffer_free, 1) X(cancel_cancel, 1) X(cancel_check, 3) X(cancel_enter, 2) X(cancel_free, 3)     \
     X(cancel_leave, 12) X(cancel_new, 3) X(change_batch_next, 6) X(change_batch_read, 4) X(change_feed_close, 1)        \
     X(change_feed_free, 3) X(change_feed_next, 10) X(change_feed_position, 3) X(change_feed_unread, 3) X(code_hint, 1)  \

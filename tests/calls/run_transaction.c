@@ -54,6 +54,10 @@ void run_transaction_abort(struct worker *w) {
     GIVES_NOTHING(transaction_abort, pick(w, TRANSACTION));
 }
 
+void run_transaction_detach(struct worker *w) {
+    GIVES_NOTHING(transaction_detach, pick(w, TRANSACTION));
+}
+
 void run_transaction_is_open(struct worker *w) {
     int32_t open = 77, *out = place(w, &open);
     entidb_error **error = error_place(w);
@@ -76,6 +80,15 @@ void run_change_feed_unread(struct worker *w) {
 
 void run_change_feed_with_before(struct worker *w) {
     GIVES_NOTHING(change_feed_with_before, pick(w, FEED));
+}
+
+/* How often any waker was called: each is called with this, which outlives every feed. */
+static atomic_ullong woken;
+
+static void wake(void *user_data) { atomic_fetch_add((atomic_ullong *)user_data, 1); }
+
+void run_change_feed_set_waker(struct worker *w) {
+    GIVES_NOTHING(change_feed_set_waker, pick(w, FEED), rarely(w, 4) ? NULL : wake, &woken);
 }
 
 void run_change_feed_position(struct worker *w) {

@@ -281,6 +281,21 @@ static void entities(const Database& db) {
     CHECK("an index is dropped once", thrown([&] { notes.drop_index("by_tag"); }) == ENTIDB_ERROR_INDEX_NOT_FOUND);
 }
 
+static void wakers(const Database& db) {
+    int told = 0;
+    auto feed = db.changes(db.position());
+    feed.on_ready([&told] { ++told; });
+    CHECK("a reader that did not look is not told", db.collection("wakers").put(map({})) != Id() && told == 0 && feed.next());
+    CHECK("one that found nothing is told once", !feed.next() && db.collection("wakers").put(map({})) != Id() && told == 1 && db.collection("wakers").put(map({})) != Id() && told == 1);
+    auto moved = std::move(feed);
+    while (moved.next()) {
+    }
+    CHECK("also after it was moved", db.collection("wakers").put(map({})) != Id() && told == 2 && moved.next());
+    moved.on_ready({});
+    CHECK("and never without a waker", !moved.next() && db.collection("wakers").put(map({})) != Id() && told == 2);
+    db.drop_collection("wakers");
+}
+
 static void transactions(const Database& db) {
     auto people = db.collection("people");
     const std::string since = db.position();
@@ -313,6 +328,9 @@ static void transactions(const Database& db) {
     read.abort();
     CHECK("after its end it refuses", !read.is_open() && thrown([&] { before.count(); }) == ENTIDB_ERROR_TRANSACTION_ENDED);
     auto write = db.begin_write();
+    CHECK("a thread does not wait for itself", thrown([&] { db.begin_write(std::chrono::milliseconds(1)); }) == ENTIDB_ERROR_DEADLOCK);
+    write.detach();
+    CHECK("unless the transaction belongs to no thread", thrown([&] { db.begin_write(std::chrono::milliseconds(1)); }) == ENTIDB_ERROR_BUSY);
     CHECK("a second writer waits as long as told", thrown([&] { db.begin_write(std::chrono::milliseconds(0)); }) == ENTIDB_ERROR_BUSY);
     CHECK("a wait below zero is no wait", thrown([&] { db.begin_write(std::chrono::milliseconds(-1)); }) == ENTIDB_ERROR_BUSY);
     CHECK("close refuses while a writer is open", thrown([&] { db.close(); }) == ENTIDB_ERROR_IN_USE);
@@ -419,6 +437,7 @@ int main() {
     keys_in_the_feed();
     auto db = Database::open_memory();
     entities(db);
+    wakers(db);
     transactions(db);
     auto moved = std::move(db);
     CHECK("what was moved from says so", db.is_closed() && thrown([&] { db.collection("x"); }) == ENTIDB_ERROR_INVALID_HANDLE);

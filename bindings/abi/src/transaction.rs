@@ -110,6 +110,15 @@ impl Transaction {
         Buffer::fill_text(|out, error| unsafe { ffi::entidb_transaction_position(self.0, out, error) })
     }
 
+    /// Makes it belong to no thread, so that a thread which waits for it is never told that it waits for itself.
+    ///
+    /// # Errors
+    /// Those of `entidb_transaction_detach`.
+    pub fn detach(&self) -> Result<()> {
+        // SAFETY: the transaction is live.
+        call::done(|error| unsafe { ffi::entidb_transaction_detach(self.0, error) })
+    }
+
     /// Commits, and gives the sequence. The durability is one of [`modes`](crate::modes).
     ///
     /// # Errors

@@ -41,7 +41,7 @@ mod query;
 mod transaction;
 
 pub use catalog::{Column, IndexDefinition};
-pub use change_feed::{Change, ChangeBatch, ChangeCursor, ChangeKind, FeedCloser, Position, Since};
+pub use change_feed::{Change, ChangeBatch, ChangeCursor, ChangeKind, FeedCloser, Position, Since, Wake};
 pub use collection::{
     BatchItem, Collection, CollectionStats, Entities, Entity, IndexStats, KeyRange, ManualIndex, ManualKeys,
     ScanOptions,

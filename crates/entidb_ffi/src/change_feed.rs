@@ -2,8 +2,12 @@
 //!
 //! Always: whole commits in order, in batches of bounded size; a wait ends with its time, and when the feed is closed or freed;
 //! after an error the feed is where it was. Does not know: who reads.
+//!
+//! Unsafe: calling the caller's waker, which it promises to keep callable until it is taken away or the feed is freed.
 
-use entidb_core::{ChangeCursor, Error, ErrorCode, FeedCloser};
+use std::ffi::c_void;
+
+use entidb_core::{ChangeCursor, Error, ErrorCode, FeedCloser, Wake};
 use entidb_storage::sync::{Mutex, MutexGuard};
 
 use crate::boundary::{call, call_unit, give};
@@ -79,6 +83,59 @@ pub unsafe extern "C" fn entidb_change_feed_next(
         let encoded = change_batch::encode(&batch).inspect_err(|_| cursor.unread())?;
         give(out_batch, entidb_buffer::of(encoded), "out_batch")?;
         Ok(ENTIDB_OK)
+    })
+}
+
+/// Tells a reader that its feed may have something new. Gets the `user_data` it was set with. It runs on any thread, in
+/// the call that committed or closed; it must not block and must not call EntiDB.
+#[expect(non_camel_case_types, reason = "the name is the name in C")]
+pub type entidb_waker = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// The waker of a caller.
+struct Waker {
+    call: unsafe extern "C" fn(user_data: *mut c_void),
+    user_data: *mut c_void,
+}
+
+// SAFETY: the caller promises that it may be called on any thread.
+unsafe impl Send for Waker {}
+// SAFETY: as above; calls of it never overlap.
+unsafe impl Sync for Waker {}
+
+impl Waker {
+    fn wake(&self) {
+        // SAFETY: the caller promises that it may be called until it is taken away, and it is called under the lock that
+        // taking away takes.
+        unsafe { (self.call)(self.user_data) };
+    }
+}
+
+/// Sets the function that is called when the feed has something to read, for a reader without a thread to wait in; NULL
+/// removes it. After `entidb_change_feed_next` returned `ENTIDB_TIMEOUT`, the waker is called once: at the first commit
+/// since then, or when the feed or the database is closed, or writing stops. It is not called again before another
+/// `ENTIDB_TIMEOUT`. So a reader calls `entidb_change_feed_next` with 0 until it returns `ENTIDB_TIMEOUT`, and goes on when
+/// the waker is called. A waker that is set is called for what comes after the next `ENTIDB_TIMEOUT`.
+///
+/// When this returns, the waker before is not running and is not called any more; neither is it after
+/// `entidb_change_feed_free`.
+///
+/// Threads: any, one call at a time; not inside a waker. Blocks: until a waker that is running returns.
+/// Errors: CONCURRENT_USE.
+///
+/// # Safety
+/// As `entidb_change_feed_next`; `waker` may be called with `user_data` on any thread until it is removed or the feed is
+/// freed.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_change_feed_set_waker(
+    feed: *mut entidb_change_feed,
+    waker: entidb_waker,
+    user_data: *mut c_void,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        let waker = waker.map(|call| Waker { call, user_data });
+        cursor(touched, feed)?.set_waker(waker.map(|waker| -> Wake { Box::new(move || waker.wake()) }));
+        Ok(())
     })
 }
 

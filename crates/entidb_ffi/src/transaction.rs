@@ -312,6 +312,30 @@ pub unsafe extern "C" fn entidb_transaction_position(
     })
 }
 
+/// Makes a write transaction belong to no thread, for a program whose transactions belong to tasks that share threads.
+/// A call that waits for it then waits its time, also on the thread that called the transaction last, where it would
+/// otherwise fail at once with DEADLOCK. Does nothing for a read transaction.
+///
+/// Threads: any, one call at a time.
+/// Errors: CONCURRENT_USE, INVALID_HANDLE.
+///
+/// # Safety
+/// As `entidb_transaction_collection`.
+#[cfg_attr(feature = "export", unsafe(no_mangle))]
+pub unsafe extern "C" fn entidb_transaction_detach(
+    transaction: *const entidb_transaction,
+    out_error: *mut *mut entidb_error,
+) -> entidb_status {
+    call_unit(out_error, |touched| {
+        with(touched, transaction, |kind| {
+            if let Kind::Write(write) = kind {
+                write.detach();
+            }
+            Ok(())
+        })
+    })
+}
+
 /// Commits and ends a write transaction, or ends a read transaction. `durability` is one of `ENTIDB_DURABILITY_...`;
 /// `out_sequence` may be NULL.
 ///

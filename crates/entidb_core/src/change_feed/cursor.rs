@@ -15,6 +15,7 @@ use super::change::Change;
 use super::commit::{CommitHead, Commits};
 use super::position::{Position, Since};
 use super::retention::check_kept;
+use super::waker::{Wake, WakerSlot};
 use crate::database::Shared;
 use crate::error::{Error, ErrorCode, Result};
 use crate::transaction::View;
@@ -95,6 +96,7 @@ pub struct ChangeCursor {
     open: Option<OpenFeed>,
     with_before: bool,
     closed: Arc<AtomicBool>,
+    waker: Arc<WakerSlot>,
 }
 
 /// Closes a reader of the feed from any thread, also while one waits in it.
@@ -114,6 +116,7 @@ pub struct ChangeCursor {
 pub struct FeedCloser {
     shared: Arc<Shared>,
     closed: Arc<AtomicBool>,
+    waker: Arc<WakerSlot>,
 }
 
 impl FeedCloser {
@@ -121,6 +124,7 @@ impl FeedCloser {
     pub fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.shared.engine().wake_waiters();
+            self.waker.fire();
         }
     }
 }
@@ -147,13 +151,48 @@ impl ChangeCursor {
                 position
             }
         };
-        Ok(Self { shared, position, before: None, open: None, with_before: false, closed: Arc::default() })
+        Ok(Self {
+            shared,
+            position,
+            before: None,
+            open: None,
+            with_before: false,
+            closed: Arc::default(),
+            waker: Arc::default(),
+        })
     }
 
     /// What closes this reader from another thread, also while this one waits. Its example is at [`FeedCloser`].
     #[must_use]
     pub fn closer(&self) -> FeedCloser {
-        FeedCloser { shared: Arc::clone(&self.shared), closed: Arc::clone(&self.closed) }
+        let (closed, waker) = (Arc::clone(&self.closed), Arc::clone(&self.waker));
+        FeedCloser { shared: Arc::clone(&self.shared), closed, waker }
+    }
+
+    /// What tells the reader that there may be something to read, for one that has no thread to wait in; none takes it away.
+    /// It is called once after [`next_batch`](Self::next_batch) returned nothing: by the first commit after that, or when this reader or the
+    /// database is closed or writing stops. It runs on the thread whose call that was, and must not block or call the database.
+    ///
+    /// ```
+    /// use entidb_core::{Database, Since};
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use std::{sync::Arc, time::Duration};
+    /// let db = Database::open_memory()?;
+    /// let told = Arc::new(AtomicUsize::new(0));
+    /// let count = Arc::clone(&told);
+    /// let mut feed = db.changes(Since::Now)?;
+    /// feed.set_waker(Some(Box::new(move || {
+    ///     count.fetch_add(1, Ordering::Relaxed);
+    /// })));
+    /// assert_eq!(feed.next_batch(Duration::ZERO)?, None);
+    /// db.create_collection("notes")?;
+    /// db.create_collection("letters")?;
+    /// assert_eq!(told.load(Ordering::Relaxed), 1);
+    /// assert!(feed.next_batch(Duration::ZERO)?.is_some());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    pub fn set_waker(&self, wake: Option<Wake>) {
+        self.waker.set(wake);
     }
 
     /// Gives updates and deletes the document as it was before them, too.
@@ -243,6 +282,13 @@ impl ChangeCursor {
             }
             let spent = Duration::from_nanos(clock.monotonic_nanos().saturating_sub(start));
             let left = timeout.saturating_sub(spent);
+            if left.is_zero() && self.shared.wakers().arm(&self.waker) {
+                if self.shared.last_sequence() > known {
+                    continue;
+                }
+                // A reader that waits to be told is told what ends the wait of the others.
+                self.shared.wait_for_commit(known, Duration::ZERO, &|| true)?;
+            }
             // A commit without changes ends the wait too, and the next poll finds nothing.
             if left.is_zero() || !self.shared.wait_for_commit(known, left, &|| self.closed.load(Ordering::Acquire))? {
                 self.shared.check_open()?;
@@ -300,6 +346,12 @@ impl ChangeCursor {
     }
 }
 
+impl Drop for ChangeCursor {
+    fn drop(&mut self) {
+        self.shared.wakers().forget(&self.waker);
+    }
+}
+
 /// The feed of one snapshot, from a position on.
 struct OpenFeed {
     commits: Commits,
@@ -346,7 +398,7 @@ mod tests {
 
     /// Does something to the keyspace that the database would never do.
     fn tamper(db: &Database, change: impl FnOnce(&mut entidb_engine::WriteTransaction)) {
-        let shared = db.changes(Since::Now).unwrap().shared;
+        let shared = Arc::clone(&db.changes(Since::Now).unwrap().shared);
         let mut tx = shared.engine().begin_write().unwrap();
         change(&mut tx);
         tx.commit().unwrap();
@@ -388,7 +440,7 @@ mod tests {
             let damaged = db.last_sequence().next();
             let documents: Vec<_> = (0..10_000).map(|n| doc! { "n": n }).collect();
             db.collection("notes").unwrap().put_many(&documents).unwrap();
-            let shared = db.changes(Since::Now).unwrap().shared;
+            let shared = Arc::clone(&db.changes(Since::Now).unwrap().shared);
             let (start, end) = (keyspace::feed(damaged, 0), keyspace::feed(damaged.next(), 0));
             let mut parts =
                 shared.engine().snapshot().unwrap().range(&start[..]..&end[..], Direction::Forward).unwrap();

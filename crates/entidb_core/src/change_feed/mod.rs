@@ -15,6 +15,7 @@ mod session;
 mod verify;
 #[cfg(test)]
 mod verify_tests;
+mod waker;
 mod write;
 
 pub use change::{Change, ChangeKind};
@@ -26,4 +27,6 @@ pub(crate) use retention::{
 };
 pub(crate) use session::Session;
 pub(crate) use verify::verify_feed;
+pub use waker::Wake;
+pub(crate) use waker::Wakers;
 pub(crate) use write::{CommitNote, write_changes};

@@ -15,7 +15,7 @@ use super::idle::IdleWatch;
 use super::size::SizeLimit;
 use super::write_owner::WriteOwner;
 use crate::catalog::{Catalog, CatalogHistory, CollectionRecord};
-use crate::change_feed::{Session, check_readable};
+use crate::change_feed::{Session, Wakers, check_readable};
 use crate::error::{Error, ErrorCode, Result};
 use crate::history::catalog_at;
 use crate::id::{EntityId, IdGenerator};
@@ -53,6 +53,7 @@ pub(crate) struct Shared {
     owner: WriteOwner,
     idle: IdleWatch,
     size: SizeLimit,
+    wakers: Wakers,
     closed: AtomicBool,
 }
 
@@ -83,6 +84,7 @@ impl Shared {
             owner: WriteOwner::default(),
             idle: IdleWatch::default(),
             size: SizeLimit::default(),
+            wakers: Wakers::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -125,6 +127,11 @@ impl Shared {
     /// What watches it while others wait.
     pub(crate) fn idle(&self) -> &IdleWatch {
         &self.idle
+    }
+
+    /// The readers of the feed that wait to be told.
+    pub(crate) fn wakers(&self) -> &Wakers {
+        &self.wakers
     }
 
     /// Refuses a commit of this many bytes that would take the database beyond its limit.
@@ -246,7 +253,11 @@ impl Shared {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let engine = self.take_lock(timeout);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        Ok(engine?)
+        Ok(engine.inspect_err(|error| {
+            if matches!(error, entidb_engine::Error::WritesStopped { .. }) {
+                self.wakers.wake();
+            }
+        })?)
     }
 
     /// Whether this caller has a write transaction open whose time is not over.
@@ -356,7 +367,9 @@ impl Shared {
             writer.abort();
             self.shorten_log();
         }
-        Ok(self.engine.close()?)
+        let closed = self.engine.close();
+        self.wakers.wake();
+        Ok(closed?)
     }
 
     /// Writes the log to segments before a close, when the next opening would have much to read. What is in the log is safe
@@ -373,7 +386,9 @@ impl Shared {
         if self.check_open().is_err() || self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        Ok(self.engine.close()?)
+        let closed = self.engine.close();
+        self.wakers.wake();
+        Ok(closed?)
     }
 }
 

@@ -486,7 +486,10 @@ impl State {
             staged: staged(&catalog, tx, |index| emptied.get(index).is_some()),
             catalog: catalog_changed.then_some(catalog),
         };
-        let committed = session.commit_beside(self.engine, durability, beside, gives_way)?;
+        let committed = session.commit_beside(self.engine, durability, beside, gives_way);
+        // Visible, or refused: both are news to a reader that waits.
+        shared.wakers().wake();
+        let committed = committed?;
         if committed != sequence {
             return Err(Error::internal(format!("commit {committed} was promised sequence {sequence}")));
         }

@@ -4,7 +4,7 @@
 //! Does not know: what a change does to indexes (`state`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use entidb_engine::{Durability, Sequence};
@@ -26,6 +26,8 @@ pub(crate) struct WriteInner {
     queries_ended: AtomicU64,
     /// When it began; 0 where there is no limit on its time.
     begun_nanos: u64,
+    /// Whether it belongs to no thread.
+    is_detached: AtomicBool,
     /// How it ended.
     end: Mutex<End>,
 }
@@ -53,7 +55,9 @@ impl WriteInner {
         let mut state = self.state.lock();
         let state = state.as_mut().ok_or_else(|| self.ended())?;
         state.check_no_panic()?;
-        self.shared.write_owner().set();
+        if !self.is_detached.load(Ordering::Relaxed) {
+            self.shared.write_owner().set();
+        }
         count(&self.calls);
         let mut watched = Watched { state, calls: &self.calls, is_done: false };
         let result = run(watched.state);
@@ -257,6 +261,7 @@ impl WriteTransaction {
             queries: AtomicU64::new(0),
             queries_ended: AtomicU64::new(0),
             begun_nanos,
+            is_detached: AtomicBool::new(false),
             end: Mutex::new(End::Open),
         });
         inner.shared.idle().begun(&inner);
@@ -265,6 +270,28 @@ impl WriteTransaction {
 
     pub(crate) fn inner(&self) -> &Arc<WriteInner> {
         &self.0
+    }
+
+    /// From here on it belongs to no thread: a thread that waits for it waits its time, and is not refused with `Deadlock` because
+    /// it called this transaction last. For a program whose transactions belong to tasks that share threads.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// use entidb_core::ErrorCode;
+    /// use std::time::Duration;
+    /// let tx = db.begin_write()?;
+    /// tx.detach();
+    /// let other = db.begin_write_within(Some(Duration::from_millis(1))).map(|_| ()).unwrap_err();
+    /// assert_eq!(other.code(), ErrorCode::Busy);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    pub fn detach(&self) {
+        // Under the lock, so that no call of it that is under way sets the owner again.
+        let state = self.0.state.lock();
+        self.0.is_detached.store(true, Ordering::Relaxed);
+        if state.is_some() {
+            self.0.shared.write_owner().clear();
+        }
     }
 
     /// The collection with this transaction's changes in it.

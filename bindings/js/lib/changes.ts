@@ -48,7 +48,8 @@ export interface ChangeBatch {
   time: Date;
 }
 
-function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
+/** @internal Reads a batch from its bytes. */
+export function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
   const decoder = new Decoder(bytes);
   const count = decoder.uint32(16);
   let at = CHANGE_BATCH_HEAD_BYTES + bytes[21]!;

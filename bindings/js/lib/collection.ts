@@ -91,6 +91,20 @@ export interface IndexDefinition {
   options?: Record<string, unknown>;
 }
 
+/** @internal The definition of an index, encoded. */
+export function definitionOf(first: string | ManualIndexOptions, rest: readonly (string | IndexOptions)[]): Uint8Array {
+  if (typeof first === "object" && first !== null && "kind" in first) {
+    const { kind, name, unique } = first;
+    only(first, MANUAL, "createIndex");
+    return encodeValue({ kind: text(kind, "the kind of an index"), name: text(name, "the name of an index"), unique });
+  }
+  const last = rest.at(-1);
+  const options = typeof last === "object" && last !== null ? last : undefined;
+  only(options, DECLARED, "createIndex");
+  const columns = [first as unknown, ...(options === undefined ? rest : rest.slice(0, -1))].map((column) => text(column, "a field of an index"));
+  return encodeValue({ columns, name: options?.name, unique: options?.unique, multi: options?.multi });
+}
+
 const DECLARED = ["name", "unique", "multi"] as const;
 const MANUAL = ["kind", "name", "unique"] as const;
 
@@ -456,17 +470,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   createIndex(manual: ManualIndexOptions): boolean;
   createIndex(first: OrderOf<T>, ...rest: readonly (OrderOf<T> | IndexOptions)[]): boolean;
   createIndex(first: OrderOf<T> | ManualIndexOptions, ...rest: readonly (OrderOf<T> | IndexOptions)[]): boolean {
-    if (typeof first === "object" && first !== null && "kind" in first) {
-      const { kind, name, unique } = first as ManualIndexOptions;
-      only(first, MANUAL, "createIndex");
-      const definition = encodeValue({ kind: text(kind, "the kind of an index"), name: text(name, "the name of an index"), unique });
-      return call(() => raw.collectionCreateIndex(this.#live, definition));
-    }
-    const last = rest.at(-1);
-    const options = typeof last === "object" && last !== null ? (last as IndexOptions) : undefined;
-    only(options, DECLARED, "createIndex");
-    const columns = [first as unknown, ...(options === undefined ? rest : rest.slice(0, -1))].map((column) => text(column, "a field of an index"));
-    const definition = encodeValue({ columns, name: options?.name, unique: options?.unique, multi: options?.multi });
+    const definition = definitionOf(first as string | ManualIndexOptions, rest as readonly (string | IndexOptions)[]);
     return call(() => raw.collectionCreateIndex(this.#live, definition));
   }
 
@@ -579,7 +583,8 @@ function found(collection: Handle, encoder: Encoder, countMax: number, bytesMax:
   return raw.collectionFind();
 }
 
-function versionOption(version: number | undefined): number {
+/** @internal The version a call asks for; 0 for any. */
+export function versionOption(version: number | undefined): number {
   if (version === undefined) return 0;
   if (whole(version, "a version") === 0) throw refused("version must be at least 1");
   return version;

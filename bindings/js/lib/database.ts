@@ -287,12 +287,13 @@ export class Database {
   }
 }
 
-/** A report of the library, by the names of JavaScript. */
-function reportOf<R>(bytes: Uint8Array): R {
+/** @internal A report of the library, by the names of JavaScript. */
+export function reportOf<R>(bytes: Uint8Array): R {
   return camelKeys(decodeValue(bytes)) as unknown as R;
 }
 
-function verifyReportOf(bytes: Uint8Array): VerifyReport {
+/** @internal As `reportOf`, with ids as texts. */
+export function verifyReportOf(bytes: Uint8Array): VerifyReport {
   const report = reportOf<VerifyReport>(bytes);
   for (const problem of report.problems) {
     if ((problem.id as unknown) instanceof EntityId) problem.id = String(problem.id);

@@ -1,11 +1,19 @@
 /**
  * The public list of EntiDB in JavaScript, the same for every host.
  *
- * Always: synchronous; the promise API is not there yet. Does not know: which native half runs below; the package installs it first.
+ * Always: what begins with `Async` has the methods of what is called the same without it, with promises. Does not know: which native half runs below; the package installs it first.
  */
 import "./dispose";
 import { raw } from "./raw";
 
+export { AsyncChangeFeed } from "./async/changes";
+export { AsyncCollection } from "./async/collection";
+export { AsyncCursor } from "./async/cursor";
+export { AsyncDatabase, openAsync, openMemoryAsync, restoreAsync, restoreMemoryAsync, validateBackupAsync } from "./async/database";
+export { AsyncManualIndex } from "./async/manual";
+export { AsyncQuery } from "./async/query";
+export type { CallOptions, Signal } from "./async/requests";
+export { AsyncSnapshot, AsyncTransaction } from "./async/transaction";
 export { cbor } from "./cbor";
 export { type Change, type ChangeBatch, ChangeFeed } from "./changes";
 export {

@@ -29,14 +29,26 @@ export interface KeyRange {
 /** The names in a range. */
 const RANGE = Object.keys({ from: 0, to: 0, fromOpen: 0, toOpen: 0, reverse: 0, limit: 0 });
 
-/** A range as the library takes it. */
-interface Wanted {
+/** @internal A range as the library takes it. */
+export interface Wanted {
   from?: unknown;
   to?: unknown;
   from_open: boolean;
   to_open: boolean;
   reverse: boolean;
   limit?: number;
+}
+
+/** @internal A range as the library takes it. */
+export function wantedOf(range: KeyRange): Wanted {
+  only(range, RANGE, "range");
+  const limit = range.limit === undefined ? undefined : whole(range.limit, "the limit of a range");
+  const { from, to } = range;
+  const wanted: Wanted = { from_open: range.fromOpen === true, to_open: range.toOpen === true, reverse: range.reverse === true };
+  if (from !== undefined) wanted.from = from;
+  if (to !== undefined) wanted.to = to;
+  if (limit !== undefined) wanted.limit = limit;
+  return wanted;
 }
 
 /** Keys that are read at once, at first and later. */
@@ -90,14 +102,7 @@ export class ManualIndex implements Iterable<[key: unknown, id: Id]> {
    * ```
    */
   range(range: KeyRange = {}): IterableIterator<[key: unknown, id: Id]> {
-    only(range, RANGE, "range");
-    const limit = range.limit === undefined ? undefined : whole(range.limit, "the limit of a range");
-    const { from, to } = range;
-    const wanted: Wanted = { from_open: range.fromOpen === true, to_open: range.toOpen === true, reverse: range.reverse === true };
-    if (from !== undefined) wanted.from = from;
-    if (to !== undefined) wanted.to = to;
-    if (limit !== undefined) wanted.limit = limit;
-    return this.#keys(wanted);
+    return this.#keys(wantedOf(range));
   }
 
   *#keys(wanted: Wanted): IterableIterator<[key: unknown, id: Id]> {

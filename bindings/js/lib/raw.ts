@@ -99,9 +99,16 @@ export interface Raw {
   cursorNextBatch(): number;
   cursorToken(cursor: Handle, position: number): Buffer | null;
   feedNext(feed: Handle, timeoutMs: number): Buffer | null;
+  feedClose(feed: Handle): void;
   feedWithBefore(feed: Handle): void;
   feedUnread(feed: Handle): void;
   feedPosition(feed: Handle): string;
+
+  asyncAttach(wake: () => void): string[];
+  asyncSubmit(bufferIndex: number, length: number): void;
+  asyncTake(bufferIndex: number): number;
+  asyncCancel(id: number): void;
+  asyncThreadCount(): number;
 
   deadlineEnter(timeoutMs: number): void;
   deadlineLeave(): void;
@@ -126,6 +133,8 @@ export interface Shared {
   readonly encoders: unknown[];
   /** How many encoders are in use. */
   used: number;
+  /** The requests with promises, once there was one. */
+  requests?: object;
 }
 
 /** @internal The native half of this thread. */

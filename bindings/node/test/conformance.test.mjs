@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 
-import { Run } from "./runner.mjs";
+import { ASYNC, Run, SYNC } from "./runner.mjs";
 
 const folder = new URL("../../../tests/conformance/", import.meta.url);
 
-test("every conformance case gives the transcript that all languages give", () => {
+/** Runs every case; returns the transcript. */
+async function transcriptOf(surface) {
   const root = mkdtempSync(path.join(tmpdir(), "entidb-conformance-"));
   after(() => rmSync(root, { recursive: true, force: true }));
   let number = 0;
@@ -18,25 +19,36 @@ test("every conformance case gives the transcript that all languages give", () =
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".json")).sort()) {
     for (const case_ of JSON.parse(readFileSync(new URL(file, folder), "utf8")).cases) {
       number += 1;
-      const run = new Run(case_.options, case_.disk === true ? path.join(root, String(number)) : undefined);
-      case_.steps.forEach((step, position) => {
-        const result = run.run(step);
+      const run = await Run.begin(surface, case_.options, case_.disk === true ? path.join(root, String(number)) : undefined);
+      for (const [position, step] of case_.steps.entries()) {
+        const result = await run.run(step);
         transcript += `${number} ${position + 1} ${result}\n`;
         if (step.expect !== undefined && step.expect !== result) {
           failures.push(`${case_.name}, step ${position + 1}: expected ${step.expect}, found ${result}`);
         }
-      });
-      run.end();
+      }
+      await run.end();
     }
   }
+  assert.deepEqual(failures, []);
+  assert.ok(number >= 150, `only ${number} cases were run`);
+  return transcript;
+}
+
+function isExpected(transcript) {
+  const expected = readFileSync(new URL("expected.txt", folder), "utf8").split("\n");
+  transcript.split("\n").forEach((line, at) => assert.equal(line, expected[at]));
+  assert.equal(transcript.length, expected.join("\n").length);
+}
+
+test("every conformance case gives the transcript that all languages give", async () => {
+  const transcript = await transcriptOf(SYNC);
   const to = process.env.ENTIDB_TRANSCRIPTS;
   if (to !== undefined) {
     mkdirSync(to, { recursive: true });
     writeFileSync(path.join(to, "node.txt"), transcript);
   }
-  assert.deepEqual(failures, []);
-  assert.ok(number >= 150, `only ${number} cases were run`);
-  const expected = readFileSync(new URL("expected.txt", folder), "utf8").split("\n");
-  transcript.split("\n").forEach((line, at) => assert.equal(line, expected[at]));
-  assert.equal(transcript.length, expected.join("\n").length);
+  isExpected(transcript);
 });
+
+test("so does every case by promises", async () => isExpected(await transcriptOf(ASYNC)));

@@ -1,12 +1,20 @@
-// Takes the steps of tests/conformance: the runner of Node, as the README there describes one.
+// Takes the steps of tests/conformance: the runner of Node, as the README there describes one, for both surfaces. Awaiting what is no
+// promise changes nothing.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import {
-  EntidbError, Transaction, all, any, cbor, f, idOf, not, open, openMemory, patch, restore, restoreMemory, validateBackup,
+  AsyncTransaction, EntidbError, Transaction, all, any, cbor, f, idOf, not, open, openAsync, openMemory, openMemoryAsync, patch, restore,
+  restoreAsync, restoreMemory, restoreMemoryAsync, validateBackup, validateBackupAsync,
 } from "entidb";
 
 import { fromJson, hex } from "./diagnostic.mjs";
+
+/** The functions of the two surfaces. */
+export const SYNC = { open, openMemory, restore, restoreMemory, validateBackup };
+export const ASYNC = {
+  open: openAsync, openMemory: openMemoryAsync, restore: restoreAsync, restoreMemory: restoreMemoryAsync, validateBackup: validateBackupAsync,
+};
 
 const exact = { exact: true };
 
@@ -88,10 +96,16 @@ function damage(backup) {
 
 /** A database and what the steps on it have remembered; in memory without a place. */
 export class Run {
-  constructor(given, place) {
+  static async begin(surface, given, place) {
+    const run = new Run(surface, given, place);
+    run.db = await run.open(run.options);
+    return run;
+  }
+
+  constructor(surface, given, place) {
+    this.surface = surface;
     this.options = options(given);
     this.place = place;
-    this.db = this.open(this.options);
     this.transactions = new Map();
     this.savepoints = new Map();
     this.versions = new Map();
@@ -100,7 +114,7 @@ export class Run {
   }
 
   open(given, place = this.place) {
-    return place === undefined ? openMemory(given) : open(place, given);
+    return place === undefined ? this.surface.openMemory(given) : this.surface.open(place, given);
   }
 
   /** The folder of a place. */
@@ -108,14 +122,14 @@ export class Run {
     return `${this.place}-${name}`;
   }
 
-  end() {
-    for (const transaction of this.transactions.values()) transaction.close();
-    this.db.close();
+  async end() {
+    for (const transaction of this.transactions.values()) await transaction.close();
+    await this.db.close();
   }
 
-  run(step) {
+  async run(step) {
     try {
-      return String(this.step(step) ?? "ok");
+      return String((await this.step(step)) ?? "ok");
     } catch (error) {
       if (error instanceof EntidbError) return `error ${error.code}`;
       throw error;
@@ -129,12 +143,12 @@ export class Run {
     return offset === undefined ? query : query.offset(offset);
   }
 
-  answers(step) {
+  async answers(step) {
     const query = this.query(step);
     if (step.pages === undefined) return query.toArray();
     const found = [];
     for (let token; ; ) {
-      const page = query.after(token).page(step.pages);
+      const page = await query.after(token).page(step.pages);
       found.push(...page.entities);
       if (page.token === undefined) return found;
       token = page.token;
@@ -150,15 +164,15 @@ export class Run {
     return step.tx === undefined ? this.db : this.transactions.get(step.tx);
   }
 
-  step(step) {
+  async step(step) {
     const id = step.id === undefined ? undefined : idOfNumber(step.id);
     const version = step.if === undefined ? undefined : { version: this.versions.get(step.if) };
     const notes = () => this.collection(step);
     switch (step.do) {
       case "put":
-        return void notes().put(fromJson(step.doc), { id });
+        return void (await notes().put(fromJson(step.doc), { id }));
       case "insert":
-        return void notes().insert(fromJson(step.doc), { id });
+        return void (await notes().insert(fromJson(step.doc), { id }));
       case "replace":
         return notes().replace(id, fromJson(step.doc), version);
       case "update":
@@ -168,30 +182,30 @@ export class Run {
       case "delete_many":
         return notes().deleteMany(step.ids.map(idOfNumber));
       case "put_many":
-        return void notes().putMany(step.docs.map(([, doc]) => fromJson(doc)), { ids: step.docs.map(([at]) => idOfNumber(at)) });
+        return void (await notes().putMany(step.docs.map(([, doc]) => fromJson(doc)), { ids: step.docs.map(([at]) => idOfNumber(at)) }));
       case "get": {
-        const found = step.at === undefined ? notes().get(id) : notes().get(id, { at: this.commits.get(step.at) });
+        const found = await (step.at === undefined ? notes().get(id) : notes().get(id, { at: this.commits.get(step.at) }));
         if (found !== undefined && step.remember !== undefined) this.versions.set(step.remember, found.version);
         return found === undefined ? "none" : shown(found);
       }
       case "history": {
-        const versions = notes().history(id);
+        const versions = await notes().history(id);
         return joined(versions.map(({ entity, until }) => `${shown(entity)}${until === undefined ? "" : " ended"}`), "; ");
       }
       case "get_many":
-        return joined(notes().getMany(step.ids.map(idOfNumber)).map((found) => (found === undefined ? "none" : shown(found))), "; ");
+        return joined((await notes().getMany(step.ids.map(idOfNumber))).map((found) => (found === undefined ? "none" : shown(found))), "; ");
       case "exists":
         return notes().exists(id);
       case "count":
         return notes().count();
       case "scan": {
         const after = step.after === undefined ? undefined : idOfNumber(step.after);
-        return joined(notes().scan({ after, reverse: step.reverse, limit: step.limit }).toArray().map(shown), "; ");
+        return joined((await notes().scan({ after, reverse: step.reverse, limit: step.limit }).toArray()).map(shown), "; ");
       }
       case "find":
-        return joined(this.answers(step).map(shown), "; ");
+        return joined((await this.answers(step)).map(shown), "; ");
       case "find_ids": {
-        const numbers = this.answers(step).map((found) => BigInt(numberOfId(idOf(found))));
+        const numbers = (await this.answers(step)).map((found) => BigInt(numberOfId(idOf(found))));
         return joined(numbers.sort((a, b) => (a < b ? -1 : 1)), " ");
       }
       case "find_count":
@@ -199,30 +213,32 @@ export class Run {
       case "find_delete":
         return this.query(step).delete();
       case "explain":
-        return this.query(step).explain().text;
+        return (await this.query(step).explain()).text;
       case "create_index":
         if (step.kind !== undefined) return notes().createIndex({ kind: step.kind, name: step.name, unique: step.unique });
         return notes().createIndex(...step.fields, { name: step.name, unique: step.unique, multi: step.multi });
       case "drop_index":
         return notes().dropIndex(step.name);
       case "insert_key":
-        return notes().manualIndex(step.index).insert(fromJson(step.key), id);
+        return (await notes().manualIndex(step.index)).insert(fromJson(step.key), id);
       case "remove_key":
-        return notes().manualIndex(step.index).remove(fromJson(step.key), id);
+        return (await notes().manualIndex(step.index)).remove(fromJson(step.key), id);
       case "lookup_key":
-        return joined(notes().manualIndex(step.index).lookup(fromJson(step.key)).map(numberOfId), ", ");
+        return joined((await (await notes().manualIndex(step.index)).lookup(fromJson(step.key))).map(numberOfId), ", ");
       case "range_keys": {
         const range = { fromOpen: step.from_open, toOpen: step.to_open, reverse: step.reverse, limit: step.limit };
         if (step.from !== undefined) range.from = fromJson(step.from);
         if (step.to !== undefined) range.to = fromJson(step.to);
-        return joined([...notes().manualIndex(step.index).range(range)].map(([, at]) => numberOfId(at)), ", ");
+        const numbers = [];
+        for await (const [, at] of (await notes().manualIndex(step.index)).range(range)) numbers.push(numberOfId(at));
+        return joined(numbers, ", ");
       }
       case "count_keys":
-        return notes().manualIndex(step.index).size;
+        return (await notes().manualIndex(step.index)).size;
       case "indexes":
-        return joined(notes().indexes().map((index) => index.name), ", ");
+        return joined((await notes().indexes()).map((index) => index.name), ", ");
       case "collections":
-        return joined(this.space(step).collections(), ", ");
+        return joined(await this.space(step).collections(), ", ");
       case "create_collection":
         return this.space(step).createCollection(step.name);
       case "drop_collection":
@@ -230,17 +246,17 @@ export class Run {
       case "rename_collection":
         return this.space(step).renameCollection(step.from, step.to);
       case "begin":
-        return void this.transactions.set(step.as, step.read ? this.snapshot(step) : this.db.begin({ timeoutMs: 0 }));
+        return void this.transactions.set(step.as, await (step.read ? this.snapshot(step) : this.db.begin({ timeoutMs: 0 })));
       case "commit": {
         const transaction = this.transactions.get(step.tx);
-        if (transaction instanceof Transaction) transaction.commit();
-        else transaction.close();
+        if (transaction instanceof Transaction || transaction instanceof AsyncTransaction) await transaction.commit();
+        else await transaction.close();
         return;
       }
       case "abort":
         return this.transactions.get(step.tx).close();
       case "savepoint":
-        return void this.savepoints.set(step.as, this.transactions.get(step.tx).savepoint());
+        return void this.savepoints.set(step.as, await this.transactions.get(step.tx).savepoint());
       case "rollback":
         return this.transactions.get(step.tx).rollbackTo(this.savepoints.get(step.to));
       case "changes":
@@ -251,15 +267,15 @@ export class Run {
         return this.db.trimChanges(this.commits.get(step.through));
       case "checkpoint":
       case "compact": {
-        const done = this.db[step.do]();
+        const done = await this.db[step.do]();
         return step.report === true ? report(done) : undefined;
       }
       case "collection_stats": {
-        const { id: number, name, entities, indexes } = notes().stats();
+        const { id: number, name, entities, indexes } = await notes().stats();
         return `${number ?? "none"} ${name} ${entities}${indexes.map(({ index, kind, rows }) => `; ${index} ${kind} ${rows}`).join("")}`;
       }
       case "key_list":
-        return this.db.keys().map(({ slot, kind }) => `${slot} ${kind}`).join(", ");
+        return (await this.db.keys()).map(({ slot, kind }) => `${slot} ${kind}`).join(", ");
       case "key_add":
         return this.db.addKey(keyOf(step.key), keyOf(step.new));
       case "key_change":
@@ -271,29 +287,29 @@ export class Run {
       case "key_rekey":
         return this.db.rekey();
       case "backup":
-        return report(this.db.backup(this.at(step.to)));
+        return report(await this.db.backup(this.at(step.to)));
       case "validate_backup":
-        return validateBackup(this.at(step.from), options(step.options)).ok;
+        return (await this.surface.validateBackup(this.at(step.from), options(step.options))).ok;
       case "restore":
-        return report(restore(this.at(step.from), this.at(step.to), options(step.options)));
+        return report(await this.surface.restore(this.at(step.from), this.at(step.to), options(step.options)));
       case "restore_memory":
-        this.end();
-        this.db = restoreMemory(this.at(step.from), options(step.options));
+        await this.end();
+        this.db = await this.surface.restoreMemory(this.at(step.from), options(step.options));
         return;
       case "damage":
         return damage(this.at(step.place));
       case "close":
         return this.db.close({ abort: false });
       case "reopen":
-        for (const transaction of this.transactions.values()) transaction.close();
+        for (const transaction of this.transactions.values()) await transaction.close();
         this.transactions.clear();
-        this.db.close();
-        this.db = this.open({ ...this.options, ...options(step.options) }, step.place === undefined ? this.place : this.at(step.place));
+        await this.db.close();
+        this.db = await this.open({ ...this.options, ...options(step.options) }, step.place === undefined ? this.place : this.at(step.place));
         return;
       case "config":
         return String(this.db.config()[camel(step.name)]);
       case "verify":
-        return this.db.verify({ full: true }).ok;
+        return (await this.db.verify({ full: true })).ok;
       default:
         throw new Error(`no step ${step.do}`);
     }
@@ -303,10 +319,11 @@ export class Run {
     return at === undefined ? this.db.snapshot() : this.db.snapshot({ at: this.commits.get(at) });
   }
 
-  changes({ since, before = false }) {
-    if (!this.feeds.has(since)) this.feeds.set(since, this.db.changes({ ...exact, before }));
+  async changes({ since, before = false }) {
+    if (!this.feeds.has(since)) this.feeds.set(since, await this.db.changes({ ...exact, before }));
     const commits = [];
-    for (const commit of this.feeds.get(since)) {
+    const feed = this.feeds.get(since);
+    for (let commit = await feed.next(0); commit !== undefined; commit = await feed.next(0)) {
       const changes = commit.changes.map((change) => {
         const id = change.id === undefined ? "" : ` ${numberOfId(change.id)}`;
         const document = "document" in change ? ` ${hex(cbor.encode(change.document))}` : "";

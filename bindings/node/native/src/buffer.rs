@@ -15,6 +15,9 @@ use crate::table::{count, table};
 /// Bytes before a batch of frames: the number of the cursor.
 pub(crate) const HEAD: usize = 8;
 
+/// The largest index of a buffer for calls. The two behind it are for requests and for replies.
+const INDEX_MAX: u32 = 4096;
+
 /// How many numbers a call takes.
 const NUMBERS: usize = 8;
 
@@ -55,6 +58,8 @@ fn integer(number: f64) -> i64 {
 pub(crate) struct Buffers {
     numbers: Option<Buffer>,
     lent: Vec<Option<Buffer>>,
+    /// Those for requests and for replies, which have indexes of their own.
+    of_requests: [Option<Buffer>; 2],
     /// Bytes that did not fit, until JavaScript lends a larger buffer.
     waiting: Option<Box<dyn Deref<Target = [u8]>>>,
 }
@@ -78,7 +83,11 @@ impl Buffers {
 
     /// The memory of a buffer.
     pub(crate) fn get(&mut self, buffer_index: u32) -> Result<&mut [u8]> {
-        match self.lent.get_mut(buffer_index as usize) {
+        let lent = match self.lent.get_mut(buffer_index as usize) {
+            None => buffer_index.checked_sub(INDEX_MAX + 1).and_then(|at| self.of_requests.get_mut(at as usize)),
+            place => place,
+        };
+        match lent {
             Some(Some(buffer)) => Ok(buffer),
             _ => Err(refused("no buffer was lent under this index")),
         }
@@ -115,8 +124,10 @@ impl Buffers {
 pub fn lend(buffer_index: u32, buffer: Option<Buffer>) -> Result<()> {
     table(|table| {
         let at = buffer_index as usize;
-        if at > 4096 {
-            return Err(refused("there are at most 4,096 buffers"));
+        if buffer_index > INDEX_MAX {
+            let of_requests = table.buffers.of_requests.get_mut(at - 1 - INDEX_MAX as usize);
+            *of_requests.ok_or_else(|| refused("there are at most 4,096 buffers"))? = buffer;
+            return Ok(());
         }
         let lent = &mut table.buffers.lent;
         if lent.len() <= at {

@@ -21,24 +21,36 @@ pub(crate) fn open(
     bytes_max: u32,
     is_kept: bool,
 ) -> Result<f64> {
-    let (count_max, bytes_max) = (count_max as usize, bytes_max as usize);
-    let batch = given(cursor.next_batch(count_max, bytes_max))?;
+    let (cursor, parts) = given(first(cursor, count_max as usize, bytes_max as usize, is_kept))?;
+    let number = match cursor {
+        Some(cursor) => table.handles.hold(cursor, Some(call.handle))?,
+        None => 0.0,
+    };
+    let mut parts = parts.into_iter();
+    match (parts.next(), parts.next()) {
+        (Some(batch), Some(more)) => table.buffers.give(call.buffer_index, number, [&*batch, &*more].concat()),
+        (Some(batch), None) => table.buffers.give(call.buffer_index, number, batch),
+        (None, _) => table.buffers.give(call.buffer_index, number, Vec::new()),
+    }
+}
+
+/// The first batch of a cursor, and the cursor where there may be more or it is kept.
+pub(crate) fn first(
+    cursor: Cursor,
+    count_max: usize,
+    bytes_max: usize,
+    is_kept: bool,
+) -> entidb_abi::Result<(Option<Cursor>, Vec<entidb_abi::Buffer>)> {
+    let batch = cursor.next_batch(count_max, bytes_max)?;
     let is_short = batch
         .as_ref()
         .is_none_or(|frames| frames.as_bytes().len() < bytes_max && frames.count_up_to(count_max) < count_max);
     // A short batch is the last one, or what came before a failure: the next call tells them apart, and the failure must not
     // look like the end.
-    let more =
-        if is_short && !is_kept && batch.is_some() { given(cursor.next_batch(count_max, bytes_max))? } else { None };
+    let more = if is_short && !is_kept && batch.is_some() { cursor.next_batch(count_max, bytes_max)? } else { None };
     let is_last = is_short && more.is_none();
-    let number = if is_last && !is_kept { 0.0 } else { table.handles.hold(cursor, Some(call.handle))? };
-    match batch {
-        Some(frames) => match more {
-            Some(more) => table.buffers.give(call.buffer_index, number, [frames.as_bytes(), more.as_bytes()].concat()),
-            None => table.buffers.give(call.buffer_index, number, frames.into_bytes()),
-        },
-        None => table.buffers.give(call.buffer_index, number, Vec::new()),
-    }
+    let parts = batch.into_iter().chain(more).map(entidb_abi::Frames::into_bytes).collect();
+    Ok(((!is_last || is_kept).then_some(cursor), parts))
 }
 
 /// Writes the next entities to the buffer, behind a head; gives how many bytes they have, 0 at the end. Numbers: the most
@@ -79,6 +91,12 @@ pub fn feed_next(handle: f64, timeout_ms: u32) -> Result<Option<Buffer>> {
 #[napi]
 pub fn feed_with_before(handle: f64) -> Result<()> {
     with(handle, |feed: &ChangeFeed| feed.give_before())
+}
+
+/// Closes a feed: a request that waits at it, and every later call, fails with CLOSED.
+#[napi]
+pub fn feed_close(handle: f64) -> Result<()> {
+    with(handle, |feed: &ChangeFeed| feed.close())
 }
 
 /// Takes the batch given last back.

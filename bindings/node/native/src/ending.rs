@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::ptr::null_mut;
 
 use napi::bindgen_prelude::Buffer;
-use napi::{Env, sys};
+use napi::{Env, Error, Result, Status, sys};
 
 /// The environment of a worker, and the byte by which JavaScript learns that it must not go on: what fails from the moment on
 /// that the worker is to end cannot be thrown, and would look like success until Node ends it, an instant later.
@@ -28,6 +28,14 @@ thread_local! {
 pub(crate) fn watch(env: &Env, told: Buffer) {
     WORKER.set(Some(Worker { env: env.raw(), told }));
     entidb_abi::set_interrupt(Some(Box::new(ends)));
+}
+
+/// Whether the loop of this thread goes on for a function that other threads call.
+pub(crate) fn keep(env: &Env, function: sys::napi_threadsafe_function, keep: bool) -> Result<()> {
+    let set = if keep { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
+    // SAFETY: the environment is that of this thread, and the function is alive while its owner holds it.
+    let status = unsafe { set(env.raw(), function) };
+    if status == sys::Status::napi_ok { Ok(()) } else { Err(Error::from_status(Status::from(status))) }
 }
 
 /// Calls of this thread go on to their end.

@@ -12,6 +12,11 @@ use crate::ending;
 /// The failure as JavaScript gets it: its message is a JSON object.
 pub(crate) fn thrown(error: &entidb_abi::Error) -> Error {
     ending::ends();
+    Error::new(Status::GenericFailure, json(error))
+}
+
+/// What an error says, as a JSON object.
+pub(crate) fn json(error: &entidb_abi::Error) -> String {
     let mut json = format!("{{\"code\":{},\"message\":{}", error.code, quoted(&error.message));
     let texts = [("path", &error.path), ("collection", &error.collection), ("index", &error.index)];
     for (name, text) in texts {
@@ -30,7 +35,7 @@ pub(crate) fn thrown(error: &entidb_abi::Error) -> Error {
         let _ = write!(json, ",\"osCode\":{number}");
     }
     json.push('}');
-    Error::new(Status::GenericFailure, json)
+    json
 }
 
 /// Gives a result of the library to JavaScript.

@@ -17,6 +17,7 @@ mod failure;
 pub mod keys;
 pub mod table;
 pub mod transaction;
+pub mod work;
 
 use napi_derive::napi;
 

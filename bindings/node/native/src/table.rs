@@ -5,6 +5,7 @@
 //! Does not know: what calls do. Why numbers and not objects of JavaScript: docs/decisions.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use entidb_abi::{ChangeFeed, Collection, Cursor, Database, Transaction, code};
@@ -13,21 +14,22 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::buffer::{Buffers, Call};
-use crate::ending;
 use crate::failure::thrown;
+use crate::{ending, work};
 
-/// What stands behind a number.
+/// What stands behind a number, also while a request works on it.
+#[derive(Clone)]
 pub(crate) enum Held {
     /// An open database.
-    Database(Database),
+    Database(Arc<Database>),
     /// A collection of a database or transaction.
-    Collection(Collection),
+    Collection(Arc<Collection>),
     /// A walk over entities.
-    Cursor(Cursor),
+    Cursor(Arc<Cursor>),
     /// A transaction or snapshot.
-    Transaction(Transaction),
+    Transaction(Arc<Transaction>),
     /// A reader of the change feed.
-    ChangeFeed(ChangeFeed),
+    ChangeFeed(Arc<ChangeFeed>),
 }
 
 /// One of the things held.
@@ -53,7 +55,7 @@ macro_rules! kinds {
             }
 
             fn held(self) -> Held {
-                Held::$kind(self)
+                Held::$kind(Arc::new(self))
             }
         })*
     };
@@ -95,7 +97,7 @@ fn unknown(what: &str) -> napi::Error {
 }
 
 /// What does not survive the cast is no number that was given.
-fn whole(number: f64) -> u64 {
+pub(crate) fn whole(number: f64) -> u64 {
     number as u64
 }
 
@@ -111,8 +113,23 @@ impl Handles {
         self.place(number).and_then(|place| place.held.as_ref()).and_then(K::of).ok_or_else(|| unknown(K::NAME))
     }
 
+    /// What a number stands for, of any kind.
+    pub(crate) fn share(&self, number: f64) -> Option<Held> {
+        self.place(number).and_then(|place| place.held.clone())
+    }
+
+    /// The number of the database below which it is; 0 when it stands for nothing.
+    pub(crate) fn database_of(&self, number: f64) -> u64 {
+        self.place(number).map_or(0, |place| place.database)
+    }
+
     /// Holds what was taken from another thing, or from nothing.
     pub(crate) fn hold<K: Kind>(&mut self, taken: K, within: Option<f64>) -> Result<f64> {
+        self.hold_shared(taken.held(), within)
+    }
+
+    /// As `hold`, for what requests may work on already.
+    pub(crate) fn hold_shared(&mut self, held: Held, within: Option<f64>) -> Result<f64> {
         let from = within.and_then(|number| self.place(number)).map(|place| (place.number, place.database));
         let at = match self.free.pop() {
             Some(at) => at,
@@ -129,7 +146,7 @@ impl Handles {
         let number = (count << PLACE_BITS) | u64::try_from(at).unwrap_or_default();
         let (within, database) = from.unwrap_or((0, number));
         if let Some(place) = self.places.get_mut(at) {
-            *place = Place { number, database, within, held: Some(taken.held()) };
+            *place = Place { number, database, within, held: Some(held) };
             self.live_count += 1;
         }
         Ok(double(number))
@@ -137,10 +154,13 @@ impl Handles {
 
     fn empty(&mut self, at: usize) {
         if let Some(place) = self.places.get_mut(at)
-            && place.held.take().is_some()
+            && let Some(held) = place.held.take()
         {
             self.free.push(at);
             self.live_count -= 1;
+            if matches!(held, Held::Database(_) | Held::ChangeFeed(_)) {
+                work::forget(place.number);
+            }
         }
     }
 
@@ -225,6 +245,7 @@ pub fn attach(env: &Env, numbers: Buffer, told: Option<Buffer>) -> Result<()> {
     }
     env.add_env_cleanup_hook((), |()| {
         // What is let go of here is let go of as always.
+        work::end();
         ending::forget();
         TABLE.with_borrow_mut(|table| *table = Table::default());
     })

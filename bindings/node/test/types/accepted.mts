@@ -1,6 +1,6 @@
 // What compiles, under every strict option. Not run: the types are the test.
 import {
-  type Collection, Decimal, type Entity, EntityId, type Fields, Float, type Id, Timestamp, Uuid, Vector, all, any, f, fields, not, openMemory, patch,
+  type AsyncCollection, type AsyncQuery, type Collection, Decimal, type Entity, EntityId, type Fields, Float, type Id, Timestamp, Uuid, Vector, all, any, f, fields, not, openMemory, openMemoryAsync, patch,
 } from "entidb";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -137,3 +137,36 @@ class Repository<T extends { title: string }> {
   }
 }
 new Repository(notes).titles();
+
+async function promises(whole: Note, id: Id): Promise<void> {
+  await using later = await openMemoryAsync({ durability: "none", signal: AbortSignal.timeout(5) });
+  const own = later.collection<Note>("notes");
+  is<typeof own, AsyncCollection<Note>>(true);
+  is<Awaited<ReturnType<typeof own.get>>, Entity<Note> | undefined>(true);
+  is<Awaited<ReturnType<typeof own.putMany>>, Id[]>(true);
+  await own.put(whole, { id, signal: new AbortController().signal });
+  await own.update(id, { "author.name": "Ada" });
+  await own.update(id, patch<Note>().set("title", "x"));
+  await own.createIndex("status", "-at", { unique: true, signal: AbortSignal.abort() });
+  await own.createIndex({ kind: "manual", name: "m" });
+  const query = own.find((note) => note.tags.contains("x").and(note.status.eq("done"))).orderBy("-at").limit(3);
+  is<typeof query, AsyncQuery<Note>>(true);
+  for await (const note of query) note.title.length;
+  for await (const note of own) note.id;
+  const reader = query.stream().getReader();
+  is<Awaited<ReturnType<typeof reader.read>>["value"], Entity<Note> | undefined>(true);
+  const size: number = await later.transaction(async (tx) => (await tx.collection<Note>("notes").get(id))?.title.length ?? 0, { timeoutMs: 5 });
+  const text: string = await later.transaction(() => "plain");
+  await using snapshot = await later.snapshot({ at: 5 });
+  snapshot.position.length + snapshot.sequence;
+  await using feed = await later.changes({ since: await later.position, before: true });
+  (await feed.next(5))?.changes[0]?.before;
+  for await (const batch of feed) batch.endsCommit;
+  await using cursor = query.cursor();
+  (await cursor.next()).value?.title;
+  cursor.token?.length;
+  const index = await own.manualIndex("m");
+  (await index.size) + (await index.lookup(5)).length + text.length + size;
+  for await (const [key, at] of index.range({ from: 1 })) [key, at.length];
+}
+void promises;

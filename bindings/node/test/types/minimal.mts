@@ -1,5 +1,7 @@
 // Compiles with nothing but the library of ES2022: no types of Node, no `esnext.disposable`. Not run.
-import { type ChangeBatch, type Entity, EntidbError, type Id, UniqueViolationError, cbor, f, open, openMemory } from "entidb";
+import {
+  type AsyncDatabase, type ChangeBatch, type Entity, EntidbError, type Id, UniqueViolationError, cbor, f, open, openAsync, openMemory,
+} from "entidb";
 
 interface User {
   name: string;
@@ -24,3 +26,13 @@ try {
   if (error instanceof UniqueViolationError) error.index;
   if (error instanceof EntidbError) error.code;
 }
+async function promises(): Promise<void> {
+  const later: AsyncDatabase = await openAsync("users");
+  const own = later.collection<User>("users");
+  const found: Entity<User> | undefined = await own.get(await own.put({ name: "Ada", call: "a" }));
+  for await (const each of own.find(f.name.eq(found?.name))) each.version.toFixed();
+  const given: number = await later.transaction(async (tx) => tx.collection<User>("users").count());
+  for await (const { changes } of await later.changes()) changes.length.toFixed(given);
+  await later[Symbol.asyncDispose]();
+}
+void promises;

@@ -1,5 +1,5 @@
 // What does not compile: each line under a mark is an error, or the mark is one. Not run.
-import { Decimal, EntityId, type Entity, Float, Timestamp, Uuid, f, fields, openMemory, patch } from "entidb";
+import { Decimal, EntityId, type Entity, Float, Timestamp, Uuid, f, fields, openMemory, openMemoryAsync, patch } from "entidb";
 
 interface Note {
   title: string;
@@ -142,3 +142,21 @@ shelves.update("x", { "byName.any.count": true });
 shelves.update("x", { "byName.any": new Date() });
 // @ts-expect-error
 shelves.update("x", { byName: 5 });
+
+// With promises the same names and values are refused.
+async function promises(): Promise<void> {
+  const later = (await openMemoryAsync()).collection<Note>("notes");
+  // @ts-expect-error
+  await later.put({ titel: "x" });
+  // @ts-expect-error
+  later.find((note) => note.titel.eq("x"));
+  // @ts-expect-error
+  await later.get("x", { sginal: undefined });
+  // @ts-expect-error
+  (await later.get("x"))?.titel;
+  // @ts-expect-error
+  for (const note of later) void note;
+  // @ts-expect-error
+  await later.update("x", { count: "five" });
+}
+void promises;

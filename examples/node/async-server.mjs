@@ -33,7 +33,7 @@ const following = (async () => {
 })();
 
 const server = createServer(async (request, response) => {
-  // A client that hangs up ends its transaction.
+  // What a client that hung up asked for is not sold.
   const gone = new AbortController();
   response.on("close", () => gone.abort());
   try {

@@ -117,6 +117,12 @@ test("a transaction ends as its function does", async () => {
     throw new TypeError("mine");
   }), /mine/);
   assert.equal(await notes.count(), 0);
+  const controller = new AbortController();
+  await assert.rejects(db.transaction(async (tx) => {
+    await tx.collection("notes").put({});
+    controller.abort(new Error("hung up"));
+  }, { signal: controller.signal }), /hung up/);
+  assert.equal(await notes.count(), 0, "a signal before the commit");
   assert.equal(await db.transaction((tx) => (tx.collection("notes").put({ n: 1 }), "not awaited")), "not awaited");
   assert.equal(await notes.count(), 1, "a call nobody awaited is part of it");
   await assert.rejects(db.transaction(function* () { yield 1; }), code("INVALID_ARGUMENT"));

@@ -150,8 +150,8 @@ export class AsyncCollection<T = Document> implements AsyncIterable<Entity<T>> {
     const write = (to: Requests): void => {
       to.id(id);
       to.bytes(document);
-      to.number_(mode);
-      to.number_(version);
+      to.integer(mode);
+      to.integer(version);
     };
     return this.ask(PUT, Lane.Write, signal, write, (reply) => idAt(reply.decoder.bytes, reply.start));
   }
@@ -191,7 +191,7 @@ export class AsyncCollection<T = Document> implements AsyncIterable<Entity<T>> {
     let asked: Id = "";
     const write = (to: Requests): void => {
       to.id(id);
-      if (at !== undefined) to.number_(at);
+      if (at !== undefined) to.integer(at);
       asked = typeof id === "string" && id.length === 36 ? id.toLowerCase() : idAt(idToBytes(id), 0);
     };
     const read = (reply: Reply): Entity<T> | undefined => {
@@ -211,7 +211,7 @@ export class AsyncCollection<T = Document> implements AsyncIterable<Entity<T>> {
     for (let after = 0; ; after = versionOf(versions[versions.length - 1]!.entity as object)) {
       const write = (to: Requests): void => {
         to.id(packed);
-        to.number_(after);
+        to.integer(after);
       };
       const more = await this.ask(HISTORY, Lane.Find, signal, write, ({ decoder, start, end }) => {
         for (let at = start; at < end; ) {
@@ -286,7 +286,7 @@ export class AsyncCollection<T = Document> implements AsyncIterable<Entity<T>> {
     const version = versionOption(options?.version) || undefined;
     const write = (to: Requests): void => {
       to.id(id);
-      to.number_(version);
+      to.integer(version);
     };
     return this.ask(DELETE, Lane.Write, signalOf(options), write, flagOf);
   }
@@ -309,7 +309,7 @@ export class AsyncCollection<T = Document> implements AsyncIterable<Entity<T>> {
     return new AsyncCursor<T>(this, this.#target, signalOf(options), false, SCAN, (to) => {
       to.id(after);
       to.flag(reverse);
-      to.number_(limit);
+      to.integer(limit);
     });
   }
 

@@ -76,8 +76,8 @@ export class AsyncCursor<T = Document> implements AsyncIterableIterator<Entity<T
       if (this.#operation === undefined) return undefined;
       const write = (to: Requests): void => {
         this.#write!(to);
-        to.number_(COUNT_MIN);
-        to.number_(BYTES_MAX);
+        to.integer(COUNT_MIN);
+        to.integer(BYTES_MAX);
         to.flag(this.#tokens);
       };
       const [handle, bytes] = await this.#collection.ask(this.#operation, Lane.Find, this.#signal, write, (reply) => [numberOf(reply), bytesBehindNumber(reply)] as const);
@@ -91,8 +91,8 @@ export class AsyncCursor<T = Document> implements AsyncIterableIterator<Entity<T
     }
     if (this.#handle === 0) return undefined;
     const write = (to: Requests): void => {
-      to.number_(COUNT_MAX);
-      to.number_(BYTES_MAX);
+      to.integer(COUNT_MAX);
+      to.integer(BYTES_MAX);
     };
     const read = (reply: Reply): Buffer | undefined => (isNothing(reply) ? undefined : bytesOf(reply));
     const bytes = await this.#target.of(NEXT, Lane.Find, () => this.#live, undefined, this.#signal, write, read);

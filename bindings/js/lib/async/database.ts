@@ -126,7 +126,7 @@ export class AsyncDatabase {
   /**
    * Runs a function in a transaction: commits when its promise resolves, aborts when it rejects. Resolves to what the function gives.
    * Waits for another write transaction without blocking the loop; other calls of the loop go on meanwhile, and other writes wait
-   * until this one has ended.
+   * until this one has ended. A signal ends the wait before and the commit, not the function.
    *
    * ```ts
    * await db.transaction(async (tx) => {
@@ -145,7 +145,7 @@ export class AsyncDatabase {
     synchronous("transaction", run);
     only(options, ["timeoutMs", "durability", "signal"], "transaction");
     const asked = durabilityOf(options?.durability);
-    return within(await this.#begin(options), run, asked);
+    return within(await this.#begin(options), run, asked, signalOf(options));
   }
 
   /** Begins a transaction that you commit or abort yourself. Other writes wait until it ends. @throws BusyError. */
@@ -162,7 +162,7 @@ export class AsyncDatabase {
       const refusal = deadlock(this.#scope);
       if (refusal !== undefined) throw errorFrom(code.BUSY, "the write transaction in whose function this is has the lock");
     }
-    return this.#ask(BEGIN_WRITE, Lane.Write, options, (to) => to.number_(wait), (reply) => {
+    return this.#ask(BEGIN_WRITE, Lane.Write, options, (to) => to.integer(wait), (reply) => {
       return new AsyncTransaction(numberOf(reply), this.#scope, this, reply.decoder.uint64(reply.start + 8));
     });
   }
@@ -177,7 +177,7 @@ export class AsyncDatabase {
     only(options, ["at", "signal"], "snapshot");
     const at = options?.at;
     const sequence = at === undefined ? undefined : whole(at, "the sequence to read at");
-    return this.#ask(BEGIN_READ, Lane.Find, options, (to) => to.number_(sequence), (reply) => {
+    return this.#ask(BEGIN_READ, Lane.Find, options, (to) => to.integer(sequence), (reply) => {
       const position = reply.decoder.bytes.toString("latin1", reply.start + 16, reply.end);
       return new AsyncSnapshot(numberOf(reply), "snapshot", this.#scope, this, reply.decoder.uint64(reply.start + 8), position);
     });
@@ -217,7 +217,7 @@ export class AsyncDatabase {
   async trimChanges(through: number, options?: CallOptions): Promise<void> {
     only(options, ["signal"], "trimChanges");
     const sequence = whole(through, "the sequence to trim to");
-    return this.#ask(TRIM, Lane.Write, options, (to) => to.number_(sequence), none);
+    return this.#ask(TRIM, Lane.Write, options, (to) => to.integer(sequence), none);
   }
 
   /**
@@ -238,8 +238,8 @@ export class AsyncDatabase {
     only(options, ["signal"], "waitDurable");
     const [asked, wait] = [whole(sequence, "a sequence"), milliseconds(timeoutMs, "the time to wait")];
     const write = (to: Requests): void => {
-      to.number_(asked);
-      to.number_(wait);
+      to.integer(asked);
+      to.integer(wait);
     };
     return this.#ask(WAIT_DURABLE, Lane.Long, options, write, none);
   }

@@ -96,13 +96,13 @@ export class AsyncManualIndex implements AsyncIterable<[key: unknown, id: Id]> {
     const first = (to: Requests): void => {
       to.text(this.name);
       to.bytes(range);
-      to.number_(COUNT_MIN);
-      to.number_(BYTES_MAX);
+      to.integer(COUNT_MIN);
+      to.integer(BYTES_MAX);
       to.flag(false);
     };
     const next = (to: Requests): void => {
-      to.number_(COUNT_MAX);
-      to.number_(BYTES_MAX);
+      to.integer(COUNT_MAX);
+      to.integer(BYTES_MAX);
     };
     const [cursor, begun] = await this.#collection.ask(SCAN_KEYS, Lane.Find, signal, first, (reply) => [numberOf(reply), bytesBehindNumber(reply)] as const);
     // Stays reachable as long as the walk can go on.

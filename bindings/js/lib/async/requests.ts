@@ -203,7 +203,7 @@ export class Requests {
     this.#at += 21;
   }
 
-  number_(number: number | undefined): void {
+  integer(number: number | undefined): void {
     if (number === undefined) return this.nothing();
     this.#reserve(9);
     this.#bytes[this.#at] = Tag.Number;
@@ -323,7 +323,7 @@ export function request<T>(
   });
 }
 
-/** @internal Ends a request whose promise the caller races against something else. */
+/** @internal Reads a reply that has no content. */
 export function none(): void {}
 
 /** @internal Whether a reply is "nothing". */

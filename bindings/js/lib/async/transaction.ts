@@ -18,7 +18,7 @@ import { Scope } from "../scope";
 import type { Storable } from "../shape";
 import { durabilityOf, warnAbandoned } from "../transaction";
 import { AsyncCollection } from "./collection";
-import { type CallOptions, Lane, Operation, bytesOf, none, numberOf } from "./requests";
+import { type CallOptions, Lane, Operation, type Signal, bytesOf, none, numberOf } from "./requests";
 import { signalOf } from "./signal";
 import { Target } from "./target";
 
@@ -155,14 +155,14 @@ export class AsyncTransaction extends AsyncSnapshot {
   /** @internal */
   async commitAs(durability: number, options?: CallOptions): Promise<number> {
     const handle = this.scope.live;
-    const asked = this.target.ask(COMMIT, Lane.Transaction, signalOf(options), (to) => to.number_(durability), numberOf);
+    const asked = this.target.ask(COMMIT, Lane.Transaction, signalOf(options), (to) => to.integer(durability), numberOf);
     // Later calls come too late, and say so at once.
     this.scope.end = "was committed";
     this.ended();
     try {
       return await asked;
     } catch (error) {
-      if (error instanceof EntidbError) this.scope.end = error;
+      this.scope.end = error instanceof EntidbError ? error : "was aborted, because its commit was cancelled";
       this.#isFailed = true;
       throw error;
     } finally {
@@ -204,7 +204,7 @@ export class AsyncTransaction extends AsyncSnapshot {
   async rollbackTo(savepoint: number, options?: CallOptions): Promise<void> {
     only(options, ["signal"], "rollbackTo");
     const number = whole(savepoint, "a savepoint");
-    await this.target.ask(ROLLBACK, Lane.Transaction, signalOf(options), (to) => to.number_(number), none);
+    await this.target.ask(ROLLBACK, Lane.Transaction, signalOf(options), (to) => to.integer(number), none);
     if (this.#renames) this.scope.renamed();
   }
 
@@ -239,7 +239,12 @@ const abandoned = new FinalizationRegistry<{ handle: Handle; noun: string }>(({ 
 });
 
 /** @internal Runs a function in a transaction, which calls inside of it know. */
-export async function within<R>(transaction: AsyncTransaction, run: (transaction: AsyncTransaction) => R | PromiseLike<R>, durability: number): Promise<R> {
+export async function within<R>(
+  transaction: AsyncTransaction,
+  run: (transaction: AsyncTransaction) => R | PromiseLike<R>,
+  durability: number,
+  signal: Signal | undefined,
+): Promise<R> {
   let result: R;
   try {
     const given = context.run(transaction.of, () => run(transaction));
@@ -251,6 +256,6 @@ export async function within<R>(transaction: AsyncTransaction, run: (transaction
     await transaction.close().catch(() => undefined);
     throw error;
   }
-  if (!transaction.isEndedByCall) await transaction.commitAs(durability);
+  if (!transaction.isEndedByCall) await transaction.commitAs(durability, { signal });
   return result;
 }

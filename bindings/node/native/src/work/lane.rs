@@ -236,9 +236,10 @@ impl Inner {
                     jobs.extend(state.queue.pop_front());
                 }
             }
+            // One that can be cancelled stays in the queue until its turn, where it is found.
             Form::Put => {
-                while jobs.len() < SHARED_MAX && state.queue.front().is_some_and(|job| job.operation.form == Form::Put)
-                {
+                let joins = |job: &Job| job.operation.form == Form::Put && job.control.is_none();
+                while jobs.len() < SHARED_MAX && state.queue.front().is_some_and(joins) {
                     jobs.extend(state.queue.pop_front());
                 }
             }

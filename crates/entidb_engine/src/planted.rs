@@ -117,6 +117,8 @@ pub enum Mistake {
     FlushedForEachRefusal,
     /// A write that needs room where its file has some is not made again with the reserve.
     OverwriteGivenUp,
+    /// A segment that cannot be read ends the commit that merges for its room.
+    UnreadableEndsCommit,
     /// A change of the keys that came to one copy of the keyring is told as refused.
     KeyringHalfForgotten,
     /// The keyring is written without the reserve.

@@ -9,8 +9,8 @@ use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation, Varia
 use entidb_testkit::crash::{CrashTest, Effort};
 use entidb_testkit::engine_subject::{EngineSubject, encrypted_options, judge_error};
 use entidb_testkit::full_disk::{
-    Cycled, Filling, FullDisk, IN_VAIN_MAX, Scarcity, SmallDisk, begun_in_vain, close_without_room,
-    flushes_without_room, written_for_refused,
+    Cycled, Filling, FullDisk, IN_VAIN_MAX, Scarcity, SmallDisk, ask_beside_unreadable, begun_in_vain,
+    close_without_room, flushes_without_room, written_for_refused,
 };
 use entidb_testkit::history::History;
 use entidb_testkit::model::Contents;
@@ -377,6 +377,18 @@ fn what_is_written_again_and_again_on_a_full_disk_is_caught() {
         assert!(!is_caught(None, scarcity, 1));
         assert!((1..4).any(|seed| is_caught(Some(mistake), scarcity, seed)), "not caught: {mistake:?}");
     }
+}
+
+#[test]
+fn an_unreadable_segment_that_ends_a_commit_on_a_full_disk_is_caught() {
+    let ask = |mistake| {
+        plant(mistake);
+        let asked = (1..3).try_for_each(ask_beside_unreadable);
+        plant(None);
+        asked
+    };
+    ask(None).unwrap();
+    assert!(ask(Some(Mistake::UnreadableEndsCommit)).is_err());
 }
 
 /// Adds a second key to a database on a disk without any room that copies overwrites, or whose device fails once. True when it is

@@ -232,6 +232,7 @@ impl Shared {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) if is_no_space(&error) => break,
+                Err(error) if self.is_of_segment(&error) && makes(Mistake::UnreadableEndsCommit) => return Err(error),
                 Err(error) if self.is_of_segment(&error) && unreadable < UNREADABLE_MAX => unreadable += 1,
                 Err(error) => {
                     self.unless_it_ends_the_call(error)?;

@@ -204,6 +204,9 @@ pub fn ask_beside_unreadable(seed: u64) -> Result<(), Wrong> {
             break;
         }
     }
+    let first = unreadable.0.lock().clone();
+    ask_while_merges_are_wanted(&mut full, &unreadable)?;
+    *unreadable.0.lock() = first;
     let mut keys: Vec<Vec<u8>> = full.model.keys().cloned().collect();
     // Of each zone in turn: that with the segment may have no room to give.
     keys.sort_unstable_by_key(|key| key.get(1..).unwrap_or_default().to_vec());
@@ -218,6 +221,33 @@ pub fn ask_beside_unreadable(seed: u64) -> Result<(), Wrong> {
     (0..REST_ENDS).for_each(|_| (disk.rest)());
     full.settle()?;
     full.compare("with all segments readable again")
+}
+
+/// Deletes much here and there and asks for more, which merges to make room: for each commit the first segment that is read from then
+/// on cannot be read. In between all is merged, because a zone with many runs that cannot be merged takes no more.
+fn ask_while_merges_are_wanted(full: &mut FullDisk<'_>, unreadable: &Unreadable) -> Result<(), Wrong> {
+    let before = full.engine()?.stats().compaction_failures;
+    for part in 0..4 {
+        *unreadable.0.lock() = None;
+        full.settle()?;
+        let spread: Vec<Change> = full.model.keys().skip(part).step_by(8).cloned().map(Change::Delete).collect();
+        for some in spread.chunks(40) {
+            *unreadable.0.lock() = Some(String::new());
+            full.free(some.to_vec())?;
+        }
+        let mut refused = 0;
+        while refused < 4 {
+            *unreadable.0.lock() = Some(String::new());
+            let change = full.put();
+            refused += u64::from(!full.commit(vec![change])?);
+            // The rests of segments are over then.
+            (0..REST_ENDS).for_each(|_| (full.disk.rest)());
+        }
+    }
+    match full.engine()?.stats().compaction_failures {
+        now if now > before => Ok(()),
+        _ => Err("no merge has met a segment that cannot be read".to_owned()),
+    }
 }
 
 /// Lets memtables and merges want room on a disk that says it has some and has none, as for a user with a quota. Returns how

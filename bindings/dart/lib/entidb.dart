@@ -18,11 +18,11 @@
 /// ```
 library;
 
-export 'src/async.dart' show CollectionAsync, EntiDbAsync, QueryAsync;
 export 'src/cancel.dart' show CancelToken;
 export 'src/cbor.dart' show Cbor;
 export 'src/changes.dart' show Change, ChangeBatch, ChangeFeed;
-export 'src/collection.dart' show Collection, IndexDefinition;
+export 'src/collection.dart'
+    show Collection, CollectionAsync, EntiDbAsync, Explanation, IndexDefinition, Page, Query, QueryAsync;
 export 'src/condition.dart' show Condition, Field, f;
 export 'src/cursor.dart' show Cursor, Entities;
 export 'src/database.dart' show EntiDb;
@@ -41,7 +41,6 @@ export 'src/interface.g.dart'
 export 'src/key.dart' show DatabaseKey;
 export 'src/manual.dart' show ManualIndex;
 export 'src/patch.dart' show Patch;
-export 'src/query.dart' show Explanation, Page, Query;
 export 'src/schema.dart' show Document, Entity, EntityFields, EntityVersion, Schema, Schemas;
 export 'src/transaction.dart' show Savepoint, Snapshot, Transaction;
 export 'src/values.dart' show Decimal, EntityId, Sixteen, Tagged, Timestamp, Uuid, Vector, VectorKind;

@@ -114,7 +114,6 @@ const alone = {
   'Collection': {
     'name',
     'schema',
-    'owner',
     'find',
     'scan',
     'putBytes',
@@ -124,10 +123,8 @@ const alone = {
     'indexes',
     'manualIndex',
     'stats',
-    // Called by a query.
-    'run', 'countOf', 'deleteOf', 'updateOf', 'explanationOf',
   },
-  'Query': {'collection', 'parts', 'orderBy', 'orderByAll', 'limit', 'offset', 'after', 'explain'},
+  'Query': {'orderBy', 'orderByAll', 'limit', 'offset', 'after', 'explain'},
 };
 
 void main() {

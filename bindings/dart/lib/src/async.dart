@@ -1,20 +1,9 @@
-/// The methods that can wait, as futures and streams: they run in the background isolate of the database.
-///
-/// Always: each has the name, the arguments and the errors of the method it stands for, and a token that ends it; documents are copied
-/// between the isolates.
-/// Does not know: how the isolate works.
-library;
-
-import 'cancel.dart';
-import 'collection.dart';
-import 'cursor.dart';
-import 'database.dart';
-import 'interface.g.dart';
-import 'patch.dart';
-import 'query.dart';
-import 'schema.dart';
-import 'transaction.dart';
-import 'values.dart';
+// The methods that can wait, as futures and streams: they run in the background isolate of the database.
+//
+// Always: each has the name, the arguments and the errors of the method it stands for, and a token that ends it; documents are copied
+// between the isolates.
+// Does not know: how the isolate works.
+part of 'collection.dart';
 
 /// Methods of a database that do not block.
 extension EntiDbAsync on EntiDb {
@@ -69,7 +58,7 @@ extension EntiDbAsync on EntiDb {
 extension CollectionAsync<T> on Collection<T> {
   Future<R> _run<R>(R Function(Collection<T> collection) run, CancelToken? cancel) {
     final (name, schema) = (this.name, this.schema);
-    return owner.background((db) => run(db.typed(name, schema)), cancel: cancel);
+    return _owner.background((db) => run(db.typed(name, schema)), cancel: cancel);
   }
 
   /// As `put`.
@@ -141,9 +130,9 @@ extension CollectionAsync<T> on Collection<T> {
 /// Methods of a query that do not block.
 extension QueryAsync<T> on Query<T> {
   Future<R> _run<R>(R Function(Query<T> query) run, CancelToken? cancel) {
-    final (name, schema) = (collection.name, collection.schema);
-    final parts = this.parts;
-    return collection.owner.background((db) => run(Query(db.typed(name, schema), parts)), cancel: cancel);
+    final (name, schema) = (_collection.name, _collection.schema);
+    final parts = _parts;
+    return _collection._owner.background((db) => run(Query._(db.typed(name, schema), parts)), cancel: cancel);
   }
 
   /// As `toList`.
@@ -169,8 +158,8 @@ extension QueryAsync<T> on Query<T> {
 
   /// The results as a stream, of one snapshot. A stream that is cancelled frees it at once.
   Stream<Entity<T>> stream() {
-    final parts = this.parts;
-    return _stream(collection, (notes) => Query(notes, parts).cursor());
+    final parts = _parts;
+    return _stream(_collection, (notes) => Query._(notes, parts).cursor());
   }
 }
 
@@ -198,7 +187,7 @@ List<Entity<T>> _take<T>(int id) {
 void _close(int id) => _cursors.remove(id)?.close();
 
 Stream<Entity<T>> _stream<T>(Collection<T> collection, Cursor<T> Function(Collection<T> collection) open) async* {
-  final owner = collection.owner;
+  final owner = collection._owner;
   final id = await _opened(owner, collection.name, collection.schema, open);
   try {
     for (;;) {

@@ -5,6 +5,7 @@
 /// Does not know: how documents are encoded.
 library;
 
+import 'dart:convert';
 import 'dart:typed_data';
 
 import 'argument.dart';
@@ -19,11 +20,14 @@ import 'frames.dart';
 import 'interface.g.dart';
 import 'manual.dart';
 import 'patch.dart';
-import 'query.dart';
 import 'raw.dart';
 import 'schema.dart';
 import 'scope.dart';
+import 'transaction.dart';
 import 'values.dart';
+
+part 'async.dart';
+part 'query.dart';
 
 /// The definition of an index.
 final class IndexDefinition {
@@ -76,9 +80,6 @@ final class Collection<T> {
   final RawCollection _raw;
   final Encoders _encoders;
   final CollectionOwner _owner;
-
-  /// What it was taken from.
-  CollectionOwner get owner => _owner;
 
   /// Stores a document under an id, or under a new one, and returns the id. An entity that has the id is replaced, whatever its version.
   ///
@@ -249,7 +250,7 @@ final class Collection<T> {
       _Scan(this, after, reverse, limit == null ? -1 : whole(limit, 'a limit'));
 
   /// A query for the entities that match a condition, or for all.
-  Query<T> find([Condition? condition]) => Query(this, QueryParts(condition ?? Condition.everything));
+  Query<T> find([Condition? condition]) => Query._(this, _Parts(condition ?? Condition.everything));
 
   /// Creates an index on one or several fields, `-` before a descending one, and builds it. True if it was created, false if the same
   /// index exists already. The default of the name is the fields joined by commas.
@@ -291,32 +292,27 @@ final class Collection<T> {
   CollectionStats stats() => CollectionStats.read(decodeValue(_raw.stats())! as Map<Object?, Object?>);
 
   R _asked<R>(Query<T> query, R Function(Encoder encoder) run) => _encoders.lend((encoder) {
-    encoder.document(query.parts.encoded);
+    encoder.document(query._parts.encoded);
     return run(encoder);
   });
 
-  /// Runs a query; `cursor` of the query is the way to call it.
-  Cursor<T> run(Query<T> query) =>
+  Cursor<T> _cursorOf(Query<T> query) =>
       _asked(query, (encoder) => Cursor(_raw.find(encoder.memory, encoder.at), schema, isPaged: true));
 
-  /// The number of results of a query; `count` of the query is the way to call it.
-  int countOf(Query<T> query) => _asked(query, (encoder) => _raw.findCount(encoder.memory, encoder.at));
+  int _countOf(Query<T> query) => _asked(query, (encoder) => _raw.findCount(encoder.memory, encoder.at));
 
-  /// Deletes the results of a query; `delete` of the query is the way to call it.
-  int deleteOf(Query<T> query) => _asked(query, (encoder) => _raw.findDelete(encoder.memory, encoder.at));
+  int _deleteOf(Query<T> query) => _asked(query, (encoder) => _raw.findDelete(encoder.memory, encoder.at));
 
-  /// Applies a patch to the results of a query; `update` of the query is the way to call it.
-  int updateOf(Query<T> query, Patch patch) => _owner.atomically(name, _raw, (raw) {
+  int _updateOf(Query<T> query, Patch patch) => _owner.atomically(name, _raw, (raw) {
     final inside = Collection(name, schema, raw, _encoders, _owner);
-    final ids = Query(inside, query.parts).ids();
+    final ids = Query._(inside, query._parts).ids();
     for (final id in ids) {
       inside.update(id, patch);
     }
     return ids.length;
   });
 
-  /// The plan of a query; `explain` of the query is the way to call it.
-  Explanation explanationOf(Query<T> query) => _asked(
+  Explanation _explanationOf(Query<T> query) => _asked(
     query,
     (encoder) => Explanation.read(decodeValue(_raw.findExplain(encoder.memory, encoder.at))! as Map<Object?, Object?>),
   );

@@ -1,19 +1,8 @@
-/// Queries to a collection.
-///
-/// Always: a query is a value; each method returns a new one, and nothing is read until results are asked for.
-/// Does not know: how results are found; `explain` says it.
-library;
-
-import 'dart:convert';
-import 'dart:typed_data';
-
-import 'argument.dart';
-import 'collection.dart';
-import 'condition.dart';
-import 'cursor.dart';
-import 'patch.dart';
-import 'schema.dart';
-import 'values.dart';
+// Queries to a collection.
+//
+// Always: a query is a value; each method returns a new one, and nothing is read until results are asked for.
+// Does not know: how results are found; `explain` says it.
+part of 'collection.dart';
 
 /// The plan of a query.
 final class Explanation {
@@ -77,9 +66,9 @@ final class Page<T> {
 }
 
 /// The parts of a query, without its collection: values that cross to another isolate.
-final class QueryParts {
+final class _Parts {
   /// The parts that are given.
-  const QueryParts(this.filter, {this.order = const [], this.limit, this.offset = 0, this.page, this.after});
+  const _Parts(this.filter, {this.order = const [], this.limit, this.offset = 0, this.page, this.after});
 
   /// The condition.
   final Condition filter;
@@ -100,7 +89,7 @@ final class QueryParts {
   final Uint8List? after;
 
   /// These parts with some of them replaced.
-  QueryParts replaced({List<List<Object>>? order, int? limit, int? offset, int? page, Uint8List? after}) => QueryParts(
+  _Parts replaced({List<List<Object>>? order, int? limit, int? offset, int? page, Uint8List? after}) => _Parts(
     filter,
     order: order ?? this.order,
     limit: limit ?? this.limit,
@@ -130,44 +119,40 @@ final class QueryParts {
 /// }
 /// ```
 final class Query<T> extends Entities<T> {
-  /// A query of a collection, which `find` makes.
-  const Query(this.collection, this.parts);
+  const Query._(this._collection, this._parts);
 
-  /// The collection it asks.
-  final Collection<T> collection;
-
-  /// What it asks.
-  final QueryParts parts;
+  final Collection<T> _collection;
+  final _Parts _parts;
 
   /// Sorts by a field, descending with `-` before it; then by further ones.
   Query<T> orderBy(String field, [String? second, String? third]) =>
       orderByAll([field, if (second != null) second, if (third != null) third]);
 
   /// Sorts by these fields, descending with `-` before one.
-  Query<T> orderByAll(Iterable<String> fields) => Query(collection, parts.replaced(order: orderOf(fields)));
+  Query<T> orderByAll(Iterable<String> fields) => Query._(_collection, _parts.replaced(order: orderOf(fields)));
 
   /// Returns at most [count] results, on all pages together.
-  Query<T> limit(int count) => Query(collection, parts.replaced(limit: whole(count, 'a limit')));
+  Query<T> limit(int count) => Query._(_collection, _parts.replaced(limit: whole(count, 'a limit')));
 
   /// Skips the first results, before the first page only.
-  Query<T> offset(int count) => Query(collection, parts.replaced(offset: whole(count, 'an offset')));
+  Query<T> offset(int count) => Query._(_collection, _parts.replaced(offset: whole(count, 'an offset')));
 
   /// Continues behind the entity of a page token; null begins at the start.
   Query<T> after(String? token) {
     if (token == null) return this;
     try {
       final bytes = base64Url.decode(base64Url.normalize(token));
-      return Query(collection, parts.replaced(after: bytes));
+      return Query._(_collection, _parts.replaced(after: bytes));
     } on FormatException {
       throw refused('${shown(token)} is no page token');
     }
   }
 
-  Query<T> _paged(int size) => Query(collection, parts.replaced(page: size));
+  Query<T> _paged(int size) => Query._(_collection, _parts.replaced(page: size));
 
   /// Runs the query, with page tokens. Read the cursor to its end, or close it.
   @override
-  Cursor<T> cursor() => collection.run(this);
+  Cursor<T> cursor() => _collection._cursorOf(this);
 
   /// A page of at most [size] results, and the token for [after] to get the next one. `limit` and `offset` apply to all pages
   /// together: a limit of 25 gives pages of 10, 10 and 5.
@@ -202,7 +187,7 @@ final class Query<T> extends Entities<T> {
   List<EntityId> ids() => [for (final entity in this) entity.id];
 
   /// The number of results, which does not read them where an index can count.
-  int count() => collection.countOf(this);
+  int count() => _collection._countOf(this);
 
   /// As [count].
   @override
@@ -215,11 +200,11 @@ final class Query<T> extends Entities<T> {
   bool get isNotEmpty => !isEmpty;
 
   /// Deletes the results in one transaction; returns how many there were.
-  int delete() => collection.deleteOf(this);
+  int delete() => _collection._deleteOf(this);
 
   /// Applies a patch to the results: to all or, after an error, to none. Returns how many there were.
-  int update(Patch patch) => collection.updateOf(this, patch);
+  int update(Patch patch) => _collection._updateOf(this, patch);
 
   /// The plan of the query.
-  Explanation explain() => collection.explanationOf(this);
+  Explanation explain() => _collection._explanationOf(this);
 }

@@ -20,6 +20,34 @@ use crate::value::EntityId;
 /// A wait is cut into pieces of this length, so that Ctrl-C is heard.
 const WAIT_MS: u64 = 200;
 
+/// The feeds that have something to read.
+mod wakes {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Mutex, PoisonError};
+
+    static IS_ANY: AtomicBool = AtomicBool::new(false);
+    static WOKEN: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+
+    /// One more. On the thread that commits, which has no GIL.
+    pub(super) fn add(number: u64) {
+        WOKEN.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+        IS_ANY.store(true, Ordering::Release);
+    }
+
+    pub(super) fn take() -> Vec<u64> {
+        if !IS_ANY.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *WOKEN.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The numbers of the feeds that may have something to read; for ``entidb.aio``, which asks after each of its calls.
+#[pyfunction]
+pub(crate) fn _take_wakes() -> Vec<u64> {
+    wakes::take()
+}
+
 static BATCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static CHANGE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
@@ -158,6 +186,12 @@ impl ChangeFeed {
     /// Makes the next call return the last batch again.
     fn unread(&self, py: Python<'_>) -> PyResult<()> {
         call(py, || self.feed.unread())
+    }
+
+    /// From here on ``_take_wakes`` gives this number once after ``next`` found nothing, when there may be something to read; for
+    /// ``entidb.aio``.
+    fn _watch(&self, py: Python<'_>, number: u64) -> PyResult<()> {
+        call(py, || self.feed.set_waker(Some(Box::new(move || wakes::add(number)))))
     }
 
     /// The position after the last batch. Store it, and pass it as ``since`` to continue there.

@@ -135,6 +135,30 @@ impl Cursor {
         })
     }
 
+    /// The next entities as the library gives them, in a list that is empty at the end; for ``entidb.aio``.
+    fn _batch<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.with(py, |state| {
+            let list = PyList::empty(py);
+            if let Some(first) = state.next(py, self.collection.get())? {
+                list.append(first)?;
+                while let Some(frame) = state.batch.as_mut().and_then(Frames::next_frame) {
+                    state.given += 1;
+                    list.append(framed(py, &frame)?)?;
+                }
+            }
+            Ok(list)
+        })
+    }
+
+    /// The page token of an entity of the last batch, by its position.
+    fn _token_at<'py>(&self, py: Python<'py>, position: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.with(py, |state| {
+            let Some(cursor) = &state.cursor else { return Ok(None) };
+            let token = self.collection.get().long(py, || cursor.token(position))?;
+            Ok(token.map(|token| PyBytes::new(py, &token)))
+        })
+    }
+
     /// The page token of the last entity, for ``Query.after``; ``None`` before the first.
     fn token<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.with(py, |state| match (&state.cursor, state.given.checked_sub(1)) {

@@ -150,6 +150,11 @@ impl Transaction {
         Ok(sequence)
     }
 
+    /// Makes it belong to no thread; for ``entidb.aio``, whose transactions belong to tasks.
+    fn _detach(&self, py: Python<'_>) -> PyResult<()> {
+        self.busy.call(py, || self.transaction.detach())
+    }
+
     /// Aborts: the changes are lost.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
         self.busy.call(py, || self.transaction.abort())?;

@@ -57,6 +57,10 @@ class Scope:
         """Where long work waits."""
         return self.lanes.transaction if self.is_write_transaction else self.lanes.long
 
+    async def own(self, call: Callable[[], _T]) -> _T:
+        """Makes a call of the transaction itself."""
+        return await self.reads.run(call)
+
     def check_deadlock(self) -> None:
         """Refuses what would wait for the transaction in whose block it is."""
         other = inside.get()

@@ -44,12 +44,12 @@ class Transaction:
     @property
     async def sequence(self) -> int:
         """The sequence of the commit that it sees, or that it became: ``await tx.sequence``."""
-        return await self._scope.reads.run(lambda: self._transaction.sequence)
+        return await self._scope.own(lambda: self._transaction.sequence)
 
     @property
     async def position(self) -> str:
         """The position in the change feed after the commit that a read transaction sees: ``await tx.position``."""
-        return await self._scope.reads.run(lambda: self._transaction.position)
+        return await self._scope.own(lambda: self._transaction.position)
 
     def collection(self, name: str) -> Collection:
         """The collection with this name, as this transaction sees it."""
@@ -57,42 +57,42 @@ class Transaction:
 
     async def collections(self) -> list[str]:
         """The names of the collections it sees."""
-        return await self._scope.reads.run(self._transaction.collections)
+        return await self._scope.own(self._transaction.collections)
 
     async def create_collection(self, name: str) -> Collection:
         """Creates an empty collection."""
-        await self._scope.write(lambda: self._transaction.create_collection(name))
+        await self._scope.own(lambda: self._transaction.create_collection(name))
         return self.collection(name)
 
     async def rename_collection(self, old: str, new: str) -> None:
         """Renames a collection."""
-        await self._scope.write(lambda: self._transaction.rename_collection(old, new))
+        await self._scope.own(lambda: self._transaction.rename_collection(old, new))
 
     async def drop_collection(self, name: str) -> None:
         """Drops a collection with its entities and indexes."""
-        await self._scope.write(lambda: self._transaction.drop_collection(name))
+        await self._scope.own(lambda: self._transaction.drop_collection(name))
 
     async def savepoint(self) -> Savepoint:
         """Sets a savepoint for ``rollback_to``.
 
         ``async with await tx.savepoint():`` rolls back when an exception leaves the block.
         """
-        return Savepoint(self._scope, await self._scope.write(self._transaction.savepoint))
+        return Savepoint(self._scope, await self._scope.own(self._transaction.savepoint))
 
     async def rollback_to(self, savepoint: Savepoint) -> None:
         """Undoes all changes since a savepoint."""
-        await self._scope.write(lambda: self._transaction.rollback_to(savepoint._savepoint))
+        await self._scope.own(lambda: self._transaction.rollback_to(savepoint._savepoint))
 
     async def commit(self, durability: Durability | None = None) -> int:
         """Commits, and returns the sequence of the commit."""
-        return await self._scope.write(lambda: self._transaction.commit(durability))
+        return await self._scope.own(lambda: self._transaction.commit(durability))
 
     async def abort(self) -> None:
         """Aborts: the changes are lost."""
-        await self._scope.write(self._transaction.abort)
+        await self._scope.own(self._transaction.abort)
 
     async def __aenter__(self) -> Self:
-        await self._scope.write(self._transaction.__enter__)
+        await self._scope.own(self._transaction.__enter__)
         if self._scope.is_write_transaction:
             self._mark = inside.set(self)
         return self
@@ -109,7 +109,7 @@ class Transaction:
                 inside.reset(mark)
             except ValueError:
                 pass  # Left in another context than it was entered in.
-        await self._scope.write(lambda: self._transaction.__exit__(kind, exception, traceback))
+        await self._scope.own(lambda: self._transaction.__exit__(kind, exception, traceback))
         return False
 
     def __repr__(self) -> str:
@@ -127,10 +127,10 @@ class Savepoint:
 
     async def rollback(self) -> None:
         """Undoes all changes since the savepoint."""
-        await self._scope.write(self._savepoint.rollback)
+        await self._scope.own(self._savepoint.rollback)
 
     async def __aenter__(self) -> Self:
-        await self._scope.write(self._savepoint.__enter__)
+        await self._scope.own(self._savepoint.__enter__)
         return self
 
     async def __aexit__(
@@ -139,7 +139,7 @@ class Savepoint:
         exception: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> Literal[False]:
-        await self._scope.write(lambda: self._savepoint.__exit__(kind, exception, traceback))
+        await self._scope.own(lambda: self._savepoint.__exit__(kind, exception, traceback))
         return False
 
     def __repr__(self) -> str:

@@ -43,6 +43,7 @@ __all__ = [
     "Timestamp",
     "Transaction",
     "Vector",
+    "_take_wakes",
     "abi_version",
     "canonicalise",
     "deadline",

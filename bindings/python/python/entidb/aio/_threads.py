@@ -145,7 +145,11 @@ class Lane:
             finally:
                 wake_feeds()
 
-        future = self._pool.submit(context.run, work)
+        try:
+            future = self._pool.submit(context.run, work)
+        except RuntimeError:
+            # The database was closed, which the call says at once.
+            return context.run(work)
 
         def end() -> None:
             token.cancel()

@@ -93,10 +93,11 @@ export class Requests {
   #at = 0;
   #start = 0;
   #isPlanned = false;
+  #isWoken = false;
   #last = 0;
 
   constructor() {
-    const names = raw.asyncAttach(() => this.#take());
+    const names = raw.asyncAttach(() => this.#wake());
     names.forEach((name, number) => this.#numbers.set(name, number));
     raw.lend(REQUESTS, this.#bytes);
     raw.lend(REPLIES, this.#replies);
@@ -216,6 +217,19 @@ export class Requests {
     this.#bytes[this.#at++] = flag ? Tag.True : Tag.False;
   }
 
+  /**
+   * Replies are read once in a turn of the loop: the host calls this again and again within one turn while other threads have replies
+   * ready, and timers and requests of the program would wait.
+   */
+  #wake(): void {
+    if (this.#isWoken) return;
+    this.#isWoken = true;
+    setImmediate(() => {
+      this.#isWoken = false;
+      this.#take();
+    });
+  }
+
   /** Reads the replies that are ready, as many as fit, and comes back for the rest in another turn of the loop. */
   #take(): void {
     let length = raw.asyncTake(REPLIES);
@@ -238,7 +252,7 @@ export class Requests {
       pending.settle(reply);
     }
     if (this.#replies.length > KEPT_BYTES_MAX) this.#lendReplies(REPLY_BYTES);
-    if (more) setImmediate(() => this.#take());
+    if (more) this.#wake();
   }
 
   #lendReplies(length: number): void {

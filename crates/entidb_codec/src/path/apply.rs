@@ -7,7 +7,7 @@
 use super::{Operation, Patch, Path, Segment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
-use crate::value::{Integer, Map, Value};
+use crate::value::{Integer, Key, Map, Value};
 
 /// The document with a patch applied, within the default limits.
 ///
@@ -65,6 +65,7 @@ fn place<'v>(root: &'v mut Value, path: &Path) -> Result<&'v mut Value> {
     for segment in path.segments() {
         here = match (segment, here) {
             (Segment::Key(key), Value::Map(map)) => map.entry_or_null(key.as_view()),
+            (Segment::Position(position), Value::Map(map)) => map.entry_or_null(text_key(*position).as_view()),
             (Segment::Key(key), held @ Value::Null) => {
                 *held = Value::Map(Map::new());
                 held.as_map_mut().and_then(|map| map.entry_or_null(key.as_view()))
@@ -95,6 +96,7 @@ fn remove(root: &mut Value, path: &Path) {
     for segment in parents {
         let next = match (segment, here) {
             (Segment::Key(key), Value::Map(map)) => map.get_mut(key),
+            (Segment::Position(position), Value::Map(map)) => map.get_mut(&text_key(*position)),
             (Segment::Position(position), Value::Array(elements)) => elements.get_mut(*position),
             _ => None,
         };
@@ -107,11 +109,19 @@ fn remove(root: &mut Value, path: &Path) {
         (Segment::Key(key), Value::Map(map)) => {
             map.remove(key);
         }
+        (Segment::Position(position), Value::Map(map)) => {
+            map.remove(&text_key(*position));
+        }
         (Segment::Position(position), Value::Array(elements)) if *position < elements.len() => {
             elements.remove(*position);
         }
         _ => {}
     }
+}
+
+/// What a position means in a map.
+fn text_key(position: usize) -> Key {
+    Key::Text(position.to_string())
 }
 
 fn add(held: &Value, by: &Value) -> Result<Value, (ErrorKind, String)> {

@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use super::{Path, Segment};
-use crate::canonical::{Reader, major};
+use crate::canonical::{Head, Reader, major};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Key;
 use crate::view::{self, ValueRef};
@@ -84,11 +84,18 @@ fn walk(reader: &mut Reader<'_>, path: &Path) -> Result<bool> {
 
 fn enter_position(reader: &mut Reader<'_>, position: usize) -> Result<bool> {
     let head = reader.head()?;
-    if head.major != major::ARRAY || position >= reader.count(head)? {
-        return Ok(false);
+    match head.major {
+        major::ARRAY if position < reader.count(head)? => {
+            reader.skip_items(position)?;
+            Ok(true)
+        }
+        // Who writes `years.2024` need not know whether the years are in an array or in a map.
+        major::MAP => {
+            let digits = position.to_string();
+            find_key(reader, head, (major::TEXT, digits.len() as u64), digits.as_bytes())
+        }
+        _ => Ok(false),
     }
-    reader.skip_items(position)?;
-    Ok(true)
 }
 
 fn enter_key(reader: &mut Reader<'_>, wanted: &Key) -> Result<bool> {
@@ -102,6 +109,11 @@ fn enter_key(reader: &mut Reader<'_>, wanted: &Key) -> Result<bool> {
         Key::Integer(integer) => ((major::UNSIGNED, integer.argument()), &[]),
         Key::Text(text) => ((major::TEXT, text.len() as u64), text.as_bytes()),
     };
+    find_key(reader, head, wanted_head, wanted_text)
+}
+
+/// Moves the reader behind a key of the map whose head was read; false where the map has no such key.
+fn find_key(reader: &mut Reader<'_>, head: Head, wanted_head: (u8, u64), wanted_text: &[u8]) -> Result<bool> {
     for _ in 0..reader.count(head)? {
         let key = reader.head()?;
         let text: &[u8] = match key.major {

@@ -296,6 +296,40 @@ impl fmt::Display for Path {
 mod tests {
     use super::*;
 
+    /// `years.2024` matched nothing where the years are a map, and `remove` did nothing.
+    #[test]
+    fn a_position_that_meets_a_map_is_the_key_of_its_digits() {
+        let document = crate::doc! { "years": { "2024": { "n": 1 }, "7": 2 }, "list": [{ "0": 5 }, 6] };
+        let bytes = crate::encode(&document);
+        let found =
+            |text: &str| crate::lookup(&bytes, &Path::dotted(text).unwrap()).unwrap().and_then(|value| value.as_i64());
+        for (text, wanted) in [
+            ("years.2024.n", Some(1)),
+            ("years.\\2024.n", Some(1)),
+            ("years.7", Some(2)),
+            ("years.[7]", None),
+            ("years.1", None),
+            ("list.0.0", Some(5)),
+            ("list.1", Some(6)),
+            ("list.\\1", None),
+        ] {
+            assert_eq!(found(text), wanted, "{text}");
+        }
+        let path = |text: &str| Path::dotted(text).unwrap();
+        let patch = Patch::new()
+            .set(path("years.2024.n"), 3)
+            .set(path("years.2025"), 4)
+            .increment(path("years.7"), 1)
+            .remove(path("list.0.0"))
+            .remove(path("years.9"));
+        let changed = crate::decode(&crate::apply(&bytes, &patch).unwrap()).unwrap();
+        let years = crate::doc! { "2024": { "n": 3 }, "2025": 4, "7": 3 };
+        assert_eq!(changed, crate::doc! { "years": years, "list": [{}, 6] });
+        // Nothing says which of the two is to be made.
+        let nowhere = Patch::new().set(path("other.0"), 1);
+        assert_eq!(crate::apply(&bytes, &nowhere).unwrap_err().kind(), crate::ErrorKind::TypeMismatch);
+    }
+
     #[test]
     fn dotted_and_typed_paths_agree() {
         for (text, path) in [

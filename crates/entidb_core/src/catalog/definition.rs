@@ -49,8 +49,21 @@ impl Column {
         if rest.is_empty() {
             return Err(refuse("it names no field; give at least one name"));
         }
+        if let Some((field, _)) = split_direction(rest).filter(|(field, _)| !field.ends_with('\\')) {
+            let field = field.trim();
+            return Err(refuse(&format!(
+                "a direction stands before the field: \"{field}\" is ascending, \"-{field}\" descending; a field of that name is \
+                 written with \\ before its last space"
+            )));
+        }
         Ok(Self { path, direction })
     }
+}
+
+/// The text before the word of a direction as SQL writes it, and that word; none where there is no such word.
+fn split_direction(text: &str) -> Option<(&str, &str)> {
+    let (field, word) = text.rsplit_once(' ')?;
+    (word.eq_ignore_ascii_case("asc") || word.eq_ignore_ascii_case("desc")).then_some((field, word))
 }
 
 impl std::fmt::Display for Column {
@@ -62,7 +75,11 @@ impl std::fmt::Display for Column {
             // A name that begins with a minus must not read as a direction.
             f.write_str("\\")?;
         }
-        f.write_str(&path)
+        match split_direction(&path) {
+            // Nor must one that ends so.
+            Some((field, word)) => write!(f, "{field}\\ {word}"),
+            None => f.write_str(&path),
+        }
     }
 }
 
@@ -317,6 +334,19 @@ mod tests {
             let error = IndexDefinition::on(columns.iter().copied()).unwrap_err();
             assert_eq!(error.code(), ErrorCode::InvalidArgument, "{columns:?}");
         }
+    }
+
+    #[test]
+    fn a_direction_behind_a_field_is_refused_and_a_field_of_that_name_reads_back() {
+        for text in ["n desc", "n ASC", "a.b Desc", "-n desc", "n  asc"] {
+            let error = Column::parse(text).unwrap_err();
+            assert!(error.message().contains("a direction stands before the field"), "{error}");
+        }
+        for text in ["n\\ desc", "-n\\ ASC", "a.b\\ desc", "desc", "n descending", "descr", "n desc.x"] {
+            let column = Column::parse(text).unwrap();
+            assert_eq!(Column::parse(&column.to_string()).unwrap(), column, "{text} is written {column}");
+        }
+        assert_eq!(Column::parse("n\\ desc").unwrap().path, Path::field("n desc"));
     }
 
     #[test]

@@ -303,18 +303,20 @@ impl Collection {
     /// ```
     ///
     /// # Errors
-    /// As [`put`](Self::put).
+    /// As [`put`](Self::put), with the position of the document that is refused.
     pub fn put_batch(&self, items: &[BatchItem<'_>]) -> Result<Vec<EntityId>> {
         let shared = self.scope.shared();
         let ids = self.write_all(|state, target| {
             let mut ids = Vec::with_capacity(items.len());
-            for item in items {
+            for (position, item) in items.iter().enumerate() {
                 interrupt::check()?;
                 let id = match item.id {
                     Some(id) => id,
                     None => shared.next_id()?,
                 };
-                state.write_entity(target, id, item.document, WriteMode::Put)?;
+                state
+                    .write_entity(target, id, item.document, WriteMode::Put)
+                    .map_err(|error| error.at_document(position))?;
                 ids.push(id);
             }
             Ok(ids)

@@ -86,6 +86,14 @@ impl Error {
         )
     }
 
+    /// Says before the message which of many documents it is about, where it is about a document.
+    pub(crate) fn at_document(mut self, position: usize) -> Self {
+        if matches!(self.code().family(), Family::Usage | Family::Encoding | Family::Transaction) {
+            self.0.message.insert_str(0, &format!("the document at [{position}]: "));
+        }
+        self
+    }
+
     /// A name longer than any collection has is none that it is about.
     pub(crate) fn with_collection(mut self, name: &str) -> Self {
         if name.len() <= NAME_BYTES_MAX {

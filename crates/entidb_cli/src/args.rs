@@ -109,7 +109,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         target: Target,
     },
-    /// Export entities as JSON, one object per line.
+    /// Export entities, indexes and the keys of manual indexes as JSON, one object per line.
+    ///
+    /// Versions, the change feed and the keys that open an encrypted database are not in it; `backup` copies a database with all of it.
     Dump {
         #[command(flatten)]
         target: Target,
@@ -119,8 +121,11 @@ pub(crate) enum Command {
         /// Write to this file instead of standard output.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Export entities alone, without lines for indexes and empty collections.
+        #[arg(long)]
+        entities_only: bool,
     },
-    /// Import entities from JSON lines, as `dump` writes them. Importing the same file again changes nothing.
+    /// Import JSON lines, as `dump` writes them. Importing the same file again changes nothing.
     Load {
         #[command(flatten)]
         target: Target,

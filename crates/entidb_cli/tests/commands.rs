@@ -88,7 +88,11 @@ fn entities_are_put_found_and_removed() {
     text(&["find", &db, "notes", "--order-by", "a..b"], 2);
     text(&["find", &db, "notes", "--where", "n", "eq", "18446744073709551616"], 2);
     // Nobody can be asked here: without --yes nothing goes.
-    text(&["find", &db, "notes", "--where", "n", "eq", "2", "--delete"], 2);
+    let unasked = run(&["find", &db, "notes", "--where", "n", "eq", "2", "--delete"]);
+    assert_eq!(unasked.status.code(), Some(2), "{unasked:?}");
+    assert!(
+        String::from_utf8_lossy(&unasked.stderr).contains("delete 1 entities of notes cannot be undone; pass --yes")
+    );
     assert_eq!(
         json_of(&["find", &db, "notes", "--where", "n", "eq", "2", "--delete", "--yes"]),
         json!({ "deleted": 1 })
@@ -179,7 +183,7 @@ fn a_dump_loads_into_the_same_database() {
     );
     text(&["put", &first, "even", r#"{"deep":[[1,2.5,null,"é"]]}"#, "--create"], 0);
     text(&["dump", &first, "--output", &file], 0);
-    assert_eq!(json_of(&["load", &second, &file, "--create"]), json!({ "entities": 2 }));
+    assert_eq!(json_of(&["load", &second, &file, "--create"]), json!({ "entities": 2, "indexes": 0 }));
     text(&["load", &second, &file], 0);
     text(&["dump", &second, "--output", &again], 0);
     assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(&again).unwrap());
@@ -192,6 +196,57 @@ fn a_dump_loads_into_the_same_database() {
     let output = run(&["load", &second, &file, "--into", "plain"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("line 1002") && said.contains("1000 entities were imported"), "{said}");
+}
+
+/// A dump left out indexes, and said nothing of it: what was loaded answered by scans, and unique fields were unique no more.
+#[test]
+fn a_dump_brings_back_indexes_keys_and_empty_collections() {
+    let place = Place::new("dump-indexes");
+    let (first, second, file, again) = (place.file("a"), place.file("b"), place.file("dump"), place.file("again"));
+    for n in 0..3 {
+        text(&["put", &first, "notes", &format!(r#"{{"n":{n},"tags":["a","b"]}}"#), "--create"], 0);
+    }
+    text(&["put", &first, "notes", "{}", "--id", ID], 0);
+    text(&["index", "create", &first, "notes", "--on", "n", "--on", "-at", "--unique"], 0);
+    text(&["index", "create", &first, "notes", "--on", "tags", "--multi"], 0);
+    text(&["index", "create", &first, "notes", "--manual", "--name", "by_phone"], 0);
+    text(&["index", "insert-key", &first, "notes", "by_phone", "+49", ID], 0);
+    text(&["index", "insert-key", &first, "notes", "by_phone", "[1, \"x\"]", ID], 0);
+    text(&["index", "create", &first, "declared", "--on", "x", "--create"], 0);
+    text(&["put", &first, "emptied", "{}", "--create"], 0);
+    text(&["find", &first, "emptied", "--delete", "--yes"], 0);
+    assert_eq!(json_of(&["dump", &first, "--output", &file]), json!({ "entities": 4, "indexes": 4 }));
+    for _ in 0..2 {
+        assert_eq!(json_of(&["load", &second, &file, "--create"]), json!({ "entities": 4, "indexes": 4 }));
+        text(&["dump", &second, "--output", &again], 0);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), std::fs::read_to_string(&again).unwrap());
+        for arguments in [&["index", "list"][..], &["index", "keys"]] {
+            let rest: &[&str] = if arguments[1] == "keys" { &["notes", "by_phone"] } else { &["notes"] };
+            let of = |db: &str| text(&[arguments, &[db], rest].concat(), 0);
+            assert_eq!(of(&first), of(&second));
+        }
+        text(&["verify", &second, "--full"], 0);
+    }
+    assert_eq!(json_of(&["collections", &second]).as_array().unwrap().len(), 3);
+    let entities = text(&["dump", &first, "--entities-only"], 0);
+    assert!(entities.lines().count() == 4 && !entities.contains("\"index\""), "{entities}");
+    // One collection, with what belongs to it.
+    assert_eq!(text(&["dump", &first, "--collection", "declared"], 0).lines().count(), 1);
+    // An index of the same name with another definition is not replaced.
+    let other = place.file("c");
+    text(&["index", "create", &other, "notes", "--on", "z", "--name", "tags", "--create"], 2);
+    text(&["put", &other, "notes", "{}", "--create"], 0);
+    text(&["index", "create", &other, "notes", "--on", "z", "--name", "tags"], 0);
+    text(&["load", &other, &file, "--create"], 6);
+    for line in [
+        r#"{"collection":"c","index":{"columns":["a..b"]}}"#,
+        r#"{"collection":"c","index":"i","key":1}"#,
+        r#"{"collection":"c","id":"0190163d-8694-739b-aea5-966c26f8ad91","document":{},"more":1}"#,
+        r#"{"collection":1}"#,
+    ] {
+        std::fs::write(&file, format!("{line}\n")).unwrap();
+        text(&["load", &place.file("d"), &file, "--create"], 2);
+    }
 }
 
 #[test]

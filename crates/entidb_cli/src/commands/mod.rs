@@ -30,8 +30,8 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<u8> {
         Command::Stats { target } => inspect::stats(&target, output),
         Command::Collections { target } => inspect::collections(&target, output),
         Command::Verify { target, full } => inspect::verify(&target, full, output),
-        Command::Dump { target, collection, output: file } => {
-            transfer::dump(&target, &collection, file.as_deref(), output)
+        Command::Dump { target, collection, output: file, entities_only } => {
+            transfer::dump(&target, &collection, file.as_deref(), entities_only, output)
         }
         Command::Load { target, input, into, making } => {
             transfer::load(&target, &input, into.as_deref(), making, output)

@@ -1,15 +1,15 @@
-//! Entities out to JSON lines and back in.
+//! Collections out to JSON lines and back in: entities, the definitions of indexes, and the keys of manual ones.
 //!
 //! Always: what `dump` writes, `load` reads back exactly, ids included. Loading the same lines again changes nothing more.
-//! Does not know: indexes; they are declared, not carried.
+//! Does not know: versions, the change feed, and how rows of an index are kept; an index is built anew.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
-use entidb_core::{BatchItem, Database, EntityId};
+use entidb_core::{BatchItem, Collection, Database, EntityId, IndexDefinition, KeyRange, Value};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{Use, existing, open, open_to_write, without_mark, writable};
 use crate::args::{Making, Target};
@@ -30,7 +30,13 @@ fn progress(what: &'static str) -> ProgressBar {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the file is the user's, not the database's")]
-pub(super) fn dump(target: &Target, only: &[String], file: Option<&Path>, output: &Output) -> Result<u8> {
+pub(super) fn dump(
+    target: &Target,
+    only: &[String],
+    file: Option<&Path>,
+    entities_only: bool,
+    output: &Output,
+) -> Result<u8> {
     let db = open(target, Use::Read)?;
     for name in only {
         existing(&db, name)?;
@@ -44,25 +50,69 @@ pub(super) fn dump(target: &Target, only: &[String], file: Option<&Path>, output
         None => Box::new(BufWriter::new(std::io::stdout())),
     };
     let bar = progress("entities");
+    let mut counts = Counts::default();
     for name in names {
-        for entity in read.collection(&name)?.iter()? {
+        let collection = read.collection(&name)?;
+        let count = collection.count()?;
+        let entities = collection.iter()?.map(|entity| {
             let entity = entity?;
             let document = from_value(&entity.value()?);
-            let line = json!({ "collection": name, "id": entity.id().to_string(), "document": document });
-            match writeln!(writer, "{line}") {
+            bar.inc(1);
+            Ok(json!({ "collection": name, "id": entity.id().to_string(), "document": document }))
+        });
+        let declared = if entities_only { Vec::new() } else { collection.indexes()? };
+        let indexes = declared.iter().map(|index| index_lines(&collection, index)).collect::<Result<Vec<_>>>()?;
+        counts.entities += count;
+        counts.indexes += declared.len() as u64;
+        // A collection of which no other line tells.
+        let alone = (count == 0 && declared.is_empty() && !entities_only).then(|| Ok(json!({ "collection": name })));
+        for line in alone.into_iter().chain(entities).chain(indexes.into_iter().flatten()) {
+            match writeln!(writer, "{}", line?) {
                 Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(0),
                 result => result.map_err(|error| failed(&error))?,
             }
-            bar.inc(1);
         }
     }
     writer.flush().map_err(|error| failed(&error))?;
-    let written = bar.position();
     bar.finish_and_clear();
     if file.is_some() {
-        output.result(|| format!("wrote {written} entities"), || json!({ "entities": written }))?;
+        output.result(|| format!("wrote {}", counts.text()), || counts.json())?;
     }
     Ok(0)
+}
+
+/// What a dump or a load moved.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    entities: u64,
+    indexes: u64,
+}
+
+impl Counts {
+    fn text(self) -> String {
+        let Self { entities, indexes } = self;
+        format!("{entities} entities and the definitions of {indexes} indexes")
+    }
+
+    fn json(self) -> Json {
+        json!({ "entities": self.entities, "indexes": self.indexes })
+    }
+}
+
+/// The definition of an index, and then its keys where those are no part of documents.
+fn index_lines<'a>(
+    collection: &Collection,
+    index: &'a IndexDefinition,
+) -> Result<impl Iterator<Item = entidb_core::Result<Json>> + use<'a>> {
+    let name = collection.name().to_owned();
+    let definition = json!({ "collection": name, "index": from_value(&index.to_value()) });
+    let is_manual = index.kind == IndexDefinition::manual("").kind;
+    let keys = is_manual.then(|| collection.manual_index(&index.name)?.range(KeyRange::default())).transpose()?;
+    let keys = keys.into_iter().flatten().map(move |found| {
+        let (key, id) = found?;
+        Ok(json!({ "collection": name, "index": index.name, "key": from_value(&key), "id": id.to_string() }))
+    });
+    Ok(std::iter::once(Ok(definition)).chain(keys))
 }
 
 /// What a crash left at the end of the log is not in the dump, and the user should know.
@@ -80,8 +130,18 @@ fn say_what_was_dropped(db: &Database) {
 /// One line, ready to be stored.
 struct Line {
     collection: String,
-    id: Option<EntityId>,
-    document: Vec<u8>,
+    content: Content,
+}
+
+enum Content {
+    /// An entity; a plain document has no id.
+    Entity(Option<EntityId>, Vec<u8>),
+    /// A key of a manual index.
+    Key { index: String, key: Value, id: EntityId },
+    /// An index to be there.
+    Index(Box<IndexDefinition>),
+    /// The collection itself.
+    Nothing,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the file is the user's, not the database's")]
@@ -93,7 +153,7 @@ pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, making: Ma
         Box::new(BufReader::new(File::open(input).map_err(|error| failed(&error))?))
     };
     let bar = progress("entities");
-    let mut loaded = Loaded { target, making, db: None };
+    let mut loaded = Loaded { target, making, db: None, indexes: 0 };
     let mut batch = Vec::with_capacity(BATCH);
     for (number, text) in reader.lines().enumerate() {
         let text = text.map_err(|error| failed(&error))?;
@@ -106,21 +166,21 @@ pub(super) fn load(target: &Target, input: &Path, into: Option<&str>, making: Ma
             format!("line {}: {problem}; {} entities were imported, the rest was not", number + 1, bar.position())
         };
         let line = parse(text, into).map_err(|problem| Failure::Usage(stopped(&problem)))?;
+        // An index is built in transactions of its own, over what is there before it.
+        let is_index = matches!(line.content, Content::Index(_));
         batch.push(line);
-        if batch.len() == BATCH {
-            loaded.store(&batch)?;
-            bar.inc(BATCH as u64);
+        if batch.len() == BATCH || is_index {
+            bar.inc(loaded.store(&batch)?);
             batch.clear();
         }
     }
-    loaded.store(&batch)?;
-    bar.inc(batch.len() as u64);
-    let entities = bar.position();
+    bar.inc(loaded.store(&batch)?);
+    let counts = Counts { entities: bar.position(), indexes: loaded.indexes };
     bar.finish_and_clear();
     if let Some(db) = loaded.db {
         db.close()?;
     }
-    output.result(|| format!("loaded {entities} entities"), || json!({ "entities": entities }))?;
+    output.result(|| format!("loaded {}", counts.text()), || counts.json())?;
     Ok(0)
 }
 
@@ -129,10 +189,13 @@ struct Loaded<'a> {
     target: &'a Target,
     making: Making,
     db: Option<Database>,
+    /// Indexes that are there as the lines say.
+    indexes: u64,
 }
 
 impl Loaded<'_> {
-    fn store(&mut self, lines: &[Line]) -> Result<()> {
+    /// Stores these lines, of which an index is the last; returns how many are entities.
+    fn store(&mut self, lines: &[Line]) -> Result<u64> {
         let db = match &self.db {
             Some(db) => db,
             None => self.db.insert(open_to_write(self.target, self.making)?),
@@ -145,7 +208,17 @@ impl Loaded<'_> {
                 writable(db, name, false)?;
             }
         }
-        store(db, lines)
+        let entities = lines.iter().filter(|line| matches!(line.content, Content::Entity(..))).count();
+        let (lines, index) = match lines.split_last() {
+            Some((Line { collection, content: Content::Index(index) }, before)) => (before, Some((collection, index))),
+            _ => (lines, None),
+        };
+        store(db, lines)?;
+        if let Some((collection, index)) = index {
+            db.collection(collection)?.create_index(index.as_ref().clone())?;
+            self.indexes += 1;
+        }
+        Ok(entities as u64)
     }
 }
 
@@ -153,27 +226,60 @@ fn parse(text: &str, into: Option<&str>) -> std::result::Result<Line, String> {
     let parsed = read(text)?;
     if let Some(collection) = into {
         let document = entidb_core::encode(&to_value(&parsed)?);
-        return Ok(Line { collection: collection.to_owned(), id: None, document });
+        return Ok(Line { collection: collection.to_owned(), content: Content::Entity(None, document) });
     }
-    let collection = parsed.get("collection").and_then(|name| name.as_str());
-    let id = parsed.get("id").and_then(|id| id.as_str());
-    match (collection, id, parsed.get("document")) {
-        (Some(collection), Some(id), Some(document)) => Ok(Line {
-            collection: collection.to_owned(),
-            id: Some(id.parse().map_err(|error: entidb_core::Error| error.message().to_owned())?),
-            document: entidb_core::encode(&to_value(document)?),
-        }),
-        _ => Err("it has no collection, id and document; for plain documents pass --into COLLECTION".to_owned()),
-    }
+    let said = |error: entidb_core::Error| error.message().to_owned();
+    let text = |name| parsed.get(name).and_then(Json::as_str);
+    let id = text("id").map(str::parse::<EntityId>).transpose().map_err(said)?;
+    let fields = parsed.as_object().map_or(0, serde_json::Map::len);
+    let content = match (fields, id, parsed.get("document"), parsed.get("index"), parsed.get("key")) {
+        (3, Some(id), Some(document), None, None) => {
+            Content::Entity(Some(id), entidb_core::encode(&to_value(document)?))
+        }
+        (4, Some(id), None, Some(Json::String(index)), Some(key)) => {
+            Content::Key { index: index.clone(), key: to_value(key)?, id }
+        }
+        (2, None, None, Some(index), None) => {
+            let definition = IndexDefinition::from_value(&to_value(index)?).map_err(said)?;
+            Content::Index(Box::new(definition))
+        }
+        (1, None, None, None, None) => Content::Nothing,
+        _ => return Err(NO_LINE.to_owned()),
+    };
+    let collection = text("collection").ok_or(NO_LINE)?.to_owned();
+    Ok(Line { collection, content })
 }
 
-fn store(db: &Database, lines: &[Line]) -> Result<()> {
+const NO_LINE: &str =
+    "it is no line of a dump, which has collection, id and document; for plain documents pass --into COLLECTION";
+
+fn store<'a>(db: &Database, lines: &'a [Line]) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
     Ok(db.transaction(|tx| {
         for group in lines.chunk_by(|a, b| a.collection == b.collection) {
             let Some(first) = group.first() else { continue };
-            let items: Vec<BatchItem<'_>> =
-                group.iter().map(|line| BatchItem { id: line.id, document: &line.document }).collect();
-            tx.collection(&first.collection)?.put_batch(&items)?;
+            let collection = tx.collection(&first.collection)?;
+            let item = |line: &'a Line| match &line.content {
+                Content::Entity(id, document) => Some(BatchItem { id: *id, document }),
+                _ => None,
+            };
+            let items: Vec<BatchItem<'_>> = group.iter().filter_map(item).collect();
+            if !items.is_empty() {
+                collection.put_batch(&items)?;
+            }
+            for line in group {
+                match &line.content {
+                    Content::Key { index, key, id } => {
+                        collection.manual_index(index)?.insert(key.clone(), *id)?;
+                    }
+                    Content::Nothing if !tx.collections()?.contains(&line.collection) => {
+                        tx.create_collection(&line.collection)?;
+                    }
+                    _ => {}
+                }
+            }
         }
         Ok(())
     })?)

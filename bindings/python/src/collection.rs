@@ -4,6 +4,7 @@
 //! the transaction does. Does not know: how queries are written (`entidb/query.py`).
 
 use entidb_abi::{self as abi, Id, WriteMode};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -24,6 +25,8 @@ static INDEX: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static MANUAL_INDEX: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static EXPLANATION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static PATCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static FIELD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static ORDER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// A collection of entities.
 ///
@@ -362,7 +365,16 @@ impl Collection {
         for path in paths.iter() {
             match path.cast::<PyString>() {
                 Ok(text) => columns.append(text)?,
-                Err(_) => columns.append(path.call_method0("column")?)?,
+                Err(_) if is_column(&path)? => columns.append(path.call_method0("column")?)?,
+                Err(_) => {
+                    let class = path.get_type();
+                    let problem = format!(
+                        "a field to index is text, such as \"-at\", or from entidb.f, not {}; give several fields one by one, as in \
+                         create_index(\"city\", \"-age\")",
+                        class.name()?
+                    );
+                    return Err(PyTypeError::new_err(problem));
+                }
             }
         }
         definition.set_item(intern!(py, "kind"), kind)?;
@@ -540,6 +552,13 @@ impl Collection {
     fn __reduce__(&self) -> PyResult<()> {
         Err(refuse_pickle("collection", "open the database where it is needed and take the collection there"))
     }
+}
+
+/// Whether it is a field or a direction to sort in.
+fn is_column(given: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = given.py();
+    Ok(given.is_instance(facade(py, &FIELD, "entidb.query", "Field")?)?
+        || given.is_instance(facade(py, &ORDER, "entidb.query", "Order")?)?)
 }
 
 /// The patch that sets the path each key of a dict names.

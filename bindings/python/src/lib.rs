@@ -51,6 +51,7 @@ fn _entidb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(database::restore_memory, module)?)?;
     module.add_function(wrap_pyfunction!(cancel::deadline, module)?)?;
     module.add_function(wrap_pyfunction!(change_feed::_take_wakes, module)?)?;
+    module.add_function(wrap_pyfunction!(argument::whole, module)?)?;
     module.add_function(wrap_pyfunction!(cbor::dumps, module)?)?;
     module.add_function(wrap_pyfunction!(cbor::loads, module)?)?;
     module.add_function(wrap_pyfunction!(cbor::canonicalise, module)?)?;

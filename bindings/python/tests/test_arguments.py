@@ -30,6 +30,48 @@ def test_a_negative_number_is_refused_as_an_argument(db, notes, call):
     assert caught.value.family in ("usage", "query"), caught.value
 
 
+def test_fields_to_index_are_given_one_by_one(notes):
+    # A list was an AttributeError about `column`.
+    for wrong in (["a", "b"], ("a",), {"a": 1}, 1, None, b"a", notes):
+        with pytest.raises(TypeError, match=r'a field to index is text.*one by one.*create_index\("city", "-age"\)'):
+            notes.create_index(wrong)
+        with pytest.raises(TypeError, match="a field to sort by is text"):
+            notes.find().order_by(wrong)
+    assert notes.create_index("a", entidb.f.b, -entidb.f.c) is True
+    assert notes.indexes()[0].columns == ["a", "b", "-c"]
+
+
+@pytest.mark.parametrize("take", ["limit", "offset", "page"])
+def test_a_number_of_results_is_refused_where_it_is_given(notes, take):
+    # 2**64 was told, when the query ran, to be no form of a document.
+    for wrong in (2**64, -1, -(2**70)):
+        with pytest.raises(entidb.EntidbError, match="of a (query|page) is a whole number of at least 0, with at most 64 bits") as caught:
+            getattr(notes.find(), take)(wrong)
+        assert caught.value.name == "INVALID_ARGUMENT"
+    for wrong in ("1", 1.5, True, [1]):
+        with pytest.raises(TypeError):
+            getattr(notes.find(), take)(wrong)
+    assert notes.find().limit(2**64 - 1).list() == []
+
+
+def test_a_direction_behind_a_field_is_refused(notes):
+    # Everything was sorted by a field of that name, which no document had.
+    for wrong in ("n desc", "n ASC", "-n desc", "a.b Desc"):
+        with pytest.raises(ValueError, match='a direction stands before the field: "(n|a.b)" is ascending, "-'):
+            notes.find().order_by(wrong)
+        with pytest.raises(entidb.EntidbError, match="a direction stands before the field") as caught:
+            notes.create_index(wrong)
+        assert caught.value.name == "INVALID_ARGUMENT"
+    notes.put_many([{"n desc": n, "desc": -n} for n in (2, 1, 3)])
+    for fields in ((entidb.f["n desc"],), ("n\\ desc",), ("-desc",)):
+        assert [note["n desc"] for note in notes.find().order_by(*fields)] == [1, 2, 3]
+    assert [note["n desc"] for note in notes.find().order_by("-n\\ desc")] == [3, 2, 1]
+    notes.create_index(entidb.f["n desc"])
+    notes.create_index(-entidb.f["a"]["n ASC"])
+    assert [index.columns for index in notes.indexes()] == [["n\\ desc"], ["-a.n\\ ASC"]]
+    assert notes.find(entidb.f["n desc"] == 2).explain()["index"] == "n\\ desc"
+
+
 def test_a_path_with_a_zero_byte_is_refused_as_such(db, tmp_path):
     for call in (
         lambda: entidb.open(str(tmp_path / "a\0b")),

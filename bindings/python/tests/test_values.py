@@ -182,6 +182,18 @@ def test_an_exception_inside_a_value_comes_through():
         cbor.dumps([dt.datetime(2024, 1, 1, tzinfo=Zone())])
 
 
+def test_a_vector_of_floats_is_what_is_stored_of_it(notes):
+    # Its elements are 32-bit floats: the rounding shows in the vector, not only in what comes back.
+    given = [0.1, 1 / 3, -2.5]
+    vector = entidb.Vector(given)
+    assert vector.kind == "f32" and list(vector) == [*array.array("f", given)] != given
+    id = notes.put({"v": vector, "exact": entidb.Vector(given, "f64")})
+    assert notes[id]["v"] == vector and list(notes[id]["v"]) == list(vector)
+    assert list(notes[id]["exact"]) == given
+    assert notes.find(entidb.f.v == vector).count() == 1
+    assert "what is stored" in entidb.Vector.__doc__
+
+
 def test_vectors_come_from_buffers_and_iterables():
     assert entidb.Vector(array.array("d", [1, 2])).kind == "f64"
     assert entidb.Vector(array.array("f", [1, 2])).kind == "f32"

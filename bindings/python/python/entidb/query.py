@@ -6,11 +6,12 @@ Does not know: how results are found (``Query.explain`` says it). Format: docs/s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from operator import index
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
-from ._entidb import Collection, Cursor, EntityId, parse_path, write_path
+from ._entidb import Collection, Cursor, EntityId, _whole, parse_path, write_path
 from .entity import Entity
 
 __all__ = ["Explanation", "Expression", "Field", "Index", "Order", "Page", "Query", "all_of", "any_of", "f"]
@@ -160,7 +161,7 @@ class Field:
 
     def column(self) -> str:
         """The written form, as ``create_index`` and ``order_by`` take it."""
-        text = write_path(self._path)
+        text = _DIRECTION.sub(r"\\\g<0>", write_path(self._path))
         return "\\" + text if text.startswith("-") else text
 
     def __iter__(self) -> NoReturn:
@@ -175,6 +176,9 @@ class Field:
     def __repr__(self) -> str:
         return f"Field{self._path}"
 
+
+#: The word of a direction behind a field, as SQL writes it. A backslash makes it a part of the name.
+_DIRECTION = re.compile(r"(?<!\\) (?:asc|desc)$", re.IGNORECASE)
 
 #: Where conditions begin: ``f.age >= 18``.
 f = Field()
@@ -315,16 +319,22 @@ class Query:
                 raise TypeError(f'a field to sort by is text, such as "-at", or from entidb.f, not {type(field).__name__}')
             else:
                 descending = field.startswith("-")
+                if found := _DIRECTION.search(field):
+                    name = field[descending : found.start()]
+                    raise ValueError(
+                        f'a direction stands before the field: "{name}" is ascending, "-{name}" descending;'
+                        f' a field that ends in {found[0]!r} is given as entidb.f[...]'
+                    )
                 order.append((parse_path(field[1:] if descending else field), descending))
         return self._with(_order=tuple(order))
 
     def limit(self, count: int | None) -> Query:
         """Returns at most ``count`` results, on all pages together."""
-        return self._with(_limit=count)
+        return self._with(_limit=None if count is None else _whole(count, "the limit of a query"))
 
     def offset(self, count: int) -> Query:
         """Skips the first ``count`` results, before the first page only."""
-        return self._with(_offset=count)
+        return self._with(_offset=_whole(count, "the offset of a query"))
 
     def after(self, token: bytes | None) -> Query:
         """Continues behind the page or entity of a token; ``None`` begins at the start."""
@@ -365,7 +375,7 @@ class Query:
 
         ``limit`` and ``offset`` are of the answer as a whole: a limit of 25 gives pages of 10, 10 and 5.
         """
-        with iter(self._with(_page=size)) as cursor:
+        with iter(self._with(_page=_whole(size, "the size of a page"))) as cursor:
             page = Page(cursor)
             page.token = cursor.token()
             return page

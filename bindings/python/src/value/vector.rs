@@ -13,6 +13,9 @@ use crate::error::{code, refuse};
 /// Made from anything with a buffer of such numbers (``array.array``, ``numpy`` arrays, ``memoryview``), whose type
 /// it takes over unless ``kind`` says otherwise, or from any iterable of numbers, by default as ``"f32"``.
 ///
+/// It holds what is stored: each number as the nearest one its kind has, so ``Vector([0.1])`` holds 0.10000000149011612 and
+/// ``Vector([0.1], "f64")`` holds 0.1. A number beyond the kind, and a fraction in ``"i8"``, is refused.
+///
 /// >>> list(Vector([0.5, -1.0]))
 /// [0.5, -1.0]
 #[pyclass(frozen, eq, hash, module = "entidb")]

@@ -33,7 +33,7 @@ export const cbor = {
    *
    * @throws EncodingError with the offset, when the bytes are not one document in canonical form.
    */
-  decode(bytes: Uint8Array, options?: { exact?: boolean }): unknown {
+  decode(bytes: Uint8Array, options?: { exact?: boolean | undefined }): unknown {
     const given = bytesOf(bytes);
     call(() => raw.validate(given));
     return decodeValue(given, options?.exact === true);

@@ -6,6 +6,7 @@
  * Format of a batch: crates/entidb_ffi/src/change_batch.rs.
  */
 import { milliseconds } from "./argument";
+import { notCloneable } from "./clone";
 import type { IndexDefinition } from "./collection";
 import { Decoder, early } from "./decode";
 import type { Document } from "./entity";
@@ -93,6 +94,8 @@ export function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
   return batch;
 }
 
+const NOT_CLONEABLE = notCloneable("ChangeFeed", "send its position, and read from there");
+
 /**
  * A reader of the feed. A loop ends after the changes that exist; `next` waits for more.
  *
@@ -102,6 +105,8 @@ export function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
  * ```
  */
 export class ChangeFeed implements Iterable<ChangeBatch> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   readonly #handle: Handle;
   readonly #scope: Scope;
   readonly #exact: boolean;

@@ -5,9 +5,10 @@
  * and changes what the transaction does. Does not know: how documents are encoded.
  */
 import { kindOf, only, refused, text, whole } from "./argument";
+import { notCloneable } from "./clone";
 import { Cursor, nextBatch } from "./cursor";
 import { Decoder, decodeValue } from "./decode";
-import { Encoder, HEAD, encodeInto, encodeValue, lent, returned, withEncoder } from "./encode";
+import { Encoder, HEAD, encodeInto, encodeOperations, encodeValue, lent, returned, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, placeOf, readEntity, versionOf } from "./entity";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
 import type { CollectionStats } from "./interface.g";
@@ -26,7 +27,7 @@ export interface CollectionOptions {
    * Reads floats without a fraction as `Float`, so that a document that is read and stored again has the same bytes, even if another
    * language wrote 1.0. Without it they are plain numbers, and are stored again as integers.
    */
-  exact?: boolean;
+  exact?: boolean | undefined;
 }
 
 /** Options of `put`. */
@@ -34,7 +35,7 @@ export interface PutOptions {
   /**
    * The id. Without one, an entity that was read is stored under its id, and a document gets a new id. New ids sort by time.
    */
-  id?: IdLike;
+  id?: IdLike | undefined;
 }
 
 /** An entity as it was for a time; its version is the commit that wrote it. */
@@ -47,27 +48,27 @@ export interface EntityVersion<T = Document> {
 /** Options of `replace` and `delete`. */
 export interface ReplaceOptions {
   /** The version that the entity must have. */
-  version?: number;
+  version?: number | undefined;
 }
 
 /** The bounds of a scan. */
 export interface ScanOptions {
   /** Starts behind this id. */
-  after?: IdLike;
+  after?: IdLike | undefined;
   /** Scans from the highest id down. */
-  reverse?: boolean;
+  reverse?: boolean | undefined;
   /** Returns at most this number of entities. */
-  limit?: number;
+  limit?: number | undefined;
 }
 
 /** Options of an index. */
 export interface IndexOptions {
   /** The name. The default is the fields joined by commas. */
-  name?: string;
+  name?: string | undefined;
   /** Refuses two entities with the same key. */
-  unique?: boolean;
+  unique?: boolean | undefined;
   /** Gives an array one row for each element. */
-  multi?: boolean;
+  multi?: boolean | undefined;
 }
 
 /** An index whose keys the program gives, see `manualIndex`. */
@@ -76,7 +77,7 @@ export interface ManualIndexOptions {
   /** The name. */
   name: string;
   /** A key is of one entity at most. */
-  unique?: boolean;
+  unique?: boolean | undefined;
 }
 
 /** The definition of an index. */
@@ -112,8 +113,12 @@ const MANUAL = ["kind", "name", "unique"] as const;
 const GATHERED_COUNT = 256;
 const GATHERED_BYTES = 256 * 1024;
 
+const NOT_CLONEABLE = notCloneable("Collection", "open the database in the thread that uses it, and take it there");
+
 /** Entities under one name. */
 export class Collection<T = Document> implements Iterable<Entity<T>> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   /** The name. */
   readonly name: string;
   readonly #exact: boolean;
@@ -236,7 +241,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
    * notes.putMany([{ title: "One" }, { title: "Two" }]);
    * ```
    */
-  putMany(documents: Iterable<T>, options?: { ids?: Iterable<IdLike> }): Id[] {
+  putMany(documents: Iterable<T>, options?: { ids?: Iterable<IdLike> | undefined }): Id[] {
     only(options, ["ids"], "putMany");
     const list = [...documents];
     const ids = options?.ids === undefined ? undefined : packIds(options.ids);
@@ -254,7 +259,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
         if (ids !== undefined) encoder.bytes.set(ids.subarray(position * 16, position * 16 + 16), start + 5);
         else if (place !== undefined) writeId(place, encoder.bytes, start + 5);
         const from = encoder.at;
-        encodeInto(encoder, document);
+        encodeInto(encoder, document, position);
         encoder.bytes.writeUInt32LE(encoder.at - from, start);
       });
       const length = call(() => raw.collectionPutMany(this.#live, encoder.bufferIndex, encoder.at, ids === undefined));
@@ -267,7 +272,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   }
 
   /** The entity with this id; with `at` as it was after that commit, given by its sequence. */
-  get(id: IdLike, options?: { at?: number }): Entity<T> | undefined {
+  get(id: IdLike, options?: { at?: number | undefined }): Entity<T> | undefined {
     if (options !== undefined) {
       only(options, ["at"], "get");
       if (options.at !== undefined) return this.#getAsOf(id, whole(options.at, "the sequence to read at"));
@@ -390,7 +395,7 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
     const operations = operationsOf(change);
     withEncoder((encoder) => {
       encoder.at = 16;
-      encodeInto(encoder, operations);
+      encodeOperations(encoder, operations);
       writeId(id, encoder.bytes, 0);
       numbers[0] = this.#live;
       numbers[1] = encoder.bufferIndex;

@@ -4,6 +4,7 @@
  * Always: one snapshot from the first entity to the last; entities come in batches that grow.
  * Leaving a loop early frees the snapshot at once. Does not know: the query.
  */
+import { notCloneable } from "./clone";
 import { Decoder } from "./decode";
 import { type Encoder, HEAD, withEncoder } from "./encode";
 import { type Document, type Entity, Frames } from "./entity";
@@ -15,6 +16,8 @@ const COUNT_MAX = 256;
 const BYTES_MIN = 64 * 1024;
 const BYTES_MAX = 1024 * 1024;
 
+const NOT_CLONEABLE = notCloneable("Cursor", "read it here, and send its entities");
+
 /**
  * A cursor over entities: an iterator, and iterable once.
  *
@@ -24,6 +27,8 @@ const BYTES_MAX = 1024 * 1024;
  * ```
  */
 export class Cursor<T = Document> implements IterableIterator<Entity<T>> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   /** 0 when the native half holds nothing for it any more. */
   #handle: Handle = 0;
   readonly #scope: Scope;

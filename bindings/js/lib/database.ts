@@ -6,6 +6,7 @@
 
 import { kindOf, milliseconds, only, refused, synchronous, text, whole } from "./argument";
 import { ChangeFeed } from "./changes";
+import { notCloneable } from "./clone";
 import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import { encodeValue } from "./encode";
@@ -26,11 +27,15 @@ import { EntityId } from "./values";
 /** Options of a transaction. */
 export interface TransactionOptions {
   /** Time to wait while another write transaction is open, instead of `lockTimeoutMs` of the database. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
+
+const NOT_CLONEABLE = notCloneable("Database", "open it in the thread that uses it");
 
 /** An open database. */
 export class Database {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   /** The folder; undefined for one in memory. */
   readonly path: string | undefined;
   readonly #scope: Scope;
@@ -84,7 +89,7 @@ export class Database {
    * @throws what the function throws; UsageError when it returns a promise or is a generator, since a transaction is synchronous;
    * BusyError.
    */
-  transaction<R>(run: (transaction: Transaction) => R, options?: TransactionOptions & { durability?: Durability }): R {
+  transaction<R>(run: (transaction: Transaction) => R, options?: TransactionOptions & { durability?: Durability | undefined }): R {
     if (typeof run !== "function") throw refused("transaction takes a function");
     // It would give its iterator, and nothing of it would have run.
     synchronous("transaction", run);
@@ -110,7 +115,7 @@ export class Database {
    *
    * @throws SnapshotExpiredError when retention removed what is needed.
    */
-  snapshot(options?: { at?: number }): Snapshot {
+  snapshot(options?: { at?: number | undefined }): Snapshot {
     only(options, ["at"], "snapshot");
     const at = options?.at;
     const sequence = at === undefined ? undefined : whole(at, "the sequence to read at");
@@ -129,7 +134,7 @@ export class Database {
    *
    * @throws GapError when changes after the position were removed, or this database has another history.
    */
-  changes(options?: { since?: string; exact?: boolean; before?: boolean }): ChangeFeed {
+  changes(options?: { since?: string | undefined; exact?: boolean | undefined; before?: boolean | undefined }): ChangeFeed {
     only(options, ["since", "exact", "before"], "changes");
     const since = options?.since;
     if (since !== undefined && typeof since !== "string") {
@@ -180,7 +185,7 @@ export class Database {
   }
 
   /** Checks footers, counts and lists; with `full` every byte, and indexes against entities. */
-  verify(options?: { full?: boolean }): VerifyReport {
+  verify(options?: { full?: boolean | undefined }): VerifyReport {
     only(options, ["full"], "verify");
     return verifyReportOf(call(() => raw.databaseVerify(this.#scope.live, options?.full === true)));
   }
@@ -258,7 +263,7 @@ export class Database {
    *
    * @throws InUseError inside the function of `transaction`, which has to end first, and as `abort: false` asks.
    */
-  close(options?: { abort?: boolean }): void {
+  close(options?: { abort?: boolean | undefined }): void {
     only(options, ["abort"], "close");
     if (this.#scope.isOver) return;
     const { begun } = this.#scope;

@@ -12,7 +12,9 @@ import { code } from "./codes.g";
 import { errorFrom } from "./errors.g";
 import { types } from "./host";
 import { writeId } from "./id";
-import { DEPTH_MAX, hasExtraFields, hasFields, hasSymbols, isDetached, isPlain, judge } from "./judge";
+import { DEPTH_MAX, hasExtraFields, hasFields, hasSymbols, isDetached, isPlain, judge, judgeField } from "./judge";
+import type { Operation } from "./patch";
+import { shownPath } from "./path";
 import { raw, thread } from "./raw";
 import { Decimal, EntityId, Float, Tagged, Timestamp, Uuid, Vector } from "./values";
 
@@ -500,14 +502,37 @@ export function returned(encoder: Encoder): void {
   }
 }
 
-/** @internal Appends a document, or throws with the path to what has no form in one. */
-export function encodeInto(encoder: Encoder, value: unknown): void {
+/**
+ * @internal Appends a document, or throws with the path to what has no form in one. `position` is that of the document among those that
+ * are given with it.
+ */
+export function encodeInto(encoder: Encoder, value: unknown, position?: number): void {
   try {
     encoder.value(value, 0);
   } catch (error) {
     if (error !== UNENCODABLE) throw error;
-    judge(value);
+    judge(value, position === undefined ? "" : `[${position}]`);
     throw errorFrom(code.UNREPRESENTABLE, "the value changed while it was encoded");
+  }
+}
+
+/** @internal Appends the operations of a patch. A value without a form is named by its path in the document. */
+export function encodeOperations(encoder: Encoder, operations: readonly Operation[]): void {
+  encoder.head(0x80, operations.length);
+  for (const operation of operations) {
+    const [verb, path] = operation;
+    encoder.head(0x80, operation.length);
+    encoder.number(verb);
+    encoder.array(path, 2);
+    if (operation.length === 2) continue;
+    const value = operation[2];
+    try {
+      encoder.value(value, 1);
+    } catch (error) {
+      if (error !== UNENCODABLE) throw error;
+      judgeField(value, shownPath(path));
+      throw errorFrom(code.UNREPRESENTABLE, "the value changed while it was encoded");
+    }
   }
 }
 

@@ -288,7 +288,7 @@ export class InUseError extends StateError {
   static { named(this, "InUseError"); }
 }
 
-/** The commit asked for is older than the history that is kept; read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more. */
+/** The commit asked for is older than the history that is kept; read as of a later commit; feedCommitsMax, feedAgeMsMax and feedBytesMax keep more. */
 export class SnapshotExpiredError extends StateError {
   static { named(this, "SnapshotExpiredError"); }
 }
@@ -578,7 +578,7 @@ export class CommitUnknownError extends TransactionError {
   static { named(this, "CommitUnknownError"); }
 }
 
-/** An entity with this id exists already, or a database exists and create_new is set; use put to overwrite it, or another id; open the database without create_new. */
+/** An entity with this id exists already, or a database exists and createNew is set; use put to overwrite it, or another id; open the database without createNew. */
 export class AlreadyExistsError extends TransactionError {
   static { named(this, "AlreadyExistsError"); }
 }
@@ -652,7 +652,7 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [207, [CancelledError, "CANCELLED", "call again if the result is still wanted", "now"]],
   [208, [DeadlineExceededError, "TIMEOUT", "allow more time, or do less in one call", "now"]],
   [209, [InUseError, "IN_USE", "close what the message names first", "now"]],
-  [210, [SnapshotExpiredError, "SNAPSHOT_EXPIRED", "read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more", "never"]],
+  [210, [SnapshotExpiredError, "SNAPSHOT_EXPIRED", "read as of a later commit; feedCommitsMax, feedAgeMsMax and feedBytesMax keep more", "never"]],
   [211, [LibraryMismatchError, "LIBRARY_MISMATCH", "install both in the same version", "never"]],
   [301, [StorageError, "IO", "look at the path, the operation and the system's code in the message, and check the device", "never"]],
   [302, [NoSpaceError, "NO_SPACE", "delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions and close work", "after_space"]],
@@ -707,7 +707,7 @@ const rows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [801, [ConflictError, "CONFLICT", "run the whole transaction again", "now"]],
   [802, [TransactionEndedError, "TRANSACTION_ENDED", "begin a new transaction", "never"]],
   [803, [CommitUnknownError, "COMMIT_UNKNOWN", "reopen the database and check whether the sequence in the message is there before you try again", "after_reopen"]],
-  [804, [AlreadyExistsError, "ALREADY_EXISTS", "use put to overwrite it, or another id; open the database without create_new", "never"]],
+  [804, [AlreadyExistsError, "ALREADY_EXISTS", "use put to overwrite it, or another id; open the database without createNew", "never"]],
   [805, [EntityNotFoundError, "ENTITY_NOT_FOUND", "use put to create it, or correct the id", "never"]],
   [806, [VersionMismatchError, "VERSION_MISMATCH", "read the entity again, and repeat the change", "never"]],
   [807, [UniqueViolationError, "UNIQUE_VIOLATION", "change the value, or the entity the message names", "never"]],

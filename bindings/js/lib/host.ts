@@ -15,6 +15,9 @@ export const types: typeof util.types = util.types;
 /** @internal The transaction whose function the running code belongs to, also behind its awaits. */
 export const context: AsyncLocalStorage<object> = new AsyncLocalStorage();
 
+/** @internal Whether two values are the same, enumerable fields included that a typed array has beside its elements. */
+export const isDeepStrictEqual: typeof util.isDeepStrictEqual = util.isDeepStrictEqual;
+
 /** @internal Warns the developer of the program. */
 export function warn(message: string, code: string): void {
   process.emitWarning(message, { type: "EntidbWarning", code });

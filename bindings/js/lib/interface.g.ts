@@ -213,61 +213,61 @@ export const CHANGE_HAS_BEFORE = 128;
 /** How a database is opened. What is not given keeps its default. */
 export interface Options {
   /** Create the database if it does not exist. Default true. */
-  create?: boolean;
+  create?: boolean | undefined;
   /** Fail if the database exists. Default false. */
-  createNew?: boolean;
+  createNew?: boolean | undefined;
   /** Create missing parent folders when the database is created. Off by default, so that a mistyped path creates nothing. Default false. */
-  createParents?: boolean;
+  createParents?: boolean | undefined;
   /** Open for reading only; several processes may do so at once. Default false. */
-  readOnly?: boolean;
+  readOnly?: boolean | undefined;
   /** The key of an encrypted database: 32 bytes. A new database is encrypted when a key or a password is given. */
-  key?: Uint8Array;
+  key?: Uint8Array | undefined;
   /** The password of an encrypted database. Give a key or a password, not both. */
-  password?: string | Uint8Array;
+  password?: string | Uint8Array | undefined;
   /** What a commit promises when it returns. Default durable. */
-  durability?: Durability;
+  durability?: Durability | undefined;
   /** The longest time from a grouped commit to its flush. Default 20 ms. */
-  groupedIntervalMs?: number;
+  groupedIntervalMs?: number | undefined;
   /** Memory for memtables, cached blocks and indexes. Open transactions and sorts use memory in addition. Default 256 MiB. */
-  memoryBytes?: number;
+  memoryBytes?: number | undefined;
   /** The size at which a memtable is written to a segment. Up to four times this size is in memory during the write, so use at most an eighth of memoryBytes. 0 means an eighth of memoryBytes, at most 32 MiB. Default 0. */
-  memtableBytes?: number;
+  memtableBytes?: number | undefined;
   /** The size of the log that starts a checkpoint. It bounds what the next opening replays. 0 means no automatic checkpoints. Default 256 MiB. */
-  checkpointBytes?: number;
+  checkpointBytes?: number | undefined;
   /** The size of the log that starts a checkpoint when the database is closed. The next opening after a close replays less than this. 0 means no checkpoint by close. Default 8 MiB. */
-  closeCheckpointBytes?: number;
+  closeCheckpointBytes?: number | undefined;
   /** Compression of the blocks of data files. Existing files keep theirs until they are merged. Default lz4. */
-  compression?: Compression;
+  compression?: Compression | undefined;
   /** The most data files open at once. About a dozen other files are open in addition. 0 means a quarter of the limit of the process. Default 0. */
-  openFilesMax?: number;
+  openFilesMax?: number | undefined;
   /** The largest document, encoded. Default 64 MiB. */
-  entityBytesMax?: number;
+  entityBytesMax?: number | undefined;
   /** The largest transaction: the bytes of its changes. Default 1 GiB. */
-  transactionBytesMax?: number;
+  transactionBytesMax?: number | undefined;
   /** The most bytes of segments and of commits that are in the log alone: segmentBytes and walBytes of the statistics. A commit beyond it fails with LIMIT_REACHED, unless it only deletes. Files take more space during merges, and log files are created ahead. 0 means no limit. Default 0. */
-  databaseBytesMax?: number;
+  databaseBytesMax?: number | undefined;
   /** How long a write waits for another write transaction to end. Default 5,000 ms. */
-  lockTimeoutMs?: number;
+  lockTimeoutMs?: number | undefined;
   /** How long a write transaction may stay idle while another write waits, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason. 0 means no limit. Default 60,000 ms. */
-  transactionIdleMsMax?: number;
+  transactionIdleMsMax?: number | undefined;
   /** How long a write transaction may be open, before it is aborted. Its next call fails with TRANSACTION_ENDED and the reason; a call that runs is not ended. 0 means no limit. Default 0. */
-  transactionMsMax?: number;
+  transactionMsMax?: number | undefined;
   /** How many commits the change feed and the history keep; 0 disables both. Merges remove older commits from the disk, except up to a sixteenth of this number (at least 16, at most 1,024). Default 1,000,000. */
-  feedCommitsMax?: number;
+  feedCommitsMax?: number | undefined;
   /** How long the feed and the history keep a commit; 0 means no limit by age. Commits trim, so a database without new commits keeps all it has. Default 0. */
-  feedAgeMsMax?: number;
+  feedAgeMsMax?: number | undefined;
   /** How many bytes of commits the feed and the history keep, before compression; 0 means no limit by bytes. They may exceed it by one commit and a sixteenth. Default 0. */
-  feedBytesMax?: number;
+  feedBytesMax?: number | undefined;
   /** What happens to a query that no index serves. Default allow. */
-  scanPolicy?: ScanPolicy;
+  scanPolicy?: ScanPolicy | undefined;
   /** Memory a query may use to sort. Default 256 MiB. */
-  sortBytesMax?: number;
+  sortBytesMax?: number | undefined;
   /** Bytes of index rows that one step of an index build writes. Other writes proceed between the steps; the steps of a long build grow, up to 64 times. Default 1 MiB. */
-  indexBuildBytes?: number;
+  indexBuildBytes?: number | undefined;
   /** Show the key in the message of UNIQUE_VIOLATION. Otherwise no message shows values of documents. Default false. */
-  showUniqueKeys?: boolean;
+  showUniqueKeys?: boolean | undefined;
   /** Memory for deriving a key from a new password. 0 means 64 MiB. Default 0. */
-  passwordMemoryKib?: number;
+  passwordMemoryKib?: number | undefined;
 }
 
 /** The options in force. */

@@ -4,6 +4,7 @@
  * Always: a key goes with its entity, in the same commit. Does not know: how keys are kept.
  */
 import { only, whole } from "./argument";
+import { notCloneable } from "./clone";
 import { decodeValue } from "./decode";
 import { encodeValue } from "./encode";
 import { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
@@ -17,13 +18,13 @@ export interface KeyRange {
   /** The greatest key. */
   to?: unknown;
   /** Leaves out `from` itself. */
-  fromOpen?: boolean;
+  fromOpen?: boolean | undefined;
   /** Leaves out `to` itself. */
-  toOpen?: boolean;
+  toOpen?: boolean | undefined;
   /** Goes from the last to the first. */
-  reverse?: boolean;
+  reverse?: boolean | undefined;
   /** Ends after this number of rows. */
-  limit?: number;
+  limit?: number | undefined;
 }
 
 /** The names in a range. */
@@ -59,8 +60,12 @@ const BYTES_MAX = 1024 * 1024;
 /** Walks that were neither finished nor left. */
 const dropped = new FinalizationRegistry<Handle>((handle) => raw.release(handle));
 
+const NOT_CLONEABLE = notCloneable("ManualIndex", "open the database in the thread that uses it, and take it there");
+
 /** The keys of an index of the kind `manual`; made by `Collection.manualIndex`. A key is any value, or an array of values where it has several parts. */
 export class ManualIndex implements Iterable<[key: unknown, id: Id]> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   /** The name of the index. */
   readonly name: string;
   readonly #live: () => Handle;

@@ -25,6 +25,15 @@ export function optionsOf(options: unknown): Record<string, unknown> {
   return named;
 }
 
+const SPELLINGS = new Map(Object.entries(OPTION_NAMES).map(([ours, theirs]) => [theirs as string, ours]));
+/** An option where a message speaks of it; a name between quotes is one that the user gave. */
+const SPOKEN = new RegExp(`(?<![\\w"'./])(?:${[...SPELLINGS.keys()].filter((name) => name.includes("_")).join("|")})(?![\\w"'/])`, "g");
+
+/** @internal A message of the library with its options as JavaScript spells them. */
+export function spelt(message: string): string {
+  return message.includes("_") ? message.replace(SPOKEN, (name) => SPELLINGS.get(name) ?? name) : message;
+}
+
 function camel(name: string): string {
   return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -5,15 +5,19 @@
  * Format: docs/spec/encoding.md, "Patches".
  */
 import { kindOf, refused } from "./argument";
+import { notCloneable } from "./clone";
 import { isPlain } from "./judge";
 import { type Path, pathOf } from "./path";
 import type { Appended, Given, NumberAt, PathOf } from "./shape";
 import type { Decimal, Float } from "./values";
 
-type Operation = readonly [0, Path, unknown] | readonly [1, Path] | readonly [2, Path, unknown] | readonly [3, Path, unknown];
+/** @internal */
+export type Operation = readonly [0, Path, unknown] | readonly [1, Path] | readonly [2, Path, unknown] | readonly [3, Path, unknown];
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Any = any;
+
+const NOT_CLONEABLE = notCloneable("Patch", "make it in the thread that uses it");
 
 /**
  * Changes of parts of a document, in order. With a type of documents, paths it does not have and values a field cannot have do not
@@ -24,6 +28,8 @@ type Any = any;
  * ```
  */
 export class Patch<D = Any> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   /** The documents it applies to. */
   protected declare readonly changed?: (document: D) => void;
   /** @internal */
@@ -63,7 +69,7 @@ export function patch<D = Any>(): Patch<D> {
 }
 
 /** @internal The operations of what `update` accepts. */
-export function operationsOf(change: Patch | object): readonly unknown[] {
+export function operationsOf(change: Patch | object): readonly Operation[] {
   if (change instanceof Patch) return change.operations;
   if (change === null || typeof change !== "object" || !isPlain(change)) {
     throw refused(`a change is an object of paths and values, or a patch(), not ${kindOf(change)}`);

@@ -35,6 +35,11 @@ export function pathOf(path: string | Path): Path {
   return path;
 }
 
+/** @internal A path as messages show it: an integer key in brackets. */
+export function shownPath(path: Path): string {
+  return path.map((step) => (typeof step === "object" ? `[${step[0]}]` : String(step))).join(".");
+}
+
 function isKey(step: unknown): boolean {
   if (!Array.isArray(step) || step.length !== 1) return false;
   const [key] = step as readonly unknown[];

@@ -5,6 +5,7 @@
  * Does not know: how results are found; `explain` says it.
  */
 import { kindOf, refused, text, whole } from "./argument";
+import { notCloneable } from "./clone";
 import type { Collection } from "./collection";
 import type { Cursor } from "./cursor";
 import type { Document, Entity } from "./entity";
@@ -15,8 +16,12 @@ import type { ElementOperand, Names, Operand, OrderOf, Prefix, Under } from "./s
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Any = any;
 
+const CONDITION_NOT_CLONEABLE = notCloneable("Condition", "make it in the thread that uses it");
+
 /** A condition on documents, made by fields: `f.age.gte(18)`. It applies to documents of any type, unless typed fields made it. */
 export class Condition<D = Any> {
+  /** @internal */
+  protected readonly notCloneable = CONDITION_NOT_CLONEABLE;
   /** The documents it applies to. */
   protected declare readonly asked?: (document: D) => void;
   /** @internal */
@@ -249,6 +254,9 @@ export interface Page<T> {
   token: string | undefined;
 }
 
+/** The word of a direction behind a field, as SQL writes it. A backslash makes it a part of the name. */
+const DIRECTION = /(?<!\\) (?:asc|desc)$/i;
+
 interface Parts {
   readonly filter: readonly unknown[];
   readonly order: readonly (readonly [Path, boolean])[];
@@ -258,6 +266,8 @@ interface Parts {
   readonly after: Uint8Array | undefined;
 }
 
+const NOT_CLONEABLE = notCloneable("Query", "make it in the thread that uses it");
+
 /**
  * A query to a collection, which can be iterated more than once.
  *
@@ -266,6 +276,8 @@ interface Parts {
  * ```
  */
 export class Query<T = Document> implements Iterable<Entity<T>> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   readonly #collection: Collection<T>;
   readonly #parts: Parts;
 
@@ -298,6 +310,13 @@ export class Query<T = Document> implements Iterable<Entity<T>> {
     const order = fields.map((field: string) => {
       const descending = text(field, "a field to order by").startsWith("-");
       if (field.length === Number(descending)) throw refused(`orderBy was given ${JSON.stringify(field)}, which names no field`);
+      const [behind] = DIRECTION.exec(field) ?? [];
+      if (behind !== undefined) {
+        const name = field.slice(Number(descending), -behind.length);
+        throw refused(
+          `a direction stands before the field: "${name}" is ascending, "-${name}" descending; a field of that name is written with \\ before its last space`,
+        );
+      }
       return [pathOf(descending ? field.slice(1) : field), descending] as const;
     });
     return this.#with({ order });

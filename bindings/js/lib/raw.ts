@@ -6,6 +6,7 @@
  */
 import { code } from "./codes.g";
 import { EntidbError, errorFrom } from "./errors.g";
+import { spelt } from "./options";
 
 /** The number of an object that the native half holds; a number is never used again for another object. */
 export type Handle = number;
@@ -167,7 +168,7 @@ export function thrown(error: unknown): unknown {
   if (!error.message.startsWith('{"code":')) return error;
   const { code, message, ...context } = JSON.parse(error.message) as { code: number; message: string; id?: string };
   if (context.id !== undefined) context.id = context.id.replace(HYPHENS, "$1-$2-$3-$4-$5");
-  const made = errorFrom(code, message, context);
+  const made = errorFrom(code, spelt(message), context);
   Error.captureStackTrace?.(made, thrown);
   return made;
 }

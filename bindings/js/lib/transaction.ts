@@ -5,6 +5,7 @@
  * Does not know: what is changed.
  */
 import { isPromised, kindOf, refused, text, whole } from "./argument";
+import { notCloneable } from "./clone";
 import { Collection, type CollectionOptions } from "./collection";
 import { decodeValue } from "./decode";
 import type { Document } from "./entity";
@@ -23,8 +24,12 @@ export function durabilityOf(durability: Durability | undefined): number {
   throw refused(`durability is "durable", "grouped" or "none", not ${given}`);
 }
 
+const NOT_CLONEABLE = notCloneable("snapshot or transaction", "begin it in the thread that uses it");
+
 /** A snapshot: the state of the database after one commit. */
 export class Snapshot {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   /** @internal */
   protected readonly scope: Scope;
   readonly #owner: object;

@@ -4,6 +4,7 @@
  * Always: immutable; text and back without loss. Does not know: how they are encoded.
  */
 import { kindOf, refused } from "./argument";
+import { notCloneable } from "./clone";
 import { inspect } from "./host";
 import { type Id, type IdLike, idFromBytes, idToBytes } from "./id";
 
@@ -39,7 +40,7 @@ export function isValue(value: object): boolean {
 }
 
 function refusal(name: string): symbol {
-  return Symbol(`a ${name} of entidb is not cloned: send cbor.encode(value), and cbor.decode it there. It`);
+  return notCloneable(name, "send cbor.encode(value), and cbor.decode it there");
 }
 
 const TIMESTAMP = refusal("Timestamp");

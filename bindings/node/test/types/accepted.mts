@@ -1,6 +1,6 @@
 // What compiles, under every strict option. Not run: the types are the test.
 import {
-  type AsyncCollection, type AsyncQuery, type Collection, Decimal, type Entity, EntityId, type Fields, Float, type Id, Timestamp, Uuid, Vector, all, any, f, fields, not, openMemory, openMemoryAsync, patch,
+  type AsyncCollection, type AsyncQuery, type Collection, Decimal, type Entity, EntityId, type Fields, Float, type Id, Timestamp, Uuid, Vector, all, any, cbor, f, fields, not, openMemory, openMemoryAsync, patch,
 } from "entidb";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -92,6 +92,33 @@ for (const field of [
 }
 const plain: Fields = f;
 void plain;
+
+// Numbers as names.
+const yearly = db.collection<{ perYear: Record<string, number>; byNumber: Record<number, { n: number }>; 2024: number }>("yearly");
+yearly.find((x) => x.perYear["2024"]!.gt(1).and(x.byNumber[7]!.n.eq(1), x[2024].eq(1))).orderBy("perYear.2024", "-2024");
+
+// Options that are not given.
+const perhaps: { at: number | undefined; text: string | undefined; flag: boolean | undefined } = { at: undefined, text: undefined, flag: undefined };
+openMemory({ readOnly: perhaps.flag, feedCommitsMax: perhaps.at, durability: undefined, password: perhaps.text });
+db.collection<Note>("notes", { exact: perhaps.flag });
+db.transaction(() => 1, { timeoutMs: perhaps.at, durability: undefined });
+db.begin({ timeoutMs: perhaps.at }).abort();
+db.changes({ since: perhaps.text, exact: perhaps.flag, before: perhaps.flag });
+db.snapshot({ at: perhaps.at });
+db.verify({ full: perhaps.flag });
+db.close({ abort: perhaps.flag });
+notes.put(note, { id: perhaps.text });
+notes.insert(note, { id: perhaps.text });
+notes.replace("x", note, { version: perhaps.at });
+notes.putMany([note], { ids: undefined });
+notes.get("x", { at: perhaps.at });
+notes.delete("x", { version: perhaps.at });
+notes.scan({ after: perhaps.text, reverse: perhaps.flag, limit: perhaps.at });
+notes.createIndex("title", { name: perhaps.text, unique: perhaps.flag, multi: perhaps.flag });
+notes.createIndex({ kind: "manual", name: "m", unique: perhaps.flag });
+notes.manualIndex("m").range({ from: undefined, fromOpen: perhaps.flag, toOpen: perhaps.flag, reverse: perhaps.flag, limit: perhaps.at });
+notes.find().after(perhaps.text);
+cbor.decode(new Uint8Array(), { exact: perhaps.flag });
 
 // Changes and patches.
 

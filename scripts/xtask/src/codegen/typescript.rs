@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use super::BANNER;
+use super::api::typescript::spelt;
 use super::rust::capital;
 use super::table::Table;
 
@@ -33,8 +34,8 @@ pub(crate) fn render(table: &Table) -> String {
             let _ = write!(
                 out,
                 "\n/** {}; {}. */\nexport class {class}Error extends {}Error {{\n  static {{ named(this, \"{class}Error\"); }}\n}}\n",
-                capital(&code.meaning),
-                code.action,
+                spelt(&capital(&code.meaning)),
+                spelt(&code.action),
                 family.class
             );
         }
@@ -48,7 +49,7 @@ pub(crate) fn render(table: &Table) -> String {
             "  [{}, [{class}Error, \"{}\", \"{}\", \"{}\"]],",
             code.number,
             code.name,
-            code.action,
+            spelt(&code.action),
             code.retry.word()
         );
     }

@@ -114,13 +114,13 @@ fn option_field(out: &mut String, option: &ApiOption, optional: bool) {
         OptionType::Password => "string | Uint8Array".to_owned(),
         OptionType::Choice => camel(option.choice.as_deref().unwrap_or_default()),
     };
-    let mark = if optional { "?" } else { "" };
+    let (mark, or_none) = if optional { ("?", " | undefined") } else { ("", "") };
     let name = lower_camel(&option.name);
-    let _ = writeln!(out, "  /** {} */\n  {name}{mark}: {kind};", spelt(&option.describe()));
+    let _ = writeln!(out, "  /** {} */\n  {name}{mark}: {kind}{or_none};", spelt(&option.describe()));
 }
 
 /// A sentence with the names of options in it as TypeScript spells them.
-fn spelt(text: &str) -> String {
+pub(in crate::codegen) fn spelt(text: &str) -> String {
     let word = |word: &str| {
         if word.contains('_') && word == word.to_lowercase() { lower_camel(word) } else { word.to_owned() }
     };
@@ -148,7 +148,10 @@ mod tests {
     #[test]
     fn names_are_spelt_as_typescript_does_and_numbers_are_places() {
         let text = render(&Api::parse(SAMPLE).unwrap());
-        assert!(text.contains("cacheBytes?: number;") && text.contains("cacheBytes: \"cache_bytes\","), "{text}");
+        assert!(
+            text.contains("cacheBytes?: number | undefined;") && text.contains("cacheBytes: \"cache_bytes\","),
+            "{text}"
+        );
         assert!(text.contains("problems: Problem[];") && text.contains("indexRows: number;"), "{text}");
         assert!(text.contains("PACE_WORDS: readonly (Pace | undefined)[] = [\n  undefined,\n  \"slow\","), "{text}");
         assert_eq!(spelt("an eighth of memory_bytes, at most 32 MiB"), "an eighth of memoryBytes, at most 32 MiB");

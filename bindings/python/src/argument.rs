@@ -10,7 +10,7 @@ use crate::error::{code, refuse};
 
 /// A whole number from 0 on.
 #[pyfunction]
-#[pyo3(name = "_whole", signature = (given, name, /))]
+#[pyo3(name = "whole_number", signature = (given, name, /))]
 pub(crate) fn whole(given: &Bound<'_, PyAny>, name: &str) -> PyResult<u64> {
     if given.is_instance_of::<PyBool>() {
         return Err(PyTypeError::new_err(format!("{name} is a whole number, not bool")));

@@ -320,8 +320,8 @@ def test_a_contradicting_query_is_refused(people):
     for wrong in (entidb.Expression(("like", ("a",), "x")), entidb.Expression(("eq", ("a",)))):
         with pytest.raises(entidb.InvalidQueryError):
             people.find(wrong).list()
-    with pytest.raises(entidb.InvalidQueryError):
-        people.find().limit(-1).list()
+    with pytest.raises(entidb.UsageError, match="the limit of a query is a whole number"):
+        people.find().limit(-1)
     with pytest.raises(entidb.EntidbError):
         people.find().order_by("a..b")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from operator import index
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
-from ._entidb import Collection, Cursor, EntityId, _whole, parse_path, write_path
+from ._entidb import Collection, Cursor, EntityId, parse_path, whole_number, write_path
 from .entity import Entity
 
 __all__ = ["Explanation", "Expression", "Field", "Index", "Order", "Page", "Query", "all_of", "any_of", "f"]
@@ -330,11 +330,11 @@ class Query:
 
     def limit(self, count: int | None) -> Query:
         """Returns at most ``count`` results, on all pages together."""
-        return self._with(_limit=None if count is None else _whole(count, "the limit of a query"))
+        return self._with(_limit=None if count is None else whole_number(count, "the limit of a query"))
 
     def offset(self, count: int) -> Query:
         """Skips the first ``count`` results, before the first page only."""
-        return self._with(_offset=_whole(count, "the offset of a query"))
+        return self._with(_offset=whole_number(count, "the offset of a query"))
 
     def after(self, token: bytes | None) -> Query:
         """Continues behind the page or entity of a token; ``None`` begins at the start."""
@@ -375,7 +375,7 @@ class Query:
 
         ``limit`` and ``offset`` are of the answer as a whole: a limit of 25 gives pages of 10, 10 and 5.
         """
-        with iter(self._with(_page=_whole(size, "the size of a page"))) as cursor:
+        with iter(self._with(_page=whole_number(size, "the size of a page"))) as cursor:
             page = Page(cursor)
             page.token = cursor.token()
             return page

@@ -536,6 +536,14 @@ export function encodeOperations(encoder: Encoder, operations: readonly Operatio
   }
 }
 
+/** @internal The bytes of a patch, in a buffer of their own. */
+export function encodePatch(operations: readonly Operation[]): Uint8Array {
+  return withEncoder((encoder) => {
+    encodeOperations(encoder, operations);
+    return new Uint8Array(encoder.bytes.subarray(0, encoder.at));
+  });
+}
+
 /** @internal The bytes of a value, in a buffer of their own. */
 export function encodeValue(value: unknown): Uint8Array {
   return withEncoder((encoder) => {

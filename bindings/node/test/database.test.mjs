@@ -157,7 +157,7 @@ for (const [wrong, right] of [["readonly", "readOnly"], ["read_only", "readOnly"
 }
 
 test("options of the wrong type are refused", () => {
-  assert.throws(() => openMemory({ memoryBytes: -1 }), { code: "INVALID_ARGUMENT", message: /memory_bytes is -1/ });
+  assert.throws(() => openMemory({ memoryBytes: -1 }), { code: "INVALID_ARGUMENT", message: /memoryBytes is -1/ });
   assert.throws(() => openMemory({ lockTimeoutMs: "soon" }), { code: "INVALID_ARGUMENT" });
   assert.throws(() => openMemory({ key: new Uint8Array(3) }), { code: "INVALID_ARGUMENT" });
   assert.throws(() => openMemory(7), { code: "INVALID_ARGUMENT" });
@@ -559,7 +559,7 @@ test("a key that is taken is shown where that was asked for, and folders are mad
   const above = place();
   for (const showUniqueKeys of [false, true]) {
     const where = path.join(above, String(showUniqueKeys), "db");
-    assert.throws(() => open(where), { code: "DATABASE_NOT_FOUND", message: /create_parents/ });
+    assert.throws(() => open(where), { code: "DATABASE_NOT_FOUND", message: /createParents/ });
     const db = open(where, { createParents: true, showUniqueKeys });
     const users = db.collection("users");
     users.createIndex("email", { unique: true });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { MessageChannel } from "node:worker_threads";
-import { EncodingError, cbor, f, fields, open, openMemory, patch, restore } from "entidb";
+import { EncodingError, cbor, f, fields, open, openMemory, openMemoryAsync, patch, restore } from "entidb";
 
 const root = mkdtempSync(path.join(tmpdir(), "entidb-given-"));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -76,7 +76,9 @@ test("messages and hints spell options as JavaScript does", () => {
   assert.throws(() => openMemory({ feedCommitsMax: 0 }).changes(), { message: /open it with feedCommitsMax above 0/ });
   assert.throws(() => openMemory({ memoryBytes: 1 }), { message: /^memoryBytes is 1; give a value from / });
   assert.throws(() => items({ entityBytesMax: 100 }).put({ text: "x".repeat(200) }), (error) => error.code === "TOO_LARGE" && !/\w_\w/.test(error.message));
-  assert.throws(() => items({ scanPolicy: "forbid" }).find(f.a.eq(1)).toArray(), { message: /scanPolicy forbids/ });
+  const forbids = items({ scanPolicy: "forbid" });
+  forbids.put({ a: 1 });
+  assert.throws(() => forbids.find(f.a.eq(1)).toArray(), { message: /scanPolicy forbids/ });
   const db = openMemory({ feedCommitsMax: 1 });
   const c = db.collection("c");
   for (let n = 0; n < 3; n++) c.put({ n });
@@ -107,6 +109,21 @@ test("what belongs to a database is not cloned, and says so", () => {
   // Nothing else about them changes.
   assert.deepEqual(cbor.decode(cbor.encode({ ...c.get(id) })), { a: 1 });
   assert.equal(c.find(f.a.eq(1)).count(), 1);
+});
+
+test("the same holds with promises", async () => {
+  const db = await openMemoryAsync();
+  const c = db.collection("items");
+  const id = await c.put({ x: 1 });
+  await assert.rejects(c.update(id, { x: new Set() }), { code: "UNREPRESENTABLE", field: "x" });
+  await assert.rejects(c.putMany([{}, { n: 2n ** 70n }]), { field: "[1].n" });
+  await assert.rejects(openMemoryAsync({ memoryBytes: 1 }), { message: /^memoryBytes is 1; give a value from / });
+  await c.update(id, patch().set("a.b", 2));
+  assert.deepEqual({ ...(await c.get(id)) }, { x: 1, a: { b: 2 } });
+  for (const thing of [db, c, c.find(), c.scan(), await db.begin(), await db.changes()]) {
+    assert.throws(() => structuredClone(thing), { name: "DataCloneError", message: /of entidb is not cloned: / });
+  }
+  await db.close();
 });
 
 test("restoring into a folder that is used speaks of that folder", () => {

@@ -4,6 +4,7 @@
  * Always: as `ChangeFeed`; a reader that waits holds no thread, the commit wakes it. Does not know: who reads.
  */
 import { milliseconds, only } from "../argument";
+import { notCloneable } from "../clone";
 import { type ChangeBatch, readBatch } from "../changes";
 import { code } from "../codes.g";
 import { early } from "../decode";
@@ -57,6 +58,8 @@ class Timed implements Signal {
   }
 }
 
+const NOT_CLONEABLE = notCloneable("AsyncChangeFeed", "send its position, and read from there");
+
 /**
  * A reader of the feed. A loop waits for more; `break`, `close` or a signal ends it.
  *
@@ -66,6 +69,8 @@ class Timed implements Signal {
  * ```
  */
 export class AsyncChangeFeed implements AsyncIterable<ChangeBatch> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   readonly #handle: Handle;
   readonly #target: Target;
   readonly #exact: boolean;

@@ -5,12 +5,13 @@
  * decoded when its reply comes, and everything else happens on another thread. Does not know: which.
  */
 import { kindOf, only, refused, text, whole } from "../argument";
+import { notCloneable } from "../clone";
 import {
   type CollectionOptions, type EntityVersion, type IndexDefinition, type IndexOptions, type ManualIndexOptions, type PutOptions,
   type ReplaceOptions, type ScanOptions, definitionOf, versionOption,
 } from "../collection";
 import { Decoder, decodeValue } from "../decode";
-import { encodeInto, encodeValue, withEncoder } from "../encode";
+import { encodeInto, encodePatch, encodeValue, withEncoder } from "../encode";
 import { type Document, type Entity, Frames, placeOf, readEntity, versionOf } from "../entity";
 import { type Id, type IdLike, idAt, idToBytes, packIds, writeId } from "../id";
 import type { CollectionStats } from "../interface.g";
@@ -64,7 +65,7 @@ function frames(list: readonly unknown[], ids: Uint8Array | undefined): Uint8Arr
       if (ids !== undefined) encoder.bytes.set(ids.subarray(position * 16, position * 16 + 16), start + 5);
       else if (place !== undefined) writeId(place, encoder.bytes, start + 5);
       const from = encoder.at;
-      encodeInto(encoder, document);
+      encodeInto(encoder, document, position);
       encoder.bytes.writeUInt32LE(encoder.at - from, start);
     });
     return new Uint8Array(encoder.bytes.subarray(0, encoder.at));
@@ -78,8 +79,12 @@ function idsOf(reply: Reply): Id[] {
   return ids;
 }
 
+const NOT_CLONEABLE = notCloneable("AsyncCollection", "open the database in the thread that uses it, and take it there");
+
 /** Entities under one name, with promises. */
 export class AsyncCollection<T = Document> implements AsyncIterable<Entity<T>> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   /** The name. */
   readonly name: string;
   readonly #exact: boolean;
@@ -170,7 +175,7 @@ export class AsyncCollection<T = Document> implements AsyncIterable<Entity<T>> {
    * Stores many documents in one transaction: all of them or none. Returns their ids in the same order. Without `ids`, entities that were
    * read are stored under their ids. All documents are encoded before this returns its promise.
    */
-  async putMany(documents: Iterable<T>, options?: { ids?: Iterable<IdLike> } & CallOptions): Promise<Id[]> {
+  async putMany(documents: Iterable<T>, options?: { ids?: Iterable<IdLike> | undefined } & CallOptions): Promise<Id[]> {
     only(options, ["ids", "signal"], "putMany");
     const list = [...documents];
     const ids = options?.ids === undefined ? undefined : packIds(options.ids);
@@ -182,7 +187,7 @@ export class AsyncCollection<T = Document> implements AsyncIterable<Entity<T>> {
   }
 
   /** The entity with this id; with `at` as it was after that commit, given by its sequence. */
-  async get(id: IdLike, options?: { at?: number } & CallOptions): Promise<Entity<T> | undefined> {
+  async get(id: IdLike, options?: { at?: number | undefined } & CallOptions): Promise<Entity<T> | undefined> {
     let at: number | undefined;
     if (options !== undefined) {
       only(options, ["at", "signal"], "get");
@@ -272,7 +277,7 @@ export class AsyncCollection<T = Document> implements AsyncIterable<Entity<T>> {
    */
   async update(id: IdLike, change: Patch<T> | Changes<T>, options?: CallOptions): Promise<void> {
     only(options, ["signal"], "update");
-    const encoded = encodeValue(operationsOf(change));
+    const encoded = encodePatch(operationsOf(change));
     const write = (to: Requests): void => {
       to.id(id);
       to.bytes(encoded);

@@ -5,6 +5,7 @@
  * are decoded one by one. Leaving a loop early frees the snapshot at once. Steps that are asked for together are taken one
  * after the other. Does not know: the query.
  */
+import { notCloneable } from "../clone";
 import { Decoder } from "../decode";
 import { type Document, type Entity, Frames } from "../entity";
 import { type Handle, call, raw } from "../raw";
@@ -21,6 +22,8 @@ const COUNT_MAX = 256;
 /** What is decoded in one turn of the loop. */
 const BYTES_MAX = 256 * 1024;
 
+const NOT_CLONEABLE = notCloneable("AsyncCursor", "read it here, and send its entities");
+
 /**
  * A cursor over entities: an async iterator, and iterable once.
  *
@@ -29,6 +32,8 @@ const BYTES_MAX = 256 * 1024;
  * ```
  */
 export class AsyncCursor<T = Document> implements AsyncIterableIterator<Entity<T>> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   readonly #collection: AsyncCollection<T>;
   readonly #target: Target;
   readonly #signal: Signal | undefined;

@@ -5,6 +5,7 @@
  * dropped while open is closed, with a warning. Does not know: files.
  */
 import { kindOf, milliseconds, only, refused, synchronous, text, whole } from "../argument";
+import { notCloneable } from "../clone";
 import { code } from "../codes.g";
 import type { CollectionOptions } from "../collection";
 import { type TransactionOptions, reportOf, verifyReportOf } from "../database";
@@ -70,8 +71,12 @@ function report<R>(reply: Reply): R {
   return reportOf(bytesOf(reply));
 }
 
+const NOT_CLONEABLE = notCloneable("AsyncDatabase", "open it in the thread that uses it");
+
 /** An open database, with promises. */
 export class AsyncDatabase {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   /** The folder; undefined for one in memory. */
   readonly path: string | undefined;
   readonly #scope: Scope;
@@ -139,7 +144,7 @@ export class AsyncDatabase {
    */
   async transaction<R>(
     run: (transaction: AsyncTransaction) => R | PromiseLike<R>,
-    options?: TransactionOptions & { durability?: Durability } & CallOptions,
+    options?: TransactionOptions & { durability?: Durability | undefined } & CallOptions,
   ): Promise<R> {
     if (typeof run !== "function") throw refused("transaction takes a function");
     synchronous("transaction", run);
@@ -173,7 +178,7 @@ export class AsyncDatabase {
    *
    * @throws SnapshotExpiredError when retention removed what is needed.
    */
-  async snapshot(options?: { at?: number } & CallOptions): Promise<AsyncSnapshot> {
+  async snapshot(options?: { at?: number | undefined } & CallOptions): Promise<AsyncSnapshot> {
     only(options, ["at", "signal"], "snapshot");
     const at = options?.at;
     const sequence = at === undefined ? undefined : whole(at, "the sequence to read at");
@@ -191,7 +196,7 @@ export class AsyncDatabase {
    *
    * @throws GapError when changes after the position were removed, or this database has another history.
    */
-  async changes(options?: { since?: string; exact?: boolean; before?: boolean } & CallOptions): Promise<AsyncChangeFeed> {
+  async changes(options?: { since?: string | undefined; exact?: boolean | undefined; before?: boolean | undefined } & CallOptions): Promise<AsyncChangeFeed> {
     only(options, ["since", "exact", "before", "signal"], "changes");
     const since = options?.since;
     if (since !== undefined && typeof since !== "string") {
@@ -257,7 +262,7 @@ export class AsyncDatabase {
   }
 
   /** Checks footers, counts and lists; with `full` every byte, and indexes against entities. */
-  async verify(options?: { full?: boolean } & CallOptions): Promise<VerifyReport> {
+  async verify(options?: { full?: boolean | undefined } & CallOptions): Promise<VerifyReport> {
     only(options, ["full", "signal"], "verify");
     const full = options?.full === true;
     return this.#ask(VERIFY, Lane.Long, options, (to) => to.flag(full), (reply) => verifyReportOf(bytesOf(reply)));
@@ -345,7 +350,7 @@ export class AsyncDatabase {
    *
    * @throws InUseError inside the function of `transaction`, which has to end first, and as `abort: false` asks.
    */
-  async close(options?: { abort?: boolean }): Promise<void> {
+  async close(options?: { abort?: boolean | undefined }): Promise<void> {
     only(options, ["abort"], "close");
     if (this.#scope.isOver) return;
     const inside = context.getStore() as Scope | undefined;

@@ -4,6 +4,7 @@
  * Always: a key goes with its entity, in the same commit. Does not know: how keys are kept.
  */
 import { only } from "../argument";
+import { notCloneable } from "../clone";
 import { decodeValue } from "../decode";
 import { encodeValue } from "../encode";
 import { type Id, type IdLike, idAt, idFromBytes } from "../id";
@@ -29,8 +30,12 @@ const BYTES_MAX = 256 * 1024;
 /** Walks that were neither finished nor left. */
 const dropped = new FinalizationRegistry<Handle>((handle) => raw.release(handle));
 
+const NOT_CLONEABLE = notCloneable("AsyncManualIndex", "open the database in the thread that uses it, and take it there");
+
 /** The keys of an index of the kind `manual`; made by `AsyncCollection.manualIndex`. */
 export class AsyncManualIndex implements AsyncIterable<[key: unknown, id: Id]> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   /** The name of the index. */
   readonly name: string;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any

@@ -5,6 +5,7 @@
  * are found.
  */
 import { whole } from "../argument";
+import { notCloneable } from "../clone";
 import type { Collection } from "../collection";
 import type { Document, Entity } from "../entity";
 import { type Asked, type Explanation, type Page, Query } from "../query";
@@ -14,6 +15,8 @@ import type { AsyncCursor } from "./cursor";
 import type { Signal } from "./requests";
 import { streamOf } from "./stream";
 
+const NOT_CLONEABLE = notCloneable("AsyncQuery", "make it in the thread that uses it");
+
 /**
  * A query to a collection, which can be iterated more than once.
  *
@@ -22,6 +25,8 @@ import { streamOf } from "./stream";
  * ```
  */
 export class AsyncQuery<T = Document> implements AsyncIterable<Entity<T>> {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   readonly #collection: AsyncCollection<T>;
   readonly #query: Query<T>;
   readonly #signal: Signal | undefined;

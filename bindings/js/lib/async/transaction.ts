@@ -6,6 +6,7 @@
  * calls of the same loop go on meanwhile. Does not know: what is changed.
  */
 import { isPromised, only, refused, text, whole } from "../argument";
+import { notCloneable } from "../clone";
 import { code } from "../codes.g";
 import type { CollectionOptions } from "../collection";
 import { decodeValue } from "../decode";
@@ -31,8 +32,12 @@ const ROLLBACK = new Operation("transactionRollbackTo");
 const COMMIT = new Operation("transactionCommit");
 const ABORT = new Operation("transactionAbort");
 
+const NOT_CLONEABLE = notCloneable("snapshot or transaction", "begin it in the thread that uses it");
+
 /** A snapshot: the state of the database after one commit. */
 export class AsyncSnapshot {
+  /** @internal */
+  protected readonly notCloneable = NOT_CLONEABLE;
   /** @internal */
   protected readonly scope: Scope;
   /** @internal */

@@ -114,13 +114,11 @@ impl SuperVersion {
         std::iter::once(&self.active).chain(self.frozen.iter().map(|frozen| &frozen.memtable))
     }
 
-    /// About how many keys lie in the span, from what segments say about themselves: each deletion takes one entry away,
-    /// and a segment or memtable that reaches out of the span counts half.
+    /// About how many keys lie in the span, from where its ends stand in the indexes of segments and in memtables.
     pub(crate) fn estimate(&self, span: &Span) -> Result<u64> {
-        let in_memory: u64 = self.memtables().map(|memtable| memtable.entry_count()).sum();
-        let whole = span.start().is_empty() && span.end().is_none();
-        let segments = self.version.approximate_count(span)?;
-        Ok(segments.saturating_add(if whole { in_memory } else { in_memory / 2 }))
+        let in_memory: u64 =
+            self.memtables().map(|memtable| memtable.approximate_count(span.start(), span.end())).sum();
+        Ok(self.version.approximate_count(span)?.saturating_add(in_memory))
     }
 
     /// Bytes in memtables.

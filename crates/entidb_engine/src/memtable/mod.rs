@@ -40,7 +40,7 @@ pub(crate) use cursor::MemtableCursor;
 use entry::Entry;
 use hash::Hash;
 use node::Probe;
-use tree::{Tree, Way};
+use tree::{Tree, WHOLE, Way};
 
 /// Values from this size on are lent from the memtable rather than copied: a copy then costs more than a count, and
 /// a small value that someone keeps must not keep a whole memtable in memory.
@@ -456,6 +456,14 @@ impl Memtable {
     /// Sees whether the memory is given back, when the memtable is no longer needed.
     pub(crate) fn watch(&self) -> MemoryWatch {
         MemoryWatch { arena: Arc::downgrade(&self.arena), reserved_bytes: self.reserved_bytes() }
+    }
+
+    /// About how many entries have keys from `start` up to `end`, which is excluded: two ways down the tree.
+    pub(crate) fn approximate_count(&self, start: &[u8], end: Option<&[u8]>) -> u64 {
+        let before = |key| self.tree.part_before(&self.arena, &Probe::new(key));
+        let part = end.map_or(WHOLE, before).saturating_sub(before(start));
+        let count = u128::from(self.entry_count()) * u128::from(part) / u128::from(WHOLE);
+        u64::try_from(count).unwrap_or(u64::MAX)
     }
 
     /// How many versions were inserted.

@@ -435,3 +435,28 @@ fn count_all(memtable: &Arc<Memtable>, at: u64, forward: bool) {
     }
     assert_eq!(count, at, "every commit is one version");
 }
+
+#[test]
+fn an_estimate_of_a_range_is_near_its_entries_without_a_walk_over_them() {
+    const COUNT: u64 = 30_000;
+    let key = |n: u64| [7_u64.to_be_bytes(), n.to_be_bytes()].concat();
+    for is_shuffled in [false, true] {
+        let memtable = Memtable::new(MemtableConfig::default()).unwrap();
+        for n in 0..COUNT {
+            // 17,509 has no divisor in common with the count, so each comes once.
+            let n = if is_shuffled { n * 17_509 % COUNT } else { n };
+            memtable.insert(&key(n), Sequence(n + 1), EntryKind::Put, b"").unwrap();
+        }
+        assert_eq!(memtable.approximate_count(&[], None), COUNT);
+        assert_eq!(memtable.approximate_count(&[], Some(&[0])), 0);
+        assert_eq!(memtable.approximate_count(&[9], None), 0);
+        for (start, end) in [(0, 300), (100, 1_000), (7_000, 7_400), (10_000, 20_000), (29_000, COUNT), (3, 29_990)] {
+            let (about, exact) = (memtable.approximate_count(&key(start), Some(&key(end))), end - start);
+            assert!((exact / 2..=exact * 2).contains(&about), "{start}..{end}: {about}");
+        }
+        for n in [0, 1, 777, 15_000, 29_999] {
+            let about = memtable.approximate_count(&key(n), Some(&key(n + 3)));
+            assert!(about < 100, "{n}: {about}");
+        }
+    }
+}

@@ -16,6 +16,9 @@ use crate::prefetch;
 /// 15 keys at least halve at each level, so 32-bit node numbers cannot fill more.
 const HEIGHT_MAX: usize = 16;
 
+/// All keys of a tree, of which a part is told in parts of this.
+pub(super) const WHOLE: u64 = 1 << 60;
+
 pub(super) struct Tree {
     leaves: Pool<Keys>,
     inners: Pool<Inner>,
@@ -124,6 +127,25 @@ impl Tree {
         let order = leaf.order();
         let rank = leaf.rank(order, probe, arena);
         Place { leaf: node, order, position: rank.position, exact: rank.exact, bound }
+    }
+
+    /// About which part of [`WHOLE`] of all keys is smaller than this one, as if the nodes of a level led to as many keys each.
+    pub(super) fn part_before(&self, arena: &Arena, probe: &Probe<'_>) -> u64 {
+        let root = self.root.load(Ordering::Acquire);
+        let (mut node, mut before, mut part) = (root as u32, 0_u64, WHOLE);
+        for _ in 0..root >> 32 {
+            let inner = self.inners.node(node);
+            let order = inner.keys.order();
+            let rank = inner.keys.rank(order, probe, arena);
+            let position = (rank.position + usize::from(rank.exact)).saturating_sub(1);
+            part /= (order.count() as u64).max(1);
+            before += part * position as u64;
+            node = inner.child(order.slot(position));
+        }
+        let leaf = self.leaves.node(node);
+        let order = leaf.order();
+        let rank = leaf.rank(order, probe, arena);
+        before + part / (order.count() as u64).max(1) * rank.position as u64
     }
 
     /// The first leaf, at its first entry.

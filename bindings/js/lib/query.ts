@@ -230,6 +230,8 @@ export interface Explanation {
   indexes: string[];
   /** How several indexes are combined; null for one index or a scan. */
   combined: "or" | "and" | null;
+  /** The indexes whose entities are left out of the results. */
+  excluded: string[];
   /** The number of ranges of the index that are read. */
   ranges: number;
   /** Whether the index or collection is read backwards. */
@@ -242,6 +244,8 @@ export interface Explanation {
   filter: boolean;
   /** About how many entities or rows are read when all results are. */
   candidates: number;
+  /** The plan, in words, that is used instead when a walk in the order of the results finds too few. */
+  instead: string | null;
   /** The plan in words. */
   text: string;
 }

@@ -144,6 +144,13 @@ pub struct IndexId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ordinal(pub(crate) u64);
 
+impl Ordinal {
+    /// The least ordinal after this one.
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 /// Makes ids that sort by time of creation, even when the clock stands still or goes back.
 #[derive(Debug, Default)]
 pub(crate) struct IdGenerator {

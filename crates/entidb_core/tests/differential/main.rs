@@ -61,6 +61,7 @@ fn run_block(block: u64) {
     let enough = seeds() / 5;
     assert!(seen.by_index > enough && seen.sorted > enough && seen.walks > enough, "{seen:?}");
     assert!(seen.combined > enough / 10 && seen.keys > enough, "{seen:?}");
+    assert!(seen.excluding > enough / 1000 && seen.guarded > enough / 100, "{seen:?}");
     assert!(seen.pages_while_indexes_change > enough / 2 && seen.of_cut_rows > enough / 20, "{seen:?}");
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct Seen {
     pub(crate) of_cut_rows: u64,
     /// Questions answered by several indexes together.
     pub(crate) combined: u64,
+    /// Questions where an index says what is left out, and those with another way at hand.
+    pub(crate) excluding: u64,
+    pub(crate) guarded: u64,
     /// Changes of keys of manual indexes.
     pub(crate) keys: u64,
 }
@@ -42,6 +45,8 @@ impl std::ops::AddAssign for Seen {
         self.walks += more.walks;
         self.of_cut_rows += more.of_cut_rows;
         self.combined += more.combined;
+        self.excluding += more.excluding;
+        self.guarded += more.guarded;
         self.keys += more.keys;
     }
 }
@@ -262,6 +267,8 @@ impl Run {
         self.seen.questions += 1;
         self.seen.by_index += u64::from(how.index.is_some());
         self.seen.combined += u64::from(how.combined.is_some());
+        self.seen.excluding += u64::from(!how.excluded.is_empty());
+        self.seen.guarded += u64::from(how.instead.is_some());
         self.seen.sorted += u64::from(how.sort);
         self.seen.of_cut_rows += u64::from(how.index.is_some() && self.sample.is_long);
     }

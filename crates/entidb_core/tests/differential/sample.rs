@@ -64,6 +64,10 @@ impl Sample {
     }
 
     fn scalar(&self) -> Value {
+        // Of few values each has many rows.
+        if self.is_large && !self.one_in(3) {
+            return Value::from(u64::from(self.one_in(4)));
+        }
         match self.below(14) {
             0 => Value::Null,
             1 => Value::Bool(self.one_in(2)),
@@ -132,10 +136,11 @@ impl Sample {
     pub(crate) fn combination(&self) -> Expression {
         let terms = (0..2 + self.below(2)).map(|_| match self.below(3) {
             0 => Expression::Compare(self.field(), Comparison::Ge, self.value()),
+            1 if self.one_in(2) => !Expression::Compare(self.field(), Comparison::Eq, self.value()),
             _ => Expression::Compare(self.field(), Comparison::Eq, self.value()),
         });
         let terms = terms.collect();
-        if self.one_in(3) { Expression::And(terms) } else { Expression::Or(terms) }
+        if self.one_in(2) { Expression::And(terms) } else { Expression::Or(terms) }
     }
 
     pub(crate) fn order(&self) -> Vec<Column> {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use entidb_codec::Direction;
 use entidb_codec::ordered::Bounds;
 use entidb_engine::{Direction as Walk, Sequence};
 
@@ -53,9 +54,13 @@ pub(super) fn offer(index: &Arc<Ordered>, asked: &Asked<'_>) -> Result<Option<Of
     let ranges: Arc<[Bounds]> = narrowed.ranges.into();
     let order = order.cloned().unwrap_or_else(|| Order::Rows(RowOrder::of(index, &ranges)));
     let head = fixed_head(index, terms, skip);
-    let access = RowAccess { index: Arc::clone(index), ranges, walk: walk.unwrap_or(Walk::Forward), head };
-    let (narrows, continues) = (used_columns > 0, is_way_of_page);
-    Ok(Some(Offer { score, order, sorts, narrows, exact, continues, access: Box::new(access) }))
+    let ascends = index.columns.last().is_some_and(|column| column.direction == Direction::Ascending);
+    let is_tuple = narrowed.fixed_columns == index.columns.len() && ranges.len() == 1 && !narrowed.cut;
+    let is_point = is_tuple && ascends && arrays_from.is_none() && !index.unique;
+    let walk = walk.unwrap_or(Walk::Forward);
+    let access = RowAccess { index: Arc::clone(index), ranges, walk, head, is_point };
+    let (narrows, comes_first) = (used_columns > 0, is_way_of_page);
+    Ok(Some(Offer { score, order, sorts, narrows, exact, comes_first, access: Box::new(access) }))
 }
 
 /// Adds the ranges of whole arrays that hold any row. The first column that has one.

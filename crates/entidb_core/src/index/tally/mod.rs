@@ -2,10 +2,12 @@
 //! it.
 //!
 //! An index of it has a row for each entity: the hash of the value of its one column, then the ordinal. So it finds entities
-//! by their ordinals alone, in no order of answers, and some that are none. It keeps in memory how many rows each commit
-//! added, to prove what a kind that keeps something there learns.
+//! by their ordinals alone, in no order of answers, and some that are none; so it can be merged with others. One that is called
+//! `ranked` gives each a score, and answers come by those. It keeps in memory how many rows each commit added, to prove what a
+//! kind that keeps something there learns.
 
 mod memory_tests;
+mod query_tests;
 mod tests;
 
 use entidb_codec::{Direction, Value, encode_ordered, lookup};
@@ -21,7 +23,7 @@ use crate::database::Findings;
 use crate::error::{Error, ErrorCode, Result};
 use crate::id::{CollectionId, IndexId, Ordinal, StorageId};
 use crate::keyspace;
-use crate::query::sources::{Access, Candidate, Opening, Source, Walked, Who};
+use crate::query::sources::{Access, Candidate, Opening, Postings, RowPostings, Score, Source, Walked, Who};
 use crate::query::{Asked, Comparison, Expression, Offer, Order};
 use crate::transaction::View;
 
@@ -55,7 +57,8 @@ impl Kind for TallyKind {
     }
 
     fn index(&self, id: IndexId, definition: &IndexDefinition, _: Origin) -> Box<dyn Index> {
-        Box::new(Tally { id, column: definition.columns[0].clone(), heard: Heard::default() })
+        let ranks = definition.name == "ranked";
+        Box::new(Tally { id, column: definition.columns[0].clone(), ranks, heard: Heard::default() })
     }
 }
 
@@ -63,6 +66,8 @@ impl Kind for TallyKind {
 struct Tally {
     id: IndexId,
     column: Column,
+    /// Whether it says how well entities answer.
+    ranks: bool,
     heard: Heard,
 }
 
@@ -145,9 +150,10 @@ impl Index for Tally {
             _ => None,
         });
         let Some(value) = value else { return Ok(None) };
-        let order = asked.order.cloned().unwrap_or(Order::Ids);
-        let access = Box::new(TallyAccess { head: self.head(&tuple(value)) });
-        Ok(Some(Offer { score: 2, order, sorts: true, narrows: true, exact: false, continues: false, access }))
+        let ranks = self.ranks && asked.order.is_none_or(|order| matches!(order, Order::Scores));
+        let order = asked.order.cloned().unwrap_or(if ranks { Order::Scores } else { Order::Ids });
+        let access = Box::new(TallyAccess { head: self.head(&tuple(value)), ranks });
+        Ok(Some(Offer { score: 2, order, sorts: true, narrows: true, exact: false, comes_first: ranks, access }))
     }
 }
 
@@ -190,6 +196,7 @@ impl Verification for Tallied<'_> {
 #[derive(Debug)]
 struct TallyAccess {
     head: Vec<u8>,
+    ranks: bool,
 }
 
 impl TallyAccess {
@@ -200,7 +207,16 @@ impl TallyAccess {
 
 impl Access for TallyAccess {
     fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Source>> {
-        Ok(Box::new(Ordinals(opening.view.range(&self.head, &self.end(), Walk::Forward)?)))
+        let rows = opening.view.range(&self.head, &self.end(), Walk::Forward)?;
+        Ok(Box::new(Ordinals { rows, ranks: self.ranks }))
+    }
+
+    fn has_postings(&self) -> bool {
+        true
+    }
+
+    fn postings(&self, view: &View) -> Result<Option<Box<dyn Postings>>> {
+        Ok(Some(Box::new(RowPostings::new(view, &self.head, &self.end(), false)?)))
     }
 
     fn walked(&self) -> Walked {
@@ -212,13 +228,22 @@ impl Access for TallyAccess {
     }
 }
 
-struct Ordinals(Iter);
+/// Some score for an ordinal; several have the same.
+fn score(ordinal: u64) -> f32 {
+    (ordinal * 7 % 5) as f32 - 2.0
+}
+
+struct Ordinals {
+    rows: Iter,
+    ranks: bool,
+}
 
 impl Source for Ordinals {
     fn read(&mut self, most: usize, batch: &mut Vec<Candidate>) -> Result<()> {
-        while batch.len() < most && self.0.advance()? {
-            let ordinal = keyspace::trailing_u64(self.0.key()).ok_or_else(|| Error::corrupt("a tally"))?;
-            batch.push(Candidate { who: Who::Ordinal(Ordinal(ordinal)), stored: None });
+        while batch.len() < most && self.rows.advance()? {
+            let ordinal = keyspace::trailing_u64(self.rows.key()).ok_or_else(|| Error::corrupt("a tally"))?;
+            let score = self.ranks.then(|| Score::new(score(ordinal)));
+            batch.push(Candidate { score, ..Candidate::of(Who::Ordinal(Ordinal(ordinal))) });
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::history::stored;
 use crate::id::{EntityId, Home, StorageId};
 use crate::keyspace;
-use crate::query::sources::{Candidate, Source, Who};
+use crate::query::sources::{Candidate, Scored, Source, Who};
 use crate::transaction::View;
 
 /// The most candidates of one batched read: enough to make it worth it.
@@ -23,7 +23,7 @@ pub(crate) struct Fetch {
     home: Home,
     source: Box<dyn Source>,
     /// Entities that were read and not given yet.
-    ready: VecDeque<Entity>,
+    ready: VecDeque<Scored>,
     candidates: Vec<Candidate>,
     batch: usize,
     ended: bool,
@@ -48,7 +48,7 @@ impl Fetch {
 
     /// The next entity. `wanted` is how many answers there may still be, where that is known: that number is read at once, and
     /// more only when candidates turn out to be no answers.
-    pub(crate) fn next(&mut self, wanted: Option<u64>) -> Result<Option<Entity>> {
+    pub(crate) fn next(&mut self, wanted: Option<u64>) -> Result<Option<Scored>> {
         self.view.check()?;
         while self.ready.is_empty() && !self.ended {
             let likely = wanted.map_or(BATCH_FIRST, |wanted| usize::try_from(wanted).unwrap_or(BATCH_MAX));
@@ -71,19 +71,21 @@ fn fetch(
     home: Home,
     candidates: &mut Vec<Candidate>,
     source: &dyn Source,
-    entities: &mut VecDeque<Entity>,
+    entities: &mut VecDeque<Scored>,
 ) -> Result<()> {
-    if candidates.iter().all(|candidate| matches!(candidate, Candidate { who: Who::Id(_), stored: Some(_) })) {
+    if candidates.iter().all(|candidate| matches!(candidate, Candidate { who: Who::Id(_), stored: Some(_), .. })) {
         for candidate in candidates.drain(..) {
-            if let Candidate { who: Who::Id(id), stored: Some(stored) } = candidate {
-                entities.push_back(Entity::new(id, stored)?);
+            if let Candidate { who: Who::Id(id), stored: Some(stored), score } = candidate {
+                entities.push_back(Scored { entity: Entity::new(id, stored)?, score });
             }
         }
         return Ok(());
     }
     let ids = ids_of(view, home, candidates, source)?;
-    for (id, entity) in ids.iter().zip(by_ids(view, home.storage, &ids)?) {
-        entities.push_back(entity.ok_or_else(|| source.missing(Who::Id(*id)))?);
+    let read = by_ids(view, home.storage, &ids)?;
+    for (id, (candidate, entity)) in ids.iter().zip(candidates.iter().zip(read)) {
+        let entity = entity.ok_or_else(|| source.missing(Who::Id(*id)))?;
+        entities.push_back(Scored { entity, score: candidate.score });
     }
     Ok(())
 }

@@ -3,9 +3,11 @@
 //! Does not know: where candidates come from.
 
 mod fetch;
+mod merge;
 mod sets;
 mod sort;
 
 pub(crate) use fetch::{Fetch, by_ids};
+pub(crate) use merge::{MergeAccess, SEEK_COST};
 pub(crate) use sets::{Combination, FETCH_COST, SetAccess};
 pub(crate) use sort::Sorter;

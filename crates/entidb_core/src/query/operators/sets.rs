@@ -198,7 +198,7 @@ impl Source for Set {
     fn read(&mut self, most: usize, batch: &mut Vec<Candidate>) -> Result<()> {
         if let Some(ids) = self.ids()? {
             let count = most.min(ids.len());
-            batch.extend(ids.drain(..count).map(Candidate::of_id));
+            batch.extend(ids.drain(..count).map(|id| Candidate::of(Who::Id(id))));
             return Ok(());
         }
         match &mut self.instead {

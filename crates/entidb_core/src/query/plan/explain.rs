@@ -3,9 +3,10 @@
 //! Always: the same in every language; it names the index, or says that it scans. Does not know: how long it takes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::Plan;
-use crate::catalog::CollectionRecord;
+use crate::catalog::{CollectionRecord, IndexRecord};
 use crate::error::Result;
 use crate::query::operators::Combination;
 use crate::query::sources::Walked;
@@ -38,6 +39,8 @@ pub struct Explanation {
     pub indexes: Vec<String>,
     /// How several indexes are combined: `or`, or `and`.
     pub combined: Option<&'static str>,
+    /// The indexes whose rows say what is left out of the answers.
+    pub excluded: Vec<String>,
     /// How many ranges of rows are walked.
     pub ranges: usize,
     /// Whether the walk goes from the end.
@@ -50,6 +53,8 @@ pub struct Explanation {
     pub filter: bool,
     /// About how many entities or rows are looked at where all answers are asked for.
     pub candidates: u64,
+    /// The plan that is taken where a walk in the order of the answers meets too few of them, in words.
+    pub instead: Option<String>,
 }
 
 impl Explanation {
@@ -60,24 +65,29 @@ impl Explanation {
             kind: None,
             indexes: Vec::new(),
             combined: None,
+            excluded: Vec::new(),
             ranges: 0,
             reverse: false,
             scan: false,
             sort: false,
             filter: query.filter != Expression::all(),
             candidates: 0,
+            instead: None,
         }
     }
 
     pub(crate) fn of(record: &CollectionRecord, view: &View, query: &Query, plan: &Plan) -> Result<Self> {
-        let only = if let [only] = plan.indexes.as_slice() { Some(&only.definition) } else { None };
+        let is_alone = plan.combination.is_none();
+        let only = plan.indexes.first().filter(|_| is_alone).map(|only| &only.definition);
+        let names = |indexes: &[Arc<IndexRecord>]| indexes.iter().map(|index| index.definition.name.clone()).collect();
         let Walked { ranges, reverse } = plan.offer.access.walked();
         let nothing = Self::nothing(&record.name, query);
         let filter = nothing.filter && !plan.offer.exact;
         Ok(Self {
             index: only.map(|definition| definition.name.clone()),
             kind: only.map(|definition| definition.kind.clone()),
-            indexes: plan.indexes.iter().map(|index| index.definition.name.clone()).collect(),
+            indexes: names(&plan.indexes),
+            excluded: names(&plan.excluded),
             combined: plan.combination.map(|how| match how {
                 Combination::Any => "or",
                 Combination::All => "and",
@@ -88,6 +98,10 @@ impl Explanation {
             sort: plan.offer.sorts,
             filter,
             candidates: plan.offer.access.estimate(view, record.id, COUNTED_MAX)?.rows,
+            instead: match &plan.instead {
+                Some(instead) => Some(Self::of(record, view, query, &instead.plan)?.to_string()),
+                None => None,
+            },
             ..nothing
         })
     }
@@ -110,12 +124,14 @@ impl Explanation {
             ("kind", self.kind.as_deref().map_or(Value::Null, Value::from)),
             ("indexes", Value::Array(self.indexes.iter().map(|index| Value::from(index.as_str())).collect())),
             ("combined", self.combined.map_or(Value::Null, Value::from)),
+            ("excluded", Value::Array(self.excluded.iter().map(|index| Value::from(index.as_str())).collect())),
             ("ranges", Value::from(self.ranges as u64)),
             ("reverse", Value::Bool(self.reverse)),
             ("scan", Value::Bool(self.scan)),
             ("sort", Value::Bool(self.sort)),
             ("filter", Value::Bool(self.filter)),
             ("candidates", Value::from(self.candidates)),
+            ("instead", self.instead.as_deref().map_or(Value::Null, Value::from)),
             ("text", Value::from(self.to_string())),
         ];
         Value::Map(fields.into_iter().collect())
@@ -128,8 +144,10 @@ impl fmt::Display for Explanation {
         let ranges = if self.ranges == 1 { "1 range".to_owned() } else { format!("{} ranges", self.ranges) };
         match &self.index {
             None if self.combined.is_some() => {
-                let how = self.combined.unwrap_or_default();
-                write!(f, "indexes {} of {collection}, {ranges}", self.indexes.join(&format!(" {how} ")))?;
+                let how = format!(" {} ", self.combined.unwrap_or_default());
+                write!(f, "indexes {}", self.indexes.join(&how))?;
+                self.excluded.iter().try_for_each(|index| write!(f, " without {index}"))?;
+                write!(f, " of {collection}, {ranges}")?;
             }
             Some(index) => {
                 let way = if self.reverse { "reverse" } else { "forward" };
@@ -143,6 +161,9 @@ impl fmt::Display for Explanation {
         }
         if self.sort {
             f.write_str("; sort")?;
+        }
+        if let Some(instead) = &self.instead {
+            write!(f, "; where it meets few: {instead}")?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 mod cost;
 mod explain;
+mod merge;
 mod sets;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 pub use explain::Explanation;
 
 use crate::catalog::{CollectionRecord, IndexRecord};
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::query::operators::Combination;
 use crate::query::results::{Order, Place};
 use crate::query::sources::{Access, ScanAccess};
@@ -43,8 +44,8 @@ pub(crate) struct Offer {
     pub(crate) narrows: bool,
     /// Whether every candidate satisfies all terms, so that nothing is left to check.
     pub(crate) exact: bool,
-    /// Whether it is the way on which the page before came.
-    pub(crate) continues: bool,
+    /// Whether it is taken before all others: the page before came on it, or it alone knows the scores.
+    pub(crate) comes_first: bool,
     pub(crate) access: Box<dyn Access>,
 }
 
@@ -55,14 +56,26 @@ pub(crate) struct Plan {
     pub(crate) indexes: Vec<Arc<IndexRecord>>,
     /// How several are combined.
     pub(crate) combination: Option<Combination>,
+    /// The indexes whose candidates are no answers.
+    pub(crate) excluded: Vec<Arc<IndexRecord>>,
     pub(crate) offer: Offer,
+    /// The way that is gone instead, where this one meets too few answers.
+    pub(crate) instead: Option<Box<Instead>>,
+}
+
+/// Another way to the answers in the same order.
+#[derive(Debug)]
+pub(crate) struct Instead {
+    /// It is taken after so many candidates that were no answers.
+    pub(crate) misses: u64,
+    pub(crate) plan: Plan,
 }
 
 impl Plan {
     /// True when every entity of the collection may be looked at: nothing narrows the candidates, and they are not read in the
     /// order of the answers up to a limit.
     pub(crate) fn is_scan(&self, query: &Query) -> bool {
-        !(self.offer.narrows || self.gives_order() && query.is_bounded())
+        !(self.offer.narrows || self.instead.is_some() || self.gives_order() && query.is_bounded())
     }
 
     /// True when an index gives the answers one after the other, in the order asked for, with nothing left to check.
@@ -90,21 +103,27 @@ pub(crate) fn plan(
     };
     let asked = Asked { terms, order: order.as_ref(), view };
     let mut offers = offers(record, &asked)?;
-    if let Some(place) = offers.iter().position(|(_, offer)| offer.continues) {
+    if let Some(place) = offers.iter().position(|(_, offer)| offer.comes_first) {
         return Ok(Plan::of(offers.swap_remove(place)));
+    }
+    if matches!(order, Some(Order::Scores)) {
+        let problem = "the page token is of ranked answers, and the index that ranked them is gone; ask anew";
+        return Err(Error::new(ErrorCode::PageTokenInvalid, problem));
     }
     let narrows = offers.iter().any(|(_, offer)| offer.narrows);
     let choice = cost::Choice { record, query, order: order.as_ref(), view, may_scan, narrows };
-    let plan = match sets::needs_costs(terms, &offers) {
-        true => cost::cheapest(&choice, &asked, offers)?,
+    // Where there is one way only, nothing is counted.
+    let is_one = offers.len() < 2 && !cost::may_combine(terms);
+    let plan = match is_one {
+        false => cost::cheapest(&choice, &asked, offers)?,
         // A scan gives ids in their order, and goes on where the page before ended.
-        false if choice.is_scan_by_id() => None,
-        false => offers.into_iter().next().map(Plan::of),
+        true if choice.is_scan_by_id() => None,
+        true => offers.pop().map(Plan::of),
     };
     Ok(plan.unwrap_or_else(|| scan(order)))
 }
 
-/// What the indexes offer, the greatest score first.
+/// What the indexes offer: those that narrow first, and of those the greatest score.
 fn offers<'a>(record: &'a CollectionRecord, asked: &Asked<'_>) -> Result<Vec<Offered<'a>>> {
     let mut offers: Vec<Offered<'a>> = Vec::new();
     for index in &record.indexes {
@@ -112,20 +131,24 @@ fn offers<'a>(record: &'a CollectionRecord, asked: &Asked<'_>) -> Result<Vec<Off
             offers.push((index, offer));
         }
     }
-    offers.sort_by_key(|(_, offer)| std::cmp::Reverse(offer.score));
+    offers.sort_by_key(|(_, offer)| std::cmp::Reverse((offer.narrows, offer.score)));
     Ok(offers)
 }
 
 impl Plan {
     fn of((index, offer): Offered<'_>) -> Self {
-        Self { indexes: vec![Arc::clone(index)], combination: None, offer }
+        Self::of_indexes(vec![Arc::clone(index)], offer)
+    }
+
+    fn of_indexes(indexes: Vec<Arc<IndexRecord>>, offer: Offer) -> Self {
+        Self { indexes, combination: None, excluded: Vec::new(), offer, instead: None }
     }
 }
 
 fn scan(order: Option<Order>) -> Plan {
-    let sorts = matches!(order, Some(Order::Columns(_) | Order::Rows(_)));
+    let sorts = !matches!(order, None | Some(Order::Ids));
     let order = order.unwrap_or(Order::Ids);
-    let (narrows, exact, continues) = (false, false, false);
-    let offer = Offer { score: 0, order, sorts, narrows, exact, continues, access: Box::new(ScanAccess) };
-    Plan { indexes: Vec::new(), combination: None, offer }
+    let (narrows, exact, comes_first) = (false, false, false);
+    let offer = Offer { score: 0, order, sorts, narrows, exact, comes_first, access: Box::new(ScanAccess) };
+    Plan::of_indexes(Vec::new(), offer)
 }

@@ -4,6 +4,7 @@
 //! of one snapshot, in a write transaction too: what is changed between two answers shows in none.
 //! Does not know: how a query is built (`find`).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::order::Order;
@@ -16,8 +17,8 @@ use crate::options::ScanPolicy;
 use crate::query::Query;
 use crate::query::language::{conjuncts, matches};
 use crate::query::operators::{Fetch, Sorter};
-use crate::query::plan::{Plan, plan};
-use crate::query::sources::{IdSource, Opening};
+use crate::query::plan::{Instead, Offer, Plan, plan};
+use crate::query::sources::{IdSource, Opening, Score, Scored};
 use crate::transaction::View;
 
 /// The answers of a query, one by one. After an error it gives no more.
@@ -43,14 +44,16 @@ pub struct Found {
     sorted: bool,
     /// The order the answers come in.
     order: Order,
+    /// Ends a walk that meets too few answers.
+    guard: Option<Guard>,
     /// Answers before this page.
     before: u64,
     /// Answers of this page.
     given: u64,
     skip: u64,
-    last: Option<Entity>,
+    last: Option<Scored>,
     /// The answer after the last, looked for to know whether there is one.
-    ahead: Option<Entity>,
+    ahead: Option<Scored>,
     examined: u64,
     /// Whether candidates are answers without a look at their documents.
     exact: bool,
@@ -74,8 +77,15 @@ pub struct Found {
 /// ```
 #[derive(Debug, Clone)]
 pub struct PagePlace {
-    entity: Entity,
+    answer: Scored,
     given: u64,
+}
+
+/// What ends a walk in the order of the answers that meets too few of them.
+struct Guard {
+    instead: Box<Instead>,
+    /// The place of the last answer that was met, or of the page token.
+    after: Option<Place>,
 }
 
 impl Found {
@@ -98,6 +108,7 @@ impl Found {
             fetch: None,
             sorted: false,
             order: Order::Ids,
+            guard: None,
             before: 0,
             given: 0,
             last: None,
@@ -117,20 +128,27 @@ impl Found {
             // The token stands behind what the offset leaves out.
             (found.before, found.skip) = (place.given, 0);
         }
-        let sort_bytes_max = found.shared.options().sort_bytes_max;
-        let offer = chosen.offer;
-        let opening = Opening {
-            view: &view,
-            home,
-            order: (!offer.sorts).then_some(&offer.order),
-            after: place.as_ref().filter(|_| !offer.sorts),
-            sort_bytes_max,
-        };
-        let fetch = Fetch::new(view.clone(), home, offer.access.open(&opening)?);
-        (found.order, found.exact, found.sorted) = (offer.order, offer.exact, offer.sorts);
-        found.fetch = if found.sorted { found.sort(&view, fetch, place)? } else { Some(Box::new(fetch)) };
+        found.guard = chosen.instead.map(|instead| Guard { instead, after: place.clone() });
+        if found.left() != Some(0) || !chosen.offer.sorts {
+            found.go(&view, chosen.offer, place)?;
+        }
         found.view = Some(view);
         Ok(found)
+    }
+
+    /// Goes a way, after a place.
+    fn go(&mut self, view: &View, offer: Offer, after: Option<Place>) -> Result<()> {
+        let opening = Opening {
+            view,
+            home: self.home,
+            order: (!offer.sorts).then_some(&offer.order),
+            after: after.as_ref().filter(|_| !offer.sorts),
+            sort_bytes_max: self.shared.options().sort_bytes_max,
+        };
+        let fetch = Fetch::new(view.clone(), self.home, offer.access.open(&opening)?);
+        (self.order, self.exact, self.sorted) = (offer.order, offer.exact, offer.sorts);
+        self.fetch = Some(Box::new(if self.sorted { self.sort(view, fetch, after)? } else { fetch }));
+        Ok(())
     }
 
     fn judge_scan(&self, record: &CollectionRecord, view: &View, chosen: &Plan) -> Result<()> {
@@ -163,39 +181,54 @@ impl Found {
         }
     }
 
-    fn sort(&mut self, view: &View, mut fetch: Fetch, place: Option<Place>) -> Result<Option<Box<Fetch>>> {
+    fn sort(&mut self, view: &View, mut fetch: Fetch, place: Option<Place>) -> Result<Fetch> {
         let left = self.left();
-        if left == Some(0) {
-            return Ok(None);
-        }
         // One more than the page has: it tells whether there is another page.
         let wanted = left.map(|left| left.saturating_add(self.skip).saturating_add(1));
         let keep = wanted.and_then(|wanted| usize::try_from(wanted).ok());
         let after = place.as_ref().map(|place| place.key.as_slice());
         let mut sorter = Sorter::new(keep, after, self.shared.options().sort_bytes_max);
         // All are needed, and none before the last.
-        while let Some(entity) = fetch.next(Some(u64::MAX))? {
+        while let Some(found) = fetch.next(Some(u64::MAX))? {
             self.examined += 1;
-            if (self.exact && !fetch.is_widened()) || matches(&self.query.filter, entity.bytes())? {
-                sorter.push(self.order.key(&entity)?, entity.id())?;
+            if (self.exact && !fetch.is_widened()) || matches(&self.query.filter, found.entity.bytes())? {
+                sorter.push(self.order.key(&found)?, found.entity.id())?;
             }
         }
-        let ids = sorter.finish().into_iter().map(|(_, id)| id).collect();
-        Ok(Some(Box::new(Fetch::new(view.clone(), self.home, Box::new(IdSource(ids))))))
+        let sorted = sorter.finish();
+        let scores = match self.order {
+            Order::Scores => sorted.iter().map(|(key, _)| Score::of_key(key)).collect::<Result<_>>()?,
+            _ => VecDeque::new(),
+        };
+        let ids = sorted.into_iter().map(|(_, id)| id).collect();
+        Ok(Fetch::new(view.clone(), self.home, Box::new(IdSource { ids, scores })))
     }
 
-    fn next_match(&mut self) -> Result<Option<Entity>> {
+    fn next_match(&mut self) -> Result<Option<Scored>> {
         let Some(view) = &self.view else { return Ok(None) };
         view.check()?;
         let wanted = self.left().map(|left| left.saturating_add(self.skip));
-        let Some(fetch) = &mut self.fetch else { return Ok(None) };
-        while let Some(entity) = fetch.next(wanted)? {
+        while let Some(fetch) = &mut self.fetch
+            && let Some(found) = fetch.next(wanted)?
+        {
             if self.sorted {
-                return Ok(Some(entity));
+                return Ok(Some(found));
             }
             self.examined += 1;
-            if (self.exact && !fetch.is_widened()) || matches(&self.query.filter, entity.bytes())? {
-                return Ok(Some(entity));
+            if (self.exact && !fetch.is_widened()) || matches(&self.query.filter, found.entity.bytes())? {
+                if let Some(guard) = &mut self.guard {
+                    let key = self.order.key(&found)?;
+                    guard.after = Some(Place { given: 0, order: self.order.clone(), key });
+                }
+                return Ok(Some(found));
+            }
+            if let Some(guard) = &mut self.guard {
+                guard.instead.misses = guard.instead.misses.saturating_sub(1);
+            }
+            if self.guard.as_ref().is_some_and(|guard| guard.instead.misses == 0)
+                && let (Some(Guard { instead, after }), Some(view)) = (self.guard.take(), self.view.clone())
+            {
+                self.go(&view, instead.plan.offer, after)?;
             }
         }
         Ok(None)
@@ -217,7 +250,7 @@ impl Found {
     /// The next answer. The end and the first error free what the query holds, and there is no answer after them; at the end of
     /// a page that is only known once it was asked whether there is another.
     pub(crate) fn step(&mut self) -> Result<Option<Entity>> {
-        let step = self.next_answer();
+        let step = self.next_answer().map(|answer| answer.map(|answer| answer.entity));
         let is_more = match &step {
             Ok(Some(_)) => true,
             Ok(None) => self.left() == Some(0) && self.left_of_all() != Some(0),
@@ -235,7 +268,7 @@ impl Found {
         self.view = None;
     }
 
-    fn next_answer(&mut self) -> Result<Option<Entity>> {
+    fn next_answer(&mut self) -> Result<Option<Scored>> {
         if let Some(view) = &self.view {
             view.check()?;
         }
@@ -246,19 +279,19 @@ impl Found {
             Some(ahead) => Some(ahead),
             None => self.look()?,
         };
-        if let Some(entity) = &next {
+        if let Some(answer) = &next {
             self.given += 1;
-            self.last = Some(entity.clone());
+            self.last = Some(answer.clone());
         }
         Ok(next)
     }
 
     /// The next answer behind those the offset leaves out, whether it is of this page or not.
-    fn look(&mut self) -> Result<Option<Entity>> {
+    fn look(&mut self) -> Result<Option<Scored>> {
         let _moving = self.view.as_ref().and_then(View::moving);
-        while let Some(entity) = self.next_match()? {
+        while let Some(found) = self.next_match()? {
             if self.skip == 0 {
-                return Ok(Some(entity));
+                return Ok(Some(found));
             }
             self.skip -= 1;
         }
@@ -318,7 +351,7 @@ impl Found {
     /// ```
     #[must_use]
     pub fn place(&self) -> Option<PagePlace> {
-        self.last.clone().map(|entity| PagePlace { entity, given: self.before.saturating_add(self.given) })
+        self.last.clone().map(|answer| PagePlace { answer, given: self.before.saturating_add(self.given) })
     }
 
     /// The token of a place among the answers of this query, whether answers follow it or not.
@@ -339,7 +372,7 @@ impl Found {
     /// # Errors
     /// An `Encoding` error when the query cannot be encoded.
     pub fn token_of(&self, place: &PagePlace) -> Result<Vec<u8>> {
-        let key = self.order.key(&place.entity)?;
+        let key = self.order.key(&place.answer)?;
         let place = Place { given: place.given, order: self.order.clone(), key };
         place.encode(fingerprint(self.home.collection, &self.query)?)
     }

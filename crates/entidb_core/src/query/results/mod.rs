@@ -10,5 +10,5 @@ mod token;
 
 pub use find::{Find, Page};
 pub use found::{Found, PagePlace};
-pub(crate) use order::{Order, RowOrder};
+pub(crate) use order::{Order, RowOrder, column_key};
 pub(crate) use token::Place;

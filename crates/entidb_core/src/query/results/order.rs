@@ -1,7 +1,7 @@
 //! Orders of answers, and the key of an entity in each: what sorting compares and what a page token remembers.
 //!
-//! Always: a key depends on the order and the entity alone, never on the way the entity was found; so an answer goes on
-//! after a key whatever indexes there are by then. No two entities of a collection have the same key. Does not know: which
+//! Always: a key depends on the order and the entity alone, and on the score where the order is by scores, never on the way the
+//! entity was found; so an answer goes on after a key whatever indexes there are by then. No two entities of a collection have the same key. Does not know: which
 //! order a way gives by itself (`plan`).
 
 use std::sync::Arc;
@@ -12,12 +12,13 @@ use entidb_engine::Sequence;
 
 use crate::catalog::{Column, IndexDefinition};
 use crate::collection::Entity;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::IndexId;
 use crate::index::kind::Origin;
 use crate::index::ordered::{Claim, Ordered, inside, narrow, ordinal_bytes, rows_of_any};
 use crate::keyspace::PREFIX_BYTES;
 use crate::query::Expression;
+use crate::query::sources::Scored;
 
 /// No index has this number.
 const NO_INDEX: IndexId = IndexId(0);
@@ -31,6 +32,10 @@ pub(crate) enum Order {
     Columns(Arc<[Column]>),
     /// By the rows of an index, each entity at the first of its rows that the filter asks for.
     Rows(RowOrder),
+    /// By ordinal: that of sources that are merged.
+    Ordinals,
+    /// By score, the best first, ties by ordinal: that of a source that ranks.
+    Scores,
 }
 
 /// The order of the rows of an index, which need not exist any more.
@@ -84,8 +89,13 @@ impl RowOrder {
 
 impl Order {
     /// The key of an entity.
-    pub(crate) fn key(&self, entity: &Entity) -> Result<Vec<u8>> {
+    pub(crate) fn key(&self, Scored { entity, score }: &Scored) -> Result<Vec<u8>> {
         match self {
+            Self::Ordinals => Ok(entity.ordinal().0.to_be_bytes().to_vec()),
+            Self::Scores => {
+                let score = score.ok_or_else(|| Error::internal("an answer of a source that ranks has no score"))?;
+                Ok(score.key(entity.ordinal()))
+            }
             Self::Ids => Ok(entity.id().as_bytes().to_vec()),
             Self::Columns(columns) => column_key(columns, entity),
             Self::Rows(rows) => rows.key(entity),

@@ -10,7 +10,7 @@ use entidb_codec::Value;
 use super::order::{Order, RowOrder};
 use crate::catalog::IndexDefinition;
 use crate::error::{Error, ErrorCode, Result};
-use crate::id::{CollectionId, EntityId};
+use crate::id::{CollectionId, EntityId, Ordinal};
 use crate::index::{ORDERED, fnv};
 use crate::query::{Expression, Query};
 
@@ -18,6 +18,8 @@ const VERSION: u8 = 1;
 const KIND_IDS: u8 = 1;
 const KIND_ROWS: u8 = 2;
 const KIND_COLUMNS: u8 = 3;
+const KIND_ORDINALS: u8 = 4;
+const KIND_SCORES: u8 = 5;
 
 /// The place of an answer in an order.
 #[derive(Debug, Clone)]
@@ -30,6 +32,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The ordinal, where that is the order.
+    pub(crate) fn ordinal(&self) -> Result<Ordinal> {
+        let bytes = self.key.as_slice().try_into().map_err(|_| unreadable())?;
+        Ok(Ordinal(u64::from_be_bytes(bytes)))
+    }
+
     /// The token of this place for a query with this fingerprint.
     pub(crate) fn encode(&self, print: u64) -> Result<Vec<u8>> {
         let mut out = vec![VERSION];
@@ -38,6 +46,8 @@ impl Place {
         match &self.order {
             Order::Ids => out.push(KIND_IDS),
             Order::Columns(_) => out.push(KIND_COLUMNS),
+            Order::Ordinals => out.push(KIND_ORDINALS),
+            Order::Scores => out.push(KIND_SCORES),
             Order::Rows(rows) => {
                 out.push(KIND_ROWS);
                 let columns = rows.columns().iter().map(|column| Value::from(column.to_string())).collect();
@@ -71,6 +81,8 @@ impl Place {
                 EntityId::from_slice(rest).map_err(|_| unreadable())?;
                 (Order::Ids, rest)
             }
+            (KIND_ORDINALS, true) if rest.len() == size_of::<u64>() => (Order::Ordinals, rest),
+            (KIND_SCORES, true) => (Order::Scores, rest),
             (KIND_COLUMNS, false) => (Order::Columns(query.order.as_slice().into()), rest),
             (KIND_ROWS, true) => {
                 let (len, rest) = rest.split_first_chunk::<2>().ok_or_else(unreadable)?;

@@ -5,8 +5,10 @@
 //! done with it.
 
 mod ids;
+mod postings;
 mod rows;
 mod scan;
+mod score;
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -14,8 +16,10 @@ use std::fmt::Debug;
 use entidb_engine::Value;
 
 pub(crate) use ids::IdSource;
+pub(crate) use postings::{Posting, Postings, RowPostings};
 pub(crate) use rows::RowAccess;
 pub(crate) use scan::ScanAccess;
+pub(crate) use score::Score;
 
 use crate::collection::Entity;
 use crate::error::{Error, Result};
@@ -34,6 +38,17 @@ pub(crate) trait Access: Debug + Send + Sync {
 
     /// About how many candidates there are: counted up to so many, estimated beyond.
     fn estimate(&self, view: &View, collection: CollectionId, counted_max: u64) -> Result<RowCount>;
+
+    /// Whether it has its candidates in the order of ordinals too.
+    fn has_postings(&self) -> bool {
+        false
+    }
+
+    /// The candidates in the order of ordinals, where it has them so.
+    fn postings(&self, view: &View) -> Result<Option<Box<dyn Postings>>> {
+        let _ = view;
+        Ok(None)
+    }
 }
 
 /// What a source is opened with.
@@ -63,22 +78,27 @@ pub(crate) struct Candidate {
     pub(crate) who: Who,
     /// The stored entity, where the source read it with the candidate.
     pub(crate) stored: Option<Value>,
+    /// How well it answers, where the source ranks.
+    pub(crate) score: Option<Score>,
+}
+
+/// An entity that was read, with what its candidate had beside it.
+#[derive(Debug, Clone)]
+pub(crate) struct Scored {
+    pub(crate) entity: Entity,
+    pub(crate) score: Option<Score>,
 }
 
 /// By what a source knows an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     Id(EntityId),
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "rows carry ids; bitmaps, text and vectors will keep ordinals alone")
-    )]
     Ordinal(Ordinal),
 }
 
 impl Candidate {
-    pub(crate) const fn of_id(id: EntityId) -> Self {
-        Self { who: Who::Id(id), stored: None }
+    pub(crate) const fn of(who: Who) -> Self {
+        Self { who, stored: None, score: None }
     }
 }
 
@@ -89,7 +109,7 @@ pub(crate) trait Source: Send {
 
     /// Takes out of the batch that was read last the entities that came before, or are to come later. They are the
     /// candidates in their order.
-    fn settle(&mut self, entities: &mut VecDeque<Entity>) -> Result<()> {
+    fn settle(&mut self, entities: &mut VecDeque<Scored>) -> Result<()> {
         let _ = entities;
         Ok(())
     }

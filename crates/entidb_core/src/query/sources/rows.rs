@@ -11,7 +11,7 @@ use std::sync::Arc;
 use entidb_codec::ordered::{Bounds, successor};
 use entidb_engine::{Direction, Iter};
 
-use super::{Access, Candidate, Opening, Source, Walked, Who};
+use super::{Access, Candidate, Opening, Postings, RowPostings, Scored, Source, Walked, Who};
 use crate::collection::Entity;
 use crate::error::{Error, Result};
 use crate::id::{CollectionId, EntityId, StorageId};
@@ -19,7 +19,7 @@ use crate::index::kind::RowCount;
 use crate::index::ordered::{Ordered, TUPLE_BYTES_MAX, cut_start, inside, ordinal_bytes, row_id, rows};
 use crate::keyspace::{self, PREFIX_BYTES};
 use crate::query::operators::{Sorter, by_ids};
-use crate::query::results::Order;
+use crate::query::results::{Order, column_key};
 use crate::transaction::View;
 
 /// Entities with several rows in the ranges that are remembered between their rows. Of more, each row is looked at anew.
@@ -39,6 +39,8 @@ pub(crate) struct RowAccess {
     /// What each row begins with, where the rows have the order: the number of the index, and the leading columns that
     /// are fixed and not in the order. The rest of a row is a key of the order, inverted where the walk is reversed.
     pub(crate) head: Vec<u8>,
+    /// Whether all rows are of one tuple, so that they come in the order of ordinals.
+    pub(crate) is_point: bool,
 }
 
 impl Access for RowAccess {
@@ -71,6 +73,17 @@ impl Access for RowAccess {
         let others = (self.ranges.len() as u64).saturating_sub(asked);
         let rows = sum.saturating_add(sum.saturating_mul(others) / asked.max(1));
         Ok(RowCount { rows, is_exact: is_exact && others == 0 })
+    }
+
+    fn has_postings(&self) -> bool {
+        self.is_point
+    }
+
+    fn postings(&self, view: &View) -> Result<Option<Box<dyn Postings>>> {
+        let Some(range) = self.ranges.first().filter(|_| self.is_point) else { return Ok(None) };
+        let index_end = keyspace::index_end(self.index.id, self.index.unique);
+        let end = range.end.as_deref().unwrap_or(&index_end);
+        Ok(Some(Box::new(RowPostings::new(view, &range.start, end, true)?)))
     }
 }
 
@@ -291,10 +304,10 @@ impl RowWalk {
     /// When the row just read is of a tuple that was cut, and the order is that of whole tuples, reads all rows that begin
     /// like it and puts their entities in order.
     fn read_group(&mut self) -> Result<bool> {
-        let Some(order @ Order::Columns(_)) = &self.order else { return Ok(false) };
+        let Some(Order::Columns(columns)) = &self.order else { return Ok(false) };
         let start = self.current.as_ref().and_then(|iter| cut_start(iter.key())).map(<[u8]>::to_vec);
         let Some(start) = start else { return Ok(false) };
-        let order = order.clone();
+        let columns = Arc::clone(columns);
         let resume = self.resume.as_ref().filter(|resume| resume.cut.as_ref() == Some(&start));
         let after = resume.map(|resume| resume.key.clone());
         let mut sorter = Sorter::new(None, after.as_deref(), self.sort_bytes_max);
@@ -309,7 +322,7 @@ impl RowWalk {
                 let ids = std::mem::take(&mut ids);
                 for (id, entity) in ids.iter().zip(by_ids(&self.view, self.storage, &ids)?) {
                     let entity = entity.ok_or_else(|| self.missing(Who::Id(*id)))?;
-                    sorter.push(order.key(&entity)?, entity.id())?;
+                    sorter.push(column_key(&columns, &entity)?, entity.id())?;
                 }
             }
             if is_last {
@@ -325,19 +338,19 @@ impl Source for RowWalk {
     fn read(&mut self, most: usize, batch: &mut Vec<Candidate>) -> Result<()> {
         self.met.clear();
         self.collect(most)?;
-        batch.extend(self.met.iter().map(|met| Candidate::of_id(met.id)));
+        batch.extend(self.met.iter().map(|met| Candidate::of(Who::Id(met.id))));
         Ok(())
     }
 
-    fn settle(&mut self, entities: &mut VecDeque<Entity>) -> Result<()> {
+    fn settle(&mut self, entities: &mut VecDeque<Scored>) -> Result<()> {
         if !self.index.multi && self.resume.is_none() {
             return Ok(());
         }
         let met = std::mem::take(&mut self.met);
         let mut kept = VecDeque::with_capacity(entities.len());
-        for (met, entity) in met.iter().zip(entities.drain(..)) {
-            if self.comes_here(met, &entity)? {
-                kept.push_back(entity);
+        for (met, scored) in met.iter().zip(entities.drain(..)) {
+            if self.comes_here(met, &scored.entity)? {
+                kept.push_back(scored);
             }
         }
         self.met = met;

@@ -54,7 +54,7 @@ impl Source for Scan {
                 continue;
             }
             bytes += stored.len();
-            batch.push(Candidate { who: Who::Id(id), stored: Some(stored) });
+            batch.push(Candidate { stored: Some(stored), ..Candidate::of(Who::Id(id)) });
         }
         Ok(())
     }

@@ -472,7 +472,7 @@ impl Shape {
             Error::Storage(_) | Error::NoRoom { .. } => {
                 self.faults || self.device != Device::Large && error.is_no_space()
             }
-            Error::WritesStopped { .. } | Error::CommitUnknown { .. } => self.faults,
+            Error::WritesStopped { .. } | Error::CommitUnknown { .. } | Error::KeyringHalfWritten { .. } => self.faults,
             Error::Closed => self.closes,
             _ => false,
         };

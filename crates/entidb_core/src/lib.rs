@@ -58,7 +58,7 @@ pub use history::{EntityHistory, EntityVersion};
 pub use id::{CollectionId, EntityId, IndexId};
 pub use options::{Key, Options, ScanPolicy};
 pub use query::{Comparison, Explanation, Expression, Field, Find, Found, Page, PagePlace, Query, asc, desc, field};
-pub use transaction::{ReadTransaction, Savepoint, WriteTransaction};
+pub use transaction::{ReadTransaction, Savepoint, WriteMode, WriteTransaction};
 
 /// The example of the README runs as a test.
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use entidb_core::{
     Collection, Database, Durability, Entity, EntityId, ErrorCode, Expression, Find, IndexDefinition, Key, Options,
-    Path, Position, Query, Result, ScanPolicy, Sequence, Since, Value, asc, doc, encode, field, patch,
+    Path, Position, Query, Result, ScanPolicy, Sequence, Since, Value, WriteMode, asc, doc, encode, field, patch,
 };
 use entidb_storage::simulated::{Fault, FaultKind, Personality, Simulation};
 
@@ -149,7 +149,7 @@ fn bytes_that_are_no_document_are_refused_by_what_is_wrong_with_them() {
         (&[0x1c], ErrorCode::Malformed),
     ];
     for (bytes, code) in cases {
-        refused(notes.put_bytes(Some(ID), bytes), code);
+        refused(notes.write(Some(ID), bytes, WriteMode::Put), code);
     }
     assert_eq!(notes.count().unwrap(), 0);
 }
@@ -478,7 +478,7 @@ fn a_document_of_too_many_items_is_refused() {
     document.extend_from_slice(&items.to_be_bytes());
     document.resize(document.len() + items as usize, 0);
     let notes = memory(Options::default()).collection("notes").unwrap();
-    refused(notes.put_bytes(Some(ID), &document), ErrorCode::DocumentTooLarge);
+    refused(notes.write(Some(ID), &document, WriteMode::Put), ErrorCode::DocumentTooLarge);
     assert_eq!(notes.count().unwrap(), 0);
 }
 

@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 use entidb_core::{
     ChangeKind, Collection, Database, Durability, EntityId, ErrorCode, IndexDefinition, KeyRange, ManualIndex, Options,
-    Value, VerifyLevel, decode, doc, encode,
+    Value, VerifyLevel, WriteMode, decode, doc, encode,
 };
 use entidb_storage::SeededRandom;
 use entidb_storage::simulated::{Personality, Simulation, Variant};
@@ -337,7 +337,7 @@ impl Play {
         let id = id(self.below(6));
         match self.below(10) {
             0 | 1 => {
-                c.put_bytes(Some(id), &encode(&doc! { "n": self.below(9) })).unwrap();
+                c.write(Some(id), &encode(&doc! { "n": self.below(9) }), WriteMode::Put).unwrap();
                 model.entities.insert(id);
             }
             2 => {

@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 
 use entidb_core::codec::Encoder;
-use entidb_core::{Database, ErrorCode, IndexDefinition, Options, Result, doc, encode};
+use entidb_core::{Database, ErrorCode, IndexDefinition, Options, Result, WriteMode, doc, encode};
 
 /// From this size on an allocation follows the input here.
 const LARGE: usize = 200 << 10;
@@ -120,10 +120,10 @@ fn puts(name: &str, bytes: usize, durable: bool) {
     let mut stored = 0_u64;
     let refused = refused_one_by_one(|| {
         let result = if durable {
-            notes.put_bytes(None, &large).map(drop)
+            notes.write(None, &large, WriteMode::Put).map(drop)
         } else {
             let tx = db.begin_write()?;
-            tx.collection("notes")?.put_bytes(None, &large)?;
+            tx.collection("notes")?.write(None, &large, WriteMode::Put)?;
             tx.savepoint()?;
             tx.commit_with(entidb_core::Durability::None).map(drop)
         };

@@ -6,7 +6,7 @@
 
 use entidb_core::{
     BatchItem, Collection, Database, EntityId, ErrorCode, Expression, IndexDefinition, Options, Value, VerifyLevel,
-    WriteTransaction, doc, encode, field, patch,
+    WriteMode, WriteTransaction, doc, encode, field, patch,
 };
 use entidb_storage::SeededRandom;
 
@@ -102,8 +102,11 @@ fn a_refused_put_leaves_no_collection_behind() {
     let before = shown(&tx);
     let other = tx.collection("other").unwrap();
     assert_eq!(other.put(&doc! { "t": "x".repeat(45 << 10) }).unwrap_err().code(), ErrorCode::TooLarge);
-    assert_eq!(other.put_bytes(None, &[0x18, 0x01]).unwrap_err().code(), ErrorCode::NotCanonical);
-    assert_eq!(other.insert_bytes(None, &encode(&Value::from(1))).unwrap_err().code(), ErrorCode::WrongType);
+    assert_eq!(other.write(None, &[0x18, 0x01], WriteMode::Put).unwrap_err().code(), ErrorCode::NotCanonical);
+    assert_eq!(
+        other.write(None, &encode(&Value::from(1)), WriteMode::Insert).unwrap_err().code(),
+        ErrorCode::WrongType
+    );
     assert_eq!(shown(&tx), before);
     tx.commit().unwrap();
     assert_eq!(db.collections().unwrap(), ["notes"]);

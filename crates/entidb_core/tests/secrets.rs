@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use entidb_core::codec::{self, Decimal, Integer, Map, Path};
 use entidb_core::{
     BatchItem, Collection, Database, EntityId, Error, Expression, IndexDefinition, Options, Patch, Result, ScanPolicy,
-    Value, VerifyLevel, asc, doc, encode, field,
+    Value, VerifyLevel, WriteMode, asc, doc, encode, field,
 };
 use serde::Deserialize;
 
@@ -184,13 +184,13 @@ fn documents_that_are_no_documents_are_told_of_by_place() {
     let (_, c) = filled(Options::default());
     let good = encode(&secrets());
     for cut in 0..good.len() {
-        seen.refused(c.put_bytes(None, good.get(..cut).unwrap()));
+        seen.refused(c.write(None, good.get(..cut).unwrap(), WriteMode::Put));
     }
     for place in 0..good.len() {
         for bit in 0..8 {
             let mut bad = good.clone();
             *bad.get_mut(place).unwrap() ^= 1 << bit;
-            if let Err(error) = c.put_bytes(Some(id(9)), &bad) {
+            if let Err(error) = c.write(Some(id(9)), &bad, WriteMode::Put) {
                 // A flipped key holds no secret; what follows it does.
                 seen.error(&error);
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use entidb_core::{
-    BatchItem, Collection, Error, ErrorCode, IndexDefinition, Patch, Query, ScanOptions, Sequence, Value,
+    BatchItem, Collection, Error, ErrorCode, IndexDefinition, Patch, Query, ScanOptions, Sequence, Value, WriteMode,
 };
 
 use crate::boundary::{call, call_unit, clear, give, need};
@@ -95,23 +95,17 @@ pub unsafe extern "C" fn entidb_collection_put(
         let target = target(touched, collection)?;
         let given = bytes::optional_id(id)?;
         let document = bytes::slice(document, document_len, "document")?;
-        let needed = || bytes::id(id, "id");
-        let stored = match mode {
-            ENTIDB_PUT => target.put_bytes(given, document)?,
-            ENTIDB_INSERT => target.insert_bytes(given, document)?,
-            ENTIDB_REPLACE => {
-                target.replace_bytes(needed()?, document, None)?;
-                needed()?
-            }
-            ENTIDB_REPLACE_VERSION => {
-                target.replace_bytes(needed()?, document, Some(version))?;
-                needed()?
-            }
+        let mode = match mode {
+            ENTIDB_PUT => WriteMode::Put,
+            ENTIDB_INSERT => WriteMode::Insert,
+            ENTIDB_REPLACE => WriteMode::Replace,
+            ENTIDB_REPLACE_VERSION => WriteMode::ReplaceVersion(version),
             other => {
                 let problem = format!("mode is {other}; give ENTIDB_PUT, _INSERT, _REPLACE or _REPLACE_VERSION");
                 return Err(Error::new(ErrorCode::InvalidArgument, problem));
             }
         };
+        let stored = target.write(given, document, mode)?;
         bytes::give_id(out_id, stored);
         Ok(())
     })

@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use entidb_core::{Entity, EntityId, ErrorCode, Sequence};
+use entidb_core::{Entity, EntityId, ErrorCode, Sequence, WriteMode};
 use serde_json::json;
 
 use super::{Use, existing, open, open_to_write, without_mark, writable};
@@ -60,7 +60,7 @@ pub(super) fn put(
     let value = to_value(&parsed).map_err(Failure::Usage)?;
     let id = id.map(str::parse::<EntityId>).transpose()?;
     let db = open_to_write(target, making)?;
-    let id = writable(&db, collection, making.create)?.put_bytes(id, &entidb_core::encode(&value))?;
+    let id = writable(&db, collection, making.create)?.write(id, &entidb_core::encode(&value), WriteMode::Put)?;
     db.close()?;
     output.result(|| id.to_string(), || json!({ "id": id.to_string() }))?;
     Ok(0)

@@ -191,7 +191,7 @@ impl ManualIndex {
     /// [`Collection::put`].
     pub fn insert(&self, key: impl Into<Value>, id: EntityId) -> Result<bool> {
         let key = key.into();
-        self.collection.write(|state, target| state.insert_key(target, &self.name, &key, id))
+        self.collection.change(|state, target| state.insert_key(target, &self.name, &key, id))
     }
 
     /// Takes a key from an entity. False when it has no such key.
@@ -212,7 +212,7 @@ impl ManualIndex {
     /// As [`insert`](Self::insert), but for `EntityNotFound` and `UniqueViolation`.
     pub fn remove(&self, key: impl Into<Value>, id: EntityId) -> Result<bool> {
         let key = key.into();
-        self.collection.write(|state, target| state.remove_key(target, &self.name, &key, id))
+        self.collection.change(|state, target| state.remove_key(target, &self.name, &key, id))
     }
 
     /// The entities that have a key, in the order of their ids.

@@ -49,7 +49,7 @@ impl Scope {
     }
 
     /// Runs changes in the transaction, or in one of their own; gives their commit in that case.
-    fn write<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<(T, Option<Sequence>)> {
+    fn change<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<(T, Option<Sequence>)> {
         match self {
             Self::Database(shared) => {
                 let mut state = shared.begin_state(None)?;
@@ -149,9 +149,9 @@ impl Collection {
     }
 
     /// Runs a change in the transaction, or in one of its own. What may be refused after it began to write goes through
-    /// [`write_all`](Self::write_all).
-    fn write<T>(&self, run: impl FnOnce(&mut State, &Target<'_>) -> Result<T>) -> Result<T> {
-        let ((result, record), sequence) = self.scope.write(|state| {
+    /// [`change_all`](Self::change_all).
+    fn change<T>(&self, run: impl FnOnce(&mut State, &Target<'_>) -> Result<T>) -> Result<T> {
+        let ((result, record), sequence) = self.scope.change(|state| {
             let target = self.target();
             let result = run(state, &target)?;
             let record = if target.id.is_some() { None } else { state.resolve(&target)? };
@@ -164,11 +164,11 @@ impl Collection {
     }
 
     /// Runs several changes so that all of them stay or none.
-    fn write_all<T>(&self, run: impl FnOnce(&mut State, &Target<'_>) -> Result<T>) -> Result<T> {
+    fn change_all<T>(&self, run: impl FnOnce(&mut State, &Target<'_>) -> Result<T>) -> Result<T> {
         match &self.scope {
             // A transaction of its own is undone whole by not committing it.
-            Scope::Database(_) | Scope::Read(_) => self.write(run),
-            Scope::Write(_) => self.write(|state, target| state.atomically(|state| run(state, target))),
+            Scope::Database(_) | Scope::Read(_) => self.change(run),
+            Scope::Write(_) => self.change(|state, target| state.atomically(|state| run(state, target))),
         }
     }
 
@@ -213,7 +213,7 @@ impl Collection {
             }
             Scope::Read(_) | Scope::Write(_) => {
                 let builds = self.scope.shared().builds();
-                self.write_all(|state, target| state.create_index(target, &definition, builds))
+                self.change_all(|state, target| state.create_index(target, &definition, builds))
             }
         }
     }
@@ -233,7 +233,7 @@ impl Collection {
     /// # Errors
     /// `CollectionNotFound`, `IndexNotFound`, `ReadOnly`.
     pub fn drop_index(&self, name: &str) -> Result<()> {
-        self.write_all(|state, target| state.drop_index(target, name))
+        self.change_all(|state, target| state.drop_index(target, name))
     }
 
     /// The declared indexes, in the order they were made.

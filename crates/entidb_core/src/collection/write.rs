@@ -49,7 +49,7 @@ impl Collection {
     /// cannot be stored, `Busy`, `Deadlock` where this thread has a write transaction open that the collection was not taken
     /// from, `ReadOnly`, `NoSpace`, `WritesStopped`.
     pub fn put<T: Serialize + ?Sized>(&self, document: &T) -> Result<EntityId> {
-        self.put_bytes(None, &entidb_codec::to_vec(document)?)
+        self.encode_and_write(None, document, WriteMode::Put)
     }
 
     /// Stores an entity under this id, in place of what was there.
@@ -67,25 +67,49 @@ impl Collection {
     /// # Errors
     /// As [`put`](Self::put).
     pub fn put_at<T: Serialize + ?Sized>(&self, id: EntityId, document: &T) -> Result<()> {
-        self.put_bytes(Some(id), &entidb_codec::to_vec(document)?).map(|_| ())
+        self.encode_and_write(Some(id), document, WriteMode::Put).map(drop)
     }
 
-    /// As [`put`](Self::put) and [`put_at`](Self::put_at), for a document that is canonical CBOR already.
+    /// Stores a document that is canonical CBOR already, where the mode allows it, and returns its id. Without an id one is
+    /// made, which a mode that replaces refuses. The other calls that store one document are this one.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;
     /// # let notes = db.collection("notes")?;
-    /// use entidb_core::{doc, encode, ErrorCode};
-    /// let id = notes.put_bytes(None, &encode(&doc! { "n": 1 }))?;
-    /// let error = notes.put_bytes(Some(id), &[0x18, 0x01]).unwrap_err();
+    /// use entidb_core::{doc, encode, ErrorCode, WriteMode};
+    /// let id = notes.write(None, &encode(&doc! { "n": 1 }), WriteMode::Insert)?;
+    /// let read = notes.get(id)?.expect("there");
+    /// notes.write(Some(id), &encode(&doc! { "n": 2 }), WriteMode::ReplaceVersion(read.version()))?;
+    /// let error = notes.write(Some(id), &[0x18, 0x01], WriteMode::Put).unwrap_err();
     /// assert_eq!(error.code(), ErrorCode::NotCanonical);
     /// # Ok::<(), entidb_core::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`put`](Self::put), and an `Encoding` error with the offset when the bytes are not canonical CBOR.
-    pub fn put_bytes(&self, id: Option<EntityId>, document: &[u8]) -> Result<EntityId> {
-        self.write_one(id, document, WriteMode::Put)
+    /// As [`put`](Self::put), and those of the mode: `AlreadyExists`, `EntityNotFound`, `VersionMismatch`; `InvalidArgument`
+    /// without an id to replace; an `Encoding` error with the offset when the bytes are not canonical CBOR.
+    pub fn write(&self, id: Option<EntityId>, document: &[u8], mode: WriteMode) -> Result<EntityId> {
+        let shared = self.scope.shared();
+        let id = match (id, mode) {
+            (Some(id), _) => id,
+            (None, WriteMode::Put | WriteMode::Insert) => shared.next_id()?,
+            (None, WriteMode::Replace | WriteMode::ReplaceVersion(_)) => {
+                let problem = "replace requires an id; pass the id of the entity";
+                return Err(Error::new(ErrorCode::InvalidArgument, problem));
+            }
+        };
+        self.change(|state, target| state.write_entity(target, id, document, mode))?;
+        shared.counters().write(1);
+        Ok(id)
+    }
+
+    fn encode_and_write<T: Serialize + ?Sized>(
+        &self,
+        id: Option<EntityId>,
+        document: &T,
+        mode: WriteMode,
+    ) -> Result<EntityId> {
+        self.write(id, &entidb_codec::to_vec(document)?, mode)
     }
 
     /// Stores an entity that must not be there yet.
@@ -103,24 +127,7 @@ impl Collection {
     /// # Errors
     /// `AlreadyExists`, otherwise as [`put`](Self::put).
     pub fn insert<T: Serialize + ?Sized>(&self, id: EntityId, document: &T) -> Result<()> {
-        self.insert_bytes(Some(id), &entidb_codec::to_vec(document)?).map(|_| ())
-    }
-
-    /// As [`insert`](Self::insert), for canonical CBOR.
-    ///
-    /// ```
-    /// # let db = entidb_core::Database::open_memory()?;
-    /// # let notes = db.collection("notes")?;
-    /// use entidb_core::{doc, encode};
-    /// let id = notes.insert_bytes(None, &encode(&doc! { "n": 1 }))?;
-    /// assert!(notes.exists(id)?);
-    /// # Ok::<(), entidb_core::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`insert`](Self::insert).
-    pub fn insert_bytes(&self, id: Option<EntityId>, document: &[u8]) -> Result<EntityId> {
-        self.write_one(id, document, WriteMode::Insert)
+        self.encode_and_write(Some(id), document, WriteMode::Insert).map(drop)
     }
 
     /// Stores an entity in place of one that must be there.
@@ -139,26 +146,7 @@ impl Collection {
     /// # Errors
     /// `EntityNotFound`, otherwise as [`put`](Self::put).
     pub fn replace<T: Serialize + ?Sized>(&self, id: EntityId, document: &T) -> Result<()> {
-        self.replace_bytes(id, &entidb_codec::to_vec(document)?, None)
-    }
-
-    /// As [`replace`](Self::replace), for canonical CBOR, and with `version` only when the entity still has it.
-    ///
-    /// ```
-    /// # let db = entidb_core::Database::open_memory()?;
-    /// # let notes = db.collection("notes")?;
-    /// # let id = notes.put(&entidb_core::doc! { "n": 1 })?;
-    /// use entidb_core::{doc, encode};
-    /// let version = notes.get(id)?.expect("there").version();
-    /// notes.replace_bytes(id, &encode(&doc! { "n": 2 }), Some(version))?;
-    /// # Ok::<(), entidb_core::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// `VersionMismatch` when somebody changed it meanwhile, otherwise as [`replace`](Self::replace).
-    pub fn replace_bytes(&self, id: EntityId, document: &[u8], version: Option<u64>) -> Result<()> {
-        let mode = version.map_or(WriteMode::Replace, WriteMode::IfVersion);
-        self.write_one(Some(id), document, mode).map(|_| ())
+        self.encode_and_write(Some(id), document, WriteMode::Replace).map(drop)
     }
 
     /// Stores an entity in place of one that must still have this version.
@@ -178,7 +166,7 @@ impl Collection {
     /// # Errors
     /// `VersionMismatch`, `EntityNotFound`, otherwise as [`put`](Self::put).
     pub fn compare_and_set<T: Serialize + ?Sized>(&self, id: EntityId, version: u64, document: &T) -> Result<()> {
-        self.replace_bytes(id, &entidb_codec::to_vec(document)?, Some(version))
+        self.encode_and_write(Some(id), document, WriteMode::ReplaceVersion(version)).map(drop)
     }
 
     /// Changes parts of an entity that must be there.
@@ -196,7 +184,7 @@ impl Collection {
     /// # Errors
     /// `EntityNotFound`, an `Encoding` error when the patch does not fit the document, otherwise as [`put`](Self::put).
     pub fn update(&self, id: EntityId, patch: &Patch) -> Result<()> {
-        self.write(|state, target| {
+        self.change(|state, target| {
             let stored = match state.resolve(target)? {
                 Some(record) => state.get(&keyspace::entity(record.storage, &id))?,
                 None => None,
@@ -226,7 +214,7 @@ impl Collection {
     /// # Errors
     /// `Busy`, `ReadOnly`, `NoSpace`, `WritesStopped`.
     pub fn delete(&self, id: EntityId) -> Result<bool> {
-        let deleted = self.write(|state, target| state.delete_entity(target, id, None))?;
+        let deleted = self.change(|state, target| state.delete_entity(target, id, None))?;
         self.scope.shared().counters().delete(u64::from(deleted));
         Ok(deleted)
     }
@@ -245,7 +233,7 @@ impl Collection {
     /// # Errors
     /// `VersionMismatch`, otherwise as [`delete`](Self::delete).
     pub fn delete_if(&self, id: EntityId, version: u64) -> Result<bool> {
-        let deleted = self.write(|state, target| state.delete_entity(target, id, Some(version)))?;
+        let deleted = self.change(|state, target| state.delete_entity(target, id, Some(version)))?;
         self.scope.shared().counters().delete(u64::from(deleted));
         Ok(deleted)
     }
@@ -263,7 +251,7 @@ impl Collection {
     /// # Errors
     /// As [`delete`](Self::delete).
     pub fn delete_many(&self, ids: &[EntityId]) -> Result<u64> {
-        let deleted = self.write_all(|state, target| state.delete_entities(target, ids))?;
+        let deleted = self.change_all(|state, target| state.delete_entities(target, ids))?;
         self.scope.shared().counters().delete(deleted);
         Ok(deleted)
     }
@@ -306,7 +294,7 @@ impl Collection {
     /// As [`put`](Self::put), with the position of the document that is refused.
     pub fn put_batch(&self, items: &[BatchItem<'_>]) -> Result<Vec<EntityId>> {
         let shared = self.scope.shared();
-        let ids = self.write_all(|state, target| {
+        let ids = self.change_all(|state, target| {
             let mut ids = Vec::with_capacity(items.len());
             for (position, item) in items.iter().enumerate() {
                 interrupt::check()?;
@@ -327,28 +315,11 @@ impl Collection {
 
     /// Removes these entities. What was removed before an error is left to who has the transaction.
     pub(crate) fn delete_each(&self, ids: &[EntityId]) -> Result<u64> {
-        self.write(|state, target| state.delete_entities(target, ids))
+        self.change(|state, target| state.delete_entities(target, ids))
     }
 
     /// Removes every entity, with the same about errors.
     pub(crate) fn clear(&self) -> Result<u64> {
-        self.write(|state, target| state.clear_entities(target))
-    }
-
-    fn write_one(&self, id: Option<EntityId>, document: &[u8], mode: WriteMode) -> Result<EntityId> {
-        let shared = self.scope.shared();
-        let id = match id {
-            Some(id) => id,
-            None if matches!(mode, WriteMode::Put | WriteMode::Insert) => shared.next_id()?,
-            None => {
-                return Err(Error::new(
-                    ErrorCode::InvalidArgument,
-                    "replace requires an id; pass the id of the entity",
-                ));
-            }
-        };
-        self.write(|state, target| state.write_entity(target, id, document, mode))?;
-        shared.counters().write(1);
-        Ok(id)
+        self.change(|state, target| state.clear_entities(target))
     }
 }

@@ -23,16 +23,25 @@ use crate::options::Options;
 const STORED_KEPT_MAX: usize = 64 << 10;
 
 /// When a write is allowed.
+///
+/// ```
+/// use entidb_core::{doc, encode, Database, WriteMode};
+/// let db = Database::open_memory()?;
+/// let notes = db.collection("notes")?;
+/// let id = notes.write(None, &encode(&doc! { "n": 1 }), WriteMode::Put)?;
+/// notes.write(Some(id), &encode(&doc! { "n": 2 }), WriteMode::Replace)?;
+/// # Ok::<(), entidb_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WriteMode {
+pub enum WriteMode {
     /// Always.
     Put,
-    /// Only when the entity is not there.
+    /// Only when there is no entity with the id.
     Insert,
-    /// Only when it is there.
+    /// Only when there is one.
     Replace,
-    /// Only when it is there with this version.
-    IfVersion(u64),
+    /// Only when there is one of this version.
+    ReplaceVersion(u64),
 }
 
 impl State {
@@ -164,7 +173,7 @@ impl State {
         let Some(old) = self.get(&key)? else { return Ok(false) };
         let before = Envelope::decode(&old)?;
         if let Some(version) = version {
-            check_mode(name, id, WriteMode::IfVersion(version), Some(&before))?;
+            check_mode(name, id, WriteMode::ReplaceVersion(version), Some(&before))?;
         }
         let change = Change {
             storage: record.storage,
@@ -238,8 +247,8 @@ fn check_mode(name: &str, id: EntityId, mode: WriteMode, before: Option<&Envelop
             let problem = format!("insert of {id}: an entity with this id is there already; use put or replace");
             Err(Error::new(ErrorCode::AlreadyExists, problem).with_collection(name).with_id(id))
         }
-        (WriteMode::Replace | WriteMode::IfVersion(_), None) => Err(not_found(name, id)),
-        (WriteMode::IfVersion(wanted), Some(before)) if before.version != wanted => {
+        (WriteMode::Replace | WriteMode::ReplaceVersion(_), None) => Err(not_found(name, id)),
+        (WriteMode::ReplaceVersion(wanted), Some(before)) if before.version != wanted => {
             let problem = format!("{id} has version {}, not {wanted}; read it again and decide anew", before.version);
             Err(Error::new(ErrorCode::VersionMismatch, problem).with_collection(name).with_id(id))
         }

@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use entidb_engine::{Direction, Iter, Sequence, Value, WriteSnapshot, interrupt};
 
-pub(crate) use entities::{WriteMode, not_found};
+pub use entities::WriteMode;
+pub(crate) use entities::not_found;
 pub(crate) use read::ReadInner;
 pub use read::ReadTransaction;
 pub(crate) use schema::BegunIndex;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use entidb_core::codec::{Operation, Patch, Path};
 use entidb_core::{
     BatchItem, ChangeCursor, ChangeKind, Collection, Database, Entity, EntityId, IndexDefinition, KeyRange, Options,
-    ReadTransaction, Result, Savepoint, ScanOptions, Sequence, Since, Value, VerifyLevel, WriteTransaction,
+    ReadTransaction, Result, Savepoint, ScanOptions, Sequence, Since, Value, VerifyLevel, WriteMode, WriteTransaction,
 };
 use serde_json::Value as Json;
 
@@ -363,11 +363,15 @@ impl Run {
         let collection = self.collection(step)?;
         let done = || Ok("ok".to_owned());
         match what {
-            "put" => collection.put_bytes(Some(id(&step["id"])), &bytes(&step["doc"])).and_then(|_| done()),
-            "insert" => collection.insert_bytes(Some(id(&step["id"])), &bytes(&step["doc"])).and_then(|_| done()),
-            "replace" => collection
-                .replace_bytes(id(&step["id"]), &bytes(&step["doc"]), self.version(step))
-                .and_then(|()| done()),
+            "put" | "insert" | "replace" => {
+                let mode = match (what, self.version(step)) {
+                    ("put", _) => WriteMode::Put,
+                    ("insert", _) => WriteMode::Insert,
+                    (_, None) => WriteMode::Replace,
+                    (_, Some(version)) => WriteMode::ReplaceVersion(version),
+                };
+                collection.write(Some(id(&step["id"])), &bytes(&step["doc"]), mode).and_then(|_| done())
+            }
             "update" => collection.update(id(&step["id"]), &patch(&step["patch"])?).and_then(|()| done()),
             "delete" => match self.version(step) {
                 Some(version) => Ok(collection.delete_if(id(&step["id"]), version)?.to_string()),

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use entidb_core::{
-    Collection, Database, Durability, EntityId, Error, ErrorCode, Options, Query, Value, VerifyLevel, WriteTransaction,
-    encode,
+    Collection, Database, Durability, EntityId, Error, ErrorCode, Options, Query, Value, VerifyLevel, WriteMode,
+    WriteTransaction, encode,
 };
 
 use crate::condition::holds;
@@ -171,7 +171,7 @@ impl Run {
         }
         let document = self.sample.document();
         let refusals = self.model.refusal(id, &document);
-        let result = self.collection.put_bytes(Some(id), &encode(&document));
+        let result = self.collection.write(Some(id), &encode(&document), WriteMode::Put);
         assert_eq!(result.is_err(), !refusals.is_empty(), "{document:?}: {refusals:?} {result:?}");
         match result {
             Ok(_) => self.model.put(id, document),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entidb_core::{
     BatchItem, Collection, Database, Durability, EntityId, Error, ErrorCode, Options, Patch, Position, ReadTransaction,
-    ScanOptions, Sequence, Since, Value, VerifyLevel,
+    ScanOptions, Sequence, Since, Value, VerifyLevel, WriteMode,
 };
 use entidb_storage::simulated::{Personality, Simulation, Variant};
 
@@ -419,7 +419,7 @@ fn change(collection: &Collection, name: &str, model: &mut Model, sample: &Sampl
     match sample.below(15) {
         0..=4 => {
             let document = sample.document();
-            let result = collection.put_bytes(Some(id), &entidb_core::encode(&document)).map(|_| ());
+            let result = collection.write(Some(id), &entidb_core::encode(&document), WriteMode::Put).map(|_| ());
             stored(result, name, model, id, document, true);
         }
         5 => {

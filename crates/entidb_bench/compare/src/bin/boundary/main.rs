@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use entidb_core::{BatchItem, Collection, Database, Durability, EntityId, IndexDefinition, Query, doc, encode};
+use entidb_core::{BatchItem, Collection, Database, Durability, EntityId, IndexDefinition, Query, WriteMode, doc, encode};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -85,7 +85,7 @@ fn put(db: &Database, _: &Collection, round: u64) -> Result<u64, Failure> {
     let tx = db.begin_write()?;
     let within = tx.collection("notes")?;
     for call in 0..PUTS {
-        within.put_bytes(Some(id(mix(round * PUTS + call) % DOCUMENTS)), &bytes)?;
+        within.write(Some(id(mix(round * PUTS + call) % DOCUMENTS)), &bytes, WriteMode::Put)?;
     }
     tx.abort();
     Ok(PUTS)

@@ -3,9 +3,6 @@
 //! Always: a collection taken from a transaction reads and writes in it; one taken from the database makes a transaction
 //! of its own for each call. Documents are canonical CBOR. Does not know: how any of it is kept.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use entidb_core::{
     BatchItem, Collection, Error, ErrorCode, IndexDefinition, Patch, Query, ScanOptions, Sequence, Value, WriteMode,
 };
@@ -18,7 +15,6 @@ use crate::handle::{self, Noun, Touched};
 use crate::modes::{ENTIDB_INSERT, ENTIDB_PUT, ENTIDB_REPLACE, ENTIDB_REPLACE_VERSION};
 use crate::options::ENTIDB_NO_LIMIT;
 use crate::status::{ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
-use crate::transaction::ended_already;
 use crate::value::{self, entidb_value};
 
 /// The size at which a batch of versions ends.
@@ -30,11 +26,7 @@ pub struct entidb_collection {
     _private: [u8; 0],
 }
 
-struct Named {
-    collection: Collection,
-    /// Set when the read transaction it came from was ended.
-    ended: Option<Arc<AtomicBool>>,
-}
+struct Named(Collection);
 
 impl Noun for Named {
     type Opaque = entidb_collection;
@@ -43,28 +35,12 @@ impl Noun for Named {
 }
 
 pub(crate) fn make(collection: Collection) -> *mut entidb_collection {
-    handle::make(Named { collection, ended: None })
+    handle::make(Named(collection))
 }
 
-pub(crate) fn make_of_read(collection: Collection, ended: &Arc<AtomicBool>) -> *mut entidb_collection {
-    handle::make(Named { collection, ended: Some(Arc::clone(ended)) })
-}
-
-/// The collection of a handle, unless its transaction is over.
+/// The collection of a handle.
 pub(crate) fn target<'a>(touched: &mut Touched, pointer: *const entidb_collection) -> Result<&'a Collection, Error> {
-    target_and_end(touched, pointer).map(|(collection, _)| collection)
-}
-
-/// As [`target`], with what tells that the read transaction it came from was ended.
-pub(crate) fn target_and_end<'a>(
-    touched: &mut Touched,
-    pointer: *const entidb_collection,
-) -> Result<(&'a Collection, Option<Arc<AtomicBool>>), Error> {
-    let named = touched.get::<Named>(pointer)?;
-    match &named.ended {
-        Some(ended) if ended.load(Ordering::Acquire) => Err(ended_already()),
-        ended => Ok((&named.collection, ended.clone())),
-    }
+    touched.get::<Named>(pointer).map(|named| &named.0)
 }
 
 /// Stores a document. If `id` is NULL, the library generates an id; `mode` must then be `ENTIDB_PUT` or
@@ -528,10 +504,9 @@ pub unsafe extern "C" fn entidb_collection_scan(
             reverse: reverse != 0,
             limit: (limit < ENTIDB_NO_LIMIT).then_some(limit),
         };
-        let (collection, ended) = target_and_end(touched, collection)?;
-        let entities = collection.scan(options)?;
+        let entities = target(touched, collection)?.scan(options)?;
         need(out_cursor, "out_cursor")?;
-        give(out_cursor, cursor::of_entities(entities, ended), "out_cursor")
+        give(out_cursor, cursor::of_entities(entities), "out_cursor")
     })
 }
 
@@ -556,9 +531,8 @@ pub unsafe extern "C" fn entidb_collection_find(
     call_unit(out_error, |touched| {
         let query = Query::from_bytes(bytes::slice(query, query_len, "query")?)?;
         need(out_cursor, "out_cursor")?;
-        let (collection, ended) = target_and_end(touched, collection)?;
-        let found = collection.query(query).run()?;
-        give(out_cursor, cursor::of_found(found, ended), "out_cursor")
+        let found = target(touched, collection)?.query(query).run()?;
+        give(out_cursor, cursor::of_found(found), "out_cursor")
     })
 }
 

@@ -1,11 +1,8 @@
 //! Answers one by one, or many at a time in one buffer.
 //!
 //! Always: lazy; all answers are of one snapshot. A cursor gives an error once, after all it has read before it, and is at
-//! its end then. One of a transaction is of no use once that is ended.
+//! its end then.
 //! Does not know: what was asked.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use entidb_core::{Entities, Entity, EntityId, Error, ErrorCode, Found, ManualKeys, PagePlace, Value};
 use entidb_storage::sync::Mutex;
@@ -15,7 +12,6 @@ use crate::bytes::entidb_buffer;
 use crate::error::entidb_error;
 use crate::handle::{self, Noun};
 use crate::status::{ENTIDB_END, ENTIDB_NOT_FOUND, ENTIDB_OK, entidb_status};
-use crate::transaction::ended_already;
 use crate::value::{self, entidb_value};
 
 /// A cursor over entities, or over the keys of a manual index. Movable: any thread, one call at a time. Free with `entidb_cursor_free`.
@@ -51,10 +47,7 @@ struct Cursor {
 }
 
 struct State {
-    /// None once the transaction was ended, so that nothing of its snapshot is held.
-    walk: Option<Walk>,
-    /// Set when the read transaction it came from was ended.
-    ended: Option<Arc<AtomicBool>>,
+    walk: Walk,
     /// What the walk failed with after answers that the last call gave: the next call gives it.
     failure: Option<Error>,
     /// The places of what the last call that gave any gave, for page tokens.
@@ -64,25 +57,26 @@ struct State {
 }
 
 impl State {
-    /// Begins a call, unless there is nothing to be had.
+    /// Begins a call, unless the one before left an error to it.
     fn begin(&mut self) -> Result<(), Error> {
         self.is_first = true;
-        self.check_transaction()?;
-        self.failure.take().map_or(Ok(()), Err)
-    }
-
-    fn check_transaction(&mut self) -> Result<(), Error> {
-        if self.ended.as_ref().is_some_and(|ended| ended.load(Ordering::Acquire)) {
-            (self.walk, self.ended, self.failure) = (None, None, None);
-            return Err(ended_already());
+        match self.failure.take() {
+            None => Ok(()),
+            Some(failure) => {
+                // Whether an entity follows the last is not known, so there is no token of it.
+                self.places.clear();
+                Err(failure)
+            }
         }
-        Ok(())
     }
 
     fn next(&mut self) -> Result<Option<Item>, Error> {
-        let Some(walk) = &mut self.walk else { return Ok(None) };
-        let next = walk.next().transpose()?;
-        if let (Some(_), Walk::Found(found)) = (&next, walk) {
+        let next = self.walk.next().transpose();
+        if next.is_err() && self.is_first {
+            self.places.clear();
+        }
+        let next = next?;
+        if let (Some(_), Walk::Found(found)) = (&next, &self.walk) {
             if self.is_first {
                 // The end keeps the places of the last answers: a page token is wanted there most of all.
                 self.places.clear();
@@ -100,20 +94,20 @@ impl Noun for Cursor {
     const NAME: &'static str = "cursor";
 }
 
-pub(crate) fn of_entities(entities: Entities, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
-    make(Walk::Entities(Box::new(entities)), ended)
+pub(crate) fn of_entities(entities: Entities) -> *mut entidb_cursor {
+    make(Walk::Entities(Box::new(entities)))
 }
 
-pub(crate) fn of_found(found: Found, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
-    make(Walk::Found(Box::new(found)), ended)
+pub(crate) fn of_found(found: Found) -> *mut entidb_cursor {
+    make(Walk::Found(Box::new(found)))
 }
 
-pub(crate) fn of_keys(keys: ManualKeys, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
-    make(Walk::Keys(Box::new(keys)), ended)
+pub(crate) fn of_keys(keys: ManualKeys) -> *mut entidb_cursor {
+    make(Walk::Keys(Box::new(keys)))
 }
 
-fn make(walk: Walk, ended: Option<Arc<AtomicBool>>) -> *mut entidb_cursor {
-    let state = State { walk: Some(walk), ended, failure: None, places: Vec::new(), is_first: true };
+fn make(walk: Walk) -> *mut entidb_cursor {
+    let state = State { walk, failure: None, places: Vec::new(), is_first: true };
     handle::make(Cursor { walk: Mutex::new(state) })
 }
 
@@ -141,7 +135,7 @@ pub unsafe extern "C" fn entidb_cursor_next(
     call(out_error, |touched| {
         need(out_value, "out_value")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
-        if matches!(state.walk, Some(Walk::Keys(_))) {
+        if matches!(state.walk, Walk::Keys(_)) {
             let problem = "this cursor is over keys; read it with entidb_cursor_next_batch";
             return Err(Error::new(ErrorCode::Unsupported, problem));
         }
@@ -238,20 +232,17 @@ pub unsafe extern "C" fn entidb_cursor_token(
     call(out_error, |touched| {
         give(out_token, entidb_buffer::EMPTY, "out_token")?;
         let mut state = touched.get::<Cursor>(cursor)?.walk.try_lock().ok_or_else(concurrent)?;
-        state.check_transaction()?;
         // The position is any number of the caller's, so nothing is added to it.
         let last = state.places.len().checked_sub(1);
         if last == Some(position)
             && let Some(failure) = state.failure.take()
         {
-            // Whether an answer follows is not known; to say that none does would end the pages here.
+            // Whether an entity follows is not known; to say that none does would end the pages here.
+            state.places.clear();
             return Err(failure);
         }
         let State { walk, places, .. } = &mut *state;
-        let Some(Walk::Found(found)) = walk else {
-            if walk.is_none() {
-                return Err(ended_already());
-            }
+        let Walk::Found(found) = walk else {
             return Err(Error::new(
                 ErrorCode::Unsupported,
                 "a scan has no page token; continue behind the last id or key",

@@ -6,7 +6,7 @@ use entidb_core::{EntityId, KeyRange, ManualIndex, Value};
 
 use crate::boundary::{call_unit, clear, give, need};
 use crate::bytes::{self, entidb_buffer};
-use crate::collection::{entidb_collection, target, target_and_end};
+use crate::collection::{entidb_collection, target};
 use crate::cursor::{self, entidb_cursor};
 use crate::error::entidb_error;
 use crate::handle::Touched;
@@ -146,9 +146,9 @@ pub unsafe extern "C" fn entidb_collection_scan_keys(
     call_unit(out_error, |touched| {
         need(out_cursor, "out_cursor")?;
         let range = KeyRange::from_value(&value(range, range_len, "range")?)?;
-        let (collection, ended) = target_and_end(touched, collection)?;
+        let collection = target(touched, collection)?;
         let keys = collection.manual_index(bytes::text(index_name, index_name_len, "index")?)?.range(range)?;
-        give(out_cursor, cursor::of_keys(keys, ended), "out_cursor")
+        give(out_cursor, cursor::of_keys(keys), "out_cursor")
     })
 }
 

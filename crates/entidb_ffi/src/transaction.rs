@@ -3,9 +3,6 @@
 //! Always: commit and abort end a transaction either way; it still needs to be freed. Freeing an open one aborts it.
 //! Does not know: what is changed; the collections taken from it do that.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use entidb_core::{Durability, Error, ErrorCode, Options, ReadTransaction, Savepoint, Value, WriteTransaction};
 use entidb_storage::sync::Mutex;
 
@@ -26,8 +23,8 @@ pub struct entidb_transaction {
 }
 
 enum Kind {
-    /// With the flag its collections look at.
-    Read(Option<ReadTransaction>, Arc<AtomicBool>),
+    /// None once it was ended, so that the handle holds nothing of its snapshot.
+    Read(Option<ReadTransaction>),
     Write(WriteTransaction),
 }
 
@@ -40,14 +37,14 @@ impl Noun for Transaction {
 }
 
 pub(crate) fn make_read(transaction: ReadTransaction) -> *mut entidb_transaction {
-    handle::make(Transaction(Mutex::new(Kind::Read(Some(transaction), Arc::default()))))
+    handle::make(Transaction(Mutex::new(Kind::Read(Some(transaction)))))
 }
 
 pub(crate) fn make_write(transaction: WriteTransaction) -> *mut entidb_transaction {
     handle::make(Transaction(Mutex::new(Kind::Write(transaction))))
 }
 
-pub(crate) fn ended_already() -> Error {
+fn ended_already() -> Error {
     Error::new(ErrorCode::TransactionEnded, "the read transaction has ended; begin another")
 }
 
@@ -73,7 +70,7 @@ fn writing<T>(
     run: impl FnOnce(&WriteTransaction) -> Result<T, Error>,
 ) -> Result<T, Error> {
     with(touched, transaction, |kind| match kind {
-        Kind::Read(..) => Err(read_only()),
+        Kind::Read(_) => Err(read_only()),
         Kind::Write(write) => run(write),
     })
 }
@@ -116,8 +113,8 @@ pub unsafe extern "C" fn entidb_transaction_collection(
         need(out_collection, "out_collection")?;
         let name = bytes::text(name, name_len, "name")?;
         let found = with(touched, transaction, |kind| match kind {
-            Kind::Read(Some(read), ended) => Ok(collection::make_of_read(read.collection(name)?, ended)),
-            Kind::Read(None, _) => Err(ended_already()),
+            Kind::Read(Some(read)) => Ok(collection::make(read.collection(name)?)),
+            Kind::Read(None) => Err(ended_already()),
             Kind::Write(write) => {
                 write.check_open()?;
                 Ok(collection::make(write.collection(name)?))
@@ -144,8 +141,8 @@ pub unsafe extern "C" fn entidb_transaction_collections(
     call_unit(out_error, |touched| {
         give(out_names, entidb_buffer::EMPTY, "out_names")?;
         let names = with(touched, transaction, |kind| match kind {
-            Kind::Read(Some(read), _) => read.collections(),
-            Kind::Read(None, _) => Err(ended_already()),
+            Kind::Read(Some(read)) => read.collections(),
+            Kind::Read(None) => Err(ended_already()),
             Kind::Write(write) => write.collections(),
         })?;
         give(out_names, names_buffer(&names), "out_names")
@@ -275,8 +272,8 @@ pub unsafe extern "C" fn entidb_transaction_sequence(
     call_unit(out_error, |touched| {
         give(out_sequence, 0, "out_sequence")?;
         let sequence = with(touched, transaction, |kind| match kind {
-            Kind::Read(Some(read), _) => read.sequence(),
-            Kind::Read(None, _) => Err(ended_already()),
+            Kind::Read(Some(read)) => read.sequence(),
+            Kind::Read(None) => Err(ended_already()),
             Kind::Write(write) => write.next_sequence(),
         })?;
         give(out_sequence, sequence.0, "out_sequence")
@@ -301,8 +298,8 @@ pub unsafe extern "C" fn entidb_transaction_position(
     call_unit(out_error, |touched| {
         give(out_position, entidb_buffer::EMPTY, "out_position")?;
         let position = with(touched, transaction, |kind| match kind {
-            Kind::Read(Some(read), _) => read.position(),
-            Kind::Read(None, _) => Err(ended_already()),
+            Kind::Read(Some(read)) => read.position(),
+            Kind::Read(None) => Err(ended_already()),
             Kind::Write(_) => {
                 let problem = "a write transaction has no position before its commit; ask the database after it";
                 Err(Error::new(ErrorCode::Unsupported, problem))
@@ -356,9 +353,10 @@ pub unsafe extern "C" fn entidb_transaction_commit(
     call_unit(out_error, |touched| {
         let promise = promise(durability)?;
         let sequence = with(touched, transaction, |kind| match kind {
-            Kind::Read(read, ended) => {
-                let sequence = read.take().ok_or_else(ended_already)?.sequence();
-                ended.store(true, Ordering::Release);
+            Kind::Read(read) => {
+                let read = read.take().ok_or_else(ended_already)?;
+                let sequence = read.sequence();
+                read.end();
                 sequence
             }
             Kind::Write(write) => write.finish(promise.map(|promise| promise(write.options()))),
@@ -382,9 +380,10 @@ pub unsafe extern "C" fn entidb_transaction_abort(
     call_unit(out_error, |touched| {
         with(touched, transaction, |kind| {
             match kind {
-                Kind::Read(read, ended) => {
-                    *read = None;
-                    ended.store(true, Ordering::Release);
+                Kind::Read(read) => {
+                    if let Some(read) = read.take() {
+                        read.end();
+                    }
                 }
                 Kind::Write(write) => {
                     write.cancel();
@@ -411,7 +410,7 @@ pub unsafe extern "C" fn entidb_transaction_is_open(
     call_unit(out_error, |touched| {
         let open = with(touched, transaction, |kind| {
             Ok(match kind {
-                Kind::Read(read, _) => read.is_some(),
+                Kind::Read(read) => read.is_some(),
                 Kind::Write(write) => write.is_open(),
             })
         })?;

@@ -58,10 +58,12 @@ impl Scope {
                 shared.counters().committed();
                 Ok((result, Some(sequence)))
             }
-            Self::Read(_) => Err(Error::new(
-                ErrorCode::ReadOnly,
-                "this collection belongs to a read transaction; change it through the database or a write transaction",
-            )),
+            Self::Read(read) => {
+                read.snapshot()?;
+                let problem = "this collection belongs to a read transaction; change it through the database or a write \
+                               transaction";
+                Err(Error::new(ErrorCode::ReadOnly, problem))
+            }
             Self::Write(write) => Ok((write.with(run)?, None)),
         }
     }

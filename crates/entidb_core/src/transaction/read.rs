@@ -1,9 +1,11 @@
 //! A read transaction: the database as it was at one commit.
 //!
-//! Always: what it sees never changes. It never blocks a writer; old versions it may need are kept while it lives.
+//! Always: what it sees never changes. It never blocks a writer; old versions it may need are kept while it lives. After an end
+//! every call says `TransactionEnded`, also those of what was taken from it.
 //! Does not know: changes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use entidb_engine::{Sequence, Snapshot};
 
@@ -12,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::change_feed::Position;
 use crate::collection::{Collection, Scope};
 use crate::database::Shared;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 
 pub(crate) struct ReadInner {
     shared: Arc<Shared>,
@@ -20,11 +22,12 @@ pub(crate) struct ReadInner {
     catalog: Arc<Catalog>,
     /// The earlier commit that is read, of which the snapshot has the history.
     past: Option<Sequence>,
+    ended: AtomicBool,
 }
 
 impl ReadInner {
     pub(crate) fn new(shared: Arc<Shared>, snapshot: Snapshot, catalog: Arc<Catalog>, past: Option<Sequence>) -> Self {
-        Self { shared, snapshot, catalog, past }
+        Self { shared, snapshot, catalog, past, ended: AtomicBool::new(false) }
     }
 
     /// The earlier commit that is read, if it is not the newest of the snapshot.
@@ -37,9 +40,13 @@ impl ReadInner {
         Ok(self.past.unwrap_or(self.snapshot()?.sequence()))
     }
 
-    /// The snapshot, unless the database was closed meanwhile.
+    /// The snapshot, unless the database was closed or the transaction ended meanwhile.
     pub(crate) fn snapshot(&self) -> Result<&Snapshot> {
         self.shared.check_open()?;
+        if self.ended.load(Ordering::Acquire) {
+            let problem = "the read transaction has ended; begin another";
+            return Err(Error::new(ErrorCode::TransactionEnded, problem));
+        }
         Ok(&self.snapshot)
     }
 
@@ -99,7 +106,7 @@ impl ReadTransaction {
     /// ```
     ///
     /// # Errors
-    /// `Closed` when the database was closed.
+    /// `Closed` when the database was closed, `TransactionEnded`.
     pub fn collections(&self) -> Result<Vec<String>> {
         self.0.snapshot()?;
         Ok(self.0.catalog.collections().iter().map(|record| record.name.clone()).collect())
@@ -116,9 +123,39 @@ impl ReadTransaction {
     /// ```
     ///
     /// # Errors
-    /// `Closed` when the database was closed.
+    /// `Closed` when the database was closed, `TransactionEnded`.
     pub fn sequence(&self) -> Result<Sequence> {
         self.0.sequence()
+    }
+
+    /// Ends it for all clones, and for the collections and cursors taken from it. True when it was open. What it holds is given
+    /// back when the last of these is dropped.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// let read = db.begin_read()?;
+    /// let notes = read.collection("notes")?;
+    /// assert!(read.end() && !read.end());
+    /// assert_eq!(notes.count().unwrap_err().code(), entidb_core::ErrorCode::TransactionEnded);
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    pub fn end(&self) -> bool {
+        !self.0.ended.swap(true, Ordering::AcqRel)
+    }
+
+    /// True until it is ended.
+    ///
+    /// ```
+    /// # let db = entidb_core::Database::open_memory()?;
+    /// let read = db.begin_read()?;
+    /// assert!(read.is_open());
+    /// read.end();
+    /// assert!(!read.is_open());
+    /// # Ok::<(), entidb_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.0.ended.load(Ordering::Acquire)
     }
 
     /// The position in the change feed after the commit it sees: who copies what it sees and then reads the feed from there
@@ -136,7 +173,7 @@ impl ReadTransaction {
     /// ```
     ///
     /// # Errors
-    /// `Closed` when the database was closed.
+    /// `Closed` when the database was closed, `TransactionEnded`.
     pub fn position(&self) -> Result<Position> {
         Position::of_view(&View::Read(Arc::clone(&self.0)))
     }

@@ -19,7 +19,7 @@ use crate::query::query;
 use crate::upkeep::report;
 
 enum Transaction {
-    Read(ReadTransaction, bool),
+    Read(ReadTransaction),
     Write(WriteTransaction),
 }
 
@@ -160,7 +160,7 @@ impl Run {
         match step.get("tx").and_then(Json::as_str) {
             None => self.db.collection(name),
             Some(tx) => match &self.transactions[tx] {
-                Transaction::Read(read, _) => read.collection(name),
+                Transaction::Read(read) => read.collection(name),
                 Transaction::Write(write) => write.collection(name),
             },
         }
@@ -169,7 +169,7 @@ impl Run {
     fn writer(&self, step: &Json) -> Option<&WriteTransaction> {
         step.get("tx").and_then(Json::as_str).map(|tx| match &self.transactions[tx] {
             Transaction::Write(write) => write,
-            Transaction::Read(..) => panic!("a step needs a write transaction"),
+            Transaction::Read(_) => panic!("a step needs a write transaction"),
         })
     }
 
@@ -235,14 +235,16 @@ impl Run {
                     None => self.db.begin_read()?,
                     Some(sequence) => self.db.begin_read_at(sequence)?,
                 };
-                self.transactions.insert(name("as"), Transaction::Read(read, true));
+                self.transactions.insert(name("as"), Transaction::Read(read));
             }
             "begin" => {
                 let write = self.db.begin_write_within(Some(Duration::ZERO))?;
                 self.transactions.insert(name("as"), Transaction::Write(write));
             }
             "commit" | "abort" => match self.transactions.get_mut(&name("tx")).unwrap() {
-                Transaction::Read(_, open) => *open = false,
+                Transaction::Read(read) => {
+                    read.end();
+                }
                 Transaction::Write(write) if what == "commit" => {
                     write.finish(None)?;
                 }
@@ -266,7 +268,7 @@ impl Run {
                 let names = match step.get("tx").and_then(Json::as_str) {
                     None => self.db.collections()?,
                     Some(tx) => match &self.transactions[tx] {
-                        Transaction::Read(read, _) => read.collections()?,
+                        Transaction::Read(read) => read.collections()?,
                         Transaction::Write(write) => write.collections()?,
                     },
                 };
@@ -357,9 +359,6 @@ impl Run {
     }
 
     fn entities(&mut self, what: &str, step: &Json) -> Result<String> {
-        if let Some(Transaction::Read(_, false)) = step.get("tx").map(|tx| &self.transactions[tx.as_str().unwrap()]) {
-            return Ok("error TRANSACTION_ENDED".to_owned());
-        }
         let collection = self.collection(step)?;
         let done = || Ok("ok".to_owned());
         match what {

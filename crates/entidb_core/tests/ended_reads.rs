@@ -2,6 +2,8 @@
 //!
 //! Always: nothing taken from a transaction reads after its end. Does not know: the C ABI.
 
+#![expect(clippy::unwrap_used, reason = "a test asserts by panicking")]
+
 use entidb_core::{
     Database, ErrorCode, IndexDefinition, KeyRange, ReadTransaction, Result, ScanOptions, WriteMode, doc, encode, field,
 };

@@ -313,12 +313,12 @@ int main(void) {
     entidb_caller_set(0);
     entidb_transaction_free(write);
 
-    uint64_t token = 0, told = 0;
+    uint64_t token = 0, of_other = 0;
     CHECK("a database has a token", entidb_database_token(db, &token, &error) == ENTIDB_OK && token != 0);
-    CHECK("another handle of it is taken by the token", entidb_database_attach(token, &other, &error) == ENTIDB_OK && other != db && entidb_database_token(other, &told, &error) == ENTIDB_OK && told == token);
+    CHECK("another handle of it is taken by the token", entidb_database_attach(token, &other, &error) == ENTIDB_OK && other != db && entidb_database_token(other, &of_other, &error) == ENTIDB_OK && of_other == token);
     CHECK("both are one database", entidb_database_create_collection(other, BYTES("shared"), &error) == ENTIDB_OK && entidb_database_drop_collection(db, BYTES("shared"), &error) == ENTIDB_OK);
     entidb_database_free(other);
-    CHECK("freeing one leaves the other", entidb_database_last_sequence(db, &told, &error) == ENTIDB_OK);
+    CHECK("freeing one leaves the other", entidb_database_last_sequence(db, &of_other, &error) == ENTIDB_OK);
     CHECK("no database has another token", entidb_database_attach(token + 1000000, &other, NULL) == ENTIDB_ERROR_CLOSED && other == NULL);
 
     CHECK("a collection outlives its database handle", entidb_database_collection(db, BYTES("notes"), &notes, &error) == ENTIDB_OK);

@@ -58,6 +58,7 @@ __all__ = [
     "restore_memory",
     "validate_backup",
     "version",
+    "whole_number",
     "write_path",
 ]
 

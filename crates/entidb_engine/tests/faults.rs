@@ -55,6 +55,36 @@ fn a_grouped_commit_whose_write_fails_is_never_seen() {
     assert_eq!(engine.last_sequence(), Sequence(1));
 }
 
+/// The record of a large transaction without a net change lists no segment. When its write failed and it was on the disk all the
+/// same, it said that the next commit, of the same sequence, was in segments: after a crash an acknowledged commit was gone.
+#[test]
+fn a_commit_after_a_large_one_that_failed_survives_every_crash() {
+    let small = || Options { memtable_bytes: 16 * 1024, wal_bytes: 64 * 1024, background: false, ..Options::default() };
+    let nothing = |engine: &Engine| {
+        let mut transaction = engine.begin_write()?;
+        transaction.put(b"a", &[1; 5000])?;
+        transaction.delete(b"a")?;
+        transaction.commit()
+    };
+    let world = Simulation::new(Personality::PosixStrict, 5);
+    nothing(&Engine::open(world.backend(), small()).unwrap()).unwrap();
+    let is_record = |call: &Call| call.operation == Operation::Write && call.path.starts_with("manifest/");
+    let record = world.trace().iter().rposition(is_record).unwrap() as u64;
+    for kind in [FaultKind::TornWrite, FaultKind::Device] {
+        let world = Simulation::new(Personality::PosixStrict, 5);
+        world.inject(Fault::once(kind, record));
+        let engine = Engine::open(world.backend(), small()).unwrap();
+        nothing(&engine).unwrap_err();
+        assert!(world.trace().iter().any(|call| call.failed && is_record(call)));
+        put(&engine, b"safe", Durability::Durable).unwrap();
+        for variant in 0..80 {
+            let after = world.crash(Variant(variant));
+            let engine = Engine::open(after.backend(), small()).unwrap();
+            assert!(engine.snapshot().unwrap().exists(b"safe").unwrap(), "{kind:?} {variant}");
+        }
+    }
+}
+
 /// A large transaction first makes the commits before it durable. When that fails, it has not begun: `CommitUnknown` with
 /// the sequence of another commit would be an answer to a question nobody asked.
 #[test]

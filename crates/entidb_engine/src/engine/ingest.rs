@@ -13,13 +13,12 @@ use crate::compaction::{OutputTarget, Piece, Rewrite, RewriteSource};
 use crate::engine::maintain::LEVEL_0_SEGMENT_BYTES;
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
-use crate::format::{FileNumber, Sequence};
+use crate::format::Sequence;
 use crate::interrupt;
 use crate::planted::{Mistake, makes};
 use crate::range_tombstone::RangeTombstones;
 use crate::space::{Purpose, segment_bytes_of};
 use crate::transaction::{WriteBuffer, source_of};
-use crate::version::VersionEdit;
 
 impl Shared {
     /// True when a transaction of this many bytes is better written to segments than to the log and a memtable.
@@ -65,7 +64,7 @@ impl Shared {
         before(sequence);
         let floor = Sequence(sequence.0.saturating_sub(u64::from(makes(Mistake::IngestFloorTooLow))));
         if let Err(error) = self.install(&edit, floor, &[]) {
-            return Err(self.withdraw(sequence, &edit, error));
+            return Err(self.withdraw(sequence, error));
         }
         commit.applied = sequence;
         log.pass_over(sequence);
@@ -91,13 +90,12 @@ impl Shared {
     /// Makes sure that a commit whose record failed never was. The record may be on stable storage all the same, and
     /// then a later commit must not get its sequence: a fresh manifest without it settles that. One that found no room is
     /// not there, and on a full disk there would be no room for the fresh manifest either.
-    fn withdraw(&self, sequence: Sequence, edit: &VersionEdit, error: Error) -> Error {
+    fn withdraw(&self, sequence: Sequence, error: Error) -> Error {
         let Ok(log) = self.log() else { return error };
-        let made: Vec<FileNumber> = edit.fresh().collect();
         let settled = log.check().and_then(|()| {
             let mut installer = self.installer.lock();
             let installer = installer.as_mut().ok_or(Error::Closed)?;
-            if !installer.may_name(&made) {
+            if !installer.may_have_floor(sequence) {
                 return Ok(());
             }
             let context = self.install_context(log);

@@ -64,6 +64,9 @@ pub(crate) struct Installer {
     floor: Sequence,
     /// True when the manifest may end in a record that failed, or ROOT may name another one.
     broken: bool,
+    /// The highest floor of records that failed and may be on stable storage all the same. A log commit up to it would be
+    /// taken for one that is in segments.
+    doubtful_floor: Sequence,
     /// Manifests that ROOT may name after failed writes of it.
     perhaps_named: Vec<FileNumber>,
     /// Segments of switches that failed and may be on stable storage all the same: a manifest that may come back after a
@@ -106,6 +109,7 @@ impl Installer {
             record_generation,
             floor,
             broken: false,
+            doubtful_floor: Sequence::ZERO,
             perhaps_named: Vec::new(),
             stranded: Vec::new(),
             unneeded: Vec::new(),
@@ -155,6 +159,7 @@ impl Installer {
         if let Err(failed) = self.record(context, switch) {
             if stranded_before || failed.may_be_there {
                 self.stranded.extend(added);
+                self.doubtful_floor = self.doubtful_floor.max(floor);
             }
             return Err(failed.error);
         }
@@ -165,6 +170,12 @@ impl Installer {
     /// True when a manifest that may come back after a crash can name one of these segments, of a switch that failed.
     pub(crate) fn may_name(&self, segments: &[FileNumber]) -> bool {
         segments.iter().any(|number| self.stranded.contains(number))
+    }
+
+    /// True when a manifest that may come back after a crash can say that this commit is in segments, by a switch that failed.
+    /// Such a switch may add no segment at all: the result of its commit can be nothing.
+    pub(crate) fn may_have_floor(&self, sequence: Sequence) -> bool {
+        self.doubtful_floor >= sequence
     }
 
     fn record(&mut self, context: &InstallContext<'_>, switch: Switch<'_>) -> std::result::Result<(), Failed> {
@@ -244,6 +255,7 @@ impl Installer {
         self.next_root = self.next_root.saturating_add(1);
         let old = std::mem::replace(&mut self.writer, fresh);
         self.broken = false;
+        self.doubtful_floor = Sequence::ZERO;
         self.perhaps_named.push(old.number());
         drop(old);
         self.unneeded.extend(self.perhaps_named.drain(..).map(|number| (FileKind::Manifest, number)));

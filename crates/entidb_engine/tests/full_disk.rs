@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use entidb_engine::{Direction, Durability, Engine, Error, KeyRange, Options, VerifyLevel};
-use entidb_storage::simulated::{Dice, Personality, Simulation};
+use entidb_storage::simulated::{Dice, Fault, FaultKind, Personality, Simulation, Variant};
 use entidb_storage::{ErrorKind, Operation};
 use gated::gated;
 
@@ -166,6 +166,28 @@ fn a_database_that_finds_no_room_to_open_is_left_as_it_was_and_can_be_read() {
     drop(engine);
     world.set_capacity_bytes(Some(world.used_bytes() + (64 << 10)));
     check(&Engine::open(world.backend(), small()).unwrap(), kept, |_| Some(1));
+}
+
+/// What the first try made came back after a crash beside what the second one made, and together they looked like the files of a
+/// database that lost ROOT.
+#[test]
+fn a_making_that_finds_no_room_leaves_a_folder_to_make_a_database_in() {
+    let small = || Options { memory_bytes: 1 << 20, memtable_bytes: 16 << 10, wal_bytes: 64 << 10, ..small() };
+    let made = Simulation::new(Personality::PosixStrict, 11);
+    drop(Engine::open(made.backend(), small()).unwrap());
+    for call in 0..made.calls() {
+        for kind in [FaultKind::NoSpace, FaultKind::NoSpaceAtFlush] {
+            let world = Simulation::new(Personality::PosixStrict, 11);
+            world.inject(Fault::onward(kind, call));
+            let opened = Engine::open(world.backend(), small()).map(drop);
+            for variant in 0..48 {
+                let after = world.crash(Variant(variant));
+                if let Err(error) = Engine::open(after.backend(), small()) {
+                    panic!("{kind:?} from call {call} on ({opened:?}), variant {variant}: {error}");
+                }
+            }
+        }
+    }
 }
 
 /// Each try to merge wrote what there was room for, failed, and removed it again.

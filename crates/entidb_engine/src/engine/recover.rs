@@ -320,6 +320,13 @@ pub(crate) fn begin_session(
         if begun.as_ref().is_err_and(may_try_again) {
             remove_made(&backend, mine..numbers.peek())?;
             while !remove_others(&backend, &mut session.survey, &found, &session.listed)?.1.is_empty() {}
+            if session.found_root.is_none() {
+                // While a database is being made, names that came back after a crash beside those of the next attempt would
+                // look like more than an unfinished making.
+                for kind in [FileKind::Wal, FileKind::Manifest] {
+                    backend.directory.flush_names(kind.folder())?;
+                }
+            }
             space.give_up_reserve();
             begin.first_bytes = LOG_BYTES_LEAST.min(first_bytes);
             begun = begin.files(&session, state, last, &memtable_config);

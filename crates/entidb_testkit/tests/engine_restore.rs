@@ -118,7 +118,7 @@ fn judged(world: &Simulation, before: &Contents, is_encrypted: bool) -> Result<(
 
 fn crashed_everywhere(source: Source, is_encrypted: bool, mistake: Option<Mistake>) -> Result<u64, String> {
     let mut images = 0;
-    let variants = u32::try_from(Tier::from_environment().pick(8, 24, 64)).unwrap();
+    let variants = u32::try_from(Tier::from_environment().pick(64, 512, 1024)).unwrap();
     for personality in Personality::ALL {
         plant(mistake);
         let (before, states) = states_of(source, personality, is_encrypted);

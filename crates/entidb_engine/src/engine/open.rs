@@ -15,7 +15,7 @@ use crate::error::{Damage, Error, Result};
 use crate::format::{FileKind, WAL_UNIT_HEADER_BYTES, WAL_UNITS_AT, WalUnitHeader};
 use crate::open_files::{OpenFiles, SparingDirectory, Tenure};
 use crate::options::Options;
-use crate::version::{UNFINISHED, list_files, number_of};
+use crate::version::{RootFile, UNFINISHED, list_files, number_of, read_root_file};
 
 /// The name of the lock in a database's folder.
 pub(crate) const LOCK: &str = "LOCK";
@@ -132,7 +132,7 @@ fn judge(backend: &Backend, options: &Options, entries: &[Entry]) -> Result<Foun
         );
         return Err(Error::NotADatabase { path: path(), detail });
     } else if has(ROOT) {
-        match crate::version::read_root_file(backend) {
+        match read_root_file(backend) {
             Ok(root) if root.has_whole_slot() || !ours || !is_blank(backend)? => Found::Database,
             Ok(_) => unfinished(Error::damaged(ROOT, 0, "no slot of it is whole"), options)?,
             Err(error) if ours && is_blank(backend)? => unfinished(error, options)?,
@@ -166,9 +166,10 @@ fn judge(backend: &Backend, options: &Options, entries: &[Entry]) -> Result<Foun
     }
 }
 
-/// A copy is complete when its ROOT is, which is written last.
+/// A copy is complete when its ROOT is, which is written last, in one write of both slots.
 fn has_whole_root(backend: &Backend, is_there: bool) -> bool {
-    is_there && crate::version::read_root_file(backend).is_ok_and(|root| root.has_whole_slot())
+    let is_whole = |root: RootFile| root.has_whole_slot() && root.is_untorn();
+    is_there && read_root_file(backend).is_ok_and(is_whole)
 }
 
 /// What was being made and never finished may be made again, but only when making is asked for.

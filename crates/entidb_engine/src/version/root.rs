@@ -56,18 +56,29 @@ pub(crate) fn read_root_file(backend: &Backend) -> Result<RootFile> {
 impl RootFile {
     /// True when the checksum of some slot is right, which needs no key to tell.
     pub(crate) fn has_whole_slot(&self) -> bool {
-        (0..2_u64).any(|slot| {
+        (0..2).any(|slot| self.is_whole(slot))
+    }
+
+    /// True when no crash tore it while it was written first: each slot is whole, or was never written.
+    pub(crate) fn is_untorn(&self) -> bool {
+        let is_as_written = |slot| {
             let bytes = slot_bytes(&self.bytes, slot);
-            let Ok(header) = FileHeader::decode(PATH, bytes) else { return false };
-            let Some((length, rest)) = bytes.get(FILE_HEADER_BYTES..).and_then(|rest| rest.split_first_chunk::<4>())
-            else {
-                return false;
-            };
-            let trailer = if header.cipher == Cipher::Plain { PLAIN_TRAILER_BYTES } else { ENCRYPTED_TRAILER_BYTES };
-            let end = (u32::from_le_bytes(*length) as usize).saturating_add(trailer);
-            let unit = unit_of(slot.saturating_mul(ROOT_SLOT_BYTES), length);
-            rest.get(..end).is_some_and(|stored| Protection::verifies(&header, unit, stored))
-        })
+            let end = if self.is_whole(slot) { unit_end(bytes).unwrap_or_default() } else { 0 };
+            bytes.iter().skip(end).all(|byte| *byte == 0)
+        };
+        self.is_full_length() && (0..2).all(is_as_written)
+    }
+
+    fn is_whole(&self, slot: u64) -> bool {
+        let bytes = slot_bytes(&self.bytes, slot);
+        let Ok(header) = FileHeader::decode(PATH, bytes) else { return false };
+        let Some((length, rest)) = bytes.get(FILE_HEADER_BYTES..).and_then(|rest| rest.split_first_chunk::<4>()) else {
+            return false;
+        };
+        let trailer = if header.cipher == Cipher::Plain { PLAIN_TRAILER_BYTES } else { ENCRYPTED_TRAILER_BYTES };
+        let end = (u32::from_le_bytes(*length) as usize).saturating_add(trailer);
+        let unit = unit_of(slot.saturating_mul(ROOT_SLOT_BYTES), length);
+        rest.get(..end).is_some_and(|stored| Protection::verifies(&header, unit, stored))
     }
 
     /// The newest slot that verifies under the keys, and what is wrong with the other where something is.
@@ -92,13 +103,18 @@ impl RootFile {
         }
     }
 
+    /// True when the file has the length of both slots.
+    fn is_full_length(&self) -> bool {
+        self.bytes.len() as u64 == ROOT_SLOT_BYTES.saturating_mul(2)
+    }
+
     /// What is not as it was written although the newest slot is whole: `other` is what is wrong with the other one. A crash
     /// may have torn that one while it was written; the bytes do not tell, and it is of no use either way. Only before the
     /// second slot was ever written its place is zeros.
     pub(crate) fn lost(&self, newest: &Root, other: Option<Error>) -> Vec<Error> {
         let mut lost = Vec::new();
         let len = self.bytes.len() as u64;
-        if len != ROOT_SLOT_BYTES.saturating_mul(2) {
+        if !self.is_full_length() {
             lost.push(Error::damaged(PATH, len, format!("it has {len} bytes, ROOT has {}", ROOT_SLOT_BYTES * 2)));
         }
         let older = newest.slot() ^ 1;

@@ -10,6 +10,7 @@ import { Cursor, nextBatch } from "./cursor";
 import { Decoder, decodeValue } from "./decode";
 import { Encoder, HEAD, encodeInto, encodeOperations, encodeValue, lent, returned, withEncoder } from "./encode";
 import { type Document, type Entity, Frames, placeOf, readEntity, versionOf } from "./entity";
+import { idsGivenFor, writePutFrames } from "./frames";
 import { type Id, type IdLike, idAt, packIds, writeId } from "./id";
 import type { CollectionStats } from "./interface.g";
 import { FRAME_HEAD_BYTES, VERSION_UNTIL_BYTES, WRITE_MODE_INSERT, WRITE_MODE_PUT, WRITE_MODE_REPLACE } from "./interface.g";
@@ -244,24 +245,9 @@ export class Collection<T = Document> implements Iterable<Entity<T>> {
   putMany(documents: Iterable<T>, options?: { ids?: Iterable<IdLike> | undefined }): Id[] {
     only(options, ["ids"], "putMany");
     const list = [...documents];
-    const ids = options?.ids === undefined ? undefined : packIds(options.ids);
-    if (ids !== undefined && ids.length !== list.length * 16) {
-      throw refused(`putMany was given ${list.length} documents and ${ids.length / 16} ids`);
-    }
+    const ids = idsGivenFor(list, options?.ids);
     return withEncoder((encoder) => {
-      list.forEach((document, position) => {
-        const start = encoder.at;
-        const place = ids === undefined ? placeOf(document) : undefined;
-        const told = ids !== undefined || place !== undefined;
-        encoder.reserve(21);
-        encoder.bytes[start + 4] = told ? 1 : 0;
-        encoder.at = start + (told ? 21 : 5);
-        if (ids !== undefined) encoder.bytes.set(ids.subarray(position * 16, position * 16 + 16), start + 5);
-        else if (place !== undefined) writeId(place, encoder.bytes, start + 5);
-        const from = encoder.at;
-        encodeInto(encoder, document, position);
-        encoder.bytes.writeUInt32LE(encoder.at - from, start);
-      });
+      writePutFrames(encoder, list, ids);
       const length = call(() => raw.collectionPutMany(this.#live, encoder.bufferIndex, encoder.at, ids === undefined));
       if (ids !== undefined) return list.map((_, position) => idAt(ids, position * 16));
       encoder.given(length);

@@ -11,7 +11,7 @@ import { early } from "../decode";
 import { EntidbError, errorFrom } from "../errors.g";
 import { type Handle, raw } from "../raw";
 import { type CallOptions, Lane, Operation, type Signal, bytesOf, isNothing, none } from "./requests";
-import { signalOf } from "./signal";
+import { OwnSignal, signalOf } from "./signal";
 import { streamOf } from "./stream";
 import type { Target } from "./target";
 
@@ -19,37 +19,20 @@ const NEXT = new Operation("feedNext");
 const UNREAD = new Operation("feedUnread");
 
 /** A signal of the time that a call has, and of what its caller gave. */
-class Timed implements Signal {
-  aborted = false;
-  reason: unknown;
+class Timed extends OwnSignal {
   isOver = false;
-  readonly #listeners = new Set<() => void>();
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #outer: Signal | undefined;
-  readonly #passOn = (): void => this.#abort(this.#outer?.reason);
+  readonly #passOn = (): void => this.abort(this.#outer?.reason);
 
   constructor(timeoutMs: number, outer: Signal | undefined) {
+    super();
     this.#outer = outer;
     this.#timer = setTimeout(() => {
       this.isOver = true;
-      this.#abort(undefined);
+      this.abort();
     }, Math.min(timeoutMs, 0x7fff_ffff));
     outer?.addEventListener("abort", this.#passOn, { once: true });
-  }
-
-  #abort(reason: unknown): void {
-    if (this.aborted) return;
-    this.aborted = true;
-    this.reason = reason;
-    for (const listener of this.#listeners) listener();
-  }
-
-  addEventListener(_: "abort", listener: () => void): void {
-    this.#listeners.add(listener);
-  }
-
-  removeEventListener(_: "abort", listener: () => void): void {
-    this.#listeners.delete(listener);
   }
 
   end(): void {
@@ -143,32 +126,24 @@ export class AsyncChangeFeed implements AsyncIterable<ChangeBatch> {
 
   /** The changes, and those that are still to come. Leaving the loop ends the wait and leaves the feed open. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ChangeBatch> {
-    const listeners = new Set<() => void>();
-    let isLeft = false;
-    // What ends the wait of this loop.
-    const signal: Signal & { aborted: boolean } = {
-      aborted: false,
-      reason: undefined,
-      addEventListener: (_, listener) => void listeners.add(listener),
-      removeEventListener: (_, listener) => void listeners.delete(listener),
-    };
+    // Ends the wait of this loop.
+    const left = new OwnSignal();
     const done = { done: true, value: undefined } as const;
     const next = async (): Promise<IteratorResult<ChangeBatch>> => {
-      if (isLeft || this.#isClosed) return done;
+      if (left.aborted || this.#isClosed) return done;
       try {
-        const batch = await this.next(undefined, { signal });
+        const batch = await this.next(undefined, { signal: left });
         return batch === undefined ? done : { done: false, value: batch };
       } catch (error) {
         // The program closed it, which ends the loop.
-        if (isLeft || (this.#isClosed && error instanceof EntidbError && error.code === "CLOSED")) return done;
+        if (left.aborted || (this.#isClosed && error instanceof EntidbError && error.code === "CLOSED")) return done;
         throw error;
       }
     };
     const iterator: AsyncIterableIterator<ChangeBatch> = {
       next,
       return: () => {
-        isLeft = signal.aborted = true;
-        for (const listener of listeners) listener();
+        left.abort();
         return Promise.resolve(done);
       },
       [Symbol.asyncIterator]: () => iterator,

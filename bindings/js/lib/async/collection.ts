@@ -13,7 +13,8 @@ import {
 import { Decoder, decodeValue } from "../decode";
 import { encodeInto, encodePatch, encodeValue, withEncoder } from "../encode";
 import { type Document, type Entity, Frames, placeOf, readEntity, versionOf } from "../entity";
-import { type Id, type IdLike, idAt, idToBytes, packIds, writeId } from "../id";
+import { idsGivenFor, writePutFrames } from "../frames";
+import { type Id, type IdLike, idAt, idToBytes, packIds } from "../id";
 import type { CollectionStats } from "../interface.g";
 import { FRAME_HEAD_BYTES, VERSION_UNTIL_BYTES, WRITE_MODE_INSERT, WRITE_MODE_PUT, WRITE_MODE_REPLACE } from "../interface.g";
 import { isDetached } from "../judge";
@@ -26,7 +27,7 @@ import { AsyncCursor } from "./cursor";
 import { AsyncManualIndex } from "./manual";
 import { AsyncQuery } from "./query";
 import {
-  type CallOptions, Lane, Operation, type Read, type Reply, type Requests, type Signal, bytesOf, flagOf, isNothing, none, numberOf,
+  type CallOptions, Lane, Operation, type Read, type Reply, type Requests, type Signal, bytesOf, flagOf, idsOf, isNothing, none, numberOf,
 } from "./requests";
 import { signalOf } from "./signal";
 import type { Target } from "./target";
@@ -51,33 +52,6 @@ const FIND = new Operation("collectionFind");
 const FIND_COUNT = new Operation("collectionFindCount");
 const FIND_DELETE = new Operation("collectionFindDelete");
 const FIND_EXPLAIN = new Operation("collectionFindExplain");
-
-/** Bytes of a document and its id, for `putMany`. */
-function frames(list: readonly unknown[], ids: Uint8Array | undefined): Uint8Array {
-  return withEncoder((encoder) => {
-    list.forEach((document, position) => {
-      const start = encoder.at;
-      const place = ids === undefined ? placeOf(document) : undefined;
-      const told = ids !== undefined || place !== undefined;
-      encoder.reserve(21);
-      encoder.bytes[start + 4] = told ? 1 : 0;
-      encoder.at = start + (told ? 21 : 5);
-      if (ids !== undefined) encoder.bytes.set(ids.subarray(position * 16, position * 16 + 16), start + 5);
-      else if (place !== undefined) writeId(place, encoder.bytes, start + 5);
-      const from = encoder.at;
-      encodeInto(encoder, document, position);
-      encoder.bytes.writeUInt32LE(encoder.at - from, start);
-    });
-    return new Uint8Array(encoder.bytes.subarray(0, encoder.at));
-  });
-}
-
-/** Ids that follow each other in a reply. */
-function idsOf(reply: Reply): Id[] {
-  const ids: Id[] = [];
-  for (let at = reply.start; at < reply.end; at += 16) ids.push(idAt(reply.decoder.bytes, at));
-  return ids;
-}
 
 const NOT_CLONEABLE = notCloneable("AsyncCollection", "open the database in the thread that uses it, and take it there");
 
@@ -178,11 +152,11 @@ export class AsyncCollection<T = Document> implements AsyncIterable<Entity<T>> {
   async putMany(documents: Iterable<T>, options?: { ids?: Iterable<IdLike> | undefined } & CallOptions): Promise<Id[]> {
     only(options, ["ids", "signal"], "putMany");
     const list = [...documents];
-    const ids = options?.ids === undefined ? undefined : packIds(options.ids);
-    if (ids !== undefined && ids.length !== list.length * 16) {
-      throw refused(`putMany was given ${list.length} documents and ${ids.length / 16} ids`);
-    }
-    const encoded = frames(list, ids);
+    const ids = idsGivenFor(list, options?.ids);
+    const encoded = withEncoder((encoder) => {
+      writePutFrames(encoder, list, ids);
+      return new Uint8Array(encoder.bytes.subarray(0, encoder.at));
+    });
     return this.ask(PUT_MANY, Lane.Write, signalOf(options), (to) => to.bytes(encoded), idsOf);
   }
 

@@ -7,12 +7,12 @@ import { only } from "../argument";
 import { notCloneable } from "../clone";
 import { decodeValue } from "../decode";
 import { encodeValue } from "../encode";
-import { type Id, type IdLike, idAt, idFromBytes } from "../id";
+import { type Id, type IdLike, idFromBytes } from "../id";
 import { FRAME_HEAD_BYTES } from "../interface.g";
 import { type KeyRange, wantedOf } from "../manual";
 import { type Handle, raw } from "../raw";
 import type { AsyncCollection } from "./collection";
-import { type CallOptions, Lane, Operation, type Requests, type Signal, bytesBehindNumber, bytesOf, flagOf, isNothing, numberOf } from "./requests";
+import { type CallOptions, Lane, Operation, type Requests, type Signal, bytesBehindNumber, bytesOf, flagOf, idsOf, isNothing, numberOf } from "./requests";
 import { signalOf } from "./signal";
 import type { Target } from "./target";
 
@@ -78,11 +78,7 @@ export class AsyncManualIndex implements AsyncIterable<[key: unknown, id: Id]> {
   /** The ids of the entities that have a key, sorted. */
   async lookup(key: unknown, options?: CallOptions): Promise<Id[]> {
     only(options, ["signal"], "lookup");
-    return this.#collection.ask(LOOKUP_KEY, Lane.Find, signalOf(options), this.#write(key, undefined), ({ decoder, start, end }) => {
-      const ids: Id[] = [];
-      for (let at = start; at < end; at += 16) ids.push(idAt(decoder.bytes, at));
-      return ids;
-    });
+    return this.#collection.ask(LOOKUP_KEY, Lane.Find, signalOf(options), this.#write(key, undefined), idsOf);
   }
 
   /**

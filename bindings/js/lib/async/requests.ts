@@ -8,7 +8,7 @@
 import { code } from "../codes.g";
 import { Decoder } from "../decode";
 import { errorFrom } from "../errors.g";
-import { type IdLike, writeId } from "../id";
+import { type Id, type IdLike, idAt, writeId } from "../id";
 import { type Handle, raw, thread, thrown } from "../raw";
 
 /** What ends a call before it is done: an `AbortSignal`. */
@@ -353,6 +353,13 @@ export function flagOf(reply: Reply): boolean {
 /** @internal A number, or the handle before other bytes. */
 export function numberOf(reply: Reply): number {
   return reply.decoder.double(reply.start);
+}
+
+/** @internal Ids that follow each other. */
+export function idsOf({ decoder, start, end }: Reply): Id[] {
+  const ids: Id[] = [];
+  for (let at = start; at < end; at += 16) ids.push(idAt(decoder.bytes, at));
+  return ids;
 }
 
 /** @internal The bytes of a reply, copied. */

@@ -1,5 +1,5 @@
 /**
- * The signal among the options of a call.
+ * Signals: the one among the options of a call, and those that the package makes itself.
  *
  * Always: something else under its name is refused. Does not know: what it ends.
  */
@@ -14,4 +14,26 @@ export function signalOf(options: CallOptions | undefined): Signal | undefined {
     throw refused(`signal is an AbortSignal, not ${kindOf(signal)}`);
   }
   return signal;
+}
+
+/** @internal A signal that the package aborts. */
+export class OwnSignal implements Signal {
+  aborted = false;
+  reason: unknown;
+  readonly #listeners = new Set<() => void>();
+
+  abort(reason?: unknown): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
+    for (const listener of this.#listeners) listener();
+  }
+
+  addEventListener(_: "abort", listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  removeEventListener(_: "abort", listener: () => void): void {
+    this.#listeners.delete(listener);
+  }
 }

@@ -15,7 +15,7 @@ import 'half.dart';
 import 'native.dart';
 
 /// See [RawCollection].
-final class FfiCollection extends Handle<entidb_collection> implements RawCollection {
+final class FfiCollection extends LockingHandle<entidb_collection> implements RawCollection {
   /// Takes over a handle.
   FfiCollection(Native native, Pointer<Void> pointer) : super(native, pointer, Finalizers.of(native).collection, 256);
 
@@ -23,12 +23,6 @@ final class FfiCollection extends Handle<entidb_collection> implements RawCollec
 
   @override
   String get noun => 'collection';
-
-  @override
-  Pointer<entidb_collection> get live {
-    native.calls();
-    return super.live;
-  }
 
   @override
   void Function(Pointer<entidb_collection>) get freeing => _f.entidb_collection_free;
@@ -100,10 +94,7 @@ final class FfiCollection extends Handle<entidb_collection> implements RawCollec
   }
 
   @override
-  int count() {
-    native.check(_f.entidb_collection_count(live, native.numberOut, _error));
-    return native.numberOut.value;
-  }
+  int count() => numberOf(_f.entidb_collection_count);
 
   @override
   bool delete(Memory memory, int version) {
@@ -136,75 +127,62 @@ final class FfiCollection extends Handle<entidb_collection> implements RawCollec
   });
 
   @override
-  void dropIndex(String name) => using((arena) {
-    final text = textBytes(name);
-    native.check(_f.entidb_collection_drop_index(live, arena.bytes(text), text.length, _error));
-  });
+  void dropIndex(String name) => withText(name, _f.entidb_collection_drop_index);
 
   @override
-  Uint8List indexes() {
-    native.check(_f.entidb_collection_indexes(live, native.bufferOut, _error));
-    return native.takeBuffer();
-  }
+  Uint8List indexes() => bufferOf(_f.entidb_collection_indexes);
 
   @override
-  Uint8List stats() {
-    native.check(_f.entidb_collection_stats(live, native.bufferOut, _error));
-    return native.takeBuffer();
-  }
+  Uint8List stats() => bufferOf(_f.entidb_collection_stats);
 
-  @override
-  bool insertKey(String index, Uint8List key, Uint8List id) => using((arena) {
+  /// Makes a call that gives an entity a key of a manual index, or takes one from it.
+  bool _changeKey(
+    String index,
+    Uint8List key,
+    Uint8List id,
+    int Function(
+      Pointer<entidb_collection>,
+      Pointer<Uint8>,
+      int,
+      Pointer<Uint8>,
+      int,
+      Pointer<Uint8>,
+      Pointer<Int32>,
+      ErrorOut,
+    )
+    call,
+  ) => using((arena) {
     final text = textBytes(index);
     native.check(
-      _f.entidb_collection_insert_key(
-        live,
-        arena.bytes(text),
-        text.length,
-        arena.bytes(key),
-        key.length,
-        arena.bytes(id),
-        native.flagOut,
-        _error,
-      ),
+      call(live, arena.bytes(text), text.length, arena.bytes(key), key.length, arena.bytes(id), native.flagOut, _error),
     );
     return native.flagOut.value != 0;
   });
 
   @override
-  bool removeKey(String index, Uint8List key, Uint8List id) => using((arena) {
+  bool insertKey(String index, Uint8List key, Uint8List id) =>
+      _changeKey(index, key, id, _f.entidb_collection_insert_key);
+
+  @override
+  bool removeKey(String index, Uint8List key, Uint8List id) =>
+      _changeKey(index, key, id, _f.entidb_collection_remove_key);
+
+  /// Makes a call that takes a manual index and a key or a range of keys, and writes its result to [out].
+  int _withIndex<O extends NativeType>(
+    String index,
+    Uint8List keys,
+    int Function(Pointer<entidb_collection>, Pointer<Uint8>, int, Pointer<Uint8>, int, Pointer<O>, ErrorOut) call,
+    Pointer<O> out,
+  ) => using((arena) {
     final text = textBytes(index);
-    native.check(
-      _f.entidb_collection_remove_key(
-        live,
-        arena.bytes(text),
-        text.length,
-        arena.bytes(key),
-        key.length,
-        arena.bytes(id),
-        native.flagOut,
-        _error,
-      ),
-    );
-    return native.flagOut.value != 0;
+    return call(live, arena.bytes(text), text.length, arena.bytes(keys), keys.length, out, _error);
   });
 
   @override
-  Uint8List lookupKey(String index, Uint8List key) => using((arena) {
-    final text = textBytes(index);
-    native.check(
-      _f.entidb_collection_lookup_key(
-        live,
-        arena.bytes(text),
-        text.length,
-        arena.bytes(key),
-        key.length,
-        native.bufferOut,
-        _error,
-      ),
-    );
+  Uint8List lookupKey(String index, Uint8List key) {
+    native.check(_withIndex(index, key, _f.entidb_collection_lookup_key, native.bufferOut));
     return native.takeBuffer();
-  });
+  }
 
   RawCursor _cursor(int status) {
     native.check(status);
@@ -212,27 +190,15 @@ final class FfiCollection extends Handle<entidb_collection> implements RawCollec
   }
 
   @override
-  RawCursor scanKeys(String index, Uint8List range) => using((arena) {
-    final text = textBytes(index);
-    return _cursor(
-      _f.entidb_collection_scan_keys(
-        live,
-        arena.bytes(text),
-        text.length,
-        arena.bytes(range),
-        range.length,
-        native.pointerOut.cast(),
-        _error,
-      ),
-    );
-  });
+  RawCursor scanKeys(String index, Uint8List range) => _cursor(
+    _withIndex(index, range, _f.entidb_collection_scan_keys, native.pointerOut.cast<Pointer<entidb_cursor>>()),
+  );
 
   @override
-  int countKeys(String index) => using((arena) {
-    final text = textBytes(index);
-    native.check(_f.entidb_collection_count_keys(live, arena.bytes(text), text.length, native.numberOut, _error));
+  int countKeys(String index) {
+    withTextFor(index, _f.entidb_collection_count_keys, native.numberOut);
     return native.numberOut.value;
-  });
+  }
 
   @override
   RawCursor scan(Uint8List? after, bool reverse, int limit) => using(

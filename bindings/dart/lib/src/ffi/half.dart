@@ -40,6 +40,12 @@ final class Deadline {
   bool get isOver => _isLast;
 }
 
+/// Where a call writes its error.
+typedef ErrorOut = Pointer<Pointer<entidb_error>>;
+
+/// A function that takes a handle [T] and writes its result to an [O].
+typedef CallFor<T extends NativeType, O extends NativeType> = int Function(Pointer<T>, Pointer<O>, ErrorOut);
+
 /// What every handle has in common.
 abstract base class Handle<T extends NativeType> implements Finalizable {
   /// Takes over a handle that a call gave.
@@ -74,6 +80,65 @@ abstract base class Handle<T extends NativeType> implements Finalizable {
     _pointer = nullptr;
     _finalizer.detach(this);
     freeing(pointer);
+  }
+
+  /// Makes a call that returns a number.
+  int numberOf(CallFor<T, Uint64> call) {
+    native.check(call(live, native.numberOut, native.errorOut));
+    return native.numberOut.value;
+  }
+
+  /// Makes a call that returns a flag.
+  bool flagOf(CallFor<T, Int32> call) {
+    native.check(call(live, native.flagOut, native.errorOut));
+    return native.flagOut.value != 0;
+  }
+
+  /// Makes a call that returns bytes.
+  Uint8List bufferOf(CallFor<T, entidb_buffer> call) {
+    native.check(call(live, native.bufferOut, native.errorOut));
+    return native.takeBuffer();
+  }
+
+  /// Makes a call that returns text in ASCII.
+  String textOf(CallFor<T, entidb_buffer> call) => String.fromCharCodes(bufferOf(call));
+
+  /// Makes a call that takes a text.
+  void withText(String text, int Function(Pointer<T>, Pointer<Uint8>, int, ErrorOut) call) => using((arena) {
+    final bytes = textBytes(text);
+    native.check(call(live, arena.bytes(bytes), bytes.length, native.errorOut));
+  });
+
+  /// Makes a call that takes a text and writes its result to [out].
+  void withTextFor<O extends NativeType>(
+    String text,
+    int Function(Pointer<T>, Pointer<Uint8>, int, Pointer<O>, ErrorOut) call,
+    Pointer<O> out,
+  ) => using((arena) {
+    final bytes = textBytes(text);
+    native.check(call(live, arena.bytes(bytes), bytes.length, out, native.errorOut));
+  });
+
+  /// Makes a call that takes two texts.
+  void withTexts(
+    String one,
+    String two,
+    int Function(Pointer<T>, Pointer<Uint8>, int, Pointer<Uint8>, int, ErrorOut) call,
+  ) => using((arena) {
+    final (first, second) = (textBytes(one), textBytes(two));
+    native.check(call(live, arena.bytes(first), first.length, arena.bytes(second), second.length, native.errorOut));
+  });
+}
+
+/// A handle whose calls may wait for the write lock.
+abstract base class LockingHandle<T extends NativeType> extends Handle<T> {
+  /// Takes over a handle that a call gave.
+  LockingHandle(super.native, super.pointer, super.finalizer, super.size);
+
+  @override
+  Pointer<T> get live {
+    native.calls();
+    return super.live;
   }
 }
 
@@ -148,20 +213,20 @@ final class FfiRaw implements Raw {
     return FfiDatabase(native, native.pointerOut.value);
   }
 
-  @override
-  RawDatabase open(String path, Uint8List options) => using((arena) {
+  /// Makes a call that takes a path and options and writes its result to [out].
+  int _withPath<O extends NativeType>(
+    String path,
+    Uint8List options,
+    int Function(Pointer<Uint8>, int, Pointer<Uint8>, int, Pointer<O>, ErrorOut) call,
+    Pointer<O> out,
+  ) => using((arena) {
     final text = textBytes(path);
-    return _database(
-      _f.entidb_database_open(
-        arena.bytes(text),
-        text.length,
-        arena.bytes(options),
-        options.length,
-        native.pointerOut.cast(),
-        native.errorOut,
-      ),
-    );
+    return call(arena.bytes(text), text.length, arena.bytes(options), options.length, out, native.errorOut);
   });
+
+  @override
+  RawDatabase open(String path, Uint8List options) =>
+      _database(_withPath(path, options, _f.entidb_database_open, native.pointerOut.cast<Pointer<entidb_database>>()));
 
   @override
   RawDatabase openMemory(Uint8List options) => using(
@@ -175,20 +240,10 @@ final class FfiRaw implements Raw {
       _database(_f.entidb_database_attach(token, native.pointerOut.cast(), native.errorOut));
 
   @override
-  Uint8List validateBackup(String backup, Uint8List options) => using((arena) {
-    final text = textBytes(backup);
-    native.check(
-      _f.entidb_backup_validate(
-        arena.bytes(text),
-        text.length,
-        arena.bytes(options),
-        options.length,
-        native.bufferOut,
-        native.errorOut,
-      ),
-    );
+  Uint8List validateBackup(String backup, Uint8List options) {
+    native.check(_withPath(backup, options, _f.entidb_backup_validate, native.bufferOut));
     return native.takeBuffer();
-  });
+  }
 
   @override
   Uint8List restore(String backup, String path, Uint8List options) => using((arena) {
@@ -209,19 +264,9 @@ final class FfiRaw implements Raw {
   });
 
   @override
-  RawDatabase restoreMemory(String backup, Uint8List options) => using((arena) {
-    final text = textBytes(backup);
-    return _database(
-      _f.entidb_backup_open_memory(
-        arena.bytes(text),
-        text.length,
-        arena.bytes(options),
-        options.length,
-        native.pointerOut.cast(),
-        native.errorOut,
-      ),
-    );
-  });
+  RawDatabase restoreMemory(String backup, Uint8List options) => _database(
+    _withPath(backup, options, _f.entidb_backup_open_memory, native.pointerOut.cast<Pointer<entidb_database>>()),
+  );
 
   @override
   RawCancel cancel(int timeoutMs) {
@@ -234,7 +279,7 @@ final class FfiRaw implements Raw {
 }
 
 /// See [RawDatabase].
-final class FfiDatabase extends Handle<entidb_database> implements RawDatabase {
+final class FfiDatabase extends LockingHandle<entidb_database> implements RawDatabase {
   /// Takes over a handle.
   FfiDatabase(Native native, Pointer<Void> pointer) : super(native, pointer, Finalizers.of(native).database, 64 * 1024);
 
@@ -244,21 +289,12 @@ final class FfiDatabase extends Handle<entidb_database> implements RawDatabase {
   String get noun => 'database';
 
   @override
-  Pointer<entidb_database> get live {
-    native.calls();
-    return super.live;
-  }
-
-  @override
   void Function(Pointer<entidb_database>) get freeing => _f.entidb_database_free;
 
   Pointer<Pointer<entidb_error>> get _error => native.errorOut;
 
   @override
-  int get token {
-    native.check(_f.entidb_database_token(live, native.numberOut, _error));
-    return native.numberOut.value;
-  }
+  int get token => numberOf(_f.entidb_database_token);
 
   @override
   void close() => native.check(_f.entidb_database_close(live, _error));
@@ -267,48 +303,25 @@ final class FfiDatabase extends Handle<entidb_database> implements RawDatabase {
   void closeNow() => native.check(_f.entidb_database_close_now(live, _error));
 
   @override
-  bool get isClosed {
-    if (isFreed) return true;
-    native.check(_f.entidb_database_is_closed(live, native.flagOut, _error));
-    return native.flagOut.value != 0;
-  }
+  bool get isClosed => isFreed || flagOf(_f.entidb_database_is_closed);
 
   @override
-  RawCollection collection(String name) => using((arena) {
-    final text = textBytes(name);
-    native.check(_f.entidb_database_collection(live, arena.bytes(text), text.length, native.pointerOut.cast(), _error));
+  RawCollection collection(String name) {
+    withTextFor(name, _f.entidb_database_collection, native.pointerOut.cast<Pointer<entidb_collection>>());
     return FfiCollection(native, native.pointerOut.value);
-  });
-
-  Uint8List _buffer(
-    int Function(Pointer<entidb_database>, Pointer<entidb_buffer>, Pointer<Pointer<entidb_error>>) call,
-  ) {
-    native.check(call(live, native.bufferOut, _error));
-    return native.takeBuffer();
   }
 
   @override
-  Uint8List collections() => _buffer(_f.entidb_database_collections);
+  Uint8List collections() => bufferOf(_f.entidb_database_collections);
 
   @override
-  void createCollection(String name) => using((arena) {
-    final text = textBytes(name);
-    native.check(_f.entidb_database_create_collection(live, arena.bytes(text), text.length, _error));
-  });
+  void createCollection(String name) => withText(name, _f.entidb_database_create_collection);
 
   @override
-  void renameCollection(String from, String to) => using((arena) {
-    final (old, next) = (textBytes(from), textBytes(to));
-    native.check(
-      _f.entidb_database_rename_collection(live, arena.bytes(old), old.length, arena.bytes(next), next.length, _error),
-    );
-  });
+  void renameCollection(String from, String to) => withTexts(from, to, _f.entidb_database_rename_collection);
 
   @override
-  void dropCollection(String name) => using((arena) {
-    final text = textBytes(name);
-    native.check(_f.entidb_database_drop_collection(live, arena.bytes(text), text.length, _error));
-  });
+  void dropCollection(String name) => withText(name, _f.entidb_database_drop_collection);
 
   RawTransaction _transaction(int status) {
     native.check(status);
@@ -328,14 +341,13 @@ final class FfiDatabase extends Handle<entidb_database> implements RawDatabase {
   );
 
   @override
-  RawFeed changes(String? since) => using((arena) {
-    final text = textBytes(since ?? '');
-    native.check(_f.entidb_database_changes(live, arena.bytes(text), text.length, native.pointerOut.cast(), _error));
+  RawFeed changes(String? since) {
+    withTextFor(since ?? '', _f.entidb_database_changes, native.pointerOut.cast<Pointer<entidb_change_feed>>());
     return FfiFeed(native, native.pointerOut.value);
-  });
+  }
 
   @override
-  String position() => String.fromCharCodes(_buffer(_f.entidb_database_position));
+  String position() => textOf(_f.entidb_database_position);
 
   @override
   Uint8List newId() => using((arena) {
@@ -348,10 +360,7 @@ final class FfiDatabase extends Handle<entidb_database> implements RawDatabase {
   void trimChanges(int through) => native.check(_f.entidb_database_trim_changes(live, through, _error));
 
   @override
-  int lastSequence() {
-    native.check(_f.entidb_database_last_sequence(live, native.numberOut, _error));
-    return native.numberOut.value;
-  }
+  int lastSequence() => numberOf(_f.entidb_database_last_sequence);
 
   @override
   void waitDurable(int sequence, int timeoutMs) {
@@ -365,10 +374,10 @@ final class FfiDatabase extends Handle<entidb_database> implements RawDatabase {
   }
 
   @override
-  Uint8List checkpoint() => _buffer(_f.entidb_database_checkpoint);
+  Uint8List checkpoint() => bufferOf(_f.entidb_database_checkpoint);
 
   @override
-  Uint8List compact() => _buffer(_f.entidb_database_compact);
+  Uint8List compact() => bufferOf(_f.entidb_database_compact);
 
   @override
   Uint8List verify(int level) {
@@ -377,23 +386,22 @@ final class FfiDatabase extends Handle<entidb_database> implements RawDatabase {
   }
 
   @override
-  Uint8List backup(String path) => using((arena) {
-    final text = textBytes(path);
-    native.check(_f.entidb_database_backup(live, arena.bytes(text), text.length, native.bufferOut, _error));
+  Uint8List backup(String path) {
+    withTextFor(path, _f.entidb_database_backup, native.bufferOut);
     return native.takeBuffer();
-  });
+  }
 
   @override
-  Uint8List stats() => _buffer(_f.entidb_database_stats);
+  Uint8List stats() => bufferOf(_f.entidb_database_stats);
 
   @override
-  Uint8List config() => _buffer(_f.entidb_database_config);
+  Uint8List config() => bufferOf(_f.entidb_database_config);
 
   @override
-  Uint8List openReport() => _buffer(_f.entidb_database_open_report);
+  Uint8List openReport() => bufferOf(_f.entidb_database_open_report);
 
   @override
-  Uint8List keys() => _buffer(_f.entidb_database_keys);
+  Uint8List keys() => bufferOf(_f.entidb_database_keys);
 
   static Pointer<entidb_key> _key(Arena arena, RawKey key) {
     final made = arena.zeros(sizeOf<entidb_key>()).cast<entidb_key>();
@@ -427,14 +435,11 @@ final class FfiDatabase extends Handle<entidb_database> implements RawDatabase {
   void rotateKey() => native.check(_f.entidb_database_rotate_key(live, _error));
 
   @override
-  bool rekey() {
-    native.check(_f.entidb_database_rekey(live, native.flagOut, _error));
-    return native.flagOut.value != 0;
-  }
+  bool rekey() => flagOf(_f.entidb_database_rekey);
 }
 
 /// See [RawTransaction].
-final class FfiTransaction extends Handle<entidb_transaction> implements RawTransaction {
+final class FfiTransaction extends LockingHandle<entidb_transaction> implements RawTransaction {
   /// Takes over a handle.
   FfiTransaction(Native native, Pointer<Void> pointer)
     : super(native, pointer, Finalizers.of(native).transaction, 4096);
@@ -445,78 +450,39 @@ final class FfiTransaction extends Handle<entidb_transaction> implements RawTran
   String get noun => 'transaction';
 
   @override
-  Pointer<entidb_transaction> get live {
-    native.calls();
-    return super.live;
-  }
-
-  @override
   void Function(Pointer<entidb_transaction>) get freeing => _f.entidb_transaction_free;
 
   Pointer<Pointer<entidb_error>> get _error => native.errorOut;
 
   @override
-  RawCollection collection(String name) => using((arena) {
-    final text = textBytes(name);
-    native.check(
-      _f.entidb_transaction_collection(live, arena.bytes(text), text.length, native.pointerOut.cast(), _error),
-    );
+  RawCollection collection(String name) {
+    withTextFor(name, _f.entidb_transaction_collection, native.pointerOut.cast<Pointer<entidb_collection>>());
     return FfiCollection(native, native.pointerOut.value);
-  });
-
-  @override
-  Uint8List collections() {
-    native.check(_f.entidb_transaction_collections(live, native.bufferOut, _error));
-    return native.takeBuffer();
   }
 
   @override
-  void createCollection(String name) => using((arena) {
-    final text = textBytes(name);
-    native.check(_f.entidb_transaction_create_collection(live, arena.bytes(text), text.length, _error));
-  });
+  Uint8List collections() => bufferOf(_f.entidb_transaction_collections);
 
   @override
-  void renameCollection(String from, String to) => using((arena) {
-    final (old, next) = (textBytes(from), textBytes(to));
-    native.check(
-      _f.entidb_transaction_rename_collection(
-        live,
-        arena.bytes(old),
-        old.length,
-        arena.bytes(next),
-        next.length,
-        _error,
-      ),
-    );
-  });
+  void createCollection(String name) => withText(name, _f.entidb_transaction_create_collection);
 
   @override
-  void dropCollection(String name) => using((arena) {
-    final text = textBytes(name);
-    native.check(_f.entidb_transaction_drop_collection(live, arena.bytes(text), text.length, _error));
-  });
+  void renameCollection(String from, String to) => withTexts(from, to, _f.entidb_transaction_rename_collection);
 
   @override
-  int savepoint() {
-    native.check(_f.entidb_transaction_savepoint(live, native.numberOut, _error));
-    return native.numberOut.value;
-  }
+  void dropCollection(String name) => withText(name, _f.entidb_transaction_drop_collection);
+
+  @override
+  int savepoint() => numberOf(_f.entidb_transaction_savepoint);
 
   @override
   void rollbackTo(int savepoint) => native.check(_f.entidb_transaction_rollback_to(live, savepoint, _error));
 
   @override
-  int sequence() {
-    native.check(_f.entidb_transaction_sequence(live, native.numberOut, _error));
-    return native.numberOut.value;
-  }
+  int sequence() => numberOf(_f.entidb_transaction_sequence);
 
   @override
-  String position() {
-    native.check(_f.entidb_transaction_position(live, native.bufferOut, _error));
-    return native.takeText();
-  }
+  String position() => textOf(_f.entidb_transaction_position);
 
   @override
   int commit(int durability) {
@@ -528,11 +494,7 @@ final class FfiTransaction extends Handle<entidb_transaction> implements RawTran
   void abort() => native.check(_f.entidb_transaction_abort(live, _error));
 
   @override
-  bool get isOpen {
-    if (isFreed) return false;
-    native.check(_f.entidb_transaction_is_open(live, native.flagOut, _error));
-    return native.flagOut.value != 0;
-  }
+  bool get isOpen => !isFreed && flagOf(_f.entidb_transaction_is_open);
 }
 
 /// See [RawFeed].
@@ -565,10 +527,7 @@ final class FfiFeed extends Handle<entidb_change_feed> implements RawFeed {
   void unread() => native.check(_f.entidb_change_feed_unread(live, native.errorOut));
 
   @override
-  String position() {
-    native.check(_f.entidb_change_feed_position(live, native.bufferOut, native.errorOut));
-    return native.takeText();
-  }
+  String position() => textOf(_f.entidb_change_feed_position);
 
   @override
   void free() {

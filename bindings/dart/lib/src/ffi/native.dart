@@ -286,12 +286,6 @@ final class Native implements Finalizable {
     functions.entidb_buffer_free(bufferOut);
     return copy;
   }
-
-  /// The text of the buffer that a call filled.
-  String takeText() {
-    final bytes = takeBuffer();
-    return String.fromCharCodes(bytes);
-  }
 }
 
 /// Text of the library.

@@ -539,58 +539,52 @@ final class FfiFeed extends Handle<entidb_change_feed> implements RawFeed {
   }
 }
 
-/// See [RawCancel].
-final class FfiCancel extends Handle<entidb_cancel> implements RawCancel {
-  /// Takes over a handle.
-  FfiCancel(Native native, Pointer<Void> pointer) : super(native, pointer, Finalizers.of(native).cancel, 256);
+/// The calls of a token, whichever isolate owns it. `Finalizable` keeps an own token alive until a call returns.
+mixin _CancelCalls implements RawCancel, Finalizable {
+  /// The library.
+  Native get native;
 
-  Bindings get _f => native.functions;
-
-  @override
-  String get noun => 'token';
-
-  @override
-  void Function(Pointer<entidb_cancel>) get freeing => _f.entidb_cancel_free;
+  /// The pointer to call with.
+  Pointer<entidb_cancel> get live;
 
   @override
   int get address => live.address;
 
   @override
-  void cancel() => _f.entidb_cancel_cancel(live);
+  void cancel() => native.functions.entidb_cancel_cancel(live);
 
   @override
-  void check() => native.check(_f.entidb_cancel_check(live, native.errorOut));
+  void check() => native.check(native.functions.entidb_cancel_check(live, native.errorOut));
 
   @override
-  void enter() => native.check(_f.entidb_cancel_enter(live, native.errorOut));
+  void enter() => native.check(native.functions.entidb_cancel_enter(live, native.errorOut));
 
   @override
-  void leave() => native.check(_f.entidb_cancel_leave(live, native.errorOut));
+  void leave() => native.check(native.functions.entidb_cancel_leave(live, native.errorOut));
+}
+
+/// See [RawCancel].
+final class FfiCancel extends Handle<entidb_cancel> with _CancelCalls {
+  /// Takes over a handle.
+  FfiCancel(Native native, Pointer<Void> pointer) : super(native, pointer, Finalizers.of(native).cancel, 256);
+
+  @override
+  String get noun => 'token';
+
+  @override
+  void Function(Pointer<entidb_cancel>) get freeing => native.functions.entidb_cancel_free;
 }
 
 /// A token that another isolate owns and keeps alive.
-final class BorrowedCancel implements RawCancel {
-  /// The token at a place.
-  BorrowedCancel(this.native, this._pointer);
+final class BorrowedCancel with _CancelCalls {
+  /// The token at an address.
+  BorrowedCancel(this.native, this.live);
 
-  /// The library.
+  @override
   final Native native;
-  final Pointer<entidb_cancel> _pointer;
 
   @override
-  int get address => _pointer.address;
-
-  @override
-  void cancel() => native.functions.entidb_cancel_cancel(_pointer);
-
-  @override
-  void check() => native.check(native.functions.entidb_cancel_check(_pointer, native.errorOut));
-
-  @override
-  void enter() => native.check(native.functions.entidb_cancel_enter(_pointer, native.errorOut));
-
-  @override
-  void leave() => native.check(native.functions.entidb_cancel_leave(_pointer, native.errorOut));
+  final Pointer<entidb_cancel> live;
 
   @override
   void free() {}

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::BANNER;
-use super::api::typescript::spelt;
+use super::api::spelt;
 use super::rust::capital;
 use super::table::Table;
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::{Api, ApiOption, BANNER, Enum, Field, FieldType, OptionType, camel, lower_camel};
+use super::{Api, ApiOption, BANNER, Enum, Field, FieldType, OptionType, camel, lower_camel, spelt};
 
 /// The text of `bindings/dart/lib/src/interface.g.dart`.
 pub(in super::super) fn render(api: &Api) -> String {
@@ -158,14 +158,6 @@ fn config(out: &mut String, api: &Api) {
         let _ = writeln!(out, "    '{}': {}{word},", option.name, lower_camel(&option.name));
     }
     out.push_str("    'encrypted': encrypted,\n  };\n\n  @override\n  String toString() => toMap().toString();\n}\n");
-}
-
-/// A sentence with the names of options in it as Dart spells them.
-fn spelt(text: &str) -> String {
-    let word = |word: &str| {
-        if word.contains('_') && word == word.to_lowercase() { lower_camel(word) } else { word.to_owned() }
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn kind_of(field: &Field) -> String {

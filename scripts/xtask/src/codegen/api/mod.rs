@@ -301,6 +301,14 @@ pub(crate) fn lower_camel(name: &str) -> String {
     words.fold(first, |name, word| name + &super::rust::capital(word))
 }
 
+/// A sentence with the names of options in it in lower camel case, as Dart and TypeScript spell them.
+pub(crate) fn spelt(text: &str) -> String {
+    let word = |word: &str| {
+        if word.contains('_') && word == word.to_lowercase() { lower_camel(word) } else { word.to_owned() }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// Breaks text into lines of at most `width` letters, each after `prefix`.
 pub(super) fn wrapped(text: &str, prefix: &str, width: usize) -> String {
     let mut out = String::new();

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::{Api, ApiOption, BANNER, Enum, Field, FieldType, OptionType, camel, lower_camel};
+use super::{Api, ApiOption, BANNER, Enum, Field, FieldType, OptionType, camel, lower_camel, spelt};
 
 /// The text of `bindings/node/lib/interface.g.ts`.
 pub(in super::super) fn render(api: &Api) -> String {
@@ -117,14 +117,6 @@ fn option_field(out: &mut String, option: &ApiOption, optional: bool) {
     let (mark, or_none) = if optional { ("?", " | undefined") } else { ("", "") };
     let name = lower_camel(&option.name);
     let _ = writeln!(out, "  /** {} */\n  {name}{mark}: {kind}{or_none};", spelt(&option.describe()));
-}
-
-/// A sentence with the names of options in it as TypeScript spells them.
-pub(in crate::codegen) fn spelt(text: &str) -> String {
-    let word = |word: &str| {
-        if word.contains('_') && word == word.to_lowercase() { lower_camel(word) } else { word.to_owned() }
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn report_field(out: &mut String, given: &Field) {

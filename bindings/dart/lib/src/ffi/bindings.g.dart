@@ -264,14 +264,6 @@ final class Bindings {
     final library => library.lookup('entidb_cancel_new'),
   };
 
-  /// `entidb_change_feed_close` of C.
-  late final int Function(Pointer<entidb_change_feed>, Pointer<Pointer<entidb_error>>) entidb_change_feed_close = _entidb_change_feed_close.asFunction();
-
-  late final Pointer<NativeFunction<Int32 Function(Pointer<entidb_change_feed>, Pointer<Pointer<entidb_error>>)>> _entidb_change_feed_close = switch (_library) {
-    null => Native.addressOf(asset_entidb_change_feed_close),
-    final library => library.lookup('entidb_change_feed_close'),
-  };
-
   /// `entidb_change_feed_free` of C.
   late final void Function(Pointer<entidb_change_feed>) entidb_change_feed_free = _entidb_change_feed_free.asFunction();
 
@@ -1152,10 +1144,6 @@ external int asset_entidb_cancel_leave(Pointer<entidb_cancel> a0, Pointer<Pointe
 /// `entidb_cancel_new` of the native asset.
 @Native<Int32 Function(Uint64, Pointer<Pointer<entidb_cancel>>, Pointer<Pointer<entidb_error>>)>(symbol: 'entidb_cancel_new')
 external int asset_entidb_cancel_new(int a0, Pointer<Pointer<entidb_cancel>> a1, Pointer<Pointer<entidb_error>> a2);
-
-/// `entidb_change_feed_close` of the native asset.
-@Native<Int32 Function(Pointer<entidb_change_feed>, Pointer<Pointer<entidb_error>>)>(symbol: 'entidb_change_feed_close')
-external int asset_entidb_change_feed_close(Pointer<entidb_change_feed> a0, Pointer<Pointer<entidb_error>> a1);
 
 /// `entidb_change_feed_free` of the native asset.
 @Native<Void Function(Pointer<entidb_change_feed>)>(symbol: 'entidb_change_feed_free')

@@ -528,15 +528,6 @@ final class FfiFeed extends Handle<entidb_change_feed> implements RawFeed {
 
   @override
   String position() => textOf(_f.entidb_change_feed_position);
-
-  @override
-  void free() {
-    // Closing first ends a call that another thread waits in; here none can, and freeing alone would do.
-    if (!isFreed) {
-      _f.entidb_change_feed_close(live, native.errorOut);
-    }
-    super.free();
-  }
 }
 
 /// The calls of a token, whichever isolate owns it. `Finalizable` keeps an own token alive until a call returns.

@@ -28,7 +28,7 @@ pub(crate) fn present(repository: &Repository) -> Presence {
     Presence::of(repository, "bindings/dart/pubspec.yaml")
 }
 
-/// Whether the suite ran on this machine, or why not.
+/// Whether the suite ran on this machine.
 pub(crate) fn ran(context: &Context) -> bool {
     context.repository.has(".build/dart/ran")
 }
@@ -100,10 +100,8 @@ fn program(repository: &Repository) -> Result<Vec<PathBuf>> {
     let package = |name: &str, path: &str| {
         format!(r#"{{"name":"{name}","rootUri":"{}","packageUri":"lib/","languageVersion":"3.7"}}"#, url(path))
     };
-    let stand_ins = ["test_stand_in"]
-        .map(|folder| package(folder.trim_end_matches("_stand_in"), &format!("{FOLDER}/tool/{folder}")));
-    let packages =
-        format!(r#"{{"configVersion":2,"packages":[{},{}]}}"#, package("entidb", FOLDER), stand_ins.join(","));
+    let test = package("test", &format!("{FOLDER}/tool/test_stand_in"));
+    let packages = format!(r#"{{"configVersion":2,"packages":[{},{test}]}}"#, package("entidb", FOLDER));
     repository.write(PACKAGES, &packages)?;
     let mut imports = String::from("import 'dart:io';\nimport 'package:test/test.dart';\n");
     let mut files = String::new();

@@ -512,3 +512,10 @@ Uint8List encodeValue(Object? value) {
   final encoder = Encoder(HeapMemory())..document(value);
   return Uint8List.sublistView(encoder.bytes, 0, encoder.at);
 }
+
+/// The bytes of a text in UTF-8. Half of a surrogate pair is refused, as in a document.
+Uint8List textBytes(String text) {
+  final encoded = encodeValue(text);
+  final low = encoded[0] & 31;
+  return Uint8List.sublistView(encoded, low < 24 ? 1 : 1 + (1 << (low - 24)));
+}

@@ -19,18 +19,12 @@ final class DatabaseKey {
   }
 
   /// A password.
-  DatabaseKey.password(String password) : raw = (bytes: _text(password), isPassword: true) {
+  DatabaseKey.password(String password) : raw = (bytes: textBytes(password), isPassword: true) {
     if (password.isEmpty) throw refused('a password is not empty');
   }
 
   /// What crosses to the native half.
   final RawKey raw;
-
-  static Uint8List _text(String password) {
-    final encoded = encodeValue(password);
-    final low = encoded[0] & 31;
-    return Uint8List.sublistView(encoded, low < 24 ? 1 : 1 + (1 << (low - 24)));
-  }
 
   @override
   String toString() => raw.isPassword ? 'a password' : 'a key';

@@ -7,6 +7,7 @@ library;
 import 'dart:ffi';
 import 'dart:typed_data';
 
+import '../encode.dart';
 import '../errors.g.dart';
 import '../memory.dart';
 import '../raw.dart';

@@ -9,8 +9,6 @@ import 'dart:convert';
 import 'dart:ffi';
 import 'dart:typed_data';
 
-import '../argument.dart';
-import '../encode.dart';
 import '../errors.g.dart';
 import '../memory.dart';
 import '../values.dart';
@@ -112,13 +110,6 @@ T using<T>(T Function(Arena arena) run) {
   } finally {
     arena._free();
   }
-}
-
-/// The bytes of a text, which must be whole.
-Uint8List textBytes(String text) {
-  final encoded = encodeValue(text);
-  final head = encoded[0] & 31;
-  return Uint8List.sublistView(encoded, head < 24 ? 1 : 1 + (1 << (head - 24)));
 }
 
 /// The library, and places for what its functions give. One for each isolate; nothing of Dart runs between a call and the reading of

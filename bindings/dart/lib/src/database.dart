@@ -80,21 +80,15 @@ final class EntiDb implements CollectionOwner {
 
   /// The database of a worker.
   factory EntiDb.started(Raw half, WorkerStart start) {
-    final WorkerStart(:token, :options, :path, :backup) = start;
-    if (token != null) return EntiDb._(half, half.attach(token), null);
-    if (backup != null) {
-      return EntiDb._(half, half.restoreMemory(backup, options!), null);
-    }
-    return path == null
-        ? EntiDb._(half, half.openMemory(options!), null)
-        : EntiDb._(half, half.open(path, options!), path);
+    final WorkerStart(:token, :path, :options) = start;
+    return token == null ? EntiDb._(half, half.open(path!, options!), path) : EntiDb._(half, half.attach(token), null);
   }
 
   /// Opens the database in a folder without blocking this isolate: recovery runs in the background.
   static Future<EntiDb> openAsync(String path, {EntiDbOptions options = const EntiDbOptions(), String? library}) async {
     final half = loadRaw(library);
     final encoded = _encoded(options);
-    final worker = await Worker.start((reply) => WorkerStart(half.source, reply, path: path, options: encoded));
+    final worker = await Worker.start((reply) => WorkerStart.open(half.source, reply, path, encoded));
     return EntiDb._(half, half.attach(worker.token), path).._worker = Future.value(worker);
   }
 
@@ -318,7 +312,7 @@ final class EntiDb implements CollectionOwner {
     }
     final token = this.token;
     final source = _half.source;
-    final worker = await (_worker ??= Worker.start((reply) => WorkerStart(source, reply, token: token)));
+    final worker = await (_worker ??= Worker.start((reply) => WorkerStart.attach(source, reply, token)));
     return worker.run(run, cancel);
   }
 }

@@ -18,8 +18,11 @@ import 'raw.dart';
 
 /// What a worker is started with: a database to attach to, or to open.
 final class WorkerStart {
-  /// The start of a worker.
-  const WorkerStart(this.source, this.reply, {this.token, this.path, this.options, this.backup});
+  /// The start of a worker that attaches to an open database.
+  const WorkerStart.attach(this.source, this.reply, int this.token) : path = null, options = null;
+
+  /// The start of a worker that opens a database.
+  const WorkerStart.open(this.source, this.reply, String this.path, Uint8List this.options) : token = null;
 
   /// Where the library is.
   final Object? source;
@@ -30,14 +33,11 @@ final class WorkerStart {
   /// The database to attach to.
   final int? token;
 
-  /// The database to open; null with [options] is one in memory.
+  /// The database to open.
   final String? path;
 
   /// The options to open with.
   final Uint8List? options;
-
-  /// The backup to restore into memory.
-  final String? backup;
 }
 
 /// An error of the other isolate whose object could not be sent.
@@ -54,12 +54,11 @@ final class BackgroundException implements Exception {
 
 /// The isolate beside a database.
 final class Worker {
-  Worker._(this._isolate, this._commands, this._replies, this.token) {
+  Worker._(this._commands, this._replies, this.token) {
     _replies.handler = _take;
     _rest();
   }
 
-  final Isolate _isolate;
   final SendPort _commands;
   final RawReceivePort _replies;
 
@@ -75,7 +74,7 @@ final class Worker {
     final replies = RawReceivePort();
     replies.handler = begun.complete;
     try {
-      final isolate = await Isolate.spawn(
+      await Isolate.spawn(
         _serve,
         startOf(replies.sendPort),
         debugName: 'entidb',
@@ -84,7 +83,7 @@ final class Worker {
       );
       switch (await begun.future) {
         case (final SendPort commands, final int token):
-          return Worker._(isolate, commands, replies, token);
+          return Worker._(commands, replies, token);
         case final Object error:
           throw error;
         case null:
@@ -139,9 +138,6 @@ final class Worker {
     if (_isStopped) return;
     _commands.send(null);
   }
-
-  /// Ends the isolate at once; what runs in the library ends first.
-  void kill() => _isolate.kill(priority: Isolate.immediate);
 }
 
 void _serve(WorkerStart start) {

@@ -112,7 +112,7 @@ void _serve(_Start start) {
     feed = database.changes(start.since);
     if (start.before) feed.withBefore();
   } on Object catch (error) {
-    return _fail(reply, error);
+    return sendError(reply, error);
   }
   final requests = RawReceivePort();
   void end() {
@@ -134,16 +134,8 @@ void _serve(_Start start) {
       end();
     } on Object catch (error) {
       end();
-      _fail(reply, error);
+      sendError(reply, error);
     }
   };
   reply.send(requests.sendPort);
-}
-
-void _fail(SendPort reply, Object error) {
-  try {
-    reply.send(error);
-  } on Object {
-    reply.send(BackgroundException('$error'));
-  }
 }

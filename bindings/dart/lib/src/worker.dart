@@ -160,7 +160,7 @@ void _serve(WorkerStart start) {
     };
     reply.send((commands.sendPort, token));
   } on Object catch (error) {
-    _send(reply, error, '$error');
+    sendError(reply, error);
   }
 }
 
@@ -200,6 +200,9 @@ void _answer(SendPort reply, int id, Object? Function() run) {
     ),
   );
 }
+
+/// Sends an error to another isolate; its text where its object cannot be sent.
+void sendError(SendPort reply, Object error) => _send(reply, error, BackgroundException('$error'));
 
 void _send(SendPort reply, Object message, Object otherwise) {
   try {

@@ -160,9 +160,12 @@ pub(super) fn cheapest(choice: &Choice<'_>, asked: &Asked<'_>, mut offers: Vec<O
     // Those that narrow come first, and of those the greatest score.
     let narrowing = offers.iter().filter(|(_, offer)| offer.narrows).count();
     let walk = walk(choice, &offers, narrowing);
-    let is_alone = narrowing < 2 && walk.is_none() && !may_combine(asked.terms);
-    if is_alone && !choice.is_scan_by_id() {
-        return Ok(offers.into_iter().next().map(Plan::of));
+    let is_alone = offers.len() < 2 || narrowing < 2 && walk.is_none();
+    // Where there is one way only, nothing is counted.
+    if is_alone && !may_combine(asked.terms) {
+        // A scan gives ids in their order, and goes on where the page before ended.
+        let only = offers.into_iter().next().filter(|_| !choice.is_scan_by_id());
+        return Ok(only.map(Plan::of));
     }
     let entities = choice.view.entity_count(choice.record.id)?;
     let mut rows = Vec::with_capacity(narrowing);
@@ -175,8 +178,8 @@ pub(super) fn cheapest(choice: &Choice<'_>, asked: &Asked<'_>, mut offers: Vec<O
         rows.push(RowCount { rows: found.min(entities), is_exact });
     }
     let mut ways = ways(choice, asked, &offers, &rows, entities, walk)?;
-    let Some(least) = ways.iter().map(|(cost, _)| cost.likely).min() else { return Ok(None) };
-    let Some(place) = ways.iter().position(|(cost, _)| cost.likely == least) else { return Ok(None) };
+    let least = ways.iter().enumerate().min_by_key(|(_, (cost, _))| cost.likely);
+    let Some(place) = least.map(|(place, _)| place) else { return Ok(None) };
     let (cost, way) = ways.swap_remove(place);
     let mut offers: Vec<Option<Offered<'_>>> = offers.into_iter().map(Some).collect();
     let walked = if let Way::Index(place) = way { Some(place) } else { None };
@@ -198,7 +201,7 @@ pub(super) fn cheapest(choice: &Choice<'_>, asked: &Asked<'_>, mut offers: Vec<O
 }
 
 /// Whether terms may be served by several indexes, or rule out what one has.
-pub(super) fn may_combine(terms: &[&Expression]) -> bool {
+fn may_combine(terms: &[&Expression]) -> bool {
     terms.iter().any(|term| matches!(term, Expression::Or(_) | Expression::Not(_)))
 }
 

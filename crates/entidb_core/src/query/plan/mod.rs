@@ -112,15 +112,7 @@ pub(crate) fn plan(
     }
     let narrows = offers.iter().any(|(_, offer)| offer.narrows);
     let choice = cost::Choice { record, query, order: order.as_ref(), view, may_scan, narrows };
-    // Where there is one way only, nothing is counted.
-    let is_one = offers.len() < 2 && !cost::may_combine(terms);
-    let plan = match is_one {
-        false => cost::cheapest(&choice, &asked, offers)?,
-        // A scan gives ids in their order, and goes on where the page before ended.
-        true if choice.is_scan_by_id() => None,
-        true => offers.pop().map(Plan::of),
-    };
-    Ok(plan.unwrap_or_else(|| scan(order)))
+    Ok(cost::cheapest(&choice, &asked, offers)?.unwrap_or_else(|| scan(order)))
 }
 
 /// What the indexes offer: those that narrow first, and of those the greatest score.

@@ -27,13 +27,12 @@ pub(crate) struct Fetch {
     candidates: Vec<Candidate>,
     batch: usize,
     ended: bool,
-    is_widened: bool,
 }
 
 impl Fetch {
     pub(crate) fn new(view: View, home: Home, source: Box<dyn Source>) -> Self {
         let (ready, candidates) = (VecDeque::new(), Vec::new());
-        Self { view, home, source, ready, candidates, batch: 1, ended: false, is_widened: false }
+        Self { view, home, source, ready, candidates, batch: 1, ended: false }
     }
 
     /// How many candidates there are, where each is an entity and none was given.
@@ -41,9 +40,9 @@ impl Fetch {
         if self.ready.is_empty() { self.source.count() } else { Ok(None) }
     }
 
-    /// Whether entities must be checked, also where they were to be answers all.
+    /// Whether the entities of the last batch must be checked, also where they were to be answers all.
     pub(crate) fn is_widened(&self) -> bool {
-        self.is_widened
+        self.source.is_widened()
     }
 
     /// The next entity. `wanted` is how many answers there may still be, where that is known: that number is read at once, and
@@ -55,7 +54,6 @@ impl Fetch {
             self.candidates.clear();
             self.source.read(likely.max(self.batch).min(BATCH_MAX), &mut self.candidates)?;
             self.ended = self.candidates.is_empty();
-            self.is_widened = self.source.is_widened();
             let grown = if wanted.is_none() { self.batch.max(BATCH_FIRST) * 2 } else { self.batch * 2 };
             self.batch = grown.min(BATCH_MAX);
             fetch(&self.view, self.home, &mut self.candidates, &*self.source, &mut self.ready)?;

@@ -84,8 +84,10 @@ pub struct PagePlace {
 /// What ends a walk in the order of the answers that meets too few of them.
 struct Guard {
     instead: Box<Instead>,
-    /// The place of the last answer that was met, or of the page token.
-    after: Option<Place>,
+    /// The place of the page token.
+    place: Option<Place>,
+    /// The last answer that was met.
+    last: Option<Scored>,
 }
 
 impl Found {
@@ -128,7 +130,7 @@ impl Found {
             // The token stands behind what the offset leaves out.
             (found.before, found.skip) = (place.given, 0);
         }
-        found.guard = chosen.instead.map(|instead| Guard { instead, after: place.clone() });
+        found.guard = chosen.instead.map(|instead| Guard { instead, place: place.clone(), last: None });
         if found.left() != Some(0) || !chosen.offer.sorts {
             found.go(&view, chosen.offer, place)?;
         }
@@ -217,8 +219,7 @@ impl Found {
             self.examined += 1;
             if (self.exact && !fetch.is_widened()) || matches(&self.query.filter, found.entity.bytes())? {
                 if let Some(guard) = &mut self.guard {
-                    let key = self.order.key(&found)?;
-                    guard.after = Some(Place { given: 0, order: self.order.clone(), key });
+                    guard.last = Some(found.clone());
                 }
                 return Ok(Some(found));
             }
@@ -226,8 +227,12 @@ impl Found {
                 guard.instead.misses = guard.instead.misses.saturating_sub(1);
             }
             if self.guard.as_ref().is_some_and(|guard| guard.instead.misses == 0)
-                && let (Some(Guard { instead, after }), Some(view)) = (self.guard.take(), self.view.clone())
+                && let (Some(Guard { instead, place, last }), Some(view)) = (self.guard.take(), self.view.clone())
             {
+                let after = match last {
+                    Some(last) => Some(Place { given: 0, order: self.order.clone(), key: self.order.key(&last)? }),
+                    None => place,
+                };
                 self.go(&view, instead.plan.offer, after)?;
             }
         }

@@ -189,11 +189,6 @@ impl Source for Merge {
         }
         Ok(Some(count))
     }
-
-    fn missing(&self, who: Who) -> Error {
-        let Who::Id(id) = who else { return Error::corrupt("an index has an ordinal of no entity") };
-        Error::corrupt(format!("an index has {id}, which does not exist")).with_id(id)
-    }
 }
 
 #[cfg(test)]

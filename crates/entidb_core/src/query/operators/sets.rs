@@ -214,9 +214,4 @@ impl Source for Set {
     fn count(&mut self) -> Result<Option<u64>> {
         Ok(self.ids()?.map(|ids| ids.len() as u64))
     }
-
-    fn missing(&self, who: Who) -> Error {
-        let Who::Id(id) = who else { return Error::corrupt("an index has an ordinal of no entity") };
-        Error::corrupt(format!("an index has {id}, which does not exist")).with_id(id)
-    }
 }

@@ -126,10 +126,9 @@ pub(crate) trait Source: Send {
 
     /// That a candidate is no entity.
     fn missing(&self, who: Who) -> Error {
-        let which = match who {
-            Who::Id(id) => id.to_string(),
-            Who::Ordinal(ordinal) => format!("the ordinal {}", ordinal.0),
-        };
-        Error::corrupt(format!("an entity that was found does not exist: {which}"))
+        match who {
+            Who::Id(id) => Error::corrupt(format!("an index has {id}, which does not exist")).with_id(id),
+            Who::Ordinal(ordinal) => Error::corrupt(format!("an index has the ordinal {} of no entity", ordinal.0)),
+        }
     }
 }

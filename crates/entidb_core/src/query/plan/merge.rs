@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::cost::{Choice, Cost, share};
-use super::{Asked, Combination, Offer, Offered, Plan, offers};
+use super::{Asked, Combination, Offer, Offered, Plan, offers, taken};
 use crate::catalog::IndexRecord;
 use crate::error::Result;
 use crate::index::kind::RowCount;
@@ -100,13 +100,9 @@ pub(super) fn merge_of(
 impl Merged {
     /// The plan of the merge.
     pub(super) fn plan(self, choice: &Choice<'_>, offers: &mut [Option<Offered<'_>>]) -> Plan {
-        let taken = self.all.iter().filter_map(|place| offers.get_mut(*place).and_then(Option::take));
-        let (indexes, all): (Vec<_>, Vec<_>) = taken.map(|(index, offer)| (Arc::clone(index), offer.access)).unzip();
+        let (indexes, all) = taken(&self.all, offers);
         let (excluded, none): (Vec<_>, Vec<_>) = self.none.into_iter().map(|it| (it.index, it.access)).unzip();
-        let order = choice.order.cloned().unwrap_or(Order::Ordinals);
-        let sorts = choice.sorts(&Order::Ordinals);
         let access = Box::new(MergeAccess { all, none });
-        let offer = Offer { score: 0, order, sorts, narrows: true, exact: false, comes_first: false, access };
-        Plan { combination: Some(Combination::All), excluded, ..Plan::of_indexes(indexes, offer) }
+        Plan { excluded, ..Plan::combined(choice, Combination::All, indexes, Order::Ordinals, false, access) }
     }
 }

@@ -20,6 +20,7 @@ use crate::query::results::{Order, Place};
 use crate::query::sources::{Access, ScanAccess};
 use crate::query::{Expression, Query};
 use crate::transaction::View;
+use cost::Choice;
 
 /// What an index is asked for.
 #[derive(Clone, Copy)]
@@ -111,7 +112,7 @@ pub(crate) fn plan(
         return Err(Error::new(ErrorCode::PageTokenInvalid, problem));
     }
     let narrows = offers.iter().any(|(_, offer)| offer.narrows);
-    let choice = cost::Choice { record, query, order: order.as_ref(), view, may_scan, narrows };
+    let choice = Choice { record, query, order: order.as_ref(), view, may_scan, narrows };
     Ok(cost::cheapest(&choice, &asked, offers)?.unwrap_or_else(|| scan(order)))
 }
 
@@ -135,6 +136,27 @@ impl Plan {
     fn of_indexes(indexes: Vec<Arc<IndexRecord>>, offer: Offer) -> Self {
         Self { indexes, combination: None, excluded: Vec::new(), offer, instead: None }
     }
+
+    /// The plan of indexes whose candidates are combined by `access`, which gives them in an order of its own.
+    fn combined(
+        choice: &Choice<'_>,
+        how: Combination,
+        indexes: Vec<Arc<IndexRecord>>,
+        own: Order,
+        exact: bool,
+        access: Box<dyn Access>,
+    ) -> Self {
+        let sorts = choice.sorts(&own);
+        let order = choice.order.cloned().unwrap_or(own);
+        let offer = Offer { score: 0, order, sorts, narrows: true, exact, comes_first: false, access };
+        Self { combination: Some(how), ..Self::of_indexes(indexes, offer) }
+    }
+}
+
+/// Takes the offers at these places: their indexes, and the access of each.
+fn taken(places: &[usize], offers: &mut [Option<Offered<'_>>]) -> (Vec<Arc<IndexRecord>>, Vec<Box<dyn Access>>) {
+    let taken = places.iter().filter_map(|place| offers.get_mut(*place).and_then(Option::take));
+    taken.map(|(index, offer)| (Arc::clone(index), offer.access)).unzip()
 }
 
 fn scan(order: Option<Order>) -> Plan {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::cost::{Choice, Cost, share};
-use super::{Asked, Combination, Offer, Offered, Plan, offers};
+use super::{Asked, Combination, Offered, Plan, offers, taken};
 use crate::catalog::IndexRecord;
 use crate::error::Result;
 use crate::index::kind::RowCount;
@@ -103,18 +103,11 @@ pub(super) fn union_of(choice: &Choice<'_>, asked: &Asked<'_>) -> Result<Option<
 
 /// The plan of a set.
 pub(super) fn combined(choice: &Choice<'_>, set: Set, offers: &mut [Option<Offered<'_>>]) -> Plan {
-    let (how, parts, exact) = match set {
-        Set::Any(Union { parts, is_exact, .. }) => (Combination::Any, parts, is_exact),
-        Set::All(places) => {
-            let taken = places.iter().filter_map(|place| offers.get_mut(*place).and_then(Option::take));
-            // What is left where an intersection stops is of the first alone.
-            (Combination::All, taken.map(|(index, offer)| (Arc::clone(index), offer.access)).collect(), false)
-        }
+    let (how, (indexes, parts), exact) = match set {
+        Set::Any(Union { parts, is_exact, .. }) => (Combination::Any, parts.into_iter().unzip(), is_exact),
+        // What is left where an intersection stops is of the first alone.
+        Set::All(places) => (Combination::All, taken(&places, offers), false),
     };
-    let (indexes, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    let order = choice.order.cloned().unwrap_or(Order::Ids);
     let access = Box::new(SetAccess { how, parts, may_scan: choice.may_scan });
-    let (score, sorts, narrows, comes_first) = (0, choice.sorts(&Order::Ids), true, false);
-    let offer = Offer { score, order, sorts, narrows, exact, comes_first, access };
-    Plan { combination: Some(how), ..Plan::of_indexes(indexes, offer) }
+    Plan::combined(choice, how, indexes, Order::Ids, exact, access)
 }

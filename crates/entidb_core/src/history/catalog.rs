@@ -76,15 +76,13 @@ impl CatalogRow {
 /// The collections at an earlier commit, without their indexes, which are those of now.
 pub(crate) fn catalog_at(view: &View, now: &Catalog, at: Sequence) -> Result<Catalog> {
     let mut records: BTreeMap<CollectionId, Option<CollectionRecord>> = BTreeMap::new();
-    let start = keyspace::catalog_history(at.next(), CollectionId(0));
-    let mut rows = view.range(&start, &keyspace::catalog_history_end(), Direction::Forward)?;
-    while rows.advance()? {
-        let (_, id) = keyspace::catalog_history_place(rows.key()).ok_or_else(damaged)?;
+    each_row(view, at.next(), |_, id, row| {
         // What the first later commit found is what there was.
         if let Entry::Vacant(place) = records.entry(id) {
-            place.insert(CatalogRow::decode(rows.value())?.into_record(id));
+            place.insert(CatalogRow::decode(row)?.into_record(id));
         }
-    }
+        Ok(())
+    })?;
     for record in now.records() {
         let without = || CollectionRecord { indexes: Vec::new(), building: Vec::new(), ..(**record).clone() };
         records.entry(record.id).or_insert_with(|| Some(without()));
@@ -94,16 +92,29 @@ pub(crate) fn catalog_at(view: &View, now: &Catalog, at: Sequence) -> Result<Cat
 
 /// The storages a collection has had, the oldest first, each with the commit that gave it up.
 pub(super) fn storages_of(view: &View, collection: CollectionId) -> Result<Vec<(StorageId, Sequence)>> {
-    let start = keyspace::catalog_history(Sequence::ZERO, CollectionId(0));
-    let mut rows = view.range(&start, &keyspace::catalog_history_end(), Direction::Forward)?;
     let mut found = Vec::new();
+    each_row(view, Sequence::ZERO, |sequence, id, row| {
+        if id == collection {
+            found.extend(CatalogRow::decode(row)?.ended_storage().map(|storage| (storage, sequence)));
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Passes the rows of commits from one on to `each`, in their order: the commit, the collection, and the row.
+fn each_row(
+    view: &View,
+    from: Sequence,
+    mut each: impl FnMut(Sequence, CollectionId, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let start = keyspace::catalog_history(from, CollectionId(0));
+    let mut rows = view.range(&start, &keyspace::catalog_history_end(), Direction::Forward)?;
     while rows.advance()? {
         let (sequence, id) = keyspace::catalog_history_place(rows.key()).ok_or_else(damaged)?;
-        if id == collection {
-            found.extend(CatalogRow::decode(rows.value())?.ended_storage().map(|storage| (storage, sequence)));
-        }
+        each(sequence, id, rows.value())?;
     }
-    Ok(found)
+    Ok(())
 }
 
 fn damaged() -> Error {
@@ -112,24 +123,21 @@ fn damaged() -> Error {
 
 /// Storages that were given up and are still there as history.
 pub(crate) fn ended_storages(view: &View) -> Result<Vec<StorageId>> {
-    let start = keyspace::catalog_history(Sequence::ZERO, CollectionId(0));
-    let mut rows = view.range(&start, &keyspace::catalog_history_end(), Direction::Forward)?;
     let mut ended = Vec::new();
-    while rows.advance()? {
-        ended.extend(CatalogRow::decode(rows.value())?.ended_storage());
-    }
+    each_row(view, Sequence::ZERO, |_, _, row| {
+        ended.extend(CatalogRow::decode(row)?.ended_storage());
+        Ok(())
+    })?;
     Ok(ended)
 }
 
 /// Storages that went with their collection, each with the commit that dropped it.
 pub(crate) fn dropped_storages(view: &View) -> Result<Vec<(StorageId, Sequence)>> {
-    let start = keyspace::catalog_history(Sequence::ZERO, CollectionId(0));
-    let mut rows = view.range(&start, &keyspace::catalog_history_end(), Direction::Forward)?;
     let mut last: BTreeMap<CollectionId, (Sequence, CatalogRow)> = BTreeMap::new();
-    while rows.advance()? {
-        let (sequence, id) = keyspace::catalog_history_place(rows.key()).ok_or_else(damaged)?;
-        last.insert(id, (sequence, CatalogRow::decode(rows.value())?));
-    }
+    each_row(view, Sequence::ZERO, |sequence, id, row| {
+        last.insert(id, (sequence, CatalogRow::decode(row)?));
+        Ok(())
+    })?;
     // The last that is known of a collection that is not there is that it was dropped.
     let now = view.catalog()?;
     let gone = last.into_iter().filter(|(id, _)| now.by_id(*id).is_none());

@@ -63,16 +63,22 @@ impl Retention {
         if !is_due {
             return Ok(());
         }
-        let expired = self.expired_by_count(tx, sequence, now)?;
-        match expired.max(self.expired_otherwise(tx, now)?) {
+        let oldest = decode_oldest(tx.get(&keyspace::feed_oldest())?.as_deref())?;
+        let expired = self.expired_by_count(tx, oldest, sequence, now)?;
+        match expired.max(self.expired_otherwise(tx, oldest, now)?) {
             Sequence::ZERO => Ok(()),
             expired => trim_through(tx, expired),
         }
     }
 
     /// The newest commit beyond the number of commits to keep; zero when there is none.
-    fn expired_by_count(self, tx: &WriteTransaction, sequence: Sequence, now: FeedMark) -> Result<Sequence> {
-        let oldest = decode_oldest(tx.get(&keyspace::feed_oldest())?.as_deref())?;
+    fn expired_by_count(
+        self,
+        tx: &WriteTransaction,
+        oldest: Sequence,
+        sequence: Sequence,
+        now: FeedMark,
+    ) -> Result<Sequence> {
         if !may_exceed(oldest, sequence, self.commits_max) {
             return Ok(Sequence::ZERO);
         }
@@ -83,13 +89,12 @@ impl Retention {
     }
 
     /// The newest commit of the oldest that are all too old, or more than the bytes to keep.
-    fn expired_otherwise(self, tx: &WriteTransaction, now: FeedMark) -> Result<Sequence> {
+    fn expired_otherwise(self, tx: &WriteTransaction, oldest: Sequence, now: FeedMark) -> Result<Sequence> {
         let mut expired = Sequence::ZERO;
         if self.age_ms_max == 0 && self.bytes_max == 0 {
             return Ok(expired);
         }
         let age_micros = i64::try_from(self.age_ms_max.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let oldest = decode_oldest(tx.get(&keyspace::feed_oldest())?.as_deref())?;
         let (start, end) = (keyspace::feed(oldest, 0), keyspace::feed(tx.next_sequence(), 0));
         let mut parts = tx.range(start.as_slice()..end.as_slice(), Direction::Forward)?;
         let mut stride = 0_u64;

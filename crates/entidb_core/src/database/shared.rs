@@ -367,6 +367,11 @@ impl Shared {
             writer.abort();
             self.shorten_log();
         }
+        self.close_engine()
+    }
+
+    /// Closes the engine, which is news to readers of the feed that wait to be told.
+    fn close_engine(&self) -> Result<()> {
         let closed = self.engine.close();
         self.wakers.wake();
         Ok(closed?)
@@ -386,9 +391,7 @@ impl Shared {
         if self.check_open().is_err() || self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let closed = self.engine.close();
-        self.wakers.wake();
-        Ok(closed?)
+        self.close_engine()
     }
 }
 

@@ -60,14 +60,15 @@ impl State {
     /// Begins a call, unless the one before left an error to it.
     fn begin(&mut self) -> Result<(), Error> {
         self.is_first = true;
-        match self.failure.take() {
-            None => Ok(()),
-            Some(failure) => {
-                // Whether an entity follows the last is not known, so there is no token of it.
-                self.places.clear();
-                Err(failure)
-            }
-        }
+        self.take_failure().map_or(Ok(()), Err)
+    }
+
+    /// The error that the call before left. Whether an entity follows the last is not known then: there is no token of it, because
+    /// to say that none follows would end the pages there.
+    fn take_failure(&mut self) -> Option<Error> {
+        let failure = self.failure.take()?;
+        self.places.clear();
+        Some(failure)
     }
 
     fn next(&mut self) -> Result<Option<Item>, Error> {
@@ -235,10 +236,8 @@ pub unsafe extern "C" fn entidb_cursor_token(
         // The position is any number of the caller's, so nothing is added to it.
         let last = state.places.len().checked_sub(1);
         if last == Some(position)
-            && let Some(failure) = state.failure.take()
+            && let Some(failure) = state.take_failure()
         {
-            // Whether an entity follows is not known; to say that none does would end the pages here.
-            state.places.clear();
             return Err(failure);
         }
         let State { walk, places, .. } = &mut *state;

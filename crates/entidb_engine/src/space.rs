@@ -563,7 +563,8 @@ impl Space {
         self.room(Purpose::Free).zip(then).is_some_and(|(now, then)| has_more(now, then))
     }
 
-    /// Says that files are removed. A file of the log may find room then, also where nobody tells how much there is.
+    /// Says that files were removed. A file of the log may find room then, also on a file system that does not say how much is
+    /// free.
     pub(crate) fn gave_back(&self) {
         self.state.lock().log_file.until_nanos = 0;
     }

@@ -2,7 +2,7 @@
 //!
 //! Always: a database is in the table as long as a handle of it lives, and the table keeps none alive longer; a token is never used
 //! again. A child made by `fork` finds no database of its parent.
-//! Does not know: handles; whoever makes one enters or attaches first, and leaves when it is freed.
+//! Does not know: handles; the caller that makes one enters or attaches first, and leaves when it is freed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -41,8 +41,8 @@ pub enum ChangeKind {
     IndexDropped = 8,
     /// An entity was given a key in a manual index. The payload is a CBOR map of `index`, its name, and `key`.
     KeyInserted = 9,
-    /// A key was taken from an entity that is still there. The payload is as for a key that was inserted. Keys of an entity
-    /// that is no more go with it and are not told of.
+    /// A key was taken from an entity that is still there. The payload is as for a key that was inserted. Keys of a
+    /// deleted entity go with it, and the feed does not list them.
     KeyRemoved = 10,
 }
 

@@ -243,7 +243,7 @@ impl Cleared {
     }
 }
 
-/// What a reader is given of a key.
+/// The payload of a change of a key.
 fn key_payload(index: &str, tuple: &[u8]) -> Result<Vec<u8>> {
     let key = decode_ordered(tuple, entidb_codec::Direction::Ascending).ok().and_then(|decoded| decoded.value);
     let key = key.ok_or_else(|| Error::corrupt("a key in the change feed"))?;

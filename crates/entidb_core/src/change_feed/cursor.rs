@@ -169,9 +169,10 @@ impl ChangeCursor {
         FeedCloser { shared: Arc::clone(&self.shared), closed, waker }
     }
 
-    /// What tells the reader that there may be something to read, for one that has no thread to wait in; none takes it away.
-    /// It is called once after [`next_batch`](Self::next_batch) returned nothing: by the first commit after that, or when this reader or the
-    /// database is closed or writing stops. It runs on the thread whose call that was, and must not block or call the database.
+    /// Sets the function that is called when there may be something to read, for a reader without a thread to wait in; `None`
+    /// removes it. It is called once after [`next_batch`](Self::next_batch) returned nothing: by the first commit after that, or when
+    /// this reader or the database is closed or writing stops. It runs on the thread whose call that was, and must not block or
+    /// call the database.
     ///
     /// ```
     /// use entidb_core::{Database, Since};
@@ -286,7 +287,7 @@ impl ChangeCursor {
                 if self.shared.last_sequence() > known {
                     continue;
                 }
-                // A reader that waits to be told is told what ends the wait of the others.
+                // The errors that end a wait are for a reader with a waker too.
                 self.shared.wait_for_commit(known, Duration::ZERO, &|| true)?;
             }
             // A commit without changes ends the wait too, and the next poll finds nothing.

@@ -1,7 +1,7 @@
 //! Comparing the feed with the history: each update and delete that is kept left the entity as it was before, and each such
 //! row was left by one.
 //!
-//! Always: a row that is missing and one too many are found, and so is a change whose document after it is missing. A commit
+//! Always: a missing row and a surplus row are found, and so is a change whose document after it is missing. A commit
 //! that cannot be read is reported, and those behind it are checked all the same. Does not know: how to repair.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use crate::id::{EntityId, StorageId};
 use crate::keyspace::{self, ZONE_HISTORY};
 use crate::transaction::View;
 
-/// Rows too many that are named; there may be as many as the history has.
+/// The most surplus rows that are named. The history may have any number of them.
 const NAMED_MAX: usize = 8;
 
 /// Compares what is kept of the feed with the history.
@@ -51,7 +51,7 @@ pub(crate) fn verify_feed(view: &View, problems: &mut Vec<Problem>) -> Result<()
     Ok(())
 }
 
-/// What the feed tells.
+/// What the feed says.
 struct Told {
     /// Rows of the history that its changes left and that are there.
     rows: u64,
@@ -70,7 +70,7 @@ impl Told {
                 Err(error) if error.code() == ErrorCode::Corrupt => {
                     told.is_whole = false;
                     problems.push(Problem::from(&error));
-                    // Which commit it was: the first there is after the last that was read.
+                    // The damaged commit is the first one after the last that was read.
                     let Some(damaged) = next_commit(view, after)? else { return Ok(told) };
                     after = damaged;
                 }

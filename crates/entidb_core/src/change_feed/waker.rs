@@ -1,15 +1,16 @@
-//! Telling readers that wait without a thread of their own that there is something to read.
+//! Wakes readers of the feed that have no thread to wait in.
 //!
-//! Always: a reader that found nothing is told once, by the first commit, close or stop of writing after it looked; then not
-//! before it has looked again. A commit looks at one number where nobody waits. When a waker was taken away, it does not run
-//! any more. Does not know: what there is to read.
+//! Always: a reader that found nothing is woken once, by the first commit, close or stop of writing after it looked; then not
+//! before it has looked again. A commit reads one number where no reader waits. A waker that was removed does not run any
+//! more. Does not know: what there is to read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use entidb_storage::sync::Mutex;
 
-/// What a reader is told by: on any thread, in the call that made the news. It must not block or call the database.
+/// The function that wakes a reader. It runs on any thread, in the call that committed, closed or stopped writing, and must not
+/// block or call the database.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// The waker of one reader.
@@ -19,7 +20,7 @@ pub(crate) struct WakerSlot(Mutex<Slot>);
 #[derive(Default)]
 struct Slot {
     wake: Option<Wake>,
-    /// Whether the reader found nothing since it was told last.
+    /// Whether the reader found nothing since it was woken last.
     is_armed: bool,
 }
 
@@ -34,7 +35,7 @@ impl WakerSlot {
         drop(before);
     }
 
-    /// Tells the reader, when it waits.
+    /// Wakes the reader if it waits.
     pub(crate) fn fire(&self) {
         let mut slot = self.0.lock();
         if std::mem::take(&mut slot.is_armed)
@@ -46,16 +47,16 @@ impl WakerSlot {
     }
 }
 
-/// The readers of one database that wait to be told.
+/// The readers of one database that wait for their wakers.
 #[derive(Default)]
 pub(crate) struct Wakers {
-    /// How many there are: what a commit looks at.
+    /// How many there are. A commit reads this alone.
     armed: AtomicUsize,
     slots: Mutex<Vec<Arc<WakerSlot>>>,
 }
 
 impl Wakers {
-    /// The reader of this slot found nothing, and is told from here on; false where it has no waker. What came before this
+    /// The reader of this slot found nothing, and is woken from here on; false where it has no waker. What came before this
     /// call may have been missed, so the reader looks once more.
     pub(crate) fn arm(&self, slot: &Arc<WakerSlot>) -> bool {
         let mut inner = slot.0.lock();
@@ -75,7 +76,7 @@ impl Wakers {
         true
     }
 
-    /// There is news: tells every reader that waits.
+    /// Wakes every reader that waits.
     pub(crate) fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.armed.load(Ordering::Relaxed) == 0 {
@@ -90,7 +91,7 @@ impl Wakers {
         }
     }
 
-    /// A reader that is no more waits no more.
+    /// Removes a reader that ends.
     pub(crate) fn forget(&self, slot: &Arc<WakerSlot>) {
         slot.set(None);
         let mut slots = self.slots.lock();

@@ -129,7 +129,7 @@ impl Shared {
         &self.idle
     }
 
-    /// The readers of the feed that wait to be told.
+    /// The readers of the feed that wait for their wakers.
     pub(crate) fn wakers(&self) -> &Wakers {
         &self.wakers
     }
@@ -370,7 +370,7 @@ impl Shared {
         self.close_engine()
     }
 
-    /// Closes the engine, which is news to readers of the feed that wait to be told.
+    /// Closes the engine and wakes the readers of the feed that wait for their wakers.
     fn close_engine(&self) -> Result<()> {
         let closed = self.engine.close();
         self.wakers.wake();

@@ -138,7 +138,7 @@ pub(crate) fn dropped_storages(view: &View) -> Result<Vec<(StorageId, Sequence)>
         last.insert(id, (sequence, CatalogRow::decode(row)?));
         Ok(())
     })?;
-    // The last that is known of a collection that is not there is that it was dropped.
+    // The newest row of a collection that does not exist is that of its drop.
     let now = view.catalog()?;
     let gone = last.into_iter().filter(|(id, _)| now.by_id(*id).is_none());
     Ok(gone.filter_map(|(_, (sequence, row))| row.ended_storage().map(|storage| (storage, sequence))).collect())

@@ -100,7 +100,7 @@ impl Watch {
 
     /// Readers can see the commits up to this one: tells the indexes of them.
     pub(crate) fn show(&self, visible: Sequence) {
-        // A commit is staged before it is seen, so whoever sees it finds this set.
+        // A commit is staged before it is seen, so a thread that sees it finds this set.
         if !self.is_any.load(Ordering::Acquire) {
             return;
         }

@@ -141,7 +141,7 @@ impl View {
         self.about_range(&keyspace::prefix(zone, number), &keyspace::prefix_end(zone, number), COUNTED_MAX)
     }
 
-    /// About how many keys a range has: counted up to so many and estimated beyond. In a write transaction there is no
+    /// About how many keys a range has: counted up to `counted_max` and estimated beyond. In a write transaction there is no
     /// estimate: there are that many at least.
     pub(crate) fn about_range(&self, start: &[u8], end: &[u8], counted_max: u64) -> Result<RowCount> {
         match self {

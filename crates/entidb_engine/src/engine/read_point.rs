@@ -92,7 +92,7 @@ impl ReadPoint {
         self.shared.readers.iterators(&self.place)
     }
 
-    /// About how many keys a range has: counted up to so many, estimated beyond.
+    /// About how many keys a range has: counted up to `counted_max`, estimated beyond.
     pub(crate) fn approximate_count(&self, range: KeyRange, counted_max: u64) -> Result<u64> {
         self.check_open()?;
         let mut view = View::new(self.place.at, Span::from(range));

@@ -16,7 +16,7 @@ use crate::prefetch;
 /// 15 keys at least halve at each level, so 32-bit node numbers cannot fill more.
 const HEIGHT_MAX: usize = 16;
 
-/// All keys of a tree, of which a part is told in parts of this.
+/// The number that stands for all keys of a tree; a part of the keys is a part of it.
 pub(super) const WHOLE: u64 = 1 << 60;
 
 pub(super) struct Tree {

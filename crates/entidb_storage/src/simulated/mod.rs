@@ -170,8 +170,8 @@ impl Simulation {
         self.world.state.lock().copies_overwrites = copies_overwrites;
     }
 
-    /// Lets a flush need so much room for itself while it lasts, as one that writes metadata to new places does. Without it the
-    /// flush of a file that was changed fails with `NoSpace`. A crash keeps it.
+    /// Lets a flush need this number of bytes for itself while it lasts, as one that writes metadata to new places does. Without
+    /// them the flush of a file that was changed fails with `NoSpace`. A crash keeps the setting.
     pub fn set_flush_bytes(&self, flush_bytes: u64) {
         self.world.state.lock().flush_bytes = flush_bytes;
     }

@@ -40,7 +40,7 @@ impl Fetch {
         if self.ready.is_empty() { self.source.count() } else { Ok(None) }
     }
 
-    /// Whether the entities of the last batch must be checked, also where they were to be answers all.
+    /// Whether the entities of the last batch must be checked although the plan is exact.
     pub(crate) fn is_widened(&self) -> bool {
         self.source.is_widened()
     }

@@ -19,9 +19,9 @@ pub(crate) const SEEK_COST: u64 = 20;
 
 /// What asking a source costs at least where few of its rows lie between two candidates.
 const ASK_COST: u64 = 4;
-/// A source is asked so often before it is judged.
+/// How often a source is asked before it is judged.
 const JUDGED_AFTER: u64 = 64;
-/// Interruptions are looked for so often.
+/// How many rounds pass between two checks for an interruption.
 const CHECK_EVERY: u64 = 256;
 
 /// Sources of one collection that have postings, merged.
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
     use crate::Database;
 
-    /// Every so many ordinals, and how often it was asked.
+    /// The multiples of a step, and how often they were asked for.
     struct Every {
         step: u64,
         asked: Arc<AtomicU64>,

@@ -15,13 +15,13 @@ use crate::query::sources::Access;
 use crate::query::{Expression, Query};
 use crate::transaction::View;
 
-/// So few candidates are taken without asking whether another way has fewer.
+/// A way with at most this number of candidates is taken without a look at the others.
 const FEW: u64 = 8;
 /// Candidates that are counted for each way. Beyond, they are estimated.
 const COUNTED: u64 = 32;
 /// Candidates that are counted for each way where a set of ids is gathered, and an estimate is not good enough for that.
 const COUNTED_FOR_SETS: u64 = 2048;
-/// That is not done for so few answers.
+/// They are not counted where at most this number of answers is wanted.
 const FEW_ANSWERS: u64 = 100;
 /// What an entity costs that is read in the order of ids.
 const SCAN_COST: u64 = 3;
@@ -94,7 +94,7 @@ impl Choice<'_> {
         most.map(|most| most.saturating_add(*offset).saturating_add(1))
     }
 
-    /// The cost of `each` for so many candidates, of which so many are answers, and of sorting those.
+    /// The cost of `each` for every candidate, and of sorting the answers among them.
     fn of_candidates(&self, each: u64, candidates: u64, answers: u64, sorts: bool) -> Cost {
         let all = candidates.saturating_mul(each);
         match self.wanted() {
@@ -111,18 +111,18 @@ impl Choice<'_> {
         }
     }
 
-    /// The cost of reading so many rows, and their entities one by one.
+    /// The cost of reading rows, and their entities one by one.
     pub(super) fn of_index(&self, rows: u64, answers: u64, sorts: bool) -> Cost {
         self.of_candidates(1 + FETCH_COST, rows, answers, sorts)
     }
 
-    /// The cost of reading so many rows first, and then so many candidates of them as entities.
+    /// The cost of reading all rows first, and then the candidates among them as entities.
     pub(super) fn of_set(&self, rows: u64, candidates: u64, answers: u64, sorts: bool) -> Cost {
         let Cost { likely, most } = self.of_candidates(FETCH_COST, candidates, answers, sorts);
         Cost { likely: rows.saturating_add(likely), most: rows.saturating_add(most) }
     }
 
-    /// The cost of so many candidates that come one by one, where looking for them costs so much beside reading them.
+    /// The cost of candidates that come one by one. `looking` is the cost of finding all of them, without reading them.
     pub(super) fn of_merge(&self, looking: u64, candidates: u64, answers: u64, sorts: bool) -> Cost {
         let each = FETCH_COST.saturating_add(looking / candidates.max(1));
         self.of_candidates(each, candidates, answers, sorts)
@@ -253,7 +253,7 @@ fn ways(
     Ok(ways)
 }
 
-/// So many of so many answers, where so many of all entities hold.
+/// How many of the answers are left by a term that holds for `holding` of all entities.
 pub(super) fn share(answers: u64, holding: u64, entities: u64) -> u64 {
     answers.saturating_mul(holding) / entities.max(1)
 }

@@ -60,14 +60,14 @@ pub(crate) struct Plan {
     /// The indexes whose candidates are no answers.
     pub(crate) excluded: Vec<Arc<IndexRecord>>,
     pub(crate) offer: Offer,
-    /// The way that is gone instead, where this one meets too few answers.
+    /// The way that is taken instead, where this one meets too few answers.
     pub(crate) instead: Option<Box<Instead>>,
 }
 
 /// Another way to the answers in the same order.
 #[derive(Debug)]
 pub(crate) struct Instead {
-    /// It is taken after so many candidates that were no answers.
+    /// How many candidates that are no answers are met before it is taken.
     pub(crate) misses: u64,
     pub(crate) plan: Plan,
 }

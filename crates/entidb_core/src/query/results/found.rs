@@ -138,7 +138,7 @@ impl Found {
         Ok(found)
     }
 
-    /// Goes a way, after a place.
+    /// Opens the candidates of an offer, after a place.
     fn go(&mut self, view: &View, offer: Offer, after: Option<Place>) -> Result<()> {
         let opening = Opening {
             view,

@@ -36,7 +36,7 @@ pub(crate) trait Access: Debug + Send + Sync {
     /// What it walks, for people.
     fn walked(&self) -> Walked;
 
-    /// About how many candidates there are: counted up to so many, estimated beyond.
+    /// About how many candidates there are: counted up to `counted_max`, estimated beyond.
     fn estimate(&self, view: &View, collection: CollectionId, counted_max: u64) -> Result<RowCount>;
 
     /// Whether it has its candidates in the order of ordinals too.
@@ -114,7 +114,7 @@ pub(crate) trait Source: Send {
         Ok(())
     }
 
-    /// Whether it gives more than was planned, so that each candidate must be checked, also where they were to be answers all.
+    /// Whether it gives more than was planned, so that each candidate must be checked although the plan is exact.
     fn is_widened(&self) -> bool {
         false
     }

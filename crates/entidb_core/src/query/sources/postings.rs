@@ -10,7 +10,7 @@ use crate::index::ordered::row_id;
 use crate::keyspace;
 use crate::transaction::View;
 
-/// So many rows are walked before the walk jumps.
+/// How many rows are walked before the walk jumps.
 const STEPS: usize = 8;
 
 /// A candidate, by its ordinal.

@@ -24,7 +24,7 @@ use crate::transaction::View;
 
 /// Entities with several rows in the ranges that are remembered between their rows. Of more, each row is looked at anew.
 const OPEN_MAX: usize = 1 << 20;
-/// Ranges that are asked how many rows they have.
+/// The most ranges whose rows are counted or estimated.
 const RANGES_ASKED: usize = 64;
 /// How many entities of rows that were cut are read at once.
 const GROUP_READ: usize = 64;

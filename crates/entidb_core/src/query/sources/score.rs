@@ -12,7 +12,7 @@ pub(crate) struct Score(f32);
 const SIGN: u32 = 1 << 31;
 
 impl Score {
-    /// A score. What is no number is the least.
+    /// A score. NaN is the least.
     #[cfg_attr(not(test), expect(dead_code, reason = "no kind ranks yet but that of tests"))]
     pub(crate) fn new(value: f32) -> Self {
         // Zero has one sign, so that equal scores have one key.

@@ -1,7 +1,7 @@
 //! Writing the keyring: one copy, then the other.
 //!
 //! Always: the copy that does not count is written and flushed first, and with that the change is made. A change that is refused
-//! is not made: where its copy may have come to the file it is taken back. A change of which neither can be said is told as such.
+//! is not made: where its copy may have come to the file it is taken back. Where neither is known, the error says so.
 //! On a full file system that copies on write the reserve gives what the copies take.
 //! Does not know: what changes (`change`).
 

@@ -51,7 +51,7 @@ impl Log {
 
     /// True when the disk has room for a file that begins the log anew, as far as it tells.
     pub(crate) fn has_room_anew(&self, unflushed: Unflushed<'_>) -> bool {
-        let least = self.state.lock().room_owed().saturating_add(WAL_UNITS_AT).next_multiple_of(4096);
+        let least = file_bytes(self.state.lock().room_owed());
         let unflushed = unflushed().min(self.bytes());
         self.context.space.log_bytes(Purpose::Anew, least, self.context.first_bytes, unflushed).is_some()
     }
@@ -76,7 +76,7 @@ impl Log {
                 Need::Anew(most) => (0, self.context.first_bytes, most),
             };
             let room_min = room_min.max(state.room_owed());
-            let needed = room_min.saturating_add(WAL_UNITS_AT).next_multiple_of(4096);
+            let needed = file_bytes(room_min);
             let (capacity, most) = (capacity.max(needed), most.max(needed));
             // One that was made before a key was rotated is no next file: the log would go on under the old key.
             let newest = self.context.keys.generation();
@@ -92,7 +92,7 @@ impl Log {
         };
         self.check_owner()?;
         let LogContext { backend, keys, numbers, space, .. } = &self.context;
-        let least = room_min.saturating_add(WAL_UNITS_AT).next_multiple_of(4096);
+        let least = file_bytes(room_min);
         let unflushed = unflushed().min(self.bytes()).saturating_add(to_come);
         let fitting = space.log_bytes(purpose, least, capacity, unflushed);
         // A spent file is a help and no need: where it cannot be used again, a fresh one is made as if there had been none.
@@ -407,6 +407,11 @@ fn verify_file(
             }
         }
     }
+}
+
+/// What a file with this much room takes.
+const fn file_bytes(room: u64) -> u64 {
+    room.saturating_add(WAL_UNITS_AT).next_multiple_of(4096)
 }
 
 fn ends_after(wal: &WalRef, floor: Sequence) -> bool {

@@ -372,6 +372,11 @@ def test_cursors_give_tokens_and_pages(run):
                 if token is None:
                     break
             assert sizes == [10, 10, 5]
+            # They were told, when the query ran, to be no form of a document, and True was a page of one.
+            with pytest.raises(entidb.EntidbError, match="the size of a page is a whole number of at least 0"):
+                await query.page(2**64)
+            with pytest.raises(TypeError):
+                await query.page(True)
             assert len(await notes.find()[10:20].list()) == 10
             assert len(await notes.find().ids()) == 700
             await notes.create_index(name="keys", kind="manual")

@@ -370,12 +370,15 @@ class Query:
         with iter(self) as cursor:
             return [*cursor]
 
+    def _paged(self, size: int) -> Query:
+        return self._with(_page=whole_number(size, "the size of a page"))
+
     def page(self, size: int) -> Page:
         """A page of at most ``size`` results, with the token of the next page for ``after``.
 
         ``limit`` and ``offset`` are of the answer as a whole: a limit of 25 gives pages of 10, 10 and 5.
         """
-        with iter(self._with(_page=whole_number(size, "the size of a page"))) as cursor:
+        with iter(self._paged(size)) as cursor:
             page = Page(cursor)
             page.token = cursor.token()
             return page
@@ -387,7 +390,7 @@ class Query:
 
     def first(self) -> Entity | None:
         """The first result, or ``None``."""
-        with iter(self._with(_page=1)) as cursor:
+        with iter(self._paged(1)) as cursor:
             return next(cursor, None)
 
     def exists(self) -> bool:

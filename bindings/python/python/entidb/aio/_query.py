@@ -88,7 +88,7 @@ class Query:
 
         ``limit`` and ``offset`` are of the answer as a whole: a limit of 25 gives pages of 10, 10 and 5.
         """
-        async with self._cursor(self._query._with(_page=size)) as cursor:
+        async with self._cursor(self._query._paged(size)) as cursor:
             page = Page([entity async for entity in cursor])
             page.token = await cursor.token()
             return page
@@ -99,7 +99,7 @@ class Query:
 
     async def first(self) -> Entity | None:
         """The first result, or ``None``."""
-        async with self._cursor(self._query._with(_page=1)) as cursor:
+        async with self._cursor(self._query._paged(1)) as cursor:
             async for entity in cursor:
                 return entity
         return None

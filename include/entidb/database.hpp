@@ -510,7 +510,7 @@ class Database {
     Document config() const {
         return document([&](auto out, auto error) { return entidb_database_config(get(), out, error); });
     }
-    /// What opening found.
+    /// The report of opening.
     Document open_report() const {
         return document([&](auto out, auto error) { return entidb_database_open_report(get(), out, error); });
     }

@@ -71,7 +71,7 @@ impl ChangeFeed {
         Ok(())
     }
 
-    /// The next changes, waiting so long; none when the time is over.
+    /// The next changes; waits up to `timeout_ms` milliseconds for them, and gives none after that.
     ///
     /// # Errors
     /// Those of `entidb_change_feed_next`.

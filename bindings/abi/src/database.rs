@@ -336,7 +336,7 @@ impl Database {
         Buffer::fill(|out, error| unsafe { ffi::entidb_database_config(self.0, out, error) })
     }
 
-    /// What opening found, CBOR.
+    /// The report of opening, CBOR.
     ///
     /// # Errors
     /// Those of `entidb_database_open_report`.

@@ -32,7 +32,7 @@ export interface Change<T = Document> {
   index?: IndexDefinition;
   /** The document before an update or delete, from `db.changes({ before: true })`. */
   before?: T;
-  /** The key of a manual index that the entity was given, or that was taken from it. Keys go with their entity untold. */
+  /** The key of a manual index that the change added to the entity or removed from it. Deleting an entity removes its keys without a change for each. */
   key?: unknown;
 }
 
@@ -64,7 +64,7 @@ export function readBatch(bytes: Buffer, exact: boolean): ChangeBatch {
   for (let n = 0; n < count; n++) {
     const kind = CHANGE_KIND_WORDS[bytes[at]! & ~CHANGE_HAS_BEFORE];
     const hasBefore = (bytes[at]! & CHANGE_HAS_BEFORE) !== 0;
-    if (kind === undefined) throw errorFrom(code.CORRUPT, "a batch of changes is not what was written", { offset: at });
+    if (kind === undefined) throw errorFrom(code.CORRUPT, "a batch of changes that the library returned has damaged bytes", { offset: at });
     const name = at + 2 + bytes[at + 1]!;
     const change: Change = { kind, collection: bytes.toString("utf8", at + 2, name) };
     const start = name + 20;

@@ -57,7 +57,7 @@ export class Decoder {
   }
 
   #bad(): Error {
-    return errorFrom(code.CORRUPT, "a document that was read is not what was stored", { offset: this.at });
+    return errorFrom(code.CORRUPT, "a document that the library returned has damaged bytes", { offset: this.at });
   }
 
   /** The argument of a head whose first byte was read. */

@@ -474,7 +474,7 @@ export interface CollectionStats {
   indexes: IndexStats[];
 }
 
-/** What opening found. */
+/** Whether the last close was clean, and what opening recovered. */
 export interface OpenReport {
   /** Whether this opening made the database. */
   created: boolean;

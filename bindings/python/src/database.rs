@@ -444,7 +444,7 @@ impl Database {
         decode(py, &call(py, || self.database.config())?)
     }
 
-    /// What opening found: whether the last close was clean, and how much was replayed.
+    /// The report of opening: whether the last close was clean, and how much of the log was replayed.
     fn open_report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         decode(py, &call(py, || self.database.open_report())?)
     }

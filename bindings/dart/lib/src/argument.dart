@@ -15,13 +15,13 @@ String shown(String text) => text.length > 48 ? '"${text.substring(0, 48)}…"' 
 
 /// A whole number of at least [least].
 int whole(int value, String what, [int least = 0]) {
-  if (value < least) throw refused('$what is at least $least, not $value');
+  if (value < least) throw refused('$what must be at least $least, not $value');
   return value;
 }
 
 /// A duration as milliseconds, rounded up, for a call that waits.
 int milliseconds(Duration value, String what) {
-  if (value.isNegative) throw refused('$what is not negative');
+  if (value.isNegative) throw refused('$what must be at least 0, not $value');
   return (value.inMicroseconds + 999) ~/ 1000;
 }
 

@@ -51,7 +51,8 @@ final class Change {
   /// The new name of a collection, or the name of an index that was dropped or has the key.
   final String? name;
 
-  /// The key of a manual index that the entity was given, or that was taken from it. Keys go with their entity untold.
+  /// The key of a manual index that the change added to the entity or removed from it. Deleting an entity removes its keys without a change
+  /// for each.
   final Object? key;
 
   /// The index that was created.
@@ -96,8 +97,11 @@ final class ChangeBatch {
 
 /// Reads the bytes of a batch.
 ChangeBatch readBatch(Uint8List bytes) {
-  EntidbException broken(int offset) =>
-      exceptionFrom(EntidbCode.corrupt, 'a batch of changes is not what was written', {'offset': offset});
+  EntidbException broken(int offset) => exceptionFrom(
+    EntidbCode.corrupt,
+    'a batch of changes that the library returned has damaged bytes',
+    {'offset': offset},
+  );
   final view = ByteData.sublistView(bytes);
   var at = 0;
   int take(int count) {

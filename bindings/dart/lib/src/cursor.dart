@@ -1,7 +1,7 @@
 /// Cursors over entities.
 ///
-/// Always: one snapshot from the first entity to the last; entities come in batches that grow. What is not read to its end is freed by
-/// `close`, or by the garbage collector.
+/// Always: one snapshot from the first entity to the last; entities come in batches that grow; `close` or the garbage collector frees
+/// a cursor that is not read to its end.
 /// Does not know: the query.
 library;
 

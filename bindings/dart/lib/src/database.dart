@@ -256,7 +256,7 @@ final class EntiDb implements CollectionOwner {
   /// The options in use. They say whether there is a key, never which.
   Config config() => Config.read(_map(_raw.config()));
 
-  /// What opening found: whether the last close was clean, and what was replayed.
+  /// The report of opening: whether the last close was clean, and how much of the log was replayed.
   OpenReport openReport() => OpenReport.read(_map(_raw.openReport()));
 
   /// Whether it is closed, by this handle or by another.

@@ -616,7 +616,7 @@ Object? decodeValue(Uint8List bytes, [int from = 0, int? to]) {
   } on EntidbException catch (found) {
     throw exceptionFrom(
       EntidbCode.corrupt,
-      'a document that was read is not what was stored: ${found.message}',
+      'a document that the library returned has damaged bytes: ${found.message}',
       found.context,
     );
   }

@@ -795,7 +795,7 @@ final class CollectionStats {
   String toString() => toMap().toString();
 }
 
-/// What opening found.
+/// Whether the last close was clean, and what opening recovered.
 final class OpenReport {
   /// Reads what the library gives.
   OpenReport.read(Map<Object?, Object?> map)

@@ -20,7 +20,7 @@ final class DatabaseKey {
 
   /// A password.
   DatabaseKey.password(String password) : raw = (bytes: textBytes(password), isPassword: true) {
-    if (password.isEmpty) throw refused('a password is not empty');
+    if (password.isEmpty) throw refused('a password must have at least one character');
   }
 
   /// What crosses to the native half.

@@ -127,7 +127,7 @@ abstract interface class RawDatabase {
   /// The options in force.
   Uint8List config();
 
-  /// What opening found.
+  /// The report of opening.
   Uint8List openReport();
 
   /// The key slots.

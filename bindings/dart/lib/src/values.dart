@@ -162,7 +162,7 @@ final class Uuid extends Sixteen implements Comparable<Uuid> {
 ///
 /// Documents hold a [DateTime], read as UTC with microseconds, wherever that is possible.
 final class Timestamp {
-  /// The moment so many microseconds after 1970-01-01T00:00:00 UTC.
+  /// The moment [microseconds] after 1970-01-01T00:00:00 UTC.
   const Timestamp(this.microseconds);
 
   /// Microseconds since 1970-01-01T00:00:00 UTC.

@@ -1,4 +1,4 @@
-/// The isolate in which a database works for those who must not block theirs.
+/// The isolate that runs calls of a database in the background.
 ///
 /// Always: functions run one after the other, in the order they were given; what they give or throw comes back; the isolate that asks is
 /// kept alive while it waits, and no longer.

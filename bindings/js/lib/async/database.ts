@@ -339,7 +339,7 @@ export class AsyncDatabase {
     return reportOf(call(() => raw.databaseConfig(this.#scope.live)));
   }
 
-  /** What opening found: whether the last close was clean, and what was replayed. */
+  /** The report of opening: whether the last close was clean, and how much of the log was replayed. */
   openReport(): OpenReport {
     return reportOf(call(() => raw.databaseOpenReport(this.#scope.live)));
   }

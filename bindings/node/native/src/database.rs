@@ -187,7 +187,7 @@ pub fn database_config(handle: f64) -> Result<Buffer> {
     with(handle, |database: &Database| database.config()).map(|config| bytes(&config))
 }
 
-/// What opening found, CBOR.
+/// The report of opening, CBOR.
 #[napi]
 pub fn database_open_report(handle: f64) -> Result<Buffer> {
     with(handle, |database: &Database| database.open_report()).map(|report| bytes(&report))

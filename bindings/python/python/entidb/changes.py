@@ -43,7 +43,8 @@ class Change:
     index: dict[str, Any] | None
     #: The document before an update or delete, from ``db.changes(before=True)``.
     before: dict[Any, Any] | None
-    #: The key of a manual index that the entity was given, or that was taken from it. Keys go with their entity untold.
+    #: The key of a manual index that the change added to the entity or removed from it. Deleting an entity removes its keys without
+    #: a change for each.
     key: Any
 
     def __init__(

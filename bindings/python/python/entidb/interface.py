@@ -292,7 +292,7 @@ class CollectionStats(TypedDict):
 
 
 class OpenReport(TypedDict):
-    """What opening found."""
+    """Whether the last close was clean, and what opening recovered."""
 
     created: bool
     """Whether this opening made the database."""

@@ -114,7 +114,7 @@ class EntidbException implements Exception {
   /// An exception with the facts of its code, and where it happened.
   const EntidbException(this.message, this.facts, [this.context = const {}]);
 
-  /// What was asked, what was found, what to do.
+  /// Says which call failed, why, and what to do.
   final String message;
 
   /// What the table says of the code.

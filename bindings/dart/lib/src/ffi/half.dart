@@ -21,7 +21,7 @@ Raw loadRaw(Object? source) => FfiRaw(Native.of(source));
 /// A wait in slices. Between two calls of the library the isolate can be killed, and the process can end, which waits for threads that are
 /// in the library.
 final class Deadline {
-  /// A wait of so many milliseconds; below 0 without an end.
+  /// A wait of a number of milliseconds; a number below 0 waits without an end.
   Deadline(this._totalMs);
 
   static const _sliceMs = 250;

@@ -241,7 +241,7 @@ final class Native implements Finalizable {
   Never _throw(int status) {
     final error = errorOut.value;
     if (error == nullptr) {
-      throw exceptionFrom(status, 'the call failed without words');
+      throw exceptionFrom(status, 'the call failed with status $status, and the library gave no message');
     }
     errorOut.value = nullptr;
     final f = functions;

@@ -224,7 +224,7 @@ class Database:
         return self._database.config()
 
     def open_report(self) -> OpenReport:
-        """What opening found."""
+        """The report of opening."""
         return self._database.open_report()
 
     def _open_write(self) -> Transaction | None:

@@ -210,7 +210,7 @@ class InUseException extends StateException {
   const InUseException(super.message, super.facts, [super.context]);
 }
 
-/// The commit asked for is older than the history that is kept; read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more.
+/// The commit asked for is older than the history that is kept; read as of a later commit; feedCommitsMax, feedAgeMsMax and feedBytesMax keep more.
 class SnapshotExpiredException extends StateException {
   /// An exception of this code.
   const SnapshotExpiredException(super.message, super.facts, [super.context]);
@@ -558,7 +558,7 @@ class CommitUnknownException extends TransactionException {
   const CommitUnknownException(super.message, super.facts, [super.context]);
 }
 
-/// An entity with this id exists already, or a database exists and create_new is set; use put to overwrite it, or another id; open the database without create_new.
+/// An entity with this id exists already, or a database exists and createNew is set; use put to overwrite it, or another id; open the database without createNew.
 class AlreadyExistsException extends TransactionException {
   /// An exception of this code.
   const AlreadyExistsException(super.message, super.facts, [super.context]);
@@ -869,7 +869,7 @@ abstract final class EntidbCode {
   /// The flush of this commit failed, so the commit may or may not be on stable storage.
   static const int commitUnknown = 803;
 
-  /// An entity with this id exists already, or a database exists and create_new is set.
+  /// An entity with this id exists already, or a database exists and createNew is set.
   static const int alreadyExists = 804;
 
   /// No entity has this id, which replace and update require.
@@ -931,7 +931,7 @@ EntidbException exceptionFrom(int number, String message, [Map<String, Object?> 
     207 => CancelledException(message, const EntidbFacts(207, 'CANCELLED', 'state', 'CONNECTION', 'call again if the result is still wanted', 'now'), context),
     208 => DeadlineExceededException(message, const EntidbFacts(208, 'TIMEOUT', 'state', 'CONNECTION', 'allow more time, or do less in one call', 'now'), context),
     209 => InUseException(message, const EntidbFacts(209, 'IN_USE', 'state', 'CONNECTION', 'close what the message names first', 'now'), context),
-    210 => SnapshotExpiredException(message, const EntidbFacts(210, 'SNAPSHOT_EXPIRED', 'state', 'CONNECTION', 'read as of a later commit; feed_commits_max, feed_age_ms_max and feed_bytes_max keep more', 'never'), context),
+    210 => SnapshotExpiredException(message, const EntidbFacts(210, 'SNAPSHOT_EXPIRED', 'state', 'CONNECTION', 'read as of a later commit; feedCommitsMax, feedAgeMsMax and feedBytesMax keep more', 'never'), context),
     211 => LibraryMismatchException(message, const EntidbFacts(211, 'LIBRARY_MISMATCH', 'state', 'CONNECTION', 'install both in the same version', 'never'), context),
     301 => StorageException(message, const EntidbFacts(301, 'IO', 'storage', 'IO', 'look at the path, the operation and the system\'s code in the message, and check the device', 'never'), context),
     302 => NoSpaceException(message, const EntidbFacts(302, 'NO_SPACE', 'storage', 'IO', 'delete entities, drop collections, trim the change feed (it keeps deleted documents), or free space on the disk; writing then continues by itself, and until then reads, deletions and close work', 'after_space'), context),
@@ -986,7 +986,7 @@ EntidbException exceptionFrom(int number, String message, [Map<String, Object?> 
     801 => ConflictException(message, const EntidbFacts(801, 'CONFLICT', 'transaction', 'TRANSACTION', 'run the whole transaction again', 'now'), context),
     802 => TransactionEndedException(message, const EntidbFacts(802, 'TRANSACTION_ENDED', 'transaction', 'TRANSACTION', 'begin a new transaction', 'never'), context),
     803 => CommitUnknownException(message, const EntidbFacts(803, 'COMMIT_UNKNOWN', 'transaction', 'TRANSACTION', 'reopen the database and check whether the sequence in the message is there before you try again', 'after_reopen'), context),
-    804 => AlreadyExistsException(message, const EntidbFacts(804, 'ALREADY_EXISTS', 'transaction', 'TRANSACTION', 'use put to overwrite it, or another id; open the database without create_new', 'never'), context),
+    804 => AlreadyExistsException(message, const EntidbFacts(804, 'ALREADY_EXISTS', 'transaction', 'TRANSACTION', 'use put to overwrite it, or another id; open the database without createNew', 'never'), context),
     805 => EntityNotFoundException(message, const EntidbFacts(805, 'ENTITY_NOT_FOUND', 'transaction', 'TRANSACTION', 'use put to create it, or correct the id', 'never'), context),
     806 => VersionMismatchException(message, const EntidbFacts(806, 'VERSION_MISMATCH', 'transaction', 'TRANSACTION', 'read the entity again, and repeat the change', 'never'), context),
     807 => UniqueViolationException(message, const EntidbFacts(807, 'UNIQUE_VIOLATION', 'transaction', 'TRANSACTION', 'change the value, or the entity the message names', 'never'), context),

@@ -8,7 +8,7 @@
 use std::fmt::Write;
 
 use super::BANNER;
-use super::api::lower_camel;
+use super::api::{lower_camel, spelt};
 use super::rust::capital;
 use super::table::Table;
 
@@ -27,8 +27,8 @@ pub(crate) fn render(table: &Table) -> String {
             let _ = write!(
                 out,
                 "\n/// {}; {}.\nclass {class}Exception extends {}Exception {{\n  /// An exception of this code.\n  const {class}Exception(super.message, super.facts, [super.context]);\n}}\n",
-                capital(&code.meaning),
-                code.action,
+                spelt(&capital(&code.meaning)),
+                spelt(&code.action),
                 family.class
             );
         }
@@ -43,7 +43,8 @@ pub(crate) fn render(table: &Table) -> String {
     out.push_str("\n}\n\n/// The numbers of the codes.\nabstract final class EntidbCode {\n");
     for code in &table.codes {
         let name = lower_camel(&code.name.to_lowercase());
-        let _ = writeln!(out, "  /// {}.\n  static const int {name} = {};\n", capital(&code.meaning), code.number);
+        let _ =
+            writeln!(out, "  /// {}.\n  static const int {name} = {};\n", spelt(&capital(&code.meaning)), code.number);
     }
     out.truncate(out.trim_end().len());
     out.push_str("\n}\n");
@@ -59,7 +60,7 @@ pub(crate) fn render(table: &Table) -> String {
             code.name,
             family.name,
             family.group,
-            code.action.replace('\'', "\\'").replace('$', "\\$"),
+            spelt(&code.action).replace('\'', "\\'").replace('$', "\\$"),
             code.retry.word()
         );
     }
@@ -180,5 +181,13 @@ mod tests {
         assert!(text.contains("class DatabaseLockedException extends StateException"), "{text}");
         assert!(text.contains("202 => StateException(message, const EntidbFacts(202, 'BUSY'"), "{text}");
         assert!(text.contains(">= 200 && < 300 => StateException("), "{text}");
+    }
+
+    #[test]
+    fn a_hint_names_options_as_dart_spells_them() {
+        let table = Table::parse(&SAMPLE.replace("close it there", "raise lock_timeout_ms")).unwrap();
+        let text = render(&table);
+        assert!(text.contains("Another process has it; raise lockTimeoutMs."), "{text}");
+        assert!(text.contains("'raise lockTimeoutMs', 'now'), context)"), "{text}");
     }
 }

@@ -6,8 +6,8 @@
 //! the ABI through what `entidb_abi` makes public: they bind a function when a file of theirs calls a public function
 //! whose body, or that of a private function it calls, names it. A method only counts in a file that names its type or
 //! is given it by what it calls, so that `.take(` of an `Option` is no use of ours. Functions that end in `_free` are
-//! called by drops there, so they only count for `entidb_abi`. Dart calls the functions itself: a file of `lib/src/ffi` that is written by
-//! hand names them.
+//! called by drops there, so they only count for `entidb_abi`. Dart and C++ call the functions themselves: a file that is written by hand
+//! names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,8 +25,9 @@ const ABI: &str = "bindings/abi";
 const PACKAGES: &[(&str, &str)] =
     &[("bindings/python", "bindings/python/src"), ("bindings/node", "bindings/node/native/src")];
 
-/// The package that calls the functions itself, and its files that do; the generated one among them names every function.
-const DART: (&str, &str) = ("bindings/dart", "bindings/dart/lib/src/ffi");
+/// Bindings that call the functions themselves: the folder of the list, and the folder and the extension of the files that call.
+const CALLERS: &[(&str, &str, &str)] =
+    &[("bindings/dart", "bindings/dart/lib/src/ffi", "dart"), ("include", "include", "hpp")];
 
 /// Compares each binding that has content with the symbols.
 pub(crate) fn check(repository: &Repository) -> Result<Vec<String>> {
@@ -35,7 +36,7 @@ pub(crate) fn check(repository: &Repository) -> Result<Vec<String>> {
     }
     let text = repository.read(header::SYMBOLS)?;
     let symbols: Vec<&str> = text.lines().filter(|line| line.starts_with("entidb_")).collect();
-    let abi = files(repository, &format!("{ABI}/src"))?;
+    let abi = files(repository, &format!("{ABI}/src"), "rs")?;
     let named = |symbol: &str| abi.iter().any(|text| has_word(text, symbol));
     let mut offences = compare(ABI, &symbols, &unbound(repository, ABI)?, named);
     let functions = functions(&abi);
@@ -44,7 +45,7 @@ pub(crate) fn check(repository: &Repository) -> Result<Vec<String>> {
         if !repository.has_content(&format!("{native}/lib.rs")) {
             continue;
         }
-        let package = files(repository, native)?;
+        let package = files(repository, native, "rs")?;
         let types: Vec<_> = package.iter().map(|file| types_in(file, &functions)).collect();
         // What the ABI crate leaves out on purpose, the packages above it cannot have.
         let below = unbound(repository, ABI)?;
@@ -55,11 +56,10 @@ pub(crate) fn check(repository: &Repository) -> Result<Vec<String>> {
             files.any(|(file, types)| has_word(file, symbol) || ours.clone().any(|one| one.is_called_in(file, types)))
         }));
     }
-    if repository.has("bindings/dart/pubspec.yaml") {
-        let (folder, sources) = DART;
-        let mut texts = Vec::new();
-        for file in repository.files_in(sources, "dart")?.iter().filter(|file| !file.ends_with(".g.dart")) {
-            texts.push(repository.read(file)?);
+    for (folder, sources, extension) in CALLERS {
+        let texts = files(repository, sources, extension)?;
+        if texts.is_empty() {
+            continue;
         }
         let named = |symbol: &str| texts.iter().any(|text| has_word(text, symbol));
         offences.extend(compare(folder, &symbols, &unbound(repository, folder)?, named));
@@ -144,11 +144,11 @@ fn unbound(repository: &Repository, folder: &str) -> Result<BTreeMap<String, Str
     if repository.has(&file) { toml::from_str(&repository.read(&file)?).during(file) } else { Ok(BTreeMap::new()) }
 }
 
-/// The text of every Rust file of a folder, without comments.
-fn files(repository: &Repository, folder: &str) -> Result<Vec<String>> {
+/// The text of every file of a folder that is written by hand, without comments. The generated file of Dart names every function.
+fn files(repository: &Repository, folder: &str, extension: &str) -> Result<Vec<String>> {
     let mut all = Vec::new();
-    for file in repository.files_in(folder, "rs")? {
-        let lines = repository.read(&file)?;
+    for file in repository.files_in(folder, extension)?.iter().filter(|file| !file.ends_with(".g.dart")) {
+        let lines = repository.read(file)?;
         all.push(lines.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n"));
     }
     Ok(all)
@@ -285,11 +285,21 @@ mod tests {
         let tree = tree(&[
             (header::SYMBOLS, "entidb_a\nentidb_b\n"),
             ("bindings/abi/src/lib.rs", "//! A.\nfn a() { entidb_a(); entidb_b() }\n"),
-            ("bindings/dart/pubspec.yaml", "name: entidb\n"),
             ("bindings/dart/lib/src/ffi/bindings.g.dart", "entidb_a entidb_b\n"),
-            ("bindings/dart/lib/src/ffi/half.dart", "void a() => _f.entidb_a();\n"),
+            ("bindings/dart/lib/src/ffi/half.dart", "void a() => _f.entidb_a(); // entidb_b\n"),
         ]);
         assert_eq!(check(&tree.0).unwrap(), ["bindings/dart: entidb_b is neither bound nor listed in unbound.toml"]);
+    }
+
+    #[test]
+    fn a_function_that_cpp_does_not_call_is_caught() {
+        let tree = tree(&[
+            (header::SYMBOLS, "entidb_a\nentidb_b\nentidb_c\n"),
+            ("bindings/abi/src/lib.rs", "//! A.\nfn a() { entidb_a(); entidb_b(); entidb_c() }\n"),
+            ("include/entidb/database.hpp", "inline void a() { entidb_a(); }  // entidb_b\n"),
+            ("include/unbound.toml", "entidb_c = \"why\"\n"),
+        ]);
+        assert_eq!(check(&tree.0).unwrap(), ["include: entidb_b is neither bound nor listed in unbound.toml"]);
     }
 
     #[test]

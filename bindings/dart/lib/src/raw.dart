@@ -58,9 +58,6 @@ abstract interface class RawDatabase {
   /// Closes the database for all handles.
   void close();
 
-  /// Closes it without waiting for calls of others.
-  void closeNow();
-
   /// Whether it is closed, or this handle is freed.
   bool get isClosed;
 
@@ -313,7 +310,7 @@ abstract interface class RawCancel {
   /// What `borrowCancel` of another isolate takes.
   int get address;
 
-  /// Ends calls of those who entered it.
+  /// Ends the calls of threads that have entered it.
   void cancel();
 
   /// Throws when it is cancelled or past its time.

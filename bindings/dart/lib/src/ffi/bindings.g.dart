@@ -633,14 +633,6 @@ final class Bindings {
     final library => library.lookup('entidb_database_close'),
   };
 
-  /// `entidb_database_close_now` of C.
-  late final int Function(Pointer<entidb_database>, Pointer<Pointer<entidb_error>>) entidb_database_close_now = _entidb_database_close_now.asFunction();
-
-  late final Pointer<NativeFunction<Int32 Function(Pointer<entidb_database>, Pointer<Pointer<entidb_error>>)>> _entidb_database_close_now = switch (_library) {
-    null => Native.addressOf(asset_entidb_database_close_now),
-    final library => library.lookup('entidb_database_close_now'),
-  };
-
   /// `entidb_database_collection` of C.
   late final int Function(Pointer<entidb_database>, Pointer<Uint8>, int, Pointer<Pointer<entidb_collection>>, Pointer<Pointer<entidb_error>>) entidb_database_collection = _entidb_database_collection.asFunction();
 
@@ -1324,10 +1316,6 @@ external int asset_entidb_database_checkpoint(Pointer<entidb_database> a0, Point
 /// `entidb_database_close` of the native asset.
 @Native<Int32 Function(Pointer<entidb_database>, Pointer<Pointer<entidb_error>>)>(symbol: 'entidb_database_close')
 external int asset_entidb_database_close(Pointer<entidb_database> a0, Pointer<Pointer<entidb_error>> a1);
-
-/// `entidb_database_close_now` of the native asset.
-@Native<Int32 Function(Pointer<entidb_database>, Pointer<Pointer<entidb_error>>)>(symbol: 'entidb_database_close_now')
-external int asset_entidb_database_close_now(Pointer<entidb_database> a0, Pointer<Pointer<entidb_error>> a1);
 
 /// `entidb_database_collection` of the native asset.
 @Native<Int32 Function(Pointer<entidb_database>, Pointer<Uint8>, Size, Pointer<Pointer<entidb_collection>>, Pointer<Pointer<entidb_error>>)>(symbol: 'entidb_database_collection')

@@ -301,9 +301,6 @@ final class FfiDatabase extends LockingHandle<entidb_database> implements RawDat
   void close() => native.check(_f.entidb_database_close(live, _error));
 
   @override
-  void closeNow() => native.check(_f.entidb_database_close_now(live, _error));
-
-  @override
   bool get isClosed => isFreed || flagOf(_f.entidb_database_is_closed);
 
   @override

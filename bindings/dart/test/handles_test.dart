@@ -63,4 +63,10 @@ void main() {
     }
     expect(EntiDb.libraryVersion(), contains('.'));
   });
+
+  test('the library says its file format and its features', () {
+    expect(EntiDb.formatVersion(), greaterThan(0));
+    expect(EntiDb.hasFeature('memory'), isTrue);
+    expect(EntiDb.hasFeature('no such feature'), isFalse);
+  });
 }

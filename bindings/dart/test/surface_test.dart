@@ -107,7 +107,10 @@ const alone = {
     'rotateKey',
     'keys',
     'restore',
-    'validateBackup', 'libraryVersion',
+    'validateBackup',
+    'libraryVersion',
+    'formatVersion',
+    'hasFeature',
     // Handles of the isolate; changeStream is the twin of changes.
     'begin', 'snapshot', 'changes', 'changeStream',
   },

@@ -109,6 +109,12 @@ final class EntiDb implements CollectionOwner {
   /// The version of the library, such as `0.1.0`.
   static String libraryVersion({String? library}) => loadRaw(library).version;
 
+  /// The newest file format that the library writes.
+  static int formatVersion({String? library}) => loadRaw(library).formatVersion;
+
+  /// Whether the library has a feature: `encryption`, `file`, `memory`, `change_feed`.
+  static bool hasFeature(String name, {String? library}) => loadRaw(library).hasFeature(name);
+
   final Raw _half;
   final RawDatabase _raw;
   final Encoders _encoders;

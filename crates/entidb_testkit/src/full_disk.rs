@@ -159,6 +159,16 @@ pub fn is_no_space(error: &Error) -> bool {
     error.is_no_space()
 }
 
+/// Bytes that no compression makes fewer.
+fn random_value(dice: &mut Dice, len: usize) -> Vec<u8> {
+    let mut value = vec![0; len];
+    value.chunks_mut(8).for_each(|chunk| {
+        let random = dice.throw().to_le_bytes();
+        chunk.iter_mut().zip(random).for_each(|(to, from)| *to = from);
+    });
+    value
+}
+
 fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
     mix_bytes(mix_bytes(key.len() as u64, key), value)
 }
@@ -412,13 +422,7 @@ impl<'a> FullDisk<'a> {
     fn put(&mut self) -> Change {
         let key = self.key();
         let bytes = self.dice.below(self.filling.value_bytes) + 1;
-        let mut value = vec![0; usize::try_from(bytes).unwrap_or(1)];
-        // Bytes that no compression makes fewer.
-        value.chunks_mut(8).for_each(|chunk| {
-            let random = self.dice.throw().to_le_bytes();
-            chunk.iter_mut().zip(random).for_each(|(to, from)| *to = from);
-        });
-        Change::Put(key, value)
+        Change::Put(key, random_value(&mut self.dice, usize::try_from(bytes).unwrap_or(1)))
     }
 
     /// Makes a commit; false when it is refused for want of room.

@@ -4,12 +4,12 @@
 //! outcome is not known is found whole or not at all.
 //! Does not know: what the database flushes, and when.
 
-use std::collections::BTreeMap;
-
-use entidb_engine::{Direction, Engine, Error, KeyRange, Options, VerifyLevel};
+use entidb_engine::{Engine, Error, Options, VerifyLevel};
 use entidb_storage::simulated::{Dice, Personality, Simulation, Variant};
 
-use super::{Wrong, is_no_space, small_disk_options};
+use super::{Wrong, is_no_space, random_value, small_disk_options};
+use crate::engine_subject::{apply, contents};
+use crate::model::{Bytes, Change, Contents, Key};
 
 /// What a flush needs.
 const FLUSH_BYTES: u64 = 24 * 1024;
@@ -19,8 +19,6 @@ const FIRST_BYTES: u64 = 1 << 20;
 const TRIES: u64 = 400;
 /// How the machine may crash after the failure.
 const VARIANTS: u32 = 12;
-
-type Contents = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// What a run met.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,7 +49,7 @@ pub fn flushes_without_room(seed: u64) -> Result<FlushesFailed, Wrong> {
     let personality = usize::try_from(seed).ok().and_then(|at| Personality::ALL.get(at % Personality::ALL.len()));
     let world = Simulation::new(personality.copied().unwrap_or(Personality::PosixStrict), seed);
     world.set_copies_overwrites(true);
-    let (acknowledged, perhaps) = (Contents::new(), Contents::new());
+    let (acknowledged, perhaps) = (Contents::default(), Contents::default());
     let mut run = Run { world, dice: Dice::new(seed), acknowledged, perhaps, met: FlushesFailed::default() };
     let engine = run.open(false)?;
     while run.world.used_bytes() < FIRST_BYTES {
@@ -88,25 +86,20 @@ impl Run {
 
     /// Makes a commit; false when writing has stopped.
     fn commit(&mut self, engine: &Engine) -> Result<bool, Wrong> {
-        let mut next = self.acknowledged.clone();
-        let mut transaction = engine.begin_write().map_err(|error| error.to_string())?;
+        let mut changes = Vec::new();
         for _ in 0..=self.dice.below(4) {
-            let key = [&[1][..], &self.dice.below(900).to_be_bytes()].concat();
-            let done = if self.dice.below(5) == 0 {
-                next.remove(&key);
-                transaction.delete(&key)
+            let key = Key([&[1][..], &self.dice.below(900).to_be_bytes()].concat());
+            changes.push(if self.dice.below(5) == 0 {
+                Change::Delete(key)
             } else {
-                let mut value = vec![0; 200 + usize::try_from(self.dice.below(1200)).unwrap_or(0)];
-                value.chunks_mut(8).for_each(|chunk| {
-                    let random = self.dice.throw().to_le_bytes();
-                    chunk.iter_mut().zip(random).for_each(|(to, from)| *to = from);
-                });
-                let done = transaction.put(&key, &value);
-                next.insert(key, value);
-                done
-            };
-            done.map_err(|error| error.to_string())?;
+                let len = 200 + usize::try_from(self.dice.below(1200)).unwrap_or(0);
+                Change::Put(key, Bytes(random_value(&mut self.dice, len)))
+            });
         }
+        let mut next = self.acknowledged.clone();
+        next.apply(&changes);
+        let mut transaction = engine.begin_write().map_err(|error| error.to_string())?;
+        apply(&mut transaction, &changes).map_err(|error| error.to_string())?;
         match transaction.commit() {
             Ok(_) => {
                 self.acknowledged.clone_from(&next);
@@ -129,7 +122,7 @@ impl Run {
     /// Reading goes on, writing is refused with what to do; after each crash, and after a reopen, all that was acknowledged is
     /// there, and with room again writing goes on.
     fn when_stopped(&mut self, engine: Engine) -> Result<(), Wrong> {
-        if contents(&engine)? != self.acknowledged {
+        if read(&engine)? != self.acknowledged {
             return Err("readers do not see what was acknowledged when writing stopped".to_owned());
         }
         let put = engine.begin_write().and_then(|mut transaction| {
@@ -158,7 +151,7 @@ impl Run {
         with_room(&self.world);
         let engine = self.open(false)?;
         self.check(&engine, "with room again")?;
-        self.acknowledged = contents(&engine)?;
+        self.acknowledged = read(&engine)?;
         for _ in 0..20 {
             if !self.commit(&engine)? {
                 return Err("writing does not go on with room again".to_owned());
@@ -171,11 +164,11 @@ impl Run {
     }
 
     fn check(&self, engine: &Engine, when: &str) -> Result<(), Wrong> {
-        let found = contents(engine)?;
+        let found = read(engine)?;
         if found == self.acknowledged || found == self.perhaps {
             return Ok(());
         }
-        Err(format!("{when} {} keys are found, {} were acknowledged", found.len(), self.acknowledged.len()))
+        Err(format!("{when} {} keys are found, {} were acknowledged", found.0.len(), self.acknowledged.0.len()))
     }
 }
 
@@ -188,15 +181,6 @@ fn with_room(world: &Simulation) {
     world.set_flush_bytes(0);
 }
 
-fn contents(engine: &Engine) -> Result<Contents, Wrong> {
-    let read = || {
-        let snapshot = engine.snapshot()?;
-        let mut range = snapshot.range(KeyRange::all(), Direction::Forward)?;
-        let mut found = Contents::new();
-        while range.advance()? {
-            found.insert(range.key().to_vec(), range.value().to_vec());
-        }
-        Ok(found)
-    };
-    read().map_err(|error: Error| format!("reads: {error}"))
+fn read(engine: &Engine) -> Result<Contents, Wrong> {
+    contents(engine).map_err(|error| format!("reads: {error}"))
 }

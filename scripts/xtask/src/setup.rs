@@ -145,7 +145,7 @@ pub(crate) fn node_of_formatter(repository: &Repository) -> Result<PathBuf> {
         return Ok(node);
     }
     println!("setup: a Node for the formatter of Dart, in .build/dart/node");
-    Process::new(python_name()).args(["-m", "venv"]).args([&venv]).succeed()?;
+    virtual_environment(&venv)?;
     let install = Process::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     install.args([FORMATTER_NODE]).succeed()?;
     found().ok_or_else(|| Failure::new(format!("{FORMATTER_NODE} brings no Node that runs")))
@@ -203,17 +203,23 @@ fn python_tools(repository: &Repository) -> Result<()> {
         fs::remove_dir_all(&venv).during("cannot remove the old .build/venv")?;
     }
     repository.build_folder("")?;
-    let make = || Process::new(python_name()).args(["-m", "venv"]).args([&venv]).succeed();
-    if make().is_err() {
-        // Debian keeps the part of the standard library that makes environments in a package of its own.
-        debian(&["python3-venv"], "the venv module of Python")?;
-        make()?;
-    }
+    virtual_environment(&venv)?;
     Process::new(venv_python(repository))
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
         .args([repository.path(REQUIREMENTS)])
         .succeed()?;
     repository.write(stamp, &wanted)
+}
+
+/// Makes a virtual environment of Python in a folder.
+fn virtual_environment(folder: &Path) -> Result<()> {
+    let make = || Process::new(python_name()).args(["-m", "venv"]).args([folder]).succeed();
+    if make().is_err() {
+        // Debian keeps the part of the standard library that makes environments in a package of its own.
+        debian(&["python3-venv"], "the venv module of Python")?;
+        make()?;
+    }
+    Ok(())
 }
 
 fn node_packages(repository: &Repository) -> Result<()> {

@@ -326,7 +326,7 @@ impl Database {
         Ok(self.shared.engine().wait_durable(sequence, timeout)?)
     }
 
-    /// What opening found: whether the last session ended in order, and what was recovered.
+    /// The report of the opening: whether the last session ended in order, and what was recovered.
     ///
     /// ```
     /// # let db = entidb_core::Database::open_memory()?;

@@ -91,7 +91,7 @@ impl Engine {
         Ok(Self { shared, background })
     }
 
-    /// What opening found and did.
+    /// The report of the opening: what was recovered, and what was removed.
     #[must_use]
     pub fn open_report(&self) -> &OpenReport {
         &self.shared.report
